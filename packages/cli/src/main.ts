@@ -1,0 +1,4 @@
+/**
+ * main.ts — entry point of the netloom command.
+ */
+export {};

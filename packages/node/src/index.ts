@@ -1,0 +1,4 @@
+/**
+ * index.ts — the public face of @netloom/node: drivers, host loop, daemon.
+ */
+export {};
