@@ -1,0 +1,106 @@
+/**
+ * peers.ts — tests against what a machine may lack: root, TAP devices, network namespaces, other people's programs.
+ *
+ * `peer('root', 'tun', 'ping')('Linux pings a vnet', async () => { ... })` registers a test that runs where all its needs are met. Elsewhere it
+ * is skipped and its name says why; with NETLOOM_REQUIRE_PEERS=1 (the build machine) it fails instead, so that a machine
+ * without peers cannot pass for one that tested with them. A need that is not one of the words below is a program looked for in PATH.
+ *
+ * Not here: what the tests do with their peers.
+ */
+import { spawnSync } from 'node:child_process';
+import { accessSync, closeSync, constants, openSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { describe, test } from 'vitest';
+import type { TestOptions } from 'vitest';
+
+/** `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. Anything else: a program. */
+export type Need = 'root' | 'tun' | 'netns' | (string & {});
+
+type Body = () => void | Promise<void>;
+
+/** Where system programs are when a user's PATH leaves them out. */
+const SYSTEM_DIRS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+
+/** The absolute path of a program, or null. */
+export function programPath(name: string): string | null {
+  for (const dir of [...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM_DIRS]) {
+    if (dir === '') continue;
+    const path = join(dir, name);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      continue;
+    }
+  }
+  return null;
+}
+
+function lacksTun(): string | null {
+  try {
+    closeSync(openSync('/dev/net/tun', 'r+'));
+    return null;
+  } catch (error) {
+    return `/dev/net/tun: ${(error as NodeJS.ErrnoException).code ?? 'cannot be opened'}`;
+  }
+}
+
+function lacksNetns(): string | null {
+  const made = spawnSync('unshare', ['--net', 'true'], { encoding: 'utf8' });
+  if (made.status === 0) return null;
+  return `no network namespaces (${(made.error?.message ?? made.stderr).trim() || 'unshare failed'})`;
+}
+
+function lack(need: Need): string | null {
+  switch (need) {
+    case 'root':
+      return process.getuid?.() === 0 ? null : 'not root';
+    case 'tun':
+      return lacksTun();
+    case 'netns':
+      return lacksNetns();
+    default:
+      return programPath(need) === null ? `no program ${need}` : null;
+  }
+}
+
+/** What this machine lacks of `needs`, as one phrase, or null when it lacks nothing. */
+export function lacking(...needs: readonly Need[]): string | null {
+  const reasons = needs.flatMap((need) => lack(need) ?? []);
+  return reasons.length === 0 ? null : reasons.join(', ');
+}
+
+/** Does a missing peer fail the run instead of skipping the test? */
+export function peersRequired(env: NodeJS.ProcessEnv = process.env): boolean {
+  return env['NETLOOM_REQUIRE_PEERS'] === '1';
+}
+
+function missingPeer(reason: string): Error {
+  return new Error(`NETLOOM_REQUIRE_PEERS=1, and this machine lacks a peer: ${reason}`);
+}
+
+/**
+ * A `test` for machines that have all of `needs`.
+ * @returns a function that registers one test: `(name, body)` or `(name, options, body)`
+ */
+export function peer(...needs: readonly Need[]): (name: string, ...rest: [Body] | [TestOptions, Body]) => void {
+  const reason = lacking(...needs);
+  return (name, ...rest) => {
+    const [options, body]: [TestOptions, Body] = rest.length === 1 ? [{}, rest[0]] : rest;
+    if (reason === null) test(name, options, body);
+    else if (peersRequired()) {
+      test(name, () => {
+        throw missingPeer(reason);
+      });
+    } else test.skip(`${name} [${reason}]`, options, body);
+  };
+}
+
+/** A `describe` for machines that have all of `needs`; its body is not run elsewhere. */
+export function peerSuite(...needs: readonly Need[]): (name: string, body: () => void) => void {
+  const reason = lacking(...needs);
+  return (name, body) => {
+    if (reason === null) describe(name, body);
+    else peer(...needs)(name, () => undefined);
+  };
+}
