@@ -1,0 +1,69 @@
+/**
+ * counters.ts — groups of counters with the texts `netstat -s` prints for them.
+ *
+ * A protocol keeps its counters as numeric fields of one object and increments the fields; the group says in which order
+ * and in which words they are shown. `snapshot` copies a group whole, so that a test can compare the whole struct.
+ */
+
+/** A text with `{}` where the number goes and `{s}`, `{es}` or `{ies}` for the plural, as netstat(1) prints it. */
+export interface CounterRow<T> {
+  readonly key: keyof T & string;
+  readonly text: string;
+  /** Indentation below the group's name, 1 by default. */
+  readonly depth?: number;
+}
+
+export interface CounterGroup<T> {
+  /** 'ip', 'udp', 'arp' … as in `netstat -s -p`. */
+  readonly name: string;
+  readonly rows: readonly CounterRow<T>[];
+}
+
+export interface BoundCounters {
+  readonly name: string;
+  readonly object: object;
+  lines(): { readonly key: string; readonly value: number; readonly text: string; readonly depth: number }[];
+  /** Sets every counter of the group to zero (`netstat -z`). */
+  zero(): void;
+}
+
+/** Fills in number and plural. */
+export function counterText(text: string, n: number): string {
+  return text
+    .replace('{}', String(n))
+    .replace('{s}', n === 1 ? '' : 's')
+    .replace('{es}', n === 1 ? '' : 'es')
+    .replace('{ies}', n === 1 ? 'y' : 'ies');
+}
+
+/** Every numeric field of a counter object, as a plain object. */
+export function snapshot<T extends object>(object: T): { [K in keyof T]: T[K] } {
+  return { ...object };
+}
+
+export class CounterTree {
+  private groups: BoundCounters[] = [];
+
+  attach<T extends { [K in keyof T]: number }>(group: CounterGroup<T>, object: T & object): void {
+    this.groups.push({
+      name: group.name,
+      object,
+      lines: () => group.rows.map((r) => ({ key: r.key, value: object[r.key], text: counterText(r.text, object[r.key]), depth: r.depth ?? 1 })),
+      zero: () => {
+        for (const r of group.rows) Object.assign(object, { [r.key]: 0 });
+      },
+    });
+  }
+
+  detach(object: object): void {
+    this.groups = this.groups.filter((g) => g.object !== object);
+  }
+
+  list(): readonly BoundCounters[] {
+    return this.groups;
+  }
+
+  find(name: string): BoundCounters | null {
+    return this.groups.find((g) => g.name === name) ?? null;
+  }
+}

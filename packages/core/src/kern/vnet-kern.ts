@@ -1,0 +1,43 @@
+/**
+ * vnet-kern.ts — what every layer may know of the vnet it lives in (FreeBSD's `struct vnet`).
+ * Read first: vnet(9), freebsd `sys/net/vnet.h`.
+ *
+ * A layer's own per-vnet state is an object of that layer, built by its constructor in vnet/vnet.ts and handed what it
+ * needs; there is no "current vnet". This object carries what is common: name, state, the sysctl and counter trees, the
+ * account of timers, interfaces and sockets. `ifcnt`, `sockcnt` and `calloutsArmed` must be zero when the vnet is gone.
+ */
+import type { LogLevel } from '../env/env.js';
+import type { CalloutOwner } from './callout.js';
+import { CounterTree } from './counters.js';
+import type { Engine } from './engine.js';
+import { SysctlTree } from './sysctl.js';
+import { SI_SUB_VNET_DONE } from './vnet-sysinit.js';
+
+export class VnetKern implements CalloutOwner {
+  readonly engine: Engine;
+  readonly id: number;
+  readonly name: string;
+  readonly sysctl = new SysctlTree();
+  readonly counters = new CounterTree();
+  /** The last SI_SUB_* whose constructors or destructors ran. */
+  state = 0;
+  shutdown = false;
+  ifcnt = 0;
+  sockcnt = 0;
+  calloutsArmed = 0;
+
+  constructor(engine: Engine, id: number, name: string) {
+    this.engine = engine;
+    this.id = id;
+    this.name = name;
+  }
+
+  /** VNET_IS_SHUTTING_DOWN: false while the first destructor (interfaces going home) runs, true for all later ones. */
+  get isShuttingDown(): boolean {
+    return this.shutdown && this.state < SI_SUB_VNET_DONE;
+  }
+
+  log(level: LogLevel, message: string): void {
+    this.engine.env.log(level, this.name, message);
+  }
+}

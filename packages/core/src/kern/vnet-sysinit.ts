@@ -1,0 +1,105 @@
+/**
+ * vnet-sysinit.ts — which parts of a vnet are built in which order, and taken down in the reverse.
+ * Read first: vnet(9); sys/kernel.h for the numbers (they are FreeBSD's).
+ *
+ * Theory of operation. Parts register a constructor and a destructor, each at a (subsystem, order). A vnet runs the
+ * constructors ascending by (subsystem, order, registration) and the destructors in exactly the reverse of the same key.
+ * Constructor and destructor of one part may sit at different places: a bridge is built after the protocols but dies
+ * after them. `vnet.state` is the subsystem being run, so that code called from a constructor or destructor can see how
+ * much of the stack stands.
+ *
+ * Invariant: only subsystems in (SI_SUB_VNET, SI_SUB_VNET_DONE] may register.
+ */
+import { assert } from '../base/assert.js';
+import type { VnetKern } from './vnet-kern.js';
+
+export const SI_SUB_VNET = 0x21e0000;
+export const SI_SUB_INIT_IF = 0x3000000;
+export const SI_SUB_NETGRAPH = 0x3010000;
+export const SI_SUB_DRIVERS = 0x3100000;
+export const SI_SUB_PSEUDO = 0x7000000;
+export const SI_SUB_PROTO_BEGIN = 0x8000000;
+export const SI_SUB_PROTO_PFIL = 0x8100000;
+export const SI_SUB_PROTO_IF = 0x8400000;
+export const SI_SUB_PROTO_DOMAININIT = 0x8600000;
+export const SI_SUB_PROTO_MC = 0x8700000;
+export const SI_SUB_PROTO_DOMAIN = 0x8800000;
+export const SI_SUB_PROTO_FIREWALL = 0x8806000;
+export const SI_SUB_PROTO_IFATTACHDOMAIN = 0x8808000;
+export const SI_SUB_PROTO_END = 0x8ffffff;
+export const SI_SUB_VNET_DONE = 0xdc00000;
+
+export const SI_ORDER_FIRST = 0x0000000;
+export const SI_ORDER_SECOND = 0x0000001;
+export const SI_ORDER_THIRD = 0x0000002;
+export const SI_ORDER_FOURTH = 0x0000003;
+export const SI_ORDER_MIDDLE = 0x1000000;
+export const SI_ORDER_ANY = 0xfffffff;
+
+/** A constructor or a destructor of one part of a vnet. `V` is the composition root's Vnet. */
+export interface VnetSysinit<V> {
+  readonly name: string;
+  readonly subsystem: number;
+  readonly order: number;
+  run(vnet: V): void;
+}
+
+/** The name of a subsystem number, for listings. */
+export function subsystemName(subsystem: number): string {
+  for (const [name, value] of SUBSYSTEM_NAMES) if (value === subsystem) return name;
+  return `0x${subsystem.toString(16)}`;
+}
+
+const SUBSYSTEM_NAMES: readonly (readonly [string, number])[] = [
+  ['SI_SUB_INIT_IF', SI_SUB_INIT_IF],
+  ['SI_SUB_NETGRAPH', SI_SUB_NETGRAPH],
+  ['SI_SUB_DRIVERS', SI_SUB_DRIVERS],
+  ['SI_SUB_PSEUDO', SI_SUB_PSEUDO],
+  ['SI_SUB_PROTO_BEGIN', SI_SUB_PROTO_BEGIN],
+  ['SI_SUB_PROTO_PFIL', SI_SUB_PROTO_PFIL],
+  ['SI_SUB_PROTO_IF', SI_SUB_PROTO_IF],
+  ['SI_SUB_PROTO_DOMAININIT', SI_SUB_PROTO_DOMAININIT],
+  ['SI_SUB_PROTO_MC', SI_SUB_PROTO_MC],
+  ['SI_SUB_PROTO_DOMAIN', SI_SUB_PROTO_DOMAIN],
+  ['SI_SUB_PROTO_FIREWALL', SI_SUB_PROTO_FIREWALL],
+  ['SI_SUB_PROTO_IFATTACHDOMAIN', SI_SUB_PROTO_IFATTACHDOMAIN],
+  ['SI_SUB_VNET_DONE', SI_SUB_VNET_DONE],
+];
+
+/** The table of constructors and destructors of a Kernel's vnets. */
+export class VnetSysinitTable<V extends { readonly kern: VnetKern }> {
+  readonly constructors: readonly VnetSysinit<V>[];
+  /** In the order they run. */
+  readonly destructors: readonly VnetSysinit<V>[];
+
+  constructor(inits: readonly VnetSysinit<V>[], uninits: readonly VnetSysinit<V>[]) {
+    for (const s of [...inits, ...uninits]) {
+      assert(s.subsystem > SI_SUB_VNET && s.subsystem <= SI_SUB_VNET_DONE, 'vnet sysinit outside (SI_SUB_VNET, SI_SUB_VNET_DONE]');
+    }
+    this.constructors = sorted(inits);
+    this.destructors = sorted(uninits).reverse();
+  }
+
+  /** Runs every constructor on `vnet`. */
+  runConstructors(vnet: V): void {
+    for (const s of this.constructors) {
+      vnet.kern.state = s.subsystem;
+      s.run(vnet);
+    }
+    vnet.kern.state = SI_SUB_VNET_DONE;
+  }
+
+  /** Runs every destructor on `vnet`, which has been marked as shutting down; `seen` is told of each step. */
+  runDestructors(vnet: V, seen?: (step: VnetSysinit<V>) => void): void {
+    for (const s of this.destructors) {
+      vnet.kern.state = s.subsystem;
+      seen?.(s);
+      s.run(vnet);
+    }
+  }
+}
+
+/** Array.prototype.sort is stable: ties stay in order of registration. */
+function sorted<V>(list: readonly VnetSysinit<V>[]): VnetSysinit<V>[] {
+  return [...list].sort((a, b) => a.subsystem - b.subsystem || a.order - b.order);
+}

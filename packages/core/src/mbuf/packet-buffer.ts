@@ -1,0 +1,269 @@
+/**
+ * packet-buffer.ts — PacketBuffer `m`: one packet in one contiguous slot, and the pool the slots come from.
+ * Read first: mbuf(9) for the vocabulary; virtio 1.2 §5.1.6 for the offload fields.
+ *
+ *     0          off                      off+len         buf.length
+ *     |- headroom -|------- packet ---------|--- tailroom ---|
+ *                  ^ the current layer's header
+ *
+ * Theory of operation. A packet is never a chain. Layers strip a header with `adj(n)` and put one on with `prepend(n)`;
+ * both only move `off`. Headroom is enough for every encapsulation the stack can stack up (bridge over gif over vlan over
+ * vlan); when it is not, `prepend` answers false and the packet is dropped and counted by the caller.
+ * A packet has exactly one owner. Passing `m` to a function hands it over; whoever drops it calls `free`. `next` belongs
+ * to the owner (a PacketQueue).
+ * Offload state travels with the packet: while CSUM_L4 is set the transport checksum field holds the pseudo-header sum only
+ * and whoever sends the frame to somebody who needs it finishes the sum from `csumStart`; while `gsoSize` > 0 the packet is
+ * a super-segment to be cut on the way out. `csumStart` is an offset into the slot, so that it survives prepend and adj.
+ *
+ * Invariants: 0 <= off, 0 <= len, off + len <= buf.length. A slot in the pool's free list is owned by nobody (`inPool`).
+ * Not here: reference counts, scatter-gather, cloning without a copy. One owner is what makes the rest simple.
+ */
+import { assert } from '../base/assert.js';
+
+/** Packet was, or is to be, sent to the link's broadcast address. */
+export const M_BCAST = 0x01;
+/** … to a link multicast address. */
+export const M_MCAST = 0x02;
+/** `vtag`/`vproto` carry an 802.1Q tag that is not in the bytes. */
+export const M_VLANTAG = 0x04;
+/** Seen only because the interface is promiscuous: not for this host's protocols. */
+export const M_PROMISC = 0x08;
+/** Came from ourselves (simplex copy or loopback). */
+export const M_LOOP = 0x10;
+/** Bridge has seen this packet already in this vnet: do not process it twice. */
+export const M_BRIDGE_INPUT = 0x20;
+/** The packet passed a firewall hook that asked not to be asked again. */
+export const M_SKIP_FIREWALL = 0x40;
+
+/** The IPv4 header checksum is still to be computed. */
+export const CSUM_IP = 0x01;
+/** The transport checksum is still to be computed, from `csumStart`, into `csumStart + csumOffset`. */
+export const CSUM_L4 = 0x02;
+/** The sender vouches for the transport checksum: the receiver need not verify it. */
+export const CSUM_L4_VALID = 0x04;
+/** The sender vouches for the IPv4 header checksum. */
+export const CSUM_IP_VALID = 0x08;
+
+/** `gsoType`: what kind of super-segment this is (values as virtio_net_hdr's). */
+export const GSO_NONE = 0;
+export const GSO_TCPV4 = 1;
+export const GSO_UDP_L4 = 5;
+export const GSO_TCPV6 = 4;
+
+/** Bytes kept free before a packet that is built here. */
+export const HEADROOM = 128;
+/** Slot sizes. A small slot holds any frame of MTU 1500 with headroom; a large one 64 KB with headroom. */
+export const SMALL_SLOT = 2048;
+export const LARGE_SLOT = 66_560;
+const SMALL_PER_SLAB = 32;
+
+export class PacketBuffer {
+  readonly pool: PacketPool;
+  readonly buf: Uint8Array;
+  readonly view: DataView;
+  off = 0;
+  len = 0;
+  /** Interface it arrived on (`Ifnet.index`), 0 for packets made here. */
+  rcvif = 0;
+  /** M_* bits. */
+  flags = 0;
+  /** 802.1Q TCI (pcp<<13 | dei<<12 | vid) and ethertype, when M_VLANTAG is set. */
+  vtag = 0;
+  vproto = 0;
+  csumFlags = 0;
+  csumStart = 0;
+  csumOffset = 0;
+  gsoType = 0;
+  gsoSize = 0;
+  /** Routing table number it is looked up in. */
+  fib = 0;
+  /** Hash of the flow, for choosing among equal next hops; 0 unknown. */
+  flowid = 0;
+  /** Virtual links crossed so far; the loop guard. */
+  hops = 0;
+  /** PCP the sender asked for (0..7), -1 for the interface's own. */
+  pcp = -1;
+  next: PacketBuffer | null = null;
+  inPool = true;
+
+  constructor(pool: PacketPool, buf: Uint8Array) {
+    this.pool = pool;
+    this.buf = buf;
+    this.view = new DataView(buf.buffer, buf.byteOffset, buf.byteLength);
+  }
+
+  /** Opens `n` bytes before the packet; false when there is no room (nothing changes then). */
+  prepend(n: number): boolean {
+    if (n > this.off) return false;
+    this.off -= n;
+    this.len += n;
+    return true;
+  }
+
+  /** Strips `n` bytes from the front; the caller has checked `n <= len`. */
+  adj(n: number): void {
+    this.off += n;
+    this.len -= n;
+  }
+
+  /** Cuts the packet to `n` bytes when it is longer (link padding). */
+  trim(n: number): void {
+    if (n < this.len) this.len = n;
+  }
+
+  /** Bytes free behind the packet. */
+  get tailroom(): number {
+    return this.buf.length - this.off - this.len;
+  }
+
+  /** Gives the slot back. The caller owned it and forgets it now. */
+  free(): void {
+    this.pool.free(this);
+  }
+
+  /** The packet's bytes as a view. Allocates: not for the packet path. */
+  bytes(): Uint8Array {
+    return this.buf.subarray(this.off, this.off + this.len);
+  }
+
+  /** Resets everything but the bytes. */
+  reset(off: number, len: number): void {
+    this.off = off;
+    this.len = len;
+    this.rcvif = 0;
+    this.flags = 0;
+    this.vtag = 0;
+    this.vproto = 0;
+    this.csumFlags = 0;
+    this.csumStart = 0;
+    this.csumOffset = 0;
+    this.gsoType = 0;
+    this.gsoSize = 0;
+    this.fib = 0;
+    this.flowid = 0;
+    this.hops = 0;
+    this.pcp = -1;
+    this.next = null;
+  }
+
+  /** Takes over `from`'s metadata; `csumStart` is moved along with the packet's start. */
+  copyMeta(from: PacketBuffer): void {
+    this.rcvif = from.rcvif;
+    this.flags = from.flags;
+    this.vtag = from.vtag;
+    this.vproto = from.vproto;
+    this.csumFlags = from.csumFlags;
+    this.csumStart = from.csumStart - from.off + this.off;
+    this.csumOffset = from.csumOffset;
+    this.gsoType = from.gsoType;
+    this.gsoSize = from.gsoSize;
+    this.fib = from.fib;
+    this.flowid = from.flowid;
+    this.hops = from.hops;
+    this.pcp = from.pcp;
+  }
+}
+
+/** Below this many bytes a word loop beats `set(subarray)`, which allocates a view. */
+const WORD_COPY_MAX = 256;
+
+/** Copies `len` bytes between two slots (or any two views); ranges must not overlap. */
+export function copyBytes(dst: PacketBuffer, dstOff: number, src: PacketBuffer, srcOff: number, len: number): void {
+  if (len > WORD_COPY_MAX) {
+    dst.buf.set(src.buf.subarray(srcOff, srcOff + len), dstOff);
+    return;
+  }
+  const d = dst.view;
+  const s = src.view;
+  let i = 0;
+  for (; i + 4 <= len; i += 4) d.setInt32(dstOff + i, s.getInt32(srcOff + i));
+  for (; i < len; i++) d.setUint8(dstOff + i, s.getUint8(srcOff + i));
+}
+
+/** The pool every packet of a Kernel comes from. Bounded, counted, grown slab by slab, never shrunk. */
+export class PacketPool {
+  /** Slots that may be out at once, per size (`kern.ipc.nmbclusters`). */
+  smallMax: number;
+  largeMax: number;
+  smallInUse = 0;
+  largeInUse = 0;
+  /** Requests refused because a limit was reached (`netstat -m`: requests denied). */
+  denied = 0;
+  private smallMade = 0;
+  private readonly smallFree: PacketBuffer[] = [];
+  private readonly largeFree: PacketBuffer[] = [];
+
+  constructor(smallMax = 65_536, largeMax = 1_024) {
+    this.smallMax = smallMax;
+    this.largeMax = largeMax;
+  }
+
+  /** Slots that are out. Zero when every packet has been given back. */
+  get inUse(): number {
+    return this.smallInUse + this.largeInUse;
+  }
+
+  /** A packet of `len` bytes (contents undefined) behind `headroom` free bytes; null when the pool is exhausted. */
+  alloc(len: number, headroom: number = HEADROOM): PacketBuffer | null {
+    if (headroom + len > SMALL_SLOT) return this.allocLarge(len, headroom);
+    const m = this.smallFree.pop() ?? this.growSmall();
+    if (m === null) return null;
+    this.smallInUse++;
+    m.inPool = false;
+    m.reset(headroom, len);
+    return m;
+  }
+
+  free(m: PacketBuffer): void {
+    assert(!m.inPool, 'packet freed twice');
+    m.inPool = true;
+    m.next = null;
+    if (m.buf.length === SMALL_SLOT) {
+      this.smallInUse--;
+      this.smallFree.push(m);
+    } else {
+      this.largeInUse--;
+      this.largeFree.push(m);
+    }
+  }
+
+  /** A full copy with the same headroom and metadata; null when the pool is exhausted. `m` stays the caller's. */
+  copy(m: PacketBuffer): PacketBuffer | null {
+    const n = this.alloc(m.len, m.off + m.len <= SMALL_SLOT ? m.off : HEADROOM);
+    if (n === null) return null;
+    n.copyMeta(m);
+    copyBytes(n, n.off, m, m.off, m.len);
+    return n;
+  }
+
+  /** A packet holding a copy of `src[off, off+len)`, as a driver makes one from a received frame. */
+  from(src: Uint8Array, off = 0, len = src.length - off): PacketBuffer | null {
+    const m = this.alloc(len);
+    if (m === null) return null;
+    m.buf.set(off === 0 && len === src.length ? src : src.subarray(off, off + len), m.off);
+    return m;
+  }
+
+  private growSmall(): PacketBuffer | null {
+    if (this.smallMade >= this.smallMax) {
+      this.denied++;
+      return null;
+    }
+    const slab = new ArrayBuffer(SMALL_PER_SLAB * SMALL_SLOT);
+    for (let i = 0; i < SMALL_PER_SLAB; i++) this.smallFree.push(new PacketBuffer(this, new Uint8Array(slab, i * SMALL_SLOT, SMALL_SLOT)));
+    this.smallMade += SMALL_PER_SLAB;
+    return this.smallFree.pop() ?? null;
+  }
+
+  private allocLarge(len: number, headroom: number): PacketBuffer | null {
+    if (headroom + len > LARGE_SLOT || this.largeInUse >= this.largeMax) {
+      this.denied++;
+      return null;
+    }
+    const m = this.largeFree.pop() ?? new PacketBuffer(this, new Uint8Array(LARGE_SLOT));
+    this.largeInUse++;
+    m.inPool = false;
+    m.reset(headroom, len);
+    return m;
+  }
+}

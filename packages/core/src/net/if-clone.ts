@@ -1,0 +1,201 @@
+/**
+ * if-clone.ts — interfaces made on request: `ifconfig epair create`.
+ * Read first: freebsd `sys/net/if_clone.c`; reference notes "Cloner framework".
+ *
+ * Theory of operation. Each vnet has a list of cloners, most recently attached first. A cloner matches names, allocates unit
+ * numbers and makes interfaces; the interfaces it made are on its list and in the group of its name. Destruction looks the
+ * cloner up in the interface's *home* vnet, because that is where its unit is reserved; the interface is destroyed where it
+ * is now. Units are freed on destroy only: renaming or moving an interface keeps its unit taken at home.
+ *
+ * Not here: what each kind does (epair.ts, vlan.ts …) and moving between vnets (if-vmove.ts).
+ */
+import type { Errno } from '../base/errno.js';
+import { EEXIST, EINVAL, ENOSPC, ENXIO } from '../base/errno.js';
+import { ifAddGroup, ifDelGroup } from './if.js';
+import type { Ifnet } from './ifnet.js';
+import { IFNAMSIZ } from './ifnet.js';
+import type { Net } from './net.js';
+
+/** Highest unit a cloner hands out. */
+export const IF_MAXUNIT = 0x7fff;
+/** Longest name of a cloner, so that five digits fit behind it. */
+const CLONER_NAME_MAX = IFNAMSIZ - 6;
+
+/** Create even what is protected, destroy even lo0: the vnet is going. */
+export const IFC_F_FORCE = 0x08;
+
+/** Parameters given with the creation (SIOCIFCREATE2), by cloner: `{ vlan: 5, vlandev: 'em0' }`. */
+export type CloneParams = Readonly<Record<string, string | number>>;
+
+export type CloneResult = { readonly error: 0; readonly ifp: Ifnet } | { readonly error: Errno; readonly ifp: null };
+
+export interface IfClonerSpec {
+  readonly name: string;
+  readonly maxUnit?: number;
+  /** Does this cloner make interfaces called `name`? Absent: the cloner's name, alone or followed by digits. */
+  match?(name: string): boolean;
+  /** False: the name carries no unit (vlan's "em0.5") and `create` is given -1. */
+  needsUnit?(name: string): boolean;
+  /**
+   * Makes and attaches the interface. `unit` is reserved already; on error nothing is left behind. `xname` is the name to
+   * give it (epair appends its own letter).
+   */
+  create(net: Net, cloner: IfCloner, xname: string, unit: number, params: CloneParams | null): CloneResult;
+  /** Detaches and frees it; an error leaves it as it was. */
+  destroy(ifp: Ifnet, cloner: IfCloner, flags: number): Errno;
+  /** Is unit `unit` unusable in `net` for a reason the cloner knows (a second name is taken)? */
+  unitTaken?(net: Net, unit: number): boolean;
+}
+
+export class IfCloner {
+  readonly spec: IfClonerSpec;
+  readonly net: Net;
+  /** Interfaces made here and alive, oldest first. */
+  readonly interfaces: Ifnet[] = [];
+  readonly units = new Set<number>();
+  private lowestFree = 0;
+
+  constructor(spec: IfClonerSpec, net: Net) {
+    this.spec = spec;
+    this.net = net;
+  }
+
+  get name(): string {
+    return this.spec.name;
+  }
+
+  matches(name: string): boolean {
+    return this.spec.match?.(name) ?? defaultMatch(this.name, name);
+  }
+
+  /** Reserves `unit`, or the lowest free one for -1. */
+  allocUnit(unit: number): { readonly error: Errno; readonly unit: number } {
+    const max = this.spec.maxUnit ?? IF_MAXUNIT;
+    if (unit > max) return { error: ENOSPC, unit: -1 };
+    if (unit >= 0) {
+      if (this.unitInUse(unit)) return { error: EEXIST, unit: -1 };
+      this.units.add(unit);
+      return { error: 0, unit };
+    }
+    while (this.units.has(this.lowestFree)) this.lowestFree++;
+    for (let u = this.lowestFree; u <= max; u++) {
+      if (this.unitInUse(u)) continue;
+      this.units.add(u);
+      return { error: 0, unit: u };
+    }
+    return { error: ENOSPC, unit: -1 };
+  }
+
+  freeUnit(unit: number): void {
+    if (unit < 0) return;
+    this.units.delete(unit);
+    if (unit < this.lowestFree) this.lowestFree = unit;
+  }
+
+  /** Puts an interface it made on its list and into its group. */
+  link(ifp: Ifnet): void {
+    ifp.cloner = this.name;
+    this.interfaces.push(ifp);
+    ifAddGroup(ifp, this.name);
+  }
+
+  unlink(ifp: Ifnet): boolean {
+    const at = this.interfaces.indexOf(ifp);
+    if (at < 0) return false;
+    this.interfaces.splice(at, 1);
+    return true;
+  }
+
+  private unitInUse(unit: number): boolean {
+    return this.units.has(unit) || this.net.ifunit(`${this.name}${unit}`) !== null || (this.spec.unitTaken?.(this.net, unit) ?? false);
+  }
+}
+
+function defaultMatch(cloner: string, name: string): boolean {
+  return name.startsWith(cloner) && /^[0-9]*$/.test(name.slice(cloner.length));
+}
+
+/** Attaches a cloner to `net`; null when one of that name is there already or the name is too long. */
+export function ifcAttach(net: Net, spec: IfClonerSpec): IfCloner | null {
+  if (spec.name.length > CLONER_NAME_MAX || net.cloners.some((c) => c.name === spec.name)) return null;
+  const cloner = new IfCloner(spec, net);
+  net.cloners.unshift(cloner);
+  return cloner;
+}
+
+/** Takes a cloner away and destroys what it made, youngest first, wherever it is now. */
+export function ifcDetach(cloner: IfCloner): void {
+  const at = cloner.net.cloners.indexOf(cloner);
+  if (at >= 0) cloner.net.cloners.splice(at, 1);
+  for (let ifp = cloner.interfaces.at(-1); ifp !== undefined; ifp = cloner.interfaces.at(-1)) {
+    if (ifcDestroyOne(cloner, ifp, IFC_F_FORCE) !== 0) cloner.unlink(ifp);
+  }
+}
+
+/**
+ * The unit in a name: the digits from the first digit on. -1 for none; EINVAL for a leading zero, for anything behind the
+ * digits and for a number no unit can be; ENOSPC above `max`.
+ */
+export function ifcNameToUnit(name: string, max: number): { readonly error: Errno; readonly unit: number } {
+  const at = name.search(/[0-9]/);
+  if (at < 0) return { error: 0, unit: -1 };
+  const digits = name.slice(at);
+  if (!/^(0|[1-9][0-9]*)$/.test(digits) || digits.length > 10) return { error: EINVAL, unit: -1 };
+  const unit = Number(digits);
+  return unit > max ? { error: ENOSPC, unit: -1 } : { error: 0, unit };
+}
+
+/** SIOCIFCREATE2. EINVAL: no cloner makes such a name; EEXIST: it is taken; ENOSPC: units or letters are used up. */
+export function ifCloneCreate(net: Net, name: string, params: CloneParams | null = null): CloneResult {
+  net.kern.engine.assertThread();
+  if (net.ifunit(name) !== null) return { error: EEXIST, ifp: null };
+  const cloner = net.cloners.find((c) => c.matches(name));
+  if (cloner === undefined || name.length >= IFNAMSIZ) return { error: EINVAL, ifp: null };
+  let unit = -1;
+  let xname = name;
+  if (cloner.spec.needsUnit?.(name) ?? true) {
+    const parsed = ifcNameToUnit(name.slice(cloner.name.length), cloner.spec.maxUnit ?? IF_MAXUNIT);
+    if (parsed.error !== 0) return { error: parsed.error, ifp: null };
+    const got = cloner.allocUnit(parsed.unit);
+    if (got.error !== 0) return { error: got.error, ifp: null };
+    unit = got.unit;
+    xname = `${cloner.name}${unit}`;
+  }
+  const made = cloner.spec.create(net, cloner, xname, unit, params);
+  if (made.ifp === null) {
+    cloner.freeUnit(unit);
+    return made;
+  }
+  return made;
+}
+
+/** SIOCIFDESTROY by name in `net`. ENXIO: no such interface; EINVAL: not cloned, or protected. */
+export function ifCloneDestroy(net: Net, name: string): Errno {
+  net.kern.engine.assertThread();
+  const ifp = net.ifunit(name);
+  if (ifp === null) return ENXIO;
+  return ifCloneDestroyIfp(ifp, 0);
+}
+
+/** Destroys an interface through the cloner of its home vnet. */
+export function ifCloneDestroyIfp(ifp: Ifnet, flags: number): Errno {
+  const cloner = ifp.homeNet?.cloners.find((c) => c.name === ifp.cloner);
+  if (cloner === undefined) return EINVAL;
+  if (!cloner.interfaces.includes(ifp)) return ENXIO;
+  return ifcDestroyOne(cloner, ifp, flags);
+}
+
+function ifcDestroyOne(cloner: IfCloner, ifp: Ifnet, flags: number): Errno {
+  const inGroup = ifp.groups.includes(cloner.name);
+  const unit = ifp.dunit;
+  if (!cloner.unlink(ifp)) return ENXIO;
+  if (inGroup) ifDelGroup(ifp, cloner.name);
+  const error = cloner.spec.destroy(ifp, cloner, flags);
+  if (error !== 0) {
+    cloner.interfaces.push(ifp);
+    if (inGroup) ifAddGroup(ifp, cloner.name);
+    return error;
+  }
+  cloner.freeUnit(unit);
+  return 0;
+}

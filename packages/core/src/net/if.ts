@@ -1,0 +1,278 @@
+/**
+ * if.ts — the life of an interface: attach, detach, up, down, and the properties an administrator sets.
+ * Read first: freebsd `sys/net/if.c`; reference notes "if_detach_internal decision matrix".
+ *
+ * Theory of operation. All detaching goes through `ifDetachInternal`, whose `mode` selects a column of DETACH_STEPS: the
+ * full clean-up of a destroyed interface, the one of an interface that moves on, or the short one in a vnet that is being
+ * taken down (the protocols have cleaned, or will). Everything here runs in thread context.
+ */
+import type { Errno } from '../base/errno.js';
+import { EBUSY, EEXIST, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, EOPNOTSUPP } from '../base/errno.js';
+import { ifDetachBpf } from './bpf.js';
+import {
+  IFF_ALLMULTI, IFF_BROADCAST, IFF_DYING, IFF_LOOPBACK, IFF_MULTICAST, IFF_OACTIVE, IFF_POINTOPOINT, IFF_PPROMISC, IFF_PROMISC, IFF_RENAMING,
+  IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFNAMSIZ, IF_MAXMTU, IF_MINMTU, LINK_STATE_DOWN,
+} from './ifnet.js';
+import type { Ifnet } from './ifnet.js';
+import type { Net } from './net.js';
+
+/** Flags only the driver or the kernel changes. */
+const IFF_CANTCHANGE = IFF_BROADCAST | IFF_POINTOPOINT | IFF_RUNNING | IFF_OACTIVE | IFF_SIMPLEX | IFF_MULTICAST | IFF_ALLMULTI | IFF_PROMISC
+  | IFF_DYING | IFF_LOOPBACK | IFF_RENAMING;
+
+/** `net.ifdescr_maxlen`. */
+export const IFDESCR_BYTES_MAX = 1_024;
+
+/** Links `ifp` into `net`: index, group "all", address families, arrival event. */
+export function ifAttach(ifp: Ifnet, net: Net): void {
+  net.kern.engine.assertThread();
+  ifp.net = net;
+  ifp.homeNet ??= net;
+  if (ifp.index === 0) ifp.index = net.shared.allocIndex(ifp);
+  ifp.fib = 0;
+  ifAddGroup(ifp, 'all');
+  net.ifnets.push(ifp);
+  net.kern.ifcnt++;
+  for (const d of net.domains) ifp.afdata[d.af] = d.ifattach(ifp);
+  net.arrivalEvent.invoke({ ifp, renaming: false });
+  net.rtsock?.ifannounce(ifp, true);
+}
+
+/** Why an interface is detached: it is destroyed, or it moves to another vnet as the same object. */
+export type DetachMode = 'destroy' | 'vmove';
+
+/** Takes `ifp` out of its vnet for good. */
+export function ifDetach(ifp: Ifnet): void {
+  ifDetachInternal(ifp, 'destroy');
+}
+
+/**
+ * The one way out of a vnet. Columns: D = destroyed in a live vnet, M = moved out of a live vnet, S = either while the vnet
+ * is shutting down.
+ *
+ *   step                                        D  M  S
+ *   leave the vnet's list                       x  x  x
+ *   leave all groups                            x  x  x
+ *   ifDown                                      x  x  x
+ *   purge addresses, upper layers, multicast    x  x  -
+ *   departure event, RTM_IFANNOUNCE             x  x  x (event only)
+ *   captures end                                x  x  x
+ *   flush routes through it                     x  x  -
+ *   per-family detach                           x  x  x
+ *   give the index back                         x  -  x
+ */
+export function ifDetachInternal(ifp: Ifnet, mode: DetachMode): void {
+  const net = ifp.net;
+  if (net === null) return;
+  net.kern.engine.assertThread();
+  const shutdown = net.kern.isShuttingDown;
+  const at = net.ifnets.indexOf(ifp);
+  if (at >= 0) {
+    net.ifnets.splice(at, 1);
+    net.kern.ifcnt--;
+  }
+  if (mode === 'destroy') ifp.flags |= IFF_DYING;
+  for (const g of [...ifp.groups]) ifDelGroup(ifp, g);
+  if (ifp.isUp) ifDown(ifp);
+  if (!shutdown) {
+    for (const d of net.domains) {
+      d.purgeAddrs(ifp);
+      d.purgeUpper(ifp);
+    }
+    purgeMultiaddrs(ifp);
+  }
+  net.departureEvent.invoke({ ifp, renaming: false });
+  if (!shutdown) net.rtsock?.ifannounce(ifp, false);
+  ifDetachBpf(ifp);
+  if (!shutdown) net.routes?.flushIf(ifp);
+  for (const d of net.domains) {
+    const data = ifp.afdata[d.af];
+    if (data !== null && data !== undefined) d.ifdetach(ifp, data);
+    ifp.afdata[d.af] = null;
+  }
+  ifp.addrs = [];
+  if (mode === 'destroy' || shutdown) {
+    net.shared.freeIndex(ifp.index);
+    ifp.index = 0;
+  }
+  ifp.net = null;
+}
+
+function purgeMultiaddrs(ifp: Ifnet): void {
+  for (const ma of ifp.multiaddrs) ifp.net?.rtsock?.newmaddr(ifp, ma.mac, false);
+  ifp.multiaddrs = [];
+}
+
+/** Brings `ifp` up administratively; its addresses get their routes back. */
+export function ifUp(ifp: Ifnet): void {
+  const net = ifp.net;
+  if (net === null || ifp.isUp) return;
+  ifp.flags |= IFF_UP;
+  ifp.driver.flagsChanged?.(ifp);
+  net.upDownEvent.invoke({ ifp, up: true });
+  net.rtsock?.ifinfo(ifp);
+  for (const d of net.domains) d.ifup(ifp);
+}
+
+/** Takes `ifp` down: routes of its addresses go, queued output is dropped. */
+export function ifDown(ifp: Ifnet): void {
+  const net = ifp.net;
+  if (net === null || !ifp.isUp) return;
+  ifp.flags &= ~IFF_UP;
+  net.upDownEvent.invoke({ ifp, up: false });
+  for (const d of net.domains) d.ifdown(ifp);
+  ifp.driver.qflush?.(ifp);
+  ifp.driver.flagsChanged?.(ifp);
+  net.rtsock?.ifinfo(ifp);
+}
+
+/** SIOCSIFFLAGS: takes over the changeable flags of `flags`. */
+export function ifSetFlags(ifp: Ifnet, flags: number): Errno {
+  const wasPromisc = (ifp.flags & IFF_PPROMISC) !== 0;
+  const wantsPromisc = (flags & IFF_PPROMISC) !== 0;
+  if (wasPromisc !== wantsPromisc) ifPromisc(ifp, wantsPromisc);
+  const changed = (ifp.flags & IFF_CANTCHANGE) | (flags & ~IFF_CANTCHANGE);
+  ifp.flags = (changed & ~IFF_UP) | (ifp.flags & IFF_UP);
+  if ((flags & IFF_UP) !== 0) ifUp(ifp);
+  else ifDown(ifp);
+  return 0;
+}
+
+/** Counts requests for promiscuous mode; IFF_PROMISC follows the count. */
+export function ifPromisc(ifp: Ifnet, on: boolean): void {
+  ifp.promiscCount = Math.max(0, ifp.promiscCount + (on ? 1 : -1));
+  const is = (ifp.flags & IFF_PROMISC) !== 0;
+  const want = ifp.promiscCount > 0;
+  if (is === want) return;
+  ifp.flags = want ? ifp.flags | IFF_PROMISC : ifp.flags & ~IFF_PROMISC;
+  ifp.driver.flagsChanged?.(ifp);
+  ifp.net?.rtsock?.ifinfo(ifp);
+}
+
+/** SIOCSIFMTU. EINVAL outside 72..65535, EOPNOTSUPP on a bridge member. */
+export function ifSetMtu(ifp: Ifnet, mtu: number): Errno {
+  if (!Number.isInteger(mtu) || mtu < IF_MINMTU || mtu > IF_MAXMTU) return EINVAL;
+  if (ifp.bridge !== null) return EOPNOTSUPP;
+  return ifChangeMtu(ifp, mtu);
+}
+
+/** The part of SIOCSIFMTU a bridge may do to its members. */
+export function ifChangeMtu(ifp: Ifnet, mtu: number): Errno {
+  if (mtu === ifp.mtu) return 0;
+  const error = ifp.driver.setMtu?.(ifp, mtu) ?? 0;
+  if (error !== 0) return error;
+  ifp.mtu = mtu;
+  ifp.net?.rtsock?.ifinfo(ifp);
+  return 0;
+}
+
+/** SIOCSIFLLADDR. EINVAL for a wrong length or a multicast address, ENODEV for an interface without link addresses. */
+export function ifSetLladdr(ifp: Ifnet, mac: Uint8Array): Errno {
+  if (ifp.lladdr.length === 0) return ENODEV;
+  if (mac.length !== ifp.lladdr.length || ((mac[0] ?? 1) & 1) !== 0) return EINVAL;
+  const error = ifp.driver.setLladdr?.(ifp, mac) ?? 0;
+  if (error !== 0) return error;
+  ifp.storeLladdr(mac);
+  ifp.net?.lladdrEvent.invoke(ifp);
+  return 0;
+}
+
+/** SIOCSIFDESCR. ENAMETOOLONG above `net.ifdescr_maxlen`; null or '' removes. */
+export function ifSetDescription(ifp: Ifnet, text: string | null): Errno {
+  if (text !== null && text.length > IFDESCR_BYTES_MAX) return ENAMETOOLONG;
+  ifp.description = text === null || text === '' ? null : text;
+  return 0;
+}
+
+/** SIOCSIFNAME. EINVAL for an empty or too long name, EEXIST when taken; the own name is a success without effect. */
+export function ifRename(ifp: Ifnet, name: string): Errno {
+  const net = ifp.net;
+  if (net === null) return ENODEV;
+  if (name === '' || name.length >= IFNAMSIZ || /[\s/]/.test(name)) return EINVAL;
+  if (name === ifp.xname) return 0;
+  if (net.ifunit(name) !== null) return EEXIST;
+  ifp.flags |= IFF_RENAMING;
+  net.departureEvent.invoke({ ifp, renaming: true });
+  net.rtsock?.ifannounce(ifp, false);
+  ifp.xname = name;
+  net.arrivalEvent.invoke({ ifp, renaming: true });
+  net.rtsock?.ifannounce(ifp, true);
+  ifp.flags &= ~IFF_RENAMING;
+  return 0;
+}
+
+/** SIOCAIFGROUP. EINVAL for an empty, too long or digit-ended name, EEXIST when a member already. */
+export function ifAddGroup(ifp: Ifnet, group: string): Errno {
+  if (group === '' || group.length >= IFNAMSIZ || /[0-9]$/.test(group)) return EINVAL;
+  if (ifp.groups.includes(group)) return EEXIST;
+  const net = ifp.net;
+  if (net === null) return ENODEV;
+  ifp.groups.push(group);
+  const members = net.groups.get(group);
+  if (members === undefined) net.groups.set(group, [ifp]);
+  else members.push(ifp);
+  return 0;
+}
+
+/** SIOCDIFGROUP. ENOENT when not a member. */
+export function ifDelGroup(ifp: Ifnet, group: string): Errno {
+  const at = ifp.groups.indexOf(group);
+  if (at < 0) return ENOENT;
+  ifp.groups.splice(at, 1);
+  const members = ifp.net?.groups.get(group);
+  if (members !== undefined) {
+    members.splice(members.indexOf(ifp), 1);
+    if (members.length === 0) ifp.net?.groups.delete(group);
+  }
+  return 0;
+}
+
+/** SIOCGIFGMEMB: members in order of joining; null when there is no such group. */
+export function ifGroupMembers(net: Net, group: string): readonly Ifnet[] | null {
+  return net.groups.get(group) ?? null;
+}
+
+/** The driver says its link came up or went down. */
+export function ifLinkStateChange(ifp: Ifnet, state: number): void {
+  if (ifp.linkState === state) return;
+  ifp.linkState = state;
+  const net = ifp.net;
+  if (net === null) return;
+  net.linkEvent.invoke(ifp);
+  net.rtsock?.ifinfo(ifp);
+}
+
+/** A down link or a down interface carries nothing. */
+export function ifCanSend(ifp: Ifnet): boolean {
+  return ifp.isRunning && ifp.linkState !== LINK_STATE_DOWN;
+}
+
+/** Joins a link-layer multicast group, counted. */
+export function ifAddMulti(ifp: Ifnet, mac: Uint8Array): Errno {
+  const have = ifp.multiaddrs.find((a) => sameMac(a.mac, mac));
+  if (have !== undefined) {
+    have.refs++;
+    return 0;
+  }
+  ifp.multiaddrs.push({ mac: mac.slice(), refs: 1 });
+  ifp.net?.rtsock?.newmaddr(ifp, mac, true);
+  return 0;
+}
+
+/** Leaves it; ENOENT when not a member. */
+export function ifDelMulti(ifp: Ifnet, mac: Uint8Array): Errno {
+  const at = ifp.multiaddrs.findIndex((a) => sameMac(a.mac, mac));
+  const have = ifp.multiaddrs[at];
+  if (have === undefined) return ENOENT;
+  if (--have.refs === 0) ifp.multiaddrs.splice(at, 1);
+  return 0;
+}
+
+function sameMac(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((v, i) => v === b[i]);
+}
+
+/** Refuses changes on an interface of a vnet that is being taken down. */
+export function ifIoctlAllowed(net: Net): Errno {
+  return net.kern.isShuttingDown ? EBUSY : 0;
+}

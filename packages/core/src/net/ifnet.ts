@@ -1,0 +1,225 @@
+/**
+ * ifnet.ts — Ifnet `ifp`: a network interface, whatever it is made of.
+ * Read first: ifnet(9), freebsd `sys/net/if_var.h`.
+ *
+ * Theory of operation. There is one class for all kinds, so that the packet path sees one object shape; what differs between
+ * kinds is behind `driver` (an IfDriver). *Input* goes up: a driver calls `ifInput(ifp, m)`, which counts, taps and calls
+ * `ifp.input`. *Output* goes down: the stack calls `ifTransmit(ifp, m)`, which counts, taps and calls `driver.transmit`.
+ * Whoever sits between an interface and the protocols (bridge, vlan trunk) hangs itself on the hook fields declared here.
+ *
+ * An Ifnet is in exactly one vnet (`net`) from attach to detach. `homeNet` is where it goes back to when a jail ends.
+ * `index` is unique in the Kernel and never reused by a younger interface while `gen` is the same.
+ * Invariants: `drvRunning` is the driver's, IFF_UP the administrator's. `addrs` holds addresses of upper layers only.
+ */
+import type { Errno } from '../base/errno.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { BpfIf } from './bpf.js';
+import type { IfAddr } from './ifaddr.js';
+import type { Net } from './net.js';
+
+export const IFNAMSIZ = 16;
+
+/** Administrator's and driver's flags, FreeBSD's values. */
+export const IFF_UP = 0x1;
+export const IFF_BROADCAST = 0x2;
+export const IFF_DEBUG = 0x4;
+export const IFF_LOOPBACK = 0x8;
+export const IFF_POINTOPOINT = 0x10;
+export const IFF_RUNNING = 0x40;
+export const IFF_NOARP = 0x80;
+export const IFF_PROMISC = 0x100;
+export const IFF_ALLMULTI = 0x200;
+export const IFF_OACTIVE = 0x400;
+export const IFF_SIMPLEX = 0x800;
+export const IFF_LINK0 = 0x1000;
+export const IFF_LINK1 = 0x2000;
+export const IFF_LINK2 = 0x4000;
+export const IFF_MULTICAST = 0x8000;
+export const IFF_PPROMISC = 0x20000;
+export const IFF_MONITOR = 0x40000;
+export const IFF_STATICARP = 0x80000;
+export const IFF_STICKYARP = 0x100000;
+export const IFF_DYING = 0x200000;
+export const IFF_RENAMING = 0x400000;
+
+/** Interface types (RFC 1573 / IANA ifType). */
+export const IFT_ETHER = 6;
+export const IFT_PPP = 23;
+export const IFT_LOOP = 24;
+export const IFT_L2VLAN = 135;
+export const IFT_PROPVIRTUAL = 53;
+export const IFT_TUNNEL = 131;
+export const IFT_BRIDGE = 209;
+export const IFT_GIF = 240;
+
+export const LINK_STATE_UNKNOWN = 0;
+export const LINK_STATE_DOWN = 1;
+export const LINK_STATE_UP = 2;
+
+/** Capabilities (`options=` of ifconfig), FreeBSD's values. */
+export const IFCAP_RXCSUM = 0x1;
+export const IFCAP_TXCSUM = 0x2;
+export const IFCAP_VLAN_MTU = 0x8;
+export const IFCAP_VLAN_HWTAGGING = 0x10;
+export const IFCAP_JUMBO_MTU = 0x20;
+export const IFCAP_TSO4 = 0x100;
+export const IFCAP_TSO6 = 0x200;
+export const IFCAP_LRO = 0x400;
+export const IFCAP_LINKSTATE = 0x80000;
+
+export const IF_MINMTU = 72;
+export const IF_MAXMTU = 65_535;
+
+export const AF_UNSPEC = 0;
+export const AF_INET = 2;
+export const AF_LINK = 18;
+export const AF_INET6 = 28;
+
+/** What a kind of interface does. One object may serve one interface (its softc) or all of a kind. */
+export interface IfDriver {
+  /** Sends `m` on the link and owns it. On error the packet has been freed; the caller counts `oerrors`. */
+  transmit(ifp: Ifnet, m: PacketBuffer): Errno;
+  /** IFF_UP, IFF_PROMISC or IFF_ALLMULTI changed. */
+  flagsChanged?(ifp: Ifnet): void;
+  /** Checks and applies a new MTU; the caller stores it when 0 is returned. Absent: 72..65535. */
+  setMtu?(ifp: Ifnet, mtu: number): Errno;
+  /** Checks and applies a new link address; the caller stores it when 0 is returned. */
+  setLladdr?(ifp: Ifnet, mac: Uint8Array): Errno;
+  /** The first IPv4 address was set: the driver may come up. */
+  addrAdded?(ifp: Ifnet): void;
+  /** Drops what is queued for output. */
+  qflush?(ifp: Ifnet): void;
+  /** Text of `media:` and `status:` in ifconfig; absent: none. */
+  media?(ifp: Ifnet): { readonly media: string; readonly active: boolean };
+  /** The interface is about to change vnet as the same object: forget what belongs to the old one. */
+  reassign?(ifp: Ifnet, to: Net): void;
+}
+
+/** What a bridge (or another aggregate that takes whole frames) hangs on its members. */
+export interface IfFrameHook {
+  /** A frame came in on member `ifp`. Returns it (possibly for local processing) or null when consumed. */
+  input(ifp: Ifnet, m: PacketBuffer): PacketBuffer | null;
+  /** A frame is to go out through member `ifp`, from this host. True when consumed. */
+  output(ifp: Ifnet, m: PacketBuffer): boolean;
+}
+
+/** What the vlans of a trunk hang on their parent. */
+export interface IfTrunkHook {
+  /** A tagged frame came in on the parent (`m.vtag`); true when consumed. */
+  input(ifp: Ifnet, m: PacketBuffer): boolean;
+}
+
+/** Per-family data an upper layer keeps with the interface (if_afdata). */
+export interface IfAfData {
+  readonly af: number;
+}
+
+/** Interface counters (`netstat -i`, if_data). */
+export class IfData {
+  ipackets = 0;
+  ierrors = 0;
+  opackets = 0;
+  oerrors = 0;
+  collisions = 0;
+  ibytes = 0;
+  obytes = 0;
+  imcasts = 0;
+  omcasts = 0;
+  iqdrops = 0;
+  oqdrops = 0;
+  noproto = 0;
+}
+
+/** A link-layer multicast membership, counted. */
+export interface IfMultiaddr {
+  readonly mac: Uint8Array;
+  refs: number;
+}
+
+export class Ifnet {
+  /** The vnet it is in now; null before attach and after detach. */
+  net: Net | null = null;
+  /** Where it belongs: set at first attach, kept across moves. */
+  homeNet: Net | null = null;
+  readonly driver: IfDriver;
+  /** Unique small number in this Kernel, 0 while unattached. */
+  index = 0;
+  /** Driver name and unit it was created with; `xname` is what it is called now. */
+  readonly dname: string;
+  readonly dunit: number;
+  xname: string;
+  type: number;
+  flags: number;
+  mtu: number;
+  metric = 0;
+  fib = 0;
+  /** FIB of the outer packets of a tunnel. */
+  tunnelFib = 0;
+  /** PCP put on frames without one (0..7), -1 for none. */
+  pcp = -1;
+  description: string | null = null;
+  /** Link address; length 0 for interfaces without one. */
+  lladdr: Uint8Array = new Uint8Array(0);
+  /** `lladdr` as the packet path compares it. */
+  macHi = 0;
+  macLo = 0;
+  /** The link address it was created with (`hwaddr`). */
+  hwaddr: Uint8Array = new Uint8Array(0);
+  linkState: number = LINK_STATE_UNKNOWN;
+  capabilities = 0;
+  capenable = 0;
+  baudrate = 0;
+  readonly data = new IfData();
+  /** Addresses of upper layers, in order of addition. */
+  addrs: IfAddr[] = [];
+  groups: string[] = [];
+  multiaddrs: IfMultiaddr[] = [];
+  /** Per-family data by AF number. */
+  readonly afdata: (IfAfData | null)[] = [];
+  /** Calls to `ifPromisc` that asked for promiscuous mode. */
+  promiscCount = 0;
+  allmultiCount = 0;
+  /** Capture taps; null when nobody listens. */
+  bpf: BpfIf | null = null;
+  /** A bridge this interface is a member of. */
+  bridge: IfFrameHook | null = null;
+  /** The vlans whose parent this is. */
+  trunk: IfTrunkHook | null = null;
+  /** The function `ifInput` hands packets to: etherInput, loInput … */
+  input: (ifp: Ifnet, m: PacketBuffer) => void = dropInput;
+  /** Name of the cloner that made it, '' for others. */
+  cloner = '';
+
+  constructor(driver: IfDriver, dname: string, dunit: number, xname: string, type: number, flags: number, mtu: number) {
+    this.driver = driver;
+    this.dname = dname;
+    this.dunit = dunit;
+    this.xname = xname;
+    this.type = type;
+    this.flags = flags;
+    this.mtu = mtu;
+  }
+
+  get isUp(): boolean {
+    return (this.flags & IFF_UP) !== 0;
+  }
+
+  /** Administratively up and the driver is running: frames may pass. */
+  get isRunning(): boolean {
+    return (this.flags & (IFF_UP | IFF_RUNNING)) === (IFF_UP | IFF_RUNNING);
+  }
+
+  /** Stores a link address with the forms the packet path uses. */
+  storeLladdr(mac: Uint8Array): void {
+    this.lladdr = mac.slice();
+    const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac;
+    this.macHi = (a << 8) | b;
+    this.macLo = ((c << 24) | (d << 16) | (e << 8) | f) >>> 0;
+  }
+}
+
+/** An interface nobody has given an input function yet drops and counts. */
+function dropInput(ifp: Ifnet, m: PacketBuffer): void {
+  ifp.data.noproto++;
+  m.free();
+}

@@ -1,0 +1,146 @@
+/**
+ * net.ts — the interface layer of one vnet: its interfaces, groups, cloners, hooks and the tables upper layers fill.
+ * Read first: freebsd `sys/net/if.c` (V_ifnet, groups), domain(9).
+ *
+ * Theory of operation. `Net` is to a vnet what the V_ variables of sys/net are. It knows no protocol: families register a
+ * `Domain`, ethertypes an input function, and both are called through the tables here. `NetShared` is what the Nets of one
+ * Kernel have in common: the interface index table and the counter that makes generated MAC addresses unique.
+ *
+ * Invariants: an Ifnet is in `ifnets` of exactly one Net while attached; `shared.byIndex(ifp.index) === ifp` as long.
+ */
+import { fnv1a } from '../base/prng.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { EventHandlerList } from '../kern/eventhandler.js';
+import type { VnetKern } from '../kern/vnet-kern.js';
+import type { IfCloner } from './if-clone.js';
+import type { IfAddr } from './ifaddr.js';
+import type { IfAfData, Ifnet } from './ifnet.js';
+import { PfilHead } from './pfil.js';
+import type { RouteTables } from './route/route-tables.js';
+import type { Rtsock } from './rtsock.js';
+
+/** An address family's stake in interfaces (domain(9): dom_ifattach, dom_ifdetach, ifaddr events). */
+export interface Domain {
+  readonly af: number;
+  /** Makes the family's per-interface data. */
+  ifattach(ifp: Ifnet): IfAfData;
+  /** Frees it: neighbour tables, timers, multicast state. */
+  ifdetach(ifp: Ifnet, data: IfAfData): void;
+  /** The interface went up: routes of its addresses come back. */
+  ifup(ifp: Ifnet): void;
+  /** … or down: they go. */
+  ifdown(ifp: Ifnet): void;
+  /** Removes every address of the family, as if each were deleted by hand. */
+  purgeAddrs(ifp: Ifnet): void;
+  /** Leaves multicast groups and drops references of sockets to the interface (in_ifdetach). */
+  purgeUpper(ifp: Ifnet): void;
+}
+
+/** An ethertype's input function. Owns `m`; `m.off` is at the payload, the Ethernet header 14 bytes before it. */
+export type EtherProtoInput = (ifp: Ifnet, m: PacketBuffer) => void;
+
+export interface IfnetEvent {
+  readonly ifp: Ifnet;
+  /** Set for the departure and arrival a rename announces: members stay members. */
+  readonly renaming: boolean;
+}
+
+/** Common to all Nets of a Kernel. */
+export class NetShared {
+  readonly hostId: string;
+  private readonly table: (Ifnet | null)[] = [null];
+  private macCounter = 0;
+
+  constructor(hostId: string) {
+    this.hostId = hostId;
+  }
+
+  byIndex(index: number): Ifnet | null {
+    return this.table[index] ?? null;
+  }
+
+  /** Lowest free index >= 1. */
+  allocIndex(ifp: Ifnet): number {
+    let i = 1;
+    while (this.table[i] !== undefined && this.table[i] !== null) i++;
+    this.table[i] = ifp;
+    return i;
+  }
+
+  freeIndex(index: number): void {
+    this.table[index] = null;
+  }
+
+  /** Interfaces attached anywhere in the Kernel. */
+  get attached(): number {
+    return this.table.reduce((n, ifp) => (ifp === null ? n : n + 1), 0);
+  }
+
+  /** A number no earlier caller got, for deriving unique MAC addresses. */
+  nextMacNumber(): number {
+    return this.macCounter++;
+  }
+
+  /**
+   * A locally administered MAC address unique in this Kernel and unlikely elsewhere: `first`, 32 bits of a hash over host,
+   * `salt` and a running number, `last`. As epair(4) and bridge(4) derive theirs.
+   */
+  generateMac(first: number, last: number, salt: string, number = this.nextMacNumber()): Uint8Array {
+    const h = fnv1a(`${this.hostId}/${salt}/${number}`);
+    return Uint8Array.of(first, h >>> 24, (h >>> 16) & 255, (h >>> 8) & 255, h & 255, last);
+  }
+}
+
+export class Net {
+  readonly kern: VnetKern;
+  readonly shared: NetShared;
+  /** Interfaces in order of attachment (V_ifnet). */
+  readonly ifnets: Ifnet[] = [];
+  /** Group name to members; a group exists while it has members. */
+  readonly groups = new Map<string, Ifnet[]>();
+  /** Cloners, most recently attached first (`ifconfig -C`). */
+  readonly cloners: IfCloner[] = [];
+  readonly domains: Domain[] = [];
+  /** The loopback interface everything local goes through; null before it exists and after it is gone. */
+  loif: Ifnet | null = null;
+  readonly arrivalEvent = new EventHandlerList<IfnetEvent>();
+  readonly departureEvent = new EventHandlerList<IfnetEvent>();
+  readonly linkEvent = new EventHandlerList<Ifnet>();
+  /** Link address changed: vlans follow their parent, ARP announces. */
+  readonly lladdrEvent = new EventHandlerList<Ifnet>();
+  readonly ifaddrEvent = new EventHandlerList<{ readonly ifa: IfAddr; readonly added: boolean }>();
+  readonly upDownEvent = new EventHandlerList<{ readonly ifp: Ifnet; readonly up: boolean }>();
+  /** Link-layer packet filter hooks. */
+  readonly linkPfil = new PfilHead('ethernet');
+  /** Routing tables; set by the vnet's constructor for them, null outside their life. */
+  routes: RouteTables | null = null;
+  /** Routing messages; null outside its life. */
+  rtsock: Rtsock | null = null;
+  private readonly etherProtos = new Map<number, EtherProtoInput>();
+  /** The two ethertypes every frame is compared with first. */
+  ipInput: EtherProtoInput | null = null;
+  arpInput: EtherProtoInput | null = null;
+
+  constructor(kern: VnetKern, shared: NetShared) {
+    this.kern = kern;
+    this.shared = shared;
+  }
+
+  /** The interface called `xname`, or null. */
+  ifunit(xname: string): Ifnet | null {
+    for (const ifp of this.ifnets) if (ifp.xname === xname) return ifp;
+    return null;
+  }
+
+  etherProto(ethertype: number): EtherProtoInput | null {
+    return this.etherProtos.get(ethertype) ?? null;
+  }
+
+  /** Registers, or with null removes, the input function of an ethertype. */
+  registerEtherProto(ethertype: number, input: EtherProtoInput | null): void {
+    if (ethertype === 0x0800) this.ipInput = input;
+    else if (ethertype === 0x0806) this.arpInput = input;
+    if (input === null) this.etherProtos.delete(ethertype);
+    else this.etherProtos.set(ethertype, input);
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * pfil.ts — ordered hook points where packet filters see packets.
+ * Read first: pfil(9).
+ *
+ * A head belongs to one place (ethernet input/output, IPv4 input/output/forward …) of one vnet. Hooks run in the order they
+ * were linked for input and in the reverse order for output, so that a filter pair nests. An empty head costs one branch.
+ */
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { Ifnet } from './ifnet.js';
+
+export const PFIL_PASS = 0;
+/** The hook wants it dropped; the caller frees and counts. */
+export const PFIL_DROPPED = 1;
+/** The hook took the packet over. */
+export const PFIL_CONSUMED = 2;
+export type PfilVerdict = typeof PFIL_PASS | typeof PFIL_DROPPED | typeof PFIL_CONSUMED;
+
+export const PFIL_IN = 1;
+export const PFIL_OUT = 2;
+export const PFIL_FWD = 4;
+
+export interface PfilHook {
+  readonly name: string;
+  check(m: PacketBuffer, ifp: Ifnet, dir: number): PfilVerdict;
+}
+
+export class PfilHead {
+  readonly name: string;
+  hooks: readonly PfilHook[] = [];
+  private reversed: readonly PfilHook[] = [];
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Any hook linked? The packet path asks this first. */
+  get hooked(): boolean {
+    return this.hooks.length > 0;
+  }
+
+  link(hook: PfilHook): void {
+    this.hooks = [...this.hooks, hook];
+    this.reversed = [...this.hooks].reverse();
+  }
+
+  unlink(hook: PfilHook): void {
+    this.hooks = this.hooks.filter((h) => h !== hook);
+    this.reversed = [...this.hooks].reverse();
+  }
+
+  /** Runs the hooks until one does not pass the packet. */
+  run(m: PacketBuffer, ifp: Ifnet, dir: number): PfilVerdict {
+    for (const hook of dir === PFIL_OUT ? this.reversed : this.hooks) {
+      const verdict = hook.check(m, ifp, dir);
+      if (verdict !== PFIL_PASS) return verdict;
+    }
+    return PFIL_PASS;
+  }
+}

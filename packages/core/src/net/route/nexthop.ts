@@ -1,0 +1,74 @@
+/**
+ * nexthop.ts — Nexthop `nh`: where a packet goes after the routing table has been asked.
+ * Read first: freebsd `sys/net/route/nhop.h`.
+ *
+ * A Nexthop is immutable but for its counters; changing a route gives it another one. Equal next hops are shared by many
+ * routes and counted by `refs`; the table that made it drops it at zero.
+ */
+import type { IfAddr } from '../ifaddr.js';
+import type { Ifnet } from '../ifnet.js';
+
+/** Route flags, FreeBSD's values (route(4)). */
+export const RTF_UP = 0x1;
+export const RTF_GATEWAY = 0x2;
+export const RTF_HOST = 0x4;
+export const RTF_REJECT = 0x8;
+export const RTF_DYNAMIC = 0x10;
+export const RTF_MODIFIED = 0x20;
+export const RTF_DONE = 0x40;
+export const RTF_XRESOLVE = 0x200;
+export const RTF_LLINFO = 0x400;
+export const RTF_STATIC = 0x800;
+export const RTF_BLACKHOLE = 0x1000;
+export const RTF_PROTO2 = 0x4000;
+export const RTF_PROTO1 = 0x8000;
+export const RTF_PROTO3 = 0x40000;
+export const RTF_FIXEDMTU = 0x80000;
+export const RTF_PINNED = 0x100000;
+export const RTF_LOCAL = 0x200000;
+export const RTF_BROADCAST = 0x400000;
+export const RTF_MULTICAST = 0x800000;
+export const RTF_STICKY = 0x10000000;
+
+export interface NexthopKey {
+  readonly ifp: Ifnet;
+  /** Gateway, host-order IPv4; 0 when the destination is on the link. */
+  readonly gw4: number;
+  /** IPv6 gateway (16 bytes), null when none. */
+  readonly gw6: Uint8Array | null;
+  /** RTF_* that matter to a packet: GATEWAY, HOST, REJECT, BLACKHOLE, BROADCAST, LOCAL … */
+  readonly flags: number;
+  /** Source address to use when the sender has none; null for reject routes without one. */
+  readonly ifa: IfAddr | null;
+  /** MTU of the path, 0 for the interface's. */
+  readonly mtu: number;
+}
+
+export class Nexthop {
+  readonly ifp: Ifnet;
+  readonly gw4: number;
+  readonly gw6: Uint8Array | null;
+  readonly flags: number;
+  readonly ifa: IfAddr | null;
+  readonly mtu: number;
+  /** Place in the table's array of next hops; what a compiled forwarding table stores. */
+  readonly idx: number;
+  refs = 0;
+  /** Packets sent through it (`netstat -rW` Use). */
+  pksent = 0;
+
+  constructor(key: NexthopKey, idx: number) {
+    this.ifp = key.ifp;
+    this.gw4 = key.gw4;
+    this.gw6 = key.gw6;
+    this.flags = key.flags;
+    this.ifa = key.ifa;
+    this.mtu = key.mtu;
+    this.idx = idx;
+  }
+
+  /** The address to resolve on the link for a packet to `dst`. */
+  hop4(dst: number): number {
+    return (this.flags & RTF_GATEWAY) !== 0 ? this.gw4 : dst;
+  }
+}
