@@ -39,6 +39,8 @@ export class Callout {
 export class CalloutQueue {
   private readonly heap: Callout[] = [];
   private seq = 0;
+  /** Whose timer is firing. */
+  current: CalloutOwner | null = null;
 
   /** Timers armed. */
   get armed(): number {
@@ -90,8 +92,10 @@ export class CalloutQueue {
       const c = this.heap[0];
       if (c === undefined || c.deadline > now) break;
       this.stop(c);
+      this.current = c.owner;
       c.fn();
     }
+    this.current = null;
     return fired;
   }
 

@@ -14,7 +14,7 @@ import type { Micros } from '../base/time.js';
 import { NEVER } from '../base/time.js';
 import type { Env } from '../env/env.js';
 import { PacketPool } from '../mbuf/packet-buffer.js';
-import type { Callout } from './callout.js';
+import type { Callout, CalloutOwner } from './callout.js';
 import { CalloutQueue } from './callout.js';
 import type { Context } from './context.js';
 import { CTX_IDLE, CTX_SOFTINT, CTX_THREAD } from './context.js';
@@ -113,6 +113,14 @@ export class Engine {
       this.inTurn = false;
       this.leave(previous);
     }
+  }
+
+  /** Whose packet or timer was being processed when an exception left the turn; forgets it. */
+  takeCulprit(): CalloutOwner | null {
+    const owner = this.netisr.current ?? this.callouts.current;
+    this.netisr.current = null;
+    this.callouts.current = null;
+    return owner;
   }
 
   /** When the host should call again: now when work is waiting, the next timer otherwise, NEVER when idle. */

@@ -10,11 +10,14 @@
  *
  * Invariant: a source is in the ring at most once (`netisrQueued`).
  */
+import type { CalloutOwner } from './callout.js';
 
 /** Packets a source may process before the next source gets its turn. */
 export const NETISR_BATCH = 64;
 
 export interface NetisrSource {
+  /** The vnet its packets belong to: whom a broken invariant stops. */
+  readonly netisrOwner?: CalloutOwner;
   /** Kept by Netisr: is it in the ring? */
   netisrQueued: boolean;
   /** Processes up to `max` packets, returns how many; Netisr reschedules it while it returns `max`. */
@@ -25,6 +28,8 @@ export class Netisr {
   private ring: NetisrSource[] = [];
   private next: NetisrSource[] = [];
   private at = 0;
+  /** Whose packets are being processed. */
+  current: CalloutOwner | null = null;
 
   /** Is anybody waiting to be served? */
   get pending(): boolean {
@@ -52,10 +57,12 @@ export class Netisr {
       const source = this.ring[this.at++];
       if (source === undefined) continue;
       source.netisrQueued = false;
+      this.current = source.netisrOwner ?? null;
       const n = source.netisrRun(NETISR_BATCH);
       done += n;
       if (n >= NETISR_BATCH) this.schedule(source);
     }
+    this.current = null;
     return done;
   }
 }

@@ -29,7 +29,6 @@ export function ifAttach(ifp: Ifnet, net: Net): void {
   ifp.net = net;
   ifp.homeNet ??= net;
   if (ifp.index === 0) ifp.index = net.shared.allocIndex(ifp);
-  ifp.fib = 0;
   ifAddGroup(ifp, 'all');
   net.ifnets.push(ifp);
   net.kern.ifcnt++;

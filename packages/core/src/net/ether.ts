@@ -1,0 +1,205 @@
+/**
+ * ether.ts — Ethernet: a frame comes in, a frame goes out.
+ * Read first: freebsd `sys/net/if_ethersubr.c`; IEEE 802.3 §3, 802.1Q §9.
+ *
+ * Theory of operation. Input: recognise broadcast and multicast, take the outermost 802.1Q tag out of the bytes, offer the
+ * frame to the bridge, then to the vlans, then to the protocol of its ethertype. Output: put a header on, offer the frame
+ * to the bridge, then to the interface. Ethernet never resolves addresses: whoever calls `etherOutput` has the
+ * destination's already.
+ *
+ * Invariants: the outermost tag of a frame travels in `m.vtag`, inner ones in the bytes, so that tagging and untagging never
+ * move the packet. A frame not for this host's address reaches vlans (which have addresses of their own) and the
+ * bridge, never a protocol.
+ * Not here: resolving (inet/arp.ts), 802.1Q sub-interfaces (vlan.ts), learning (bridge.ts).
+ */
+import type { Errno } from '../base/errno.js';
+import { ENETDOWN, ENOBUFS } from '../base/errno.js';
+import { M_BCAST, M_MCAST, M_PROMISC, M_VLANTAG } from '../mbuf/packet-buffer.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_QINQ, ETHERTYPE_VLAN, ETHER_HDR_LEN, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK } from '../wire/ether.js';
+import { ifAttach, ifDetach, ifLinkStateChange } from './if.js';
+import { ifTransmit } from './if-transmit.js';
+import { IFF_BROADCAST, IFF_MULTICAST, IFT_L2VLAN, LINK_STATE_UP } from './ifnet.js';
+import type { Ifnet } from './ifnet.js';
+import type { Net } from './net.js';
+import { PFIL_IN, PFIL_OUT, PFIL_PASS } from './pfil.js';
+
+/** Virtual links a packet may cross before it is taken for one that goes round in a loop. */
+export const HOPS_MAX = 64;
+/** Where the PCP sits in a TCI. */
+export const VLAN_PCP_SHIFT = 13;
+
+const OUI_BYTES = 6;
+
+/** Attaches `ifp` to `net` as an Ethernet interface with link address `mac`. */
+export function etherIfattach(ifp: Ifnet, net: Net, mac: Uint8Array): void {
+  ifp.input = etherInput;
+  ifp.flags |= IFF_BROADCAST | IFF_MULTICAST;
+  ifp.storeLladdr(mac);
+  ifp.hwaddr = mac.slice();
+  if (ifp.baudrate === 0) ifp.baudrate = 10_000_000;
+  ifAttach(ifp, net);
+}
+
+/** Takes an Ethernet interface out of its vnet for good. */
+export function etherIfdetach(ifp: Ifnet): void {
+  ifDetach(ifp);
+}
+
+/** Marks the link of an Ethernet interface up; a driver calls it when the other side is there. */
+export function etherLinkUp(ifp: Ifnet): void {
+  ifLinkStateChange(ifp, LINK_STATE_UP);
+}
+
+/** A frame arrived on `ifp`. Owns `m`; `m.off` is at the Ethernet header. */
+export function etherInput(ifp: Ifnet, m: PacketBuffer): void {
+  const net = ifp.net;
+  if (net === null || m.len < ETHER_HDR_LEN) {
+    ifp.data.ierrors++;
+    m.free();
+    return;
+  }
+  if ((m.view.getUint8(m.off) & 1) !== 0) markMulticast(ifp, m);
+  let etype = m.view.getUint16(m.off + ETHER_TYPE);
+  if ((etype === ETHERTYPE_VLAN || etype === ETHERTYPE_QINQ) && (m.flags & M_VLANTAG) === 0) {
+    if (m.len < ETHER_HDR_LEN + ETHER_VLAN_ENCAP_LEN) {
+      ifp.data.ierrors++;
+      m.free();
+      return;
+    }
+    stripTag(m, etype);
+    etype = m.view.getUint16(m.off + ETHER_TYPE);
+  }
+  if (ifp.bridge !== null) {
+    const back = ifp.bridge.input(ifp, m);
+    if (back === null) return;
+  }
+  etherDemux(ifp, net, m, etype);
+}
+
+/** Hands a frame that is for this host (or for one of its vlans) to whoever wants it. Owns `m`. */
+function etherDemux(ifp: Ifnet, net: Net, m: PacketBuffer, etype: number): void {
+  if ((m.flags & (M_BCAST | M_MCAST)) === 0 && !isOurs(ifp, m)) m.flags |= M_PROMISC;
+  if (net.linkPfil.hooked && (m.flags & M_PROMISC) === 0) {
+    const verdict = net.linkPfil.run(m, ifp, PFIL_IN);
+    if (verdict !== PFIL_PASS) {
+      if (verdict === 1) m.free();
+      return;
+    }
+  }
+  if ((m.flags & M_VLANTAG) !== 0) {
+    if (ifp.trunk !== null && ifp.trunk.input(ifp, m)) return;
+    if ((m.vtag & EVL_VLID_MASK) !== 0) {
+      ifp.data.noproto++;
+      m.free();
+      return;
+    }
+    m.flags &= ~M_VLANTAG;
+  }
+  if ((m.flags & M_PROMISC) !== 0) {
+    m.free();
+    return;
+  }
+  m.adj(ETHER_HDR_LEN);
+  const input = etype === ETHERTYPE_IP ? net.ipInput : etype === ETHERTYPE_ARP ? net.arpInput : net.etherProto(etype);
+  if (input === null) {
+    ifp.data.noproto++;
+    m.free();
+    return;
+  }
+  input(ifp, m);
+}
+
+/** Hands a frame to the local protocols as if it had arrived on `ifp` (bridge local delivery). Owns `m`. */
+export function etherLocalInput(ifp: Ifnet, m: PacketBuffer): void {
+  const net = ifp.net;
+  if (net === null) {
+    m.free();
+    return;
+  }
+  etherDemux(ifp, net, m, m.view.getUint16(m.off + ETHER_TYPE));
+}
+
+function markMulticast(ifp: Ifnet, m: PacketBuffer): void {
+  const broadcast = m.view.getUint16(m.off) === 0xffff && m.view.getUint32(m.off + 2) === 0xffffffff;
+  m.flags |= broadcast ? M_BCAST : M_MCAST;
+  ifp.data.imcasts++;
+}
+
+function isOurs(ifp: Ifnet, m: PacketBuffer): boolean {
+  return m.view.getUint32(m.off + 2) === ifp.macLo && m.view.getUint16(m.off) === ifp.macHi;
+}
+
+/** Takes the outermost tag out of the bytes: the addresses move up by four, the tag into `m.vtag`. */
+function stripTag(m: PacketBuffer, etype: number): void {
+  const v = m.view;
+  const off = m.off;
+  m.vtag = v.getUint16(off + ETHER_HDR_LEN);
+  m.vproto = etype;
+  m.flags |= M_VLANTAG;
+  v.setUint32(off + 12, v.getUint32(off + 8));
+  v.setUint32(off + 8, v.getUint32(off + 4));
+  v.setUint32(off + 4, v.getUint32(off));
+  m.adj(ETHER_VLAN_ENCAP_LEN);
+}
+
+/** Puts `m.vtag` back into the bytes, for a link that leaves the process or below another tag. False: no headroom. */
+export function etherInsertTag(m: PacketBuffer): boolean {
+  if ((m.flags & M_VLANTAG) === 0) return true;
+  if (!m.prepend(ETHER_VLAN_ENCAP_LEN)) return false;
+  const v = m.view;
+  const off = m.off;
+  v.setUint32(off, v.getUint32(off + 4));
+  v.setUint32(off + 4, v.getUint32(off + 8));
+  v.setUint32(off + 8, v.getUint32(off + 12));
+  v.setUint16(off + 12, m.vproto);
+  v.setUint16(off + 14, m.vtag);
+  m.flags &= ~M_VLANTAG;
+  return true;
+}
+
+/** Sends the payload `m` to a resolved link address. Owns `m`. ENETDOWN when down, ENOBUFS without headroom. */
+export function etherOutput(ifp: Ifnet, m: PacketBuffer, dstHi: number, dstLo: number, ethertype: number): Errno {
+  if (!ifp.isRunning) {
+    m.free();
+    return ENETDOWN;
+  }
+  if (!m.prepend(ETHER_HDR_LEN)) {
+    m.free();
+    return ENOBUFS;
+  }
+  const v = m.view;
+  const off = m.off;
+  v.setUint16(off, dstHi);
+  v.setUint32(off + 2, dstLo);
+  v.setUint16(off + OUI_BYTES, ifp.macHi);
+  v.setUint32(off + OUI_BYTES + 2, ifp.macLo);
+  v.setUint16(off + ETHER_TYPE, ethertype);
+  m.flags &= ~(M_BCAST | M_MCAST);
+  if ((dstHi & 0x100) !== 0) m.flags |= dstHi === 0xffff && dstLo === 0xffffffff ? M_BCAST : M_MCAST;
+  return etherOutputFrame(ifp, m);
+}
+
+/** Sends a frame that has its header. Owns `m`. */
+export function etherOutputFrame(ifp: Ifnet, m: PacketBuffer): Errno {
+  setPcp(ifp, m);
+  if (ifp.bridge !== null && ifp.bridge.output(ifp, m)) return 0;
+  const net = ifp.net;
+  if (net !== null && net.linkPfil.hooked) {
+    const verdict = net.linkPfil.run(m, ifp, PFIL_OUT);
+    if (verdict !== PFIL_PASS) {
+      if (verdict === 1) m.free();
+      return 0;
+    }
+  }
+  return ifTransmit(ifp, m);
+}
+
+/** A priority tag (VLAN id 0) for an interface or a packet with a PCP; vlans put it into their own tag instead. */
+function setPcp(ifp: Ifnet, m: PacketBuffer): void {
+  const pcp = m.pcp >= 0 ? m.pcp : ifp.pcp;
+  if (pcp < 0 || ifp.type === IFT_L2VLAN || (m.flags & M_VLANTAG) !== 0) return;
+  m.vtag = pcp << VLAN_PCP_SHIFT;
+  m.vproto = ETHERTYPE_VLAN;
+  m.flags |= M_VLANTAG;
+}

@@ -1,0 +1,63 @@
+/**
+ * if-vmove.ts — an interface moves to another vnet: loan, reclaim, and the way home.
+ * Read first: freebsd `sys/net/if.c` (if_vmove, if_vmove_loan, if_vmove_reclaim, vnet_if_return); reference notes "vmove".
+ *
+ * Theory of operation. Every check is made before anything happens, so a refused move has no effect. The move itself is the
+ * detach of the vmove column of `ifDetachInternal`, the driver's `reassign`, and an attach on the other side: name, index,
+ * MAC, MTU, description and home stay, UP, addresses, routes, neighbours and groups do not.
+ * An interface that goes home when its vnet dies may find its name taken there; it then gets the next free name of its kind,
+ * and the log says so. There are never two interfaces of one name.
+ */
+import type { Errno } from '../base/errno.js';
+import { EBUSY, EEXIST, ENXIO } from '../base/errno.js';
+import { ifAddGroup, ifAttach, ifDetachInternal } from './if.js';
+import type { Ifnet } from './ifnet.js';
+import type { Net } from './net.js';
+
+/** `ifconfig IF vnet JAIL`: from `src` into `dst`. ENXIO no such interface, EEXIST same vnet or name taken, EBUSY vnet dying. */
+export function ifVmoveLoan(src: Net, xname: string, dst: Net): Errno {
+  const ifp = src.ifunit(xname);
+  return ifp === null ? ENXIO : ifVmoveChecked(ifp, src, dst);
+}
+
+/** `ifconfig IF -vnet JAIL`: out of `src` (the jail's) into `dst` (the caller's). Errors as for a loan. */
+export function ifVmoveReclaim(dst: Net, xname: string, src: Net): Errno {
+  const ifp = src.ifunit(xname);
+  return ifp === null ? ENXIO : ifVmoveChecked(ifp, src, dst);
+}
+
+function ifVmoveChecked(ifp: Ifnet, src: Net, dst: Net): Errno {
+  if (src === dst) return EEXIST;
+  if (dst.ifunit(ifp.xname) !== null) return EEXIST;
+  if (src.kern.shutdown || dst.kern.shutdown) return EBUSY;
+  ifVmove(ifp, dst);
+  return 0;
+}
+
+/** Moves `ifp`; the caller has made every check. */
+export function ifVmove(ifp: Ifnet, to: Net): void {
+  ifDetachInternal(ifp, 'vmove');
+  ifp.driver.reassign?.(ifp, to);
+  ifAttach(ifp, to);
+  if (to.cloners.some((c) => c.name === ifp.cloner)) ifAddGroup(ifp, ifp.cloner);
+}
+
+/** The first destructor of a vnet: every interface whose home is elsewhere goes there, in list order. */
+export function vnetIfReturn(net: Net): void {
+  for (const ifp of [...net.ifnets]) {
+    const home = ifp.homeNet;
+    if (home === null || home === net) continue;
+    if (home.ifunit(ifp.xname) !== null) renameForHome(ifp, home);
+    ifVmove(ifp, home);
+  }
+}
+
+/** A name no interface of `home` has: the driver's name and the next free number. */
+function renameForHome(ifp: Ifnet, home: Net): void {
+  const was = ifp.xname;
+  const letter = /[ab]$/.test(was) && ifp.dname === 'epair' ? was.slice(-1) : '';
+  let unit = 0;
+  while (home.ifunit(`${ifp.dname}${unit}${letter}`) !== null) unit++;
+  ifp.xname = `${ifp.dname}${unit}${letter}`;
+  home.kern.log('notice', `${was}: returned as ${ifp.xname}, because ${was} exists already`);
+}
