@@ -1,0 +1,130 @@
+/**
+ * libc.ts — the handful of C library calls the TAP driver needs, through koffi.
+ * Read first: open(2), ioctl(2), poll(2), eventfd(2), mmap(2); koffi.dev.
+ *
+ * Theory of operation. Nothing is loaded until `loadLibc()` is called, so that a program without TAPs runs on any system and
+ * without koffi's binary. Memory crosses the boundary as a plain number (the address of a typed array that is kept alive and
+ * does not move): that is koffi's cheapest argument, and a user-space address fits a double exactly.
+ * Every call answers as C does, -1 for failure with the reason in `errno()`, which must be read before the next call.
+ * `Libc` is an interface so that a test can be the C library.
+ *
+ * Invariant: an address passed in belongs to memory that its caller keeps alive during the call. V8 does not move the bytes of a
+ * typed array once `address` has been asked for.
+ * Not here: what the calls are for (tap-device.ts, tap-worker.ts).
+ */
+import { createRequire } from 'node:module';
+
+/** The calls. Flags and requests are the numbers of <asm-generic/…>. */
+export interface Libc {
+  open(path: string, flags: number): number;
+  close(fd: number): number;
+  /** Bytes read, or -1. */
+  read(fd: number, address: number, length: number): number;
+  /** Bytes written, or -1. */
+  write(fd: number, address: number, length: number): number;
+  /** `address` points at `count` struct pollfd. Ready descriptors, 0 at the timeout, or -1. */
+  poll(address: number, count: number, timeoutMs: number): number;
+  /** An ioctl whose argument is memory. */
+  ioctl(fd: number, request: number, argument: Uint8Array | Int32Array): number;
+  /** An ioctl whose argument is the number itself. */
+  ioctlValue(fd: number, request: number, value: number): number;
+  eventfd(initial: number, flags: number): number;
+  socket(domain: number, type: number, protocol: number): number;
+  /** Anonymous pages, zeroed: their address, or 0 on failure. */
+  mapPages(length: number): number;
+  unmapPages(address: number, length: number): number;
+  /** Gives the memory behind the pages back; they stay mapped and read as zero. */
+  discardPages(address: number, length: number): number;
+  /** The memory at `address` as an ArrayBuffer that neither owns nor frees it. */
+  viewMemory(address: number, length: number): ArrayBuffer;
+  address(memory: ArrayBufferView): number;
+  errno(): number;
+  strerror(errno: number): string;
+}
+
+export const O_RDWR = 0o2;
+export const O_NONBLOCK = 0o4000;
+export const O_CLOEXEC = 0o2000000;
+export const POLLIN = 0x001;
+export const POLLOUT = 0x004;
+export const POLLERR = 0x008;
+export const POLLHUP = 0x010;
+export const POLLNVAL = 0x020;
+export const AF_INET = 2;
+export const SOCK_DGRAM = 2;
+const PROT_READ_WRITE = 0x3;
+const MAP_PRIVATE_ANONYMOUS = 0x22;
+const MADV_DONTNEED = 4;
+
+/** Errno values of Linux that the driver tells apart (asm-generic: x64, arm64, riscv64, arm, s390x). */
+export const EPERM = 1;
+export const ENOENT = 2;
+export const EINTR = 4;
+export const EIO = 5;
+export const ENXIO = 6;
+export const EBADF = 9;
+export const EAGAIN = 11;
+export const EACCES = 13;
+export const EBUSY = 16;
+export const ENODEV = 19;
+export const EINVAL = 22;
+export const EBADFD = 77;
+
+/** These number their ioctls and errnos differently; nobody runs this driver there. */
+const FOREIGN_ABIS: readonly string[] = ['mips', 'mipsel', 'ppc', 'ppc64'];
+
+interface KoffiModule {
+  load(path: string | null): { func(name: string, result: string, parameters: readonly string[]): (...args: unknown[]) => unknown };
+  address(value: unknown): bigint;
+  view(pointer: bigint, length: number): ArrayBuffer;
+  errno(): number;
+}
+
+function requireKoffi(): KoffiModule {
+  try {
+    return createRequire(import.meta.url)('koffi') as KoffiModule;
+  } catch (cause) {
+    throw new Error('TAP devices need the npm package koffi with its binary for this system; it could not be loaded (was npm run with --omit=optional?)', { cause });
+  }
+}
+
+let loaded: Libc | null = null;
+
+/**
+ * The C library of this process; the same object every time in one thread.
+ * @throws Error when this is not Linux, or koffi cannot be loaded.
+ */
+export function loadLibc(): Libc {
+  loaded ??= bindLibc();
+  return loaded;
+}
+
+function bindLibc(): Libc {
+  if (process.platform !== 'linux' || FOREIGN_ABIS.includes(process.arch)) {
+    throw new Error(`TAP devices need Linux on x64, arm64 or a like machine; this is ${process.platform} on ${process.arch}`);
+  }
+  const koffi = requireKoffi();
+  const lib = koffi.load(null);
+  const bind = <F>(name: string, result: string, parameters: readonly string[]): F => lib.func(name, result, parameters) as F;
+  const mmap = bind<(at: number, length: number, prot: number, flags: number, fd: number, offset: number) => number>(
+    'mmap', 'int64_t', ['int64_t', 'size_t', 'int', 'int', 'int', 'int64_t']);
+  const madvise = bind<(address: number, length: number, advice: number) => number>('madvise', 'int', ['int64_t', 'size_t', 'int']);
+  return {
+    open: bind('open', 'int', ['str', 'int']),
+    close: bind('close', 'int', ['int']),
+    read: bind('read', 'int', ['int', 'int64_t', 'uint32_t']),
+    write: bind('write', 'int', ['int', 'int64_t', 'uint32_t']),
+    poll: bind('poll', 'int', ['int64_t', 'unsigned long', 'int']),
+    ioctl: bind('ioctl', 'int', ['int', 'unsigned long', 'void *']),
+    ioctlValue: bind('ioctl', 'int', ['int', 'unsigned long', 'unsigned long']),
+    eventfd: bind('eventfd', 'int', ['unsigned int', 'int']),
+    socket: bind('socket', 'int', ['int', 'int', 'int']),
+    mapPages: (length) => Math.max(0, Number(mmap(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0))),
+    unmapPages: bind('munmap', 'int', ['int64_t', 'size_t']),
+    discardPages: (address, length) => madvise(address, length, MADV_DONTNEED),
+    viewMemory: (address, length) => koffi.view(BigInt(address), length),
+    address: (memory) => Number(koffi.address(memory)),
+    errno: () => koffi.errno(),
+    strerror: bind('strerror', 'str', ['int']),
+  };
+}
