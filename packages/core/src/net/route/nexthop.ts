@@ -1,9 +1,14 @@
 /**
  * nexthop.ts — Nexthop `nh`: where a packet goes after the routing table has been asked.
- * Read first: freebsd `sys/net/route/nhop.h`.
+ * Read first: freebsd `sys/net/route/nhop.h`; route(4) for the flags.
  *
- * A Nexthop is immutable but for its counters; changing a route gives it another one. Equal next hops are shared by many
- * routes and counted by `refs`; the table that made it drops it at zero.
+ * Theory of operation. A Nexthop is immutable but for its counters; changing a route gives it another one. Equal next hops
+ * are one object, shared by many routes and counted by `refs` (nexthop-store.ts); the store drops it at zero, and then
+ * `valid` is false for ever. Whoever keeps a Nexthop across packets must also keep `RouteTables.gen4(fib)` from the time of
+ * the look-up: a more specific route may have appeared although the old next hop is still good for others.
+ *
+ * Invariants: `idx` >= 1 while valid and unique among the valid ones of a vnet; `gwIfp` is null exactly for next hops with
+ * an address as gateway.
  */
 import type { IfAddr } from '../ifaddr.js';
 import type { Ifnet } from '../ifnet.js';
@@ -18,6 +23,8 @@ export const RTF_MODIFIED = 0x20;
 export const RTF_DONE = 0x40;
 export const RTF_XRESOLVE = 0x200;
 export const RTF_LLINFO = 0x400;
+/** The same bit, as the tools that manage neighbours spell it. */
+export const RTF_LLDATA = 0x400;
 export const RTF_STATIC = 0x800;
 export const RTF_BLACKHOLE = 0x1000;
 export const RTF_PROTO2 = 0x4000;
@@ -31,29 +38,36 @@ export const RTF_MULTICAST = 0x800000;
 export const RTF_STICKY = 0x10000000;
 
 export interface NexthopKey {
+  /** Interface packets leave through; the loopback interface for own addresses, blackhole and reject. */
   readonly ifp: Ifnet;
-  /** Gateway, host-order IPv4; 0 when the destination is on the link. */
+  /** Gateway, host-order IPv4; 0 when the gateway is a link. */
   readonly gw4: number;
   /** IPv6 gateway (16 bytes), null when none. */
   readonly gw6: Uint8Array | null;
-  /** RTF_* that matter to a packet: GATEWAY, HOST, REJECT, BLACKHOLE, BROADCAST, LOCAL … */
+  /** Interface the gateway `link#N` names; null when the gateway is an address. Differs from `ifp` for own addresses. */
+  readonly gwIfp: Ifnet | null;
+  /** RTF_* of the path: GATEWAY, HOST, REJECT, BLACKHOLE, BROADCAST, LOCAL, STATIC, PINNED, DYNAMIC, PROTO1..3 */
   readonly flags: number;
-  /** Source address to use when the sender has none; null for reject routes without one. */
+  /** Source address to use when the sender has none; null for a route through an interface without addresses. */
   readonly ifa: IfAddr | null;
   /** MTU of the path, 0 for the interface's. */
   readonly mtu: number;
 }
 
-export class Nexthop {
+export class Nexthop implements NexthopKey {
   readonly ifp: Ifnet;
   readonly gw4: number;
   readonly gw6: Uint8Array | null;
+  readonly gwIfp: Ifnet | null;
   readonly flags: number;
   readonly ifa: IfAddr | null;
   readonly mtu: number;
-  /** Place in the table's array of next hops; what a compiled forwarding table stores. */
+  /** Place in the vnet's array of next hops; what a compiled forwarding table stores. */
   readonly idx: number;
+  /** Routes (or groups) that use it. */
   refs = 0;
+  /** False once no route uses it: a cache that holds it must look up again. */
+  valid = true;
   /** Packets sent through it (`netstat -rW` Use). */
   pksent = 0;
 
@@ -61,6 +75,7 @@ export class Nexthop {
     this.ifp = key.ifp;
     this.gw4 = key.gw4;
     this.gw6 = key.gw6;
+    this.gwIfp = key.gwIfp;
     this.flags = key.flags;
     this.ifa = key.ifa;
     this.mtu = key.mtu;
@@ -70,5 +85,10 @@ export class Nexthop {
   /** The address to resolve on the link for a packet to `dst`. */
   hop4(dst: number): number {
     return (this.flags & RTF_GATEWAY) !== 0 ? this.gw4 : dst;
+  }
+
+  /** Largest datagram in bytes that fits: the route's MTU if it has one, never more than the interface's. */
+  get pathMtu(): number {
+    return this.mtu === 0 || this.mtu > this.ifp.mtu ? this.ifp.mtu : this.mtu;
   }
 }

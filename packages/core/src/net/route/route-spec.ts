@@ -1,0 +1,38 @@
+/**
+ * route-spec.ts — what a caller says about a route it wants added, deleted or changed.
+ * Read first: route(8), route(4) "rt_msghdr".
+ */
+import type { IfAddr } from '../ifaddr.js';
+import type { Ifnet } from '../ifnet.js';
+
+export interface RouteSpec {
+  readonly fib: number;
+  readonly family: 'inet';
+  /** Host-order destination; bits beyond `plen` are ignored. */
+  readonly dst: number;
+  /** 0..32; 32 is a host route, 0 the default route. */
+  readonly plen: number;
+  /**
+   * IPv4 gateway. With RTF_GATEWAY it is a router; without, one of our own addresses that names the interface.
+   * Null or absent: the destination is on the link of `ifp` (`-interface`), or, for delete and change, any gateway.
+   */
+  readonly gateway?: number | null;
+  /** Outgoing interface; the one a `link#N` gateway names unless `linkIfp` says otherwise. */
+  readonly ifp?: Ifnet;
+  /** Interface the `link#N` gateway names, when that is not `ifp`: the loopback route of an own address. */
+  readonly linkIfp?: Ifnet;
+  /** Source address for packets without one. */
+  readonly ifa?: IfAddr;
+  /** RTF_*; UP, HOST and DONE are implied. */
+  readonly flags: number;
+  /** Bytes; 0 takes a fixed MTU away again. */
+  readonly mtu?: number;
+  /** 1..RT_MAX_WEIGHT; 0 is the default of 1. */
+  readonly weight?: number;
+  /** Seconds of the engine's clock (`now / 1e6`) at which the route dies; 0 or absent: never. */
+  readonly expire?: number;
+  /** The kernel's own (connected) route: RTF_PINNED. Only such calls may delete or replace it. */
+  readonly pinned?: boolean;
+  /** No routing message. */
+  readonly silent?: boolean;
+}

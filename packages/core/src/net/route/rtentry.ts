@@ -1,0 +1,73 @@
+/**
+ * rtentry.ts — Rtentry `rt`: a prefix and the paths to it.
+ * Read first: freebsd `sys/net/route/route_var.h`, `sys/net/route/nhgrp.h`.
+ *
+ * Theory of operation. The prefix never changes; `nexthops` is replaced as a whole when the route changes, so that a reader
+ * holding the old array sees a consistent set. One element is an ordinary route, more are a multipath route, ordered by
+ * next hop index. `expireUs` is the time a temporary route dies (0: never).
+ *
+ * Life cycle. A route is UP from the moment it is in the table until it is taken out, and there are no other holders than
+ * the table and what its calls return, because everything runs on one thread between two points where nobody waits. When
+ * datapath workers read compiled tables, an update must first make the entry unacquirable, then wait for readers, then
+ * change: `updating` is that mark (NetBSD's RTF_UPDATING), set around a change by the table and asserted clear on lookup.
+ * References of readers are counted where they are taken (per worker), not here, so an Rtentry needs no counter of its own.
+ *
+ * Invariants: while RTF_UP, `nexthops` has at least one element and all of them are valid.
+ */
+import type { Nexthop } from './nexthop.js';
+import { RTF_HOST, RTF_UP } from './nexthop.js';
+
+export const RT_DEFAULT_WEIGHT = 1;
+/** Three bytes, as FreeBSD leaves the fourth to administrative distance. */
+export const RT_MAX_WEIGHT = 0xff_ffff;
+/** Most paths, and most slots, of a multipath route. */
+export const RIB_MAX_MPATH_WIDTH = 64;
+
+/** One path of a route. */
+export interface RtPath {
+  readonly nh: Nexthop;
+  /** 1..RT_MAX_WEIGHT; share of the flows relative to the other paths. */
+  readonly weight: number;
+}
+
+export class Rtentry {
+  readonly fib: number;
+  /** Host-order prefix with its host bits clear. */
+  readonly dst: number;
+  /** 0..32 */
+  readonly plen: number;
+  nexthops: readonly RtPath[];
+  /** Time in microseconds at which it is deleted; 0 for a permanent route. */
+  expireUs = 0;
+  /** In the table. */
+  up = true;
+  /** A change is under way and waits for readers. */
+  updating = false;
+  /** What the compiled table stores: a next hop's index or a group's code. */
+  value = 0;
+
+  constructor(fib: number, dst: number, plen: number, nexthops: readonly RtPath[]) {
+    this.fib = fib;
+    this.dst = dst;
+    this.plen = plen;
+    this.nexthops = nexthops;
+  }
+
+  get isHost(): boolean {
+    return this.plen === 32;
+  }
+
+  get isMultipath(): boolean {
+    return this.nexthops.length > 1;
+  }
+
+  /** RTF_* of the route with its first path, as netstat shows them: UP, HOST and the path's. */
+  get flags(): number {
+    return this.pathFlags(this.nexthops[0]?.nh ?? null);
+  }
+
+  /** RTF_* of the route with the path `nh`. */
+  pathFlags(nh: Nexthop | null): number {
+    return (this.up ? RTF_UP : 0) | (this.isHost ? RTF_HOST : 0) | (nh?.flags ?? 0);
+  }
+}
