@@ -1,4 +1,6 @@
 /**
- * index.ts — the public face of @netloom/userland: the tools as functions.
+ * index.ts — the public face of @netloom/userland: the tools as functions, and the process interface they are given.
  */
-export {};
+export type { HostFile, Proc, ProcHost, ProcSignal, RunOptions, Tool, ToolMain } from './proc.js';
+export { HostError, ProcKilled, signalNumber } from './proc.js';
+export { findTool, toolNames, tools } from './tools.js';
