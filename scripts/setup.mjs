@@ -48,14 +48,16 @@ export function dependenciesCurrent() {
 
 /**
  * Installs and builds what is missing.
+ * @param {NodeJS.WriteStream} [out] where to report
  * @returns {Promise<boolean>} false when a step failed; it has been reported
  */
-export async function setup() {
+export async function setup(out = process.stdout) {
   requireNode();
   if (!dependenciesCurrent()) {
     const npm = process.env.npm_execpath;
     const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
     const installed = await runStep('install', 'dependencies (npm ci)', {
+      out,
       command: npm === undefined ? ['npm', ...args] : [process.execPath, npm, ...args],
       remedy: [
         'npm could not install the dependencies. It needs the registry that `npm config get registry` names; behind a proxy set',
@@ -65,6 +67,7 @@ export async function setup() {
     if (!installed) return false;
   }
   return runStep('build', 'packages (tsc -b)', {
+    out,
     command: [process.execPath, 'node_modules/typescript/bin/tsc', '-b'],
     remedy: ['The sources do not compile. The lines above say where; `npm run build` repeats this step alone.'],
   });

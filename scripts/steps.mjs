@@ -23,6 +23,7 @@ const CLOCK_MS = 100;
  * @property {string[]} command program and arguments, run in the root of the checkout
  * @property {string[]} [remedy] lines printed under the output of a failure
  * @property {Record<string, string>} [env] added to the environment
+ * @property {NodeJS.WriteStream} [out] where to report; standard output unless a script's own output goes there
  */
 
 /** @param {number} ms */
@@ -31,29 +32,30 @@ export const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
 /**
  * Shows that a step is running until the returned function is called.
  * @param {string} text
+ * @param {NodeJS.WriteStream} out
  * @returns {() => void}
  */
-function showProgress(text) {
+function showProgress(text, out) {
   const start = performance.now();
   const elapsed = () => seconds(performance.now() - start);
-  if (!process.stdout.isTTY) {
-    const timer = setInterval(() => console.log(`  ...     ${text}: still working, ${elapsed()}`), ALIVE_MS);
+  if (!out.isTTY) {
+    const timer = setInterval(() => out.write(`  ...     ${text}: still working, ${elapsed()}\n`), ALIVE_MS);
     return () => clearInterval(timer);
   }
-  const paint = () => process.stdout.write(`\r  ...     ${text} ${elapsed()} `);
+  const paint = () => out.write(`\r  ...     ${text} ${elapsed()} `);
   paint();
   const timer = setInterval(paint, CLOCK_MS);
   return () => {
     clearInterval(timer);
-    process.stdout.write('\r\x1b[K');
+    out.write('\r\x1b[K');
   };
 }
 
-/** @param {string} output */
-function printTail(output) {
+/** @param {string} output @param {NodeJS.WriteStream} out */
+function printTail(output, out) {
   const lines = output.trimEnd().split('\n');
-  if (lines.length > TAIL_LINES) console.log(`        (the last ${TAIL_LINES} of ${lines.length} lines)`);
-  for (const line of lines.slice(-TAIL_LINES)) console.log(`        ${line}`);
+  if (lines.length > TAIL_LINES) out.write(`        (the last ${TAIL_LINES} of ${lines.length} lines)\n`);
+  for (const line of lines.slice(-TAIL_LINES)) out.write(`        ${line}\n`);
 }
 
 /**
@@ -63,16 +65,16 @@ function printTail(output) {
  * @param {Step} step
  * @returns {Promise<boolean>} did it succeed?
  */
-export async function runStep(name, text, { command, remedy = [], env = {} }) {
+export async function runStep(name, text, { command, remedy = [], env = {}, out = process.stdout }) {
   const title = `${name.padEnd(9)} ${text}`;
   const start = performance.now();
-  const done = showProgress(title);
+  const done = showProgress(title, out);
   const { code, output } = await capture(command, env);
   done();
-  console.log(`  ${code === 0 ? 'ok    ' : 'FAILED'}  ${title.padEnd(64)} ${seconds(performance.now() - start).padStart(8)}`);
+  out.write(`  ${code === 0 ? 'ok    ' : 'FAILED'}  ${title.padEnd(64)} ${seconds(performance.now() - start).padStart(8)}\n`);
   if (code !== 0) {
-    printTail(output);
-    for (const line of remedy) console.log(`  ${line}`);
+    printTail(output, out);
+    for (const line of remedy) out.write(`  ${line}\n`);
   }
   return code === 0;
 }

@@ -1,0 +1,112 @@
+/**
+ * main.mjs — `npm run bench -- [NAME...] [--json] [--reps N]`: runs the benchmarks of this folder.
+ *
+ * A benchmark is an entry of the `benchmarks` array that a `*.bench.mjs` file exports. Its peer is whatever the number should be held
+ * against (a C program, the kernel, an earlier method), and is measured in the same run, alternating with ours, so that a busy
+ * machine slows both. Reported are medians over the repetitions after one unreported round. `ratio` is ours divided by the peer's, in
+ * the benchmark's unit; whether more is better depends on the unit.
+ *
+ * NAME selects benchmarks whose name starts with it. With `--json` standard output is one object: `{machine, rows: [{name, value, unit, peer,
+ * ratio}]}`; `peer` is `{name, value}`, and `peer` and `ratio` are null where there is no peer, with the reason in `note`.
+ *
+ * Not here: what is measured.
+ */
+import { cpus, loadavg, release, totalmem } from 'node:os';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { loadEntries, pickEntries } from '../scripts/entries.mjs';
+import { setup } from '../scripts/setup.mjs';
+
+/**
+ * @typedef {object} Peer
+ * @property {string} name
+ * @property {() => number | Promise<number>} measure one repetition, in the benchmark's unit
+ * @property {() => string | null} [lacking] why this machine cannot measure it, or null
+ *
+ * @typedef {object} Benchmark
+ * @property {string} name `what/variant`, as in `vnet/create-destroy`
+ * @property {string} unit `Mpps`, `us`, `bytes`, ...
+ * @property {() => number | Promise<number>} measure one repetition: prepares, warms up, measures, cleans up
+ * @property {Peer} [peer]
+ *
+ * @typedef {{ name: string, value: number, unit: string, peer: { name: string, value: number } | null, ratio: number | null, note?: string }} Row
+ */
+
+/** @param {readonly number[]} values not empty */
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const mid = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? (sorted[mid] ?? NaN) : ((sorted[mid - 1] ?? NaN) + (sorted[mid] ?? NaN)) / 2;
+}
+
+/**
+ * Measures a benchmark and its peer, alternating.
+ * @param {Benchmark} benchmark
+ * @param {number} reps
+ * @returns {Promise<Row>}
+ */
+export async function measure({ name, unit, measure: ours, peer }, reps) {
+  const reason = peer === undefined ? 'no peer' : (peer.lacking?.() ?? null);
+  const theirs = peer !== undefined && reason === null ? peer : null;
+  const values = { ours: /** @type {number[]} */ ([]), theirs: /** @type {number[]} */ ([]) };
+  for (let rep = -1; rep < reps; rep++) {
+    const a = await ours();
+    const b = theirs === null ? NaN : await theirs.measure();
+    if (rep < 0) continue;
+    values.ours.push(a);
+    values.theirs.push(b);
+  }
+  const value = median(values.ours);
+  if (theirs === null) return { name, value, unit, peer: null, ratio: null, ...(reason === null ? {} : { note: reason }) };
+  const other = median(values.theirs);
+  return { name, value, unit, peer: { name: theirs.name, value: other }, ratio: value / other };
+}
+
+/** What the numbers were measured on. */
+export function machine() {
+  const all = cpus();
+  return {
+    cpu: all[0]?.model ?? 'unknown',
+    cpus: all.length,
+    memoryBytes: totalmem(),
+    os: `${process.platform} ${release()} ${process.arch}`,
+    node: process.version,
+    load1: loadavg()[0] ?? 0,
+  };
+}
+
+/** @param {number} value */
+const shown = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
+
+/** @param {Row} row */
+function rowText({ name, value, unit, peer, ratio, note }) {
+  const against = peer === null || ratio === null ? (note ?? '') : `${peer.name} ${shown(peer.value)}, ratio ${ratio.toFixed(2)}`;
+  return `${name.padEnd(36)} ${shown(value).padStart(10)} ${unit.padEnd(8)} ${against}`;
+}
+
+async function main() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { json: { type: 'boolean', default: false }, reps: { type: 'string', default: '5' } },
+  });
+  const reps = Number(values.reps);
+  if (!Number.isInteger(reps) || reps < 1) {
+    console.error(`bench: --reps ${values.reps}: not a positive integer`);
+    return 64;
+  }
+  if (!(await setup(process.stderr))) return 1;
+  /** @type {readonly Benchmark[]} */
+  const chosen = pickEntries('bench', await loadEntries(import.meta.dirname, 'bench', 'benchmarks'), positionals);
+  if (chosen.length === 0) return 64;
+  /** @type {Row[]} */
+  const rows = [];
+  for (const benchmark of chosen) {
+    const row = await measure(benchmark, reps);
+    rows.push(row);
+    if (!values.json) console.log(rowText(row));
+  }
+  if (values.json) console.log(JSON.stringify({ machine: machine(), rows }, null, 2));
+  return 0;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) process.exitCode = await main();

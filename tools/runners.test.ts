@@ -1,0 +1,130 @@
+/**
+ * runners.test.ts — the fuzzer, the simulator's runner and the benchmark's arithmetic, with entries that fail on purpose.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { measure, median } from '../bench/main.mjs';
+import { loadEntries, pickEntries } from '../scripts/entries.mjs';
+import { fuzz, makeInput, numbers } from '../scripts/fuzz.mjs';
+import { simulate } from '../scripts/sim.mjs';
+
+describe('fuzz', () => {
+  const corpus = [Uint8Array.from({ length: 64 }, (_, i) => i)];
+  const quiet = { name: 'quiet', corpus, run: (): void => undefined };
+
+  test('input i depends on the seed, the name and i only', () => {
+    const scratch = new Uint8Array(2048);
+    const input = (name: string, seed: number, i: number): string => Buffer.from(makeInput({ ...quiet, name }, seed, i, scratch)).toString('hex');
+    expect(input('a', 1, 500)).toBe(input('a', 1, 500));
+    const others = [input('a', 2, 500), input('b', 1, 500), input('a', 1, 501)];
+    expect(others).not.toContain(input('a', 1, 500));
+  });
+
+  test('inputs differ in length and content, and some are valid', () => {
+    const scratch = new Uint8Array(2048);
+    const seen = new Set<string>();
+    const lengths = new Set<number>();
+    for (let i = 0; i < 1000; i++) {
+      const input = makeInput(quiet, 7, i, scratch);
+      lengths.add(input.length);
+      seen.add(Buffer.from(input).toString('hex'));
+    }
+    expect(lengths.size).toBeGreaterThan(50);
+    expect(seen.size).toBeGreaterThan(500);
+    expect(seen).toContain(Buffer.from(corpus[0] ?? []).toString('hex'));
+  });
+
+  test('a throw is reported with the command that repeats it, and the command does', () => {
+    const target = {
+      ...quiet,
+      run: (bytes: Uint8Array): void => {
+        if (bytes.length === 3) throw new RangeError('three');
+      },
+    };
+    const problem = fuzz(target, 3, 0, 20_000) ?? '';
+    expect(problem).toMatch(/^input \d+: RangeError: three/);
+    const [, seed, from] = /--seed (\d+) --from (\d+) --frames 1$/.exec(problem) ?? [];
+    expect(fuzz(target, Number(seed), Number(from), 1)).toContain('three');
+  });
+
+  test('an account that does not come back is reported', () => {
+    let out = 0;
+    const leaky = { ...quiet, run: (): void => void out++, balance: (): unknown => ({ out }) };
+    expect(fuzz(leaky, 1, 0, 10)).toContain('{"out":0} before, {"out":10} after');
+  });
+
+  test('a heap that grows is reported', () => {
+    const kept: Uint8Array[] = [];
+    const hoarder = { ...quiet, run: (): void => void kept.push(new Uint8Array(512)) };
+    expect(fuzz(hoarder, 1, 0, 100_000)).toMatch(/^the heap grew by \d+ bytes$/);
+    expect(fuzz(quiet, 1, 0, 100_000)).toBeNull();
+  });
+
+  test('the generator spreads', () => {
+    const next = numbers(1);
+    const counts = new Array<number>(16).fill(0);
+    for (let i = 0; i < 16_000; i++) {
+      const slot = next() % 16;
+      counts[slot] = (counts[slot] ?? 0) + 1;
+    }
+    for (const count of counts) expect(count).toBeGreaterThan(800);
+  });
+});
+
+describe('sim', () => {
+  test('a scenario sees each seed once, and the failing one is named', () => {
+    const seeds: number[] = [];
+    const run = (seed: number): string => {
+      seeds.push(seed);
+      if (seed === 12) throw new Error('lost');
+      return `seed ${seed}`;
+    };
+    expect(simulate({ name: 'x', run }, 8, 3)).toEqual({ problem: null, line: 'seed 10' });
+    expect(seeds).toEqual([8, 9, 10]);
+    expect(simulate({ name: 'x', run }, 11, 9).problem).toMatch(/lost[^]*--seed 12 --runs 1$/);
+  });
+});
+
+describe('bench', () => {
+  test('median', () => {
+    expect([median([3, 1, 2]), median([4, 1, 2, 3]), median([5])]).toEqual([2, 2.5, 5]);
+  });
+
+  test('ours and the peer alternate, and the first round is not reported', async () => {
+    const order: string[] = [];
+    const values = { ours: [100, 1, 2, 3], peer: [100, 4, 4, 4] };
+    const row = await measure(
+      {
+        name: 'x',
+        unit: 'us',
+        measure: () => (order.push('ours'), values.ours.shift() ?? NaN),
+        peer: { name: 'C', measure: () => (order.push('peer'), values.peer.shift() ?? NaN) },
+      },
+      3,
+    );
+    expect(order.join(' ')).toBe('ours peer ours peer ours peer ours peer');
+    expect(row).toEqual({ name: 'x', value: 2, unit: 'us', peer: { name: 'C', value: 4 }, ratio: 0.5 });
+  });
+
+  test('a peer that the machine lacks is said, not guessed', async () => {
+    const row = await measure({ name: 'x', unit: 'us', measure: () => 1, peer: { name: 'C', measure: () => 1, lacking: () => 'no gcc' } }, 1);
+    expect(row).toEqual({ name: 'x', value: 1, unit: 'us', peer: null, ratio: null, note: 'no gcc' });
+  });
+});
+
+describe('entries', () => {
+  test('all files of the kind together, sorted; names pick by their beginning', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'netloom-entries-'));
+    writeFileSync(join(dir, 'b.sim.mjs'), "export const list = [{ name: 'ip/b' }, { name: 'arp/a' }];");
+    writeFileSync(join(dir, 'a.sim.mjs'), "export const list = [{ name: 'ip/a' }];");
+    writeFileSync(join(dir, 'other.mjs'), "throw new Error('not of the kind');");
+    const entries = await loadEntries(dir, 'sim', 'list');
+    rmSync(dir, { recursive: true });
+    expect(entries.map(({ name }) => name)).toEqual(['arp/a', 'ip/a', 'ip/b']);
+    expect(pickEntries('sim', entries, ['ip/']).map(({ name }) => name)).toEqual(['ip/a', 'ip/b']);
+    expect(pickEntries('sim', entries, [])).toHaveLength(3);
+    expect(await loadEntries(join(dir, 'gone'), 'sim', 'list')).toEqual([]);
+  });
+});
