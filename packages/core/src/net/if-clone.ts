@@ -38,7 +38,7 @@ export interface IfClonerSpec {
   needsUnit?(name: string): boolean;
   /**
    * Makes and attaches the interface. `unit` is reserved already; on error nothing is left behind. `xname` is the name to
-   * give it (epair appends its own letter).
+   * give it (epair appends its own letter). The interface returned is linked to the cloner's list and group afterwards.
    */
   create(net: Net, cloner: IfCloner, xname: string, unit: number, params: CloneParams | null): CloneResult;
   /** Detaches and frees it; an error leaves it as it was. */
@@ -166,6 +166,7 @@ export function ifCloneCreate(net: Net, name: string, params: CloneParams | null
     cloner.freeUnit(unit);
     return made;
   }
+  cloner.link(made.ifp);
   return made;
 }
 

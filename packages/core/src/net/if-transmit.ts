@@ -7,7 +7,7 @@ import { ENETDOWN } from '../base/errno.js';
 import { M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { BPF_D_IN, BPF_D_OUT } from './bpf.js';
-import { IFF_MONITOR } from './ifnet.js';
+import { IFF_MONITOR, TRANSMIT_COUNTED } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
 
 /** A packet arrived on `ifp`; the driver has checked that it is up. Owns `m`. */
@@ -34,6 +34,7 @@ export function ifTransmit(ifp: Ifnet, m: PacketBuffer): Errno {
   if (ifp.bpf !== null) ifp.bpf.tap(ifp, m, BPF_D_OUT);
   const error = ifp.driver.transmit(ifp, m);
   if (error !== 0) {
+    if (error === TRANSMIT_COUNTED) return 0;
     ifp.data.oerrors++;
     return error;
   }

@@ -161,6 +161,7 @@ export function ifChangeMtu(ifp: Ifnet, mtu: number): Errno {
   const error = ifp.driver.setMtu?.(ifp, mtu) ?? 0;
   if (error !== 0) return error;
   ifp.mtu = mtu;
+  ifp.net?.mtuEvent.invoke(ifp);
   ifp.net?.rtsock?.ifinfo(ifp);
   return 0;
 }

@@ -66,6 +66,8 @@ export const IFCAP_TSO4 = 0x100;
 export const IFCAP_TSO6 = 0x200;
 export const IFCAP_LRO = 0x400;
 export const IFCAP_LINKSTATE = 0x80000;
+export const IFCAP_RXCSUM_IPV6 = 0x200000;
+export const IFCAP_TXCSUM_IPV6 = 0x400000;
 
 export const IF_MINMTU = 72;
 export const IF_MAXMTU = 65_535;
@@ -75,9 +77,18 @@ export const AF_INET = 2;
 export const AF_LINK = 18;
 export const AF_INET6 = 28;
 
+/** `media:` of ifconfig, and whether `status:` is "active" or "no carrier". */
+export interface IfMedia {
+  readonly media: string;
+  readonly active: boolean;
+}
+
+/** What `transmit` returns when the driver has counted the packet itself, sent or dropped: the caller counts nothing and reports success. */
+export const TRANSMIT_COUNTED = -1;
+
 /** What a kind of interface does. One object may serve one interface (its softc) or all of a kind. */
 export interface IfDriver {
-  /** Sends `m` on the link and owns it. On error the packet has been freed; the caller counts `oerrors`. */
+  /** Sends `m` on the link and owns it. On error the packet has been freed; the caller counts `oerrors`. May be TRANSMIT_COUNTED. */
   transmit(ifp: Ifnet, m: PacketBuffer): Errno;
   /** IFF_UP, IFF_PROMISC or IFF_ALLMULTI changed. */
   flagsChanged?(ifp: Ifnet): void;
@@ -89,8 +100,8 @@ export interface IfDriver {
   addrAdded?(ifp: Ifnet): void;
   /** Drops what is queued for output. */
   qflush?(ifp: Ifnet): void;
-  /** Text of `media:` and `status:` in ifconfig; absent: none. */
-  media?(ifp: Ifnet): { readonly media: string; readonly active: boolean };
+  /** Text of `media:` and `status:` in ifconfig; absent or null: none. */
+  media?(ifp: Ifnet): IfMedia | null;
   /** The interface is about to change vnet as the same object: forget what belongs to the old one. */
   reassign?(ifp: Ifnet, to: Net): void;
 }

@@ -48,6 +48,8 @@ export interface IfnetEvent {
 /** Common to all Nets of a Kernel. */
 export class NetShared {
   readonly hostId: string;
+  /** Interfaces with a device node (tap, tun), by the name they were created under; units of such are unique in the Kernel. */
+  readonly devices = new Map<string, Ifnet>();
   private readonly table: (Ifnet | null)[] = [null];
   private macCounter = 0;
 
@@ -100,6 +102,8 @@ export class Net {
   readonly groups = new Map<string, Ifnet[]>();
   /** Cloners, most recently attached first (`ifconfig -C`). */
   readonly cloners: IfCloner[] = [];
+  /** Per-vnet state of drivers (their tunables), by cloner name; a driver finds its own with `instanceof`. */
+  readonly drivers = new Map<string, object>();
   readonly domains: Domain[] = [];
   /** The loopback interface everything local goes through; null before it exists and after it is gone. */
   loif: Ifnet | null = null;
@@ -108,6 +112,8 @@ export class Net {
   readonly linkEvent = new EventHandlerList<Ifnet>();
   /** Link address changed: vlans follow their parent, ARP announces. */
   readonly lladdrEvent = new EventHandlerList<Ifnet>();
+  /** MTU changed: vlans do not exceed their parent's. */
+  readonly mtuEvent = new EventHandlerList<Ifnet>();
   readonly ifaddrEvent = new EventHandlerList<{ readonly ifa: IfAddr; readonly added: boolean }>();
   readonly upDownEvent = new EventHandlerList<{ readonly ifp: Ifnet; readonly up: boolean }>();
   /** Link-layer packet filter hooks. */
