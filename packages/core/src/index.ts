@@ -1,4 +1,63 @@
 /**
- * index.ts — the public face of @netloom/core: what a program that embeds the stack may import.
+ * index.ts — the public face of @netloom/core: what a program that embeds the stack, or a tool, may import.
+ *
+ * The Kernel and its vnets first; then, layer by layer from the top down, the calls the tools are made of. Codecs are in
+ * `@netloom/core/wire`, promises in `@netloom/core/promises`, the simulator in `@netloom/core/sim`.
  */
-export {};
+export { Kernel } from './vnet/kernel.js';
+export type { JailCreate, Prison } from './vnet/kernel.js';
+export { Vnet } from './vnet/vnet.js';
+
+export { Socket } from './socket/socket.js';
+export type { RecvInfo, SockName } from './socket/socket.js';
+export { PF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SocketLayer } from './socket/socket-layer.js';
+
+export { UDP_PAYLOAD_MAX } from './transport/udp.js';
+
+export * from './inet/in-control.js';
+export { InIfaddr } from './inet/in-ifaddr.js';
+export { InNet } from './inet/in-net.js';
+export { Ip } from './inet/ip.js';
+export { Arp } from './inet/arp.js';
+export { Icmp } from './inet/icmp.js';
+
+export * from './net/bpf.js';
+export * from './net/bpf-filter.js';
+export * from './net/bridge.js';
+export * from './net/gif.js';
+export * from './net/if.js';
+export * from './net/if-clone.js';
+export * from './net/if-vmove.js';
+export * from './net/ifnet.js';
+export * from './net/net.js';
+export * from './net/pfil.js';
+export * from './net/route/nexthop.js';
+export * from './net/route/route-tables.js';
+export * from './net/rtsock.js';
+export * from './net/sockaddr.js';
+export * from './net/tap.js';
+export * from './net/tun.js';
+export * from './net/vlan.js';
+export { ifInput, ifTransmit } from './net/if-transmit.js';
+export { etherIfattach, etherIfdetach, etherInsertTag, etherOutputFrame } from './net/ether.js';
+export type { IfAddr } from './net/ifaddr.js';
+
+export type { Attached, PrisonCreate, PrisonResult } from './kern/prison.js';
+export { PrisonTree } from './kern/prison.js';
+export { Callout } from './kern/callout.js';
+export { Engine } from './kern/engine.js';
+export * from './kern/counters.js';
+export * from './kern/sysctl.js';
+export { subsystemName } from './kern/vnet-sysinit.js';
+export type { VnetSysinit } from './kern/vnet-sysinit.js';
+export { VnetKern } from './kern/vnet-kern.js';
+export type { NetisrSource } from './kern/netisr.js';
+
+export * from './env/env.js';
+export * from './mbuf/packet-buffer.js';
+export { PacketQueue } from './mbuf/packet-queue.js';
+
+export * from './base/errno.js';
+export * from './base/time.js';
+export { InvariantError } from './base/assert.js';
+export { Prng, fnv1a } from './base/prng.js';

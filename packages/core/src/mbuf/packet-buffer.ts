@@ -81,6 +81,8 @@ export class PacketBuffer {
   flowid = 0;
   /** Virtual links crossed so far; the loop guard. */
   hops = 0;
+  /** Slot offset of the network header, for those who get the packet with `off` behind it; 0 unknown. */
+  nhoff = 0;
   /** PCP the sender asked for (0..7), -1 for the interface's own. */
   pcp = -1;
   next: PacketBuffer | null = null;
@@ -142,6 +144,7 @@ export class PacketBuffer {
     this.fib = 0;
     this.flowid = 0;
     this.hops = 0;
+    this.nhoff = 0;
     this.pcp = -1;
     this.next = null;
   }
@@ -160,6 +163,7 @@ export class PacketBuffer {
     this.fib = from.fib;
     this.flowid = from.flowid;
     this.hops = from.hops;
+    this.nhoff = from.nhoff - from.off + this.off;
     this.pcp = from.pcp;
   }
 }

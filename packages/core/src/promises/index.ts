@@ -1,4 +1,6 @@
 /**
  * promises/index.ts — the façade that shows calls as Promises; the only folder of core where Promise is legal.
  */
-export {};
+export { Dgram, dgram } from './dgram.js';
+export type { Datagram, DgramOptions } from './dgram.js';
+export { NetError } from './net-error.js';

@@ -1,0 +1,103 @@
+/**
+ * socket-layer.ts — the sockets of one vnet: making them, counting them, ending them with it.
+ * Read first: socket(2); freebsd `sys/kern/uipc_socket.c`.
+ *
+ * Theory of operation. The layer keeps the set of open sockets and the limits. When the vnet stops, `closeAll` ends every
+ * socket at once: readers are woken with ECONNABORTED. A socket never keeps a vnet alive.
+ */
+import type { Errno } from '../base/errno.js';
+import { EAFNOSUPPORT, ENFILE, EPROTONOSUPPORT, EPROTOTYPE } from '../base/errno.js';
+import type { VnetKern } from '../kern/vnet-kern.js';
+import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
+import type { SysctlGroup } from '../kern/sysctl.js';
+import { IPPROTO_UDP } from '../wire/ipproto.js';
+import type { RawIp } from '../transport/raw-ip.js';
+import type { Udp } from '../transport/udp.js';
+import { Socket } from './socket.js';
+
+export const PF_INET = 2;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
+
+export class SocketTunables {
+  maxsockets = 65_536;
+  maxsockbuf = 2_097_152;
+}
+
+interface SocketLayerView {
+  readonly tun: SocketTunables;
+  readonly count: number;
+}
+
+const SOCKET_SYSCTLS: SysctlGroup<SocketTunables> = {
+  prefix: 'kern.ipc',
+  oids: [
+    sysctlInt('maxsockets', 'maxsockets', 'sockets', 1, 10_000_000, 'Maximum number of sockets available'),
+    sysctlInt('maxsockbuf', 'maxsockbuf', 'bytes', 4_096, 1 << 30, 'Maximum socket buffer size'),
+  ],
+};
+
+const SOCKET_READINGS: SysctlGroup<SocketLayerView> = {
+  prefix: 'kern.ipc',
+  oids: [sysctlRead('numopensockets', 'int', 'sockets', 'Number of open sockets', (l: SocketLayerView) => l.count)],
+};
+
+export class SocketLayer {
+  readonly kern: VnetKern;
+  readonly tun = new SocketTunables();
+  /** Protocols; set while they live. */
+  udp: Udp | null = null;
+  raw: RawIp | null = null;
+  /** How many routing tables there are, for SO_SETFIB. */
+  fibs: () => number = () => 1;
+  private readonly open = new Set<Socket>();
+
+  constructor(kern: VnetKern) {
+    this.kern = kern;
+    kern.sysctl.attach(SOCKET_SYSCTLS, this.tun);
+    kern.sysctl.attach(SOCKET_READINGS, this);
+  }
+
+  get count(): number {
+    return this.open.size;
+  }
+
+  list(): readonly Socket[] {
+    return [...this.open];
+  }
+
+  /** socket(2). EAFNOSUPPORT, EPROTONOSUPPORT, EPROTOTYPE, ENFILE at `kern.ipc.maxsockets`. */
+  socket(domain: number, type: number, protocol = 0, fib = 0): { readonly error: Errno; readonly so: Socket | null } {
+    const error = this.check(domain, type, protocol);
+    if (error !== 0) return { error, so: null };
+    const so = new Socket(this, type, type === SOCK_RAW ? protocol : IPPROTO_UDP, fib);
+    this.open.add(so);
+    this.kern.sockcnt++;
+    return { error: 0, so };
+  }
+
+  private check(domain: number, type: number, protocol: number): Errno {
+    if (domain !== PF_INET) return EAFNOSUPPORT;
+    if (type !== SOCK_DGRAM && type !== SOCK_RAW) return EPROTONOSUPPORT;
+    if (type === SOCK_DGRAM && protocol !== 0 && protocol !== IPPROTO_UDP) return EPROTOTYPE;
+    if (this.kern.shutdown || (type === SOCK_DGRAM ? this.udp : this.raw) === null) return EPROTONOSUPPORT;
+    return this.open.size >= this.tun.maxsockets ? ENFILE : 0;
+  }
+
+  /** Called by Socket.close. */
+  forget(so: Socket): void {
+    if (this.open.delete(so)) this.kern.sockcnt--;
+  }
+
+  /** The vnet stops: every socket ends now. */
+  closeAll(): void {
+    for (const so of [...this.open]) so.abort();
+  }
+
+  destroy(): void {
+    this.closeAll();
+    this.kern.sysctl.detach(this.tun);
+    this.kern.sysctl.detach(this);
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * socket.ts — Socket `so`: the BSD verbs as plain calls that return an Errno, and readiness as callbacks.
+ * Read first: socket(2), bind(2), connect(2), send(2), recv(2), ip(4), udp(4).
+ *
+ * Theory of operation. Nothing here waits. `recv` takes a datagram or answers EAGAIN; `onReadable` is called when the buffer
+ * becomes non-empty, when an error is pending, and when the socket ends. Whoever wants to wait does so above (promises/, a
+ * tool's loop). A received datagram can be taken as the packet itself (`recvPacket`: nothing copied, the caller frees it) or
+ * copied into the caller's buffer (`recv`).
+ *
+ * Invariant: after `close` or `abort` nothing is called back and every verb answers EBADF.
+ * Not here: streams (they come with TCP), ancillary data beyond the fields of SockName.
+ */
+import type { Errno } from '../base/errno.js';
+import { EAGAIN, EBADF, ECONNABORTED, EINVAL, EMSGSIZE, ENOBUFS, ENOTCONN } from '../base/errno.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { HEADROOM } from '../mbuf/packet-buffer.js';
+import { IP4_HDR_LEN, IP4_TTL, ip4Dst, ip4Hl, ip4Src } from '../wire/ip4.js';
+import { udpSport } from '../wire/udp.js';
+import type { InPcb, PcbUser } from '../transport/inpcb.js';
+import { DgramSockbuf } from './sockbuf.js';
+import type { SocketLayer } from './socket-layer.js';
+import { SOCK_RAW } from './socket-layer.js';
+import { applyOption, readOption } from './sockopt.js';
+
+/** An IPv4 end: host-order address and port. */
+export interface SockName {
+  addr: number;
+  port: number;
+}
+
+/** Who sent a datagram and how it came; filled in by `recv`. */
+export interface RecvInfo extends SockName {
+  /** Where it was sent to (IP_RECVDSTADDR). */
+  dstAddr: number;
+  ttl: number;
+  /** Index of the interface it came in on (IP_RECVIF). */
+  ifIndex: number;
+  /** Length of the datagram; more than was copied when the buffer was too small (MSG_TRUNC). */
+  length: number;
+}
+
+/** Any payload one packet can carry. */
+const PAYLOAD_MAX = 65_535 - IP4_HDR_LEN;
+
+export class Socket implements PcbUser {
+  readonly layer: SocketLayer;
+  readonly type: number;
+  readonly protocol: number;
+  readonly inp: InPcb;
+  readonly rcv: DgramSockbuf;
+  /** Largest datagram `send` takes (SO_SNDBUF). */
+  sndHiwat: number;
+  /** Readable, in error, or ended. */
+  onReadable: (() => void) | null = null;
+  closed = false;
+  private pendingError: Errno = 0;
+
+  /** Made by SocketLayer.socket. */
+  constructor(layer: SocketLayer, type: number, protocol: number, fib: number) {
+    this.layer = layer;
+    this.type = type;
+    this.protocol = protocol;
+    const { udp, raw } = layer;
+    if (type === SOCK_RAW && raw !== null) {
+      this.inp = raw.attach(this, fib, protocol);
+      this.rcv = new DgramSockbuf(raw.tun.recvspace);
+      this.sndHiwat = raw.tun.maxdgram;
+    } else if (udp !== null) {
+      this.inp = udp.attach(this, fib);
+      this.rcv = new DgramSockbuf(udp.tun.recvspace);
+      this.sndHiwat = udp.tun.maxdgram;
+    } else {
+      throw new RangeError('no such protocol in this vnet');
+    }
+  }
+
+  /** bind(2); port 0 asks for an anonymous one. */
+  bind(addr: number, port: number): Errno {
+    if (this.closed) return EBADF;
+    if (this.type === SOCK_RAW) return this.layer.raw?.bind(this.inp, addr) ?? EBADF;
+    return this.layer.udp?.bind(this.inp, addr, port) ?? EBADF;
+  }
+
+  /** connect(2): fixes the peer; errors ICMP reports about it come back as socket errors. */
+  connect(addr: number, port: number): Errno {
+    if (this.closed) return EBADF;
+    if (this.type === SOCK_RAW) return this.layer.raw?.connect(this.inp, addr) ?? EBADF;
+    return this.layer.udp?.connect(this.inp, addr, port) ?? EBADF;
+  }
+
+  disconnect(): Errno {
+    if (this.closed) return EBADF;
+    if (!this.inp.connected) return ENOTCONN;
+    if (this.type === SOCK_RAW) this.layer.raw?.disconnect(this.inp);
+    else this.layer.udp?.disconnect(this.inp);
+    return 0;
+  }
+
+  /** getsockname(2). */
+  name(): SockName {
+    return { addr: this.inp.laddr, port: this.inp.lport };
+  }
+
+  /** getpeername(2); null when not connected. */
+  peer(): SockName | null {
+    return this.inp.connected ? { addr: this.inp.faddr, port: this.inp.fport } : null;
+  }
+
+  /**
+   * sendto(2): copies `data` into a packet and sends it. (addr, port) are 0 for the connected peer.
+   * A pending asynchronous error is answered first, once.
+   */
+  send(data: Uint8Array, addr = 0, port = 0): Errno {
+    if (this.closed) return EBADF;
+    if (data.length > PAYLOAD_MAX) return EMSGSIZE;
+    const m = this.layer.kern.engine.pool.from(data);
+    if (m === null) return ENOBUFS;
+    return this.sendPacket(m, addr, port);
+  }
+
+  /** A packet to fill with `len` bytes of payload at `m.off` and hand to `sendPacket`; null when none is to be had. */
+  allocPacket(len: number): PacketBuffer | null {
+    return this.layer.kern.engine.pool.alloc(len, HEADROOM);
+  }
+
+  /** As `send`, but takes over a packet whose payload is in place. Owns `m`. */
+  sendPacket(m: PacketBuffer, addr = 0, port = 0): Errno {
+    const error = this.closed ? EBADF : this.takeError();
+    if (error !== 0) {
+      m.free();
+      return error;
+    }
+    if (this.type === SOCK_RAW) return this.layer.raw?.send(this.inp, m, addr) ?? EBADF;
+    return this.layer.udp?.send(this.inp, m, addr, port) ?? EBADF;
+  }
+
+  /** Takes the oldest datagram as a packet, payload at `off`; the caller frees it. Null: nothing there. */
+  recvPacket(): PacketBuffer | null {
+    return this.rcv.shift();
+  }
+
+  /** recvfrom(2): bytes copied into `into`, or a negative Errno (-EAGAIN: nothing there). Fills `info` when given. */
+  recv(into: Uint8Array, info?: RecvInfo, peek = false): number {
+    if (this.closed) return -EBADF;
+    const error = this.takeError();
+    if (error !== 0) return -error;
+    const m = peek ? this.rcv.peek() : this.rcv.shift();
+    if (m === null) return -EAGAIN;
+    if (info !== undefined) this.describe(m, info);
+    const n = Math.min(into.length, m.len);
+    into.set(m.buf.subarray(m.off, m.off + n));
+    if (!peek) m.free();
+    return n;
+  }
+
+  /** Source, destination and way of a received packet. */
+  describe(m: PacketBuffer, info: RecvInfo): void {
+    const v = m.view;
+    info.addr = ip4Src(v, m.nhoff);
+    info.dstAddr = ip4Dst(v, m.nhoff);
+    info.ttl = v.getUint8(m.nhoff + IP4_TTL);
+    info.port = this.type === SOCK_RAW ? 0 : udpSport(v, m.nhoff + ip4Hl(v, m.nhoff));
+    info.ifIndex = m.rcvif;
+    info.length = m.len;
+  }
+
+  /** setsockopt(2). ENOPROTOOPT for one we do not know, EINVAL for a value out of range. */
+  setsockopt(option: string, value: number): Errno {
+    if (this.closed) return EBADF;
+    if (!Number.isInteger(value)) return EINVAL;
+    return applyOption(this, option, value);
+  }
+
+  /** getsockopt(2); null for an option we do not know. */
+  getsockopt(option: string): number | null {
+    return option === 'SO_ERROR' ? this.takeError() : readOption(this, option);
+  }
+
+  /** close(2): gives everything back. A second close answers EBADF. */
+  close(): Errno {
+    if (this.closed) return EBADF;
+    this.closed = true;
+    this.onReadable = null;
+    this.rcv.flush();
+    if (this.type === SOCK_RAW) this.layer.raw?.detach(this.inp);
+    else this.layer.udp?.detach(this.inp);
+    this.layer.forget(this);
+    return 0;
+  }
+
+  /** The vnet ends: close, and wake whoever waits so that it sees ECONNABORTED. */
+  abort(): void {
+    const waiter = this.onReadable;
+    this.close();
+    this.pendingError = ECONNABORTED;
+    waiter?.();
+  }
+
+  /** Why the socket ended, after `abort`; 0 otherwise. */
+  get abortError(): Errno {
+    return this.closed ? this.pendingError : 0;
+  }
+
+  private takeError(): Errno {
+    const error = this.pendingError;
+    this.pendingError = 0;
+    return error;
+  }
+
+  /** PcbUser: a packet for this socket. */
+  pcbInput(m: PacketBuffer): void {
+    const wasEmpty = this.rcv.count === 0;
+    if (!this.rcv.append(m)) {
+      if (this.layer.udp !== null && this.type !== SOCK_RAW) this.layer.udp.stats.fullsock++;
+      return;
+    }
+    if (wasEmpty) this.onReadable?.();
+  }
+
+  /** PcbUser: an asynchronous error. */
+  pcbError(error: Errno): void {
+    this.pendingError = error;
+    this.onReadable?.();
+  }
+}

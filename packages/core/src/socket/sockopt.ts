@@ -1,0 +1,90 @@
+/**
+ * sockopt.ts — socket options by their names: SOL_SOCKET, IPPROTO_IP and IPPROTO_UDP ones.
+ * Read first: setsockopt(2), ip(4), udp(4).
+ *
+ * One table: how an option is read and written. Flags are 0 or 1.
+ */
+import type { Errno } from '../base/errno.js';
+import { EINVAL, ENOBUFS, ENOPROTOOPT } from '../base/errno.js';
+import type { InPcb } from '../transport/inpcb.js';
+import type { Socket } from './socket.js';
+
+interface SockOption {
+  get(so: Socket): number;
+  /** Absent: read-only. */
+  readonly set?: (so: Socket, value: number) => Errno;
+}
+
+type FlagKey = 'reuseAddr' | 'reusePort' | 'broadcast' | 'dontRoute' | 'dontFrag' | 'bindAny' | 'hdrIncl';
+
+function flag(key: FlagKey): SockOption {
+  return {
+    get: (so) => (so.inp[key] ? 1 : 0),
+    set: (so, v) => {
+      so.inp[key] = v !== 0;
+      return 0;
+    },
+  };
+}
+
+function ranged(key: 'ttl' | 'tos' | 'pcp', min: number, max: number): SockOption {
+  return {
+    get: (so) => so.inp[key],
+    set: (so, v) => {
+      if (v < min || v > max) return EINVAL;
+      const inp: InPcb = so.inp;
+      inp[key] = v;
+      return 0;
+    },
+  };
+}
+
+const OPTIONS: ReadonlyMap<string, SockOption> = new Map<string, SockOption>([
+  ['SO_REUSEADDR', flag('reuseAddr')],
+  ['SO_REUSEPORT', flag('reusePort')],
+  ['SO_BROADCAST', flag('broadcast')],
+  ['SO_DONTROUTE', flag('dontRoute')],
+  ['IP_DONTFRAG', flag('dontFrag')],
+  ['IP_BINDANY', flag('bindAny')],
+  ['IP_HDRINCL', flag('hdrIncl')],
+  ['IP_TTL', ranged('ttl', 0, 255)],
+  ['IP_TOS', ranged('tos', 0, 255)],
+  ['IP_VLAN_PCP', ranged('pcp', -1, 7)],
+  ['SO_TYPE', { get: (so) => so.type }],
+  ['SO_RCVBUF', {
+    get: (so) => so.rcv.hiwat,
+    set: (so, v) => bufferSize(so, v, (n) => {
+      so.rcv.hiwat = n;
+    }),
+  }],
+  ['SO_SNDBUF', {
+    get: (so) => so.sndHiwat,
+    set: (so, v) => bufferSize(so, v, (n) => {
+      so.sndHiwat = n;
+    }),
+  }],
+  ['SO_SETFIB', {
+    get: (so) => so.inp.fib,
+    set: (so, v) => {
+      if (v < 0 || v >= so.layer.fibs()) return EINVAL;
+      so.inp.fib = v;
+      return 0;
+    },
+  }],
+]);
+
+function bufferSize(so: Socket, value: number, store: (n: number) => void): Errno {
+  if (value <= 0) return EINVAL;
+  if (value > so.layer.tun.maxsockbuf) return ENOBUFS;
+  store(value);
+  return 0;
+}
+
+/** ENOPROTOOPT: no such option, or read-only. */
+export function applyOption(so: Socket, name: string, value: number): Errno {
+  return OPTIONS.get(name)?.set?.(so, value) ?? ENOPROTOOPT;
+}
+
+export function readOption(so: Socket, name: string): number | null {
+  return OPTIONS.get(name)?.get(so) ?? null;
+}

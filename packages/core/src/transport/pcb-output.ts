@@ -1,0 +1,30 @@
+/**
+ * pcb-output.ts — from a pcb's packet to IP: the header's fields and the options of the call, taken from the pcb.
+ */
+import type { Errno } from '../base/errno.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { IP4_HDR_LEN, IP_DF, ip4Emit } from '../wire/ip4.js';
+import type { Ip } from '../inet/ip.js';
+import { IP_ALLOWBROADCAST, IP_ROUTETOIF } from '../inet/ip-output.js';
+import type { InPcb } from './inpcb.js';
+
+/** Puts an IPv4 header in front of `m`; false without headroom (then `m` is freed). */
+export function emitIpHeader(inp: InPcb, m: PacketBuffer, src: number, dst: number, proto: number, ip: Ip): boolean {
+  if (!m.prepend(IP4_HDR_LEN)) {
+    m.free();
+    return false;
+  }
+  const ttl = inp.ttl >= 0 ? inp.ttl : ip.tun.ttl;
+  ip4Emit(m.view, m.off, IP4_HDR_LEN, inp.tos, m.len, 0, inp.dontFrag ? IP_DF : 0, ttl, proto, src, dst);
+  return true;
+}
+
+/** Hands `m` to IP with the pcb's routing table and options. Owns `m`. */
+export function pcbOutput(ip: Ip, inp: InPcb, m: PacketBuffer, ipFlags = 0): Errno {
+  m.fib = inp.fib;
+  m.pcp = inp.pcp;
+  let flags = ipFlags;
+  if (inp.broadcast) flags |= IP_ALLOWBROADCAST;
+  if (inp.dontRoute) flags |= IP_ROUTETOIF;
+  return ip.output(m, flags);
+}

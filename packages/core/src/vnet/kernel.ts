@@ -1,0 +1,179 @@
+/**
+ * kernel.ts — Kernel: any number of vnets behind three doors.
+ * Read first: DESIGN §2 "The engine"; vnet/vnet.ts.
+ *
+ * Theory of operation. A host stamps every input with `now` and hands it in through one of the doors: `input` (a frame on an
+ * interface), `tick` (time passed, or work is due), `call` (somebody in thread context changes something). What comes out are
+ * frames to drivers, the next deadline, log lines, and a wake-up when work became due outside a turn. The Kernel reads no
+ * clock, starts nothing and waits for nothing: the same inputs give the same outputs.
+ *
+ * A broken invariant (InvariantError) leaving a turn stops the vnet whose packet or timer was being processed, with a dump in
+ * the log; the others go on. Anything else thrown is a defect of the Kernel itself and passes through.
+ *
+ * Invariants: a vnet is in `vnets` only while all of its parts stand. vnet0 lives as long as the Kernel.
+ */
+import { InvariantError } from '../base/assert.js';
+import type { Errno } from '../base/errno.js';
+import type { Micros } from '../base/time.js';
+import type { Env } from '../env/env.js';
+import { CTX_SOFTINT, CTX_THREAD } from '../kern/context.js';
+import { Engine } from '../kern/engine.js';
+import { Prison as KernPrison, PrisonTree } from '../kern/prison.js';
+import type { PrisonCreate, PrisonResult } from '../kern/prison.js';
+import type { VnetSysinit, VnetSysinitTable } from '../kern/vnet-sysinit.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { ifInput } from '../net/if-transmit.js';
+import type { Ifnet } from '../net/ifnet.js';
+import { NetShared } from '../net/net.js';
+import { Vnet, vnetSysinitTable } from './vnet.js';
+
+export type Prison = KernPrison<Vnet>;
+
+/** What `jail -c` asks for. `vnet`: a stack of its own. */
+export type JailCreate = Omit<PrisonCreate<Vnet>, 'newVnet'> & { readonly vnet: boolean };
+
+export class Kernel {
+  readonly engine: Engine;
+  readonly shared: NetShared;
+  readonly sysinit: VnetSysinitTable<Vnet>;
+  readonly prisons: PrisonTree<Vnet>;
+  readonly vnet0: Vnet;
+  /** Complete vnets, newest first. */
+  readonly vnets: Vnet[] = [];
+  /** Told of each step of a teardown: which vnet, which destructor. */
+  onTeardown: ((vnet: Vnet, step: VnetSysinit<Vnet>) => void) | null = null;
+  private nextVnetId = 0;
+
+  constructor(env: Env) {
+    this.engine = new Engine(env);
+    this.shared = new NetShared(env.hostId);
+    this.sysinit = vnetSysinitTable();
+    this.vnet0 = this.call(0, () => this.vnetAlloc('vnet0'));
+    this.prisons = new PrisonTree<Vnet>(this.vnet0);
+  }
+
+  get now(): Micros {
+    return this.engine.now;
+  }
+
+  /** A frame arrived for `ifp` from outside. Owns `m`. Processed in the same turn. */
+  input(ifp: Ifnet, m: PacketBuffer, now: Micros): void {
+    this.engine.advance(now);
+    const previous = this.engine.enter(CTX_SOFTINT);
+    try {
+      ifInput(ifp, m);
+    } catch (error) {
+      this.stopCulprit(error, ifp.net === null ? null : this.vnetOf(ifp));
+    } finally {
+      this.engine.leave(previous);
+    }
+  }
+
+  /** Time is `now`: run what is due. */
+  tick(now: Micros): void {
+    try {
+      this.engine.runTurn(now);
+    } catch (error) {
+      const owner = this.engine.takeCulprit();
+      this.stopCulprit(error, this.vnets.find((v) => v.kern === owner) ?? null);
+    }
+  }
+
+  /** When the host should call `tick` next; NEVER when idle. */
+  nextDeadline(): Micros {
+    return this.engine.nextDeadline();
+  }
+
+  /** Runs `fn` in thread context: a tool's or a socket's call. */
+  call<T>(now: Micros, fn: () => T): T {
+    this.engine.advance(now);
+    const previous = this.engine.enter(CTX_THREAD);
+    try {
+      return fn();
+    } finally {
+      this.engine.leave(previous);
+    }
+  }
+
+  /** Turns until nothing is due any more at the present time. For tests and simulations: no time passes. */
+  settle(): void {
+    while (this.engine.nextDeadline() <= this.engine.now) this.tick(this.engine.now);
+  }
+
+  /** The interface with that index anywhere in the Kernel. */
+  ifByIndex(index: number): Ifnet | null {
+    return this.shared.byIndex(index);
+  }
+
+  /** Builds a vnet outside any jail. */
+  vnetAlloc(name: string): Vnet {
+    const vnet = new Vnet(this.engine, this.shared, this.nextVnetId++, name);
+    const previous = this.engine.enter(CTX_THREAD);
+    this.sysinit.runConstructors(vnet);
+    this.engine.leave(previous);
+    this.vnets.unshift(vnet);
+    return vnet;
+  }
+
+  /** Takes a vnet down, top-down. Its foreign interfaces go home first; everything it made is destroyed. */
+  vnetDestroy(vnet: Vnet): void {
+    const at = this.vnets.indexOf(vnet);
+    if (at < 0) return;
+    this.vnets.splice(at, 1);
+    vnet.kern.shutdown = true;
+    const previous = this.engine.enter(CTX_THREAD);
+    try {
+      this.sysinit.runDestructors(vnet, this.onTeardown === null ? undefined : (step) => this.onTeardown?.(vnet, step));
+    } finally {
+      this.engine.leave(previous);
+    }
+  }
+
+  /** jail(8) -c: a prison below `viewer`, with a vnet of its own when asked. */
+  jailCreate(viewer: Prison, want: JailCreate): PrisonResult<Vnet> {
+    const { vnet, ...rest } = want;
+    return this.prisons.create(viewer, vnet ? { ...rest, newVnet: (name) => this.vnetAlloc(name) } : rest);
+  }
+
+  /** jail(8) -r: ends its processes, its children, and its vnet if it owns one. */
+  jailRemove(prison: Prison): Errno {
+    return this.prisons.remove(prison, (p) => {
+      if (p.ownsVnet) this.vnetDestroy(p.vnet);
+    });
+  }
+
+  /** A process of a prison ended; one that is not persistent goes with its last process. */
+  prisonRelease(prison: Prison): void {
+    if (!prison.persist && !prison.dying && prison.attached.size === 0) this.jailRemove(prison);
+  }
+
+  /** Removes every jail. vnet0's cloned interfaces go too. */
+  shutdown(): void {
+    for (const p of [...this.prisons.prison0.children].reverse()) this.jailRemove(p);
+    for (const v of [...this.vnets]) this.vnetDestroy(v);
+  }
+
+  vnetOf(ifp: Ifnet): Vnet | null {
+    return this.vnets.find((v) => v.net === ifp.net) ?? null;
+  }
+
+  private stopCulprit(error: unknown, vnet: Vnet | null): void {
+    if (!(error instanceof InvariantError) || vnet === null || vnet === this.vnet0) throw error;
+    vnet.panic = error.message;
+    vnet.kern.log('err', `panic: ${error.message}\n${error.stack ?? ''}\n${dump(vnet)}`);
+    const prison = this.prisons.prison0.descendants().find((p) => p.ownsVnet && p.vnet === vnet);
+    try {
+      if (prison !== undefined) this.jailRemove(prison);
+      else this.vnetDestroy(vnet);
+    } catch (second) {
+      vnet.kern.log('err', `panic while stopping: ${second instanceof Error ? second.message : String(second)}`);
+    }
+  }
+}
+
+/** What a post-mortem needs first: interfaces and non-zero counters. */
+function dump(vnet: Vnet): string {
+  const ifs = vnet.net.ifnets.map((i) => `  ${i.xname}: flags=${i.flags.toString(16)} mtu ${i.mtu} ${JSON.stringify(i.data)}`);
+  const counters = vnet.kern.counters.list().flatMap((g) => g.lines().filter((l) => l.value !== 0).map((l) => `  ${g.name}: ${l.text}`));
+  return [`vnet ${vnet.name} state 0x${vnet.kern.state.toString(16)} callouts ${vnet.kern.calloutsArmed} sockets ${vnet.kern.sockcnt}`, ...ifs, ...counters].join('\n');
+}

@@ -1,0 +1,206 @@
+/**
+ * vnet.ts — a Vnet: one complete network stack. The composition root and the file to read first.
+ * Read first: vnet(9); ARCHITECTURE.md "Life of a packet".
+ *
+ * Theory of operation. This is the only file that sees every layer. A Vnet is built by running VNET_SYSINITS in ascending
+ * (subsystem, order) and taken down by running VNET_SYSUNINITS in descending (subsystem, order); each entry makes, or
+ * destroys, one part and hands it the parts below that it uses. Nothing else wires layers together, and no layer reaches
+ * a part it was not given. A part is null outside its life; `part` reads one and stops the vnet if it is not there.
+ *
+ * The numbers are FreeBSD's. One deviation: there ARP (SECOND) and raw IP (THIRD) are built before the routing tables and IP
+ * (FOURTH), because their constructors only fill tables; here a part is given what it needs when it is made, so within
+ * PROTO_DOMAIN parts are built bottom-up. Destruction has FreeBSD's order.
+ */
+import { unreachable } from '../base/assert.js';
+import type { Engine } from '../kern/engine.js';
+import { VnetKern } from '../kern/vnet-kern.js';
+import {
+  SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT,
+  SI_SUB_PROTO_IF, SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
+} from '../kern/vnet-sysinit.js';
+import type { VnetSysinit } from '../kern/vnet-sysinit.js';
+import { bridgeCloner } from '../net/bridge.js';
+import { epairCloner } from '../net/epair.js';
+import { gifCloner } from '../net/gif.js';
+import { ifUp } from '../net/if.js';
+import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
+import type { IfClonerSpec } from '../net/if-clone.js';
+import { vnetIfReturn } from '../net/if-vmove.js';
+import { loCloner } from '../net/lo.js';
+import { Net } from '../net/net.js';
+import type { NetShared } from '../net/net.js';
+import { RouteTables } from '../net/route/route-tables.js';
+import { Rtsock } from '../net/rtsock.js';
+import { tapCloner, vmnetCloner } from '../net/tap.js';
+import { tunCloner } from '../net/tun.js';
+import { vlanCloner } from '../net/vlan.js';
+import { Arp } from '../inet/arp.js';
+import { Icmp } from '../inet/icmp.js';
+import { InGif } from '../inet/in-gif.js';
+import { InNet } from '../inet/in-net.js';
+import { Ip } from '../inet/ip.js';
+import { RawIp } from '../transport/raw-ip.js';
+import { Udp } from '../transport/udp.js';
+import { SocketLayer } from '../socket/socket-layer.js';
+
+export class Vnet {
+  readonly kern: VnetKern;
+  readonly net: Net;
+  routes: RouteTables | null = null;
+  inNet: InNet | null = null;
+  ip: Ip | null = null;
+  arp: Arp | null = null;
+  icmp: Icmp | null = null;
+  gif: InGif | null = null;
+  raw: RawIp | null = null;
+  udp: Udp | null = null;
+  sockets: SocketLayer | null = null;
+  /** Why the vnet was stopped, when an invariant of it broke. */
+  panic: string | null = null;
+
+  constructor(engine: Engine, shared: NetShared, id: number, name: string) {
+    this.kern = new VnetKern(engine, id, name);
+    this.net = new Net(this.kern, shared);
+  }
+
+  get name(): string {
+    return this.kern.name;
+  }
+}
+
+/** A part that must stand when this is called. */
+function part<T>(p: T | null, name: string): T {
+  return p ?? unreachable(`vnet has no ${name} at this point`);
+}
+
+function cloners(...specs: IfClonerSpec[]): (v: Vnet) => void {
+  return (v) => {
+    for (const spec of specs) ifcAttach(v.net, spec);
+  };
+}
+
+function uncloners(...specs: IfClonerSpec[]): (v: Vnet) => void {
+  return (v) => {
+    for (const spec of specs) {
+      const cloner = v.net.cloners.find((c) => c.name === spec.name);
+      if (cloner !== undefined) ifcDetach(cloner);
+    }
+  };
+}
+
+const s = (name: string, subsystem: number, order: number, run: (v: Vnet) => void): VnetSysinit<Vnet> => ({ name, subsystem, order, run });
+
+/** Constructors. Same place: in this order. */
+const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
+  s('vnet_gif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gifCloner)),
+  s('vnet_epair_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(epairCloner)),
+  s('vnet_loif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, (v) => {
+    ifcAttach(v.net, loCloner);
+    v.net.loif = ifCloneCreate(v.net, 'lo0').ifp;
+  }),
+  s('vnet_tun_init', SI_SUB_PROTO_IF, SI_ORDER_ANY, cloners(tunCloner, tapCloner, vmnetCloner)),
+  s('socket_vnet_init', SI_SUB_PROTO_DOMAININIT, SI_ORDER_ANY, (v) => {
+    v.sockets = new SocketLayer(v.kern);
+    v.sockets.fibs = () => v.routes?.fibs ?? 1;
+  }),
+  s('vnet_rts_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
+    v.net.rtsock = new Rtsock(v.net);
+  }),
+  s('vnet_rtables_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.routes = new RouteTables(v.net);
+    v.net.routes = v.routes;
+  }),
+  s('ip_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.inNet = new InNet(v.net, part(v.routes, 'routing tables'));
+    v.ip = new Ip(v.inNet, part(v.routes, 'routing tables'));
+  }),
+  s('vnet_arp_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.arp = new Arp(part(v.ip, 'ip'));
+  }),
+  s('icmp_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.icmp = new Icmp(part(v.ip, 'ip'));
+  }),
+  s('rip_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.raw = new RawIp(part(v.ip, 'ip'));
+    part(v.sockets, 'sockets').raw = v.raw;
+  }),
+  s('udp_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.udp = new Udp(part(v.ip, 'ip'), part(v.icmp, 'icmp'));
+    part(v.sockets, 'sockets').udp = v.udp;
+  }),
+  s('in_gif_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.gif = new InGif(part(v.ip, 'ip'));
+  }),
+  s('if_attachdomain', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_SECOND, (v) => {
+    for (const ifp of v.net.ifnets) for (const d of v.net.domains) ifp.afdata[d.af] ??= d.ifattach(ifp);
+    if (v.net.loif !== null) ifUp(v.net.loif);
+  }),
+  s('vnet_bridge_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(bridgeCloner)),
+  s('vnet_vlan_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(vlanCloner)),
+];
+
+/** Destructors. Same place: in the reverse of this order. */
+const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
+  s('vnet_if_return', SI_SUB_VNET_DONE, SI_ORDER_ANY, (v) => {
+    v.sockets?.closeAll();
+    vnetIfReturn(v.net);
+  }),
+  s('in_gif_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.gif?.destroy();
+    v.gif = null;
+  }),
+  s('rip_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    if (v.sockets !== null) v.sockets.raw = null;
+    v.raw?.destroy();
+    v.raw = null;
+  }),
+  s('udp_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    if (v.sockets !== null) v.sockets.udp = null;
+    v.udp?.destroy();
+    v.udp = null;
+  }),
+  s('icmp_bandlimit_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
+    v.icmp?.destroy();
+    v.icmp = null;
+  }),
+  s('ip_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
+    for (const ifp of v.net.ifnets) v.inNet?.purgeAddrs(ifp);
+    v.ip?.destroy();
+    v.ip = null;
+  }),
+  s('vnet_arp_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
+    v.arp?.destroy();
+    v.arp = null;
+  }),
+  s('vnet_rts_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
+    v.net.rtsock?.destroy();
+    v.net.rtsock = null;
+  }),
+  s('rtables_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FIRST, (v) => {
+    v.routes?.destroy();
+    v.net.routes = null;
+    v.routes = null;
+  }),
+  s('socket_vnet_uninit', SI_SUB_PROTO_DOMAININIT, SI_ORDER_ANY, (v) => {
+    v.sockets?.destroy();
+    v.sockets = null;
+  }),
+  s('vnet_tun_uninit', SI_SUB_PROTO_IF, SI_ORDER_ANY, uncloners(tunCloner, tapCloner, vmnetCloner)),
+  s('vnet_gif_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(gifCloner)),
+  s('vnet_bridge_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(bridgeCloner)),
+  s('vnet_epair_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(epairCloner)),
+  s('vnet_vlan_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(vlanCloner)),
+  s('vnet_loif_uninit', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
+    v.net.loif = null;
+    uncloners(loCloner)(v);
+  }),
+  s('vnet_if_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
+    v.inNet?.destroy();
+    v.inNet = null;
+  }),
+];
+
+/** The table every Kernel runs its vnets through. */
+export function vnetSysinitTable(): VnetSysinitTable<Vnet> {
+  return new VnetSysinitTable<Vnet>(VNET_SYSINITS, VNET_SYSUNINITS);
+}
