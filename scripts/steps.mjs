@@ -8,10 +8,10 @@
  * Not here: which steps there are (setup.mjs, check.mjs, test.mjs).
  */
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-/** The root of the checkout. Scripts may be called from anywhere. */
-export const root = join(import.meta.dirname, '..');
+/** The root of the checkout. Scripts may be called from anywhere, and a Node too old to run them still has to be told so. */
+export const root = fileURLToPath(new URL('..', import.meta.url));
 
 const TAIL_LINES = 60;
 const KEPT_BYTES = 1 << 20;
