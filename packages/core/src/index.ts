@@ -10,7 +10,8 @@ export { Vnet } from './vnet/vnet.js';
 
 export { Socket } from './socket/socket.js';
 export type { RecvInfo, SockName } from './socket/socket.js';
-export { PF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SocketLayer } from './socket/socket-layer.js';
+export { SocketLayer } from './socket/socket-layer.js';
+export * from './socket/socket-type.js';
 
 export { UDP_PAYLOAD_MAX } from './transport/udp.js';
 

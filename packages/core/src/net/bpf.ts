@@ -141,6 +141,7 @@ export class BpfIf {
     if (this.listeners.length === 0) this.ifp.bpf = null;
   }
 
+  /** The interface leaves its vnet: every listener ends and is told. */
   detachAll(): void {
     const all = this.listeners;
     this.listeners = [];
@@ -212,10 +213,4 @@ export function bpfOpen(net: Net, xname: string, options: BpfOptions): { readonl
   if (options.program !== undefined && options.program !== null && !bpfValidate(options.program)) return { error: EINVAL, listener: null };
   ifp.bpf ??= new BpfIf(ifp, ifp.lladdr.length === 6 ? DLT_EN10MB : DLT_RAW);
   return { error: 0, listener: ifp.bpf.add(options) };
-}
-
-/** The interface leaves its vnet: every listener is detached. */
-export function ifDetachBpf(ifp: Ifnet): void {
-  ifp.bpf?.detachAll();
-  ifp.bpf = null;
 }

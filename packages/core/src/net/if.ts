@@ -8,7 +8,6 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EBUSY, EEXIST, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, EOPNOTSUPP } from '../base/errno.js';
-import { ifDetachBpf } from './bpf.js';
 import {
   IFF_ALLMULTI, IFF_BROADCAST, IFF_DYING, IFF_LOOPBACK, IFF_MULTICAST, IFF_OACTIVE, IFF_POINTOPOINT, IFF_PPROMISC, IFF_PROMISC, IFF_RENAMING,
   IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFNAMSIZ, IF_MAXMTU, IF_MINMTU, LINK_STATE_DOWN,
@@ -82,7 +81,8 @@ export function ifDetachInternal(ifp: Ifnet, mode: DetachMode): void {
   }
   net.departureEvent.invoke({ ifp, renaming: false });
   if (!shutdown) net.rtsock?.ifannounce(ifp, false);
-  ifDetachBpf(ifp);
+  ifp.bpf?.detachAll();
+  ifp.bpf = null;
   if (!shutdown) net.routes?.flushIf(ifp);
   for (const d of net.domains) {
     const data = ifp.afdata[d.af];

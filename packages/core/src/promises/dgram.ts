@@ -5,7 +5,7 @@
  * This folder is the only place in core where a Promise is legal: the stack below never waits. Addresses are texts here.
  */
 import { EAFNOSUPPORT, EAGAIN, EINVAL, ESHUTDOWN } from '../base/errno.js';
-import { PF_INET, SOCK_DGRAM } from '../socket/socket-layer.js';
+import { PF_INET, SOCK_DGRAM } from '../socket/socket-type.js';
 import type { RecvInfo, Socket } from '../socket/socket.js';
 import type { Vnet } from '../vnet/vnet.js';
 import { ip4Format, ip4Parse } from '../wire/addr.js';

@@ -1,4 +1,9 @@
 /**
  * sim/index.ts — the seeded simulator and the packet scripts: the test kit.
  */
-export {};
+export { SimNet } from './sim-net.js';
+export type { SimLogLine } from './sim-net.js';
+export { SimLinkEnd, SimLinkStats } from './sim-link.js';
+export type { SimLinkOptions } from './sim-link.js';
+export { Wire } from './wire-script.js';
+export * from './craft.js';

@@ -14,11 +14,7 @@ import { IPPROTO_UDP } from '../wire/ipproto.js';
 import type { RawIp } from '../transport/raw-ip.js';
 import type { Udp } from '../transport/udp.js';
 import { Socket } from './socket.js';
-
-export const PF_INET = 2;
-export const SOCK_STREAM = 1;
-export const SOCK_DGRAM = 2;
-export const SOCK_RAW = 3;
+import { PF_INET, SOCK_DGRAM, SOCK_RAW } from './socket-type.js';
 
 export class SocketTunables {
   maxsockets = 65_536;

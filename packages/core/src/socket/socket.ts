@@ -19,7 +19,7 @@ import { udpSport } from '../wire/udp.js';
 import type { InPcb, PcbUser } from '../transport/inpcb.js';
 import { DgramSockbuf } from './sockbuf.js';
 import type { SocketLayer } from './socket-layer.js';
-import { SOCK_RAW } from './socket-layer.js';
+import { SOCK_RAW } from './socket-type.js';
 import { applyOption, readOption } from './sockopt.js';
 
 /** An IPv4 end: host-order address and port. */

@@ -1,0 +1,123 @@
+/**
+ * sim-net.ts — a whole network in virtual time: N vnets, links with faults, one seed.
+ *
+ * Theory of operation. A SimNet owns a Kernel and the clock. `step` jumps to the next deadline and runs a turn there; nothing
+ * happens between deadlines, so an hour of keepalives costs microseconds. The same seed and the same calls give the same
+ * history, byte for byte; `digest` sums it up.
+ *
+ * Bounded: `run` stops after STEPS_MAX turns with an error that names the seed, so that a livelock is a failure and not a hang.
+ */
+import type { Micros } from '../base/time.js';
+import { NEVER } from '../base/time.js';
+import { quietEnv } from '../env/env.js';
+import type { LogLevel } from '../env/env.js';
+import { inAifaddr } from '../inet/in-control.js';
+import { ifUp } from '../net/if.js';
+import { ifCloneCreate } from '../net/if-clone.js';
+import { ifVmove } from '../net/if-vmove.js';
+import type { Ifnet } from '../net/ifnet.js';
+import { Kernel } from '../vnet/kernel.js';
+import type { Vnet } from '../vnet/vnet.js';
+import { ip4ParsePrefix } from '../wire/addr.js';
+import { SimLinkEnd, simLinkDefaults } from './sim-link.js';
+import type { SimLinkOptions } from './sim-link.js';
+
+/** Turns one `run` may take. */
+const STEPS_MAX = 10_000_000;
+
+export interface SimLogLine {
+  readonly time: Micros;
+  readonly level: LogLevel;
+  readonly vnet: string;
+  readonly message: string;
+}
+
+export class SimNet {
+  readonly seed: number;
+  readonly kernel: Kernel;
+  readonly log: SimLogLine[] = [];
+  private units = 0;
+
+  /** @param seed printed by whoever makes the net, so that a failure can be replayed. */
+  constructor(seed: number) {
+    this.seed = seed;
+    const log = (level: LogLevel, vnet: string, message: string): void => {
+      this.log.push({ time: this.kernel.now, level, vnet, message });
+    };
+    this.kernel = new Kernel({ ...quietEnv(seed, `sim${seed}`), log });
+  }
+
+  get now(): Micros {
+    return this.kernel.now;
+  }
+
+  /** A new vnet, its lo0 up. */
+  vnet(name: string): Vnet {
+    const made = this.kernel.jailCreate(this.kernel.prisons.prison0, { name, persist: true, attach: false, vnet: true });
+    if (made.prison === null) throw new Error(`vnet ${name}: ${made.message} (seed ${this.seed})`);
+    return made.prison.vnet;
+  }
+
+  /** A link with faults between two vnets; both interfaces are up. */
+  link(a: Vnet, b: Vnet, options: SimLinkOptions = {}): readonly [SimLinkEnd, SimLinkEnd] {
+    const o = simLinkDefaults(options);
+    const unit = this.units++;
+    const make = (v: Vnet, side: string): SimLinkEnd => new SimLinkEnd(v.net, `sim${unit}${side}`, unit * 2 + (side === 'a' ? 0 : 1), o, this.kernel.engine.rng.split(`sim${unit}${side}`));
+    return this.kernel.call(this.now, () => {
+      const ends = [make(a, 'a'), make(b, 'b')] as const;
+      ends[0].peer = ends[1];
+      ends[1].peer = ends[0];
+      for (const e of ends) ifUp(e.ifp);
+      return ends;
+    });
+  }
+
+  /** An epair with one end in each vnet; both ends are up. */
+  epair(a: Vnet, b: Vnet): readonly [Ifnet, Ifnet] {
+    return this.kernel.call(this.now, () => {
+      const host = this.kernel.vnet0.net;
+      const endA = ifCloneCreate(host, 'epair').ifp;
+      const endB = endA === null ? null : host.ifunit(`${endA.xname.slice(0, -1)}b`);
+      if (endA === null || endB === null) throw new Error(`no epair to be had (seed ${this.seed})`);
+      if (a.net !== host) ifVmove(endA, a.net);
+      if (b.net !== host) ifVmove(endB, b.net);
+      ifUp(endA);
+      ifUp(endB);
+      return [endA, endB] as const;
+    });
+  }
+
+  /** Gives `ifp` an address: `addr(ifp, '192.0.2.1/24')`. */
+  addr(vnet: Vnet, ifp: Ifnet, prefix: string): void {
+    const p = ip4ParsePrefix(prefix);
+    const { inNet } = vnet;
+    if (p === null || inNet === null) throw new Error(`not an address: ${prefix}`);
+    const error = this.kernel.call(this.now, () => inAifaddr(inNet, ifp, { addr: p.addr, plen: p.len }));
+    if (error !== 0) throw new Error(`${prefix} on ${ifp.xname}: errno ${error}`);
+  }
+
+  /** One turn at the next deadline; false when there is none. */
+  step(): boolean {
+    const at = this.kernel.nextDeadline();
+    if (at === NEVER) return false;
+    this.kernel.tick(at);
+    return true;
+  }
+
+  /** Runs for `us` of virtual time. */
+  run(us: Micros): void {
+    const until = this.now + us;
+    for (let steps = 0; this.kernel.nextDeadline() <= until; steps++) {
+      if (steps >= STEPS_MAX) throw new Error(`no end after ${STEPS_MAX} turns (seed ${this.seed})`);
+      this.step();
+    }
+    this.kernel.tick(until);
+  }
+
+  /** Runs until nothing is pending or `us` have passed; true when idle. */
+  runUntilIdle(us: Micros): boolean {
+    const until = this.now + us;
+    while (this.kernel.nextDeadline() <= until) if (!this.step()) break;
+    return this.kernel.nextDeadline() === NEVER;
+  }
+}
