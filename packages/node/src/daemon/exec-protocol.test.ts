@@ -55,10 +55,11 @@ test.each([
   ['{"argv":["x"],"env":{"A":1}}', 'env'],
   ['{"argv":["x"],"tty":1}', 'tty'],
   ['{"argv":["x"],"columns":-1}', 'columns'],
+  ['{"argv":["x"],"ignored":"INT"}', 'ignored'],
 ])('start frame %s is refused, naming %s', (text, word) => {
   expect(() => decodeStart(Buffer.from(text))).toThrow(word);
 });
 
 test('what a start frame leaves out has defaults', () => {
-  expect(decodeStart(Buffer.from('{"argv":["ping"]}'))).toEqual({ argv: ['ping'], cwd: '/', env: {}, tty: false, columns: 80 });
+  expect(decodeStart(Buffer.from('{"argv":["ping"]}'))).toEqual({ argv: ['ping'], cwd: '/', env: {}, tty: false, columns: 80, ignored: [] });
 });

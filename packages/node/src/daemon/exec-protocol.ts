@@ -52,6 +52,8 @@ export interface ExecStart {
   /** Standard output is a terminal. */
   readonly tty: boolean;
   readonly columns: number;
+  /** Names of signals the caller's shell had ignored (nohup, `&` in a script): without a handler of the tool they stay ignored. */
+  readonly ignored: readonly string[];
 }
 
 /** One frame. `payload` is a view of the receive buffer: valid until the next `push`. */
@@ -113,13 +115,14 @@ export function decodeStart(payload: Buffer): ExecStart {
     throw new ProtocolError('the start frame is not JSON');
   }
   if (typeof value !== 'object' || value === null) throw new ProtocolError('the start frame is not a JSON object');
-  const { argv, cwd = '/', env = {}, tty = false, columns = 80 } = value as Record<string, unknown>;
+  const { argv, cwd = '/', env = {}, tty = false, columns = 80, ignored = [] } = value as Record<string, unknown>;
   if (!isStrings(argv) || argv.length === 0) throw new ProtocolError('argv: a list of strings, the tool first, is needed');
   if (typeof cwd !== 'string' || !cwd.startsWith('/')) throw new ProtocolError('cwd: an absolute path is needed');
   if (typeof env !== 'object' || env === null || !isStrings(Object.values(env))) throw new ProtocolError('env: an object of strings is needed');
   if (typeof tty !== 'boolean') throw new ProtocolError('tty: true or false is needed');
   if (typeof columns !== 'number' || !(columns >= 0 && columns <= 65_535)) throw new ProtocolError('columns: a number from 0 to 65535 is needed');
-  return { argv, cwd, env: env as Record<string, string>, tty, columns };
+  if (!isStrings(ignored)) throw new ProtocolError('ignored: a list of signal names is needed');
+  return { argv, cwd, env: env as Record<string, string>, tty, columns, ignored };
 }
 
 function isStrings(value: unknown): value is string[] {

@@ -60,11 +60,13 @@ export class ProcTable {
 
   add(entry: TableEntry): void {
     this.byPid.set(entry.pid, entry);
-    this.kernel.prisonAttach(entry.prison, entry);
+    entry.prison.attached.add(entry);
   }
 
   remove(entry: TableEntry): void {
-    if (this.byPid.delete(entry.pid)) this.kernel.prisonDetach(entry.prison, entry);
+    if (!this.byPid.delete(entry.pid)) return;
+    entry.prison.attached.delete(entry);
+    this.kernel.prisonRelease(entry.prison);
   }
 
   /** Signals what runs inside `prison` or below it, except `spare`. Returns how many. */

@@ -66,6 +66,8 @@ export interface ProcSpec {
   readonly env: Readonly<Record<string, string>>;
   /** What callers changed in the environment (`run`'s options): host children get only this. */
   readonly envChanges: Readonly<Record<string, string>>;
+  /** Signals that stay ignored unless the tool handles them. */
+  readonly ignored: readonly string[];
 }
 
 interface Sleeper {
@@ -209,6 +211,7 @@ export class ToolProc implements Proc, TableEntry {
           cwd: this.cwd,
           env: { ...this.env, ...options.env },
           envChanges: { ...this.spec.envChanges, ...options.env },
+          ignored: this.spec.ignored,
         };
         const child = new ToolProc(this.world, this.io, spec, (ended) => {
           if (this.child === ended) this.child = null;
@@ -232,7 +235,7 @@ export class ToolProc implements Proc, TableEntry {
     if (this.child !== null && !(this.child instanceof HostChild)) return this.child.signal(signal);
     if (signal === 'CONT') this.resume();
     if (this.handled(signal)) return this.wakeSleepers();
-    if (IGNORED.has(signal)) return;
+    if (IGNORED.has(signal) || this.spec.ignored.includes(signal)) return;
     if (signal === 'TSTP') {
       this.stopped = true;
       return;
@@ -267,7 +270,7 @@ export class ToolProc implements Proc, TableEntry {
     if (this.exitCode !== null || data.length === 0) return;
     this.io.write(fd, typeof data === 'string' ? Buffer.from(data) : Uint8Array.from(data));
     if (this.io.buffered <= OUTPUT_MAX) return;
-    this.io.write(2, Buffer.from(`${this.argv[0]}: ended: more than ${OUTPUT_MAX >> 20} MiB of output wait for a reader that does not read\n`));
+    this.io.write(2, Buffer.from(`${this.argv[0]}: ended: too much output waits for a reader that does not read\n`));
     this.end(1, null);
   }
 
@@ -309,6 +312,7 @@ export class ToolProc implements Proc, TableEntry {
         if (!this.waits.has(reject)) return;
         const go = (): void => {
           this.waits.delete(reject);
+          this.world.loop.enter();
           finish();
         };
         if (this.stopped) this.parked.push(go);
@@ -325,7 +329,6 @@ export class ToolProc implements Proc, TableEntry {
     for (;;) {
       const block = await this.until(this.io.read());
       if (block === null) return;
-      this.world.loop.enter();
       yield block;
     }
   }
@@ -349,7 +352,6 @@ export class ToolProc implements Proc, TableEntry {
     } finally {
       this.child = null;
       child.ended();
-      this.world.loop.enter();
     }
   }
 

@@ -1,0 +1,178 @@
+/**
+ * lab-check.ts — what a schema cannot say of a lab: names refer to something, nothing is made twice, nothing goes in a circle.
+ *
+ * Read first: lab-model.ts.
+ *
+ * Every finding carries the path of the value at fault; lab-file.ts turns it into line and column.
+ * Not here: what only the running stack knows (an interface name that is taken, an address in use).
+ */
+import type { Endpoint, Lab, LabInterface, LabPath, LabVnet } from './lab-model.js';
+import { HOST_VNET, labLinks } from './lab-model.js';
+import { nearest } from './nearest.js';
+
+export interface LabFinding {
+  readonly path: LabPath;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** Interfaces by "vnet:name", with what makes them. */
+type Made = Map<string, string>;
+
+export function checkLab(lab: Lab): LabFinding[] {
+  const findings: LabFinding[] = [];
+  const report = (path: LabPath, message: string, remedy: string): void => void findings.push({ path, message, remedy });
+  checkParents(lab, report);
+  const made = checkLinks(lab, report);
+  checkBridges(lab, made, report);
+  for (const [name, vnet] of Object.entries(lab.vnets)) {
+    if (vnet !== null) checkVnet(lab, name, vnet, made, report);
+  }
+  checkMembers(lab, made, report);
+  return findings;
+}
+
+type Report = (path: LabPath, message: string, remedy: string) => void;
+
+function suggest(name: string, known: readonly string[]): string {
+  const near = nearest(name, known);
+  if (near !== null) return `did you mean "${near}"?`;
+  return known.length === 0 ? 'there are none' : `there are: ${known.join(', ')}`;
+}
+
+function checkParents(lab: Lab, report: Report): void {
+  const names = Object.keys(lab.vnets);
+  for (const [name, vnet] of Object.entries(lab.vnets)) {
+    if (vnet?.parent === undefined) continue;
+    const path = ['vnets', name, 'parent'];
+    if (name === HOST_VNET) report(path, '"host" is outside all jails and has no parent', 'leave "parent" out');
+    else if (vnet.parent !== HOST_VNET && lab.vnets[vnet.parent] === undefined) report(path, `there is no vnet "${vnet.parent}"`, suggest(vnet.parent, names));
+    else if (inCircle(lab, name)) report(path, `vnet "${name}" is its own ancestor`, 'break the circle of "parent"');
+  }
+}
+
+function inCircle(lab: Lab, start: string): boolean {
+  let at = lab.vnets[start]?.parent;
+  for (let steps = 0; at !== undefined && steps <= Object.keys(lab.vnets).length; steps++) {
+    if (at === start) return true;
+    at = lab.vnets[at]?.parent;
+  }
+  return false;
+}
+
+function checkLinks(lab: Lab, report: Report): Made {
+  const made: Made = new Map();
+  const raw = lab.links ?? [];
+  for (const [i, link] of labLinks(lab).entries()) {
+    link.ends.forEach((end, side) => {
+      const path = ['links', i, ...('endpoints' in raw[i]! ? ['endpoints', side] : [side])];
+      checkEnd(lab, end, path, made, report);
+    });
+    const [a, b] = link.ends;
+    if (a.bridge !== null && a.bridge === b.bridge) report(link.path, `both ends are on bridge "${a.bridge}": frames would go round for ever`, 'join two bridges, or a bridge and a vnet');
+  }
+  return made;
+}
+
+function checkEnd(lab: Lab, end: Endpoint, path: LabPath, made: Made, report: Report): void {
+  if (end.bridge !== null) {
+    if (lab.bridges?.[end.bridge] === undefined) {
+      const vnet = lab.vnets[end.bridge] !== undefined;
+      report(path, `there is no bridge "${end.bridge}"`, vnet ? `it is a vnet: say which interface, as in "${end.bridge}:eth0"` : suggest(end.bridge, Object.keys(lab.bridges ?? {})));
+    }
+    return;
+  }
+  if (end.vnet !== HOST_VNET && lab.vnets[end.vnet] === undefined) return report(path, `there is no vnet "${end.vnet}"`, suggest(end.vnet, Object.keys(lab.vnets)));
+  const key = `${end.vnet}:${end.ifname}`;
+  if (end.ifname.startsWith('lo') && /^lo\d+$/.test(end.ifname)) return report(path, `"${key}" is a loopback and cannot be the end of a link`, 'give the end another name');
+  if (made.has(key)) return report(path, `"${key}" is the end of two links`, 'give each end its own name');
+  made.set(key, 'link');
+}
+
+function checkBridges(lab: Lab, made: Made, report: Report): void {
+  for (const [name, bridge] of Object.entries(lab.bridges ?? {})) {
+    const vnet = bridge?.vnet ?? HOST_VNET;
+    if (vnet !== HOST_VNET && lab.vnets[vnet] === undefined) report(['bridges', name, 'vnet'], `there is no vnet "${vnet}"`, suggest(vnet, Object.keys(lab.vnets)));
+    else if (made.has(`${vnet}:${name}`)) report(['bridges', name], `"${vnet}:${name}" is the end of a link already`, 'give the bridge another name');
+    else made.set(`${vnet}:${name}`, 'bridge');
+  }
+}
+
+function checkVnet(lab: Lab, name: string, vnet: LabVnet, made: Made, report: Report): void {
+  if (name === HOST_VNET) {
+    for (const key of ['forwarding', 'sysctl', 'hostname'] as const) {
+      if (vnet[key] !== undefined) report(['vnets', name, key], `a lab does not change "${key}" of the host, which it shares with others`, 'use a vnet of its own');
+    }
+  }
+  for (const [ifname, ifc] of Object.entries(vnet.interfaces ?? {})) checkInterface(lab, name, ifname, ifc ?? {}, made, report);
+  vnet.routes?.forEach((route, i) => {
+    const ways = [route.via, route.interface, route.type].filter((way) => way !== undefined).length;
+    const path = ['vnets', name, 'routes', i];
+    if (ways === 0) report(path, `the route to ${route.to} leads nowhere`, 'add "via", "interface" or "type"');
+    else if (ways > 1) report(path, `the route to ${route.to} has more than one of "via", "interface" and "type"`, 'keep one');
+    if (route.interface !== undefined && !isKnown(lab, name, route.interface, made)) report([...path, 'interface'], `vnet "${name}" has no interface "${route.interface}"`, suggest(route.interface, interfacesOf(lab, name, made)));
+  });
+}
+
+function checkInterface(lab: Lab, vnet: string, ifname: string, ifc: LabInterface, made: Made, report: Report): void {
+  const path = ['vnets', vnet, 'interfaces', ifname];
+  const key = `${vnet}:${ifname}`;
+  const isVlan = ifc.vlan !== undefined || ifc.vlandev !== undefined;
+  const maker = made.get(key);
+  if (isVlan && ifc.host !== undefined) return report(path, `"${key}" is both a VLAN and a tap`, 'keep "vlan" or "host"');
+  if (maker !== undefined && (isVlan || ifc.host !== undefined)) return report(path, `"${key}" is made twice: it is ${maker === 'link' ? 'the end of a link' : 'a bridge'} already`, 'give it another name');
+  if (maker === 'bridge') return report(path, `"${key}" is a bridge`, 'configure it under "bridges"');
+  if (isVlan) checkVlan(lab, vnet, ifname, ifc, made, report);
+  else if (ifc.vlanproto !== undefined || ifc.vlanpcp !== undefined) report(path, `"${key}" is not a VLAN`, 'add "vlan" and "vlandev"');
+  if (isVlan || ifc.host !== undefined || maker === 'link') return;
+  if (/^lo\d+$/.test(ifname)) {
+    if (vnet === HOST_VNET && ifname === 'lo0') report(path, 'a lab does not change lo0 of the host, which it shares with others', 'use lo1, or a vnet of its own');
+    return;
+  }
+  report(path, `nothing makes interface "${ifname}" of vnet "${vnet}"`, `add a link with the endpoint "${key}", or "vlan" and "vlandev", or "host"`);
+}
+
+function checkVlan(lab: Lab, vnet: string, ifname: string, ifc: LabInterface, made: Made, report: Report): void {
+  const path = ['vnets', vnet, 'interfaces', ifname];
+  if (ifc.vlandev === undefined) return report([...path, 'vlan'], `VLAN "${ifname}" has no "vlandev"`, 'name the interface that carries it');
+  if (ifc.vlan === undefined) return report([...path, 'vlandev'], `"${ifname}" has "vlandev" and no "vlan"`, 'give the tag, 1 to 4094');
+  if (ifc.vlandev === ifname) return report([...path, 'vlandev'], `VLAN "${ifname}" carries itself`, 'name another interface');
+  if (!isKnown(lab, vnet, ifc.vlandev, made)) return report([...path, 'vlandev'], `vnet "${vnet}" has no interface "${ifc.vlandev}"`, suggest(ifc.vlandev, interfacesOf(lab, vnet, made)));
+  const seen = new Set([ifname]);
+  for (let at: string | undefined = ifc.vlandev; at !== undefined; at = lab.vnets[vnet]?.interfaces?.[at]?.vlandev) {
+    if (seen.has(at)) return report([...path, 'vlandev'], `VLAN "${ifname}" carries itself over "${ifc.vlandev}"`, 'break the circle of "vlandev"');
+    seen.add(at);
+  }
+}
+
+function checkMembers(lab: Lab, made: Made, report: Report): void {
+  const memberOf = new Map<string, string>();
+  for (const [name, bridge] of Object.entries(lab.bridges ?? {})) {
+    const vnet = bridge?.vnet ?? HOST_VNET;
+    bridge?.members?.forEach((member, i) => {
+      const path = ['bridges', name, 'members', i];
+      const key = `${vnet}:${member}`;
+      if (!isKnown(lab, vnet, member, made)) report(path, `vnet "${vnet}" has no interface "${member}"`, suggest(member, interfacesOf(lab, vnet, made)));
+      else if (made.get(key) === 'bridge') report(path, `"${member}" is a bridge and cannot be a member of one`, 'join bridges with a link');
+      else if (memberOf.has(key)) report(path, `"${key}" is a member of bridge "${memberOf.get(key)}" already`, 'keep it in one bridge');
+      memberOf.set(key, name);
+    });
+    bridge?.private?.forEach((port, i) => {
+      const linked = labLinks(lab).some(({ ends: [a, b] }) => (a.bridge === name && endText(b) === port) || (b.bridge === name && endText(a) === port));
+      if (!linked && !(bridge.members ?? []).includes(port)) report(['bridges', name, 'private', i], `"${port}" is not linked to bridge "${name}"`, 'name the other end of one of its links, or one of its "members"');
+    });
+  }
+}
+
+function endText(end: Endpoint): string {
+  return end.bridge ?? `${end.vnet}:${end.ifname}`;
+}
+
+function isKnown(lab: Lab, vnet: string, ifname: string, made: Made): boolean {
+  return made.has(`${vnet}:${ifname}`) || /^lo\d+$/.test(ifname) || lab.vnets[vnet]?.interfaces?.[ifname] !== undefined;
+}
+
+function interfacesOf(lab: Lab, vnet: string, made: Made): string[] {
+  const linked = [...made.keys()].filter((key) => key.startsWith(`${vnet}:`)).map((key) => key.slice(vnet.length + 1));
+  return [...new Set([...linked, ...Object.keys(lab.vnets[vnet]?.interfaces ?? {})])];
+}

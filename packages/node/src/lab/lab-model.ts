@@ -1,0 +1,107 @@
+/**
+ * lab-model.ts — a lab file's contents, as its schema (schema/lab.schema.json) lets them through.
+ *
+ * The functions here answer for what may be left out or written in two ways, so that the rest of the code sees one form.
+ * Not here: reading the file (lab-file.ts), what it means in commands (lab-plan.ts).
+ */
+
+/** Name of the stack outside all jails, in lab files and on the command line. */
+export const HOST_VNET = 'host';
+
+export type OneOrMany = string | readonly string[];
+
+export interface LabInterface {
+  readonly inet?: OneOrMany;
+  readonly inet6?: OneOrMany;
+  readonly ether?: string;
+  readonly mtu?: number;
+  readonly fib?: number;
+  readonly description?: string;
+  readonly group?: string;
+  readonly up?: boolean;
+  readonly vlan?: number;
+  readonly vlandev?: string;
+  readonly vlanproto?: '802.1q' | '802.1ad';
+  readonly vlanpcp?: number;
+  readonly host?: string;
+}
+
+export interface LabRoute {
+  readonly to: string;
+  readonly via?: string;
+  readonly interface?: string;
+  readonly type?: 'blackhole' | 'reject';
+  readonly fib?: number;
+  readonly mtu?: number;
+}
+
+export interface LabVnet {
+  readonly description?: string;
+  readonly parent?: string;
+  readonly hostname?: string;
+  readonly forwarding?: boolean;
+  readonly interfaces?: Readonly<Record<string, LabInterface | null>>;
+  readonly routes?: readonly LabRoute[];
+  readonly sysctl?: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface LabBridge {
+  readonly vnet?: string;
+  readonly inet?: OneOrMany;
+  readonly inet6?: OneOrMany;
+  readonly ether?: string;
+  readonly mtu?: number;
+  readonly description?: string;
+  readonly members?: readonly string[];
+  readonly private?: readonly string[];
+  readonly maxaddr?: number;
+  readonly timeout?: number;
+}
+
+export type LabLink = readonly [string, string] | { readonly endpoints: readonly [string, string]; readonly mtu?: number; readonly description?: string };
+
+export interface Lab {
+  readonly name: string;
+  readonly description?: string;
+  readonly vnets: Readonly<Record<string, LabVnet | null>>;
+  readonly bridges?: Readonly<Record<string, LabBridge | null>>;
+  readonly links?: readonly LabLink[];
+}
+
+/** Where something is in the lab file: keys and indices from the root. */
+export type LabPath = readonly (string | number)[];
+
+/** One end of a link: an interface of a vnet, or a port of a bridge. */
+export type Endpoint = { readonly vnet: string; readonly ifname: string; readonly bridge: null } | { readonly bridge: string };
+
+export interface Link {
+  readonly path: LabPath;
+  readonly ends: readonly [Endpoint, Endpoint];
+  readonly mtu: number | null;
+  readonly description: string | null;
+}
+
+export function parseEndpoint(text: string): Endpoint {
+  const colon = text.indexOf(':');
+  return colon < 0 ? { bridge: text } : { vnet: text.slice(0, colon), ifname: text.slice(colon + 1), bridge: null };
+}
+
+export function labLinks(lab: Lab): Link[] {
+  return (lab.links ?? []).map((link, i) => {
+    const whole = 'endpoints' in link ? link : { endpoints: link };
+    const [a, b] = whole.endpoints;
+    return { path: ['links', i], ends: [parseEndpoint(a), parseEndpoint(b)], mtu: whole.mtu ?? null, description: whole.description ?? null };
+  });
+}
+
+export function many(value: OneOrMany | undefined): readonly string[] {
+  if (value === undefined) return [];
+  return typeof value === 'string' ? [value] : value;
+}
+
+/** Name of a vnet's jail as seen from outside all jails: its ancestors' names, dotted. '' for the host. Assumes no cycle. */
+export function jailPath(lab: Lab, vnet: string): string {
+  if (vnet === HOST_VNET) return '';
+  const parent = lab.vnets[vnet]?.parent;
+  return parent === undefined || parent === HOST_VNET ? vnet : `${jailPath(lab, parent)}.${vnet}`;
+}

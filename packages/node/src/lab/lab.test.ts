@@ -1,0 +1,163 @@
+/**
+ * lab.test.ts — lab files: every problem with its place, plans as scripts, all or nothing when run.
+ */
+import { expect, test } from 'vitest';
+import { formatProblem, readLab } from './lab-file.js';
+import { planLab, planScript } from './lab-plan.js';
+import { runPlan, runUndo } from './lab-run.js';
+import type { LabCommands } from './lab-run.js';
+
+const problems = (text: string): string[] => readLab('lab.yaml', text).problems.map((p) => formatProblem('lab.yaml', p));
+
+test.each<[string, string, string[]]>([
+  ['YAML that does not parse', 'name: x\nvnets: [a\n', ['lab.yaml:3:1: Flow sequence in block collection must be sufficiently indented and end with a ] (correct the YAML)']],
+  ['a key twice', 'name: x\nname: y\nvnets: {}\n', ['lab.yaml:2:1: Map keys must be unique (correct the YAML)']],
+  ['nothing at all', '', ['lab.yaml:1:1: nothing is not a map of keys and values (give the lab a map of keys and values)']],
+  ['no vnets', 'name: x\n', ['lab.yaml:1:1: the lab has no "vnets" (add "vnets:")']],
+  ['an unknown key with a near one', 'name: x\nvnets:\n  a:\n    forwardng: true\n', ['lab.yaml:4:5: unknown key "forwardng" in a vnet (did you mean "forwarding"?)']],
+  ['an unknown key', 'name: x\nvnets: {}\ncolour: red\n', ['lab.yaml:3:1: unknown key "colour" in the lab (known: name, description, vnets, bridges, links)']],
+  ['a wrong type', 'name: x\nvnets: {a: {forwarding: maybe}}\n', ['lab.yaml:2:25: "maybe" is not true or false (give "forwarding" true or false)']],
+  ['an address without prefix', 'name: x\nvnets: {a: {interfaces: {lo0: {inet: 10.0.0.1}}}}\n', ['lab.yaml:2:38: "10.0.0.1" is not an IPv4 address with its prefix length, such as 10.0.0.1/24, or a list of them (give "inet" an IPv4 address with its prefix length, such as 10.0.0.1/24, or a list of them)']],
+  ['an octet too large', 'name: x\nvnets: {a: {interfaces: {lo0: {inet: [10.0.0.1/8, 10.0.0.256/8]}}}}\n', ['lab.yaml:2:51: "10.0.0.256/8" is not an IPv4 address with its prefix length, such as 10.0.0.1/24 (give "inet" an IPv4 address with its prefix length, such as 10.0.0.1/24)']],
+  ['a VLAN tag out of range', 'name: x\nvnets: {a: {interfaces: {v: {vlan: 4095, vlandev: lo0}}}}\n', ['lab.yaml:2:36: 4095 is not a VLAN tag from 1 to 4094 (give "vlan" a VLAN tag from 1 to 4094)']],
+  ['a name too long', 'name: x\nvnets: {a: {interfaces: {sixteencharacter: {}}}}\n', ['lab.yaml:2:26: "sixteencharacter" is not an interface name: a letter, then letters, digits, \'_\', \'.\' and \'-\', 15 at most (choose another name)']],
+  ['a link with one end', 'name: x\nvnets: {a: {}}\nlinks: [[a:e0]]\n', ['lab.yaml:3:9: a list of 1 is not two endpoints: [r1:eth0, r2:eth0] (give "links" two endpoints: [r1:eth0, r2:eth0])']],
+  ['a link to a vnet that is not there', 'name: x\nvnets: {alpha: {}}\nlinks:\n  - [alpha:e0, alpa:e0]\n', ['lab.yaml:4:16: there is no vnet "alpa" (did you mean "alpha"?)']],
+  ['a link to a vnet without interface', 'name: x\nvnets: {a: {}}\nlinks: [[a:e0, a]]\n', ['lab.yaml:3:16: there is no bridge "a" (it is a vnet: say which interface, as in "a:eth0")']],
+  ['one end in two links', 'name: x\nvnets: {a: {}, b: {}}\nlinks:\n  - [a:e0, b:e0]\n  - {endpoints: [a:e0, b:e1]}\n', ['lab.yaml:5:18: "a:e0" is the end of two links (give each end its own name)']],
+  ['an interface nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0: {inet: 10.0.0.1/8}\n', ['lab.yaml:5:13: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "host")']],
+  ['an interface without settings nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0:\n', ['lab.yaml:5:7: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "host")']],
+  ['VLANs in a circle', 'name: x\nvnets: {a: {interfaces: {v: {vlan: 1, vlandev: w}, w: {vlan: 2, vlandev: v}}}}\n', ['lab.yaml:2:48: VLAN "v" carries itself over "w" (break the circle of "vlandev")', 'lab.yaml:2:74: VLAN "w" carries itself over "v" (break the circle of "vlandev")']],
+  ['parents in a circle', 'name: x\nvnets: {a: {parent: b}, b: {parent: a}}\n', ['lab.yaml:2:21: vnet "a" is its own ancestor (break the circle of "parent")', 'lab.yaml:2:37: vnet "b" is its own ancestor (break the circle of "parent")']],
+  ['a route that leads nowhere', 'name: x\nvnets: {a: {routes: [{to: default}]}}\n', ['lab.yaml:2:22: the route to default leads nowhere (add "via", "interface" or "type")']],
+  ['a private port that is no port', 'name: x\nvnets: {a: {}}\nbridges: {br0: {private: [a:e1]}}\nlinks: [[a:e0, br0]]\n', ['lab.yaml:3:27: "a:e1" is not linked to bridge "br0" (name the other end of one of its links, or one of its "members")']],
+  ['a bridge linked to itself', 'name: x\nvnets: {}\nbridges: {br0: {}}\nlinks: [[br0, br0]]\n', ['lab.yaml:4:9: both ends are on bridge "br0": frames would go round for ever (join two bridges, or a bridge and a vnet)']],
+  ['forwarding on the host', 'name: x\nvnets: {host: {forwarding: true}}\n', ['lab.yaml:2:28: a lab does not change "forwarding" of the host, which it shares with others (use a vnet of its own)']],
+])('%s', (_, text, expected) => {
+  expect(problems(text)).toEqual(expected);
+});
+
+const LAB = `
+name: demo
+vnets:
+  site: {description: outer, hostname: site.example}
+  a:
+    interfaces:
+      eth0: {inet: [10.0.1.2/24, 10.0.1.3/24], description: "it's a"}
+    routes: [{to: default, via: 10.0.1.1}, {to: 10.9.0.0/16, type: blackhole}]
+  r:
+    parent: site
+    forwarding: true
+    interfaces:
+      lan20: {vlan: 20, vlandev: lan, inet: 10.0.20.1/24}
+      lan: {inet: 10.0.1.1/24, mtu: 9000}
+      tap0: {host: tap7, up: false}
+    sysctl: {net.inet.ip.ttl: 32, net.inet.ip.redirect: false}
+bridges:
+  lan0: {private: ["a:eth0"], timeout: 60}
+links:
+  - [a:eth0, lan0]
+  - {endpoints: [lan0, r:lan], mtu: 9000}
+  - [a:p2p, r:p2p]
+`;
+
+test('a plan is a script of the tools, in the order things need each other', () => {
+  const { lab, problems: found } = readLab('lab.yaml', LAB);
+  expect(found).toEqual([]);
+  expect(planScript(planLab(lab!)).split('\n')).toEqual([
+    'jail -c name=site persist vnet host.hostname=site.example children.max=1',
+    'jail -c name=a persist vnet',
+    'jail -c name=site.r persist vnet',
+    'if1=$(ifconfig bridge create)',
+    'ifconfig "$if1" name lan0',
+    'link1=$(ifconfig epair create)',
+    'ifconfig "${link1%a}b" vnet a',
+    'jexec a ifconfig "${link1%a}b" name eth0',
+    'ifconfig "$link1" description \'to a:eth0\' up',
+    'ifconfig lan0 addm "$link1" private "$link1"',
+    'link2=$(ifconfig epair create)',
+    'ifconfig "${link2%a}b" vnet site.r',
+    'jexec site.r ifconfig "${link2%a}b" name lan',
+    'ifconfig "$link2" mtu 9000 description \'to r:lan\' up',
+    'ifconfig lan0 addm "$link2"',
+    'jexec site.r ifconfig lan mtu 9000',
+    'link3=$(ifconfig epair create)',
+    'ifconfig "$link3" vnet a',
+    'jexec a ifconfig "$link3" name p2p',
+    'ifconfig "${link3%a}b" vnet site.r',
+    'jexec site.r ifconfig "${link3%a}b" name p2p',
+    'jexec a ifconfig p2p up',
+    'jexec site.r ifconfig p2p up',
+    "jexec a ifconfig eth0 description 'it'\\''s a' up",
+    'jexec a ifconfig eth0 inet 10.0.1.2/24',
+    'jexec a ifconfig eth0 inet 10.0.1.3/24 alias',
+    'jexec site.r ifconfig lan mtu 9000 up',
+    'jexec site.r ifconfig lan inet 10.0.1.1/24',
+    'jexec site.r ifconfig tap0 create',
+    'jexec site.r ifconfig tap0 down',
+    'if2=$(jexec site.r ifconfig vlan create vlan 20 vlandev lan)',
+    'jexec site.r ifconfig "$if2" name lan20',
+    'jexec site.r ifconfig lan20 up',
+    'jexec site.r ifconfig lan20 inet 10.0.20.1/24',
+    'ifconfig lan0 timeout 60 up',
+    'jexec site.r sysctl net.inet.ip.forwarding=1',
+    'jexec site.r sysctl net.inet.ip.ttl=32 net.inet.ip.redirect=0',
+    'jexec a route add default 10.0.1.1',
+    'jexec a route add -net 10.9.0.0/16 127.0.0.1 -blackhole',
+    'netloom attach site.r:tap0 tap7',
+    '',
+  ]);
+});
+
+/** Tools that only remember what exists, so that "nothing is left" can be counted. */
+function fakeTools(failAt: string): { run: LabCommands; ran: string[]; exists: Set<string> } {
+  const exists = new Set<string>();
+  const ran: string[] = [];
+  let units = 0;
+  const run: LabCommands = (argv) => {
+    const line = argv.join(' ');
+    ran.push(line);
+    if (line === failAt) return Promise.resolve({ exitCode: 1, stdout: '', stderr: `${argv[0]}: no\nmore\n` });
+    let stdout = '';
+    if (line.startsWith('jail -c')) exists.add(argv[2]!.slice('name='.length));
+    if (line.startsWith('jail -r')) exists.delete(argv[2]!);
+    if (line.endsWith('epair create')) exists.add((stdout = `epair${units++}a`));
+    if (line.endsWith('bridge create')) exists.add((stdout = `bridge${units++}`));
+    const name = /^ifconfig (\S+) name (\S+)$/.exec(line);
+    if (name !== null && exists.delete(name[1]!)) exists.add(name[2]!);
+    const moved = /^ifconfig (\S+) vnet (\S+)$/.exec(line);
+    if (moved !== null && exists.delete(moved[1]!)) exists.add(`${moved[2]!}:${moved[1]!}`);
+    const inner = /^jexec (\S+) ifconfig (\S+) name (\S+)$/.exec(line);
+    if (inner !== null && exists.delete(`${inner[1]!}:${inner[2]!}`)) exists.add(`${inner[1]!}:${inner[3]!}`);
+    const gone = /^(?:jexec (\S+) )?ifconfig (\S+) destroy$/.exec(line);
+    if (gone !== null && !exists.delete(gone[1] === undefined ? gone[2]! : `${gone[1]}:${gone[2]!}`)) return Promise.resolve({ exitCode: 1, stdout: '', stderr: `ifconfig: interface ${gone[2]!} does not exist\n` });
+    return Promise.resolve({ exitCode: 0, stdout: `${stdout}\n`, stderr: '' });
+  };
+  return { run, ran, exists };
+}
+
+test('what up made, down removes', async () => {
+  const steps = planLab(readLab('lab.yaml', LAB).lab!);
+  const tools = fakeTools('');
+  const outcome = await runPlan(steps, tools.run);
+  expect(outcome.ok).toBe(true);
+  expect([...tools.exists].sort()).toEqual(['a', 'a:p2p', 'epair1a', 'epair2a', 'lan0', 'site', 'site.r']);
+  expect(await runUndo(outcome.ok ? outcome.undo : [], tools.run)).toEqual([]);
+  expect([...tools.exists]).toEqual([]);
+});
+
+test('whichever step fails, nothing is left and the failure names the command and its place', async () => {
+  const steps = planLab(readLab('lab.yaml', LAB).lab!);
+  const { ran } = await (async () => {
+    const all = fakeTools('');
+    await runPlan(steps, all.run);
+    return all;
+  })();
+  for (const [i, failAt] of ran.entries()) {
+    const tools = fakeTools(failAt);
+    const outcome = await runPlan(steps, tools.run);
+    const firstTime = ran.indexOf(failAt);
+    expect(outcome, failAt).toMatchObject({ ok: false, command: failAt, message: `${failAt.split(' ')[0]}: no`, left: [], path: steps[Math.min(i, firstTime)]!.path });
+    expect([...tools.exists], failAt).toEqual([]);
+  }
+});
