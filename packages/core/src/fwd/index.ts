@@ -1,4 +1,8 @@
 /**
- * fwd/index.ts — the published forwarding snapshot and forward(): what a datapath worker loads.
+ * fwd/index.ts — the published forwarding tables and the verdict over them: what a datapath worker loads.
  */
-export {};
+export * from './addr-set.js';
+export * from './fib4.js';
+export * from './flow-hash.js';
+export * from './forward.js';
+export * from './nhop-table.js';

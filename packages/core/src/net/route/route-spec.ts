@@ -29,8 +29,8 @@ export interface RouteSpec {
   readonly mtu?: number;
   /** 1..RT_MAX_WEIGHT; 0 is the default of 1. */
   readonly weight?: number;
-  /** Seconds of the engine's clock (`now / 1e6`) at which the route dies; 0 or absent: never. */
-  readonly expire?: number;
+  /** Time on the engine's clock, in microseconds, at which the route dies; 0 or absent: never. A time in the past is now. */
+  readonly expireUs?: number;
   /** The kernel's own (connected) route: RTF_PINNED. Only such calls may delete or replace it. */
   readonly pinned?: boolean;
   /** No routing message. */

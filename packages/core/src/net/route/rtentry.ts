@@ -4,7 +4,7 @@
  *
  * Theory of operation. The prefix never changes; `nexthops` is replaced as a whole when the route changes, so that a reader
  * holding the old array sees a consistent set. One element is an ordinary route, more are a multipath route, ordered by
- * next hop index. `expireUs` is the time a temporary route dies (0: never).
+ * next hop index. A path may be temporary; the route dies with its last path.
  *
  * Life cycle. A route is UP from the moment it is in the table until it is taken out, and there are no other holders than
  * the table and what its calls return, because everything runs on one thread between two points where nobody waits. When
@@ -28,6 +28,8 @@ export interface RtPath {
   readonly nh: Nexthop;
   /** 1..RT_MAX_WEIGHT; share of the flows relative to the other paths. */
   readonly weight: number;
+  /** Time in microseconds at which the path is deleted; 0 for a permanent one. */
+  readonly expireUs: number;
 }
 
 export class Rtentry {
@@ -37,13 +39,11 @@ export class Rtentry {
   /** 0..32 */
   readonly plen: number;
   nexthops: readonly RtPath[];
-  /** Time in microseconds at which it is deleted; 0 for a permanent route. */
-  expireUs = 0;
   /** In the table. */
   up = true;
   /** A change is under way and waits for readers. */
   updating = false;
-  /** What the compiled table stores: a next hop's index or a group's code. */
+  /** What the compiled table stores: a next hop's index or a group's code; one reference of the store's is held for it. */
   value = 0;
 
   constructor(fib: number, dst: number, plen: number, nexthops: readonly RtPath[]) {

@@ -1,0 +1,145 @@
+/**
+ * nhop-table.ts — next hops and multipath groups as flat words: what a leaf of the forwarding table leads to.
+ * Read first: freebsd `sys/net/route/nhop.h` (struct nhop_object), `nhgrp_ctl.c` (how weights become slots).
+ *
+ * Theory of operation. A leaf's value below NHOP_GROUP is the index of a next hop, four words here: flags, interface index,
+ * gateway, MTU. From NHOP_GROUP on it is a group: its number of slots and where they begin in `members`, each slot the index
+ * of a next hop; a flow takes slot `flowid % slots`, so that a path's share is its share of the slots. Entry 0 of both is
+ * unused. The object behind an index (net/route/nexthop.ts) is the control side's business.
+ *
+ * Invariants: a word is written before a leaf with its index is. An index that is free has flags 0.
+ */
+
+/** Leaf values from here on are groups. */
+export const NHOP_GROUP = 0x100_0000;
+/** Most next hops, and most groups. */
+export const NHOP_INDEX_MAX = NHOP_GROUP - 1;
+
+/** Flags of a next hop: what a packet path must look at. 0: the index is free. */
+export const NHOP_VALID = 0x1;
+/** There is a gateway to resolve instead of the destination. */
+export const NHOP_GATEWAY = 0x2;
+/** Leads to this host: an own address, anything on the loopback interface. */
+export const NHOP_LOCAL = 0x4;
+export const NHOP_BLACKHOLE = 0x8;
+export const NHOP_REJECT = 0x10;
+/** The destination is a broadcast address. */
+export const NHOP_BROADCAST = 0x20;
+/** Any of these takes a packet off the short path. */
+export const NHOP_SPECIAL = NHOP_LOCAL | NHOP_BLACKHOLE | NHOP_REJECT | NHOP_BROADCAST;
+
+const W_FLAGS = 0;
+const W_IF = 1;
+const W_GW = 2;
+const W_MTU = 3;
+/** Words of a next hop, as a shift. */
+const HOP_SHIFT = 2;
+const HOPS_INITIAL = 16;
+
+export class NhopTable {
+  readonly shared: boolean;
+  /** Four words for each next hop. */
+  hops: Int32Array;
+  /** Two words for each group: slots, first slot in `members`. */
+  groups: Int32Array;
+  members: Int32Array;
+  private membersTop = 0;
+
+  constructor(shared = false) {
+    this.shared = shared;
+    this.hops = makeWords(HOPS_INITIAL << HOP_SHIFT, shared);
+    this.groups = makeWords(0, shared);
+    this.members = makeWords(0, shared);
+  }
+
+  get bytes(): number {
+    return this.hops.byteLength + this.groups.byteLength + this.members.byteLength;
+  }
+
+  flags(idx: number): number {
+    return this.hops[(idx << HOP_SHIFT) + W_FLAGS]!;
+  }
+
+  /** Index of the interface packets leave through. */
+  ifIndex(idx: number): number {
+    return this.hops[(idx << HOP_SHIFT) + W_IF]!;
+  }
+
+  /** Gateway as an unsigned host-order address; 0 without one. */
+  gateway(idx: number): number {
+    return this.hops[(idx << HOP_SHIFT) + W_GW]! >>> 0;
+  }
+
+  /** Largest datagram in bytes. */
+  mtu(idx: number): number {
+    return this.hops[(idx << HOP_SHIFT) + W_MTU]!;
+  }
+
+  /** The next hop a leaf's value means for a flow. Packet path. */
+  select(value: number, flowid: number): number {
+    if (value < NHOP_GROUP) return value;
+    const g = (value - NHOP_GROUP) << 1;
+    const slots = this.groups[g]!;
+    return this.members[this.groups[g + 1]! + ((flowid >>> 0) % slots)]!;
+  }
+
+  setHop(idx: number, flags: number, ifIndex: number, gateway: number, mtu: number): void {
+    const at = idx << HOP_SHIFT;
+    if (at >= this.hops.length) this.hops = grown(this.hops, at + (1 << HOP_SHIFT), this.shared);
+    const w = this.hops;
+    w[at + W_IF] = ifIndex;
+    w[at + W_GW] = gateway;
+    w[at + W_MTU] = mtu;
+    w[at + W_FLAGS] = flags;
+  }
+
+  clearHop(idx: number): void {
+    this.setHop(idx, 0, 0, 0, 0);
+  }
+
+  /** Writes group number `g` (from 0) with its slots. */
+  setGroup(g: number, slots: readonly number[]): void {
+    if (g << 1 >= this.groups.length) this.groups = grown(this.groups, (g + 1) << 1, this.shared);
+    if (this.membersTop + slots.length > this.members.length) this.compact(g, slots.length);
+    const first = this.membersTop;
+    this.members.set(slots, first);
+    this.membersTop = first + slots.length;
+    this.groups[(g << 1) + 1] = first;
+    this.groups[g << 1] = slots.length;
+  }
+
+  clearGroup(g: number): void {
+    this.groups[g << 1] = 0;
+  }
+
+  /** Moves the slots of all groups but `g` into a new array with room for `more`; groups point there afterwards. */
+  private compact(g: number, more: number): void {
+    let live = 0;
+    for (let i = 0; i < this.groups.length; i += 2) if (i !== g << 1) live += this.groups[i]!;
+    const members = makeWords((live + more) * 2, this.shared);
+    const groups = makeWords(this.groups.length, this.shared);
+    let top = 0;
+    for (let i = 0; i < this.groups.length; i += 2) {
+      const n = this.groups[i]!;
+      if (n === 0 || i === g << 1) continue;
+      const from = this.groups[i + 1]!;
+      members.set(this.members.subarray(from, from + n), top);
+      groups[i] = n;
+      groups[i + 1] = top;
+      top += n;
+    }
+    this.members = members;
+    this.groups = groups;
+    this.membersTop = top;
+  }
+}
+
+function grown(words: Int32Array, least: number, shared: boolean): Int32Array {
+  const larger = makeWords(Math.max(least, words.length * 2), shared);
+  larger.set(words);
+  return larger;
+}
+
+function makeWords(n: number, shared: boolean): Int32Array {
+  return new Int32Array(shared ? new SharedArrayBuffer(n * 4) : new ArrayBuffer(n * 4));
+}

@@ -1,0 +1,181 @@
+/**
+ * nexthop-store.ts — the next hops and multipath groups of a vnet: shared, counted, numbered.
+ * Read first: freebsd `sys/net/route/nhop_ctl.c`, `nhgrp_ctl.c`.
+ *
+ * Theory of operation. `hop` gives the one Nexthop with these properties, making it when there is none; `group` the one
+ * group with these paths. Both hold what they give only through references: a route takes one with `hold` on the value it
+ * stores and gives it back with `release`; a group holds its next hops. At zero the object becomes invalid, its index is
+ * free, and the flat words that packet paths read (`table`) are cleared.
+ *
+ * Indices start at 1; a route's `value` is a next hop's index or NHOP_GROUP + a group's number. Indices are reused, the
+ * youngest free one first: a cache must look at `Nexthop.valid`, never compare indices over time.
+ *
+ * Invariants: hops[nh.idx] === nh for every valid nh; refs of a next hop = routes with its index + groups it is in.
+ */
+import {
+  NHOP_BLACKHOLE, NHOP_BROADCAST, NHOP_GATEWAY, NHOP_GROUP, NHOP_INDEX_MAX, NHOP_LOCAL, NHOP_REJECT, NHOP_VALID, NhopTable,
+} from '../../fwd/nhop-table.js';
+import { IFF_LOOPBACK } from '../ifnet.js';
+import type { Ifnet } from '../ifnet.js';
+import { mpathCompile } from './mpath.js';
+import { Nexthop, RTF_BLACKHOLE, RTF_BROADCAST, RTF_GATEWAY, RTF_REJECT } from './nexthop.js';
+import type { NexthopKey } from './nexthop.js';
+import type { RtPath } from './rtentry.js';
+
+/** The compiled form of a multipath route's paths. */
+export class NhGroup {
+  readonly number: number;
+  readonly key: string;
+  readonly hops: readonly Nexthop[];
+  /** One entry per slot; a flow takes entry `flowid % slots.length`. */
+  readonly slots: readonly Nexthop[];
+  refs = 0;
+
+  constructor(number: number, key: string, hops: readonly Nexthop[], slots: readonly Nexthop[]) {
+    this.number = number;
+    this.key = key;
+    this.hops = hops;
+    this.slots = slots;
+  }
+}
+
+export class NexthopStore {
+  readonly table = new NhopTable();
+  /** By index; 0 is unused. */
+  readonly hops: (Nexthop | null)[] = [null];
+  /** By number. */
+  readonly groups: (NhGroup | null)[] = [];
+  private readonly byKey = new Map<string, Nexthop[]>();
+  private readonly keys: string[] = [''];
+  private readonly groupByKey = new Map<string, NhGroup>();
+  private readonly freeHops: number[] = [];
+  private readonly freeGroups: number[] = [];
+
+  /** Next hops in use. */
+  get count(): number {
+    return this.hops.length - 1 - this.freeHops.length;
+  }
+
+  get groupCount(): number {
+    return this.groups.length - this.freeGroups.length;
+  }
+
+  /** The next hop with these properties; null when there are too many. Not yet referenced: `hold` it or `drop` it. */
+  hop(key: NexthopKey): Nexthop | null {
+    const text = keyText(key);
+    const same = this.byKey.get(text)?.find((nh) => nh.ifa === key.ifa);
+    if (same !== undefined) return same;
+    const idx = this.freeHops.pop() ?? this.hops.length;
+    if (idx > NHOP_INDEX_MAX) return null;
+    const nh = new Nexthop(key, idx);
+    this.hops[idx] = nh;
+    this.keys[idx] = text;
+    const list = this.byKey.get(text);
+    if (list === undefined) this.byKey.set(text, [nh]);
+    else list.push(nh);
+    this.publish(nh);
+    return nh;
+  }
+
+  /** Frees `nh` when nobody came to reference it. */
+  drop(nh: Nexthop): void {
+    if (nh.refs === 0 && nh.valid) this.free(nh);
+  }
+
+  /** The value a route with these paths stores; 0 when there are too many groups. Not yet referenced. */
+  valueOf(paths: readonly RtPath[]): number {
+    const only = paths[0];
+    if (paths.length === 1 && only !== undefined) return only.nh.idx;
+    const key = paths.map((p) => `${p.nh.idx}:${p.weight}`).join();
+    const same = this.groupByKey.get(key);
+    if (same !== undefined) return NHOP_GROUP + same.number;
+    const number = this.freeGroups.pop() ?? this.groups.length;
+    if (number > NHOP_INDEX_MAX) return 0;
+    const hops = paths.map((p) => p.nh);
+    const slots = mpathCompile(paths.map((p) => p.weight)).flatMap((i) => hops[i] ?? []);
+    const group = new NhGroup(number, key, hops, slots);
+    this.groups[number] = group;
+    this.groupByKey.set(key, group);
+    for (const nh of hops) nh.refs++;
+    this.table.setGroup(number, slots.map((nh) => nh.idx));
+    return NHOP_GROUP + number;
+  }
+
+  /** Takes a reference on a value a route is going to store. */
+  hold(value: number): void {
+    if (value >= NHOP_GROUP) {
+      const group = this.groups[value - NHOP_GROUP];
+      if (group !== null && group !== undefined) group.refs++;
+      return;
+    }
+    const nh = this.hops[value];
+    if (nh !== null && nh !== undefined) nh.refs++;
+  }
+
+  /** Gives a reference back. */
+  release(value: number): void {
+    if (value >= NHOP_GROUP) {
+      const group = this.groups[value - NHOP_GROUP];
+      if (group !== null && group !== undefined && --group.refs === 0) this.freeGroup(group);
+      return;
+    }
+    const nh = this.hops[value];
+    if (nh !== null && nh !== undefined) this.unref(nh);
+  }
+
+  /** The next hop a flow takes. Packet path. */
+  select(value: number, flowid: number): Nexthop | null {
+    if (value < NHOP_GROUP) return this.hops[value] ?? null;
+    const slots = this.groups[value - NHOP_GROUP]?.slots;
+    return slots === undefined ? null : (slots[(flowid >>> 0) % slots.length] ?? null);
+  }
+
+  /** The interface's MTU changed: packet paths on flat words must know. */
+  republish(ifp: Ifnet): void {
+    for (const nh of this.hops) if (nh !== null && nh.ifp === ifp) this.publish(nh);
+  }
+
+  /** Every next hop in use, by index. */
+  list(): Nexthop[] {
+    return this.hops.filter((nh) => nh !== null);
+  }
+
+  private publish(nh: Nexthop): void {
+    let flags = NHOP_VALID;
+    if ((nh.flags & RTF_GATEWAY) !== 0) flags |= NHOP_GATEWAY;
+    if ((nh.flags & RTF_BLACKHOLE) !== 0) flags |= NHOP_BLACKHOLE;
+    if ((nh.flags & RTF_REJECT) !== 0) flags |= NHOP_REJECT;
+    if ((nh.flags & RTF_BROADCAST) !== 0) flags |= NHOP_BROADCAST;
+    if ((nh.ifp.flags & IFF_LOOPBACK) !== 0) flags |= NHOP_LOCAL;
+    this.table.setHop(nh.idx, flags, nh.ifp.index, (nh.flags & RTF_GATEWAY) !== 0 ? nh.gw4 : 0, nh.pathMtu);
+  }
+
+  private unref(nh: Nexthop): void {
+    if (--nh.refs === 0) this.free(nh);
+  }
+
+  private free(nh: Nexthop): void {
+    nh.valid = false;
+    const key = this.keys[nh.idx] ?? '';
+    const rest = this.byKey.get(key)?.filter((other) => other !== nh) ?? [];
+    if (rest.length === 0) this.byKey.delete(key);
+    else this.byKey.set(key, rest);
+    this.keys[nh.idx] = '';
+    this.hops[nh.idx] = null;
+    this.table.clearHop(nh.idx);
+    this.freeHops.push(nh.idx);
+  }
+
+  private freeGroup(group: NhGroup): void {
+    this.groupByKey.delete(group.key);
+    this.groups[group.number] = null;
+    this.table.clearGroup(group.number);
+    this.freeGroups.push(group.number);
+    for (const nh of group.hops) this.unref(nh);
+  }
+}
+
+/** Everything of a key but its address, as text; the index of an interface stays while routes lead through it. */
+function keyText(key: NexthopKey): string {
+  return `${key.ifp.index} ${key.gw4} ${key.gw6 === null ? '-' : key.gw6.join('.')} ${key.gwIfp === null ? 0 : key.gwIfp.index} ${key.flags} ${key.mtu}`;
+}
