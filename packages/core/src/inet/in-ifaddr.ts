@@ -28,6 +28,8 @@ export class InIfaddr implements IfAddr4 {
   flags = 0;
   /** Virtual host id of CARP (1..255), 0 for an ordinary address. */
   readonly vhid: number;
+  /** The next address object with the same address, on another interface (InNet's hash). */
+  hashNext: InIfaddr | null = null;
 
   constructor(ifp: Ifnet, addr: number, mask: number, plen: number, broadcast: number | null, dstaddr: number | null, vhid: number) {
     this.ifp = ifp;
@@ -58,5 +60,18 @@ export class InIfaddr implements IfAddr4 {
   /** Prefix length of its connected route. */
   get rtPlen(): number {
     return (this.ifp.flags & (IFF_POINTOPOINT | IFF_LOOPBACK)) !== 0 ? 32 : this.plen;
+  }
+
+  /** Does it want a host route to itself by way of the loopback interface? Not where the connected route is one already. */
+  get needsLoopbackRoute(): boolean {
+    if ((this.ifp.flags & IFF_LOOPBACK) !== 0 || this.addr === 0) return false;
+    if ((this.ifp.flags & IFF_POINTOPOINT) !== 0) return this.dstaddr !== this.addr;
+    return this.plen !== 32;
+  }
+
+  /** Is `dst` the broadcast address of its network? With `lowest` the network number counts too (RFC 1122 §3.2.1.3). */
+  isBroadcast(dst: number, lowest: boolean): boolean {
+    if (this.plen === 32) return false;
+    return dst === this.broadcast || (lowest && this.plen !== 31 && dst === this.subnet);
   }
 }

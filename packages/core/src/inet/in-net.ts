@@ -1,11 +1,28 @@
 /**
  * in-net.ts — class InNet: the IPv4 addresses of one vnet, and what IPv4 keeps per interface.
+ * Read first: freebsd `sys/netinet/in.c`, `in_var.h`; RFC 1122 §3.3.1 (own addresses), §3.3.6 (broadcasts).
+ *
+ * Theory of operation. Addresses are kept three ways: in order of addition (`addrs`), by address in a hash whose chains hold
+ * the same address on several interfaces (the latest first), and as two flat sets that packet paths ask: `local`, the own
+ * unicast addresses, and `routes.own`, which has the broadcast addresses of own networks as well. Setting and removing goes
+ * through in-control.ts and ends here in `link` and `unlink`, which keep the three alike.
+ *
+ * InNet is IPv4's Domain: it makes the per-interface data (multicast groups, the neighbour table that ARP hangs there), takes
+ * connected routes away when an interface goes down, gives them back when it comes up, and removes addresses when it leaves.
+ *
+ * Invariants: an InIfaddr is in `addrs` exactly while it is in `ifp.addrs`; `local` and `own` count what the hash holds.
+ * Not here: the order of messages when an address comes or goes (in-control.ts), IGMP, sockets' multicast options.
  */
-import type { Domain, Net } from '../net/net.js';
-import { AF_INET } from '../net/ifnet.js';
+import { AddrSet } from '../fwd/addr-set.js';
+import { sysctlInt } from '../kern/sysctl.js';
+import type { SysctlGroup } from '../kern/sysctl.js';
+import { AF_INET, IFF_BROADCAST, IFF_LOOPBACK } from '../net/ifnet.js';
 import type { IfAfData, Ifnet } from '../net/ifnet.js';
+import type { Domain, Net } from '../net/net.js';
 import type { RouteTables } from '../net/route/route-tables.js';
-import type { InIfaddr } from './in-ifaddr.js';
+import { INADDR_BROADCAST, ip4IsExperimental, ip4IsLinkLocal, ip4IsLoopback, ip4IsMulticast, ip4IsThisNet } from '../wire/addr.js';
+import { inIfdown, inIfup, inPurge } from './in-control.js';
+import { InIfaddr } from './in-ifaddr.js';
 
 /** What InNet asks of a table of neighbours; ARP's implements it. */
 export interface InLlTable {
@@ -29,24 +46,74 @@ export class InIfinfo implements IfAfData {
   }
 }
 
+/** Tunables of addresses (`net.inet.ip.*`, the part that lives in in.c). */
+export class InTunables {
+  /** Refuse a second address of a prefix instead of keeping it without a route. */
+  noSamePrefix = 0;
+  /** The network number is a broadcast address too. */
+  broadcastLowest = 0;
+  /** Forward and accept 240/4 and 0/8. */
+  allowNet240 = 0;
+  allowNet0 = 0;
+}
+
+const IN_SYSCTL: SysctlGroup<InTunables> = {
+  prefix: 'net.inet.ip',
+  oids: [
+    sysctlInt<InTunables, 'noSamePrefix'>('no_same_prefix', 'noSamePrefix', 'bool', 0, 1, 'Refuse to create same prefixes on different interfaces'),
+    sysctlInt<InTunables, 'broadcastLowest'>('broadcast_lowest', 'broadcastLowest', 'bool', 0, 1, 'Treat lowest address on a subnet (host 0) as broadcast'),
+    sysctlInt<InTunables, 'allowNet240'>('allow_net240', 'allowNet240', 'bool', 0, 1, 'Allow forwarding of and ICMP response to Experimental addresses, aka Class E (240/4)'),
+    sysctlInt<InTunables, 'allowNet0'>('allow_net0', 'allowNet0', 'bool', 0, 1, 'Allow forwarding of and ICMP response to addresses in network 0/8'),
+  ],
+};
+
 export class InNet implements Domain {
   readonly af = AF_INET;
   readonly net: Net;
   readonly routes: RouteTables;
+  readonly tun = new InTunables();
   /** Every address of the vnet, in order of addition (V_in_ifaddrhead). */
   readonly addrs: InIfaddr[] = [];
-  /** Makes the neighbour table of an interface; set by ARP, null outside its life. */
-  makeLltable: ((ifp: Ifnet) => InLlTable | null) | null = null;
+  /** Own unicast addresses. */
+  readonly local = new AddrSet();
   /** Upper layers (sockets, IGMP) that hold references to an interface drop them (in_ifdetach). */
   readonly purgeUpperHooks: ((ifp: Ifnet) => void)[] = [];
+  /** Makes the neighbour table of an interface; set by ARP through `setLltable`. */
+  private makeLltable: ((ifp: Ifnet) => InLlTable | null) | null = null;
+  private readonly hash = new Map<number, InIfaddr>();
 
+  /** Registers the domain: interfaces attached from now on have `ifinfo`; those there already get it at once. */
   constructor(net: Net, routes: RouteTables) {
     this.net = net;
     this.routes = routes;
+    net.domains.push(this);
+    for (const ifp of net.ifnets) ifp.afdata[AF_INET] = this.ifattach(ifp);
+    net.kern.sysctl.attach(IN_SYSCTL, this.tun);
   }
 
-  /** Unregisters the domain; every address must be gone. */
-  destroy(): void {}
+  /** Removes every address (in_ifscrub_all), then unregisters the domain. */
+  destroy(): void {
+    for (const ifp of this.net.ifnets) {
+      inPurge(this, ifp);
+      const data = ifp.afdata[AF_INET];
+      if (data !== null && data !== undefined) this.ifdetach(ifp, data);
+      ifp.afdata[AF_INET] = null;
+    }
+    const at = this.net.domains.indexOf(this);
+    if (at >= 0) this.net.domains.splice(at, 1);
+    this.net.kern.sysctl.detach(this.tun);
+  }
+
+  /** ARP comes (or goes, with null): interfaces get (or lose) their neighbour tables. */
+  setLltable(make: ((ifp: Ifnet) => InLlTable | null) | null): void {
+    this.makeLltable = make;
+    for (const ifp of this.net.ifnets) {
+      const ii = this.ifinfo(ifp);
+      if (ii === null) continue;
+      ii.lltable?.destroy();
+      ii.lltable = make?.(ifp) ?? null;
+    }
+  }
 
   /** The interface's IPv4 data; null when it is not attached. */
   ifinfo(ifp: Ifnet): InIfinfo | null {
@@ -54,62 +121,157 @@ export class InNet implements Domain {
     return data instanceof InIfinfo ? data : null;
   }
 
-  /** The address `addr` on whichever interface (the most recent one when on several), or null. O(1). */
-  addrOf(_addr: number): InIfaddr | null {
-    return null;
+  /** The address `addr` on whichever interface (the latest one when on several, the others along `hashNext`), or null. O(1). */
+  addrOf(addr: number): InIfaddr | null {
+    return this.hash.get(addr) ?? null;
   }
 
   /** One of our addresses, on any interface? Broadcast and multicast are not. Packet path. */
-  isLocal(_dst: number): boolean {
-    return false;
+  isLocal(dst: number): boolean {
+    return this.local.has(dst);
   }
 
   /** 255.255.255.255, 0.0.0.0, or a broadcast address of one of `ifp`'s networks. Packet path. */
-  isBroadcast(_dst: number, _ifp: Ifnet): boolean {
+  isBroadcast(dst: number, ifp: Ifnet): boolean {
+    if (dst === INADDR_BROADCAST || dst === 0) return true;
+    if ((ifp.flags & IFF_BROADCAST) === 0) return false;
+    const lowest = this.tun.broadcastLowest !== 0;
+    const addrs = ifp.addrs;
+    for (let i = 0; i < addrs.length; i++) {
+      const ia = addrs[i]!;
+      if (ia instanceof InIfaddr && ia.isBroadcast(dst, lowest)) return true;
+    }
     return false;
   }
 
-  /** Is `dst` an address or a broadcast address of `ifp` itself? */
-  addrOnIf(_addr: number, _ifp: Ifnet): InIfaddr | null {
+  /** The address `addr` of `ifp` itself, or null. */
+  addrOnIf(addr: number, ifp: Ifnet): InIfaddr | null {
+    for (let ia = this.addrOf(addr); ia !== null; ia = ia.hashNext) if (ia.ifp === ifp) return ia;
     return null;
   }
 
   /** Addresses of one interface in order of addition. */
-  addrsOf(_ifp: Ifnet): InIfaddr[] {
-    return [];
+  addrsOf(ifp: Ifnet): InIfaddr[] {
+    return ifp.addrs.filter((ifa) => ifa instanceof InIfaddr);
   }
 
   /** The interface's first address, or null. */
-  firstAddr(_ifp: Ifnet): InIfaddr | null {
+  firstAddr(ifp: Ifnet): InIfaddr | null {
+    for (const ifa of ifp.addrs) if (ifa instanceof InIfaddr) return ifa;
     return null;
   }
 
-  /** The address to use as source towards `dst` in `fib`; null when there is no route or no address. */
-  ifaForDst(_fib: number, _dst: number): InIfaddr | null {
-    return null;
+  /**
+   * The address to use as source towards `dst` in `fib`: `dst` itself when it is ours, the route's address otherwise, any
+   * address but loopback ones when the route has none. Null when there is no route or no address.
+   */
+  ifaForDst(fib: number, dst: number): InIfaddr | null {
+    const nh = this.routes.lookup4(fib, dst, 0);
+    if (nh === null) return null;
+    if ((nh.ifp.flags & IFF_LOOPBACK) !== 0) {
+      const own = this.addrOf(dst);
+      if (own !== null) return own;
+    }
+    if (nh.ifa instanceof InIfaddr) return nh.ifa;
+    return this.firstAddr(nh.ifp) ?? this.findLocal(fib, (nh.ifp.flags & IFF_LOOPBACK) !== 0);
+  }
+
+  /** The first address of a FIB that is not in 127/8; a loopback one only when `loopbackOk` and nothing else is there. */
+  findLocal(fib: number, loopbackOk: boolean): InIfaddr | null {
+    let loopback: InIfaddr | null = null;
+    for (const ia of this.addrs) {
+      if (ia.ifp.fib !== fib && this.routes.addAddrAllfibs === 0) continue;
+      if (!ip4IsLoopback(ia.addr)) return ia;
+      if (loopbackOk) loopback = ia;
+    }
+    return loopback;
   }
 
   /** May a router pass packets to or from `addr`? Not for loopback, link-local, multicast and reserved blocks. */
-  canForward(_addr: number): boolean {
-    return false;
+  canForward(addr: number): boolean {
+    if (ip4IsMulticast(addr) || ip4IsLinkLocal(addr) || ip4IsLoopback(addr)) return false;
+    if (ip4IsExperimental(addr)) return this.tun.allowNet240 !== 0;
+    return !ip4IsThisNet(addr) || this.tun.allowNet0 !== 0;
   }
 
   /** Is `group` joined on `ifp`? Packet path. */
-  isMember(_ifp: Ifnet, _group: number): boolean {
-    return false;
+  isMember(ifp: Ifnet, group: number): boolean {
+    const data = ifp.afdata[AF_INET];
+    return data instanceof InIfinfo && data.groups.has(group);
   }
 
+  /** Puts a new address into every place that knows addresses. */
+  link(ia: InIfaddr): void {
+    ia.ifp.addrs.push(ia);
+    this.addrs.push(ia);
+    ia.hashNext = this.hash.get(ia.addr) ?? null;
+    this.hash.set(ia.addr, ia);
+    this.local.add(ia.addr);
+    this.routes.own.add(ia.addr);
+    this.countBroadcasts(ia, true);
+  }
+
+  /** Takes an address out again; the object itself stays good for those who handle its end. */
+  unlink(ia: InIfaddr): void {
+    ia.ifp.addrs = ia.ifp.addrs.filter((other) => other !== ia);
+    this.addrs.splice(this.addrs.indexOf(ia), 1);
+    this.unhash(ia);
+    this.local.delete(ia.addr);
+    this.routes.own.delete(ia.addr);
+    this.countBroadcasts(ia, false);
+  }
+
+  /** See Domain. */
   ifattach(ifp: Ifnet): InIfinfo {
-    return new InIfinfo(ifp);
+    const ii = new InIfinfo(ifp);
+    ii.lltable = this.makeLltable?.(ifp) ?? null;
+    return ii;
   }
 
-  ifdetach(_ifp: Ifnet, _data: IfAfData): void {}
+  ifdetach(ifp: Ifnet, data: IfAfData): void {
+    inPurge(this, ifp);
+    if (!(data instanceof InIfinfo)) return;
+    data.lltable?.destroy();
+    data.lltable = null;
+    data.groups.clear();
+  }
 
-  ifup(_ifp: Ifnet): void {}
+  ifup(ifp: Ifnet): void {
+    inIfup(this, ifp);
+  }
 
-  ifdown(_ifp: Ifnet): void {}
+  ifdown(ifp: Ifnet): void {
+    inIfdown(this, ifp);
+  }
 
-  purgeAddrs(_ifp: Ifnet): void {}
+  purgeAddrs(ifp: Ifnet): void {
+    inPurge(this, ifp);
+  }
 
-  purgeUpper(_ifp: Ifnet): void {}
+  purgeUpper(ifp: Ifnet): void {
+    for (const hook of this.purgeUpperHooks) hook(ifp);
+    this.ifinfo(ifp)?.groups.clear();
+  }
+
+  private unhash(ia: InIfaddr): void {
+    const head = this.hash.get(ia.addr) ?? null;
+    if (head === ia) {
+      if (ia.hashNext === null) this.hash.delete(ia.addr);
+      else this.hash.set(ia.addr, ia.hashNext);
+    } else {
+      let at = head;
+      while (at !== null && at.hashNext !== ia) at = at.hashNext;
+      if (at !== null) at.hashNext = ia.hashNext;
+    }
+    ia.hashNext = null;
+  }
+
+  /** Both forms are always in the set: what is for nobody else must never be forwarded by a path that sees only the set. */
+  private countBroadcasts(ia: InIfaddr, add: boolean): void {
+    if (ia.broadcast === null || ia.plen === 32) return;
+    for (const addr of ia.plen === 31 ? [ia.broadcast] : [ia.broadcast, ia.subnet]) {
+      if (add) this.routes.own.add(addr);
+      else this.routes.own.delete(addr);
+    }
+  }
 }

@@ -1,0 +1,84 @@
+/**
+ * tables.test.ts — the small flat tables: address sets, next hops and groups, flow hashes.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { AddrSet } from './addr-set.js';
+import { flowHash4 } from './flow-hash.js';
+import { NHOP_GROUP, NHOP_VALID, NhopTable } from './nhop-table.js';
+
+describe('AddrSet', () => {
+  it('behaves as a counted set', () => {
+    const op = fc.tuple(fc.boolean(), fc.constantFrom(...Array.from({ length: 60 }, (_, i) => (0xc0000200 + i * 7919) >>> 0)));
+    fc.assert(
+      fc.property(fc.array(op, { maxLength: 400 }), (ops) => {
+        const set = new AddrSet();
+        const model = new Map<number, number>();
+        for (const [add, addr] of ops) {
+          const n = model.get(addr) ?? 0;
+          if (add) {
+            set.add(addr);
+            model.set(addr, n + 1);
+          } else {
+            set.delete(addr);
+            if (n > 0) model.set(addr, n - 1);
+          }
+        }
+        for (const [addr, n] of model) expect(set.has(addr)).toBe(n > 0);
+        expect(set.size).toBe([...model.values()].filter((n) => n > 0).length);
+      }),
+    );
+  });
+
+  it('never holds 0.0.0.0 or 255.255.255.255, and stays small under churn', () => {
+    const set = new AddrSet();
+    for (const addr of [0, 0xffffffff]) {
+      set.add(addr);
+      expect(set.has(addr)).toBe(false);
+      set.delete(addr);
+    }
+    for (let i = 1; i <= 10_000; i++) {
+      set.add(i);
+      set.delete(i);
+    }
+    expect(set.has(0xffffffff)).toBe(false);
+    expect(set.words.length).toBe(16);
+    expect(set.size).toBe(0);
+  });
+});
+
+describe('NhopTable', () => {
+  it('keeps next hops while it grows', () => {
+    const t = new NhopTable();
+    for (let i = 1; i <= 300; i++) t.setHop(i, NHOP_VALID, i * 2, (0xc0000000 + i) >>> 0, 1500 + i);
+    for (let i = 1; i <= 300; i++) expect([t.flags(i), t.ifIndex(i), t.gateway(i), t.mtu(i)]).toEqual([NHOP_VALID, i * 2, (0xc0000000 + i) >>> 0, 1500 + i]);
+    t.clearHop(7);
+    expect(t.flags(7)).toBe(0);
+  });
+
+  it('selects a group member by flow, and survives regrouping for ever', () => {
+    const t = new NhopTable();
+    expect(t.select(5, 99)).toBe(5);
+    for (let i = 0; i < 1000; i++) {
+      t.setGroup(0, [1, 2, 2]);
+      t.setGroup(1 + (i % 3), [3, 4]);
+      if (i % 2 === 0) t.clearGroup(1 + (i % 3));
+      expect([0, 1, 2, 3, 0xffffffff].map((flow) => t.select(NHOP_GROUP, flow))).toEqual([1, 2, 2, 1, 1]);
+    }
+    expect(t.members.length).toBeLessThan(64);
+  });
+});
+
+describe('flowHash4', () => {
+  it('is one number per flow, never 0, and spreads over few slots', () => {
+    const slots = [0, 0, 0, 0];
+    for (let i = 0; i < 4000; i++) {
+      const h = flowHash4(0x0a000001, 0x0a000002, 17, 1024 + i, 53, 7);
+      expect(h).toBeGreaterThan(0);
+      expect(h).toBe(flowHash4(0x0a000001, 0x0a000002, 17, 1024 + i, 53, 7));
+      slots[h % 4] = (slots[h % 4] ?? 0) + 1;
+    }
+    for (const n of slots) expect(Math.abs(n - 1000)).toBeLessThan(150);
+    expect(flowHash4(1, 2, 17, 3, 4, 7)).not.toBe(flowHash4(1, 2, 17, 3, 4, 8));
+  });
+});
