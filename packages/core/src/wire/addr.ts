@@ -156,12 +156,14 @@ export function inetAton(text: string): number | null {
   for (let i = 0; i < parts.length; i++) {
     const value = parseCNumber(parts[i]!);
     const last = i === parts.length - 1;
-    const limit = last ? 2 ** (8 * (4 - i)) : 256;
-    if (value < 0 || value >= limit) return null;
-    addr += last ? value : value * 2 ** (8 * (3 - i));
+    if (value < 0 || value >= (last ? LAST_PART_LIMIT[i]! : 256)) return null;
+    addr += last ? value : value * LAST_PART_LIMIT[i + 1]!;
   }
   return addr;
 }
+
+/** One past the largest last part of inet_aton(3) text, by the parts before it. */
+const LAST_PART_LIMIT: readonly number[] = [0x1_0000_0000, 0x100_0000, 0x1_0000, 0x100];
 
 /** A number as C writes it, or -1. */
 function parseCNumber(text: string): number {
