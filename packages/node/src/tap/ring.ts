@@ -51,10 +51,14 @@ export class RingProducer {
   readonly bytes: Uint8Array;
   /** Records committed and not yet published. */
   pending = 0;
+  /** Where the payload of the last record starts in `bytes`, and its length. Set by `commit`. */
+  off = 0;
+  length = 0;
   private readonly ctl: Int32Array;
   private readonly words: Int32Array;
   private readonly size: number;
   private tail: number;
+  private published: number;
   private head: number;
 
   constructor(ctl: Int32Array, bytes: Uint8Array) {
@@ -64,6 +68,7 @@ export class RingProducer {
     this.words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
     this.size = bytes.length;
     this.tail = Atomics.load(ctl, TAIL);
+    this.published = this.tail;
     this.head = Atomics.load(ctl, HEAD);
   }
 
@@ -93,14 +98,32 @@ export class RingProducer {
 
   /** Ends the record that `reserve` opened: `length` payload bytes have been written, at most as many as were reserved. */
   commit(length: number): void {
-    this.words[(this.tail & (this.size - 1)) >> 2] = length;
+    const at = this.tail & (this.size - 1);
+    this.off = at + RECORD_HEADER;
+    this.length = length;
+    this.words[at >> 2] = length;
     this.tail = (this.tail + alignUp(length)) | 0;
     this.pending++;
+  }
+
+  /** Takes the last record back; it must not have been published. At most once after each `commit`. */
+  uncommit(): void {
+    this.pending--;
+    this.tail = (this.tail - alignUp(this.length)) | 0;
+  }
+
+  /**
+   * Does the consumer sleep, and has it released all that was published? Then whatever this side does with its next record itself comes
+   * after everything before it. The flag alone would not say so: it is up for a moment before the sleeper's last look.
+   */
+  get drained(): boolean {
+    return Atomics.load(this.ctl, CONSUMER_ASLEEP) === 1 && Atomics.load(this.ctl, HEAD) === this.published;
   }
 
   /** Shows the consumer what was committed. True: the consumer slept, ring its bell. */
   publish(): boolean {
     this.pending = 0;
+    this.published = this.tail;
     Atomics.store(this.ctl, TAIL, this.tail);
     return Atomics.load(this.ctl, CONSUMER_ASLEEP) === 1 && Atomics.compareExchange(this.ctl, CONSUMER_ASLEEP, 1, 0) === 1;
   }
