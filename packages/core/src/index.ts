@@ -25,6 +25,12 @@ export { Icmp } from './inet/icmp.js';
 export * from './net/bpf.js';
 export * from './net/bpf-filter.js';
 export * from './net/bridge.js';
+export * from './net/bridge-control.js';
+export {
+  IFBIF_BSTP_ADMCOST, IFBIF_BSTP_ADMEDGE, IFBIF_BSTP_AUTOEDGE, IFBIF_BSTP_AUTOPTP, IFBIF_BSTP_EDGE, IFBIF_BSTP_PTP, IFBIF_DISCOVER, IFBIF_LEARNING, IFBIF_PRIVATE,
+  IFBIF_SPAN, IFBIF_STICKY, IFBIF_STP,
+} from './net/bridge-forward.js';
+export { IFBAF_DYNAMIC, IFBAF_STATIC, IFBAF_STICKY, IFBAF_TYPEMASK } from './net/bridge-rtable.js';
 export * from './net/gif.js';
 export * from './net/if.js';
 export * from './net/if-clone.js';

@@ -15,6 +15,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { E2BIG, ENETDOWN, ENOSPC, ENXIO } from '../base/errno.js';
+import type { CalloutOwner } from '../kern/callout.js';
 import type { Engine } from '../kern/engine.js';
 import type { NetisrSource } from '../kern/netisr.js';
 import { M_VLANTAG } from '../mbuf/packet-buffer.js';
@@ -49,11 +50,13 @@ export class EpairSoftc implements IfDriver, NetisrSource {
   /** The other end; null once destroyed. */
   peer: EpairSoftc | null = null;
   netisrQueued = false;
+  netisrOwner: CalloutOwner;
   private readonly engine: Engine;
   private readonly queue = new PacketQueue(EPAIR_QUEUE_MAX);
 
-  constructor(engine: Engine, xname: string, unit: number) {
-    this.engine = engine;
+  constructor(net: Net, xname: string, unit: number) {
+    this.netisrOwner = net.kern;
+    this.engine = net.kern.engine;
     this.ifp = new Ifnet(this, 'epair', unit, xname, IFT_ETHER, IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST, ETHERMTU);
     this.ifp.capabilities = IFCAP_VLAN_MTU;
     this.ifp.capenable = IFCAP_VLAN_MTU;
@@ -104,7 +107,8 @@ export class EpairSoftc implements IfDriver, NetisrSource {
   }
 
   /** Frames that arrived in the old vnet are not for the new one. */
-  reassign(): void {
+  reassign(_ifp: Ifnet, to: Net): void {
+    this.netisrOwner = to.kern;
     this.queue.purge();
   }
 
@@ -139,9 +143,8 @@ function endTaken(net: Net, unit: number): boolean {
 
 function create(net: Net, cloner: IfCloner, xname: string, unit: number): CloneResult {
   if (xname.length + 1 >= IFNAMSIZ) return { error: ENOSPC, ifp: null };
-  const engine = net.kern.engine;
-  const a = new EpairSoftc(engine, `${xname}a`, unit);
-  const b = new EpairSoftc(engine, `${xname}b`, unit);
+  const a = new EpairSoftc(net, `${xname}a`, unit);
+  const b = new EpairSoftc(net, `${xname}b`, unit);
   a.peer = b;
   b.peer = a;
   const mac = net.shared.generateMac(MAC_FIRST, MAC_LAST_A, 'epair');

@@ -43,6 +43,9 @@ export interface IfClonerSpec {
   create(net: Net, cloner: IfCloner, xname: string, unit: number, params: CloneParams | null): CloneResult;
   /** Detaches and frees it; an error leaves it as it was. */
   destroy(ifp: Ifnet, cloner: IfCloner, flags: number): Errno;
+  /** The cloner was attached to `net`, or is about to go: where a driver makes and undoes its per-vnet state (tunables). */
+  attach?(net: Net): void;
+  detach?(net: Net): void;
   /** Is unit `unit` unusable in `net` for a reason the cloner knows (a second name is taken)? */
   unitTaken?(net: Net, unit: number): boolean;
 }
@@ -120,6 +123,7 @@ export function ifcAttach(net: Net, spec: IfClonerSpec): IfCloner | null {
   if (spec.name.length > CLONER_NAME_MAX || net.cloners.some((c) => c.name === spec.name)) return null;
   const cloner = new IfCloner(spec, net);
   net.cloners.unshift(cloner);
+  spec.attach?.(net);
   return cloner;
 }
 
@@ -130,6 +134,7 @@ export function ifcDetach(cloner: IfCloner): void {
   for (let ifp = cloner.interfaces.at(-1); ifp !== undefined; ifp = cloner.interfaces.at(-1)) {
     if (ifcDestroyOne(cloner, ifp, IFC_F_FORCE) !== 0) cloner.unlink(ifp);
   }
+  cloner.spec.detach?.(cloner.net);
 }
 
 /**
