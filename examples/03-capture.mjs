@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { bpfOpen } from '@netloom/core';
 import { dgram } from '@netloom/core/promises';
 import { SimNet } from '@netloom/core/sim';
-import { PcapngWriter, dissect } from '@netloom/core/wire';
+import { LINKTYPE_ETHERNET, dissect, pcapngInterface, pcapngPacket, pcapngSection } from '@netloom/core/wire';
 
 const net = new SimNet(3);
 const [a, b] = [net.vnet('a'), net.vnet('b')];
@@ -22,17 +22,16 @@ net.addr(b, endB, '203.0.113.2/24');
 dgram(a).send('to a closed port', 9, '203.0.113.2');
 net.run(1_000_000);
 
-const file = new PcapngWriter({ application: 'netloom example' });
-const iface = file.addInterface({ name: endB.xname });
+const blocks = [pcapngSection({ application: 'netloom example' }), pcapngInterface({ linktype: LINKTYPE_ETHERNET, name: endB.xname })];
 let lines = 0;
 for (let r = listener.read(); r !== null; r = listener.read()) {
   console.log(`${(r.time / 1e6).toFixed(6)} ${dissect(r.bytes)}`);
-  file.packet(iface, r.time, r.bytes, r.wireLen);
+  blocks.push(pcapngPacket({ interfaceId: 0, timeUs: r.time, bytes: r.bytes, wireLen: r.wireLen }));
   lines++;
 }
 listener.close();
 
 const path = join(tmpdir(), 'netloom-03-capture.pcapng');
-writeFileSync(path, file.take());
+writeFileSync(path, Buffer.concat(blocks));
 console.log(`${lines} packets, written to ${path}`);
 process.exitCode = lines >= 4 ? 0 : 1;

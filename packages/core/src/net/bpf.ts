@@ -206,11 +206,16 @@ function finishIp(view: DataView, _csumStart: number, _off: number, shift: numbe
   }
 }
 
+/** The link type captures of `ifp` have. */
+export function bpfDlt(ifp: Ifnet): number {
+  return ifp.lladdr.length === 6 ? DLT_EN10MB : DLT_RAW;
+}
+
 /** Opens a capture on `xname`. ENXIO: no such interface; EINVAL: the program is not valid. */
 export function bpfOpen(net: Net, xname: string, options: BpfOptions): { readonly error: Errno; readonly listener: BpfListener | null } {
   const ifp = net.ifunit(xname);
   if (ifp === null) return { error: ENXIO, listener: null };
   if (options.program !== undefined && options.program !== null && !bpfValidate(options.program)) return { error: EINVAL, listener: null };
-  ifp.bpf ??= new BpfIf(ifp, ifp.lladdr.length === 6 ? DLT_EN10MB : DLT_RAW);
+  ifp.bpf ??= new BpfIf(ifp, bpfDlt(ifp));
   return { error: 0, listener: ifp.bpf.add(options) };
 }
