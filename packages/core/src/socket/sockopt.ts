@@ -6,6 +6,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EINVAL, ENOBUFS, ENOPROTOOPT } from '../base/errno.js';
+import { IpOutputOpts } from '../inet/ip-output.js';
 import type { InPcb } from '../transport/inpcb.js';
 import type { Socket } from './socket.js';
 
@@ -50,6 +51,23 @@ const OPTIONS: ReadonlyMap<string, SockOption> = new Map<string, SockOption>([
   ['IP_TTL', ranged('ttl', 0, 255)],
   ['IP_TOS', ranged('tos', 0, 255)],
   ['IP_VLAN_PCP', ranged('pcp', -1, 7)],
+  ['IP_MULTICAST_TTL', {
+    get: (so) => so.inp.out?.mcastTtl ?? 1,
+    set: (so, v) => {
+      if (v < 0 || v > 255) return EINVAL;
+      so.inp.out ??= new IpOutputOpts();
+      so.inp.out.mcastTtl = v;
+      return 0;
+    },
+  }],
+  ['IP_MULTICAST_LOOP', {
+    get: (so) => (so.inp.out?.mcastLoop ?? true ? 1 : 0),
+    set: (so, v) => {
+      so.inp.out ??= new IpOutputOpts();
+      so.inp.out.mcastLoop = v !== 0;
+      return 0;
+    },
+  }],
   ['SO_TYPE', { get: (so) => so.type }],
   ['SO_RCVBUF', {
     get: (so) => so.rcv.hiwat,

@@ -14,6 +14,7 @@ import type { Errno } from '../base/errno.js';
 import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EINVAL } from '../base/errno.js';
 import type { Prng } from '../base/prng.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { IpOutputOpts } from '../inet/ip-output.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 
@@ -52,6 +53,8 @@ export class InPcb {
   hdrIncl = false;
   /** Raw IP: protocol number, 0 for all. */
   proto = 0;
+  /** Options and multicast parameters of its packets; null until one is set. */
+  out: IpOutputOpts | null = null;
   portNext: InPcb | null = null;
   connNext: InPcb | null = null;
   detached = false;

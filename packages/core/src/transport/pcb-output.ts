@@ -26,5 +26,5 @@ export function pcbOutput(ip: Ip, inp: InPcb, m: PacketBuffer, ipFlags = 0): Err
   let flags = ipFlags;
   if (inp.broadcast) flags |= IP_ALLOWBROADCAST;
   if (inp.dontRoute) flags |= IP_ROUTETOIF;
-  return ip.output(m, flags);
+  return ip.output(m, flags, inp.out);
 }

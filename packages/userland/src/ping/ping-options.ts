@@ -31,6 +31,7 @@ export interface PingOptions {
   mode: 'echo' | 'mask' | 'time';
   ttl: number;
   multicastTtl: number;
+  noLoop: boolean;
   once: boolean;
   pattern: readonly number[] | null;
   quiet: boolean;
@@ -58,7 +59,7 @@ export type ParsedPing = { readonly options: PingOptions } | { readonly error: s
 function defaults(): PingOptions {
   return {
     host: '', count: 0, audible: false, missed: false, dontFragment: false, flood: false, dots: null, intervalUs: 1_000_000, preload: 0,
-    mode: 'echo', ttl: -1, multicastTtl: -1, once: false, pattern: null, quiet: false, quietErrors: false, recordRoute: false,
+    mode: 'echo', ttl: -1, multicastTtl: -1, noLoop: false, once: false, pattern: null, quiet: false, quietErrors: false, recordRoute: false,
     dontRoute: false, source: null, size: DEFDATALEN, sweepMin: 0, sweepMax: 0, sweepIncr: 1, timeoutUs: 0, verbose: false,
     waitUs: 10_000_000, waitGiven: false, tos: -1, pcp: -1,
   };
@@ -97,7 +98,7 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   h: (o, v) => { o.sweepIncr = integer(v, 1, INT_MAX, 'invalid packet size'); },
   I: (_o, v) => { if (ip4Parse(v) === null) throw new UsageError(`invalid multicast interface: \`${v}'`); },
   i: (o, v) => { o.intervalUs = seconds(v, 1_000_000); },
-  L: () => {},
+  L: (o) => { o.noLoop = true; },
   l: (o, v) => { o.preload = integer(v, 0, INT_MAX, 'invalid preload value'); },
   M: (o, v) => {
     const c = v.charAt(0).toLowerCase();

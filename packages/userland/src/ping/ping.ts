@@ -17,8 +17,10 @@ const EX_OSERR = 71;
 
 /** Room for the answers of a flood or a big `-s`. */
 const RCVBUF_BYTES = 256 * 1024;
-/** Space of a record-route option: 3 bytes and nine addresses, padded to a multiple of four. */
-const RECORD_ROUTE_SLOTS = 9;
+/** A record-route option: type, length, pointer and room for nine addresses. */
+const IPOPT_RR = 7;
+const RR_BYTES = 39;
+const RR_POINTER = 4;
 
 export async function ping(p: Proc): Promise<number> {
   const six = p.argv[0] === 'ping6' || p.argv.includes('-6');
@@ -52,6 +54,12 @@ function fail(p: Proc, code: number, text: string): number {
   return code;
 }
 
+function recordRoute(): Uint8Array {
+  const bytes = new Uint8Array(RR_BYTES);
+  bytes.set([IPOPT_RR, RR_BYTES, RR_POINTER]);
+  return bytes;
+}
+
 /** Puts the options on the socket; what was refused, or null. */
 function configure(so: Socket, o: PingOptions): { readonly code: number; readonly text: string } | null {
   so.rcv.hiwat = RCVBUF_BYTES;
@@ -61,7 +69,9 @@ function configure(so: Socket, o: PingOptions): { readonly code: number; readonl
   if (o.ttl >= 0) so.setsockopt('IP_TTL', o.ttl);
   if (o.tos >= 0) so.setsockopt('IP_TOS', o.tos);
   if (o.pcp >= 0) so.setsockopt('IP_VLAN_PCP', o.pcp);
-  if (o.recordRoute) so.setRecordRoute(RECORD_ROUTE_SLOTS);
+  if (o.recordRoute) so.setIpOptions(recordRoute());
+  if (o.multicastTtl >= 0) so.setsockopt('IP_MULTICAST_TTL', o.multicastTtl);
+  if (o.noLoop) so.setsockopt('IP_MULTICAST_LOOP', 0);
   if (o.source === null) return null;
   const src = inetAton(o.source);
   if (src === null) return { code: EX_NOHOST, text: `cannot resolve ${o.source}: Host name lookup failure` };
