@@ -6,7 +6,7 @@
  * is one thread and on datapath workers when there are more. It answers a next hop index (>= 1), or a negative number: a
  * reason to PUNT the packet, untouched, to the complete path, or a reason to DROP it, which the caller counts and frees.
  * It decides only what needs no state, no answer packet and no second opinion; the complete path decides everything, and
- * would decide these the same way (a test holds the two against each other).
+ * would decide these the same way (a test holds the verdicts against the routing tables themselves).
  *
  * Punted on purpose: headers with options; a TTL that ends here and datagrams larger than the path's MTU (ICMP is due, or
  * fragmenting); our own, broadcast and multicast addresses; sources and destinations a router treats specially (0/8,

@@ -43,5 +43,5 @@ export function rtIfaLoopback(state: RouteState, type: typeof RTM_ADD | typeof R
   if (loif === null) return 0;
   const loIfa = ifaofIfpforaddr(loif, ifa.addr);
   const spec: RouteSpec = loIfa === null ? { ...base, ifp: loif } : { ...base, ifp: loif, ifa: loIfa };
-  return type === RTM_ADD ? routeAdd(state, spec) : routeChange(state, spec);
+  return type === RTM_CHANGE ? routeChange(state, spec) : routeAdd(state, spec);
 }
