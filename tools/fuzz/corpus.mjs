@@ -1,0 +1,40 @@
+/**
+ * corpus.mjs — valid frames every fuzz target starts from.
+ */
+import { BROADCAST, craftArp, craftEcho, craftEther, craftIp, craftUdp } from '@netloom/core/sim';
+
+const link = { src: '02:00:00:00:00:02', dst: '02:00:00:00:00:01' };
+const ip = { src: '192.0.2.2', dst: '192.0.2.1' };
+const far = { src: '192.0.2.2', dst: '198.51.100.9' };
+const words = new TextEncoder().encode('the quick brown fox jumps over the lazy dog');
+
+/** A tag in front of the ethertype. */
+function tagged(frame, vid) {
+  const out = new Uint8Array(frame.length + 4);
+  out.set(frame.subarray(0, 12));
+  out.set([0x81, 0x00, vid >> 8, vid & 255], 12);
+  out.set(frame.subarray(12), 16);
+  return out;
+}
+
+export const frames = [
+  craftArp({ ...link, dst: BROADCAST }, 1, link.src, ip.src, '00:00:00:00:00:00', ip.dst),
+  craftArp(link, 2, link.src, ip.src, link.dst, ip.dst),
+  craftEcho(link, ip, 7, 1),
+  craftEcho(link, { ...ip, options: Uint8Array.of(7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0) }, 7, 2),
+  craftEcho(link, far, 7, 3),
+  craftEcho(link, { ...far, ttl: 1 }, 7, 4),
+  craftUdp(link, ip, 1024, 7, words),
+  craftUdp(link, ip, 1024, 9, words),
+  craftUdp({ ...link, dst: BROADCAST }, { ...ip, dst: '192.0.2.255' }, 67, 68, words),
+  craftUdp({ ...link, dst: '01:00:5e:00:00:01' }, { ...ip, dst: '224.0.0.1' }, 5353, 5353, words),
+  craftIp(link, { ...ip, id: 77, off: 0x2000, proto: 17 }, new Uint8Array(64)),
+  craftIp(link, { ...ip, id: 77, off: 8, proto: 17 }, new Uint8Array(64)),
+  craftIp(link, { ...ip, proto: 97 }, new Uint8Array([0x30, 0x00, ...craftEcho(link, ip, 1, 1)])),
+  craftIp(link, { ...ip, proto: 4 }, craftEcho(link, ip, 1, 1).subarray(14)),
+  craftIp(link, { ...ip, proto: 6 }, Uint8Array.of(4, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 2, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 5, 0xb4)),
+  craftIp(link, { ...ip, proto: 1 }, new Uint8Array([3, 3, 0xfc, 0xfc, 0, 0, 0, 0, ...craftUdp(link, { src: ip.dst, dst: ip.src }, 7, 1024, words).subarray(14, 50)])),
+  craftEther(link, 0x86dd, new Uint8Array([0x60, 0, 0, 0, 0, 8, 58, 255, ...new Uint8Array(32), 128, 0, 0, 0, 0, 1, 0, 1])),
+  craftEther({ ...link, dst: '01:80:c2:00:00:00' }, 38, new Uint8Array([0x42, 0x42, 3, 0, 0, 0, 0, ...new Uint8Array(31)])),
+];
+frames.push(tagged(frames[2], 42), tagged(tagged(frames[6], 42), 7));
