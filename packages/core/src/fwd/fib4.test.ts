@@ -119,10 +119,14 @@ describe('Fib4', () => {
     const fib = new Fib4(SMALL);
     fib.insert(0x0a000000, 9, 5);
     fib.insert(0x0a800000, 9, 5);
+    fib.insert(0x0a000000, 10, 6);
+    fib.remove(0x0a000000, 10, 9, 5);
     expect(fib.nodes).toBe(1);
     fib.remove(0x0a000000, 9, 0, 0);
     expect(fib.lookup(0x0a000001)).toBe(0);
     expect(fib.lookup(0x0a800001)).toBe(5);
+    fib.remove(0x0a800000, 9, 0, 0);
+    expect(fib.nodes).toBe(0);
   });
 
   it('uses a freed node again only after reclaim', () => {

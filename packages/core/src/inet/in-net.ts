@@ -80,6 +80,7 @@ export class InNet implements Domain {
   readonly purgeUpperHooks: ((ifp: Ifnet) => void)[] = [];
   /** Makes the neighbour table of an interface; set by ARP through `setLltable`. */
   private makeLltable: ((ifp: Ifnet) => InLlTable | null) | null = null;
+  /** Keys are addresses as signed numbers, which engines keep unboxed. */
   private readonly hash = new Map<number, InIfaddr>();
 
   /** Registers the domain: interfaces attached from now on have `ifinfo`; those there already get it at once. */
@@ -121,9 +122,12 @@ export class InNet implements Domain {
     return data instanceof InIfinfo ? data : null;
   }
 
-  /** The address `addr` on whichever interface (the latest one when on several, the others along `hashNext`), or null. O(1). */
+  /**
+   * The address `addr` on whichever interface (the latest one when on several, the others along `hashNext`), or null. Packet
+   * path: the flat set answers first, because most packets of a router are for somebody else.
+   */
   addrOf(addr: number): InIfaddr | null {
-    return this.hash.get(addr) ?? null;
+    return this.local.has(addr) || addr === 0 ? (this.hash.get(addr | 0) ?? null) : null;
   }
 
   /** One of our addresses, on any interface? Broadcast and multicast are not. Packet path. */
@@ -204,8 +208,8 @@ export class InNet implements Domain {
   link(ia: InIfaddr): void {
     ia.ifp.addrs.push(ia);
     this.addrs.push(ia);
-    ia.hashNext = this.hash.get(ia.addr) ?? null;
-    this.hash.set(ia.addr, ia);
+    ia.hashNext = this.hash.get(ia.addr | 0) ?? null;
+    this.hash.set(ia.addr | 0, ia);
     this.local.add(ia.addr);
     this.routes.own.add(ia.addr);
     this.countBroadcasts(ia, true);
@@ -254,10 +258,11 @@ export class InNet implements Domain {
   }
 
   private unhash(ia: InIfaddr): void {
-    const head = this.hash.get(ia.addr) ?? null;
+    const key = ia.addr | 0;
+    const head = this.hash.get(key) ?? null;
     if (head === ia) {
-      if (ia.hashNext === null) this.hash.delete(ia.addr);
-      else this.hash.set(ia.addr, ia.hashNext);
+      if (ia.hashNext === null) this.hash.delete(key);
+      else this.hash.set(key, ia.hashNext);
     } else {
       let at = head;
       while (at !== null && at.hashNext !== ia) at = at.hashNext;

@@ -26,6 +26,7 @@ export class Rib4 {
   count = 0;
   /** Changes with every change of a route. */
   gen = 1;
+  /** By prefix length; keys are the prefix as a signed number, which engines keep unboxed. */
   private readonly byLen: (Map<number, Rtentry> | null)[] = new Array<null>(33).fill(null);
 
   constructor(fibnum: number, store: NexthopStore, own: AddrSet) {
@@ -37,7 +38,7 @@ export class Rib4 {
 
   /** The route with exactly this prefix. */
   find(dst: number, plen: number): Rtentry | null {
-    return this.byLen[plen]?.get((dst & ip4MaskOf(plen)) >>> 0) ?? null;
+    return this.byLen[plen]?.get(dst & ip4MaskOf(plen)) ?? null;
   }
 
   /** The route of the longest prefix that contains `dst`. */
@@ -50,7 +51,7 @@ export class Rib4 {
   insert(rt: Rtentry): void {
     const map = this.byLen[rt.plen] ?? new Map<number, Rtentry>();
     this.byLen[rt.plen] = map;
-    map.set(rt.dst, rt);
+    map.set(rt.dst | 0, rt);
     this.store.hold(rt.value);
     rt.up = true;
     this.count++;
@@ -61,7 +62,7 @@ export class Rib4 {
   /** Takes a route out and gives its reference back. */
   remove(rt: Rtentry): void {
     const map = this.byLen[rt.plen];
-    map?.delete(rt.dst);
+    map?.delete(rt.dst | 0);
     if (map?.size === 0) this.byLen[rt.plen] = null;
     rt.up = false;
     this.count--;
@@ -99,7 +100,7 @@ export class Rib4 {
 
   private cover(dst: number, plen: number): Rtentry | null {
     for (let len = plen - 1; len >= 0; len--) {
-      const rt = this.byLen[len]?.get((dst & ip4MaskOf(len)) >>> 0);
+      const rt = this.byLen[len]?.get(dst & ip4MaskOf(len));
       if (rt !== undefined) return rt;
     }
     return null;
