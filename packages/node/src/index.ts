@@ -1,4 +1,12 @@
 /**
- * index.ts — the public face of @netloom/node: drivers, host loop, daemon.
+ * index.ts — the public face of @netloom/node: drivers, host loop, daemon. What talks to a daemon is in `@netloom/node/client`.
  */
-export {};
+export { HostLoop } from './loop.js';
+export type { LoopKernel, LoopTimer } from './loop.js';
+export { startDaemon } from './daemon/daemon.js';
+export type { Daemon, DaemonOptions } from './daemon/daemon.js';
+export { version } from './daemon/version.js';
+export { SocketClaimError } from './daemon/socket-claim.js';
+export { execBuffered } from './daemon/exec-buffer.js';
+export type { ExecResult } from './daemon/exec-buffer.js';
+export { ExecService } from './daemon/exec-service.js';

@@ -10,6 +10,8 @@
  *
  * Theory of operation. Frames from the daemon are written in order; standard input is read when the daemon asks for a block; signals are
  * forwarded. While a host program runs (`jexec J sh`), the terminal's signals are its own business, as in system(3).
+ *
+ * Not here: telling the daemon which signals the caller's shell had ignored. Node resets them before any of this runs.
  */
 'use strict';
 const net = require('node:net');
@@ -24,7 +26,7 @@ const HEAD = 'POST /v1/exec HTTP/1.1\r\nHost: netloom\r\nConnection: Upgrade\r\n
 const ENV = /^(NETLOOM_|LC_|IFCONFIG_FORMAT$|LANG$|TZ$|HOME$|TERM$|COLUMNS$|NO_COLOR$)/;
 /** strerror(3) of what connecting can fail with. */
 const WHY = { ENOENT: 'No such file or directory', ECONNREFUSED: 'Connection refused', EACCES: 'Permission denied', EPERM: 'Operation not permitted', ENAMETOOLONG: 'File name too long', EINVAL: 'File name too long', ENOTSOCK: 'Socket operation on non-socket', ENOTDIR: 'Not a directory' };
-const SIGNALS = { INT: 2, QUIT: 3, TERM: 15, HUP: 1, TSTP: 20, USR1: 10, WINCH: 28 };
+const SIGNALS = ['INT', 'QUIT', 'TERM', 'HUP', 'TSTP', 'USR1', 'WINCH'];
 
 function frame(type, payload) {
   const body = Buffer.from(payload);
@@ -37,16 +39,6 @@ function frame(type, payload) {
 function socketPath(env) {
   if (env.NETLOOM_SOCKET) return { path: env.NETLOOM_SOCKET, isDefault: false };
   return { path: `${env.XDG_RUNTIME_DIR || `/tmp/netloom-${process.getuid()}`}/netloom.sock`, isDefault: true };
-}
-
-/** Signals the caller had ignored (nohup, background jobs of sh), where the system tells. */
-function ignoredSignals() {
-  try {
-    const mask = BigInt(`0x${/SigIgn:\s*([0-9a-f]+)/.exec(fs.readFileSync('/proc/self/status', 'latin1'))[1]}`);
-    return Object.keys(SIGNALS).filter((name) => (mask >> BigInt(SIGNALS[name] - 1)) & 1n);
-  } catch {
-    return [];
-  }
 }
 
 function windowSize() {
@@ -81,10 +73,10 @@ class Call {
     }
     if (Buffer.byteLength(path) > (process.platform === 'linux' ? 107 : 103)) return this.unreachable(WHY.ENAMETOOLONG);
     this.env.NETLOOM_SOCKET = path;
-    for (const name of Object.keys(SIGNALS)) this.on(`SIG${name}`, () => this.signal(name));
+    for (const name of SIGNALS) this.on(`SIG${name}`, () => this.signal(name));
     const env = Object.fromEntries(Object.entries(this.env).filter(([key]) => ENV.test(key)));
     const tty = require('node:tty').isatty(1);
-    const call = { argv: this.argv, cwd: process.cwd(), env, tty, columns: tty ? windowSize()[0] : 0, ignored: ignoredSignals() };
+    const call = { argv: this.argv, cwd: process.cwd(), env, tty, columns: tty ? windowSize()[0] : 0 };
     this.socket = net.connect(path);
     this.socket.on('error', (error) => (this.upgraded ? this.lost() : this.unreachable(WHY[error.code] ?? error.code ?? error.message)));
     this.socket.on('data', (chunk) => this.data(chunk));

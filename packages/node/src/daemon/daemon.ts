@@ -1,0 +1,150 @@
+/**
+ * daemon.ts — the daemon: a Kernel behind a Unix socket.
+ *
+ * Read first: http-routes.ts (what can be asked), exec-stream.ts (how tools run), loop.ts (time).
+ *
+ * Theory of operation. `startDaemon` claims the socket, boots a Kernel on the host loop and serves HTTP. An upgraded connection becomes one tool
+ * call. `close` is the only way down: no new calls, processes ended, every jail and vnet torn down, devices let go, socket removed; it
+ * resolves when nothing is left and may be called again.
+ * A crash of a tool, or of a turn of the kernel, is logged and answered; it does not end the daemon.
+ *
+ * Invariants: the socket exists exactly while the daemon serves. Nothing here reads the clock.
+ */
+import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Duplex } from 'node:stream';
+import { Kernel } from '@netloom/core';
+import type { LogLevel } from '@netloom/core';
+import { tools } from '@netloom/userland';
+import type { Tool } from '@netloom/userland';
+import fastifySwagger from '@fastify/swagger';
+import fastify from 'fastify';
+import type { FastifyBaseLogger, FastifyError, FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import type { DestinationStream, Level, Logger } from 'pino';
+import type { CommandResult } from '../lab/lab-run.js';
+import { HostLoop } from '../loop.js';
+import { Attachments } from './attachments.js';
+import { captureTool } from './capture-tool.js';
+import { execBuffered } from './exec-buffer.js';
+import { EXEC_UPGRADE } from './exec-protocol.js';
+import { ExecService } from './exec-service.js';
+import { serveExecStream } from './exec-stream.js';
+import { addRoutes } from './http-routes.js';
+import { kernelTopology } from './kernel-topology.js';
+import { Labs } from './labs.js';
+import { claimSocket, withPrivateUmask } from './socket-claim.js';
+import { version } from './version.js';
+
+/** Largest request: a lab. */
+const BODY_MAX = 8 * 1024 * 1024;
+/** After the processes have ended, clients get this long to take their exit codes. */
+const LINGER_MS = 200;
+
+const LOG_LEVELS: Readonly<Record<LogLevel, Level>> = { debug: 'debug', info: 'info', notice: 'info', warning: 'warn', err: 'error' };
+
+export interface DaemonOptions {
+  readonly socketPath: string;
+  /** Least level that is logged. Default warn. */
+  readonly logLevel?: string;
+  /** Where the log goes; default standard error. */
+  readonly logTo?: DestinationStream;
+  /** Seed of the kernel's random choices; default from the host. */
+  readonly seed?: number;
+  /** What clients may run; default userland's registry. */
+  readonly tools?: Readonly<Record<string, Tool>>;
+}
+
+export interface Daemon {
+  readonly socketPath: string;
+  readonly kernel: Kernel;
+  readonly loop: HostLoop;
+  readonly labs: Labs;
+  readonly service: ExecService;
+  readonly log: Logger;
+  close(): Promise<void>;
+}
+
+/** Starts a daemon. Rejects with SocketClaimError when the socket cannot be had. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  await claimSocket(options.socketPath);
+  const log = pino({ level: options.logLevel ?? 'warn', base: null }, options.logTo ?? pino.destination({ fd: 2, sync: true }));
+  const loop = new HostLoop((error) => log.error({ err: error }, 'a turn of the kernel failed'));
+  const kernel = new Kernel({
+    seed: options.seed ?? randomInt(2 ** 32),
+    hostId: hostId(options.socketPath),
+    log: (level, vnet, message) => log[LOG_LEVELS[level]](vnet === '' ? {} : { vnet }, message),
+    wake: () => loop.wake(),
+  });
+  loop.attach(kernel);
+  const service = new ExecService(kernel, loop, { ...(options.tools ?? tools), 'netloom-capture': captureTool }, log);
+  const attachments = new Attachments(kernel, loop, log);
+  const labs = new Labs((argv) => runForLab(service, attachments, argv));
+  const httpLog: FastifyBaseLogger = log;
+  const app: FastifyInstance = fastify({ loggerInstance: httpLog, bodyLimit: BODY_MAX, forceCloseConnections: true });
+  await app.register(fastifySwagger, { openapi: { openapi: '3.1.0', info: { title: 'Netloom daemon', version, description: 'Vnets, tools and labs of one daemon, over its Unix socket.' } } });
+  setErrors(app);
+  addRoutes(app, { service, labs, attachments, version, topology: () => kernelTopology(kernel, attachments) });
+  app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  const streams = serveUpgrades(app, service);
+  await app.ready();
+  await withPrivateUmask(() => app.listen({ path: options.socketPath }));
+  let closing: Promise<void> | null = null;
+  const close = async (): Promise<void> => {
+    service.table.killAll();
+    await new Promise((resolve) => setTimeout(resolve, streams.size > 0 ? LINGER_MS : 0));
+    for (const stream of streams) stream.destroy();
+    await app.close();
+    await attachments.close();
+    kernel.shutdown();
+    loop.close();
+  };
+  return { socketPath: options.socketPath, kernel, loop, labs, service, log, close: () => (closing ??= close()) };
+}
+
+/** Distinguishes this kernel's generated link addresses from those of other hosts and other daemons. */
+function hostId(socketPath: string): string {
+  let machine = hostname();
+  try {
+    machine = readFileSync('/etc/machine-id', 'utf8').trim();
+  } catch {
+    // Not every system has one.
+  }
+  return `${machine}:${socketPath}`;
+}
+
+function setErrors(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) request.log.error({ err: error }, 'a request failed');
+    return reply.code(status).send({ error: { message: status >= 500 ? `internal error: ${error.message} (the daemon's log has more)` : error.message } });
+  });
+  app.setNotFoundHandler((request, reply) => reply.code(404).send({ error: { message: `there is no ${request.method} ${request.url} (/v1/openapi.json tells what there is)` } }));
+}
+
+/** Hands upgraded connections to exec-stream.ts. Returns the set of those that are open. */
+function serveUpgrades(app: FastifyInstance, service: ExecService): Set<Duplex> {
+  const streams = new Set<Duplex>();
+  app.server.on('upgrade', (request, socket: Duplex, head: Buffer) => {
+    if (request.method !== 'POST' || request.url !== '/v1/exec' || request.headers.upgrade !== EXEC_UPGRADE) {
+      socket.end('HTTP/1.1 400 only POST /v1/exec can be upgraded, to netloom-exec\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      return;
+    }
+    streams.add(socket);
+    socket.once('close', () => streams.delete(socket));
+    socket.cork();
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${EXEC_UPGRADE}\r\n\r\n`);
+    serveExecStream(service, socket, head);
+    setImmediate(() => socket.uncork());
+  });
+  return streams;
+}
+
+/** Runs a command of a lab: a tool, or `netloom attach`, which only a daemon can do. */
+async function runForLab(service: ExecService, attachments: Attachments, argv: readonly string[]): Promise<CommandResult> {
+  if (argv[0] !== 'netloom') return execBuffered(service, { argv, cwd: '/', env: {}, tty: false, columns: 80, ignored: [] }).result;
+  const [vnet = '', ifname = ''] = (argv[2] ?? '').split(':');
+  const error = await attachments.attach(vnet, ifname, argv[3] ?? '');
+  return { exitCode: error === null ? 0 : 1, stdout: '', stderr: error === null ? '' : `netloom: ${error}\n` };
+}

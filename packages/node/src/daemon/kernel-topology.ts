@@ -1,0 +1,65 @@
+/**
+ * kernel-topology.ts — the topology of a running kernel.
+ *
+ * Read first: lab/topology.ts. What an interface is joined to is asked of its driver: the other end of an epair, the members of a bridge,
+ * the parent of a VLAN.
+ */
+import type { Ifnet, Kernel, Prison, Vnet } from '@netloom/core';
+import { IFF_UP, InIfaddr, bridgeMembers } from '@netloom/core';
+import { ip4FormatPrefix, macFormat } from '@netloom/core/wire';
+import { HOST_VNET } from '../lab/lab-model.js';
+import type { InterfaceRef, Topology, TopologyInterface, TopologyVnet } from '../lab/topology.js';
+import type { Attachments } from './attachments.js';
+
+export function kernelTopology(kernel: Kernel, attachments: Attachments): Topology {
+  const root = kernel.prisons.prison0;
+  const owners = [root, ...root.descendants()].filter((prison) => prison.ownsVnet);
+  const nameOf = new Map(owners.map((prison) => [prison.vnet, vnetName(prison, root)]));
+  return { vnets: owners.map((prison) => vnetOf(kernel, prison, nameOf, attachments)) };
+}
+
+/** Name of a prison from outside all jails, 'host' for the outside itself. */
+export function vnetName(prison: Prison, root: Prison): string {
+  return prison === root ? HOST_VNET : prison.nameFrom(root);
+}
+
+function vnetOf(kernel: Kernel, prison: Prison, nameOf: ReadonlyMap<Vnet, string>, attachments: Attachments): TopologyVnet {
+  const { vnet } = prison;
+  const name = nameOf.get(vnet) ?? HOST_VNET;
+  const devices = new Map(attachments.list().filter((a) => a.vnet === name).map((a) => [a.interface, a.device]));
+  const interfaces = vnet.net.ifnets.map((ifp) => interfaceOf(kernel, ifp, nameOf, devices.get(ifp.xname) ?? null));
+  return { name, jid: prison.jid, hostname: prison.hostname, forwarding: vnet.kern.sysctl.find('net.inet.ip.forwarding')?.get() === 1, interfaces };
+}
+
+function interfaceOf(kernel: Kernel, ifp: Ifnet, nameOf: ReadonlyMap<Vnet, string>, device: string | null): TopologyInterface {
+  return {
+    name: ifp.xname,
+    kind: ifp.cloner === '' ? 'other' : ifp.cloner,
+    up: (ifp.flags & IFF_UP) !== 0,
+    mtu: ifp.mtu,
+    ether: ifp.lladdr.length === 6 ? macFormat(ifp.lladdr) : null,
+    description: ifp.description,
+    inet: ifp.addrs.flatMap((ifa) => (ifa instanceof InIfaddr ? [ip4FormatPrefix(ifa.addr, ifa.plen)] : [])),
+    peer: peerOf(kernel, ifp, nameOf),
+    members: bridgeMembers(ifp)?.map((member) => member.name) ?? [],
+    vlan: vlanOf(ifp),
+    device,
+  };
+}
+
+/** The driver of an epair's end, as far as it matters here. */
+interface PeeredDriver {
+  readonly peer?: { readonly ifp: Ifnet } | null;
+}
+
+function peerOf(kernel: Kernel, ifp: Ifnet, nameOf: ReadonlyMap<Vnet, string>): InterfaceRef | null {
+  if (ifp.cloner !== 'epair') return null;
+  const peer = (ifp.driver as PeeredDriver).peer?.ifp;
+  const vnet = peer === undefined ? null : kernel.vnetOf(peer);
+  const name = vnet === null ? undefined : nameOf.get(vnet);
+  return peer === undefined || name === undefined ? null : { vnet: name, name: peer.xname };
+}
+
+function vlanOf(_ifp: Ifnet): TopologyInterface['vlan'] {
+  return null;
+}
