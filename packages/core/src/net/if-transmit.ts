@@ -7,11 +7,15 @@ import { ENETDOWN } from '../base/errno.js';
 import { M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { BPF_D_IN, BPF_D_OUT } from './bpf.js';
-import { IFF_MONITOR, TRANSMIT_COUNTED } from './ifnet.js';
+import { IFF_MONITOR, IFF_UP, TRANSMIT_COUNTED } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
 
-/** A packet arrived on `ifp`; the driver has checked that it is up. Owns `m`. */
+/** A packet arrived on `ifp`; one that is not up does not see it. Owns `m`. */
 export function ifInput(ifp: Ifnet, m: PacketBuffer): void {
+  if ((ifp.flags & IFF_UP) === 0) {
+    m.free();
+    return;
+  }
   m.rcvif = ifp.index;
   ifp.data.ipackets++;
   ifp.data.ibytes += m.len;
