@@ -31,7 +31,6 @@ export {
   IFBIF_SPAN, IFBIF_STICKY, IFBIF_STP,
 } from './net/bridge-forward.js';
 export { IFBAF_DYNAMIC, IFBAF_STATIC, IFBAF_STICKY, IFBAF_TYPEMASK } from './net/bridge-rtable.js';
-export * from './net/gif.js';
 export * from './net/if.js';
 export * from './net/if-clone.js';
 export * from './net/if-vmove.js';
@@ -42,8 +41,6 @@ export * from './net/route/nexthop.js';
 export * from './net/route/route-tables.js';
 export * from './net/rtsock.js';
 export * from './net/sockaddr.js';
-export * from './net/tap.js';
-export * from './net/tun.js';
 export * from './net/vlan.js';
 export { ifInput, ifTransmit } from './net/if-transmit.js';
 export { etherIfattach, etherIfdetach, etherInsertTag, etherOutputFrame } from './net/ether.js';
