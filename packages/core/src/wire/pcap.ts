@@ -17,7 +17,7 @@ const HEADER_LEN = 24;
 const RECORD_LEN = 16;
 const US_PER_SEC = 1_000_000;
 /** The upper bits of the link type say something about frame check sequences. */
-const LINKTYPE_MASK = 0x0fffffff;
+const LINKTYPE_MASK = 0x03ffffff;
 
 /** The 24 bytes a file begins with. */
 export function pcapHeader(linktype: number, snaplen = 262_144): Uint8Array {

@@ -1,13 +1,13 @@
 /**
  * icmp4.ts — prints ICMP for IPv4: `ICMP echo request, id 1, seq 0, length 64`; with -v also the packet an error quotes.
  * Read first: RFC 792, RFC 1256 (router discovery).
- * Not here: the extensions of RFC 4884 behind a quoted packet.
  */
 
 import { inCksum } from '../checksum.js';
 import * as icmp from '../icmp4.js';
 import { IP4_DST, IP4_P, ip4Hl } from '../ip4.js';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../ipproto.js';
+import { icmp4ExtPrint } from './icmp4-ext.js';
 import type { IpPayload } from './ip-payload.js';
 import { cksumShouldBe } from './ip-payload.js';
 import type { Printer } from './printer.js';
@@ -59,6 +59,7 @@ export function icmp4Print(p: Printer, ip: IpPayload): void {
     }
   }
   if (icmp.icmp4IsError(type)) quotedPrint(p, at + icmp.ICMP4_DATA);
+  if (type === icmp.ICMP_UNREACH || type === icmp.ICMP_TIMXCEED || type === icmp.ICMP_PARAMPROB) icmp4ExtPrint(p, at, ip.length);
 }
 
 /** The datagram an error is about. Its own length says where it would end, not how much of it was quoted. */
@@ -66,6 +67,8 @@ function quotedPrint(p: Printer, at: number): void {
   p.put('\n\t');
   const total = p.u16(at + 2);
   const was = p.cut(at, total);
+  // A length that does not reach behind itself.
+  p.need(at, 4);
   p.layers.ip4(p, at, total);
   p.snapend = was;
   p.proto = 'icmp';

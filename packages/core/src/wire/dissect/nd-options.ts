@@ -117,6 +117,7 @@ function domainsPrint(p: Printer, from: number, end: number): boolean {
   while (at < end && p.u8(at) !== 0) {
     p.put(' ');
     for (let n = p.u8(at); n !== 0; n = p.u8(at)) {
+      if (n > 63) p.put(n >= 0xc0 ? '<BAD PTR>' : '<BAD LABEL TYPE>');
       if (n > 63 || at + 1 + n >= end) return false;
       for (let i = 1; i <= n; i++) p.put(visibleChar(p.u8(at + i)));
       p.put('.');

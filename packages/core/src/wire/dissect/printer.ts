@@ -131,9 +131,11 @@ export class Printer {
     return ip4Format(this.u32(at));
   }
 
+  /** As RFC 5952 wants it, but for v4-compatible addresses, which tcpdump shows as inet_ntop(3) does. */
   ip6(at: number): string {
     this.need(at, 16);
-    return ip6Format(this.bytes, at);
+    const compat = this.view.getBigUint64(at) === 0n && this.view.getUint32(at + 8) === 0 && this.view.getUint16(at + 12) !== 0;
+    return compat ? `::${ip4Format(this.view.getUint32(at + 12))}` : ip6Format(this.bytes, at);
   }
 
   mac(at: number): string {

@@ -127,7 +127,8 @@ function mstpPrint(p: Printer, at: number, length: number): void {
   for (let i = 0; i < MST_NAME_LEN && p.u8(at + MST_NAME + i) !== 0; i++) p.put(visibleChar(p.u8(at + MST_NAME + i)));
   p.put(`, rev ${p.u16(at + MST_REVISION)},\n\t\tdigest ${p.hexBytes(at + MST_DIGEST, 16)}, `);
   p.put(`CIST int-root-pathcost ${p.u32(at + MST_INT_COST)},`);
-  p.put(`\n\tCIST bridge-id ${bridgeId(p, at + MST_BRIDGE)}, CIST remaining-hops ${p.u8(at + MST_HOPS)}`);
+  p.put(`\n\tCIST bridge-id ${bridgeId(p, at + MST_BRIDGE)}, `);
+  p.put(`CIST remaining-hops ${p.u8(at + MST_HOPS)}`);
   let left = v3len - MST_CONFIG_LEN;
   for (let i = at + MST_INSTANCES; left >= MST_INSTANCE_LEN; i += MST_INSTANCE_LEN, left -= MST_INSTANCE_LEN) {
     const f = p.u8(i);
