@@ -191,6 +191,17 @@ describe('routes and messages of an address', () => {
     expect(b.table()[0]).toBe('192.0.2.0/24 link#3 em1 UP,PINNED');
   });
 
+  it('the same prefix in two FIBs is routed in each', () => {
+    const { b, em0, em1 } = twoUp();
+    b.routes.setFibs(2);
+    em1.fib = 1;
+    b.addr(em0, '192.0.2.1/24');
+    b.addr(em1, '192.0.2.2/24');
+    expect([b.table(0)[0], b.table(1)[0]]).toEqual(['192.0.2.0/24 link#2 em0 UP,PINNED', '192.0.2.0/24 link#3 em1 UP,PINNED']);
+    b.delAddr(em0, '192.0.2.1');
+    expect([b.table(0), b.table(1).length]).toEqual([[], 2]);
+  });
+
   it('destroy: the down phase, DELADDR a second time, departure; the rest silently', () => {
     const { b, em0 } = twoUp();
     b.addr(em0, '192.0.2.1/24');
@@ -250,6 +261,7 @@ describe('kinds of prefixes', () => {
     b.addr(em0, '192.0.2.7/32');
     expect(b.messages()[1]).toBe('ADD 192.0.2.7 link#2 lo0 UP,HOST,DONE,PINNED');
     expect(b.table()).toEqual(['192.0.2.7/32 link#2 lo0 UP,HOST,PINNED']);
+    expect(b.inNet.isBroadcast(ip('192.0.2.7'), em0)).toBe(false);
     b.messages();
     b.delAddr(em0, '192.0.2.7');
     expect(b.messages()).toEqual(['DELADDR 192.0.2.7/32 brd 192.0.2.7 em0', 'DELETE 192.0.2.7 link#2 lo0 HOST,DONE,PINNED']);
@@ -279,6 +291,15 @@ describe('kinds of prefixes', () => {
     expect(b.route('add', '0.0.0.0/0', '10.0.0.2')).toBe(0);
     b.destroy();
     expect(b.leftovers()).toEqual(NOTHING_LEFT);
+  });
+
+  it('point-to-point with the same address at both ends has one route', () => {
+    const b = new InetBench();
+    const tun = b.tunnel();
+    expect(b.addr(tun, '10.0.0.1/32', { dstaddr: ip('10.0.0.1') })).toBe(0);
+    expect(b.table()).toEqual(['10.0.0.1/32 link#2 tun0 UP,HOST,PINNED']);
+    expect(b.delAddr(tun, '10.0.0.1')).toBe(0);
+    expect(b.table()).toEqual([]);
   });
 
   it('loopback: only the address itself, no network', () => {
@@ -375,7 +396,7 @@ describe('InNet', () => {
   });
 
   it('neighbours of a prefix are forgotten when its address goes, and all of them with the interface', () => {
-    const { b, em0 } = twoUp();
+    const { b, em0, em1 } = twoUp();
     const calls: string[] = [];
     b.inNet.setLltable((ifp) => ({
       prefixFree: (addr, mask, statics) => void calls.push(`${ifp.xname} ${addr.toString(16)} ${mask.toString(16)} ${statics}`),
@@ -385,8 +406,13 @@ describe('InNet', () => {
     ifDown(em0);
     ifUp(em0);
     b.delAddr(em0, '192.0.2.1');
+    b.addr(em0, '192.0.2.2/24');
+    b.addr(em0, '192.0.2.3/24');
+    b.delAddr(em0, '192.0.2.2');
+    b.addr(em1, '192.0.2.4/24');
+    b.delAddr(em0, '192.0.2.3');
     ifDetach(em0);
-    expect(calls).toEqual(['em0 c0000201 ffffff00 false', 'em0 c0000201 ffffff00 true', 'em0 destroy']);
+    expect(calls).toEqual(['em0 c0000201 ffffff00 false', 'em0 c0000201 ffffff00 true', 'em0 c0000203 ffffff00 true', 'em0 destroy']);
   });
 
   it('vnets do not see each other', () => {

@@ -9,10 +9,10 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EMSGSIZE, ENOBUFS } from '../base/errno.js';
+import { finishChecksums } from '../net/offload.js';
 import { copyBytes } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { IP4_HDR_LEN, IP4_LEN, IP4_OFF, IPVERSION, IP_DF, IP_MF, ip4Hl, ip4Off, ip4PutSum } from '../wire/ip4.js';
-import { inDelayedCksum } from './in-cksum.js';
 import { ipOptCopy } from './ip-options.js';
 import type { Ip } from './ip.js';
 
@@ -32,7 +32,7 @@ export function ipFragment(ip: Ip, m: PacketBuffer, mtu: number): Errno {
     ip.stats.cantfrag++;
     return EMSGSIZE;
   }
-  inDelayedCksum(m);
+  finishChecksums(m, 0);
   let tail = m;
   let nfrags = 1;
   m.next = null;

@@ -1,0 +1,61 @@
+/**
+ * icmp-bandlim.ts — how many answers of each kind this host gives in a second.
+ * Read first: FreeBSD's netinet/ip_icmp.c, badport_bandlim; CVE-2020-25705 for the jitter.
+ *
+ * Each kind has its own count. The limit moves at random by `icmplim_jitter` after every second that went over it: a limit known
+ * exactly is a counter that anybody can read, and ports can be scanned through it.
+ */
+import type { Prng } from '../base/prng.js';
+import type { VnetKern } from '../kern/vnet-kern.js';
+import type { IcmpStats, IcmpTunables } from './icmp-var.js';
+import { RateCheck } from './rate-check.js';
+
+export const BANDLIM_ICMP_UNREACH = 0;
+export const BANDLIM_ICMP_ECHO = 1;
+export const BANDLIM_ICMP_TSTAMP = 2;
+export const BANDLIM_RST_CLOSEDPORT = 3;
+export const BANDLIM_RST_OPENPORT = 4;
+export const BANDLIM_ICMP_ERROR = 5;
+export const BANDLIM_ICMP_REDIRECT = 6;
+
+const NAMES = [
+  'icmp unreach response', 'icmp ping response', 'icmp tstamp response', 'closed port RST response', 'open port RST response',
+  'icmp error response', 'icmp redirect response',
+] as const;
+
+export class Bandlim {
+  private readonly kern: VnetKern;
+  private readonly tun: IcmpTunables;
+  private readonly stats: IcmpStats;
+  private readonly rng: Prng;
+  private readonly rates = NAMES.map(() => new RateCheck());
+  private jitter = 0;
+
+  constructor(kern: VnetKern, tun: IcmpTunables, stats: IcmpStats) {
+    this.kern = kern;
+    this.tun = tun;
+    this.stats = stats;
+    this.rng = kern.engine.rng.split(`icmp/${kern.name}`);
+  }
+
+  /** 0: one more answer of kind `which` may be sent; -1: not in this second. */
+  check(which: number): number {
+    const { icmplim } = this.tun;
+    if (icmplim === 0) return 0;
+    if (icmplim + this.jitter <= 0) this.jitter = 1 - icmplim;
+    const limit = icmplim + this.jitter;
+    const pps = (this.rates[which] as RateCheck).check(this.kern.engine.now, limit);
+    if (pps < 0) {
+      this.stats.limited++;
+      return -1;
+    }
+    if (pps > 0) this.overLimit(which, pps);
+    return 0;
+  }
+
+  private overLimit(which: number, pps: number): void {
+    const { icmplim, icmplimJitter, icmplimOutput } = this.tun;
+    if (icmplimJitter > 0) this.jitter = this.rng.below(2 * icmplimJitter + 1) - icmplimJitter;
+    if (icmplimOutput !== 0) this.kern.log('notice', `Limiting ${NAMES[which] ?? ''} from ${pps} to ${icmplim + this.jitter} packets/sec`);
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * icmp.ts — class Icmp: ICMP for IPv4 in one vnet.
+ * Read first: RFC 792, RFC 1122 §3.2.2; icmp(4); FreeBSD's netinet/ip_icmp.c.
+ *
+ * The parts: icmp-input.ts takes messages, icmp-reflect.ts sends them back, icmp-error.ts makes errors, icmp-bandlim.ts limits
+ * their rate. This object holds their state and is what other layers call.
+ */
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { Ifnet } from '../net/ifnet.js';
+import { IPPROTO_ICMP } from '../wire/ipproto.js';
+import { Bandlim } from './icmp-bandlim.js';
+import { icmpSendError } from './icmp-error.js';
+import { icmpInput } from './icmp-input.js';
+import { ICMP_COUNTERS, ICMP_SYSCTLS, IcmpStats, IcmpTunables } from './icmp-var.js';
+import { IpOptions } from './ip-options.js';
+import { IpOutputOpts } from './ip-output.js';
+import type { Ip } from './ip.js';
+import type { IpProto } from './ip-var.js';
+
+export class Icmp implements IpProto {
+  readonly ip: Ip;
+  readonly stats = new IcmpStats();
+  readonly tun = new IcmpTunables();
+  /** Options of the reply being sent. */
+  readonly replyOptions = new IpOptions();
+  readonly replyOpts = new IpOutputOpts();
+  private readonly limits: Bandlim;
+
+  constructor(ip: Ip) {
+    this.ip = ip;
+    const { kern } = ip.net;
+    this.replyOpts.options = this.replyOptions;
+    this.limits = new Bandlim(kern, this.tun, this.stats);
+    kern.counters.attach(ICMP_COUNTERS, this.stats);
+    kern.sysctl.attach(ICMP_SYSCTLS, this.tun);
+    ip.register(IPPROTO_ICMP, this);
+    ip.icmp = this;
+  }
+
+  destroy(): void {
+    const { kern } = this.ip.net;
+    this.ip.icmp = null;
+    this.ip.register(IPPROTO_ICMP, null);
+    kern.sysctl.detach(this.tun);
+    kern.counters.detach(this.stats);
+  }
+
+  /** IpProto */
+  input(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
+    icmpInput(this, ifp, m, hlen);
+  }
+
+  /** Sends an error about `m` when one may be sent, and frees `m`. See icmp-error.ts for the arguments. */
+  error(ifp: Ifnet | null, m: PacketBuffer, type: number, code: number, arg = 0): void {
+    icmpSendError(this, ifp, m, type, code, arg);
+    m.free();
+  }
+
+  /** The same, and `m` stays the caller's. True when a message was sent. */
+  sendError(ifp: Ifnet | null, m: PacketBuffer, type: number, code: number, arg = 0): boolean {
+    return icmpSendError(this, ifp, m, type, code, arg);
+  }
+
+  /** May one more answer of kind BANDLIM_* be sent? 0 yes, -1 no. TCP asks for its resets, too. */
+  bandlim(which: number): number {
+    return this.limits.check(which);
+  }
+
+  /** A message nobody here answers: raw sockets get it. Owns `m`. */
+  toRaw(m: PacketBuffer): void {
+    const { raw } = this.ip;
+    if (raw === null || !raw.deliver(m)) m.free();
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * ip.ts — class Ip: IPv4 in one vnet. What the other files of this folder work on, and the door for protocols above.
+ * Read first: FreeBSD's netinet/ip_input.c, ip_vnet_init; ip-input.ts and ip-output.ts for the packet's way.
+ *
+ * Theory of operation. Ip is made with the vnet's addresses and routing tables and puts itself into the ethertype table. Arp and
+ * Icmp, made after it, put themselves into `arp` and `icmp`; protocols into the protocol switch. Whoever is missing is
+ * done without: no ICMP, no errors sent. `destroy` undoes what the constructor did; packets that wait here are freed.
+ *
+ * Runtime imports of this folder point one way: ip → ip-loop → ip-input → ip-forward → ip-output → ip-fragment → ip-options.
+ */
+import type { Errno } from '../base/errno.js';
+import { EADDRNOTAVAIL, EEXIST, ENETUNREACH } from '../base/errno.js';
+import type { LogLevel } from '../env/env.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { Ifnet } from '../net/ifnet.js';
+import type { Net } from '../net/net.js';
+import { PfilHead } from '../net/pfil.js';
+import { ifaIfwithaddr } from '../net/route/ifa-lookup.js';
+import type { RouteTables } from '../net/route/route-tables.js';
+import { ip4IsMulticast } from '../wire/addr.js';
+import { ETHERTYPE_IP } from '../wire/ether.js';
+import { IPPROTO_MAX } from '../wire/ipproto.js';
+import type { Arp } from './arp.js';
+import type { Icmp } from './icmp.js';
+import type { InNet } from './in-net.js';
+import { IPID_SYSCTLS, IpId } from './ip-id.js';
+import { ipInput } from './ip-input.js';
+import { IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
+import type { IpOutputOpts } from './ip-output.js';
+import { OutRoute, SegmentChain, ipOutput } from './ip-output.js';
+import { IpReass, REASS_SYSCTLS } from './ip-reass.js';
+import type { IpProto, IpRawHook } from './ip-var.js';
+import { IP_COUNTERS, IP_MCAST_SYSCTLS, IP_SYSCTLS, IpStats, IpTunables } from './ip-var.js';
+import { PpsCheck } from './rate-check.js';
+
+export type { IpProto, IpRawHook } from './ip-var.js';
+
+/** Log lines a peer can cause, per second. */
+const LOG_PPS = 1;
+
+/** What `sourceFor` found; one object per Ip, good until the next call. */
+export interface SourceChoice {
+  error: Errno;
+  addr: number;
+}
+
+export class Ip {
+  readonly net: Net;
+  readonly inNet: InNet;
+  readonly routes: RouteTables;
+  readonly stats = new IpStats();
+  readonly tun = new IpTunables();
+  readonly id: IpId;
+  readonly reass: IpReass;
+  readonly loop: IpLoop;
+  /** Filters of packets that come in, go out and pass through; of what is delivered here. */
+  readonly pfil = new PfilHead('inet');
+  readonly localPfil = new PfilHead('inet-local');
+  /** The protocol switch. */
+  readonly protos: (IpProto | null)[] = new Array<IpProto | null>(IPPROTO_MAX).fill(null);
+  raw: IpRawHook | null = null;
+  arp: Arp | null = null;
+  icmp: Icmp | null = null;
+  /** See ip-output.ts. */
+  readonly route = new OutRoute();
+  readonly segments = new SegmentChain();
+  private readonly choice: SourceChoice = { error: 0, addr: 0 };
+  private readonly logRate = new PpsCheck();
+  private readonly unregister: () => void;
+
+  constructor(inNet: InNet, routes: RouteTables) {
+    this.net = inNet.net;
+    this.inNet = inNet;
+    this.routes = routes;
+    const { kern } = this.net;
+    this.id = new IpId(kern.engine.rng.split(`ip-id/${kern.name}`));
+    this.reass = new IpReass(this);
+    this.loop = new IpLoop(this);
+    kern.counters.attach(IP_COUNTERS, this.stats);
+    kern.sysctl.attach(IP_SYSCTLS, this.tun);
+    kern.sysctl.attach(IP_MCAST_SYSCTLS, this.tun);
+    kern.sysctl.attach(IPID_SYSCTLS, this.id);
+    kern.sysctl.attach(REASS_SYSCTLS, this.reass);
+    kern.sysctl.attach(IP_LOOP_SYSCTLS, this.loop);
+    this.net.registerEtherProto(ETHERTYPE_IP, (ifp, m) => {
+      ipInput(this, ifp, m);
+    });
+    this.unregister = this.net.departureEvent.register((e) => {
+      if (!e.renaming) this.reass.departed(e.ifp);
+    });
+  }
+
+  /** Undoes the constructor; fragments and looped packets are freed. Addresses and routes have been taken away before. */
+  destroy(): void {
+    const { kern } = this.net;
+    this.net.registerEtherProto(ETHERTYPE_IP, null);
+    this.unregister();
+    this.reass.drain();
+    this.loop.queue.purge();
+    for (const o of [this.loop, this.reass, this.id, this.tun]) kern.sysctl.detach(o);
+    kern.counters.detach(this.stats);
+  }
+
+  /** An IPv4 packet from a link without ethertypes: loopback, tun, a tunnel. Owns `m`. */
+  input(ifp: Ifnet, m: PacketBuffer): void {
+    ipInput(this, ifp, m);
+  }
+
+  /**
+   * Sends `m`: `m.off` is at a header with tos, ttl, protocol, addresses (source 0: chosen here) and the DF bit in place;
+   * `m.fib` is the routing table. Length, identification and checksum are filled in. Owns `m`.
+   */
+  output(m: PacketBuffer, flags = 0, opts: IpOutputOpts | null = null): Errno {
+    return ipOutput(this, m, flags, opts);
+  }
+
+  /** Puts a protocol into the switch, or takes it out with null. EEXIST when the number is taken by another. */
+  register(proto: number, handler: IpProto | null): Errno {
+    if (handler !== null && this.protos[proto] !== null && this.protos[proto] !== handler) return EEXIST;
+    this.protos[proto] = handler;
+    return 0;
+  }
+
+  registerRaw(hook: IpRawHook | null): void {
+    this.raw = hook;
+  }
+
+  /** May a socket bind `addr`? Own addresses, broadcast addresses of own networks, groups, 0.0.0.0. */
+  mayBind(addr: number): boolean {
+    return addr === 0 || ip4IsMulticast(addr) || this.inNet.isLocal(addr) || ifaIfwithaddr(this.net, addr) !== null;
+  }
+
+  /** The source address towards `dst`. ENETUNREACH: no route; EADDRNOTAVAIL: no address there. The result is reused by the next call. */
+  sourceFor(dst: number, fib: number): SourceChoice {
+    const { choice } = this;
+    const ia = this.inNet.ifaForDst(fib, dst);
+    choice.addr = ia === null ? 0 : ia.addr;
+    choice.error = 0;
+    if (ia === null) choice.error = this.routes.lookup4(fib, dst, 0) === null ? ENETUNREACH : EADDRNOTAVAIL;
+    return choice;
+  }
+
+  /** Sends an ICMP error about `m`, and frees it. See Icmp.error; without ICMP the packet is only freed. */
+  icmpError(ifp: Ifnet | null, m: PacketBuffer, type: number, code: number, arg: number): void {
+    if (this.icmp === null) m.free();
+    else this.icmp.error(ifp, m, type, code, arg);
+  }
+
+  /** Is this own address still being probed for duplicates (or lost to one)? */
+  isTentative(addr: number): boolean {
+    return this.arp !== null && this.arp.claims.isTentative(addr);
+  }
+
+  /** A log line a peer can cause: at most one a second. */
+  logLimited(level: LogLevel, message: string): void {
+    const { kern } = this.net;
+    if (this.logRate.ok(kern.engine.now, LOG_PPS)) kern.log(level, message);
+  }
+}
