@@ -4,7 +4,7 @@
  * The peer does the same work (copy, learn, look up, hand on) in plain C, without a stack around it.
  */
 import { performance } from 'node:perf_hooks';
-import { Kernel, bridgeAddMember, ifCloneCreate, ifTransmit, ifUp, quietEnv } from '@netloom/core';
+import { Kernel, bridgeAdd, ifCloneCreate, ifTransmit, ifUp, quietEnv } from '@netloom/core';
 import { cPeer } from './c-peer.mjs';
 
 const COUNT = 1_000_000;
@@ -16,7 +16,7 @@ function forward(hosts) {
   const { near, far } = kernel.call(0, () => {
     const bridge = ifCloneCreate(net, 'bridge').ifp;
     const ends = [0, 1].map(() => ifCloneCreate(net, 'epair').ifp);
-    for (const a of ends) bridgeAddMember(bridge, a.xname);
+    for (const a of ends) bridgeAdd(bridge, a.xname);
     const twins = ends.map((a) => net.ifunit(a.xname.replace(/a$/, 'b')));
     for (const ifp of [bridge, ...ends, ...twins]) ifUp(ifp);
     return { near: twins[0], far: twins[1] };

@@ -2,7 +2,7 @@
  * kernel-input.fuzz.mjs — any bytes as a frame on an interface of a busy little network: a router with an address, an echo
  * service, a bridge, vlans and a tunnel behind it. Nothing throws, every packet is given back.
  */
-import { PF_INET, SOCK_DGRAM, bridgeAddMember, ifCloneCreate, ifUp } from '@netloom/core';
+import { PF_INET, SOCK_DGRAM, bridgeAdd, ifCloneCreate, ifUp } from '@netloom/core';
 import { SimNet, Wire } from '@netloom/core/sim';
 import { frames } from './corpus.mjs';
 
@@ -26,8 +26,8 @@ function makeTarget(name, bridged) {
       }
       if (bridged) {
         const bridge = ifCloneCreate(vnet.net, 'bridge').ifp;
-        bridgeAddMember(bridge, wire.ifp.xname);
-        bridgeAddMember(bridge, a.xname);
+        bridgeAdd(bridge, wire.ifp.xname);
+        bridgeAdd(bridge, a.xname);
         ifUp(bridge);
         net.addr(vnet, bridge, '192.0.2.1/24');
       } else net.addr(vnet, wire.ifp, '192.0.2.1/24');

@@ -56,13 +56,13 @@ export function inAifaddr(inNet: InNet, ifp: Ifnet, req: InAliasreq): Errno {
   if (inNet.addrOnIf(req.addr, ifp) !== null) inDifaddr(inNet, ifp, req.addr);
   const ia = new InIfaddr(ifp, req.addr, mask, ip4PrefixLen(mask), broadcastOf(ifp, req, mask), dstaddrOf(ifp, req), req.vhid ?? 0);
   inNet.link(ia);
-  if (isFirst) ifp.driver.addrAdded?.(ifp);
   const error = addRoutes(inNet, ia);
   if (error !== 0) {
     inNet.unlink(ia);
     return error;
   }
   if (isFirst && (ifp.flags & IFF_MULTICAST) !== 0) inJoinGroup(inNet, ifp, INADDR_ALLHOSTS_GROUP);
+  if (isFirst) ifp.driver.addrAdded?.(ifp);
   if (!ifp.isUp) ifUp(ifp);
   net.ifaddrEvent.invoke({ ifa: ia, added: true });
   return 0;
