@@ -1,0 +1,138 @@
+/**
+ * host-port.ts — the far side of tap and tun: whoever has the device open, and the packets that wait for it.
+ * Read first: tuntap(4).
+ *
+ * Theory of operation. Output is put on a bounded queue; when the netisr serves it, each packet is made fit for whoever is outside (tag
+ * into the bytes, super-segments cut, checksums finished, as far as the sink cannot do that itself) and handed to the sink, a
+ * batch at a time, with a `flush` at the end. A sink that has no room says so: the packet is dropped and counted, nothing waits
+ * behind it. One sink at a time has the device open, like a device that can be opened once.
+ *
+ * Invariant: without a sink the queue is empty.
+ */
+import type { Errno } from '../base/errno.js';
+import { EBUSY } from '../base/errno.js';
+import type { CalloutOwner } from '../kern/callout.js';
+import type { NetisrSource } from '../kern/netisr.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { PacketQueue } from '../mbuf/packet-queue.js';
+import { etherInsertTag } from './ether.js';
+import type { Ifnet } from './ifnet.js';
+import type { Net } from './net.js';
+import { finishChecksums, segment } from './offload.js';
+
+/** Packets that may wait for the sink. */
+export const HOST_QUEUE_MAX = 1_024;
+
+/** Whoever has a tap or tun open. */
+export interface FrameSink {
+  /** What may be left to it: pending checksums (`m.csumFlags`), super-segments (`m.gsoSize`). */
+  readonly offload: { readonly csum: boolean; readonly gso: boolean };
+  /** Takes `m` over, or answers false when it cannot: then `m` is still the caller's, who drops and counts it. */
+  output(m: PacketBuffer): boolean;
+  /** No more for the moment: what was handed over may go. */
+  flush?(): void;
+  /** The interface was destroyed while this sink had it open: nothing more will come. */
+  gone?(): void;
+}
+
+export class HostPort implements NetisrSource {
+  netisrQueued = false;
+  netisrOwner: CalloutOwner;
+  private readonly ifp: Ifnet;
+  private readonly linkLen: number;
+  private net: Net;
+  private sink: FrameSink | null = null;
+  private readonly queue = new PacketQueue(HOST_QUEUE_MAX);
+  private readonly emit = (piece: PacketBuffer): void => this.hand(piece);
+
+  /** @param linkLen bytes before the network header: 14 for Ethernet, 0 for IP packets. */
+  constructor(net: Net, ifp: Ifnet, linkLen: number) {
+    this.net = net;
+    this.netisrOwner = net.kern;
+    this.ifp = ifp;
+    this.linkLen = linkLen;
+  }
+
+  get isOpen(): boolean {
+    return this.sink !== null;
+  }
+
+  /** EBUSY: somebody else has it open. */
+  open(sink: FrameSink): Errno {
+    if (this.sink !== null) return EBUSY;
+    this.sink = sink;
+    return 0;
+  }
+
+  /** Nobody has it open any more: what was waiting is dropped. */
+  close(): void {
+    this.sink = null;
+    this.queue.purge();
+  }
+
+  /** The interface is gone. */
+  destroy(): void {
+    const sink = this.sink;
+    this.close();
+    sink?.gone?.();
+  }
+
+  /** Frees what is waiting. */
+  purge(): void {
+    this.queue.purge();
+  }
+
+  moved(to: Net): void {
+    this.net = to;
+    this.netisrOwner = to.kern;
+    this.queue.purge();
+  }
+
+  /** Queues `m` for the sink; false (freed, and counted in `oqdrops`) when the queue is full. The port is open. */
+  enqueue(m: PacketBuffer): boolean {
+    if (!this.queue.enqueue(m)) {
+      this.ifp.data.oqdrops++;
+      return false;
+    }
+    if (!this.netisrQueued) this.net.kern.engine.schedule(this);
+    return true;
+  }
+
+  netisrRun(max: number): number {
+    let n = 0;
+    for (; n < max; n++) {
+      const m = this.queue.dequeue();
+      if (m === null) break;
+      this.prepare(m);
+    }
+    if (n > 0) this.sink?.flush?.();
+    return n;
+  }
+
+  private prepare(m: PacketBuffer): void {
+    const sink = this.sink;
+    if (sink === null || !etherInsertTag(m)) {
+      this.lost(m);
+      return;
+    }
+    if (m.gsoSize > 0 && !sink.offload.gso) {
+      if (segment(m.pool, m, this.emit, this.linkLen) === 0) this.ifp.data.oerrors++;
+    } else {
+      this.hand(m);
+    }
+  }
+
+  private hand(m: PacketBuffer): void {
+    const sink = this.sink;
+    if (sink === null || (!sink.offload.csum && m.gsoSize === 0 && !finishChecksums(m, this.linkLen))) this.lost(m);
+    else if (!sink.output(m)) {
+      this.ifp.data.oqdrops++;
+      m.free();
+    }
+  }
+
+  private lost(m: PacketBuffer): void {
+    this.ifp.data.oerrors++;
+    m.free();
+  }
+}

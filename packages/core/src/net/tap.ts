@@ -1,0 +1,180 @@
+/**
+ * tap.ts — tap(4) and vmnet(4): an Ethernet interface whose cable ends at a program outside the stack.
+ * Read first: tuntap(4); freebsd `sys/net/if_tuntap.c`; host-port.ts.
+ *
+ * Theory of operation. Whoever is outside opens the device by attaching a FrameSink: then the link is up and frames flow. Frames
+ * from outside come in through `kernel.input(ifp, m, now)`. Closing takes a tap down, drops what waits, and removes its addresses;
+ * a vmnet, and a tap with LINK0, keep them. While nobody has it open, what is sent is dropped and counted.
+ * Units are unique in the Kernel, because the device is named after the unit the interface was created with: `/dev/tap3` is the same
+ * tap in whatever vnet and under whatever name its interface is.
+ */
+import type { Errno } from '../base/errno.js';
+import { EINVAL, ENXIO } from '../base/errno.js';
+import { sysctlInt } from '../kern/sysctl.js';
+import type { SysctlGroup } from '../kern/sysctl.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { ETHERMTU, ETHER_HDR_LEN } from '../wire/ether.js';
+import { etherIfattach, etherIfdetach } from './ether.js';
+import { HostPort } from './host-port.js';
+import type { FrameSink } from './host-port.js';
+import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
+import { ifDown, ifLinkStateChange, ifUp } from './if.js';
+import { ifInput } from './if-transmit.js';
+import {
+  IFCAP_LINKSTATE, IFCAP_LRO, IFCAP_RXCSUM, IFCAP_RXCSUM_IPV6, IFF_BROADCAST, IFF_LINK0, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_DOWN,
+  LINK_STATE_UP, TRANSMIT_COUNTED,
+} from './ifnet.js';
+import type { IfDriver, IfMedia } from './ifnet.js';
+import type { Net } from './net.js';
+
+export type { FrameSink } from './host-port.js';
+
+/** `net.link.tap.*`. */
+class TapTunables {
+  upOnOpen = 0;
+  userOpen = 0;
+  devfsCloning = 1;
+}
+
+const TAP_SYSCTLS: SysctlGroup<TapTunables> = {
+  prefix: 'net.link.tap',
+  oids: [
+    sysctlInt('up_on_open', 'upOnOpen', 'bool', 0, 1, 'Bring the interface up when its device is opened'),
+    sysctlInt('user_open', 'userOpen', 'bool', 0, 1, 'Let any user open devices'),
+    sysctlInt('devfs_cloning', 'devfsCloning', 'bool', 0, 1, 'Make an interface when its device is opened'),
+  ],
+};
+
+export class TapSoftc implements IfDriver {
+  readonly ifp: Ifnet;
+  /** A vmnet keeps addresses and UP when its device is closed. */
+  readonly isVmnet: boolean;
+  private readonly port: HostPort;
+
+  constructor(net: Net, kind: string, xname: string, unit: number) {
+    this.isVmnet = kind === 'vmnet';
+    this.ifp = new Ifnet(this, kind, unit, xname, IFT_ETHER, IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST, ETHERMTU);
+    this.ifp.capabilities = IFCAP_LINKSTATE | IFCAP_RXCSUM | IFCAP_RXCSUM_IPV6 | IFCAP_LRO;
+    this.ifp.capenable = IFCAP_LINKSTATE;
+    this.port = new HostPort(net, this.ifp, ETHER_HDR_LEN);
+  }
+
+  get isOpen(): boolean {
+    return this.port.isOpen;
+  }
+
+  /** Opens the device, or with null closes it. EBUSY: it is open already; ENXIO: the interface is gone. */
+  attach(sink: FrameSink | null): Errno {
+    const ifp = this.ifp;
+    if (sink === null) return this.close();
+    if (ifp.net === null) return ENXIO;
+    const error = this.port.open(sink);
+    if (error !== 0) return error;
+    ifp.flags |= IFF_RUNNING;
+    ifLinkStateChange(ifp, LINK_STATE_UP);
+    const tun = ifp.net.drivers.get('tap');
+    if (tun instanceof TapTunables && tun.upOnOpen !== 0) ifUp(ifp);
+    return 0;
+  }
+
+  transmit(ifp: Ifnet, m: PacketBuffer): Errno {
+    if (!this.port.isOpen) {
+      ifp.data.oerrors++;
+      m.free();
+      return TRANSMIT_COUNTED;
+    }
+    return this.port.enqueue(m) ? 0 : TRANSMIT_COUNTED;
+  }
+
+  addrAdded(ifp: Ifnet): void {
+    ifp.flags |= IFF_RUNNING;
+    ifUp(ifp);
+  }
+
+  qflush(): void {
+    this.port.purge();
+  }
+
+  reassign(_ifp: Ifnet, to: Net): void {
+    this.port.moved(to);
+  }
+
+  media(): IfMedia {
+    return { media: 'Ethernet 1000baseT <full-duplex>', active: this.port.isOpen };
+  }
+
+  /** Leaves its vnet for good. */
+  detach(shared: Net['shared']): void {
+    shared.devices.delete(`${this.ifp.dname}${this.ifp.dunit}`);
+    etherIfdetach(this.ifp);
+    this.port.destroy();
+  }
+
+  private close(): Errno {
+    if (!this.port.isOpen) return 0;
+    const ifp = this.ifp;
+    this.port.close();
+    if (!this.isVmnet && (ifp.flags & IFF_LINK0) === 0) {
+      ifDown(ifp);
+      if ((ifp.flags & IFF_RUNNING) !== 0) {
+        ifp.flags &= ~IFF_RUNNING;
+        for (const d of ifp.net?.domains ?? []) d.purgeAddrs(ifp);
+      }
+    }
+    ifLinkStateChange(ifp, LINK_STATE_DOWN);
+    return 0;
+  }
+}
+
+/** A frame from outside, for a caller that is in the Kernel already; others use `kernel.input`. Owns `m`. */
+export function tapInput(ifp: Ifnet, m: PacketBuffer): void {
+  ifInput(ifp, m);
+}
+
+/** The tap or vmnet behind `ifp`, or null for another kind of interface. */
+export function tapOf(ifp: Ifnet): TapSoftc | null {
+  return ifp.driver instanceof TapSoftc ? ifp.driver : null;
+}
+
+/** The interface of device `path` (`/dev/tap3`, `tun0`, or the present name of a renamed one in `net`); null when there is none. */
+export function deviceIfp(net: Net, path: string): Ifnet | null {
+  const name = path.replace(/^\/dev\//, '');
+  const named = net.ifunit(name);
+  if (named !== null && net.shared.devices.get(`${named.dname}${named.dunit}`) === named) return named;
+  return net.shared.devices.get(name) ?? null;
+}
+
+function cloner(kind: 'tap' | 'vmnet'): IfClonerSpec {
+  return {
+    name: kind,
+    create(net: Net, _cloner: IfCloner, xname: string, unit: number): CloneResult {
+      const sc = new TapSoftc(net, kind, xname, unit);
+      net.shared.devices.set(xname, sc.ifp);
+      etherIfattach(sc.ifp, net, net.shared.generateMac(0x02, 0x00, `${kind}/${net.kern.name}`));
+      return { error: 0, ifp: sc.ifp };
+    },
+    destroy(ifp: Ifnet, c: IfCloner): Errno {
+      const sc = tapOf(ifp);
+      if (sc === null) return EINVAL;
+      sc.detach(c.net.shared);
+      return 0;
+    },
+    unitTaken: (net, unit) => net.shared.devices.has(`${kind}${unit}`),
+  };
+}
+
+export const tapCloner: IfClonerSpec = {
+  ...cloner('tap'),
+  attach(net) {
+    const tun = new TapTunables();
+    net.drivers.set('tap', tun);
+    net.kern.sysctl.attach(TAP_SYSCTLS, tun);
+  },
+  detach(net) {
+    const tun = net.drivers.get('tap');
+    if (tun !== undefined) net.kern.sysctl.detach(tun);
+    net.drivers.delete('tap');
+  },
+};
+
+export const vmnetCloner: IfClonerSpec = cloner('vmnet');
