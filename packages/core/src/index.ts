@@ -20,6 +20,7 @@ export { InIfaddr } from './inet/in-ifaddr.js';
 export { InNet } from './inet/in-net.js';
 export { Ip } from './inet/ip.js';
 export { Arp } from './inet/arp.js';
+export type { ArpEntry, ArpSetOptions } from './inet/arp.js';
 export { Icmp } from './inet/icmp.js';
 
 export * from './net/bpf.js';
@@ -40,6 +41,8 @@ export * from './net/net.js';
 export * from './net/pfil.js';
 export * from './net/route/nexthop.js';
 export * from './net/route/route-tables.js';
+export { Rtentry } from './net/route/rtentry.js';
+export type { RtPath } from './net/route/rtentry.js';
 export * from './net/rtsock.js';
 export * from './net/sockaddr.js';
 export * from './net/vlan.js';

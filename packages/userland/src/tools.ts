@@ -10,9 +10,23 @@
  *
  * Deliberately not here: the tools themselves, one file each beside this one.
  */
+import { arp } from './arp.js';
+import { nc } from './nc/nc.js';
+import { netstat } from './netstat/netstat.js';
+import { ping } from './ping/ping.js';
 import type { Tool } from './proc.js';
+import { route } from './route/route.js';
+import { tcpdump } from './tcpdump/tcpdump.js';
 
-export const tools: Readonly<Record<string, Tool>> = Object.freeze({});
+export const tools: Readonly<Record<string, Tool>> = Object.freeze({
+  arp: { summary: 'show and change IPv4 neighbours', main: arp },
+  nc: { summary: 'send and receive UDP datagrams', main: nc },
+  netstat: { summary: 'show routes, interfaces, sockets and protocol statistics', main: netstat },
+  ping: { summary: 'ask an IPv4 host whether it is there', main: ping },
+  ping6: { summary: 'ask an IPv6 host whether it is there', main: ping },
+  route: { summary: 'show and change the routing tables', main: route },
+  tcpdump: { summary: 'show, save and read packets', main: tcpdump },
+});
 
 /** Names of all tools, in registry order. */
 export const toolNames: readonly string[] = Object.freeze(Object.keys(tools));

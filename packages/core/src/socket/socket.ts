@@ -16,7 +16,7 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { HEADROOM } from '../mbuf/packet-buffer.js';
 import { IP4_HDR_LEN, IP4_TTL, ip4Dst, ip4Hl, ip4Src } from '../wire/ip4.js';
 import { udpSport } from '../wire/udp.js';
-import { IpOptions, MAX_IPOPTLEN } from '../inet/ip-options.js';
+import { IpOptions, ipParseOptions } from '../inet/ip-options.js';
 import { IpOutputOpts } from '../inet/ip-output.js';
 import type { InPcb, PcbUser } from '../transport/inpcb.js';
 import { DgramSockbuf } from './sockbuf.js';
@@ -178,13 +178,12 @@ export class Socket implements PcbUser {
     return option === 'SO_ERROR' ? this.takeError() : readOption(this, option);
   }
 
-  /** IP_OPTIONS: option bytes put into every header, at most 40, padded here to a multiple of four. EINVAL when too long. */
+  /** IP_OPTIONS: option bytes put into every header; empty takes them away. EINVAL when they are not well formed or too long. */
   setIpOptions(bytes: Uint8Array): Errno {
     if (this.closed) return EBADF;
-    if (bytes.length > MAX_IPOPTLEN) return EINVAL;
     const options = new IpOptions();
-    options.bytes.set(bytes);
-    options.len = (bytes.length + 3) & ~3;
+    const error = ipParseOptions(bytes, options);
+    if (error !== 0) return error;
     this.inp.out ??= new IpOutputOpts();
     this.inp.out.options = options.len === 0 ? null : options;
     return 0;

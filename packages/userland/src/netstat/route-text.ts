@@ -42,5 +42,5 @@ export function destinationText(rt: Rtentry): string {
 export function gatewayText(path: RtPath): string {
   const { nh } = path;
   if ((nh.flags & RTF_GATEWAY) !== 0) return ip4Format(nh.gw4);
-  return `link#${nh.linkIndex}`;
+  return `link#${(nh.gwIfp ?? nh.ifp).index}`;
 }

@@ -55,7 +55,7 @@ function fail(p: Proc, code: number, text: string): number {
 }
 
 function recordRoute(): Uint8Array {
-  const bytes = new Uint8Array(RR_BYTES);
+  const bytes = new Uint8Array(RR_BYTES + 1);
   bytes.set([IPOPT_RR, RR_BYTES, RR_POINTER]);
   return bytes;
 }

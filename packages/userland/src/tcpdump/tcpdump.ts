@@ -78,7 +78,7 @@ async function liveCapture(p: Proc, o: TcpdumpOptions): Promise<number> {
   }
   const program = compile(p, o, linktype);
   if (o.dump > 0 && program !== null) {
-    p.out(dumpProgram(program, o.dump));
+    p.out(dumpProgram(program, o.dump === 1 ? 1 : o.dump === 2 ? 2 : 3));
     return 0;
   }
   const { error, listener } = bpfOpen(p.vnet.net, ifp.xname, { program, snaplen: o.snaplen, promisc: o.promiscuous, direction: o.direction });
