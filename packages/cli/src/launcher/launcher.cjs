@@ -47,9 +47,10 @@ function windowSize() {
   return process.stdout instanceof WriteStream ? process.stdout.getWindowSize() : [0, 0];
 }
 
-/** One call of a tool: its connection, its output, its children. `options`: env, isTty. */
+/** One call of a tool: its connection, its output, its children. */
 class Call {
-  constructor(tool, argv, env, done) {
+  constructor(tool, argv, env, done, stdout) {
+    this.stdout = stdout;
     this.tool = tool;
     this.argv = argv;
     this.env = env;
@@ -75,7 +76,7 @@ class Call {
     this.env.NETLOOM_SOCKET = path;
     for (const name of SIGNALS) this.on(`SIG${name}`, () => this.signal(name));
     const env = Object.fromEntries(Object.entries(this.env).filter(([key]) => ENV.test(key)));
-    const tty = require('node:tty').isatty(1);
+    const tty = require('node:tty').isatty(this.stdout);
     const call = { argv: this.argv, cwd: process.cwd(), env, tty, columns: tty ? windowSize()[0] : 0 };
     this.socket = net.connect(path);
     this.socket.on('error', (error) => (this.upgraded ? this.lost() : this.unreachable(WHY[error.code] ?? error.code ?? error.message)));
@@ -136,7 +137,7 @@ class Call {
   }
 
   serve(type, payload) {
-    if (type === STDOUT) this.write(1, payload);
+    if (type === STDOUT) this.write(this.stdout, payload);
     else if (type === STDERR) this.write(2, payload);
     else if (type === EXIT) this.end({ code: payload[0], signal: payload.toString('latin1', 1) });
     else if (type === SPAWN) this.spawn(payload);
@@ -271,10 +272,10 @@ class Call {
 
 /**
  * Calls a tool. `env` is the whole environment of the call; `done` is told { code, signal, unreachable? } when it is over and
- * everything has been written.
+ * everything has been written; `stdout` is the descriptor its standard output goes to; `name` is who complains about the connection.
  */
-function call(argv, env, done) {
-  new Call(argv[0], argv, { ...env }, done).start();
+function call(argv, env, done, stdout, name) {
+  new Call(name, argv, { ...env }, done, stdout).start();
 }
 
 /** Ends this process the way the tool ended. */
@@ -286,7 +287,7 @@ function exitLike({ code, signal }) {
 
 if (require.main === module) {
   process.title = TOOL;
-  call([TOOL, ...process.argv.slice(2)], process.env, exitLike);
+  call([TOOL, ...process.argv.slice(2)], process.env, exitLike, 1, TOOL);
 } else {
   module.exports = { call, exitLike };
 }

@@ -5,8 +5,8 @@
  * the parent of a VLAN.
  */
 import type { Ifnet, Kernel, Prison, Vnet } from '@netloom/core';
-import { IFF_UP, InIfaddr, bridgeMembers } from '@netloom/core';
-import { ip4FormatPrefix, macFormat } from '@netloom/core/wire';
+import { IFF_UP, InIfaddr, bridgeMembers, vlanInfo } from '@netloom/core';
+import { ETHERTYPE_QINQ, ip4FormatPrefix, macFormat } from '@netloom/core/wire';
 import { HOST_VNET } from '../lab/lab-model.js';
 import type { InterfaceRef, Topology, TopologyInterface, TopologyVnet } from '../lab/topology.js';
 import type { Attachments } from './attachments.js';
@@ -60,6 +60,8 @@ function peerOf(kernel: Kernel, ifp: Ifnet, nameOf: ReadonlyMap<Vnet, string>): 
   return peer === undefined || name === undefined ? null : { vnet: name, name: peer.xname };
 }
 
-function vlanOf(_ifp: Ifnet): TopologyInterface['vlan'] {
-  return null;
+function vlanOf(ifp: Ifnet): TopologyInterface['vlan'] {
+  const info = vlanInfo(ifp);
+  if (info === null) return null;
+  return { tag: info.tag, proto: info.proto === ETHERTYPE_QINQ ? '802.1ad' : '802.1q', parent: info.parent };
 }
