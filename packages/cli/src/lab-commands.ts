@@ -1,0 +1,129 @@
+/**
+ * lab-commands.ts — `netloom up`, `down`, `ps`, `graph`: labs, and what is there.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { DaemonClient, DaemonError, drawSvg, drawText, formatProblem, labTopology, planLab, planScript, readLab } from '@netloom/node/client';
+import type { Attachment, Lab, LabFile, LabPath, LabState, Topology } from '@netloom/node/client';
+import { isRunning, startBackgroundDaemon } from './background-daemon.js';
+import type { CliIo } from './cli-io.js';
+import { CliError, EXIT_FAILURE, EXIT_LAB, json, table } from './cli-io.js';
+
+/** Reads a lab file; its problems are printed and end the command. */
+function loadLab(file: string, io: CliIo): LabFile & { lab: Lab } {
+  let text: string;
+  try {
+    text = readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CliError(`cannot read the lab file "${file}" (${code === 'ENOENT' ? 'there is no such file' : code}); give the path of a YAML file`);
+  }
+  const read = readLab(file, text);
+  const { lab } = read;
+  if (lab !== null) return { ...read, lab };
+  for (const problem of read.problems) io.err(`${formatProblem(file, problem)}\n`);
+  throw new CliError(`"${file}" has ${read.problems.length} problem${read.problems.length === 1 ? '' : 's'}; nothing was done`, EXIT_LAB);
+}
+
+export interface UpOptions {
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+export async function up(file: string, options: UpOptions, socket: string, io: CliIo): Promise<void> {
+  const { lab, locate } = loadLab(file, io);
+  if (options.dryRun === true) return io.out(planScript(planLab(lab)));
+  if (!(await isRunning(socket))) {
+    const { pid, log } = await startBackgroundDaemon(socket);
+    io.err(`netloom: started a daemon in the background (process ${pid}, socket ${socket}, log ${log}); "netloom stop" ends it\n`);
+  }
+  try {
+    const state = await new DaemonClient(socket).post<LabState>('/v1/labs', { lab, file });
+    io.out(options.json === true ? json(state) : `lab "${state.name}" is up: ${state.vnets.join(', ')}\n`);
+  } catch (error) {
+    if (!(error instanceof DaemonError) || !Array.isArray(error.details.path)) throw error;
+    const { line, column } = locate(error.details.path as LabPath);
+    for (const left of (error.details.left ?? []) as string[]) io.err(`netloom: could not be undone: ${left}\n`);
+    throw new CliError(`${file}:${line}:${column}: ${error.message} (from: ${String(error.details.command)}); everything made before is gone again`);
+  }
+}
+
+export interface DownOptions {
+  readonly all?: boolean;
+  readonly json?: boolean;
+}
+
+/** Takes labs down: the one named (by its name or its file), all, or the only one. */
+export async function down(name: string | undefined, options: DownOptions, socket: string, io: CliIo): Promise<void> {
+  const client = new DaemonClient(socket);
+  const labs = await client.get<LabState[]>('/v1/labs');
+  const chosen = chooseLabs(name, options.all === true, labs);
+  const results: { name: string; left: string[] }[] = [];
+  for (const lab of chosen) {
+    const result = await client.delete<{ name: string; left: string[] }>(`/v1/labs/${encodeURIComponent(lab)}`);
+    results.push(result);
+    for (const left of result.left) io.err(`netloom: was gone already, or stays: ${left}\n`);
+    if (options.json !== true) io.out(`lab "${lab}" is down\n`);
+  }
+  if (options.json === true) io.out(json(results));
+}
+
+function chooseLabs(name: string | undefined, all: boolean, labs: readonly LabState[]): string[] {
+  const names = labs.map((lab) => lab.name);
+  const have = names.length === 0 ? 'none is up' : `up: ${names.join(', ')}`;
+  if (all) return names;
+  if (name === undefined) {
+    if (names.length === 1) return names;
+    throw new CliError(`which lab? ${have}; name one, or --all`, EXIT_FAILURE);
+  }
+  const byFile = labs.filter((lab) => lab.file === name || basename(lab.file) === name).map((lab) => lab.name);
+  if (names.includes(name)) return [name];
+  if (byFile.length > 0) return byFile;
+  throw new CliError(`no lab is called "${name}" (${have})`);
+}
+
+export interface PsOptions {
+  readonly json?: boolean;
+  readonly procs?: boolean;
+}
+
+interface ProcRow {
+  readonly pid: number;
+  readonly kind: string;
+  readonly vnet: string;
+  readonly argv: readonly string[];
+  readonly ageUs: number;
+}
+
+export async function ps(options: PsOptions, socket: string, io: CliIo): Promise<void> {
+  const client = new DaemonClient(socket);
+  if (options.procs === true) {
+    const procs = await client.get<ProcRow[]>('/v1/procs');
+    return io.out(options.json === true ? json(procs) : table(['PID', 'KIND', 'VNET', 'AGE', 'COMMAND'], procs.map((p) => [String(p.pid), p.kind, p.vnet, `${(p.ageUs / 1e6).toFixed(1)}s`, p.argv.join(' ')])));
+  }
+  const [labs, { vnets }, attachments] = await Promise.all([client.get<LabState[]>('/v1/labs'), client.get<Topology>('/v1/topology'), client.get<Attachment[]>('/v1/attachments')]);
+  if (options.json === true) return io.out(json({ labs, vnets, attachments }));
+  const labOf = (vnet: string): string => labs.find((lab) => lab.vnets.includes(vnet))?.name ?? '-';
+  const rows = vnets.flatMap((vnet) =>
+    vnet.interfaces.map((ifc) => [labOf(vnet.name), vnet.name, String(vnet.jid), ifc.name, ifc.up ? 'up' : 'down', ifc.inet.join(', ') || '-', ifc.description ?? '']));
+  io.out(table(['LAB', 'VNET', 'JID', 'INTERFACE', 'STATE', 'ADDRESS', 'DESCRIPTION'], rows));
+}
+
+export interface GraphOptions {
+  readonly svg?: boolean;
+  readonly json?: boolean;
+  readonly text?: boolean;
+  readonly output?: string;
+}
+
+/** A picture of what runs, or of what a lab file will be. */
+export async function graph(file: string | undefined, options: GraphOptions, socket: string, io: CliIo): Promise<void> {
+  const topology = file === undefined ? await new DaemonClient(socket).get<Topology>('/v1/topology') : labTopology(loadLab(file, io).lab);
+  const picture = options.json === true ? json(topology) : options.svg === true ? drawSvg(topology) : drawText(topology);
+  if (options.output === undefined) return io.out(picture);
+  try {
+    writeFileSync(options.output, picture);
+  } catch (error) {
+    throw new CliError(`cannot write "${options.output}" (${(error as NodeJS.ErrnoException).code}); choose another file`);
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * names.ts — `netloom names KIND [VNET]`, for completion: names of what is running, one a line; silent when there is no daemon.
+ */
+import { DaemonClient, DaemonUnreachable } from '@netloom/node/client';
+import type { LabState, Topology } from '@netloom/node/client';
+import type { CliIo } from './cli-io.js';
+
+export async function printNames(kind: string, vnet: string | undefined, socket: string, io: CliIo): Promise<void> {
+  const client = new DaemonClient(socket);
+  try {
+    const names = kind === 'labs' ? (await client.get<LabState[]>('/v1/labs')).map((lab) => lab.name) : namesIn(await client.get<Topology>('/v1/topology'), kind, vnet);
+    io.out(names.map((name) => `${name}\n`).join(''));
+  } catch (error) {
+    if (!(error instanceof DaemonUnreachable)) throw error;
+  }
+}
+
+function namesIn({ vnets }: Topology, kind: string, vnet: string | undefined): string[] {
+  if (kind === 'vnets') return vnets.map((v) => v.name);
+  return vnets.filter((v) => v.name === vnet).flatMap((v) => v.interfaces.map((i) => i.name));
+}

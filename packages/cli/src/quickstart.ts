@@ -1,0 +1,135 @@
+/**
+ * quickstart.ts — `netloom quickstart` (`npm start`): a daemon in this process with the example lab, shown, measured, left running.
+ *
+ * Each step prints a line while it runs and counts as passed or failed; the table at the end has them all. A step that fails
+ * does not keep the others from running. With --once the command ends there; its exit code is 0 when every step passed.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execBuffered } from '@netloom/node';
+import type { Daemon } from '@netloom/node';
+import { DaemonClient, drawText } from '@netloom/node/client';
+import type { Topology } from '@netloom/node/client';
+import { ip4Parse } from '@netloom/core/wire';
+import { tools } from '@netloom/userland';
+import type { CliIo } from './cli-io.js';
+import { CliError, EXIT_FAILURE, EXIT_OK, table } from './cli-io.js';
+import { bringUp, startDaemonHere, untilAsked } from './daemon-command.js';
+import { installLaunchers } from './launcher/install.js';
+import { transferUdp } from './udp-transfer.js';
+
+const LAB = fileURLToPath(new URL('../../../examples/quickstart.yaml', import.meta.url));
+const GIGABYTE = 1_000_000_000;
+const UDP_PORT = 9000;
+/** Who pings whom, and why that is worth seeing. */
+const PINGS: readonly (readonly [from: string, to: string, what: string])[] = [
+  ['client', '10.0.1.1', 'client to router, over the bridge'],
+  ['client', '10.0.2.10', 'client to server, through the router'],
+  ['client', '10.0.20.10', 'client to server, over VLAN 20'],
+];
+
+interface Step {
+  readonly what: string;
+  readonly passed: boolean;
+  readonly result: string;
+}
+
+export interface QuickstartOptions {
+  readonly once?: boolean;
+}
+
+export async function quickstart(options: QuickstartOptions, socket: string, io: CliIo): Promise<void> {
+  if (!existsSync(LAB)) throw new CliError(`the example lab "${LAB}" is not there; use "netloom up LAB.yaml" with a lab of your own`);
+  const once = options.once === true;
+  const folder = mkdtempSync(join(tmpdir(), 'netloom-quickstart-'));
+  const path = once ? join(folder, 'netloom.sock') : socket;
+  const asked = untilAsked();
+  try {
+    io.out(`Starting a daemon at ${path} with examples/quickstart.yaml ...\n`);
+    const daemon = await startDaemonHere(path, 'warn');
+    try {
+      await bringUp(daemon, LAB);
+      const passed = await show(daemon, io, () => new DaemonClient(path).get<Topology>('/v1/topology'));
+      io.exitCode = passed ? EXIT_OK : EXIT_FAILURE;
+      if (once) return;
+      sayWhatNext(path, join(once ? folder : dirname(path), 'netloom-tools'), io);
+      await asked;
+      io.out('\nTaking everything down ...\n');
+    } finally {
+      await daemon.close();
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The picture, the steps and their table. True when all passed. */
+async function show(daemon: Daemon, io: CliIo, topology: () => Promise<Topology>): Promise<boolean> {
+  io.out(`\n${drawText(await topology())}\n`);
+  const steps: Step[] = [];
+  for (const [from, to, what] of PINGS) {
+    io.out(`ping ${to} from ${from} ...\n`);
+    steps.push(await ping(daemon, from, to, what));
+  }
+  steps.push(await transfer(daemon, io));
+  io.out(`\n${table(['STEP', '', 'RESULT'], steps.map((s) => [s.what, s.passed ? 'ok' : 'FAILED', s.result]))}`);
+  return steps.every((s) => s.passed);
+}
+
+async function ping(daemon: Daemon, from: string, to: string, what: string): Promise<Step> {
+  const argv = ['jexec', from, 'ping', '-c', '5', '-i', '0.1', to];
+  const { exitCode, stdout, stderr } = await execBuffered(daemon.service, { argv, cwd: '/', env: {}, tty: false, columns: 80, ignored: [] }).result;
+  const lines = `${stdout}${stderr}`.trim().split('\n');
+  const times = /= ([\d.]+)\/([\d.]+)\/([\d.]+)/.exec(lines.at(-1) ?? '');
+  const result = times === null ? (lines.at(-1) ?? '') : `${/(\d+) packets received/.exec(stdout)?.[1] ?? '?'} of 5 answered, ${times[2]} ms on average`;
+  return { what: `ping: ${what}`, passed: exitCode === 0, result };
+}
+
+async function transfer(daemon: Daemon, io: CliIo): Promise<Step> {
+  const what = 'UDP: 1 GB from client to server, through bridge and router';
+  const vnetOf = (name: string): NonNullable<ReturnType<typeof daemon.kernel.prisons.find>>['vnet'] => {
+    const prison = daemon.kernel.prisons.find(daemon.kernel.prisons.prison0, name);
+    if (prison === null) throw new CliError(`the lab has no vnet "${name}"`);
+    return prison.vnet;
+  };
+  try {
+    const meter = progressMeter('1 GB of UDP', GIGABYTE, io);
+    const done = await transferUdp(daemon.loop, vnetOf('client'), vnetOf('server'), ip4Parse('10.0.2.10') ?? 0, UDP_PORT, GIGABYTE, meter);
+    const passed = done.received === done.datagrams && done.wrong === 0;
+    const rate = `${((done.bytes * 8) / done.seconds / 1e9).toFixed(2)} Gbit/s, ${Math.round(done.received / done.seconds / 1000)} kpps, ${done.seconds.toFixed(1)} s`;
+    return { what, passed, result: passed ? `${rate}; every datagram arrived, in order, intact` : `${done.datagrams - done.received} of ${done.datagrams} lost, ${done.wrong} wrong; ${rate}` };
+  } catch (error) {
+    return { what, passed: false, result: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Shows how far it is: in place on a terminal, a line per quarter elsewhere. */
+function progressMeter(what: string, total: number, io: CliIo): (done: number) => void {
+  let shown = -1;
+  return (done) => {
+    const percent = Math.min(100, Math.floor((done / total) * 100));
+    const step = process.stdout.isTTY ? percent : percent - (percent % 25);
+    if (step === shown) return;
+    shown = step;
+    const bar = '█'.repeat(Math.floor(step / 4)).padEnd(25, '·');
+    io.out(process.stdout.isTTY ? `\r${what} ${bar} ${String(step).padStart(3)} %${step === 100 ? '\n' : ''}` : `${what}: ${step} %\n`);
+  };
+}
+
+function sayWhatNext(socket: string, folder: string, io: CliIo): void {
+  installLaunchers(folder, Object.keys(tools), 'auto');
+  io.out(`
+It stays up. In a second terminal:
+
+  export NETLOOM_SOCKET=${socket} PATH=${folder}:$PATH
+  jls
+  jexec client ping -c 3 10.0.20.10
+  jexec router netstat -rn
+  jexec router tcpdump -n -i wan
+  ifconfig -a
+
+Ctrl-C here takes everything down.
+`);
+}
