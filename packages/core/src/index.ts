@@ -45,6 +45,8 @@ export { Rtentry } from './net/route/rtentry.js';
 export type { RtPath } from './net/route/rtentry.js';
 export * from './net/rtsock.js';
 export * from './net/sockaddr.js';
+export * from './net/tap.js';
+export * from './net/tun.js';
 export * from './net/vlan.js';
 export { ifInput, ifTransmit } from './net/if-transmit.js';
 export { etherIfattach, etherIfdetach, etherInsertTag, etherOutputFrame } from './net/ether.js';

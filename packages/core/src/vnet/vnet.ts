@@ -16,7 +16,7 @@ import type { Engine } from '../kern/engine.js';
 import { VnetKern } from '../kern/vnet-kern.js';
 import {
   SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT,
-  SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
+  SI_SUB_PROTO_IF, SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
 } from '../kern/vnet-sysinit.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
@@ -30,6 +30,8 @@ import { Net } from '../net/net.js';
 import type { NetShared } from '../net/net.js';
 import { RouteTables } from '../net/route/route-tables.js';
 import { Rtsock } from '../net/rtsock.js';
+import { tapCloner, vmnetCloner } from '../net/tap.js';
+import { tunCloner } from '../net/tun.js';
 import { vlanCloner } from '../net/vlan.js';
 import { Arp } from '../inet/arp.js';
 import { Icmp } from '../inet/icmp.js';
@@ -92,6 +94,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     ifcAttach(v.net, loCloner);
     v.net.loif = ifCloneCreate(v.net, 'lo0').ifp;
   }),
+  s('vnet_tun_init', SI_SUB_PROTO_IF, SI_ORDER_ANY, cloners(tunCloner, tapCloner, vmnetCloner)),
   s('socket_vnet_init', SI_SUB_PROTO_DOMAININIT, SI_ORDER_ANY, (v) => {
     v.sockets = new SocketLayer(v.kern);
     v.sockets.fibs = () => v.routes?.fibs ?? 1;
@@ -171,6 +174,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.sockets?.destroy();
     v.sockets = null;
   }),
+  s('vnet_tun_uninit', SI_SUB_PROTO_IF, SI_ORDER_ANY, uncloners(tunCloner, tapCloner, vmnetCloner)),
   s('vnet_bridge_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(bridgeCloner)),
   s('vnet_epair_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(epairCloner)),
   s('vnet_vlan_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(vlanCloner)),

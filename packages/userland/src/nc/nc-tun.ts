@@ -1,0 +1,50 @@
+/**
+ * nc-tun.ts — `--tun DEVICE`: a tun interface in place of standard input and output.
+ * Read first: nc(1), tuntap(4).
+ *
+ * Opening the device attaches this tool to the interface: packets the stack routes into it are read here, packets written
+ * here are received by the stack. The device closes with the tool, however the tool ends.
+ */
+import { deviceIfp, strerror, tunOf } from '@netloom/core';
+import { errx } from '../err.js';
+import type { Proc } from '../proc.js';
+
+/** Packets read from the device and not sent yet. */
+const QUEUE_MAX = 256;
+
+export interface TunEnd {
+  onReadable: (() => void) | null;
+  /** The next packet the stack sent, or null. */
+  read(): Uint8Array | null;
+  /** Hands an IP packet to the stack. */
+  write(packet: Uint8Array): void;
+}
+
+/** Opens `/dev/tunN`; leaves with nc's message when there is no such device or somebody has it open. */
+export function openTun(p: Proc, path: string): TunEnd {
+  const ifp = deviceIfp(p.vnet.net, path);
+  const sc = ifp === null || ifp.net !== p.vnet.net ? null : tunOf(ifp);
+  if (ifp === null || sc === null) errx(p, 1, `unable to open tun device ${path}`);
+  const queue: Uint8Array[] = [];
+  const end: TunEnd = {
+    onReadable: null,
+    read: () => queue.shift() ?? null,
+    write: (packet) => {
+      const m = p.kernel.engine.pool.from(packet);
+      if (m !== null) p.kernel.input(ifp, m, p.now());
+    },
+  };
+  const error = sc.attach({
+    offload: { csum: false, gso: false },
+    output: (m) => {
+      if (queue.length >= QUEUE_MAX) return false;
+      queue.push(m.bytes().slice());
+      m.free();
+      end.onReadable?.();
+      return true;
+    },
+  });
+  if (error !== 0) errx(p, 1, `unable to open tun device ${path}: ${strerror(error)}`);
+  p.atExit(() => sc.attach(null));
+  return end;
+}
