@@ -2,7 +2,8 @@
  * capture.ts — what pcap and pcapng files have in common: the items a reader yields, and telling the two apart.
  *
  * A decoder is fed with `push` in chunks of any size and asked with `next` until it answers null, which means "more bytes".
- * A fault in the file is an item like any other, with the offset where it is; after it the decoder answers nothing else.
+ * A fault in the file is an item like any other, with the offset where it is. It comes once and is the last: after it `next`
+ * answers null, and `end` the fault again.
  * Times are microseconds since 1970 in a double: exact to the microsecond, finer stamps are rounded down.
  */
 
@@ -51,7 +52,7 @@ export interface CaptureStats {
   readonly dropped: number;
 }
 
-/** The file is damaged, or of a version this does not read. Nothing follows it. */
+/** The file is damaged, or of a version this does not read. The last item. */
 export interface CaptureFault {
   readonly kind: 'fault';
   /** Offset of the offending block or record in the file. */
@@ -63,9 +64,9 @@ export type CaptureItem = CaptureSection | CaptureInterface | CapturePacket | Ca
 
 export interface CaptureDecoder {
   push(chunk: Uint8Array): void;
-  /** The next item, or null when more bytes are needed. */
+  /** The next item; null when more bytes are needed, and for good after a fault. */
   next(): CaptureItem | null;
-  /** To be asked when the file has ended and `next` answered null: the fault of a file that stops in the middle, or null. */
+  /** To be asked when the file has ended and `next` answered null: the fault there was, or of stopping in the middle, or null. */
   end(): CaptureFault | null;
 }
 

@@ -148,15 +148,17 @@ describe('any bytes', () => {
 
   it('never throw (mutations of every frame, seed 20240229)', () => {
     const rng = new Prng(20240229);
+    const silent: string[] = [];
     const runs = [0, 1, 3].flatMap((verbose) => [new Dissector({ verbose }), new Dissector({ verbose, ether: true, hex: 'X' })]);
     for (const [name, bytes] of FRAMES) {
       for (let i = 0; i < 40; i++) {
         const b = bytes.slice();
         for (let k = rng.below(4); k >= 0; k--) b[rng.below(b.length)] = rng.chance(0.5) ? rng.below(256) : [0, 1, 0x7f, 0x80, 0xff][rng.below(5)]!;
         const cap = 1 + rng.below(b.length);
-        for (const run of runs) expect(run.print(b.subarray(0, cap), b.length).length, name).toBeGreaterThan(0);
+        for (const run of runs) if (run.print(b.subarray(0, cap), b.length) === '') silent.push(name);
       }
     }
+    expect(silent).toEqual([]);
   });
 
   it('encapsulation has an end', () => {

@@ -61,7 +61,7 @@ export class PcapDecoder implements CaptureDecoder {
   next(): CaptureItem | null {
     const waiting = this.pending.shift();
     if (waiting !== undefined) return waiting;
-    if (this.fault !== null) return this.fault;
+    if (this.fault !== null) return null;
     return this.started ? this.record() : this.header();
   }
 

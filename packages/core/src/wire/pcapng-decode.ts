@@ -48,8 +48,8 @@ export class PcapngDecoder implements CaptureDecoder {
   }
 
   next(): CaptureItem | null {
+    if (this.fault !== null) return null;
     for (;;) {
-      if (this.fault !== null) return this.fault;
       const length = this.blockLength();
       if (length === 0) return null;
       if (length < 0) return this.fault;

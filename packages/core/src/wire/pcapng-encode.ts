@@ -7,6 +7,7 @@
  * Each function answers one whole block as bytes; writing them one after the other makes a file, or a stream for a pipe. A
  * file is one section: `pcapngSection`, then `pcapngInterface` for each interface, whose number is its place in that order,
  * then packets and statistics. Little-endian throughout; timestamps in microseconds since 1970.
+ * libpcap, and so tcpdump, reads a file with several interfaces only when they share link type and snaplen; Wireshark any.
  * Not here: name resolution, decryption secrets, custom blocks.
  */
 

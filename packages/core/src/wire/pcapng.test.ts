@@ -196,12 +196,13 @@ describe('pcapng', () => {
     expect(decode(new PcapngDecoder(), file).at(-1)).toEqual({ kind: 'fault', offset, message });
   });
 
-  it('after a fault nothing else comes', () => {
+  it('after a fault nothing else comes, and a loop over the items ends', () => {
     const decoder = new PcapngDecoder();
     decoder.push(hex('00112233 00000000 00000000'));
     const fault = decoder.next();
     decoder.push(FILE);
-    expect([decoder.next(), decoder.end()]).toEqual([fault, fault]);
+    expect(fault).toMatchObject({ kind: 'fault' });
+    expect([decoder.next(), decoder.next(), decoder.end()]).toEqual([null, null, fault]);
   });
 
   it('any bytes give items or a fault, every prefix of a file too', () => {
