@@ -5,14 +5,14 @@
  * Theory of operation. A branch becomes a block: the instructions that bring the compared values into A and X, then the jump. Blocks are
  * placed so that every jump goes forward. What A and X hold when a branch is entered is what they hold on all ways to it, and what they hold already is not
  * computed again. An operand that needs the registers itself is kept in a memory word while the other is computed.
+ * n words are enough for an expression of 2^n operands, so the machine's sixteen are more than the lexer lets through.
  * A conditional jump reaches 255 instructions; one that must go further jumps to a `ja` behind it.
  */
 import type { BpfInsn } from '@netloom/core';
 import {
-  BPF_ABS, BPF_ALU, BPF_B, BPF_H, BPF_IMM, BPF_IND, BPF_JA, BPF_JMP, BPF_K, BPF_LD, BPF_LDX, BPF_LEN, BPF_MEM, BPF_MEMWORDS,
+  BPF_ABS, BPF_ALU, BPF_B, BPF_H, BPF_IMM, BPF_IND, BPF_JA, BPF_JMP, BPF_K, BPF_LD, BPF_LDX, BPF_LEN, BPF_MEM,
   BPF_MISC, BPF_MSH, BPF_NEG, BPF_RET, BPF_ST, BPF_TAX, BPF_TXA, BPF_W, BPF_X,
 } from '@netloom/core';
-import { FilterError } from './filter-error.js';
 import type { Branch, FlowNode } from './flow-graph.js';
 import { branchesOf } from './flow-graph.js';
 import type { LoadSize, Value } from './value.js';
@@ -43,7 +43,7 @@ interface Detour {
 
 const NO_DETOUR: Detour = { jt: false, jf: false };
 
-/** The program of a graph; accepting keeps `snaplen` bytes. Throws FilterError when an expression needs too many memory words. */
+/** The program of a graph; accepting keeps `snaplen` bytes. */
 export function emit(root: FlowNode, snaplen: number): BpfInsn[] {
   const order = placement(blocks(root, snaplen));
   const detours = new Map<Block, Detour>();
@@ -235,24 +235,20 @@ class Machine {
     const word = this.words;
     if (Math.max(words(right), 1 + words(left)) <= Math.max(words(left), 1 + words(right))) {
       this.toA(right);
-      this.keep(word);
+      this.put(BPF_ST, word);
+      this.words = word + 1;
       this.toA(left);
       this.put(BPF_LDX | BPF_MEM, word);
       this.x = right;
     } else {
       this.toA(left);
-      this.keep(word);
+      this.put(BPF_ST, word);
+      this.words = word + 1;
       this.toX(right);
       this.put(BPF_LD | BPF_MEM, word);
       this.a = left;
     }
     this.words = word;
-  }
-
-  private keep(word: number): void {
-    if (word >= BPF_MEMWORDS) throw new FilterError('too many registers needed to evaluate expression');
-    this.put(BPF_ST, word);
-    this.words = word + 1;
   }
 }
 
