@@ -5,8 +5,11 @@
  * Theory of operation. A multibit trie with the answers pushed to the leaves. The first `rootBits` of an address index the
  * root; from there each node takes `stride` bits, until a word without the child mark is met: that is the answer.
  *
- *     word >= 0   leaf:  plen << 25 | value      the longest prefix here, and what it leads to; 0: no route
+ *     word >= 0   leaf:  plen << 25 | value      the longest prefix here, and what it leads to; 0: the default route
  *     word <  0   child: position of a node in the same array, with the sign bit set
+ *
+ * The default route is the one word behind the root, 0 when there is none: it is the prefix that changes most often for the
+ * most addresses, and this way it costs one store in the largest table.
  *
  * Because a leaf knows the length of its own prefix, an insert overwrites exactly the leaves of shorter prefixes, and a
  * delete exactly its own, which get the covering prefix's answer back. The caller names the cover, so the table needs no
@@ -37,7 +40,7 @@ export interface Fib4Shape {
 }
 
 const SHAPES: readonly (Fib4Shape & { readonly routesMax: number })[] = [
-  { rootBits: 8, stride: 6, routesMax: 1_024 },
+  { rootBits: 8, stride: 6, routesMax: 256 },
   { rootBits: 16, stride: 4, routesMax: 32_768 },
   { rootBits: 20, stride: 4, routesMax: Infinity },
 ];
@@ -62,6 +65,8 @@ export class Fib4View {
   readonly stride: number;
   protected readonly rootShift: number;
   protected readonly nodeMask: number;
+  /** Position of the default route. */
+  protected readonly defaultAt: number;
 
   constructor(t: Int32Array, shape: Fib4Shape) {
     this.t = t;
@@ -69,6 +74,7 @@ export class Fib4View {
     this.stride = shape.stride;
     this.rootShift = 32 - shape.rootBits;
     this.nodeMask = (1 << shape.stride) - 1;
+    this.defaultAt = 1 << shape.rootBits;
   }
 
   /** The answer of the longest prefix that contains `dst`; 0 when none does. */
@@ -76,7 +82,7 @@ export class Fib4View {
     return this.entry(dst) & FIB4_VALUE_MAX;
   }
 
-  /** The leaf itself: `plen << FIB4_VALUE_BITS | value`, 0 when no prefix contains `dst`. */
+  /** The leaf for `dst`: `plen << FIB4_VALUE_BITS | value`, 0 when no prefix contains it. */
   entry(dst: number): number {
     const t = this.t;
     const mask = this.nodeMask;
@@ -87,7 +93,7 @@ export class Fib4View {
       shift -= stride;
       e = t[(e & OFFSET) + ((dst >>> shift) & mask)]!;
     }
-    return e;
+    return e === 0 ? t[this.defaultAt]! : e;
   }
 }
 
@@ -96,6 +102,8 @@ export const fib4EntryPlen = (entry: number): number => entry >>> FIB4_VALUE_BIT
 /** Answer of a leaf. */
 export const fib4EntryValue = (entry: number): number => entry & FIB4_VALUE_MAX;
 
+/** Words behind the root, the default route first; nodes begin after them, on a cache line. */
+const HEADER_WORDS = 16;
 /** Nodes the array has room for when it is made. */
 const NODES_INITIAL = 12;
 
@@ -114,10 +122,10 @@ export class Fib4 extends Fib4View {
   private readonly path: number[] = [];
 
   constructor(shape: Fib4Shape, shared = false) {
-    const root = 1 << shape.rootBits;
-    super(makeWords(root + (NODES_INITIAL << shape.stride), shared), shape);
+    const nodesAt = (1 << shape.rootBits) + HEADER_WORDS;
+    super(makeWords(nodesAt + (NODES_INITIAL << shape.stride), shared), shape);
     this.shared = shared;
-    this.top = root;
+    this.top = nodesAt;
   }
 
   /** Bytes the table occupies. */
@@ -132,6 +140,10 @@ export class Fib4 extends Fib4View {
 
   /** Adds `prefix`/`plen`, or changes its answer. `value` is 1..FIB4_VALUE_MAX; host bits of `prefix` are 0. */
   insert(prefix: number, plen: number, value: number): void {
+    if (plen === 0) {
+      this.t[this.defaultAt] = value;
+      return;
+    }
     let base = 0;
     let depth = this.rootBits;
     while (plen > depth) {
@@ -154,6 +166,10 @@ export class Fib4 extends Fib4View {
    * there is none. Does nothing for a prefix that is not there.
    */
   remove(prefix: number, plen: number, coverPlen: number, coverValue: number): void {
+    if (plen === 0) {
+      this.t[this.defaultAt] = 0;
+      return;
+    }
     const path = this.path;
     path.length = 0;
     let base = 0;
@@ -167,7 +183,8 @@ export class Fib4 extends Fib4View {
       depth += this.stride;
     }
     const bits = depth - plen;
-    this.unpaint(this.firstSlot(base, prefix, depth, bits), 1 << bits, plen, (coverPlen << FIB4_VALUE_BITS) | coverValue);
+    const cover = coverPlen === 0 ? 0 : (coverPlen << FIB4_VALUE_BITS) | coverValue;
+    this.unpaint(this.firstSlot(base, prefix, depth, bits), 1 << bits, plen, cover);
     this.fold(depth - this.stride);
   }
 

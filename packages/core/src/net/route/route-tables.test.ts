@@ -3,12 +3,13 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { E2BIG, EADDRINUSE, EEXIST, EINVAL, ENETUNREACH, EOPNOTSUPP, EPERM, ESRCH } from '../../base/errno.js';
+import { E2BIG, EADDRINUSE, EEXIST, EHOSTUNREACH, EINVAL, ENETUNREACH, EOPNOTSUPP, EPERM, ESRCH } from '../../base/errno.js';
 import { CTX_SOFTINT } from '../../kern/context.js';
 import { InetBench, NOTHING_LEFT, flagNames, ip } from '../../inet/test-inet.js';
 import { ifDetach, ifSetMtu } from '../if.js';
 import { AF_INET } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
+import { RTM_ADD, RTM_DELETE } from '../rtsock.js';
 import { ip4MaskOf } from '../../wire/addr.js';
 import { RTF_BLACKHOLE, RTF_GATEWAY, RTF_PROTO1, RTF_REJECT, RTF_STATIC } from './nexthop.js';
 import { RT_MAXFIBS } from './route-tables.js';
@@ -326,6 +327,23 @@ describe('FIBs', () => {
   });
 });
 
+describe('prefix routes of addresses', () => {
+  it('deleting succeeds when any FIB had the route, and says what kind was missing otherwise', () => {
+    const { b, em0 } = bench();
+    const ia = b.inNet.addrOf(ip('192.0.2.1')) ?? expect.fail('no address');
+    b.routes.setFibs(2);
+    b.net.kern.sysctl.set('net.add_addr_allfibs', 1);
+    expect(b.routes.ifaPrefix(RTM_ADD, ia, em0, ip('192.0.2.0'), 24)).toBe(EEXIST);
+    b.routes.ifaPrefix(RTM_DELETE, ia, em0, ip('192.0.2.0'), 24);
+    b.net.kern.sysctl.set('net.add_addr_allfibs', 0);
+    expect(b.routes.ifaPrefix(RTM_ADD, ia, em0, ip('192.0.2.0'), 24)).toBe(0);
+    b.net.kern.sysctl.set('net.add_addr_allfibs', 1);
+    expect(b.routes.ifaPrefix(RTM_DELETE, ia, em0, ip('192.0.2.0'), 24)).toBe(0);
+    expect(b.routes.ifaPrefix(RTM_DELETE, ia, em0, ip('192.0.2.0'), 24)).toBe(ENETUNREACH);
+    expect(b.routes.ifaPrefix(RTM_DELETE, ia, em0, ip('10.9.9.9'), 32)).toBe(EHOSTUNREACH);
+  });
+});
+
 describe('temporary routes', () => {
   it('die at their time, with a message, in thread context', () => {
     const { b } = bench();
@@ -384,8 +402,10 @@ describe('redirects', () => {
     b.turn();
     expect(routesOf(b, '8.8.8.8/32')[0]).toContain('192.0.2.254');
     b.routes.redirect(0, ip('9.9.9.9'), ip('192.0.2.253'), em0, 1);
-    b.destroy();
+    b.routes.destroy();
     b.turn();
+    expect(b.routes.store.count).toBe(0);
+    b.destroy();
     expect(b.leftovers()).toEqual(NOTHING_LEFT);
   });
 });
@@ -411,7 +431,7 @@ describe('RouteTables as a whole', () => {
     expect([nh?.refs, nh?.valid]).toEqual([1, true]);
     expect(b.routes.nexthop(nh?.idx ?? 0)).toBe(nh);
     b.route('delete', '11.0.0.0/8', null);
-    expect([nh?.refs, nh?.valid, b.routes.nexthop(nh?.idx ?? 0)]).toEqual([0, false, null]);
+    expect([nh?.refs, nh?.valid, b.routes.nexthop(nh?.idx ?? 0), b.routes.store.table.flags(nh?.idx ?? 0)]).toEqual([0, false, null, 0]);
   });
 
   it('address deletion takes the routes that used it as source, static ones too; down spares static ones', () => {
@@ -421,10 +441,21 @@ describe('RouteTables as a whole', () => {
     b.routes.ifaDown(b.inNet.addrsOf(em0)[0] ?? expect.fail('no address'), false);
     expect(b.routes.find(0, AF_INET, ip('11.0.0.0'), 8)).toBe(null);
     expect(b.routes.find(0, AF_INET, ip('10.0.0.0'), 8)).not.toBe(null);
+    expect(routesOf(b, '192.0.2.0/24').length).toBe(1);
     b.messages();
     b.delAddr(em0, '192.0.2.1');
     expect(b.routes.find(0, AF_INET, ip('10.0.0.0'), 8)).toBe(null);
     expect(b.messages().filter((l) => l.includes('10.0.0.0'))).toEqual([]);
+  });
+
+  it('flushIf takes everything that leads through an interface or names it, connected routes too, without a word', () => {
+    const { b, em0 } = bench();
+    b.route('add', '10.0.0.0/8', '192.0.2.254');
+    b.route('add', '11.0.0.0/8', null, { ifp: em0 });
+    b.messages();
+    b.routes.flushIf(em0);
+    expect(b.messages()).toEqual([]);
+    expect(b.table()).toEqual(['127.0.0.1/32 link#1 lo0 UP,HOST,PINNED', '198.51.100.0/24 link#3 em1 UP,PINNED', '198.51.100.1/32 link#3 lo0 UP,HOST,STATIC,PINNED']);
   });
 
   it('10,000 routes: every look-up names the longest prefix, whatever shape the table has, and all can go', () => {
@@ -439,6 +470,7 @@ describe('RouteTables as a whole', () => {
       if (error === 0) have.set(`${dst}/${plen}`, [dst, plen]);
     }
     expect(b.routes.rib(0)?.fib.rootBits).toBe(16);
+    expect(b.routes.fwd4(0).fib).toBe(b.routes.rib(0)?.fib);
     const check = (): void => {
       for (let i = 0; i < 500; i++) {
         const dst = (0x0a000000 | rng.below(0x1000000)) >>> 0;
@@ -448,7 +480,7 @@ describe('RouteTables as a whole', () => {
       }
     };
     check();
-    for (const [key, [dst, plen]] of [...have].slice(200)) {
+    for (const [key, [dst, plen]] of [...have].slice(50)) {
       let error = 0;
       while (error === 0) {
         const gateway = b.routes.find(0, AF_INET, dst, plen)?.nexthops[0]?.nh.gw4;

@@ -262,13 +262,12 @@ export class RouteTables implements RouteState {
     if (next !== NEVER) this.expiresAt(next);
   }
 
-  /** Copies the connected routes of the FIBs below `sources`, each from its interface's own FIB, to the new FIB `to`. */
+  /** Copies the connected routes of the FIBs below `sources`, the lowest FIB first, to the new FIB `to`. */
   private copyPinned(sources: number, to: number): void {
     for (let from = 0; from < sources; from++) {
       for (const rt of this.ribs[from]?.all() ?? []) {
         const nh = rt.nexthops[0]?.nh;
-        if (nh === undefined || (nh.flags & RTF_PINNED) === 0 || (nh.gwIfp ?? nh.ifp).fib !== from) continue;
-        if (this.find(to, AF_INET, rt.dst, rt.plen) !== null) continue;
+        if (nh === undefined || (nh.flags & RTF_PINNED) === 0 || this.find(to, AF_INET, rt.dst, rt.plen) !== null) continue;
         const copy = new Rtentry(to, rt.dst, rt.plen, rt.nexthops);
         copy.value = rt.value;
         this.ribForWrite(to).insert(copy);
