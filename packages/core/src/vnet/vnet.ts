@@ -21,6 +21,7 @@ import {
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
 import { epairCloner } from '../net/epair.js';
+import { gifCloner } from '../net/gif.js';
 import { ifUp } from '../net/if.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
 import type { IfClonerSpec } from '../net/if-clone.js';
@@ -35,6 +36,7 @@ import { tunCloner } from '../net/tun.js';
 import { vlanCloner } from '../net/vlan.js';
 import { Arp } from '../inet/arp.js';
 import { Icmp } from '../inet/icmp.js';
+import { InGif } from '../inet/in-gif.js';
 import { InNet } from '../inet/in-net.js';
 import { Ip } from '../inet/ip.js';
 import { RawIp } from '../transport/raw-ip.js';
@@ -49,6 +51,7 @@ export class Vnet {
   ip: Ip | null = null;
   arp: Arp | null = null;
   icmp: Icmp | null = null;
+  gif: InGif | null = null;
   raw: RawIp | null = null;
   udp: Udp | null = null;
   sockets: SocketLayer | null = null;
@@ -89,6 +92,7 @@ const s = (name: string, subsystem: number, order: number, run: (v: Vnet) => voi
 
 /** Constructors. Same place: in this order. */
 const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
+  s('vnet_gif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gifCloner)),
   s('vnet_epair_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(epairCloner)),
   s('vnet_loif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, (v) => {
     ifcAttach(v.net, loCloner);
@@ -124,6 +128,9 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.udp = new Udp(part(v.ip, 'ip'), part(v.icmp, 'icmp'));
     part(v.sockets, 'sockets').udp = v.udp;
   }),
+  s('in_gif_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.gif = new InGif(part(v.ip, 'ip'));
+  }),
   s('if_attachdomain', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_SECOND, (v) => {
     for (const ifp of v.net.ifnets) for (const d of v.net.domains) ifp.afdata[d.af] ??= d.ifattach(ifp);
     if (v.net.loif !== null) ifUp(v.net.loif);
@@ -137,6 +144,10 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_if_return', SI_SUB_VNET_DONE, SI_ORDER_ANY, (v) => {
     v.sockets?.closeAll();
     vnetIfReturn(v.net);
+  }),
+  s('in_gif_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.gif?.destroy();
+    v.gif = null;
   }),
   s('rip_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     if (v.sockets !== null) v.sockets.raw = null;
@@ -175,6 +186,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.sockets = null;
   }),
   s('vnet_tun_uninit', SI_SUB_PROTO_IF, SI_ORDER_ANY, uncloners(tunCloner, tapCloner, vmnetCloner)),
+  s('vnet_gif_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(gifCloner)),
   s('vnet_bridge_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(bridgeCloner)),
   s('vnet_epair_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(epairCloner)),
   s('vnet_vlan_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(vlanCloner)),
