@@ -34,8 +34,9 @@ export function createProgram(io: CliIo, version: string): Command {
   const program = new Command('netloom')
     .description('Network stacks of FreeBSD\'s kind as a program: labs of isolated stacks, without root.')
     .version(version)
-    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text), outputError: (text, write) => write(text.replace(/^error: /, 'netloom: ')) })
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .enablePositionalOptions()
     .exitOverride();
   program.addHelpText('after', '\nExamples:\n  $ netloom quickstart\n  $ netloom up lab.yaml && netloom graph\n  $ netloom exec r1 ping -c 3 10.0.0.2\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 no daemon, 4 problems in the lab file; exec and capture end as the tool did.');
   addDaemonCommands(program, io, socketOf);
@@ -43,10 +44,14 @@ export function createProgram(io: CliIo, version: string): Command {
   addRunCommands(program, io, socketOf);
   addToolCommands(program, io);
   addShellCommands(program, io, socketOf);
-  // Subcommands print and fail like the program.
-  const settle = (command: Command): void => command.commands.forEach((sub) => settle(sub.copyInheritedSettings(command)));
-  settle(program);
+  settle(program, 'netloom');
   return program;
+}
+
+/** Subcommands print and fail like the program, and say where help is. */
+function settle(command: Command, path: string): void {
+  command.showHelpAfterError(`("${path} --help" tells more)`);
+  for (const sub of command.commands) settle(sub.copyInheritedSettings(command), `${path} ${sub.name()}`);
 }
 
 type SocketOf = (options: SocketOption) => string;
@@ -98,7 +103,7 @@ function positive(text: string): string {
 
 function addRunCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
   const exec = program.command('exec').summary('run a command in a vnet').argument('<vnet>', 'its name ("host": outside all jails)').argument('<command...>', 'a tool, or a program of this machine whose tools then address that vnet').addOption(socketOption())
-    .description('Run a tool inside a vnet, or a program of this machine for which the tools address that vnet.').passThroughOptions().enablePositionalOptions();
+    .description('Run a tool inside a vnet, or a program of this machine for which the tools address that vnet.').passThroughOptions();
   examples(exec, 'netloom exec r1 ifconfig -a', 'netloom exec r1 ping -c 3 10.0.0.2', 'netloom exec r1 sh')
     .action(async (vnet: string, command: string[], options: SocketOption) => (await import('./run-commands.js')).exec(vnet, command, socketOf(options), io));
 
@@ -126,7 +131,7 @@ function addToolCommands(program: Command, io: CliIo): void {
 function addShellCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
   const completion = program.command('completion').summary('print a completion script').argument('<shell>', 'bash, zsh or fish').description('Print a completion script for your shell.');
   examples(completion, 'source <(netloom completion bash)', 'netloom completion fish > ~/.config/fish/completions/netloom.fish').action((shell: string) => {
-    if (!(SHELLS as readonly string[]).includes(shell)) completion.error(`error: there is no completion for "${shell}" (there is: ${SHELLS.join(', ')})`);
+    if (!(SHELLS as readonly string[]).includes(shell)) completion.error(`netloom: there is no completion for "${shell}" (there is: ${SHELLS.join(', ')})`);
     io.out(completionScript(program, shell as Shell));
   });
   program.command('names', { hidden: true }).argument('<kind>').argument('[vnet]').addOption(socketOption()).action(async (kind: string, vnet: string | undefined, options: SocketOption) => {

@@ -1,11 +1,19 @@
 /**
- * attachments.ts — taps of vnets bound to devices of the host.
+ * attachments.ts — which taps of vnets are bound to which devices of the host.
  *
- * Not here: the device (tap/tap-port.ts), the interface (core/src/net/tap.ts).
+ * Theory of operation. `netloom attach` and the lab file's `host:` bind a tap, wherever it is at that moment; it stays bound when it moves to
+ * another vnet or is renamed, and is let go when either side goes away. The device's driver is loaded with the first binding,
+ * so a daemon without taps needs no native library.
+ *
+ * Invariant: a device is bound once, a tap to one device.
  */
-import type { Kernel } from '@netloom/core';
+import type { Ifnet, Kernel } from '@netloom/core';
+import { strerror, tapOf } from '@netloom/core';
 import type { Logger } from 'pino';
+import { HOST_VNET } from '../lab/lab-model.js';
 import type { HostLoop } from '../loop.js';
+import type { TapPort } from '../tap/tap-port.js';
+import { TapLink } from './tap-link.js';
 
 export interface Attachment {
   readonly vnet: string;
@@ -17,6 +25,7 @@ export class Attachments {
   private readonly kernel: Kernel;
   private readonly loop: HostLoop;
   private readonly log: Logger;
+  private readonly links = new Set<TapLink>();
 
   constructor(kernel: Kernel, loop: HostLoop, log: Logger) {
     this.kernel = kernel;
@@ -25,18 +34,62 @@ export class Attachments {
   }
 
   list(): Attachment[] {
-    return [];
+    return [...this.links].map((link) => ({ vnet: this.vnetNameOf(link.ifp), interface: link.ifp.xname, device: link.port.name }));
   }
 
-  attach(vnet: string, ifname: string, device: string): Promise<string | null> {
-    return Promise.resolve(`cannot bind ${vnet}:${ifname} to "${device}": taps are not built in`);
+  /** Binds a tap to a device. Resolves with null, or with what is wrong and what to do. */
+  async attach(vnet: string, ifname: string, device: string): Promise<string | null> {
+    const found = this.find(vnet, ifname);
+    if (typeof found === 'string') return found;
+    const tap = tapOf(found);
+    if (tap === null) return `${vnet}:${ifname} is not a tap; make one with "ifconfig tap create"`;
+    if (tap.isOpen) return `${vnet}:${ifname} is open already; "netloom ps --json" shows who has it`;
+    let port: TapPort;
+    try {
+      const { openTapPort } = await import('../tap/tap-port.js');
+      port = openTapPort({ name: device, vnetHdr: true, up: process.getuid?.() === 0 });
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+    const link = new TapLink(this.kernel, this.loop, found, port, (closed, reason) => this.closed(closed, reason));
+    const error = this.kernel.call(this.loop.enter(), () => tap.attach(link));
+    if (error !== 0) {
+      await port.close();
+      return `cannot open ${vnet}:${ifname}: ${strerror(error)}`;
+    }
+    this.links.add(link);
+    return null;
   }
 
-  detach(vnet: string, ifname: string): Promise<string | null> {
-    return Promise.resolve(`${vnet}:${ifname} is not bound to a device`);
+  /** Lets a tap's device go. Resolves with null, or with what is wrong. */
+  async detach(vnet: string, ifname: string): Promise<string | null> {
+    const found = this.find(vnet, ifname);
+    if (typeof found === 'string') return found;
+    const link = [...this.links].find((l) => l.ifp === found);
+    if (link === undefined) return `${vnet}:${ifname} is not bound to a device ("netloom ps --json" lists what is)`;
+    await link.close();
+    return null;
   }
 
-  close(): Promise<void> {
-    return Promise.resolve();
+  async close(): Promise<void> {
+    await Promise.all([...this.links].map((link) => link.close()));
+  }
+
+  private closed(link: TapLink, reason: Error | null): void {
+    this.links.delete(link);
+    if (reason !== null) this.log.warn({ device: link.port.name, err: reason }, 'a device went away');
+  }
+
+  private find(vnet: string, ifname: string): Ifnet | string {
+    const root = this.kernel.prisons.prison0;
+    const prison = vnet === HOST_VNET ? root : this.kernel.prisons.find(root, vnet);
+    if (prison === null) return `there is no vnet "${vnet}" ("netloom ps" lists them)`;
+    return prison.vnet.net.ifunit(ifname) ?? `vnet "${vnet}" has no interface "${ifname}" (it has: ${prison.vnet.net.ifnets.map((i) => i.xname).join(', ')})`;
+  }
+
+  private vnetNameOf(ifp: Ifnet): string {
+    const root = this.kernel.prisons.prison0;
+    const owner = root.descendants().find((prison) => prison.ownsVnet && prison.vnet.net === ifp.net);
+    return owner === undefined ? HOST_VNET : owner.nameFrom(root);
   }
 }

@@ -13,32 +13,10 @@ import { open, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { HostFile } from '@netloom/userland';
 import { HostError } from '@netloom/userland';
-
-/** strerror(3)'s text for what a file or a program can fail with. Node's own texts are libuv's, in other words. */
-const TEXTS: Readonly<Record<string, string>> = Object.freeze({
-  EACCES: 'Permission denied',
-  EEXIST: 'File exists',
-  EFBIG: 'File too large',
-  EIO: 'Input/output error',
-  EISDIR: 'Is a directory',
-  ELOOP: 'Too many levels of symbolic links',
-  EMFILE: 'Too many open files',
-  ENAMETOOLONG: 'File name too long',
-  ENFILE: 'Too many open files in system',
-  ENOENT: 'No such file or directory',
-  ENOEXEC: 'Exec format error',
-  ENOSPC: 'No space left on device',
-  ENOTDIR: 'Not a directory',
-  ENOTSUP: 'Operation not supported',
-  ENXIO: 'Device not configured',
-  EPERM: 'Operation not permitted',
-  EROFS: 'Read-only file system',
-  ETXTBSY: 'Text file busy',
-  E2BIG: 'Argument list too long',
-});
+import { errnoText } from './errno-text.js';
 
 export function hostError(code: string): HostError {
-  return new HostError(code, TEXTS[code] ?? `Unknown error: ${code}`);
+  return new HostError(code, errnoText(code));
 }
 
 function toHostError(error: unknown): HostError {

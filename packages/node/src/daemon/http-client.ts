@@ -4,7 +4,7 @@
  * One request per connection; failures come back as DaemonError with the daemon's words, or as DaemonUnreachable with the path and the remedy.
  */
 import { request } from 'node:http';
-import { hostError } from './host-files.js';
+import { errnoText } from './errno-text.js';
 
 /** Nobody answers at the socket. */
 export class DaemonUnreachable extends Error {
@@ -12,7 +12,7 @@ export class DaemonUnreachable extends Error {
   readonly code: string;
 
   constructor(path: string, code: string) {
-    super(`cannot reach the Netloom daemon at ${path}: ${code === 'ECONNREFUSED' ? 'Connection refused' : hostError(code).message} (start it with "netloom daemon" or "netloom up LAB.yaml", or let NETLOOM_SOCKET name its socket)`);
+    super(`cannot reach the Netloom daemon at ${path}: ${errnoText(code)} (start it with "netloom daemon" or "netloom up LAB.yaml", or let NETLOOM_SOCKET name its socket)`);
     this.code = code;
   }
 }

@@ -11,7 +11,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
-import type { ErrorObject } from 'ajv';
+import type { ErrorObject, ValidateFunction } from 'ajv';
 import { LineCounter, isMap, isNode, isPair, isScalar, parseDocument } from 'yaml';
 import type { Document } from 'yaml';
 import { checkLab } from './lab-check.js';
@@ -47,8 +47,13 @@ interface SchemaNode {
 
 export const labSchema: SchemaNode = JSON.parse(readFileSync(new URL('../../schema/lab.schema.json', import.meta.url), 'utf8')) as SchemaNode;
 
-const ajv = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true, keywords: ['x-expects', 'x-name'], strictTypes: false });
-const validate = ajv.compile(labSchema);
+/** Compiled when the first lab is read: most commands read none. */
+let compiled: ValidateFunction | null = null;
+
+function validator(): ValidateFunction {
+  compiled ??= new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true, keywords: ['x-expects', 'x-name'], strictTypes: false }).compile(labSchema);
+  return compiled;
+}
 
 export function readLab(file: string, text: string): LabFile {
   const lines = new LineCounter();
@@ -56,6 +61,7 @@ export function readLab(file: string, text: string): LabFile {
   const locate = (path: LabPath): { line: number; column: number } => position(lines, offsetOf(doc, path));
   const problems: LabProblem[] = [...doc.errors, ...doc.warnings].map((e) => ({ ...position(lines, e.pos[0]), message: firstLine(e.message), remedy: 'correct the YAML' }));
   const value: unknown = problems.length === 0 ? doc.toJS() : null;
+  const validate = validator();
   if (problems.length === 0 && !validate(value)) problems.push(...schemaProblems(doc, lines, validate.errors ?? []));
   if (problems.length === 0) {
     for (const { path, message, remedy } of checkLab(value as Lab)) problems.push({ ...locate(path), message, remedy });

@@ -1,0 +1,31 @@
+/**
+ * errno-text.ts — strerror(3)'s text for what a file, a program or a socket of the host can fail with. Node's own texts are libuv's, in other words.
+ */
+const TEXTS: Readonly<Record<string, string>> = Object.freeze({
+  E2BIG: 'Argument list too long',
+  EACCES: 'Permission denied',
+  ECONNREFUSED: 'Connection refused',
+  EEXIST: 'File exists',
+  EFBIG: 'File too large',
+  EIO: 'Input/output error',
+  EISDIR: 'Is a directory',
+  ELOOP: 'Too many levels of symbolic links',
+  EMFILE: 'Too many open files',
+  ENAMETOOLONG: 'File name too long',
+  ENFILE: 'Too many open files in system',
+  ENOENT: 'No such file or directory',
+  ENOEXEC: 'Exec format error',
+  ENOSPC: 'No space left on device',
+  ENOTDIR: 'Not a directory',
+  ENOTSOCK: 'Socket operation on non-socket',
+  ENOTSUP: 'Operation not supported',
+  ENXIO: 'Device not configured',
+  EPERM: 'Operation not permitted',
+  EROFS: 'Read-only file system',
+  ETXTBSY: 'Text file busy',
+});
+
+/** `code` as Node names it: 'ENOENT'. */
+export function errnoText(code: string): string {
+  return TEXTS[code] ?? `Unknown error: ${code}`;
+}
