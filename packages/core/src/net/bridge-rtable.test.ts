@@ -1,3 +1,6 @@
+/**
+ * bridge-rtable.test.ts — the learning table against a Map, by random operations.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BridgeRtable, IFBAF_DYNAMIC, IFBAF_STATIC } from './bridge-rtable.js';

@@ -1,3 +1,6 @@
+/**
+ * bridge.test.ts — a bridge in virtual time: who gets which frame, what is learned, what members and parameters do.
+ */
 import { describe, expect, it } from 'vitest';
 import { EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC, EOPNOTSUPP, EPERM } from '../base/errno.js';
 import { GSO_UDP_L4, M_VLANTAG, PacketPool } from '../mbuf/packet-buffer.js';

@@ -1,3 +1,6 @@
+/**
+ * lo.test.ts — the loopback interface.
+ */
 import { describe, expect, it } from 'vitest';
 import { EAFNOSUPPORT, EINVAL } from '../base/errno.js';
 import { CSUM_IP_VALID, CSUM_L4, CSUM_L4_VALID, GSO_UDP_L4, M_LOOP, M_VLANTAG } from '../mbuf/packet-buffer.js';

@@ -1,3 +1,6 @@
+/**
+ * offload.test.ts — super-segments cut and checksums finished, checked with arithmetic of their own.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CSUM_IP, CSUM_L4, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, PacketPool } from '../mbuf/packet-buffer.js';

@@ -1,3 +1,6 @@
+/**
+ * tap.test.ts — tap, vmnet and tun with a program outside that is an object of the test.
+ */
 import { describe, expect, it } from 'vitest';
 import { EBUSY, EEXIST, EHOSTDOWN, ENOBUFS, ENXIO } from '../base/errno.js';
 import { CSUM_L4, GSO_UDP_L4, M_VLANTAG } from '../mbuf/packet-buffer.js';

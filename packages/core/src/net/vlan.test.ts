@@ -1,3 +1,6 @@
+/**
+ * vlan.test.ts — vlans over a cable between two vnets: tags, creation, errors, and what follows the parent.
+ */
 import { describe, expect, it } from 'vitest';
 import { EBUSY, EEXIST, EINVAL, ENETDOWN, ENOENT, ENXIO, EPERM, EPROTONOSUPPORT } from '../base/errno.js';
 import { M_PROMISC, M_VLANTAG } from '../mbuf/packet-buffer.js';
@@ -172,7 +175,7 @@ describe('vlan frames', () => {
   });
 
   it.each([
-    ['not configured', (p: Pair, v5: Ifnet) => vlanUnconfig(v5), ENETDOWN], ['parent down', (p: Pair) => ifDown(p.a), ENETDOWN],
+    ['not configured', (_p: Pair, v5: Ifnet) => vlanUnconfig(v5), ENETDOWN], ['parent down', (p: Pair) => ifDown(p.a), ENETDOWN],
   ])('%s: refused', (_what, act, error) => {
     const p = new Pair();
     const v5 = p.vlan(p.v, p.a, 5);
