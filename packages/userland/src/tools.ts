@@ -11,20 +11,36 @@
  * Deliberately not here: the tools themselves, one file each beside this one.
  */
 import { arp } from './arp.js';
+import { ifconfig } from './ifconfig/ifconfig.js';
+import { jail } from './jail/jail.js';
+import { jexec } from './jexec.js';
+import { jls } from './jls.js';
+import { kldload, kldstat, kldunload } from './kld.js';
 import { nc } from './nc/nc.js';
 import { netstat } from './netstat/netstat.js';
 import { ping } from './ping/ping.js';
 import type { Tool } from './proc.js';
 import { route } from './route/route.js';
+import { setfib } from './setfib.js';
+import { sysctl } from './sysctl/sysctl.js';
 import { tcpdump } from './tcpdump/tcpdump.js';
 
 export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   arp: { summary: 'show and change IPv4 neighbours', main: arp },
+  ifconfig: { summary: 'show and configure network interfaces', main: ifconfig },
+  jail: { summary: 'start, change and stop jails', main: jail },
+  jexec: { summary: 'run a command in a jail', main: jexec },
+  jls: { summary: 'list jails', main: jls },
+  kldload: { summary: 'answer for kernel modules: everything is built in', main: kldload },
+  kldstat: { summary: 'show what the kernel has built in', main: kldstat },
+  kldunload: { summary: 'refuse to unload what is built in', main: kldunload },
   nc: { summary: 'send and receive UDP datagrams', main: nc },
   netstat: { summary: 'show routes, interfaces, sockets and protocol statistics', main: netstat },
   ping: { summary: 'ask an IPv4 host whether it is there', main: ping },
   ping6: { summary: 'ask an IPv6 host whether it is there', main: ping },
   route: { summary: 'show and change the routing tables', main: route },
+  setfib: { summary: 'run a command with another routing table', main: setfib },
+  sysctl: { summary: 'show and set tunables', main: sysctl },
   tcpdump: { summary: 'show, save and read packets', main: tcpdump },
 });
 

@@ -1,0 +1,78 @@
+/**
+ * json.ts — `ifconfig --json`: an interface as an object.
+ *
+ * Ours, not FreeBSD's. Keys are the words of the text form; a key whose text line is absent is absent. Numbers are numbers, flags lists of
+ * names. `packets`… are the counters netstat -i shows.
+ */
+import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, gifTunnel } from '@netloom/core';
+import type { Ifnet } from '@netloom/core';
+import { ip4Format, macFormat } from '@netloom/core/wire';
+import { inetAddrs } from './af-inet.js';
+import { isEtherLike } from './af-link.js';
+import { memberFlagNames } from './bridge-status.js';
+import { CAP_NAMES } from './capabilities.js';
+import { shownGroups } from './group.js';
+import { FLAG_NAMES, driverName } from './status.js';
+import { shownVlan } from './vlan.js';
+
+type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+function names(value: number, table: readonly string[]): string[] {
+  return table.filter((_, i) => ((value >>> i) & 1) === 1);
+}
+
+function addressesJson(ifp: Ifnet): Json {
+  return inetAddrs(ifp).map((ia) => ({
+    family: 'inet',
+    address: ip4Format(ia.addr),
+    prefixlen: ia.plen,
+    netmask: ip4Format(ia.mask),
+    ...((ifp.flags & IFF_POINTOPOINT) !== 0 && ia.dstaddr !== null ? { destination: ip4Format(ia.dstaddr) } : {}),
+    ...((ifp.flags & IFF_BROADCAST) !== 0 && ia.broadcast !== null ? { broadcast: ip4Format(ia.broadcast) } : {}),
+    ...(ia.vhid !== 0 ? { vhid: ia.vhid } : {}),
+  }));
+}
+
+function bridgeJson(ifp: Ifnet): { readonly bridge?: Json } {
+  const params = bridgeParams(ifp);
+  if (params === null) return {};
+  const { priority, helloTime, fwdDelay, maxAge, holdCount, proto, maxAddr, timeout } = params;
+  const members = (bridgeMembers(ifp) ?? []).map((m) => ({
+    name: m.name, flags: memberFlagNames(m.flags), ifmaxaddr: m.addrMax, addresses: m.addrCount, port: m.port, priority: m.priority, pathcost: m.pathCost,
+  }));
+  return { bridge: { priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, members } };
+}
+
+function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
+  const tunnel = gifTunnel(ifp);
+  const vlan = shownVlan(ifp);
+  const media = ifp.driver.media?.(ifp) ?? null;
+  return {
+    ...(tunnel === null ? {} : { tunnel: { source: ip4Format(tunnel.src), destination: ip4Format(tunnel.dst) } }),
+    ...bridgeJson(ifp),
+    ...(vlan === null ? {} : { vlan: { vlan: vlan.tag, vlanproto: vlan.proto, vlanpcp: vlan.pcp, parent: vlan.parent } }),
+    ...(media === null ? {} : { media: media.media, status: media.active ? 'active' : 'no carrier' }),
+  };
+}
+
+/** One element of the array. */
+export function interfaceJson(ifp: Ifnet): Json {
+  return {
+    name: ifp.xname,
+    index: ifp.index,
+    driver: driverName(ifp),
+    flags: names(ifp.flags, FLAG_NAMES),
+    metric: ifp.metric,
+    mtu: ifp.mtu,
+    ...(ifp.description === null ? {} : { description: ifp.description }),
+    options: names(ifp.capenable, CAP_NAMES),
+    ...(isEtherLike(ifp) ? { ether: macFormat(ifp.lladdr) } : {}),
+    ...(ifp.type === IFT_ETHER && ifp.pcp >= 0 ? { pcp: ifp.pcp } : {}),
+    addresses: addressesJson(ifp),
+    groups: shownGroups(ifp),
+    fib: ifp.fib,
+    ...kindJson(ifp),
+    packets: { in: ifp.data.ipackets, out: ifp.data.opackets, ierrors: ifp.data.ierrors, oerrors: ifp.data.oerrors, oqdrops: ifp.data.oqdrops },
+    bytes: { in: ifp.data.ibytes, out: ifp.data.obytes },
+  };
+}
