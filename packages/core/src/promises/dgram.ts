@@ -4,7 +4,7 @@
  *
  * This folder is the only place in core where a Promise is legal: the stack below never waits. Addresses are texts here.
  */
-import { EAFNOSUPPORT, EAGAIN, EINVAL, ESHUTDOWN } from '../base/errno.js';
+import { EAFNOSUPPORT, EAGAIN, EINVAL } from '../base/errno.js';
 import { PF_INET, SOCK_DGRAM } from '../socket/socket-type.js';
 import type { RecvInfo, Socket } from '../socket/socket.js';
 import type { Vnet } from '../vnet/vnet.js';
@@ -104,7 +104,6 @@ export class Dgram implements AsyncIterable<Datagram> {
 
 /** Opens a UDP socket in `vnet`; throws NetError. */
 export function dgram(vnet: Vnet, options: DgramOptions = {}): Dgram {
-  if (vnet.sockets === null) throw new NetError(ESHUTDOWN, 'socket');
   const { error, so } = vnet.sockets.socket(PF_INET, SOCK_DGRAM);
   if (so === null) throw new NetError(error === 0 ? EAFNOSUPPORT : error, 'socket');
   const bound = so.bind(options.address === undefined ? 0 : parse(options.address), options.port ?? 0);

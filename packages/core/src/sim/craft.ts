@@ -13,7 +13,9 @@ import { IPPROTO_ICMP, IPPROTO_UDP } from '../wire/ipproto.js';
 import { UDP_HDR_LEN, UDP_SUM, udpEmit } from '../wire/udp.js';
 
 const mac = (text: string): Uint8Array => macParse(text) ?? fail(`not a MAC address: ${text}`);
-const ip = (text: string): number => ip4Parse(text) ?? fail(`not an IPv4 address: ${text}`);
+
+/** The number of a dotted quad; throws for anything else. */
+export const ip4 = (text: string): number => ip4Parse(text) ?? fail(`not an IPv4 address: ${text}`);
 
 function fail(message: string): never {
   throw new Error(message);
@@ -56,7 +58,7 @@ export function craftArp(link: CraftLink, op: number, sha: string, spa: string, 
   const body = new Uint8Array(28);
   const s = mac(sha);
   const t = mac(tha);
-  arpEmit(new DataView(body.buffer), 0, op, macHi(s), macLo(s), ip(spa), macHi(t), macLo(t), ip(tpa));
+  arpEmit(new DataView(body.buffer), 0, op, macHi(s), macLo(s), ip4(spa), macHi(t), macLo(t), ip4(tpa));
   return craftEther(link, ETHERTYPE_ARP, body);
 }
 
@@ -67,7 +69,7 @@ export function craftIp(link: CraftLink, h: CraftIp, payload: Uint8Array): Uint8
   const out = new Uint8Array(hl + payload.length);
   out.set(options, IP4_HDR_LEN);
   out.set(payload, hl);
-  ip4Emit(new DataView(out.buffer), 0, hl, h.tos ?? 0, out.length, h.id ?? 1, h.off ?? 0, h.ttl ?? 64, h.proto ?? IPPROTO_ICMP, ip(h.src), ip(h.dst));
+  ip4Emit(new DataView(out.buffer), 0, hl, h.tos ?? 0, out.length, h.id ?? 1, h.off ?? 0, h.ttl ?? 64, h.proto ?? IPPROTO_ICMP, ip4(h.src), ip4(h.dst));
   return craftEther(link, ETHERTYPE_IP, out);
 }
 
@@ -85,6 +87,6 @@ export function craftUdp(link: CraftLink, h: CraftIp, sport: number, dport: numb
   const v = new DataView(out.buffer);
   udpEmit(v, 0, sport, dport, out.length, 0);
   out.set(payload, UDP_HDR_LEN);
-  v.setUint16(UDP_SUM, inCksum4(v, 0, out.length, ip(h.src), ip(h.dst), IPPROTO_UDP) || 0xffff);
+  v.setUint16(UDP_SUM, inCksum4(v, 0, out.length, ip4(h.src), ip4(h.dst), IPPROTO_UDP) || 0xffff);
   return craftIp(link, { ...h, proto: IPPROTO_UDP }, out);
 }

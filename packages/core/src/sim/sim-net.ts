@@ -7,6 +7,7 @@
  *
  * Bounded: `run` stops after STEPS_MAX turns with an error that names the seed, so that a livelock is a failure and not a hang.
  */
+import { strerror } from '../base/errno.js';
 import type { Micros } from '../base/time.js';
 import { NEVER } from '../base/time.js';
 import { quietEnv } from '../env/env.js';
@@ -16,9 +17,13 @@ import { ifUp } from '../net/if.js';
 import { ifCloneCreate } from '../net/if-clone.js';
 import { ifVmove } from '../net/if-vmove.js';
 import type { Ifnet } from '../net/ifnet.js';
+import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
+import type { Socket } from '../socket/socket.js';
+import { PF_INET, SOCK_DGRAM, SOCK_RAW } from '../socket/socket-type.js';
 import { Kernel } from '../vnet/kernel.js';
 import type { Vnet } from '../vnet/vnet.js';
 import { ip4ParsePrefix } from '../wire/addr.js';
+import { ip4 } from './craft.js';
 import { SimLinkEnd, simLinkDefaults } from './sim-link.js';
 import type { SimLinkOptions } from './sim-link.js';
 
@@ -90,10 +95,44 @@ export class SimNet {
   /** Gives `ifp` an address: `addr(ifp, '192.0.2.1/24')`. */
   addr(vnet: Vnet, ifp: Ifnet, prefix: string): void {
     const p = ip4ParsePrefix(prefix);
-    const { inNet } = vnet;
-    if (p === null || inNet === null) throw new Error(`not an address: ${prefix}`);
-    const error = this.kernel.call(this.now, () => inAifaddr(inNet, ifp, { addr: p.addr, plen: p.len }));
+    if (p === null) throw new Error(`not an address: ${prefix}`);
+    const error = this.kernel.call(this.now, () => inAifaddr(vnet.inNet, ifp, { addr: p.addr, plen: p.len }));
     if (error !== 0) throw new Error(`${prefix} on ${ifp.xname}: errno ${error}`);
+  }
+
+  /** A cloned interface: `clone(vnet, 'bridge')`. */
+  clone(vnet: Vnet, name: string): Ifnet {
+    const { error, ifp } = this.kernel.call(this.now, () => ifCloneCreate(vnet.net, name));
+    if (ifp === null) throw new Error(`${name}: ${strerror(error)} (seed ${this.seed})`);
+    return ifp;
+  }
+
+  /** A route: `route(vnet, 'default', '192.0.2.1')`. */
+  route(vnet: Vnet, prefix: string, gateway: string): void {
+    const p = ip4ParsePrefix(prefix === 'default' ? '0.0.0.0/0' : prefix);
+    if (p === null) throw new Error(`not a prefix: ${prefix}`);
+    const flags = RTF_GATEWAY | RTF_STATIC;
+    const error = this.kernel.call(this.now, () => vnet.routes.add({ fib: 0, family: 'inet', dst: p.addr, plen: p.len, gateway: ip4(gateway), flags }));
+    if (error !== 0) throw new Error(`route ${prefix} via ${gateway}: ${strerror(error)} (seed ${this.seed})`);
+  }
+
+  /** A UDP socket, bound to `port` when it is not 0. */
+  udp(vnet: Vnet, port = 0): Socket {
+    const so = this.open(vnet, SOCK_DGRAM, 0);
+    const error = port === 0 ? 0 : so.bind(0, port);
+    if (error !== 0) throw new Error(`bind ${port}: ${strerror(error)} (seed ${this.seed})`);
+    return so;
+  }
+
+  /** A raw IP socket for protocol `proto`. */
+  raw(vnet: Vnet, proto: number): Socket {
+    return this.open(vnet, SOCK_RAW, proto);
+  }
+
+  private open(vnet: Vnet, type: number, proto: number): Socket {
+    const { error, so } = vnet.sockets.socket(PF_INET, type, proto);
+    if (so === null) throw new Error(`socket: ${strerror(error)} (seed ${this.seed})`);
+    return so;
   }
 
   /** One turn at the next deadline; false when there is none. */

@@ -21,6 +21,9 @@ export class SocketTunables {
   maxsockbuf = 2_097_152;
 }
 
+/** Outcome of socket(2). */
+export type SocketResult = { readonly error: 0; readonly so: Socket } | { readonly error: Errno; readonly so: null };
+
 interface SocketLayerView {
   readonly tun: SocketTunables;
   readonly count: number;
@@ -64,7 +67,7 @@ export class SocketLayer {
   }
 
   /** socket(2). EAFNOSUPPORT, EPROTONOSUPPORT, EPROTOTYPE, ENFILE at `kern.ipc.maxsockets`. */
-  socket(domain: number, type: number, protocol = 0, fib = 0): { readonly error: Errno; readonly so: Socket | null } {
+  socket(domain: number, type: number, protocol = 0, fib = 0): SocketResult {
     const error = this.check(domain, type, protocol);
     if (error !== 0) return { error, so: null };
     const so = new Socket(this, type, type === SOCK_RAW ? protocol : IPPROTO_UDP, fib);

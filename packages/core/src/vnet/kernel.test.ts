@@ -30,7 +30,7 @@ describe('Kernel', () => {
     const [x, y] = net.epair(a, b);
     net.addr(a, x, '192.0.2.1/24');
     net.addr(b, y, '192.0.2.2/24');
-    const so = a.sockets?.socket(PF_INET, SOCK_RAW, 1).so;
+    const so = a.sockets.socket(PF_INET, SOCK_RAW, 1).so;
     const echo = new Uint8Array(16);
     icmp4Emit(new DataView(echo.buffer), 0, 16, 8, 0, 0x10001);
     expect(so?.send(echo, addr('192.0.2.2'))).toBe(0);

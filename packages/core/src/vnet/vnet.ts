@@ -5,13 +5,13 @@
  * Theory of operation. This is the only file that sees every layer. A Vnet is built by running VNET_SYSINITS in ascending
  * (subsystem, order) and taken down by running VNET_SYSUNINITS in descending (subsystem, order); each entry makes, or
  * destroys, one part and hands it the parts below that it uses. Nothing else wires layers together, and no layer reaches
- * a part it was not given. A part is null outside its life; `part` reads one and stops the vnet if it is not there.
+ * a part it was not given. Between construction and teardown every part stands; a Vnet is handed out only then. After teardown
+ * the fields still name the parts, which are dead: they refuse what is asked of them.
  *
  * The numbers are FreeBSD's. One deviation: there ARP (SECOND) and raw IP (THIRD) are built before the routing tables and IP
  * (FOURTH), because their constructors only fill tables; here a part is given what it needs when it is made, so within
  * PROTO_DOMAIN parts are built bottom-up. Destruction has FreeBSD's order.
  */
-import { unreachable } from '../base/assert.js';
 import type { Engine } from '../kern/engine.js';
 import { VnetKern } from '../kern/vnet-kern.js';
 import {
@@ -46,15 +46,15 @@ import { SocketLayer } from '../socket/socket-layer.js';
 export class Vnet {
   readonly kern: VnetKern;
   readonly net: Net;
-  routes: RouteTables | null = null;
-  inNet: InNet | null = null;
-  ip: Ip | null = null;
-  arp: Arp | null = null;
-  icmp: Icmp | null = null;
-  gif: InGif | null = null;
-  raw: RawIp | null = null;
-  udp: Udp | null = null;
-  sockets: SocketLayer | null = null;
+  routes!: RouteTables;
+  inNet!: InNet;
+  ip!: Ip;
+  arp!: Arp;
+  icmp!: Icmp;
+  gif!: InGif;
+  raw!: RawIp;
+  udp!: Udp;
+  sockets!: SocketLayer;
   /** Why the vnet was stopped, when an invariant of it broke. */
   panic: string | null = null;
 
@@ -66,11 +66,6 @@ export class Vnet {
   get name(): string {
     return this.kern.name;
   }
-}
-
-/** A part that must stand when this is called. */
-function part<T>(p: T | null, name: string): T {
-  return p ?? unreachable(`vnet has no ${name} at this point`);
 }
 
 function cloners(...specs: IfClonerSpec[]): (v: Vnet) => void {
@@ -101,7 +96,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_tun_init', SI_SUB_PROTO_IF, SI_ORDER_ANY, cloners(tunCloner, tapCloner, vmnetCloner)),
   s('socket_vnet_init', SI_SUB_PROTO_DOMAININIT, SI_ORDER_ANY, (v) => {
     v.sockets = new SocketLayer(v.kern);
-    v.sockets.fibs = () => v.routes?.fibs ?? 1;
+    v.sockets.fibs = () => v.routes.fibs;
   }),
   s('vnet_rts_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     v.net.rtsock = new Rtsock(v.net);
@@ -111,25 +106,25 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.net.routes = v.routes;
   }),
   s('ip_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
-    v.inNet = new InNet(v.net, part(v.routes, 'routing tables'));
-    v.ip = new Ip(v.inNet, part(v.routes, 'routing tables'));
+    v.inNet = new InNet(v.net, v.routes);
+    v.ip = new Ip(v.inNet, v.routes);
   }),
   s('vnet_arp_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
-    v.arp = new Arp(part(v.ip, 'ip'));
+    v.arp = new Arp(v.ip);
   }),
   s('icmp_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
-    v.icmp = new Icmp(part(v.ip, 'ip'));
+    v.icmp = new Icmp(v.ip);
   }),
   s('rip_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
-    v.raw = new RawIp(part(v.ip, 'ip'));
-    part(v.sockets, 'sockets').raw = v.raw;
+    v.raw = new RawIp(v.ip);
+    v.sockets.raw = v.raw;
   }),
   s('udp_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
-    v.udp = new Udp(part(v.ip, 'ip'), part(v.icmp, 'icmp'));
-    part(v.sockets, 'sockets').udp = v.udp;
+    v.udp = new Udp(v.ip, v.icmp);
+    v.sockets.udp = v.udp;
   }),
   s('in_gif_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
-    v.gif = new InGif(part(v.ip, 'ip'));
+    v.gif = new InGif(v.ip);
   }),
   s('if_attachdomain', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_SECOND, (v) => {
     for (const ifp of v.net.ifnets) for (const d of v.net.domains) ifp.afdata[d.af] ??= d.ifattach(ifp);
@@ -142,48 +137,40 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
 /** Destructors. Same place: in the reverse of this order. */
 const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_if_return', SI_SUB_VNET_DONE, SI_ORDER_ANY, (v) => {
-    v.sockets?.closeAll();
+    v.sockets.closeAll();
     vnetIfReturn(v.net);
   }),
   s('in_gif_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
-    v.gif?.destroy();
-    v.gif = null;
+    v.gif.destroy();
   }),
   s('rip_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
-    if (v.sockets !== null) v.sockets.raw = null;
-    v.raw?.destroy();
-    v.raw = null;
+    v.sockets.raw = null;
+    v.raw.destroy();
   }),
   s('udp_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
-    if (v.sockets !== null) v.sockets.udp = null;
-    v.udp?.destroy();
-    v.udp = null;
+    v.sockets.udp = null;
+    v.udp.destroy();
   }),
   s('icmp_bandlimit_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
-    v.icmp?.destroy();
-    v.icmp = null;
+    v.icmp.destroy();
   }),
   s('ip_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
-    for (const ifp of v.net.ifnets) v.inNet?.purgeAddrs(ifp);
-    v.ip?.destroy();
-    v.ip = null;
+    for (const ifp of v.net.ifnets) v.inNet.purgeAddrs(ifp);
+    v.ip.destroy();
   }),
   s('vnet_arp_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
-    v.arp?.destroy();
-    v.arp = null;
+    v.arp.destroy();
   }),
   s('vnet_rts_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     v.net.rtsock?.destroy();
     v.net.rtsock = null;
   }),
   s('rtables_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FIRST, (v) => {
-    v.routes?.destroy();
+    v.routes.destroy();
     v.net.routes = null;
-    v.routes = null;
   }),
   s('socket_vnet_uninit', SI_SUB_PROTO_DOMAININIT, SI_ORDER_ANY, (v) => {
-    v.sockets?.destroy();
-    v.sockets = null;
+    v.sockets.destroy();
   }),
   s('vnet_tun_uninit', SI_SUB_PROTO_IF, SI_ORDER_ANY, uncloners(tunCloner, tapCloner, vmnetCloner)),
   s('vnet_gif_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(gifCloner)),
@@ -195,8 +182,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     uncloners(loCloner)(v);
   }),
   s('vnet_if_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
-    v.inNet?.destroy();
-    v.inNet = null;
+    v.inNet.destroy();
   }),
 ];
 
