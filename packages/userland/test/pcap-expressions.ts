@@ -167,7 +167,7 @@ class ExpressionWriter {
   }
 
   private index(depth: number): string {
-    return depth > 1 && this.prng.below(6) === 0 ? `${this.pick(['ip[0] & 7', '(tcp[12] & 0xf0) >> 2', 'ip[8]'])}` : String(this.prng.below(20));
+    return depth > 1 && this.prng.below(6) === 0 ? `${this.pick(['ip[0] & 7', '(tcp[12] & 0xf0) >> 2', 'ip[8]'])}` : String(this.pick([0, 2, 6, 8, 9, 12, 13]));
   }
 }
 

@@ -20,7 +20,9 @@ import { EXPRESSIONS, MISTAKES, randomExpressions } from './pcap-expressions.js'
 import type { FrameLink } from './pcap-frames.js';
 import { brokenFrames, wholeFrames } from './pcap-frames.js';
 
-const LACKS = spawnSync('tcpdump', ['--version']).error === undefined ? null : 'tcpdump is not installed';
+/** System programs may be where a user's PATH does not lead. */
+const SPAWN = { encoding: 'utf8', env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` } } as const;
+const LACKS = spawnSync('tcpdump', ['--version'], SPAWN).error === undefined ? null : 'tcpdump is not installed';
 const REQUIRED = process.env['NETLOOM_REQUIRE_PEERS'] === '1';
 const LINKS: readonly (readonly [FrameLink, linktype: number, inFiles: number])[] = [['ethernet', 1, 1], ['raw', 12, 101], ['null', 0, 0]];
 /** What libpcap finds out while it optimizes, and so not always. */
@@ -42,7 +44,7 @@ type Compiled = { readonly program: BpfProgram; readonly error: null } | { reado
 
 /** What tcpdump makes of `text` for an empty capture file of this link type. */
 function tcpdump(link: FrameLink, text: string, ...options: readonly string[]): Compiled {
-  const ran = spawnSync('tcpdump', [...options, '-ddd', '-r', join(folder, link), '--', text], { encoding: 'utf8' });
+  const ran = spawnSync('tcpdump', [...options, '-ddd', '-r', join(folder, link), '--', text], SPAWN);
   if (ran.status !== 0) return { program: null, error: ran.stderr.replace(/^reading from file.*\n/, '').replace(/^tcpdump: /, '').trimEnd() };
   const rows = ran.stdout.trim().split('\n').slice(1).map((row) => row.split(' ').map(Number));
   return { program: new BpfProgram(rows.map(([code = 0, jt = 0, jf = 0, k = 0]) => [code, jt, jf, k])), error: null };
@@ -76,7 +78,7 @@ function peerTest(name: string, body: () => void): void {
 }
 
 describe.each(LINKS)('%s', (link, linktype) => {
-  const whole = wholeFrames(link, 800, 7);
+  const whole = wholeFrames(link, 500, 7);
   const broken = brokenFrames(whole, 9);
 
   /** Where ours and theirs part: '' when they do not. `strict`: only the optimized program counts on whole frames. */
@@ -109,7 +111,7 @@ describe.each(LINKS)('%s', (link, linktype) => {
   });
 
   peerTest('random expressions (seed 5)', () => {
-    expect(randomExpressions(200, 5 + linktype).map((text) => [text, difference(text, false)]).filter(([, found]) => found !== '')).toEqual([]);
+    expect(randomExpressions(200, 5).map((text) => [text, difference(text, false)]).filter(([, found]) => found !== '')).toEqual([]);
   });
 });
 
