@@ -4,45 +4,38 @@
  * The peer does the same work (copy, learn, look up, hand on) in plain C, without a stack around it.
  */
 import { performance } from 'node:perf_hooks';
-import { Kernel, bridgeAdd, ifCloneCreate, ifTransmit, ifUp, quietEnv } from '@netloom/core';
+import { bridgeAdd, ifTransmit } from '@netloom/core';
+import { SimNet } from '@netloom/core/sim';
 import { cPeer } from './c-peer.mjs';
 
 const COUNT = 1_000_000;
 const BATCH = 64;
 
+/** @param {number} hosts stations behind the far port */
 function forward(hosts) {
-  const kernel = new Kernel(quietEnv(2));
-  const net = kernel.vnet0.net;
-  const { near, far } = kernel.call(0, () => {
-    const bridge = ifCloneCreate(net, 'bridge').ifp;
-    const ends = [0, 1].map(() => ifCloneCreate(net, 'epair').ifp);
-    for (const a of ends) bridgeAdd(bridge, a.xname);
-    const twins = ends.map((a) => net.ifunit(a.xname.replace(/a$/, 'b')));
-    for (const ifp of [bridge, ...ends, ...twins]) ifUp(ifp);
-    return { near: twins[0], far: twins[1] };
+  const net = new SimNet(2);
+  const { kernel } = net;
+  const vnet = kernel.vnet0;
+  const bridge = net.clone(vnet, 'bridge');
+  const [near, nearPort] = net.epair(vnet, vnet);
+  const [far, farPort] = net.epair(vnet, vnet);
+  kernel.call(0, () => {
+    bridgeAdd(bridge, nearPort.xname);
+    bridgeAdd(bridge, farPort.xname);
   });
+  net.up(bridge);
   kernel.settle();
   let arrived = 0;
   far.input = (_ifp, m) => {
     arrived++;
     m.free();
   };
-  const pool = kernel.engine.pool;
-  const teach = (ifp, last) => {
-    const m = pool.alloc(64);
-    frame(m, 0xffff, 0xffffffff, 0x0280, last);
-    ifTransmit(ifp, m);
-  };
-  for (let h = 0; h < hosts; h++) teach(far, h);
+  for (let h = 0; h < hosts; h++) send(far, kernel.engine.pool, 0xffff, 0xffffffff, 0x0280, h);
   kernel.settle();
   arrived = 0;
   const t0 = performance.now();
   for (let sent = 0; sent < COUNT; sent += BATCH) {
-    for (let i = 0; i < BATCH; i++) {
-      const m = pool.alloc(64);
-      frame(m, 0x0280, (sent + i) % hosts, 0x0200, i);
-      ifTransmit(near, m);
-    }
+    for (let i = 0; i < BATCH; i++) send(near, kernel.engine.pool, 0x0280, (sent + i) % hosts, 0x0200, i);
     kernel.settle();
   }
   const us = (performance.now() - t0) * 1_000;
@@ -51,7 +44,14 @@ function forward(hosts) {
   return COUNT / us;
 }
 
-function frame(m, dhi, dlo, shi, slo) {
+/**
+ * A 64-byte frame out of `ifp`; addresses as (first two bytes, last four).
+ * @param {import('@netloom/core').Ifnet} ifp @param {import('@netloom/core').PacketPool} pool
+ * @param {number} dhi @param {number} dlo @param {number} shi @param {number} slo
+ */
+function send(ifp, pool, dhi, dlo, shi, slo) {
+  const m = pool.alloc(64);
+  if (m === null) throw new Error('no packet to be had');
   const v = m.view;
   v.setUint16(m.off, dhi);
   v.setUint32(m.off + 2, dlo);
@@ -59,6 +59,7 @@ function frame(m, dhi, dlo, shi, slo) {
   v.setUint32(m.off + 8, slo);
   v.setUint16(m.off + 12, 0x88b5);
   for (let i = 14; i < 62; i += 4) v.setUint32(m.off + i, 0);
+  ifTransmit(ifp, m);
 }
 
 const peer = cPeer('plain C', 'bridge.c', ['2000000']);

@@ -28,7 +28,7 @@ for (const word of ['warp', 'weft', 'shuttle']) {
   net.run(1_000);
   await new Promise(setImmediate); // the server's loop gets its turn
   net.run(1_000);
-  const { data, address, port } = await answer;
+  const { data, address, port } = (await answer) ?? { data: new Uint8Array(0), address: '', port: 0 };
   console.log(`${address}:${port} answers ${new TextDecoder().decode(data)}`);
   answers++;
 }

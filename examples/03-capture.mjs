@@ -16,6 +16,7 @@ const [a, b] = [net.vnet('a'), net.vnet('b')];
 const [endA, endB] = net.epair(a, b);
 
 const { listener } = bpfOpen(b.net, endB.xname, {});
+if (listener === null) throw new Error('no such interface');
 net.addr(a, endA, '203.0.113.1/24');
 net.addr(b, endB, '203.0.113.2/24');
 

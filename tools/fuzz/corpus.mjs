@@ -8,7 +8,7 @@ const ip = { src: '192.0.2.2', dst: '192.0.2.1' };
 const far = { src: '192.0.2.2', dst: '198.51.100.9' };
 const words = new TextEncoder().encode('the quick brown fox jumps over the lazy dog');
 
-/** A tag in front of the ethertype. */
+/** A tag in front of the ethertype. @param {Uint8Array} frame @param {number} vid */
 function tagged(frame, vid) {
   const out = new Uint8Array(frame.length + 4);
   out.set(frame.subarray(0, 12));
@@ -37,4 +37,4 @@ export const frames = [
   craftEther(link, 0x86dd, new Uint8Array([0x60, 0, 0, 0, 0, 8, 58, 255, ...new Uint8Array(32), 128, 0, 0, 0, 0, 1, 0, 1])),
   craftEther({ ...link, dst: '01:80:c2:00:00:00' }, 38, new Uint8Array([0x42, 0x42, 3, 0, 0, 0, 0, ...new Uint8Array(31)])),
 ];
-frames.push(tagged(frames[2], 42), tagged(tagged(frames[6], 42), 7));
+for (const f of frames.slice(2, 7)) frames.push(tagged(f, 42), tagged(tagged(f, 42), 7));

@@ -10,11 +10,14 @@ import {
 import { compileFilter } from '@netloom/userland';
 import { frames } from './corpus.mjs';
 
+/** @param {Uint8Array[]} parts */
 const join = (...parts) => Uint8Array.from(parts.flatMap((p) => [...p]));
+const [arp = new Uint8Array(0), , echo = new Uint8Array(0)] = frames;
 const files = [
-  join(pcapHeader(LINKTYPE_ETHERNET), pcapRecord(1, frames[0]), pcapRecord(2, frames[2])),
-  join(pcapngSection(), pcapngInterface({ linktype: LINKTYPE_ETHERNET, name: 'x' }), pcapngPacket({ interfaceId: 0, timeUs: 1, bytes: frames[2], comment: 'c' })),
+  join(pcapHeader(LINKTYPE_ETHERNET), pcapRecord(1, arp), pcapRecord(2, echo)),
+  join(pcapngSection(), pcapngInterface({ linktype: LINKTYPE_ETHERNET, name: 'x' }), pcapngPacket({ interfaceId: 0, timeUs: 1, bytes: echo, comment: 'c' })),
 ];
+/** @param {Uint8Array} bytes */
 const latin = (bytes) => String.fromCharCode(...bytes);
 const filter = compileFilter('(icmp or udp port 7 or vlan 42) and not host 10.0.0.1 and len < 1000', { linktype: LINKTYPE_ETHERNET });
 if (!filter.ok) throw new Error(filter.error);
@@ -23,6 +26,7 @@ export const targets = [
   {
     name: 'dissect',
     corpus: frames,
+    /** @param {Uint8Array} bytes */
     run(bytes) {
       for (const linktype of [LINKTYPE_ETHERNET, LINKTYPE_RAW, LINKTYPE_NULL]) dissect(bytes, { linktype, verbose: 3, ether: true, hex: 'XX' });
     },
@@ -30,6 +34,7 @@ export const targets = [
   {
     name: 'capture-file',
     corpus: files,
+    /** @param {Uint8Array} bytes */
     run(bytes) {
       const decoder = captureDecoder(bytes);
       if (decoder === null) return;
@@ -41,6 +46,7 @@ export const targets = [
   {
     name: 'bpf-filter',
     corpus: frames,
+    /** @param {Uint8Array} bytes */
     run(bytes) {
       if (bytes.length > 0) bpfFilter(filter.program, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length, bytes.length);
     },
@@ -48,6 +54,7 @@ export const targets = [
   {
     name: 'filter-expression',
     corpus: ['host 10.0.0.1 and (tcp port 80 or udp port 53)', 'ether[0] & 1 != 0', 'vlan 5 and ip[6:2] & 0x1fff = 0', 'not arp'].map((t) => new TextEncoder().encode(t)),
+    /** @param {Uint8Array} bytes */
     run(bytes) {
       const made = compileFilter(latin(bytes.subarray(0, 200)), { linktype: LINKTYPE_ETHERNET });
       if (made.ok && !bpfValidate(made.program)) throw new Error(`an invalid program for ${JSON.stringify(latin(bytes))}`);
@@ -56,6 +63,7 @@ export const targets = [
   {
     name: 'addresses',
     corpus: ['192.0.2.1/24', '2001:db8::1', '02:00:00:00:00:01'].map((t) => new TextEncoder().encode(t)),
+    /** @param {Uint8Array} bytes */
     run(bytes) {
       const text = latin(bytes);
       ip4ParsePrefix(text);

@@ -107,6 +107,11 @@ export class SimNet {
     return ifp;
   }
 
+  /** Brings an interface up. */
+  up(ifp: Ifnet): void {
+    this.kernel.call(this.now, () => ifUp(ifp));
+  }
+
   /** A route: `route(vnet, 'default', '192.0.2.1')`. */
   route(vnet: Vnet, prefix: string, gateway: string): void {
     const p = ip4ParsePrefix(prefix === 'default' ? '0.0.0.0/0' : prefix);
