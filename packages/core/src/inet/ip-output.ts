@@ -85,7 +85,7 @@ export function ipOutput(ip: Ip, m: PacketBuffer, flags: number, opts: IpOutputO
   const dst = ip4Dst(v, m.off);
   const noRoute = findRoute(ip, m, dst, flags, opts);
   if (noRoute !== 0) return discard(m, noRoute === BLACKHOLED ? 0 : noRoute);
-  if (ip4Src(v, m.off) === 0) v.setUint32(m.off + IP4_SRC, r.ifa === null ? 0 : r.ifa.addr);
+  if (ip4Src(v, m.off) === 0) v.setUint32(m.off + IP4_SRC, sourceOf(ip, r, dst));
   if (ip4IsMulticast(dst)) return outputMulticast(ip, m, flags, opts);
   m.flags &= ~(M_BCAST | M_MCAST);
   if (r.broadcast) {
@@ -94,6 +94,12 @@ export function ipOutput(ip: Ip, m: PacketBuffer, flags: number, opts: IpOutputO
     m.flags |= M_BCAST;
   }
   return filterAndSend(ip, m, flags);
+}
+
+/** The address of ours a packet without one goes out with: to ourselves the one it goes to, else the route's. */
+function sourceOf(ip: Ip, r: OutRoute, dst: number): number {
+  if (((r.ifp as Ifnet).flags & IFF_LOOPBACK) !== 0 && ip.inNet.isLocal(dst)) return dst;
+  return r.ifa === null ? 0 : r.ifa.addr;
 }
 
 function discard(m: PacketBuffer, error: Errno): Errno {
