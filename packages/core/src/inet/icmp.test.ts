@@ -55,7 +55,7 @@ function expectStats(b: IpBench, want: Partial<IcmpStats>): void {
 }
 
 const base: IpSpec = { src: '192.0.2.2', dst: '192.0.2.1', proto: IPPROTO_ICMP };
-const message = (type: number, code: number, rest: number, payload = new Uint8Array(0), more: Partial<IpSpec> = {}): IpSpec => ({
+const message = (type: number, code: number, rest: number, payload: Uint8Array = new Uint8Array(0), more: Partial<IpSpec> = {}): IpSpec => ({
   ...base, ...more, payload: icmpBytes(type, code, rest, payload),
 });
 const inject = (w: Wire, s: IpSpec, to = ME): void => w.inject(ipFrame(to, PEER, s));

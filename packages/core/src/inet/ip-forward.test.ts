@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { snapshot } from '../kern/counters.js';
 import { GSO_UDP_L4, CSUM_L4 } from '../mbuf/packet-buffer.js';
 import { PFIL_PASS } from '../net/pfil.js';
+import type { PfilHook } from '../net/pfil.js';
 import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route/nexthop.js';
 import { IP_DF, IP_MF } from '../wire/ip4.js';
 import { IpStats } from './ip-var.js';
@@ -45,7 +46,7 @@ function expectStats(b: IpBench, want: Partial<IpStats>): void {
 
 const base: IpSpec = { src: '192.0.2.2', dst: '198.51.100.2' };
 /** Takes the packet off the short path: a filter that passes everything. */
-const passAll = { name: 'pass', check: () => PFIL_PASS } as const;
+const passAll: PfilHook = { name: 'pass', check: () => PFIL_PASS };
 
 describe.each([['short path', false], ['full path', true]])('%s', (_name, full) => {
   const go = (s: IpSpec, to = R0): { b: IpBench; w0: Wire; w1: Wire } => {
