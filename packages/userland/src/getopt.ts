@@ -2,7 +2,7 @@
  * getopt.ts — getopt(3) as the BSD tools use it: options first, clustered letters, `--` ends them.
  * Read first: getopt(3).
  *
- * Parsing stops at the first word that is not an option. An unknown letter or a missing argument yields an error text in
+ * Parsing stops at the first word that is not an option. An argument that may be left out (`::`) is what follows the letter in its word. An unknown letter or a missing argument yields an error text in
  * getopt's own words, without the tool's name; the tool prints it and its usage.
  */
 
@@ -15,7 +15,7 @@ export interface Getopt {
   readonly error: string | null;
 }
 
-/** @param spec letters, each followed by ':' when it takes an argument. @param args argv without the tool's name. */
+/** @param spec letters, each followed by ':' when it takes an argument, '::' when it may. @param args argv without the tool's name. */
 export function getopt(spec: string, args: readonly string[]): Getopt {
   const options: [string, string][] = [];
   let i = 0;
@@ -35,6 +35,10 @@ export function getopt(spec: string, args: readonly string[]): Getopt {
         continue;
       }
       const rest = word.slice(k + 1);
+      if (spec.charAt(at + 2) === ':') {
+        options.push([letter, rest]);
+        break;
+      }
       const value = rest !== '' ? rest : args[++i];
       if (value === undefined) return { options, rest: [], error: `option requires an argument -- ${letter}` };
       options.push([letter, value]);

@@ -1,65 +1,75 @@
 /**
- * icmp-text.ts — an ICMP message in ping's words.
- * Read first: ping(8); RFC 792, 1191, 1812.
+ * icmp-text.ts — an ICMP message, and the IP header it quotes, in ping's words.
+ * Read first: ping(8); RFC 792, RFC 1191.
  */
 import {
-  ICMP_ECHOREPLY, ICMP_MASKREPLY, ICMP_PARAMPROB, ICMP_REDIRECT, ICMP_ROUTERADVERT, ICMP_ROUTERSOLICIT, ICMP_SOURCEQUENCH, ICMP_TIMXCEED,
-  ICMP_TSTAMPREPLY, ICMP_UNREACH, ip4Format,
+  ICMP4_GWADDR, ICMP4_NEXTMTU, ICMP4_PPTR, ICMP_ECHO, ICMP_ECHOREPLY, ICMP_IREQ, ICMP_IREQREPLY, ICMP_MASKREPLY, ICMP_MASKREQ, ICMP_PARAMPROB,
+  ICMP_REDIRECT, ICMP_ROUTERADVERT, ICMP_ROUTERSOLICIT, ICMP_SOURCEQUENCH, ICMP_TIMXCEED, ICMP_TSTAMP, ICMP_TSTAMPREPLY, ICMP_UNREACH,
+  ICMP_UNREACH_NEEDFRAG, IP4_HDR_LEN, icmp4Code, icmp4Type, ip4Dst, ip4Format, ip4Hl, ip4Id, ip4Len, ip4Off, ip4P, ip4Src, ip4Sum, ip4Tos, ip4Ttl,
 } from '@netloom/core/wire';
 
-const UNREACH: readonly string[] = [
-  'Destination Net Unreachable', 'Destination Host Unreachable', 'Destination Protocol Unreachable', 'Destination Port Unreachable',
-  'frag needed and DF set', 'Source Route Failed', 'Destination Net Unknown', 'Destination Host Unknown', 'Source Host Isolated',
-  'Destination Net Administratively Prohibited', 'Destination Host Administratively Prohibited',
-  'Destination Net Unreachable for TOS', 'Destination Host Unreachable for TOS', 'Communication prohibited by filter',
-  'Host Precedence Violation', 'Precedence cutoff in effect',
-];
+const UNREACH: Readonly<Record<number, string>> = {
+  0: 'Destination Net Unreachable', 1: 'Destination Host Unreachable', 2: 'Destination Protocol Unreachable', 3: 'Destination Port Unreachable',
+  5: 'Source Route Failed', 13: 'Communication prohibited by filter',
+};
 
 const REDIRECT: readonly string[] = ['Redirect Network', 'Redirect Host', 'Redirect Type of Service and Network', 'Redirect Type of Service and Host'];
 
-/** @param at offset of the ICMP header. */
+const TIMXCEED: readonly string[] = ['Time to live exceeded', 'Frag reassembly time exceeded'];
+
+/** Messages that are their type and nothing else. */
+const PLAIN: ReadonlyMap<number, string> = new Map([
+  [ICMP_ECHOREPLY, 'Echo Reply'], [ICMP_ECHO, 'Echo Request'], [ICMP_TSTAMP, 'Timestamp'], [ICMP_TSTAMPREPLY, 'Timestamp Reply'],
+  [ICMP_IREQ, 'Information Request'], [ICMP_IREQREPLY, 'Information Reply'], [ICMP_MASKREQ, 'Address Mask Request'], [ICMP_MASKREPLY, 'Address Mask Reply'],
+  [ICMP_ROUTERADVERT, 'Router Advertisement'], [ICMP_ROUTERSOLICIT, 'Router Solicitation'],
+]);
+
+/**
+ * The message whose header is at `at`, with the quoted IP header below it where there is one; ends with a newline.
+ * The caller has checked that `quoted` bytes of a quoted packet, header and options included, follow.
+ */
 export function icmpText(view: DataView, at: number): string {
-  const type = view.getUint8(at);
-  const code = view.getUint8(at + 1);
-  switch (type) {
-    case ICMP_ECHOREPLY:
-      return 'Echo Reply';
+  const plain = PLAIN.get(icmp4Type(view, at));
+  if (plain !== undefined) return `${plain}\n`;
+  const text = errorText(view, at);
+  return text === null ? `Bad ICMP type: ${icmp4Type(view, at)}\n` : `${text}\n${quotedHeader(view, at + 8)}`;
+}
+
+function errorText(view: DataView, at: number): string | null {
+  const code = icmp4Code(view, at);
+  switch (icmp4Type(view, at)) {
     case ICMP_UNREACH:
-      if (code === 4) {
-        const mtu = view.getUint16(at + 6);
-        return `frag needed and DF set${mtu === 0 ? '' : ` (MTU ${mtu})`}`;
-      }
+      if (code === ICMP_UNREACH_NEEDFRAG) return `frag needed and DF set (MTU ${view.getUint16(at + ICMP4_NEXTMTU)})`;
       return UNREACH[code] ?? `Dest Unreachable, Bad Code: ${code}`;
     case ICMP_SOURCEQUENCH:
       return 'Source Quench';
     case ICMP_REDIRECT:
-      return `${REDIRECT[code] ?? `Redirect, Bad Code: ${code}`}(New addr: ${ip4Format(view.getUint32(at + 4))})`;
+      return `${REDIRECT[code] ?? `Redirect, Bad Code: ${code}`}(New addr: ${ip4Format(view.getUint32(at + ICMP4_GWADDR))})`;
     case ICMP_TIMXCEED:
-      return code === 0 ? 'Time to live exceeded' : code === 1 ? 'Frag reassembly time exceeded' : `Time exceeded, Bad Code: ${code}`;
+      return TIMXCEED[code] ?? `Time exceeded, Bad Code: ${code}`;
     case ICMP_PARAMPROB:
-      return `Parameter problem: pointer = 0x${view.getUint8(at + 4).toString(16).padStart(2, '0')}`;
-    case ICMP_TSTAMPREPLY:
-      return 'Timestamp Reply';
-    case ICMP_MASKREPLY:
-      return 'Address Mask Reply';
-    case ICMP_ROUTERADVERT:
-      return 'Router Advertisement';
-    case ICMP_ROUTERSOLICIT:
-      return 'Router Solicitation';
+      return `Parameter problem: pointer = 0x${hex(view.getUint8(at + ICMP4_PPTR), 2)}`;
     default:
-      return `Bad ICMP type: ${type}`;
+      return null;
   }
 }
 
-/** The quoted IP header, as ping prints it below an error. @param at offset of the quoted header. */
-export function quotedHeaderText(view: DataView, at: number): string {
-  const hex = (n: number, width: number): string => n.toString(16).padStart(width, '0');
-  const off = view.getUint16(at + 6);
-  const fields = [
-    ` ${hex(view.getUint8(at) >> 4, 1)}`, ` ${hex(view.getUint8(at) & 15, 1)}`, ` ${hex(view.getUint8(at + 1), 2)}`, hex(view.getUint16(at + 2), 4),
-    hex(view.getUint16(at + 4), 4), `  ${hex(off >> 13, 1)}`, hex(off & 0x1fff, 4), ` ${hex(view.getUint8(at + 8), 2)}`, ` ${hex(view.getUint8(at + 9), 2)}`,
-    hex(view.getUint16(at + 10), 4),
+const hex = (n: number, width: number): string => n.toString(16).padStart(width, '0');
+
+/** Two lines: titles and values. */
+function quotedHeader(view: DataView, at: number): string {
+  const src = ip4Format(ip4Src(view, at));
+  const dst = ip4Format(ip4Dst(view, at));
+  const hlen = ip4Hl(view, at);
+  let options = '';
+  for (let i = IP4_HDR_LEN; i < hlen; i++) options += hex(view.getUint8(at + i), 2);
+  const vhl = view.getUint8(at);
+  const off = ip4Off(view, at);
+  const titles = `Vr HL TOS  Len   ID Flg  off TTL Pro  cks ${'Src'.padStart(src.length)} ${'Dst'.padStart(dst.length)}${options === '' ? '' : ' Opts'}`;
+  const values = [
+    ` ${hex(vhl >> 4, 1)}  ${hex(vhl & 15, 1)}  ${hex(ip4Tos(view, at), 2)} ${hex(ip4Len(view, at), 4)} ${hex(ip4Id(view, at), 4)}`,
+    `   ${hex(off >> 13, 1)} ${hex(off & 0x1fff, 4)}  ${hex(ip4Ttl(view, at), 2)}  ${hex(ip4P(view, at), 2)} ${hex(ip4Sum(view, at), 4)}`,
+    ` ${src} ${dst}${options === '' ? '' : ` ${options}`}`,
   ];
-  const [v, hl, tos, len, id, flg, fo, ttl, pro, cks] = fields;
-  return `Vr HL TOS  Len   ID Flg  off TTL Pro  cks      Src      Dst\n${v} ${hl}  ${tos} ${len} ${id} ${flg} ${fo}  ${ttl}  ${pro} ${cks} ${ip4Format(view.getUint32(at + 12))}  ${ip4Format(view.getUint32(at + 16))}\n`;
+  return `${titles}\n${values.join('')}\n`;
 }

@@ -2,28 +2,38 @@
  * ping-session.ts — one run of ping: send, receive, count, print.
  * Read first: ping(8); RFC 792.
  *
- * Theory of operation. Requests go out on a schedule (`-i`, or as soon as the answer is here with `-f`); a raw socket brings
- * every ICMP message the stack does not answer itself, and those that are ours are matched by identifier and sequence number.
- * Times are the host loop's: the request carries its send time, and the reply carries it back. The run ends when all requests
- * are answered, when the last one has had its time, at the `-t` limit, or on INT.
+ * Theory of operation. A raw socket brings every ICMP message the stack does not answer itself; ours are known by identifier, and by sequence
+ * number within a window. A request carries its time of sending and the answer carries it back. One timer drives the rest: when it runs
+ * out the next request goes; a flood sends with every answer too. When all requests are out the timer runs once more, for the
+ * last answer: twice the slowest round trip, at least a second, or `-W` (ten seconds) when nothing was answered. The run ends with the last
+ * answer, that timer, the `-t` limit, or INT; INFO prints the summary so far.
  *
- * Invariant: a reply counts once; the same sequence number again is a duplicate.
+ * Invariants: an answer counts once, the same sequence number again is a duplicate. The loop sleeps whenever there is nothing to read and
+ * nothing due, for a microsecond at least, so that the kernel gets its turn and time passes.
  */
 import type { RecvInfo, Socket } from '@netloom/core';
-import { EHOSTDOWN, EHOSTUNREACH, strerror } from '@netloom/core';
+import { ENOBUFS } from '@netloom/core';
 import {
-  ICMP_ECHO, ICMP_ECHOREPLY, ICMP_MASKREPLY, ICMP_MASKREQ, ICMP_TSTAMP, ICMP_TSTAMPREPLY, inCksum, ip4Format, ip4Hl,
+  ICMP4_DATA, ICMP4_MASK, ICMP4_OTIME, ICMP4_RTIME, ICMP4_TTIME, ICMP_ECHO, ICMP_ECHOREPLY, ICMP_MASKREPLY, ICMP_MASKREQ, ICMP_MINLEN, ICMP_TSTAMP,
+  ICMP_TSTAMPREPLY, IP4_HDR_LEN, IPPROTO_ICMP, icmp4Id, icmp4Seq, icmp4Type, inCksum, ip4Dst, ip4Format, ip4Hl, ip4P,
 } from '@netloom/core/wire';
-import type { Proc } from '../proc.js';
-import { icmpText, quotedHeaderText } from './icmp-text.js';
+import { warn, warnx } from '../err.js';
+import type { Proc, ProcSignal } from '../proc.js';
+import { icmpText } from './icmp-text.js';
+import { IpOptionsText } from './ip-options-text.js';
+import { TIMESTAMP_BYTES, icmpHeaderBytes, overheadBytes } from './ping-options.js';
 import type { PingOptions } from './ping-options.js';
+import { PingTimes } from './ping-times.js';
 
-const ICMP_HDR = 8;
-/** Bytes of the request's payload that hold its send time. */
-const TIMESTAMP_BYTES = 8;
-const DUP_TABLE = 65_536;
+/** Sequence numbers a duplicate is known within. */
+const DUP_WINDOW = 1_024;
+const INTERVAL_US = 1_000_000;
 /** A flood sends at least this often. */
 const FLOOD_INTERVAL_US = 10_000;
+/** After the stack had no buffer for a flood's request. */
+const FLOOD_BACKOFF_US = 20_000;
+const DAY_MS = 86_400_000;
+const BELL = '\x07';
 
 const REQUEST = { echo: ICMP_ECHO, mask: ICMP_MASKREQ, time: ICMP_TSTAMP } as const;
 const REPLY = { echo: ICMP_ECHOREPLY, mask: ICMP_MASKREPLY, time: ICMP_TSTAMPREPLY } as const;
@@ -32,277 +42,270 @@ export class PingSession {
   private readonly p: Proc;
   private readonly o: PingOptions;
   private readonly so: Socket;
-  private readonly dst: number;
   private readonly ident: number;
-  private readonly seen = new Uint8Array(DUP_TABLE);
+  private readonly seen = new Uint8Array(DUP_WINDOW);
   private readonly info: RecvInfo = { addr: 0, port: 0, dstAddr: 0, ttl: 0, ifIndex: 0, length: 0 };
+  private readonly times = new PingTimes();
+  private readonly optionsText = new IpOptionsText();
+  /** ICMP header bytes in front of the payload. */
   private readonly header: number;
+  /** The request as it goes out: header and the largest payload. */
+  private readonly request: Uint8Array;
   private size: number;
+  private sentOfSize = 0;
   private transmitted = 0;
   private received = 0;
   private repeats = 0;
-  private missed = 0;
-  private timedOut = 0;
+  private missedMax = 0;
+  private late = 0;
   private dot = 0;
+  private intervalUs: number;
+  private lastUs = 0;
+  private waitsForLast = false;
   private interrupted = false;
-  private sendErrors = 0;
-  private min = Number.POSITIVE_INFINITY;
-  private max = 0;
-  private sum = 0;
-  private sumSquares = 0;
 
-  constructor(p: Proc, o: PingOptions, so: Socket, dst: number) {
+  constructor(p: Proc, o: PingOptions, so: Socket) {
     this.p = p;
     this.o = o;
     this.so = so;
-    this.dst = dst;
     this.ident = p.pid & 0xffff;
     this.size = o.size;
-    this.header = ICMP_HDR + (o.mode === 'mask' ? 4 : o.mode === 'time' ? 12 : 0);
+    this.header = icmpHeaderBytes(o);
+    this.request = new Uint8Array(this.header + Math.max(o.size, o.sweepMax));
+    this.intervalUs = Math.max(1, o.flood ? FLOOD_INTERVAL_US : (o.intervalUs ?? INTERVAL_US));
+    this.fill();
   }
 
   /** The exit code: 0 when anything was received, 2 when nothing was. */
   async run(): Promise<number> {
     const { p, o, so } = this;
+    const stopUs = o.timeoutUs > 0 ? p.now() + o.timeoutUs : Infinity;
     so.onReadable = () => p.wake();
     p.onSignal((signal) => this.signal(signal));
     this.printIntro();
-    const started = p.now();
-    const stopAt = o.timeoutUs > 0 ? started + o.timeoutUs : Number.POSITIVE_INFINITY;
-    for (let i = 0; i < o.preload && !this.allSent(); i++) this.send();
-    if (!this.allSent()) this.send();
-    let nextAt = p.now() + this.interval();
-    let lastAt = p.now();
-    while (!this.interrupted) {
-      this.receiveAll();
-      if (this.done()) break;
-      const now = p.now();
-      if (now >= stopAt) break;
-      if (this.allSent()) {
-        if (now >= lastAt + this.lastWait()) break;
-        await this.pause(Math.min(lastAt + this.lastWait(), stopAt) - now);
-        continue;
-      }
-      if (now >= nextAt || (o.flood && this.received >= this.transmitted)) {
-        this.send();
-        this.noteMissed();
-        lastAt = now;
-        nextAt = now + this.interval();
-        if (o.flood) await p.flush();
-        continue;
-      }
-      await this.pause(Math.min(nextAt, stopAt) - now);
+    const first = o.preload === 0 ? 1 : o.count > 0 && o.sweepMax === 0 ? Math.min(o.preload, o.count) : o.preload;
+    for (let i = 0; i < first; i++) this.send();
+    this.lastUs = p.now();
+    while (!this.interrupted && !so.closed && p.now() < stopUs) {
+      const got = this.receiveOne();
+      if (got && this.enough()) break;
+      if (got && (!o.flood || this.allSent())) continue;
+      const dueUs = this.lastUs + this.intervalUs;
+      if (!got && p.now() < dueUs) await this.pause(Math.min(dueUs, stopUs) - p.now());
+      else if (!this.step()) break;
     }
-    this.receiveAll();
-    this.printSummary();
+    p.out(this.summary());
     return this.received > 0 ? 0 : 2;
   }
 
   private async pause(us: number): Promise<void> {
     await this.p.flush();
-    await this.p.sleepUs(Math.max(us, 0));
+    await this.p.sleepUs(Math.max(us, 1));
   }
 
-  private signal(signal: string): boolean {
-    if (signal === 'INT' || signal === 'TERM') {
-      this.interrupted = true;
-      this.p.wake();
-      return true;
-    }
-    if (signal !== 'INFO') return false;
-    this.p.err(`${this.received}/${this.transmitted} packets received (${percent(this.received, this.transmitted)}%)${this.timings(' min / avg / max', '/')}\n`);
+  private signal(signal: ProcSignal): boolean {
+    if (signal === 'INFO') this.p.err(this.summary());
+    else if (signal === 'INT' || (signal === 'ALRM' && this.o.timeoutUs > 0)) this.interrupted = true;
+    else return false;
     return true;
   }
 
-  private interval(): number {
-    return this.o.flood ? FLOOD_INTERVAL_US : this.o.intervalUs;
-  }
-
-  /** How long the last request may stay unanswered: -W, or twice the slowest answer, at least a second. */
-  private lastWait(): number {
-    if (this.o.waitGiven) return this.o.waitUs;
-    return this.received > 0 ? Math.max(2 * this.max * 1_000, 1_000_000) : this.o.waitUs;
-  }
-
   private allSent(): boolean {
-    if (this.o.count > 0 && this.transmitted >= this.o.count) return true;
-    return this.o.sweepMax > 0 && this.o.count === 0 && this.size > this.o.sweepMax;
+    return this.o.sweepMax === 0 && this.o.count > 0 && this.transmitted >= this.o.count;
   }
 
-  private done(): boolean {
-    if (this.o.once && this.received > 0) return true;
-    return this.allSent() && this.received >= this.transmitted - this.sendErrors && this.sendErrors < this.transmitted && this.received > 0;
+  /** Everything that can be answered has been. */
+  private enough(): boolean {
+    const { o } = this;
+    return (o.once && this.received > 0) || (o.count > 0 && o.sweepMax === 0 && this.received >= o.count);
   }
 
-  private noteMissed(): void {
-    const missing = this.transmitted - 1 - this.received;
-    if (missing <= this.missed) return;
-    this.missed = missing;
-    if (this.o.missed) this.p.out('\x07');
+  /** The timer ran out, or a flood goes on. False: the run is over. */
+  private step(): boolean {
+    const { o } = this;
+    if (o.sweepMax > 0 && this.sentOfSize >= Math.max(o.count, 1)) {
+      if (this.size + o.sweepIncr > o.sweepMax) return false;
+      this.size += o.sweepIncr;
+      this.sentOfSize = 0;
+    }
+    if (!this.allSent()) {
+      this.send();
+    } else {
+      if (this.waitsForLast) return false;
+      this.waitsForLast = true;
+      this.intervalUs = this.received > 0 ? Math.max(1, Math.floor((2 * this.times.maxMs) / 1_000)) * 1_000_000 : Math.max(1, o.waitUs);
+    }
+    this.lastUs = this.p.now();
+    const missed = this.transmitted - this.received - 1;
+    if (missed > this.missedMax) {
+      this.missedMax = missed;
+      if (o.missed) this.p.out(BELL);
+    }
+    return true;
   }
 
   private send(): void {
-    const { o } = this;
-    const payload = this.size;
-    const bytes = new Uint8Array(this.header + payload);
-    const v = new DataView(bytes.buffer);
-    this.fill(bytes.subarray(this.header));
-    const seq = this.transmitted & 0xffff;
-    this.seen[seq] = 0;
+    const { o, p } = this;
+    const bytes = this.request.subarray(0, this.header + this.size);
+    const v = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const now = p.now();
+    this.seen[this.transmitted % DUP_WINDOW] = 0;
+    bytes.fill(0, 0, this.header);
     v.setUint8(0, REQUEST[o.mode]);
     v.setUint16(4, this.ident);
-    v.setUint16(6, seq);
-    const now = this.p.now();
-    if (o.mode === 'time') v.setUint32(8, Math.floor(this.p.wallUs() / 1_000) % 86_400_000);
-    if (payload >= TIMESTAMP_BYTES) {
+    v.setUint16(6, this.transmitted & 0xffff);
+    if (o.mode === 'time') v.setUint32(ICMP4_OTIME, Math.floor(p.wallUs() / 1_000) % DAY_MS);
+    if (this.size >= TIMESTAMP_BYTES) {
       v.setUint32(this.header, Math.floor(now / 1_000_000));
       v.setUint32(this.header + 4, (now % 1_000_000) * 1_000);
     }
     v.setUint16(2, inCksum(v, 0, bytes.length));
-    const error = this.so.send(bytes, this.dst);
+    const error = this.so.send(bytes, o.dst);
+    if (error === ENOBUFS && o.flood) {
+      this.intervalUs = FLOOD_BACKOFF_US;
+      return;
+    }
+    if (o.flood && !this.waitsForLast) this.intervalUs = FLOOD_INTERVAL_US;
+    if (error !== 0) warn(p, 'sendto', error);
     this.transmitted++;
-    if (error !== 0 && error !== EHOSTDOWN) this.p.err(`ping: sendto: ${strerror(error)}\n`);
-    else if (error === EHOSTDOWN) this.p.err(`ping: sendto: ${strerror(error)}\n`);
-    if (error !== 0 && error !== EHOSTUNREACH) this.sendErrors += error === EHOSTDOWN ? 0 : 1;
-    if (!o.quiet && o.dots !== null) this.p.out(o.dots.charAt(this.dot++ % Math.max(o.dots.length, 1)));
-    if (o.sweepMax > 0) this.size += o.sweepIncr;
+    this.sentOfSize++;
+    if (!o.quiet && o.dots !== null) p.out(o.dots.charAt(this.dot++ % o.dots.length));
   }
 
-  private fill(payload: Uint8Array): void {
+  /** Payload behind the time stamp: the pattern, or each byte its own place. */
+  private fill(): void {
     const { pattern } = this.o;
-    for (let i = 0; i < payload.length; i++) payload[i] = pattern === null ? i & 255 : (pattern[(i + pattern.length - (TIMESTAMP_BYTES % pattern.length)) % pattern.length] ?? 0);
-  }
-
-  private receiveAll(): void {
-    for (let m = this.so.recvPacket(); m !== null; m = this.so.recvPacket()) {
-      this.so.describe(m, this.info);
-      this.reply(m.view, m.off, m.len);
-      m.free();
+    for (let i = TIMESTAMP_BYTES; this.header + i < this.request.length; i++) {
+      this.request[this.header + i] = pattern === null ? i & 255 : (pattern[(i - TIMESTAMP_BYTES) % pattern.length] ?? 0);
     }
   }
 
-  /** One packet from the raw socket: `at` is at its IP header. */
-  private reply(v: DataView, at: number, len: number): void {
-    const hlen = ip4Hl(v, at);
-    const icmp = at + hlen;
-    const cc = len - hlen;
-    if (cc < ICMP_HDR) {
-      if (this.o.verbose) this.p.err(`ping: packet too short (${len} bytes) from ${ip4Format(this.info.addr)}\n`);
-      return;
-    }
-    if (v.getUint8(icmp) === REPLY[this.o.mode]) this.answer(v, at, icmp, cc);
-    else this.error(v, icmp, cc);
+  /** Takes one packet from the socket; false when there is none. */
+  private receiveOne(): boolean {
+    const m = this.so.recvPacket();
+    if (m === null) return false;
+    this.so.describe(m, this.info);
+    this.packet(m.view, m.off, m.len);
+    m.free();
+    return true;
   }
 
-  private answer(v: DataView, at: number, icmp: number, cc: number): void {
-    const { o, p } = this;
-    if (v.getUint16(icmp + 4) !== this.ident) return;
-    const seq = v.getUint16(icmp + 6);
-    this.received++;
-    const timed = cc - this.header >= TIMESTAMP_BYTES;
-    const ms = timed ? this.time(v, icmp + this.header) : 0;
-    const duplicate = this.seen[seq] === 1;
-    if (duplicate) {
-      this.repeats++;
-      this.received--;
-    }
-    this.seen[seq] = 1;
-    if (o.quiet) return;
+  /** `at` is at an IP header, `len` bytes long in all. */
+  private packet(v: DataView, at: number, len: number): void {
+    const icmp = at + ip4Hl(v, at);
+    const cc = at + len - icmp;
+    const text = this.message(v, icmp, cc, len);
+    if (text === '') return;
+    const lines = this.o.dots === null;
+    this.p.out(`${text}${this.optionsText.text(v, at + IP4_HDR_LEN, icmp, lines)}${lines ? '\n' : ''}`);
+  }
+
+  private message(v: DataView, icmp: number, cc: number, len: number): string {
+    if (cc < ICMP_MINLEN) return this.tooShort('packet', len);
+    return icmp4Type(v, icmp) === REPLY[this.o.mode] ? this.answer(v, icmp, cc, len) : this.error(v, icmp, cc);
+  }
+
+  private tooShort(what: string, bytes: number): '' {
+    if (this.o.verbose) warnx(this.p, `${what} too short (${bytes} bytes) from ${ip4Format(this.info.addr)}`);
+    return '';
+  }
+
+  /** Counts an answer; what to print of it. */
+  private answer(v: DataView, icmp: number, cc: number, len: number): string {
+    const { o } = this;
+    if (icmp4Id(v, icmp) !== this.ident) return '';
+    const seq = icmp4Seq(v, icmp);
+    const timed = cc - this.header >= TIMESTAMP_BYTES && this.size >= TIMESTAMP_BYTES;
+    const ms = timed ? this.times.add(this.roundTripMs(v, icmp + this.header)) : 0;
+    const duplicate = this.seen[seq % DUP_WINDOW] === 1;
+    this.seen[seq % DUP_WINDOW] = 1;
+    if (duplicate) this.repeats++;
+    else this.received++;
+    if (o.quiet) return '';
     if (o.waitGiven && ms * 1_000 > o.waitUs) {
-      this.timedOut++;
-      return;
+      this.late++;
+      return '';
     }
-    if (o.dots !== null) {
-      p.out('\b');
-      return;
-    }
+    if (o.dots !== null) return '\b';
     const parts = [`${cc} bytes from ${ip4Format(this.info.addr)}: icmp_seq=${seq} ttl=${this.info.ttl}`];
     if (timed) parts.push(` time=${ms.toFixed(3)} ms`);
     if (duplicate) parts.push(' (DUP!)');
-    if (o.audible) parts.push('\x07');
-    if (o.mode === 'mask') parts.push(` mask=${ip4Format(v.getUint32(icmp + 8))}`);
-    if (o.mode === 'time') parts.push(` tso=${clock(v.getUint32(icmp + 8))} tsr=${clock(v.getUint32(icmp + 12))} tst=${clock(v.getUint32(icmp + 16))}`);
-    p.out(`${parts.join('')}${routeText(v, at + 20, icmp)}\n`);
+    if (o.audible) parts.push(BELL);
+    if (o.mode === 'mask' && cc >= this.header) parts.push(` mask=${ip4Format(v.getUint32(icmp + ICMP4_MASK))}`);
+    if (o.mode === 'time' && cc >= this.header) {
+      const clock = (field: number): string => clockText(v.getUint32(icmp + field));
+      parts.push(` tso=${clock(ICMP4_OTIME)} tsr=${clock(ICMP4_RTIME)} tst=${clock(ICMP4_TTIME)}`);
+    }
+    const wanted = overheadBytes(o) + this.size;
+    if (len !== wanted) parts.push(`\nwrong total length ${len} instead of ${wanted}`);
+    parts.push(this.difference(v, icmp, cc, timed ? TIMESTAMP_BYTES : 0));
+    return parts.join('');
   }
 
-  private time(v: DataView, stamp: number): number {
-    const sent = v.getUint32(stamp) * 1_000_000 + Math.floor(v.getUint32(stamp + 4) / 1_000);
-    const ms = Math.max(0, (this.p.now() - sent) / 1_000);
-    this.sum += ms;
-    this.sumSquares += ms * ms;
-    this.min = Math.min(this.min, ms);
-    this.max = Math.max(this.max, ms);
-    return ms;
+  private roundTripMs(v: DataView, stamp: number): number {
+    const sentUs = v.getUint32(stamp) * 1_000_000 + Math.floor(v.getUint32(stamp + 4) / 1_000);
+    const ms = (this.p.now() - sentUs) / 1_000;
+    if (ms < 0) warnx(this.p, `time of day goes back (${ms.toFixed(3)} ms), clamping time to 0`);
+    return Math.max(0, ms);
   }
 
-  private error(v: DataView, icmp: number, cc: number): void {
-    const quoted = icmp + ICMP_HDR;
-    if (cc < ICMP_HDR + 20 + ICMP_HDR) return;
+  /** The first payload byte from `from` on that did not come back as it was sent; '' when all did. */
+  private difference(v: DataView, icmp: number, cc: number, from: number): string {
+    const end = Math.min(this.size, cc - this.header);
+    const sent = (i: number): number => this.request[this.header + i] ?? 0;
+    const got = (i: number): number => v.getUint8(icmp + this.header + i);
+    for (let i = from; i < end; i++) {
+      if (got(i) === sent(i)) continue;
+      return `\nwrong data byte #${i} should be 0x${sent(i).toString(16)} but was 0x${got(i).toString(16)}\ncp:${dump(end, got)}\ndp:${dump(this.size, sent)}`;
+    }
+    return '';
+  }
+
+  /** An ICMP error: shown when it is about one of our requests, or all of them with -v. */
+  private error(v: DataView, icmp: number, cc: number): string {
+    const { o } = this;
+    const quoted = icmp + ICMP4_DATA;
+    const left = cc - ICMP4_DATA;
+    if (left < IP4_HDR_LEN + ICMP_MINLEN) return this.tooShort('quoted data', left);
     const inner = quoted + ip4Hl(v, quoted);
-    if (inner + ICMP_HDR > icmp + cc) return;
-    const ours = v.getUint32(quoted + 16) === this.dst && v.getUint8(quoted + 9) === 1 && v.getUint8(inner) === ICMP_ECHO && v.getUint16(inner + 4) === this.ident;
-    if (!this.o.verbose && (this.o.quietErrors || !ours)) return;
-    this.p.out(`${cc} bytes from ${ip4Format(this.info.addr)}: ${icmpText(v, icmp)}\n${quotedHeaderText(v, quoted)}\n`);
+    if (inner < quoted + IP4_HDR_LEN) return this.tooShort('inner IHL', inner - quoted);
+    if (inner + ICMP_MINLEN > icmp + cc) return this.tooShort('inner packet', left);
+    const ours = ip4Dst(v, quoted) === o.dst && ip4P(v, quoted) === IPPROTO_ICMP && icmp4Type(v, inner) === ICMP_ECHO && icmp4Id(v, inner) === this.ident;
+    if (!o.verbose && (o.quietErrors || !ours)) return '';
+    return `${cc} bytes from ${ip4Format(this.info.addr)}: ${icmpText(v, icmp)}`;
   }
 
   private printIntro(): void {
     const { o, p } = this;
-    if (o.pattern !== null && !o.quiet) p.out(`PATTERN: 0x${o.pattern.map((b) => b.toString(16).padStart(2, '0')).join('')}\n`);
-    const addr = ip4Format(this.dst);
-    const from = o.source === null ? '' : ` from ${o.source}`;
-    if (o.sweepMax > 0) p.out(`PING ${o.host} (${addr})${from}: (${o.sweepMin} ... ${o.sweepMax}) data bytes\n`);
-    else p.out(`PING ${o.host} (${addr})${from}: ${o.size} data bytes\n`);
+    if (!o.quiet && o.mode !== 'echo') p.out(o.mode === 'mask' ? 'ICMP_MASKREQ\n' : 'ICMP_TSTAMP\n');
+    if (!o.quiet && o.pattern !== null) p.out(`PATTERN: 0x${o.pattern.map((b) => b.toString(16).padStart(2, '0')).join('')}\n`);
+    const from = o.sourceText === null ? '' : ` from ${o.sourceText}`;
+    const sizes = o.sweepMax > 0 ? `(${o.sweepMin} ... ${o.sweepMax})` : String(o.size);
+    p.out(`PING ${o.host} (${ip4Format(o.dst)})${from}: ${sizes} data bytes\n`);
   }
 
-  private printSummary(): void {
-    const { p, o } = this;
-    const lines = [`\n--- ${o.host} ping statistics ---\n${this.transmitted} packets transmitted, ${this.received} packets received, `];
-    if (this.repeats > 0) lines.push(`+${this.repeats} duplicates, `);
-    if (this.transmitted > 0) {
-      if (this.received > this.transmitted) lines.push('-- somebody is printing forged packets!');
-      else lines.push(`${percent(this.transmitted - this.received, this.transmitted)}% packet loss`);
-    }
-    if (this.timedOut > 0) lines.push(`, ${this.timedOut} packets out of wait time`);
-    p.out(`${lines.join('')}\n${this.timings('round-trip min/avg/max/stddev =', '/')}`);
-  }
-
-  private timings(label: string, separator: string): string {
-    const n = this.received + this.repeats;
-    if (n === 0 || this.min === Number.POSITIVE_INFINITY) return '';
-    const avg = this.sum / n;
-    const stddev = Math.sqrt(Math.max(0, this.sumSquares / n - avg * avg));
-    return `${label} ${[this.min, avg, this.max, stddev].map((x) => x.toFixed(3)).join(separator)} ms\n`;
+  private summary(): string {
+    const { transmitted, received } = this;
+    const parts = [`\n--- ${this.o.host} ping statistics ---\n${transmitted} packets transmitted, ${received} packets received, `];
+    if (this.repeats > 0) parts.push(`+${this.repeats} duplicates, `);
+    if (received > transmitted) parts.push("-- somebody's duplicating packets!");
+    else if (transmitted > 0) parts.push(`${(((transmitted - received) * 100) / transmitted).toFixed(1)}% packet loss`);
+    if (this.late > 0) parts.push(`, ${this.late} packets out of wait time`);
+    parts.push('\n');
+    if (received > 0) parts.push(this.times.line());
+    return parts.join('');
   }
 }
 
-function percent(part: number, whole: number): string {
-  return whole === 0 ? '0.0' : ((part * 100) / whole).toFixed(1);
+/** Sixteen bytes a line, broken in the middle of each, as ping shows what differs. */
+function dump(n: number, byteAt: (i: number) => number): string {
+  let out = '';
+  for (let i = 0; i < n; i++) out += `${i % 16 === 8 ? '\n\t' : ''} ${byteAt(i).toString(16).padStart(2)}`;
+  return out;
 }
 
 /** Milliseconds since midnight as hh:mm:ss. */
-function clock(ms: number): string {
+function clockText(ms: number): string {
   const s = Math.floor(ms / 1_000);
   return [s / 3_600, (s % 3_600) / 60, s % 60].map((n) => String(Math.floor(n)).padStart(2, '0')).join(':');
-}
-
-/** The addresses a record-route option collected. */
-function routeText(v: DataView, from: number, to: number): string {
-  for (let at = from; at < to; ) {
-    const type = v.getUint8(at);
-    if (type === 0) break;
-    if (type === 1) {
-      at++;
-      continue;
-    }
-    const len = at + 1 < to ? v.getUint8(at + 1) : 0;
-    if (len < 2) break;
-    if (type === 7 && len >= 3) {
-      const end = Math.min(at + v.getUint8(at + 2) - 1, at + len, to);
-      const hops: string[] = [];
-      for (let k = at + 3; k + 4 <= end; k += 4) hops.push(ip4Format(v.getUint32(k)));
-      return `\nRR: \t${hops.join('\n\t')}`;
-    }
-    at += len;
-  }
-  return '';
 }
