@@ -79,7 +79,9 @@ export function etherInput(ifp: Ifnet, m: PacketBuffer): void {
 
 /** Hands a frame that is for this host (or for one of its vlans) to whoever wants it. Owns `m`. */
 function etherDemux(ifp: Ifnet, net: Net, m: PacketBuffer, etype: number): void {
-  if ((m.flags & (M_BCAST | M_MCAST)) === 0 && !isOurs(ifp, m)) m.flags |= M_PROMISC;
+  // Judged anew on each interface: what is not for the parent may be for its vlan, which has an address of its own.
+  if ((m.flags & (M_BCAST | M_MCAST)) !== 0 || isOurs(ifp, m)) m.flags &= ~M_PROMISC;
+  else m.flags |= M_PROMISC;
   if (net.linkPfil.hooked && (m.flags & M_PROMISC) === 0) {
     const verdict = net.linkPfil.run(m, ifp, PFIL_IN);
     if (verdict !== PFIL_PASS) {
