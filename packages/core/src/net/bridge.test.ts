@@ -288,6 +288,7 @@ describe('learning', () => {
     expect(bridgeSetStatic(s.ifp, 'epair1a', mac('01:00:00:00:00:00'))).toBe(EINVAL);
     expect(bridgeSetStatic(s.ifp, 'epair1a', new Uint8Array(6))).toBe(EINVAL);
     expect(bridgeSetStatic(s.ifp, 'epair1a', a.subarray(0, 5))).toBe(EINVAL);
+    expect([-1, 4_095].map((vlan) => bridgeSetStatic(s.ifp, 'epair1a', a, vlan))).toEqual([EINVAL, EINVAL]);
     expect(bridgeSetStatic(s.ifp, 'epair1a', a)).toBe(0);
     expect(bridgeSetStatic(s.ifp, 'epair1a', a, 42)).toBe(0);
     s.send(0, BROADCAST, 'x', a);

@@ -10,7 +10,7 @@ import { ifCloneCreate, ifCloneDestroy } from './if-clone.js';
 import { ifDown, ifGroupMembers, ifRename, ifUp } from './if.js';
 import { ifTransmit } from './if-transmit.js';
 import { ifVmove } from './if-vmove.js';
-import { IFF_RUNNING, IFF_UP, LINK_STATE_UP } from './ifnet.js';
+import { IFCAP_VLAN_MTU, IFF_RUNNING, IFF_UP, LINK_STATE_DOWN, LINK_STATE_UP } from './ifnet.js';
 import { BROADCAST, NOTHING_LEFT, TEST_ETHERTYPE, TestLab, hexOf, testFrame } from './test-net.js';
 
 describe('epair create', () => {
@@ -26,7 +26,7 @@ describe('epair create', () => {
     expect(a.lladdr.subarray(0, 5)).toEqual(b.lladdr.subarray(0, 5));
     for (const ifp of [a, b]) {
       expect(ifp.flags & (IFF_UP | IFF_RUNNING)).toBe(IFF_RUNNING);
-      expect(ifp.linkState).toBe(LINK_STATE_UP);
+      expect([ifp.linkState, ifp.capabilities, ifp.capenable, ifp.baudrate]).toEqual([LINK_STATE_UP, IFCAP_VLAN_MTU, IFCAP_VLAN_MTU, 1e10]);
       expect(ifp.driver.media?.(ifp)).toEqual({ media: 'Ethernet 10Gbase-T (10Gbase-T <full-duplex>)', active: true });
     }
     lab.destroy();
@@ -163,6 +163,10 @@ describe('epair and vnets', () => {
     expect(ifCloneDestroy(w, 'epair0b')).toBe(0);
     lab.turn();
     expect(gone.sort()).toEqual(['v epair0a', 'w epair0b']);
+    for (const end of [a, b]) {
+      expect([end.flags & (IFF_RUNNING | IFF_UP), end.linkState, end.net]).toEqual([0, LINK_STATE_DOWN, null]);
+      expect(ifTransmit(end, lab.packet(testFrame(b.lladdr, a.lladdr, 'x')))).toBe(ENETDOWN);
+    }
     expect([v.ifnets.length, w.ifnets.length, v.cloners[0]?.interfaces.length]).toEqual([0, 0, 0]);
     expect([...v.groups.keys(), ...w.groups.keys()]).toEqual([]);
     expect({ ...lab.leftovers(), handlers: 0 }).toEqual(NOTHING_LEFT);

@@ -10,7 +10,7 @@ import { ifCloneDestroy } from './if-clone.js';
 import { ifDown, ifUp } from './if.js';
 import { ifTransmit } from './if-transmit.js';
 import { ifVmove } from './if-vmove.js';
-import { AF_INET, AF_LINK, IFF_RUNNING, LINK_STATE_DOWN, LINK_STATE_UP } from './ifnet.js';
+import { AF_INET, AF_LINK, IFCAP_RXCSUM, IFF_RUNNING, LINK_STATE_DOWN, LINK_STATE_UP } from './ifnet.js';
 import { LO_QUEUE_MAX, loCloner, loOutput } from './lo.js';
 import { NOTHING_LEFT, TestLab } from './test-net.js';
 
@@ -51,6 +51,10 @@ describe('lo', () => {
     loOutput(lo, lab.packet(Uint8Array.of(0x60, 0)), AF_INET);
     lab.turn();
     expect(lo.data.noproto).toBe(1);
+    lo.capenable &= ~IFCAP_RXCSUM;
+    loOutput(lo, lab.packet(IP), AF_INET);
+    lab.turn();
+    expect(seen[1]).toEqual(['lo0', true, M_LOOP, 0, 0, 1, 0, 20]);
     expect(lab.engine.pool.inUse).toBe(0);
   });
 
@@ -99,6 +103,16 @@ describe('lo', () => {
     ifVmove(lo1, w);
     lab.turn();
     expect(lo1.data.ipackets).toBe(0);
+    w.registerEtherProto(0x0800, (ifp, m) => {
+      expect([ifp, lab.engine.netisr.current]).toEqual([lo1, w.kern]);
+      m.free();
+    });
+    loOutput(lo1, lab.packet(IP), AF_INET);
+    lab.turn();
+    expect(lo1.data).toMatchObject({ ipackets: 1, noproto: 0 });
+    ifVmove(lo1, v);
+    lab.destroy();
+    expect([v.loif, w.loif]).toEqual([null, null]);
     expect(lab.engine.pool.inUse).toBe(0);
     lab.destroy();
     expect(lab.leftovers()).toEqual(NOTHING_LEFT);

@@ -72,11 +72,13 @@ describe('tap', () => {
     const status = (): unknown => [ifp.linkState, ifp.flags & IFF_RUNNING, ifp.driver.media!(ifp)];
     const media = 'Ethernet 1000baseT <full-duplex>';
     expect(status()).toEqual([LINK_STATE_UNKNOWN, 0, { media, active: false }]);
-    expect([tapOf(ifp)!.attach(sink), tapOf(ifp)!.attach(new Outside())]).toEqual([0, EBUSY]);
+    expect([tapOf(ifp)!.attach(sink), tapOf(ifp)!.attach(new Outside()), ifp.isUp]).toEqual([0, EBUSY, false]);
     expect(status()).toEqual([LINK_STATE_UP, IFF_RUNNING, { media, active: true }]);
     expect([tapOf(ifp)!.attach(null), tapOf(ifp)!.attach(null)]).toEqual([0, 0]);
     expect(status()).toEqual([LINK_STATE_DOWN, 0, { media, active: false }]);
-    expect([ifp.mtu, ifp.capenable, ifp.lladdr.length]).toEqual([1_500, 0x80000, 6]);
+    expect([ifp.mtu, ifp.capenable, ifp.capabilities, ifp.lladdr.length]).toEqual([1_500, 0x80000, 0x280401, 6]);
+    ifp.driver.addrAdded!(ifp);
+    expect([ifp.isRunning, tapOf(ifp)!.isOpen, tapOf(ifp)!.attach(sink), tapOf(ifp)!.isOpen]).toEqual([true, false, 0, true]);
   });
 
   it('carries frames both ways', () => {
@@ -89,7 +91,10 @@ describe('tap', () => {
     expect([sink.flushes, ifp.data.opackets, ifp.data.obytes]).toEqual([1, 1, 17]);
     tapInput(ifp, lab.packet(testFrame(ifp.lladdr, mac('02:00:00:00:00:01'), 'in')));
     expect(lab.arrived(net)).toEqual([`tap0:${hexOf('in')}`]);
+    ifTransmit(ifp, lab.packet(frame));
     ifDown(ifp);
+    lab.turn();
+    expect(sink.got).toHaveLength(1);
     tapInput(ifp, lab.packet(testFrame(ifp.lladdr, mac('02:00:00:00:00:01'), 'in')));
     expect(lab.arrived(net)).toEqual([]);
     expect([ifp.data.ipackets, lab.engine.pool.inUse]).toEqual([1, 0]);
@@ -131,6 +136,12 @@ describe('tap', () => {
     ifTransmit(ifp, Object.assign(make(), { csumOffset: 5_000 }));
     lab.turn();
     expect([sink.got.length, ifp.data.oerrors, lab.engine.pool.inUse]).toEqual([3, 1, 0]);
+    ifTransmit(ifp, Object.assign(make(), { csumOffset: 5_000, gsoSize: 0 }));
+    const tight = lab.engine.pool.alloc(60, 0)!;
+    Object.assign(tight, { flags: M_VLANTAG, vtag: 5, vproto: 0x8100 });
+    ifTransmit(ifp, tight);
+    lab.turn();
+    expect([sink.got.length, ifp.data.oerrors, lab.engine.pool.inUse]).toEqual([3, 3, 0]);
   });
 
   it('drops and counts while nobody listens, and what the listener or the queue has no room for', () => {
@@ -224,6 +235,33 @@ describe('tun', () => {
     expect([seen, ifp.data.noproto, lab.engine.pool.inUse]).toEqual([[20], 1, 0]);
   });
 
+  it('hands out packets whole and without tags', () => {
+    const { lab, ifp, sink } = setUp('tun');
+    tunOf(ifp)!.attach(sink);
+    ifUp(ifp);
+    const ip = new Uint8Array(20 + 8 + 2_000);
+    ip.set([0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 8, 0, 0x45, 1, 10, 0, 0, 2]);
+    const m = lab.packet(ip);
+    Object.assign(m, {
+      flags: M_VLANTAG, vtag: 5, vproto: 0x8100, csumFlags: CSUM_L4, csumStart: m.off + 20, csumOffset: 6, gsoType: GSO_UDP_L4, gsoSize: 1_000,
+    });
+    ifTransmit(ifp, m);
+    lab.turn();
+    expect(sink.got.map((g) => [g.bytes.length, g.bytes[0], g.csumFlags])).toEqual([[1_028, 0x45, 0], [1_028, 0x45, 0]]);
+    expect([ifp.capabilities, ifp.capenable]).toEqual([0x80000, 0x80000]);
+  });
+
+  it('takes no packets along into another vnet', () => {
+    const { lab, ifp, sink } = setUp('tun');
+    const jail = lab.net('jail', []);
+    tunOf(ifp)!.attach(sink);
+    ifUp(ifp);
+    ifTransmit(ifp, lab.packet(IP));
+    ifp.driver.reassign!(ifp, jail);
+    lab.turn();
+    expect([sink.got.length, tunOf(ifp)!.isOpen]).toEqual([0, true]);
+  });
+
   it('refuses when its reader does not keep up', () => {
     const { lab, ifp, sink } = setUp('tun');
     tunOf(ifp)!.attach(sink);
@@ -241,6 +279,7 @@ describe('tun', () => {
     expect(tunOf(ifp)!.attach(null)).toBe(0);
     lab.turn();
     expect([ifp.isUp, ifp.linkState, purged, sink.got.length, lab.engine.pool.inUse]).toEqual([false, LINK_STATE_DOWN, ['tun0'], 0, 0]);
+    expect([tunOf(ifp)!.isOpen, tunOf(ifp)!.attach(sink)]).toEqual([false, 0]);
   });
 
   it('can be destroyed under another name, open, in another vnet', () => {

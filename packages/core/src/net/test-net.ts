@@ -111,7 +111,7 @@ export class TestLab {
   }
 
   /** Everything that must be zero when nothing is left. */
-  leftovers(): { readonly packets: number; readonly callouts: number; readonly interfaces: number; readonly indexes: number; readonly handlers: number } {
+  leftovers(): { readonly packets: number; readonly callouts: number; readonly interfaces: number; readonly indexes: number; readonly handlers: number; readonly drivers: number } {
     const sum = (f: (net: Net) => number): number => this.nets.reduce((n, net) => n + f(net), 0);
     return {
       packets: this.engine.pool.inUse,
@@ -119,11 +119,12 @@ export class TestLab {
       interfaces: sum((n) => n.kern.ifcnt),
       indexes: this.shared.attached,
       handlers: sum((n) => n.departureEvent.count + n.linkEvent.count + n.lladdrEvent.count + n.mtuEvent.count + n.arrivalEvent.count),
+      drivers: sum((n) => n.drivers.size),
     };
   }
 }
 
-export const NOTHING_LEFT = { packets: 0, callouts: 0, interfaces: 0, indexes: 0, handlers: 0 };
+export const NOTHING_LEFT = { packets: 0, callouts: 0, interfaces: 0, indexes: 0, handlers: 0, drivers: 0 };
 
 /** An Ethernet frame with `text` as payload, padded to `len` bytes. */
 export function testFrame(dst: Uint8Array, src: Uint8Array, text: string | Uint8Array, len = 0, ethertype = TEST_ETHERTYPE): Uint8Array {

@@ -159,6 +159,19 @@ describe('vlan frames', () => {
     expect(pcps).toEqual([-1, 4]);
   });
 
+  it('keep their priority as the vnet the vlan is in now has it', () => {
+    const p = new Pair();
+    const jail = p.lab.net('jail', [vlanCloner]);
+    const v5 = p.vlan(p.v, p.a, 5);
+    const w5 = p.vlan(p.w, p.b, 5);
+    vlanSetPcp(v5, 4);
+    ifVmove(w5, jail);
+    ifUp(w5);
+    jail.kern.sysctl.set('net.link.vlan.mtag_pcp', 1);
+    p.say(v5, 'x');
+    expect(p.lab.arrivals.get(jail)!.map((x) => x.pcp)).toEqual([4]);
+  });
+
   it('bridged out of a vlan member get its tag around theirs', () => {
     const p = new Pair();
     const seen = p.watch();
@@ -245,8 +258,8 @@ describe('vlan configuration', () => {
     const inner = p.vlan(p.v, v5, 9);
     expect([
       vlanConfig(v5, 'nosuch0', 5), vlanConfig(v5, x.xname, 5), vlanConfig(v5, 'epair0a', 6), vlanConfig(v5, 'epair0a', 4_095), vlanConfig(v5, 'epair0a', 5, 0x1234),
-      vlanConfig(v5, 'epair0a', 5, 0, 8), vlanConfig(p.a, 'epair0a', 5), vlanSetPcp(v5, 8), vlanSetPcp(p.a, 1), vlanUnconfig(p.a),
-    ]).toEqual([ENOENT, EBUSY, EEXIST, EINVAL, EINVAL, EINVAL, EINVAL, EINVAL, EINVAL, EINVAL]);
+      vlanConfig(v5, 'epair0a', 5, 0, 8), vlanConfig(p.a, 'epair0a', 5), vlanSetPcp(v5, 8), vlanSetPcp(v5, -1), vlanSetPcp(v5, 1.5), vlanSetPcp(p.a, 1), vlanUnconfig(p.a),
+    ]).toEqual([ENOENT, EBUSY, EEXIST, EINVAL, EINVAL, EINVAL, EINVAL, EINVAL, EINVAL, EINVAL, EINVAL, EINVAL]);
     expect(vlanInfo(v5)).toEqual({ tag: 5, proto: 0x8100, pcp: 0, parent: 'epair0a' });
     vlanUnconfig(v5);
     expect(vlanConfig(v5, inner.xname, 5)).toBe(EINVAL);

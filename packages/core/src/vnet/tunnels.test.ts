@@ -2,7 +2,7 @@
  * tunnels.test.ts — gif and tun through whole stacks: what upstream's if_gif, if_tun_test and if_bridge_test:gif do.
  */
 import { describe, expect, it } from 'vitest';
-import { EADDRNOTAVAIL, EINVAL, EIO, ENETDOWN } from '../base/errno.js';
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, EIO, ENETDOWN } from '../base/errno.js';
 import { inAifaddr, inDifaddr } from '../inet/in-control.js';
 import { CSUM_L4, GSO_UDP_L4 } from '../mbuf/packet-buffer.js';
 import { bridgeAdd } from '../net/bridge-control.js';
@@ -135,6 +135,7 @@ describe('gif', () => {
     for (const size of [56, 1_200, 2_000]) expect(t.ping(t.one, '198.51.100.2', size)).toBe(true);
     t.call(() => [t.a, t.b].forEach((i) => ifSetMtu(i, 1_000)));
     for (const size of [1_200, 2_000]) expect(t.ping(t.one, '198.51.100.2', size)).toBe(true);
+    expect(t.gif2.data.imcasts).toBeGreaterThan(0);
     t.end();
   });
 
@@ -263,6 +264,43 @@ describe('gif', () => {
     send(0);
     send(2);
     expect([t.gif2.data.ipackets, t.gif2.data.ierrors]).toEqual([before[0]! + 1, before[1]! + 1]);
+    t.end();
+  });
+
+  it('sends its outer packets by the routing table it was told', () => {
+    const t = new Tunnel();
+    t.inner();
+    expect(t.call(() => t.one.routes!.setFibs(2))).toBe(0);
+    t.gif1.tunnelFib = 1;
+    expect(t.ping(t.one, '10.0.0.2')).toBe(false);
+    t.gif1.tunnelFib = 0;
+    expect(t.ping(t.one, '10.0.0.2')).toBe(true);
+    t.end();
+  });
+
+  it('carries a routing loop until the inner TTL ends it', () => {
+    const t = new Tunnel();
+    t.inner();
+    for (const [v, gif] of [[t.one, t.gif1], [t.two, t.gif2]] as const) {
+      v.kern.sysctl.set('net.inet.ip.forwarding', 1);
+      t.call(() => v.routes!.add({ fib: 0, family: 'inet', dst: addr('10.9.9.9'), plen: 32, ifp: gif, flags: RTF_STATIC }));
+    }
+    const m = t.sim.kernel.engine.pool.alloc(20)!;
+    ip4Emit(m.view, m.off, 20, 0, 20, 1, 0, 255, 253, addr('10.0.0.1'), addr('10.9.9.9'));
+    t.call(() => ifTransmit(t.gif1, m));
+    t.sim.run(1_000_000);
+    const crossings = t.gif1.data.opackets + t.gif2.data.opackets;
+    expect(crossings).toBe(255);
+    t.end();
+  });
+
+  it('is without a carrier when the vnet\'s IPv4 is gone', () => {
+    const t = new Tunnel();
+    t.call(() => {
+      t.one.gif.destroy();
+      gifDeleteTunnel(t.gif1);
+      expect(gifSetTunnel(t.gif1, addr('192.0.2.1'), addr('192.0.2.2'))).toBe(EAFNOSUPPORT);
+    });
     t.end();
   });
 
