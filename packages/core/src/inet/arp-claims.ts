@@ -64,9 +64,9 @@ export class ArpClaims {
     this.rng = rng;
   }
 
-  /** Is `addr` an own address that may not be used (yet)? */
+  /** Is `addr` (signed or unsigned) an own address that may not be used (yet)? Packet path. */
   isTentative(addr: number): boolean {
-    return this.unusable > 0 && this.stateOf(addr) !== 'valid';
+    return this.unusable > 0 && this.stateOf(addr >>> 0) !== 'valid';
   }
 
   stateOf(addr: number): ClaimState {

@@ -9,7 +9,7 @@
  *    3 the announced addresses do not fit        badlen      10 the interface has no address          noint
  *    4 protocol is not IPv4                      badproto    11 link source is broadcast, multicast   bcastsha, mcastsha
  *    5 protocol address length is not 4          badpln      12 protocol source is no host            badspa
- *    6 from a link address of this vnet          localsha    13 somebody claims an address of ours    dupips (goes on)
+ *    6 from our own link address                 localsha    13 somebody claims an address of ours    dupips (goes on)
  *    7 the interface does no ARP                 noarp       14 target is 0.0.0.0                     zerotpa
  *
  * A message with another link address length than ours is never answered and never learned from: every field behind the
@@ -85,7 +85,7 @@ function isSound(arp: Arp, ifp: Ifnet, m: PacketBuffer): boolean {
   }
   stats.received++;
   const hln = arpHln(v, m.off);
-  if (bad === 0 && isOwnLink(arp, ifp, arpShaHi(v, m.off), arpShaLo(v, m.off))) {
+  if (bad === 0 && isOwnLink(ifp, arpShaHi(v, m.off), arpShaLo(v, m.off))) {
     stats.localsha++;
     return false;
   }
@@ -134,11 +134,12 @@ function countMalformed(arp: Arp, ifp: Ifnet, m: PacketBuffer, bad: number): voi
   }
 }
 
-/** A link address of this vnet: our own broadcast came back, or somebody pretends. */
-function isOwnLink(arp: Arp, ifp: Ifnet, hi: number, lo: number): boolean {
-  if (ifp.macLo === lo && ifp.macHi === hi) return true;
-  for (const other of arp.ip.net.ifnets) if (other.lladdr.length !== 0 && other.macLo === lo && other.macHi === hi) return true;
-  return false;
+/**
+ * Is it the link address of the interface the frame came in on? NetBSD asks this of every interface of the host; FreeBSD of the
+ * receiving one, since two segments of one host may well carry the same link address.
+ */
+function isOwnLink(ifp: Ifnet, hi: number, lo: number): boolean {
+  return ifp.macHi === hi && ifp.macLo === lo;
 }
 
 /**

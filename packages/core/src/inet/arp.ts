@@ -130,7 +130,7 @@ export class Arp implements LlProtocol {
     return t instanceof LlTable ? t : null;
   }
 
-  /** Sends the IPv4 packet `m` to the neighbour `hop` on `ifp`, now or when its address is known. Owns `m`. */
+  /** Sends the IPv4 packet `m` to the neighbour `hop` (signed or unsigned) on `ifp`, now or when its address is known. Owns `m`. */
   output(ifp: Ifnet, m: PacketBuffer, hop: number, gateway: boolean): Errno {
     const t = this.tableOf(ifp);
     if (t === null) {
@@ -164,7 +164,7 @@ export class Arp implements LlProtocol {
       m.free();
       return EINVAL;
     }
-    const lle = t.create(hop);
+    const lle = t.create(hop >>> 0);
     if (lle === null) {
       this.stats.tablefull++;
       this.stats.dropped++;

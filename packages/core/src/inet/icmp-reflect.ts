@@ -39,34 +39,48 @@ export function replySource(icmp: Icmp, ifp: Ifnet | null, asked: number, peer: 
 /** Sends the request `m`, whose ICMP part is a finished reply, back. Owns `m`. */
 export function icmpReflect(icmp: Icmp, ifp: Ifnet, m: PacketBuffer): void {
   const { ip } = icmp;
-  const peer = ip4Src(m.view, m.off);
-  if (peer >>> 24 === 0) {
-    icmp.stats.badaddr++;
-    m.free();
-    return;
-  }
-  const source = replySource(icmp, ifp, ip4Dst(m.view, m.off), peer, m.fib);
-  if (source === NO_ROUTE) {
-    icmp.stats.noroute++;
+  if (!turnRound(icmp, ifp, m)) {
     m.free();
     return;
   }
   let opts = null;
   if (ip4Hl(m.view, m.off) > IP4_HDR_LEN) {
     opts = icmp.replyOpts;
-    ipReplyOptions(m.view, m.off, peer, icmp.replyOptions);
+    ipReplyOptions(m.view, m.off, ip4Dst(m.view, m.off), icmp.replyOptions);
     ipStripOptions(m);
   }
   const v = m.view;
   const { off } = m;
   v.setUint16(off + IP4_OFF, ip4Off(v, off) & IP_DF);
   v.setUint8(off + IP4_TTL, ip.tun.ttl);
-  v.setUint32(off + IP4_SRC, source);
-  v.setUint32(off + IP4_DST, peer);
   m.flags &= ~(M_BCAST | M_MCAST);
   m.rcvif = 0;
   m.csumFlags = 0;
   m.hops = 0;
   m.pcp = -1;
   ip.output(m, 0, opts);
+}
+
+/** The sender becomes the destination; an own address answers for itself, otherwise there is a choice to make. False: no way back. */
+function turnRound(icmp: Icmp, ifp: Ifnet, m: PacketBuffer): boolean {
+  const v = m.view;
+  const { off } = m;
+  if (v.getUint8(off + IP4_SRC) === 0) {
+    icmp.stats.badaddr++;
+    return false;
+  }
+  if (icmp.ip.inNet.isLocal(ip4Dst(v, off) | 0)) {
+    const asked = ip4Dst(v, off);
+    v.setUint32(off + IP4_DST, ip4Src(v, off));
+    v.setUint32(off + IP4_SRC, asked);
+    return true;
+  }
+  const source = replySource(icmp, ifp, ip4Dst(v, off), ip4Src(v, off), m.fib);
+  if (source === NO_ROUTE) {
+    icmp.stats.noroute++;
+    return false;
+  }
+  v.setUint32(off + IP4_DST, ip4Src(v, off));
+  v.setUint32(off + IP4_SRC, source);
+  return true;
 }

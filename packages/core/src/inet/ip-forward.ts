@@ -31,7 +31,7 @@ const LINK_FLAGS = M_BCAST | M_MCAST | M_VLANTAG | M_PROMISC | M_BRIDGE_INPUT | 
 /** The short path. True: the packet is gone. False: nothing has been changed, the full path decides. */
 export function ipTryForward(ip: Ip, ifp: Ifnet, m: PacketBuffer): boolean {
   const { routes } = ip;
-  if (routes.hashOutbound !== 0 && m.flowid === 0) m.flowid = flowOf(ip, m);
+  if (routes.hashOutbound !== 0 && m.flowid === 0) m.flowid = flowOf(ip, m) | 0;
   const verdict = verdict4(routes.fwd4(m.fib), m.view, m.off, ifp.index, m.flowid);
   if (verdict < 0) {
     if (!fwdIsDrop(verdict)) return false;
@@ -42,7 +42,7 @@ export function ipTryForward(ip: Ip, ifp: Ifnet, m: PacketBuffer): boolean {
   const nh = routes.nexthop(verdict);
   if (nh === null) return false;
   nh.pksent++;
-  const hop = nh.hop4(ip4Dst(m.view, m.off));
+  const hop = nh.hop4(ip4Dst(m.view, m.off)) | 0;
   prepare(m);
   const error = ipSend(ip, nh.ifp, m, hop, (nh.flags & RTF_GATEWAY) !== 0);
   if (error !== 0) {
@@ -63,7 +63,7 @@ export function ipForward(ip: Ip, ifp: Ifnet, m: PacketBuffer, sourceRouted: boo
     ip.icmpError(ifp, m, ICMP_TIMXCEED, ICMP_TIMXCEED_INTRANS, 0);
     return;
   }
-  if (ip.routes.hashOutbound !== 0 && m.flowid === 0) m.flowid = flowOf(ip, m);
+  if (ip.routes.hashOutbound !== 0 && m.flowid === 0) m.flowid = flowOf(ip, m) | 0;
   const nh = ip.routes.lookup4(m.fib, dst, m.flowid);
   if (nh === null) {
     ip.stats.noroute++;
@@ -106,7 +106,7 @@ function pass(ip: Ip, ifp: Ifnet, m: PacketBuffer, nh: Nexthop, dst: number): vo
   }
   nh.pksent++;
   prepare(m);
-  const error = ipSendSized(ip, nh.ifp, m, nh.hop4(dst), (nh.flags & RTF_GATEWAY) !== 0, mtu);
+  const error = ipSendSized(ip, nh.ifp, m, nh.hop4(dst) | 0, (nh.flags & RTF_GATEWAY) !== 0, mtu);
   if (error === 0) ip.stats.forward++;
   else ip.stats.odropped++;
 }

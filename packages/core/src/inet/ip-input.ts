@@ -8,6 +8,9 @@
  * a network of the receiving interface; a joined group; everything unicast while the vnet has no address at all (DHCP).
  * A source that claims to be one of ours is refused unless it comes over loopback (`source_address_validation`).
  *
+ * Where an address crosses a function on the way of every packet it does so as a signed number (`| 0`): V8 keeps those in a
+ * register, while an unsigned one above 2^31 would cost a heap number each time.
+ *
  * Invariants: a protocol gets `m.off` at a valid header, `m.len` equal to its total length, no fragments.
  */
 import { CSUM_IP, CSUM_IP_VALID, M_BCAST, M_LOOP, M_MCAST } from '../mbuf/packet-buffer.js';
@@ -75,7 +78,7 @@ function validate(ip: Ip, ifp: Ifnet, m: PacketBuffer): boolean {
     stats.badhlen++;
     return false;
   }
-  if (!addressesAllowed(ip, ifp, m, v.getUint32(off + IP4_SRC), v.getUint32(off + IP4_DST))) {
+  if (!addressesAllowed(ip, ifp, m)) {
     stats.badaddr++;
     return false;
   }
@@ -97,7 +100,9 @@ function validate(ip: Ip, ifp: Ifnet, m: PacketBuffer): boolean {
 }
 
 /** RFC 1122 §3.2.1.3: loopback addresses never on a wire, 0.0.0.0 never a destination, a source is always one host. */
-function addressesAllowed(ip: Ip, ifp: Ifnet, m: PacketBuffer, src: number, dst: number): boolean {
+function addressesAllowed(ip: Ip, ifp: Ifnet, m: PacketBuffer): boolean {
+  const src = m.view.getUint32(m.off + IP4_SRC);
+  const dst = m.view.getUint32(m.off + IP4_DST);
   if (src >= FIRST_GROUP && (src === INADDR_BROADCAST || !ip.inNet.canForward(src))) return false;
   if (dst === 0) return false;
   if (dst >>> 24 !== LOOPBACK_NET && src >>> 24 !== LOOPBACK_NET) return true;
@@ -109,9 +114,9 @@ function route(ip: Ip, ifp: Ifnet, m: PacketBuffer, redirected: boolean): void {
   const v = m.view;
   const dst = ip4Dst(v, m.off);
   const { inNet, stats } = ip;
-  const ia = inNet.addrOf(dst);
+  const ia = inNet.addrOf(dst | 0);
   if (ia !== null) {
-    const refused = (ip.tun.strongEs !== 0 && ia.ifp !== ifp && !redirected && isStrong(ip, ifp, dst)) || isSpoofed(ip, ifp, m) || ip.isTentative(dst);
+    const refused = (ip.tun.strongEs !== 0 && ia.ifp !== ifp && !redirected && isStrong(ip, ifp, dst)) || isSpoofed(ip, ifp, m) || ip.isTentative(dst | 0);
     if (!refused) return deliver(ip, ifp, m);
     stats.badaddr++;
     m.free();
@@ -141,9 +146,9 @@ function isStrong(ip: Ip, ifp: Ifnet, dst: number): boolean {
 /** From outside, with a source that is ours; a directed broadcast of the network it came by is nobody's source either. */
 function isSpoofed(ip: Ip, ifp: Ifnet, m: PacketBuffer): boolean {
   if ((ifp.flags & IFF_LOOPBACK) !== 0 || (m.flags & M_LOOP) !== 0) return false;
-  const src = ip4Src(m.view, m.off);
+  const src = ip4Src(m.view, m.off) | 0;
   if (ip.tun.sourceAddressValidation !== 0 && ip.inNet.isLocal(src)) return true;
-  return src !== 0 && ip.routes.own.has(src) && (ifp.flags & IFF_BROADCAST) !== 0 && ip.inNet.isBroadcast(src, ifp);
+  return src !== 0 && ip.routes.own.has(src) && (ifp.flags & IFF_BROADCAST) !== 0 && ip.inNet.isBroadcast(src >>> 0, ifp);
 }
 
 /** To the protocol: whole, and past the last filter. */

@@ -69,7 +69,7 @@ export class OutRoute {
   ifp: Ifnet | null = null;
   /** The address of ours it goes out with; null when the interface has none. */
   ifa: IfAddr4 | null = null;
-  /** Next hop on the link, and whether that is a router. */
+  /** Next hop on the link, as a signed number (V8 passes those without a heap number), and whether that is a router. */
   hop = 0;
   gateway = false;
   mtu = 0;
@@ -82,11 +82,10 @@ export function ipOutput(ip: Ip, m: PacketBuffer, flags: number, opts: IpOutputO
   if (error !== 0) return discard(m, error);
   const v = m.view;
   const r = ip.route;
-  const dst = ip4Dst(v, m.off);
-  const noRoute = findRoute(ip, m, dst, flags, opts);
+  const noRoute = findRoute(ip, m, flags, opts);
   if (noRoute !== 0) return discard(m, noRoute === BLACKHOLED ? 0 : noRoute);
-  if (ip4Src(v, m.off) === 0) v.setUint32(m.off + IP4_SRC, sourceOf(ip, r, dst));
-  if (ip4IsMulticast(dst)) return outputMulticast(ip, m, flags, opts);
+  if (ip4Src(v, m.off) === 0) v.setUint32(m.off + IP4_SRC, sourceOf(ip, r, ip4Dst(v, m.off)));
+  if (ip4IsMulticast(ip4Dst(v, m.off))) return outputMulticast(ip, m, flags, opts);
   m.flags &= ~(M_BCAST | M_MCAST);
   if (r.broadcast) {
     const refused = checkBroadcast(r, m, flags);
@@ -128,14 +127,15 @@ function prepare(ip: Ip, m: PacketBuffer, flags: number, opts: IpOutputOpts | nu
 }
 
 /** Fills `ip.route`. */
-function findRoute(ip: Ip, m: PacketBuffer, dst: number, flags: number, opts: IpOutputOpts | null): Errno {
+function findRoute(ip: Ip, m: PacketBuffer, flags: number, opts: IpOutputOpts | null): Errno {
+  const dst = ip4Dst(m.view, m.off);
   if ((flags & (IP_SENDONES | IP_ROUTETOIF)) !== 0) return routeToInterface(ip, m, dst, flags);
   if (opts !== null && opts.mcastIfp !== null && ip4IsMulticast(dst)) {
     setRoute(ip.route, opts.mcastIfp, ifaofIfpforaddr(opts.mcastIfp, dst), dst);
     return 0;
   }
-  if (ip.routes.hashOutbound !== 0 && m.flowid === 0) m.flowid = flowOf(ip, m);
-  const nh = ip.routes.lookup4(m.fib, dst, m.flowid);
+  if (ip.routes.hashOutbound !== 0 && m.flowid === 0) m.flowid = flowOf(ip, m) | 0;
+  const nh = ip.routes.lookup4(m.fib, dst | 0, m.flowid);
   if (nh === null) {
     ip.stats.noroute++;
     return EHOSTUNREACH;
@@ -147,13 +147,13 @@ function findRoute(ip: Ip, m: PacketBuffer, dst: number, flags: number, opts: Ip
   r.ifp = ifp;
   r.ifa = ifa !== null && isIfAddr4(ifa) ? ifa : null;
   r.gateway = (nh.flags & RTF_GATEWAY) !== 0;
-  r.hop = r.gateway ? nh.gw4 : dst;
+  r.hop = (r.gateway ? nh.gw4 : dst) | 0;
   r.mtu = nh.pathMtu;
   if (dst === INADDR_BROADCAST) {
-    r.hop = dst;
+    r.hop = dst | 0;
     r.broadcast = true;
   } else if ((nh.flags & RTF_HOST) !== 0) r.broadcast = (nh.flags & RTF_BROADCAST) !== 0;
-  else r.broadcast = (ifp.flags & IFF_BROADCAST) !== 0 && r.ifa !== null && r.ifa.broadcast === r.hop;
+  else r.broadcast = (ifp.flags & IFF_BROADCAST) !== 0 && r.ifa !== null && r.ifa.broadcast === r.hop >>> 0;
   return 0;
 }
 
@@ -163,7 +163,7 @@ const BLACKHOLED = -1;
 function setRoute(r: OutRoute, ifp: Ifnet, ifa: IfAddr4 | null, hop: number): void {
   r.ifp = ifp;
   r.ifa = ifa;
-  r.hop = hop;
+  r.hop = hop | 0;
   r.gateway = false;
   r.mtu = ifp.mtu;
   r.broadcast = false;
@@ -207,7 +207,7 @@ function outputMulticast(ip: Ip, m: PacketBuffer, flags: number, opts: IpOutputO
   const r = ip.route;
   const ifp = r.ifp as Ifnet;
   const group = ip4Dst(v, m.off);
-  r.hop = group;
+  r.hop = group | 0;
   r.gateway = false;
   m.flags = (m.flags & ~M_BCAST) | M_MCAST;
   if ((flags & (IP_FORWARDING | IP_RAWOUTPUT)) === 0) v.setUint8(m.off + IP4_TTL, opts === null ? DEFAULT_MULTICAST_TTL : opts.mcastTtl);
@@ -264,13 +264,13 @@ function filterOutput(ip: Ip, m: PacketBuffer, flags: number): Errno {
     ip4PutSum(m.view, m.off, ip4Hl(m.view, m.off));
     return ip.loop.enqueue(ip.net.loif ?? ifp, m) ? 0 : ENOBUFS;
   }
-  const error = findRoute(ip, m, dst, flags, null);
+  const error = findRoute(ip, m, flags, null);
   return error === 0 ? FILTER_GO_ON : discard(m, error === BLACKHOLED ? 0 : error);
 }
 
 /**
  * Sends a packet with a complete header: whole when it fits or is a super-segment of fitting segments, in fragments otherwise.
- * EMSGSIZE when it must not be cut. Owns `m`.
+ * EMSGSIZE when it must not be cut. `hop` is a signed number, see OutRoute. Owns `m`.
  */
 export function ipSendSized(ip: Ip, ifp: Ifnet, m: PacketBuffer, hop: number, gateway: boolean, mtu: number): Errno {
   if (m.gsoSize > 0) {
@@ -355,7 +355,7 @@ export function gsoFits(m: PacketBuffer, mtu: number): boolean {
   return l4 > 0 && l4 + hdr + m.gsoSize <= mtu;
 }
 
-/** To the link: resolved by ARP where the interface has link addresses. Owns `m`. */
+/** To the link: resolved by ARP where the interface has link addresses. `hop` is a signed number, see OutRoute. Owns `m`. */
 export function ipSend(ip: Ip, ifp: Ifnet, m: PacketBuffer, hop: number, gateway: boolean): Errno {
   if (ifp.lladdr.length === 0) return ifp.isRunning || (ifp.flags & IFF_LOOPBACK) !== 0 ? ifTransmit(ifp, m) : discard(m, ENETDOWN);
   if ((m.flags & (M_BCAST | M_MCAST)) !== 0) {

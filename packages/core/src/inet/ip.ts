@@ -146,7 +146,7 @@ export class Ip {
     else this.icmp.error(ifp, m, type, code, arg);
   }
 
-  /** Is this own address still being probed for duplicates (or lost to one)? */
+  /** Is this own address (signed or unsigned) still being probed for duplicates, or lost to one? */
   isTentative(addr: number): boolean {
     return this.arp !== null && this.arp.claims.isTentative(addr);
   }
