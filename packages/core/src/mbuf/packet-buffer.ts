@@ -149,21 +149,22 @@ export class PacketBuffer {
     this.next = null;
   }
 
-  /** Takes over `from`'s metadata; `csumStart` is moved along with the packet's start. */
+  /** Takes over `from`'s metadata; `csumStart` and `nhoff` are moved along with the packet's start, when they are known. */
   copyMeta(from: PacketBuffer): void {
+    const shift = this.off - from.off;
     this.rcvif = from.rcvif;
     this.flags = from.flags;
     this.vtag = from.vtag;
     this.vproto = from.vproto;
     this.csumFlags = from.csumFlags;
-    this.csumStart = from.csumStart - from.off + this.off;
+    this.csumStart = from.csumStart === 0 ? 0 : from.csumStart + shift;
     this.csumOffset = from.csumOffset;
     this.gsoType = from.gsoType;
     this.gsoSize = from.gsoSize;
     this.fib = from.fib;
     this.flowid = from.flowid;
     this.hops = from.hops;
-    this.nhoff = from.nhoff - from.off + this.off;
+    this.nhoff = from.nhoff === 0 ? 0 : from.nhoff + shift;
     this.pcp = from.pcp;
   }
 }
@@ -193,7 +194,6 @@ export class PacketPool {
   largeInUse = 0;
   /** Requests refused because a limit was reached (`netstat -m`: requests denied). */
   denied = 0;
-  private smallMade = 0;
   private readonly smallFree: PacketBuffer[] = [];
   private readonly largeFree: PacketBuffer[] = [];
 
@@ -210,8 +210,11 @@ export class PacketPool {
   /** A packet of `len` bytes (contents undefined) behind `headroom` free bytes; null when the pool is exhausted. */
   alloc(len: number, headroom: number = HEADROOM): PacketBuffer | null {
     if (headroom + len > SMALL_SLOT) return this.allocLarge(len, headroom);
+    if (this.smallInUse >= this.smallMax) {
+      this.denied++;
+      return null;
+    }
     const m = this.smallFree.pop() ?? this.growSmall();
-    if (m === null) return null;
     this.smallInUse++;
     m.inPool = false;
     m.reset(headroom, len);
@@ -231,7 +234,10 @@ export class PacketPool {
     }
   }
 
-  /** A full copy with the same headroom and metadata; null when the pool is exhausted. `m` stays the caller's. */
+  /**
+   * A copy of the packet (not of what lies before `off`) with its metadata, and its headroom where a small slot has room for
+   * that; null when the pool is exhausted. `m` stays the caller's.
+   */
   copy(m: PacketBuffer): PacketBuffer | null {
     const n = this.alloc(m.len, m.off + m.len <= SMALL_SLOT ? m.off : HEADROOM);
     if (n === null) return null;
@@ -248,15 +254,11 @@ export class PacketPool {
     return m;
   }
 
-  private growSmall(): PacketBuffer | null {
-    if (this.smallMade >= this.smallMax) {
-      this.denied++;
-      return null;
-    }
+  /** Makes a slab; its first slot is handed out, the others go to the free list. */
+  private growSmall(): PacketBuffer {
     const slab = new ArrayBuffer(SMALL_PER_SLAB * SMALL_SLOT);
-    for (let i = 0; i < SMALL_PER_SLAB; i++) this.smallFree.push(new PacketBuffer(this, new Uint8Array(slab, i * SMALL_SLOT, SMALL_SLOT)));
-    this.smallMade += SMALL_PER_SLAB;
-    return this.smallFree.pop() ?? null;
+    for (let i = 1; i < SMALL_PER_SLAB; i++) this.smallFree.push(new PacketBuffer(this, new Uint8Array(slab, i * SMALL_SLOT, SMALL_SLOT)));
+    return new PacketBuffer(this, new Uint8Array(slab, 0, SMALL_SLOT));
   }
 
   private allocLarge(len: number, headroom: number): PacketBuffer | null {
