@@ -5,7 +5,7 @@
  * holds other people's networks. SIGINT, SIGTERM and SIGHUP end it in order; a second one at once.
  */
 import type { Daemon } from '@netloom/node';
-import { readLab } from '@netloom/node/client';
+import { readLab } from '@netloom/node/lab';
 import { readFileSync } from 'node:fs';
 import type { CliIo } from './cli-io.js';
 import { CliError } from './cli-io.js';

@@ -3,14 +3,16 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { DaemonClient, DaemonError, drawSvg, drawText, formatProblem, labTopology, planLab, planScript, readLab } from '@netloom/node/client';
-import type { Attachment, Lab, LabFile, LabPath, LabState, Topology } from '@netloom/node/client';
+import { DaemonClient, DaemonError, drawSvg, drawText } from '@netloom/node/client';
+import type { Attachment, LabState, Topology } from '@netloom/node/client';
+import type { Lab, LabFile, LabPath } from '@netloom/node/lab';
 import { isRunning, startBackgroundDaemon } from './background-daemon.js';
 import type { CliIo } from './cli-io.js';
 import { CliError, EXIT_FAILURE, EXIT_LAB, json, table } from './cli-io.js';
 
 /** Reads a lab file; its problems are printed and end the command. */
-function loadLab(file: string, io: CliIo): LabFile & { lab: Lab } {
+async function loadLab(file: string, io: CliIo): Promise<LabFile & { lab: Lab }> {
+  const { formatProblem, readLab } = await import('@netloom/node/lab');
   let text: string;
   try {
     text = readFileSync(file === '-' ? 0 : file, 'utf8');
@@ -31,8 +33,11 @@ export interface UpOptions {
 }
 
 export async function up(file: string, options: UpOptions, socket: string, io: CliIo): Promise<void> {
-  const { lab, locate } = loadLab(file, io);
-  if (options.dryRun === true) return io.out(planScript(planLab(lab)));
+  const { lab, locate } = await loadLab(file, io);
+  if (options.dryRun === true) {
+    const { planLab, planScript } = await import('@netloom/node/lab');
+    return io.out(planScript(planLab(lab)));
+  }
   if (!(await isRunning(socket))) {
     const { pid, log } = await startBackgroundDaemon(socket);
     io.err(`netloom: started a daemon in the background (process ${pid}, socket ${socket}, log ${log}); "netloom stop" ends it\n`);
@@ -116,9 +121,14 @@ export interface GraphOptions {
   readonly output?: string;
 }
 
+async function topologyOf(file: string, io: CliIo): Promise<Topology> {
+  const { labTopology } = await import('@netloom/node/lab');
+  return labTopology((await loadLab(file, io)).lab);
+}
+
 /** A picture of what runs, or of what a lab file will be. */
 export async function graph(file: string | undefined, options: GraphOptions, socket: string, io: CliIo): Promise<void> {
-  const topology = file === undefined ? await new DaemonClient(socket).get<Topology>('/v1/topology') : labTopology(loadLab(file, io).lab);
+  const topology = file === undefined ? await new DaemonClient(socket).get<Topology>('/v1/topology') : await topologyOf(file, io);
   const picture = options.json === true ? json(topology) : options.svg === true ? drawSvg(topology) : drawText(topology);
   if (options.output === undefined) return io.out(picture);
   try {

@@ -80,6 +80,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   loop.attach(kernel);
   const service = new ExecService(kernel, loop, { ...(options.tools ?? tools), 'netloom-capture': captureTool }, log);
   const attachments = new Attachments(kernel, loop, log);
+  await configureLoopback(service);
   const labs = new Labs((argv) => runForLab(service, attachments, argv));
   const httpLog: FastifyBaseLogger = log;
   const app: FastifyInstance = fastify({ loggerInstance: httpLog, bodyLimit: BODY_MAX, forceCloseConnections: true });
@@ -101,6 +102,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     loop.close();
   };
   return { socketPath: options.socketPath, kernel, loop, labs, service, log, close: () => (closing ??= close()) };
+}
+
+/** What rc(8) does at boot: the host's own loopback answers. Vnets of jails begin without addresses. */
+async function configureLoopback(service: ExecService): Promise<void> {
+  if (service.findTool('ifconfig') === undefined) return;
+  await execBuffered(service, { argv: ['ifconfig', 'lo0', 'inet', '127.0.0.1/8'], cwd: '/', env: {}, tty: false, columns: 80, ignored: [] }).result;
 }
 
 /** Distinguishes this kernel's generated link addresses from those of other hosts and other daemons. */

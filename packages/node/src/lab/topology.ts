@@ -50,7 +50,7 @@ export function labTopology(lab: Lab): Topology {
   const outside = (name: string): string => jailPath(lab, name) || HOST_VNET;
   const links = labLinks(lab).map((link, i) => ({ ...link, places: link.ends.map((end, side) => linkPlace(lab, end, `link${i + 1}${'ab'[side]}`)) as [InterfaceRef, InterfaceRef] }));
   const vnets = names.map((vnet): TopologyVnet => {
-    const interfaces: TopologyInterface[] = [bare('lo0', 'lo', lab.vnets[vnet]?.interfaces?.lo0 ?? {}, vnet === HOST_VNET ? [] : ['127.0.0.1/8'])];
+    const interfaces: TopologyInterface[] = [bare('lo0', 'lo', lab.vnets[vnet]?.interfaces?.lo0 ?? {})];
     for (const [name, bridge] of Object.entries(lab.bridges ?? {})) {
       if ((bridge?.vnet ?? HOST_VNET) !== vnet) continue;
       const linked = links.flatMap((link) => link.ends.flatMap((end, side) => (end.bridge === name ? [link.places[side]!.name] : [])));
@@ -79,9 +79,9 @@ function linkPlace(lab: Lab, end: Endpoint, portName: string): InterfaceRef {
   return { vnet: lab.bridges?.[end.bridge]?.vnet ?? HOST_VNET, name: portName };
 }
 
-function bare(name: string, kind: string, ifc: LabInterface | LabBridge, own: readonly string[] = []): TopologyInterface {
+function bare(name: string, kind: string, ifc: LabInterface | LabBridge): TopologyInterface {
   return {
     name, kind, up: !('up' in ifc) || ifc.up !== false, mtu: ifc.mtu ?? (kind === 'lo' ? 16_384 : 1500), ether: ifc.ether ?? null, description: ifc.description ?? null,
-    inet: [...own, ...many(ifc.inet), ...many(ifc.inet6)], peer: null, members: [], vlan: null, device: null,
+    inet: [...many(ifc.inet), ...many(ifc.inet6)], peer: null, members: [], vlan: null, device: null,
   };
 }
