@@ -23,9 +23,9 @@ interface Kld {
 }
 
 function builtIn(p: Proc): Kld[] {
-  const cloners = p.vnet.net.cloners.map((c) => c.name).sort();
+  const cloners = p.vnet.net.cloners.map((c) => c.name);
   const names = [...cloners.map((name) => `if_${name}`), ...(cloners.some((name) => TUNTAP.includes(name)) ? ['if_tuntap'] : [])];
-  const modules = names.map((name, i) => ({ id: i + 2, file: `${name}.ko`, module: name }));
+  const modules = names.sort().map((name, i) => ({ id: i + 2, file: `${name}.ko`, module: name }));
   return [{ id: 1, file: 'kernel', module: 'ether' }, ...modules];
 }
 

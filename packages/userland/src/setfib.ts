@@ -20,7 +20,7 @@ async function runSetfib(p: Proc): Promise<number> {
   const { options, rest, error } = getopt('F:', number === undefined ? p.argv.slice(1) : [`-F${number}`, ...others]);
   if (error !== null) warnx(p, error);
   if (error !== null || rest.length === 0) usage(p, 1, USAGE);
-  const fibs = p.vnet.routes?.fibs ?? 1;
+  const { fibs } = p.vnet.routes;
   let fib = 0;
   for (const [, value] of options) {
     fib = /^\s*\+?[0-9]+$/.test(value) ? Number(value) : -1;

@@ -243,6 +243,12 @@ export class LabProc implements Proc, Attached {
   }
 }
 
+/** Lines of an output; an output without a last newline is marked. */
+function printed(output: string): string[] {
+  if (output === '') return [];
+  return output.endsWith('\n') ? output.slice(0, -1).split('\n') : `${output}<no newline>`.split('\n');
+}
+
 function isInside(prison: Prison, ancestor: Prison): boolean {
   for (let at: Prison | null = prison; at !== null; at = at.parent) if (at === ancestor) return true;
   return false;
@@ -323,6 +329,19 @@ export class ToolLab {
     const ran = await this.sh(line, options);
     if (ran.exit !== 0) throw new Error(`${String(line)}: exit ${ran.exit}: ${ran.stderr}`);
     return ran.stdout.replace(/\n$/, '');
+  }
+
+  /**
+   * Runs the `$ ` lines of a transcript and answers with the transcript that came of it: output as it is, lines of standard error behind
+   * `! `, an exit code other than 0 as `[N]`. Generated link addresses (02:…) become MAC. A golden test expects the text it gave.
+   */
+  async session(transcript: string, options: ShOptions = {}): Promise<string> {
+    const lines: string[] = [];
+    for (const command of transcript.split('\n').filter((line) => line.startsWith('$ '))) {
+      const ran = await this.sh(command.slice(2), options);
+      lines.push(command, ...printed(ran.stdout), ...printed(ran.stderr).map((line) => `! ${line}`), ...(ran.exit === 0 ? [] : [`[${ran.exit}]`]));
+    }
+    return `${lines.join('\n')}\n`.replace(/\b02(:[0-9a-f]{2}){5}\b/g, 'MAC');
   }
 
   /** Starts a command line and returns at once. `advance` or another `sh` lets it go on. */

@@ -9,7 +9,7 @@
  * Not here: names of hosts. An address is written in digits, in any form inet_aton(3) takes; `localhost` alone is known.
  */
 import {
-  AF_INET, EADDRNOTAVAIL, EAFNOSUPPORT, ENXIO, IFF_BROADCAST, IFF_LOOPBACK, IFF_POINTOPOINT, InIfaddr, inAifaddr, inDifaddr,
+  AF_INET, EADDRNOTAVAIL, ENXIO, IFF_BROADCAST, IFF_LOOPBACK, IFF_POINTOPOINT, InIfaddr, inAifaddr, inDifaddr,
 } from '@netloom/core';
 import type { Errno, Ifnet } from '@netloom/core';
 import { INADDR_LOOPBACK, inetAton, ip4Format, ip4MaskOf } from '@netloom/core/wire';
@@ -98,15 +98,12 @@ function remove(cx: Invocation): Errno {
   const ifp = cx.ifp;
   if (ifp === null) return del.set ? ENXIO : EADDRNOTAVAIL;
   if (!del.set && inetAddrs(ifp).length === 0) return 0;
-  const { inNet } = cx.vnet;
-  return inNet === null ? EAFNOSUPPORT : request(cx, (target) => inDifaddr(inNet, target, del.set ? del.addr : null));
+  return request(cx, (target) => inDifaddr(cx.vnet.inNet, target, del.set ? del.addr : null));
 }
 
 function add(cx: Invocation): Errno {
-  const { inNet } = cx.vnet;
-  if (inNet === null) return EAFNOSUPPORT;
   const { add: word, plen, maskset, brd, dst } = cx.inet;
-  return request(cx, (ifp) => inAifaddr(inNet, ifp, {
+  return request(cx, (ifp) => inAifaddr(cx.vnet.inNet, ifp, {
     addr: word.addr,
     ...(maskset ? { mask: ip4MaskOf(plen) } : {}),
     ...(brd.set ? { broadcast: brd.addr } : {}),

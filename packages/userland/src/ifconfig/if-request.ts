@@ -26,5 +26,5 @@ export function request(cx: Invocation, change: (ifp: Ifnet) => Errno): Errno {
 
 /** A number of a routing table: EINVAL when there is no such table. */
 export function checkFib(cx: Invocation, fib: number): Errno {
-  return Number.isInteger(fib) && fib >= 0 && fib < (cx.vnet.routes?.fibs ?? 1) ? 0 : EINVAL;
+  return Number.isInteger(fib) && fib >= 0 && fib < cx.vnet.routes.fibs ? 0 : EINVAL;
 }

@@ -88,6 +88,7 @@ class Lexer {
   }
 
   private doubleQuoted(): boolean {
+    const { line } = this;
     this.at++;
     this.add({ text: '' });
     while (this.at < this.source.length) {
@@ -105,7 +106,7 @@ class Lexer {
       if (text === null) return false;
       this.add({ text: resolveEscapes(text[0]) });
     }
-    throw new ConfError(`line ${this.line}: unterminated string`);
+    throw new ConfError(`line ${line}: unterminated string`);
   }
 
   private add(piece: Piece): true {

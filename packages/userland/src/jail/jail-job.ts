@@ -131,7 +131,7 @@ export class JailJob {
     return differs?.param.name ?? null;
   }
 
-  private async attempt(step: () => Promise<void>): Promise<boolean> {
+  private async attempt(step: () => Promise<void> | void): Promise<boolean> {
     try {
       await step();
       return true;
@@ -145,7 +145,7 @@ export class JailJob {
   private async doStep(step: Step, down: boolean, done: string[]): Promise<void> {
     if (step === 'op') return down ? this.remove() : this.create();
     if (step === 'stop.timeout') return this.terminate();
-    if (step === 'mount') return this.noteMounts();
+    if (step === 'mount') return down ? undefined : this.noteMounts();
     for (const value of this.valuesOf(step, down)) {
       await this.runCommand(step, value, down);
       done.push(value);
@@ -171,7 +171,7 @@ export class JailJob {
     for (const value of [...(done ?? this.valuesOf(step, false))].reverse()) await this.attempt(() => this.runCommand(step, value, true));
   }
 
-  private create(): Promise<void> {
+  private create(): void {
     const { j } = this;
     const path = j.string('path');
     if (path !== null && j.name !== null && !path.startsWith('/')) this.refuse(`path ${path}: not an absolute pathname`);
@@ -186,16 +186,14 @@ export class JailJob {
     if (!j.has('name')) j.addText('name', set.prison.nameFrom(this.p.prison));
     if (this.options.printJid) this.p.out(`${set.prison.jid}\n`);
     if (this.options.verbose > 0 || (this.options.verbose === 0 && j.name !== null)) j.note('created\n');
-    return Promise.resolve();
   }
 
-  private remove(): Promise<void> {
+  private remove(): void {
     const { j, options, prison } = this;
     if (prison !== null && this.p.kernel.call(this.p.now(), () => this.p.kernel.jailRemove(prison)) === EPERM) this.refuse(`jail_remove: ${strerror(EPERM)}`);
     const worthIt = j.failed ? j.name !== null : options.noteRemove;
     if (options.verbose > 0 || (options.verbose === 0 && worthIt)) j.note('removed\n');
     this.lentPersist = false;
-    return Promise.resolve();
   }
 
   /** Tells the jail's processes to end and gives them time. */
@@ -210,10 +208,9 @@ export class JailJob {
     while (prison.attached.size > 0 && this.p.now() < end) await this.p.sleepUs(Math.min(POLL_US, end - this.p.now()));
   }
 
-  private noteMounts(): Promise<void> {
+  private noteMounts(): void {
     const asked = MOUNTS.filter((name) => this.j.has(name) && (this.j.find(name)?.values.length !== 0 || this.j.bool(name)));
     if (this.options.verbose > 0) for (const name of asked) this.j.note(`${name}: ignored: jails have no file systems here\n`);
-    return Promise.resolve();
   }
 
   private async runCommand(step: Step, value: string, down: boolean): Promise<void> {
