@@ -110,6 +110,12 @@ describe('forwarding', () => {
     expect(s.send(0, s.members[2]!.lladdr, 'c')).toBe(`epair2a:${hexOf('c')}`);
     expect(s.lab.arrivals.get(s.host)).toEqual([]);
     expect(s.addrs()).toHaveLength(1);
+    const likeIt = Uint8Array.from(s.ifp.lladdr);
+    likeIt[3]! ^= 1;
+    expect(s.send(0, likeIt)).toBe('1 2');
+    const likeMember = Uint8Array.from(s.members[0]!.lladdr);
+    likeMember[0] = 0x06;
+    expect(s.send(0, likeMember)).toBe('1 2');
     ifSetLladdr(s.members[2]!, mac('02:00:00:00:00:77'));
     expect(s.send(0, mac('02:00:00:00:00:77'), 'd')).toBe(`epair2a:${hexOf('d')}`);
     expect(bridgeDelete(s.ifp, 'epair2a')).toBe(0);
@@ -129,6 +135,16 @@ describe('forwarding', () => {
     s.send(0, BROADCAST, 'x', mac('02:00:00:00:00:01'));
     expect(s.send(0, mac('02:00:00:00:00:01'))).toBe('');
     expect(bridgeOf(s.ifp)!.fwd.stats.filtered).toBe(1);
+  });
+
+  it('drops what is for a port that does not run', () => {
+    const s = new Switch(2);
+    s.send(1, s.ifp.lladdr);
+    s.reached();
+    s.members[1]!.flags &= ~IFF_RUNNING;
+    expect(s.send(0, s.ends[1]!.lladdr)).toBe('');
+    expect(s.send(0, BROADCAST)).not.toContain('1 ');
+    expect([bridgeOf(s.ifp)!.fwd.stats.down, s.ifp.data.oerrors]).toEqual([1, 0]);
   });
 
   it('sends what its own host sends: through the bridge, or through a member', () => {
@@ -298,6 +314,7 @@ describe('learning', () => {
     expect(s.addrs()).toHaveLength(2);
     expect(bridgeDeleteAddr(s.ifp, a, 41)).toBe(ENOENT);
     expect(bridgeDeleteAddr(s.ifp, a, 42)).toBe(0);
+    expect([bridgeDeleteAddr(s.ifp, UNKNOWN), bridgeDeleteAddr(s.ifp, a.subarray(1)), bridgeDeleteAddr(s.members[0]!, a)]).toEqual([ENOENT, EINVAL, EINVAL]);
     expect(bridgeDeleteAddr(s.ifp, a)).toBe(0);
     expect(bridgeDeleteAddr(s.ifp, a)).toBe(ENOENT);
     bridgeSetParam(s.ifp, 'maxaddr', 0);
@@ -377,7 +394,7 @@ describe('members', () => {
     const s = new Switch(2);
     expect(ifSetMtu(s.ifp, 2_000)).toBe(0);
     expect([s.ifp, ...s.members].map((i) => i.mtu)).toEqual([2_000, 2_000, 2_000]);
-    expect(ifSetMtu(s.ifp, 575)).toBe(EINVAL);
+    expect([ifSetMtu(s.ifp, 575), ifSetMtu(s.ifp, 576), ifSetMtu(s.ifp, 2_000)]).toEqual([EINVAL, 0, 0]);
     expect(ifSetMtu(s.members[0]!, 1_900)).toBe(EOPNOTSUPP);
     const [late] = s.lab.epair(s.host);
     expect(bridgeAdd(s.ifp, late.xname)).toBe(0);
@@ -516,6 +533,22 @@ describe('parameters', () => {
     const s = new Switch(0);
     expect(bridgeSetParam(s.ifp, name, value)).toBe(error);
     expect(bridgeParams(s.ifp)).toMatchObject(shown);
+  });
+
+  it('of the old protocol: a hello time of its own, costs of 16 bits', () => {
+    const s = new Switch(1);
+    const cost = (): number => bridgeMembers(s.ifp)![0]!.pathCost;
+    bridgeSetParam(s.ifp, 'proto', 0);
+    expect([bridgeSetParam(s.ifp, 'hellotime', 3), bridgeSetParam(s.ifp, 'hellotime', 1), bridgeParams(s.ifp)!.helloTime]).toEqual([EINVAL, 0, 1]);
+    bridgeSetMemberParam(s.ifp, 'epair0a', 'ifpathcost', 100_000);
+    expect(cost()).toBe(65_535);
+    bridgeSetMemberParam(s.ifp, 'epair0a', 'ifpathcost', 0);
+    s.members[0]!.baudrate = 1e6;
+    expect(cost()).toBe(65_535);
+    bridgeSetParam(s.ifp, 'proto', 2);
+    expect([bridgeParams(s.ifp)!.helloTime, cost()]).toEqual([2, 20_000_000]);
+    s.members[0]!.linkState = LINK_STATE_DOWN;
+    expect(cost()).toBe(55);
   });
 
   it('of a port: priority in steps of 16, a cost of its own', () => {

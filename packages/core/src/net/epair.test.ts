@@ -25,7 +25,7 @@ describe('epair create', () => {
     expect([a.lladdr[0], a.lladdr[5], b.lladdr[5]]).toEqual([0x02, 0x0a, 0x0b]);
     expect(a.lladdr.subarray(0, 5)).toEqual(b.lladdr.subarray(0, 5));
     for (const ifp of [a, b]) {
-      expect(ifp.flags & (IFF_UP | IFF_RUNNING)).toBe(IFF_RUNNING);
+      expect(ifp.flags).toBe(0x8842);
       expect([ifp.linkState, ifp.capabilities, ifp.capenable, ifp.baudrate]).toEqual([LINK_STATE_UP, IFCAP_VLAN_MTU, IFCAP_VLAN_MTU, 1e10]);
       expect(ifp.driver.media?.(ifp)).toEqual({ media: 'Ethernet 10Gbase-T (10Gbase-T <full-duplex>)', active: true });
     }
@@ -39,6 +39,9 @@ describe('epair create', () => {
     const codes = ['epair0', 'epair0', 'epair0a', 'epair01', 'epair40000', 'epairx'].map((n) => ifCloneCreate(net, n).error);
     expect(codes).toEqual([0, EEXIST, EEXIST, EINVAL, ENOSPC, EINVAL]);
     expect(ifCloneDestroy(net, 'epair9a')).toBe(ENXIO);
+    const a = net.ifunit('epair0a')!;
+    ifCloneDestroy(net, 'epair0b');
+    expect(epairCloner.destroy(a, net.cloners[0]!, 0)).toBe(ENXIO);
   });
 
   it('skips a unit whose name is taken, refuses it when asked for, and keeps a renamed pair\'s unit', () => {

@@ -116,6 +116,7 @@ describe('tap', () => {
     ifTransmit(ifp, make());
     lab.turn();
     expect(sink.got.map((g) => [g.bytes.length, g.csumFlags, g.gsoSize])).toEqual([[1_446, 0, 0], [1_446, 0, 0], [246, 0, 0]]);
+    expect(ifp.data.oerrors).toBe(0);
     expect([...sink.got[0]!.bytes.subarray(12, 20)]).toEqual([0x81, 0, 0, 5, 8, 0, 0x45, 0]);
     expect(sink.got.every((g) => g.bytes[44]! !== 0 || g.bytes[45]! !== 0)).toBe(true);
     tapOf(ifp)!.attach(null);
@@ -204,7 +205,7 @@ describe('tap', () => {
     ifUp(ifp);
     ifTransmit(ifp, lab.packet(testFrame(BROADCAST, ifp.lladdr, 'x')));
     expect(ifCloneDestroy(net, ifp.xname)).toBe(0);
-    expect([sink.isGone, bridgeMembers(br), sc.attach(sink)]).toEqual([true, [], ENXIO]);
+    expect([sink.isGone, sc.isOpen, bridgeMembers(br), sc.attach(sink), lab.engine.pool.inUse]).toEqual([true, false, [], ENXIO, 0]);
     lab.destroy();
     expect(lab.leftovers()).toEqual(NOTHING_LEFT);
     expect(net.kern.sysctl.count).toBe(0);
@@ -224,7 +225,7 @@ describe('tun', () => {
     });
     expect([ifp.flags, ifp.mtu, ifp.lladdr.length, ifp.linkState]).toEqual([0x8010, 1_500, 0, LINK_STATE_UNKNOWN]);
     expect(lab.send(ifp, IP)).toBe(EHOSTDOWN);
-    expect([tunOf(ifp)!.attach(sink), tunOf(ifp)!.attach(sink)]).toEqual([0, EBUSY]);
+    expect([tunOf(ifp)!.attach(sink), ifp.linkState, tunOf(ifp)!.attach(sink)]).toEqual([0, LINK_STATE_UP, EBUSY]);
     expect(lab.send(ifp, IP)).toBe(EHOSTDOWN);
     ifp.driver.addrAdded!(ifp);
     expect([ifp.isRunning, ifp.linkState]).toEqual([true, LINK_STATE_UP]);
@@ -279,7 +280,7 @@ describe('tun', () => {
     expect(tunOf(ifp)!.attach(null)).toBe(0);
     lab.turn();
     expect([ifp.isUp, ifp.linkState, purged, sink.got.length, lab.engine.pool.inUse]).toEqual([false, LINK_STATE_DOWN, ['tun0'], 0, 0]);
-    expect([tunOf(ifp)!.isOpen, tunOf(ifp)!.attach(sink)]).toEqual([false, 0]);
+    expect([tunOf(ifp)!.isOpen, ifp.flags & IFF_RUNNING, tunOf(ifp)!.attach(sink)]).toEqual([false, 0, 0]);
   });
 
   it('can be destroyed under another name, open, in another vnet', () => {

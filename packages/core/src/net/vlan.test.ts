@@ -306,6 +306,10 @@ describe('a vlan and its parent', () => {
     ifPromisc(v6, false);
     expect([v5, p.a].map((i) => i.promiscCount)).toEqual([0, 0]);
     ifPromisc(v6, true);
+    vlanUnconfig(v6);
+    expect([v6.promiscCount, v5.promiscCount]).toEqual([1, 0]);
+    vlanConfig(v6, v5.xname, 6);
+    expect([v5, p.a].map((i) => i.promiscCount)).toEqual([1, 1]);
     expect(ifCloneDestroy(p.v, v6.xname)).toBe(0);
     expect([v5, p.a].map((i) => i.promiscCount)).toEqual([0, 0]);
     expect(v5.linkState).toBe(LINK_STATE_UP);

@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, EIO, ENETDOWN } from '../base/errno.js';
 import { inAifaddr, inDifaddr } from '../inet/in-control.js';
-import { CSUM_L4, GSO_UDP_L4 } from '../mbuf/packet-buffer.js';
+import { CSUM_L4, GSO_UDP_L4, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import { bridgeAdd } from '../net/bridge-control.js';
 import { gifDeleteTunnel, gifSetTunnel, gifTunnel } from '../net/gif.js';
 import { ifCloneCreate, ifCloneDestroy } from '../net/if-clone.js';
@@ -139,6 +139,39 @@ describe('gif', () => {
     t.end();
   });
 
+  it('carries tagged frames to a bridge, and drops frames without one', () => {
+    const t = new Tunnel();
+    const br = t.create(t.one, 'bridge');
+    const [x, y] = t.sim.epair(t.one, t.one);
+    t.call(() => {
+      ifUp(br);
+      expect([bridgeAdd(br, t.gif1.xname), bridgeAdd(br, x.xname)]).toEqual([0, 0]);
+    });
+    const seen: string[] = [];
+    y.input = (_ifp, m) => {
+      seen.push(`${m.flags} ${m.vproto.toString(16)} ${m.vtag} ${m.len}`);
+      m.free();
+    };
+    const frame = new Uint8Array(40).fill(0xff, 0, 6);
+    frame.set([0x88, 0xa8, 0x20, 5, 0x88, 0xb5], 12);
+    const send = (from: Ifnet): void => {
+      const m = t.sim.kernel.engine.pool.from(Uint8Array.of(0x30, 0, ...frame))!;
+      t.call(() => {
+        m.prepend(20);
+        const [src, dst] = from === t.gif2 ? ['192.0.2.2', '192.0.2.1'] : ['192.0.2.1', '192.0.2.2'];
+        ip4Emit(m.view, m.off, 20, 0, m.len, 1, 0, 64, 97, addr(src), addr(dst));
+        (from === t.gif2 ? t.two : t.one).ip.output(m);
+      });
+      t.sim.run(100_000);
+    };
+    send(t.gif2);
+    expect(seen).toEqual([`${M_VLANTAG} 88a8 ${0x2005} 36`]);
+    send(t.gif1);
+    expect([t.gif2.data.ipackets, t.gif2.data.noproto]).toEqual([1, 1]);
+    t.end();
+    expect(t.one.kern.sysctl.count).toBe(0);
+  });
+
   it('carries super-segments cut, with finished checksums', () => {
     const t = new Tunnel();
     t.inner();
@@ -163,7 +196,8 @@ describe('gif', () => {
         gifSetTunnel(other, 0, addr('192.0.2.2')), gifSetTunnel(other, addr('192.0.2.1'), 0), gifSetTunnel(other, addr('192.0.2.1'), addr('192.0.2.2')),
         gifSetTunnel(t.gif1, addr('192.0.2.1'), addr('192.0.2.2')), gifSetTunnel(t.a, 1, 2), gifDeleteTunnel(t.a),
       ]).toEqual([EADDRNOTAVAIL, EADDRNOTAVAIL, EADDRNOTAVAIL, 0, EINVAL, EINVAL]);
-      expect([ifSetMtu(other, 1_279), ifSetMtu(other, 8_193), ifSetMtu(other, 8_192)]).toEqual([EINVAL, EINVAL, 0]);
+      expect([1_279, 8_193, 8_192, 1_280].map((mtu) => ifSetMtu(other, mtu))).toEqual([EINVAL, EINVAL, 0, 0]);
+      expect([other.capabilities, other.capenable]).toEqual([0x80000, 0x80000]);
       expect([gifTunnel(other), gifTunnel(t.gif1)]).toEqual([null, { src: addr('192.0.2.1'), dst: addr('192.0.2.2') }]);
       expect(gifDeleteTunnel(t.gif1)).toBe(0);
       expect([gifTunnel(t.gif1), t.gif1.isRunning, t.gif1.linkState]).toEqual([null, false, LINK_STATE_DOWN]);
