@@ -3,7 +3,7 @@
  * Read first: jail(8) "Pseudo-Parameters"; reference notes §7.2.
  *
  * Theory of operation. Starting goes through START_STEPS, stopping through STOP_STEPS; `op` is the jail itself. A jail that has commands to
- * run after it was made is persistent until they have run. When a step of starting fails, the steps before it are undone in reverse: addresses
+ * run after it was made is persistent until they have run, or until jail(8) itself is ended. When a step of starting fails, the steps before it are undone in reverse: addresses
  * go off their interfaces, lent interfaces come back, the jail is removed. Commands (exec.*) have no undo. When a step of stopping fails, the
  * jail stays.
  * Commands in the jail and outside of it run through `Proc.run`, one after the other: FreeBSD's `-p 1`. A command with characters of
@@ -183,6 +183,7 @@ export class JailJob {
     this.noteSet('JAIL_CREATE', params, set.message);
     if (set.prison === null) this.refuse(set.message);
     this.lentPersist = lend;
+    if (lend) this.p.atExit(() => this.clearPersist());
     if (!j.has('name')) j.addText('name', set.prison.nameFrom(this.p.prison));
     if (this.options.printJid) this.p.out(`${set.prison.jid}\n`);
     if (this.options.verbose > 0 || (this.options.verbose === 0 && j.name !== null)) j.note('created\n');

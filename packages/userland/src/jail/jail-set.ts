@@ -5,7 +5,7 @@
  * Every check is made before anything changes. A refusal carries jail_set's own words; where it has none, `jail_set: ` and strerror.
  */
 import { EEXIST, EINVAL, ENOENT, EPERM, strerror } from '@netloom/core';
-import type { Errno, Prison } from '@netloom/core';
+import type { Errno, JailCreate, Prison } from '@netloom/core';
 import type { Proc } from '../proc.js';
 import { findJailParam } from './param-table.js';
 
@@ -88,13 +88,14 @@ export function jailCreate(p: Proc, values: JailValues): JailSet {
   if (refused !== null) return refused;
   const jid = Number(values.get('jid') ?? 0);
   if (jid < 0) return refuse(EINVAL, 'negative jid');
-  const made = p.kernel.jailCreate(viewer, {
+  const want: JailCreate = {
     ...(name !== undefined && name !== '' ? { name } : {}),
     ...(jid !== 0 ? { jid } : {}),
     persist: values.get('persist') === 'true',
     attach: false,
     vnet: ownsVnet,
-  });
+  };
+  const made = p.kernel.call(p.now(), () => p.kernel.jailCreate(viewer, want));
   if (made.prison === null) return refuse(made.error, made.error === EEXIST && name !== undefined ? made.message.replace(/"[^"]*"/, `"${name}"`) : made.message);
   store(made.prison, values);
   return { prison: made.prison, error: 0, message: '' };
@@ -112,7 +113,7 @@ export function jailUpdate(p: Proc, prison: Prison, values: JailValues): JailSet
     if (renamed.error !== 0) return renamed;
   }
   store(prison, values);
-  if (values.get('persist') === 'false') p.kernel.prisonRelease(prison);
+  if (values.get('persist') === 'false') p.kernel.call(p.now(), () => p.kernel.prisonRelease(prison));
   return { prison, error: 0, message: '' };
 }
 

@@ -240,6 +240,22 @@ $ jls
     expect(lab.kernel.vnets).toHaveLength(1);
   });
 
+  it('leaves no jail behind when it is interrupted', async () => {
+    const lab = new ToolLab();
+    const running = lab.start('jail -c name=tmp vnet exec.start="sleep 5" command=sleep 100');
+    await lab.advance(6_000_000);
+    expect(await lab.ok('jls name')).toBe('tmp');
+    running.proc.signal('INT');
+    await lab.advance(1);
+    expect((await running.done).exit).toBe(1);
+    expect(await lab.ok('jls name')).toBe('');
+    const killed = lab.start('jail -c name=tmp vnet command=sleep 100');
+    await lab.advance(1);
+    killed.proc.signal('KILL');
+    await lab.advance(1);
+    expect(lab.kernel.vnets).toHaveLength(1);
+  });
+
   it('prints the number, or writes a record', async () => {
     const lab = new ToolLab();
     await golden(lab, `
@@ -255,10 +271,9 @@ hi
 
   it.each([
     ['-c name=a persist', '"a" already exists'],
-    ['-c name=a.x persist', 'prison limit exceeded'],
     ['-c name=x.y persist', 'jail "x" not found'],
     ['-c name=b vnet', 'new jail must persist or attach'],
-    ['-c name=5 persist', 'name cannot be numeric (unless it is the jid)'],
+    ['-c name=05 persist', 'name cannot be numeric (unless it is the jid)'],
     ['-c jid=1 persist', '"1" already exists'],
     ['-c jid=-1 persist', 'negative jid'],
     ['-c jid=x persist', 'jid: non-integer value "x"'],
