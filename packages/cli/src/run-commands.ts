@@ -1,7 +1,7 @@
 /**
  * run-commands.ts — `netloom exec`, `capture`, `attach`, `detach`, `tools`: what runs in vnets and what is bound to them.
  */
-import { openSync } from 'node:fs';
+import { fstatSync, openSync, rmSync } from 'node:fs';
 import { DaemonClient, HOST_VNET } from '@netloom/node/client';
 import type { Attachment } from '@netloom/node/client';
 import { tools } from '@netloom/userland';
@@ -41,7 +41,10 @@ export async function capture(vnet: string, ifname: string, options: CaptureOpti
   } catch (error) {
     throw new CliError(`cannot write "${file}" (${(error as NodeJS.ErrnoException).code}); choose another file`);
   }
-  endAs(await callTool(argv, env, fd), io);
+  const end = await callTool(argv, env, fd);
+  // What could not even begin leaves no empty file.
+  if (end.code !== 0 && fstatSync(fd).isFile() && fstatSync(fd).size === 0) rmSync(file);
+  endAs(end, io);
 }
 
 function toolEnv(env: NodeJS.ProcessEnv, socket: string, jail: string): NodeJS.ProcessEnv {

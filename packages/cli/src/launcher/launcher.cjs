@@ -221,7 +221,8 @@ class Call {
     const pairs = [...rows.matchAll(/(\d+)\s+(\d+)/g)].map((m) => [Number(m[1]), Number(m[2])]);
     const all = [root];
     for (let i = 0; i < all.length; i++) all.push(...pairs.filter(([, parent]) => parent === all[i]).map(([pid]) => pid));
-    for (const pid of all.reverse()) {
+    // Parents first: a shell must not go on with its next command.
+    for (const pid of all) {
       try {
         process.kill(pid, `SIG${name}`);
       } catch {

@@ -125,7 +125,7 @@ sub kill_tree {
   for (`ps -A -o pid= -o ppid= 2>/dev/null`) { push @{ $below{$2} }, $1 if /(\d+)\s+(\d+)/; }
   my @all = ($root);
   for (my $i = 0; $i < @all; $i++) { push @all, @{ $below{ $all[$i] } || [] }; }
-  kill $name, reverse @all;
+  kill $name, @all;    # parents first: a shell must not go on with its next command
 }
 
 sub spawn_host {

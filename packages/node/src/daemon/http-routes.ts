@@ -110,7 +110,7 @@ function addLabRoutes(app: FastifyInstance, { labs }: DaemonContext): void {
       return await reply.code(201).send(up);
     } catch (error) {
       if (error instanceof LabConflict) return reply.code(409).send({ error: { message: error.message } });
-      if (error instanceof LabFailure) return reply.code(400).send({ error: { message: error.message, command: error.command, left: error.left } });
+      if (error instanceof LabFailure) return reply.code(400).send({ error: { message: error.message, command: error.command, path: error.path, left: error.left } });
       throw error;
     }
   });

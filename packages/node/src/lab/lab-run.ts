@@ -54,7 +54,8 @@ export async function runUndo(commands: readonly (readonly string[])[], run: Lab
   return left;
 }
 
-function saidBy(argv: readonly string[], { stderr, exitCode }: CommandResult): string {
-  const line = stderr.trim().split('\n')[0] ?? '';
+/** What the command said of its failure. route(8) says it on standard output. */
+function saidBy(argv: readonly string[], { stdout, stderr, exitCode }: CommandResult): string {
+  const line = stderr.trim().split('\n')[0] || stdout.trim().split('\n').at(-1) || '';
   return line === '' ? `${argv[0] ?? ''}: exit code ${exitCode}` : line;
 }
