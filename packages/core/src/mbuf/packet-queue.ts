@@ -32,6 +32,11 @@ export class PacketQueue {
     return true;
   }
 
+  /** The oldest packet without taking it, or null. */
+  peek(): PacketBuffer | null {
+    return this.head;
+  }
+
   /** Takes the oldest packet, or null. */
   dequeue(): PacketBuffer | null {
     const m = this.head;

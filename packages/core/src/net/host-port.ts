@@ -16,6 +16,8 @@ import type { NetisrSource } from '../kern/netisr.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { PacketQueue } from '../mbuf/packet-queue.js';
 import { etherInsertTag } from './ether.js';
+import { ifDown } from './if.js';
+import { IFF_RUNNING } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
 import type { Net } from './net.js';
 import { finishChecksums, segment } from './offload.js';
@@ -135,4 +137,12 @@ export class HostPort implements NetisrSource {
     this.ifp.data.oerrors++;
     m.free();
   }
+}
+
+/** The device was closed: the interface stops and loses its addresses, as a program that provided a network takes it along. */
+export function hostIfStop(ifp: Ifnet): void {
+  ifDown(ifp);
+  if ((ifp.flags & IFF_RUNNING) === 0) return;
+  ifp.flags &= ~IFF_RUNNING;
+  for (const d of ifp.net?.domains ?? []) d.purgeAddrs(ifp);
 }

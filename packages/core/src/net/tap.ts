@@ -15,10 +15,10 @@ import type { SysctlGroup } from '../kern/sysctl.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHERMTU, ETHER_HDR_LEN } from '../wire/ether.js';
 import { etherIfattach, etherIfdetach } from './ether.js';
-import { HostPort } from './host-port.js';
+import { HostPort, hostIfStop } from './host-port.js';
 import type { FrameSink } from './host-port.js';
 import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
-import { ifDown, ifLinkStateChange, ifUp } from './if.js';
+import { ifLinkStateChange, ifUp } from './if.js';
 import { ifInput } from './if-transmit.js';
 import {
   IFCAP_LINKSTATE, IFCAP_LRO, IFCAP_RXCSUM, IFCAP_RXCSUM_IPV6, IFF_BROADCAST, IFF_LINK0, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_DOWN,
@@ -114,13 +114,7 @@ export class TapSoftc implements IfDriver {
     if (!this.port.isOpen) return 0;
     const ifp = this.ifp;
     this.port.close();
-    if (!this.isVmnet && (ifp.flags & IFF_LINK0) === 0) {
-      ifDown(ifp);
-      if ((ifp.flags & IFF_RUNNING) !== 0) {
-        ifp.flags &= ~IFF_RUNNING;
-        for (const d of ifp.net?.domains ?? []) d.purgeAddrs(ifp);
-      }
-    }
+    if (!this.isVmnet && (ifp.flags & IFF_LINK0) === 0) hostIfStop(ifp);
     ifLinkStateChange(ifp, LINK_STATE_DOWN);
     return 0;
   }

@@ -12,11 +12,11 @@ import type { SysctlGroup } from '../kern/sysctl.js';
 import { M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHERMTU } from '../wire/ether.js';
-import { HostPort } from './host-port.js';
+import { HostPort, hostIfStop } from './host-port.js';
 import type { FrameSink } from './host-port.js';
 import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { ifDemux } from './if-demux.js';
-import { ifAttach, ifDetach, ifDown, ifLinkStateChange, ifUp } from './if.js';
+import { ifAttach, ifDetach, ifLinkStateChange, ifUp } from './if.js';
 import { ifInput } from './if-transmit.js';
 import { IFCAP_LINKSTATE, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING, IFT_PPP, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP } from './ifnet.js';
 import type { IfDriver } from './ifnet.js';
@@ -91,11 +91,7 @@ export class TunSoftc implements IfDriver {
     if (!this.port.isOpen) return 0;
     const ifp = this.ifp;
     this.port.close();
-    ifDown(ifp);
-    if ((ifp.flags & IFF_RUNNING) !== 0) {
-      ifp.flags &= ~IFF_RUNNING;
-      for (const d of ifp.net?.domains ?? []) d.purgeAddrs(ifp);
-    }
+    hostIfStop(ifp);
     ifLinkStateChange(ifp, LINK_STATE_DOWN);
     return 0;
   }

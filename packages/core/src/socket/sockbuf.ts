@@ -5,17 +5,21 @@
  * (`hiwat`); what does not fit is dropped and counted, as UDP may.
  */
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { PacketQueue } from '../mbuf/packet-queue.js';
 
 export class DgramSockbuf {
   hiwat: number;
   bytes = 0;
-  count = 0;
   drops = 0;
-  private head: PacketBuffer | null = null;
-  private tail: PacketBuffer | null = null;
+  private readonly queue = new PacketQueue(Number.MAX_SAFE_INTEGER);
 
   constructor(hiwat: number) {
     this.hiwat = hiwat;
+  }
+
+  /** Records waiting. */
+  get count(): number {
+    return this.queue.length;
   }
 
   /** Appends `m`; false when there is no room (then it has been freed). */
@@ -25,33 +29,24 @@ export class DgramSockbuf {
       m.free();
       return false;
     }
-    m.next = null;
-    if (this.tail === null) this.head = m;
-    else this.tail.next = m;
-    this.tail = m;
     this.bytes += m.len;
-    this.count++;
-    return true;
+    return this.queue.enqueue(m);
   }
 
   /** The oldest record without taking it. */
   peek(): PacketBuffer | null {
-    return this.head;
+    return this.queue.peek();
   }
 
   /** Takes the oldest record; the caller frees it. */
   shift(): PacketBuffer | null {
-    const m = this.head;
-    if (m === null) return null;
-    this.head = m.next;
-    if (this.head === null) this.tail = null;
-    m.next = null;
-    this.bytes -= m.len;
-    this.count--;
+    const m = this.queue.dequeue();
+    if (m !== null) this.bytes -= m.len;
     return m;
   }
 
   flush(): void {
-    for (let m = this.shift(); m !== null; m = this.shift()) m.free();
+    this.queue.purge();
+    this.bytes = 0;
   }
 }
