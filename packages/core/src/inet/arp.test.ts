@@ -2,7 +2,7 @@
  * arp.test.ts — ARP end to end: every check of arp-input.ts, learning, resolving, proxies, own addresses, bounds.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { EHOSTDOWN, EHOSTUNREACH, EINVAL, ENOENT, EPERM, ESRCH } from '../base/errno.js';
+import { EHOSTDOWN, EHOSTUNREACH, EINVAL, ENOBUFS, ENOENT, EPERM, ESRCH } from '../base/errno.js';
 import { snapshot } from '../kern/counters.js';
 import { IFF_NOARP, IFF_STATICARP, IFF_STICKYARP } from '../net/ifnet.js';
 import { ifDown, ifSetLladdr, ifUp } from '../net/if.js';
@@ -136,6 +136,7 @@ describe('arpInput checks', () => {
   it('accepts IEEE 802 hardware, trailer protocol and padding, and answers as Ethernet', () => {
     const { b, w } = setup();
     w.inject(patched({ 1: 6, 2: 0x10 }, 100));
+    expect(w.sent[0]).toHaveLength(ETHER_HDR_LEN + 28);
     expect(w.lines()).toEqual([`arp reply 192.0.2.1 is at ${ME} for 192.0.2.2 > ${PEER}`]);
     expectStats(b, { received: 1, rxrequests: 1, txreplies: 1 });
   });
@@ -185,7 +186,10 @@ describe('learning', () => {
     w.inject(arpFrame({ sha: macN(0x33), spa: '192.0.2.2', tpa: '192.0.2.1' }));
     expect(table(b)).toEqual([`192.0.2.2 permanent ${PEER}`]);
     expect(b.log).toEqual([`err: arp: ${macN(0x33)} attempts to modify permanent entry for 192.0.2.2 on em0`]);
-    expectStats(b, { received: 1, rxrequests: 1, txreplies: 1, overperm: 1 });
+    w.inject(arpFrame({ op: 'reply', sha: PEER, spa: '192.0.2.2', tha: ME, tpa: '192.0.2.1' }));
+    expect(table(b)).toEqual([`192.0.2.2 permanent ${PEER}`]);
+    expect(b.net.kern.calloutsArmed).toBe(0);
+    expectStats(b, { received: 2, rxrequests: 1, rxreplies: 1, txreplies: 1, overperm: 1 });
   });
 
   it('nobody from another network is learned, though answered', () => {
@@ -358,6 +362,15 @@ describe('resolving', () => {
     expect(w.lines()).toEqual([ASK, `ip 192.0.2.1 > 192.0.2.2 proto 17 len 28 ttl 64 > ${PEER}`]);
     w.inject(reply);
     expect(table(b)).toEqual([`192.0.2.2 reachable ${PEER}`]);
+  });
+
+  it('when the question cannot be sent the sender is told, and nothing is left', () => {
+    const { b, w } = setup();
+    w.error = ENOBUFS;
+    expect(send(b, '192.0.2.2')).toBe(ENOBUFS);
+    expect(table(b)).toEqual([]);
+    expect(b.engine.pool.inUse).toBe(0);
+    expectStats(b, { txrequests: 1, txerrors: 1, dropped: 1 });
   });
 
   it('an unsolicited reply does not make an entry reachable', () => {

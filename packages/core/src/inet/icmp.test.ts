@@ -4,6 +4,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ECONNREFUSED, EHOSTUNREACH, EMSGSIZE, ENOPROTOOPT } from '../base/errno.js';
 import { snapshot } from '../kern/counters.js';
+import { CSUM_L4, CSUM_L4_VALID } from '../mbuf/packet-buffer.js';
 import { AF_INET } from '../net/ifnet.js';
 import { RTF_DYNAMIC, RTF_GATEWAY, RTF_HOST, RTF_UP } from '../net/route/nexthop.js';
 import { RTM_REDIRECT } from '../net/rtsock.js';
@@ -81,6 +82,23 @@ describe('echo', () => {
     inject(w, { ...base, off: 370, payload: payload.subarray(2960) });
     expect(w.lines().map((l) => l.slice(0, 60))).toHaveLength(3);
     expect(b.icmp.stats.out0).toBe(1);
+  });
+
+  it('a checksum that was vouched for or still owed on the way in is neither on the way out', () => {
+    const { b, w } = setup();
+    const flags: number[] = [];
+    for (const csumFlags of [CSUM_L4_VALID, CSUM_L4]) {
+      const m = b.packet(ipBytes({ ...base, ...echoRequest(1) }));
+      m.csumFlags = csumFlags;
+      if (csumFlags === CSUM_L4) m.view.setUint16(m.off + 22, 0x1234);
+      w.onSend = (n) => {
+        flags.push(n.csumFlags);
+        expect(inCksum(n.view, n.off + 34, n.len - 34)).toBe(0);
+        n.free();
+      };
+      b.ip.input(w.ifp, m);
+    }
+    expect(flags).toEqual([0, 0]);
   });
 
   it('the DF bit of the request is kept', () => {
@@ -483,6 +501,20 @@ describe('options', () => {
     }
     inject(w, withOptions(137, 7, 4, 203, 0, 113, 9, 0));
     expect(w.lines()).toEqual([expect.stringContaining('icmp unreachable 5')]);
+  });
+
+  it('a strict source route ends where it is not at the hop it names; a loose one goes on', () => {
+    const { b, w } = setup();
+    const w2 = b.wire('198.51.100.1/24');
+    w2.neighbour('198.51.100.9', macN(0x99));
+    b.sysctl('net.inet.ip.forwarding', 1);
+    b.sysctl('net.inet.ip.sourceroute', 1);
+    const s = (type: number): IpSpec => ({ ...withOptions(type, 7, 4, 10, 0, 0, 1, 0), dst: '198.51.100.9' });
+    inject(w, s(137));
+    expect(w2.lines()).toEqual([]);
+    expect(w.lines()).toEqual([expect.stringContaining('icmp unreachable 5')]);
+    inject(w, s(131));
+    expect(w2.lines()).toHaveLength(1);
   });
 
   it('with accept_sourceroute a completed route is turned round for the reply', () => {

@@ -3,7 +3,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { snapshot } from '../kern/counters.js';
-import { GSO_UDP_L4, CSUM_L4 } from '../mbuf/packet-buffer.js';
+import { CSUM_IP_VALID, CSUM_L4, GSO_UDP_L4, M_BRIDGE_INPUT, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import { PFIL_PASS } from '../net/pfil.js';
 import type { PfilHook } from '../net/pfil.js';
 import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route/nexthop.js';
@@ -167,6 +167,25 @@ describe('forwarding', () => {
     expect(w1.take()).toHaveLength(1);
   });
 
+  it('what belongs to the link it came by is left behind: hop count, PCP, flags', () => {
+    const { b, w0, w1 } = setup();
+    const seen: number[][] = [];
+    w1.onSend = (m) => {
+      seen.push([m.hops, m.pcp, m.flags, m.csumFlags]);
+      m.free();
+    };
+    for (const size of [8, 2000]) {
+      const m = b.packet(ipBytes({ ...base, payload: new Uint8Array(size) }));
+      m.rcvif = w0.ifp.index;
+      m.hops = 60;
+      m.pcp = 5;
+      m.flags = M_VLANTAG | M_BRIDGE_INPUT;
+      m.csumFlags = CSUM_IP_VALID;
+      b.ip.input(w0.ifp, m);
+    }
+    expect(seen).toEqual([[0, -1, 0, 0], [0, -1, 0, 0], [0, -1, 0, 0]]);
+  });
+
   it('is not done for packets of ours: they are delivered', () => {
     const { w0 } = setup();
     w0.inject(ipFrame(R0, HOST, { src: '192.0.2.2', dst: '198.51.100.1', ...echoRequest(3) }));
@@ -204,6 +223,15 @@ describe('redirects', () => {
     const { b, w0 } = setup();
     expect(back(b, w0, '192.0.2.3')[0]).toBe(`ip 192.0.2.1 > 192.0.2.2 icmp redirect 1 to 192.0.2.3 len 56 ttl 64 > ${HOST}`);
     void b;
+  });
+
+  it('are sent about ICMP errors, too: they are no error themselves', () => {
+    const { b, w0 } = setup();
+    b.route('203.0.113.0/24', '192.0.2.3');
+    const quote = ipBytes({ src: '203.0.113.1', dst: '192.0.2.2' });
+    w0.inject(ipFrame(R0, HOST, { src: '192.0.2.2', dst: '203.0.113.1', proto: 1, payload: icmpBytes(3, 3, 0, quote) }));
+    expect(w0.lines()[0]).toContain('icmp redirect 1 to 192.0.2.3');
+    expect(b.icmp.stats.oldicmp).toBe(0);
   });
 
   it('not for the default route, not to strangers, not when switched off', () => {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EMSGSIZE, ENOBUFS } from '../base/errno.js';
 import { snapshot } from '../kern/counters.js';
-import { CSUM_L4, PacketPool } from '../mbuf/packet-buffer.js';
+import { CSUM_L4, CSUM_L4_VALID, PacketPool } from '../mbuf/packet-buffer.js';
 import { inCksum, inCksum4 } from '../wire/checksum.js';
 import { IP_DF, IP_MF, ip4Cksum } from '../wire/ip4.js';
 import { IPPROTO_UDP } from '../wire/ipproto.js';
@@ -128,6 +128,21 @@ describe('reassembly', () => {
     inject(w, frag(8, 16, 16));
     expect(whole).toHaveLength(1);
     expect(b.ip.reass.nqueues).toBe(4);
+  });
+
+  it('a transport checksum is vouched for when every fragment is', () => {
+    const { b, w } = setup();
+    const flags: number[] = [];
+    b.ip.register(PROTO, null);
+    b.ip.register(PROTO, { input: (_ifp, m) => (flags.push(m.csumFlags), m.free()) });
+    for (const vouched of [[CSUM_L4_VALID, CSUM_L4_VALID], [CSUM_L4_VALID, 0], [0, CSUM_L4_VALID]]) {
+      [frag(0, 8, 16), frag(8, 16, 16)].forEach((f, i) => {
+        const m = b.packet(ipBytes(f));
+        m.csumFlags = vouched[i]!;
+        b.ip.input(w.ifp, m);
+      });
+    }
+    expect(flags.map((f) => f & CSUM_L4_VALID)).toEqual([CSUM_L4_VALID, 0, 0]);
   });
 
   it('options of the first fragment are kept, those of others are not', () => {
