@@ -82,7 +82,7 @@ export function captureFormat(first: Uint8Array): 'pcap' | 'pcapng' | null {
 export class ByteQueue {
   /** Position in the file of the first byte not yet consumed. */
   offset = 0;
-  private buf = new Uint8Array(64 * 1024);
+  private buf = new Uint8Array(0);
   private view = new DataView(this.buf.buffer);
   private from = 0;
   private to = 0;
