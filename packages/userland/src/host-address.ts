@@ -14,3 +14,8 @@ export const NO_SUCH_NAME = 'Name does not resolve';
 export function hostAddress(text: string): number | null {
   return text === 'localhost' ? INADDR_LOOPBACK : inetAton(text);
 }
+
+/** The name of an address, or null: the address is its name. */
+export function hostName(addr: number): string | null {
+  return addr === INADDR_LOOPBACK ? 'localhost' : null;
+}

@@ -1,25 +1,28 @@
 /**
- * route-text.ts — routes in netstat's and route's words: flag letters, destinations, gateways.
- * Read first: netstat(1) "OUTPUT", route(8).
+ * route-text.ts — routes in netstat's and route's words: flag letters and names, destinations, gateways.
+ * Read first: netstat(1) "Routing Table Display", route(8).
  */
 import type { RtPath, Rtentry } from '@netloom/core';
 import {
-  RTF_BLACKHOLE, RTF_BROADCAST, RTF_DYNAMIC, RTF_GATEWAY, RTF_HOST, RTF_LLINFO, RTF_LOCAL, RTF_MODIFIED, RTF_PINNED, RTF_PROTO1, RTF_PROTO2,
-  RTF_PROTO3, RTF_REJECT, RTF_STATIC, RTF_UP, RTF_DONE, RTF_XRESOLVE, RTF_FIXEDMTU, RTF_STICKY,
+  RTF_BLACKHOLE, RTF_BROADCAST, RTF_DONE, RTF_DYNAMIC, RTF_FIXEDMTU, RTF_GATEWAY, RTF_HOST, RTF_LLINFO, RTF_LOCAL, RTF_MODIFIED, RTF_MULTICAST,
+  RTF_PINNED, RTF_PROTO1, RTF_PROTO2, RTF_PROTO3, RTF_REJECT, RTF_STATIC, RTF_STICKY, RTF_UP, RTF_XRESOLVE,
 } from '@netloom/core';
 import { ip4Format } from '@netloom/core/wire';
 
-const LETTERS: readonly (readonly [number, string])[] = [
-  [RTF_UP, 'U'], [RTF_GATEWAY, 'G'], [RTF_HOST, 'H'], [RTF_REJECT, 'R'], [RTF_DYNAMIC, 'D'], [RTF_MODIFIED, 'M'], [RTF_XRESOLVE, 'X'],
-  [RTF_STATIC, 'S'], [RTF_PROTO1, '1'], [RTF_PROTO2, '2'], [RTF_PROTO3, '3'], [RTF_BLACKHOLE, 'B'], [RTF_BROADCAST, 'b'], [RTF_LLINFO, 'L'],
+/** Bit, netstat's letter, and its name in machine-readable output. */
+const LETTERS: readonly (readonly [number, string, string])[] = [
+  [RTF_UP, 'U', 'up'], [RTF_GATEWAY, 'G', 'gateway'], [RTF_HOST, 'H', 'host'], [RTF_REJECT, 'R', 'reject'], [RTF_DYNAMIC, 'D', 'dynamic'],
+  [RTF_MODIFIED, 'M', 'modified'], [RTF_DONE, 'd', 'done'], [RTF_XRESOLVE, 'X', 'xresolve'], [RTF_STATIC, 'S', 'static'], [RTF_PROTO1, '1', 'proto1'],
+  [RTF_PROTO2, '2', 'proto2'], [RTF_PROTO3, '3', 'proto3'], [RTF_BLACKHOLE, 'B', 'blackhole'], [RTF_BROADCAST, 'b', 'broadcast'],
+  [RTF_LLINFO, 'L', 'llinfo'],
 ];
 
 /** Names route(8) prints in `flags: <UP,GATEWAY,…>`, in bit order. */
 const NAMES: readonly (readonly [number, string])[] = [
   [RTF_UP, 'UP'], [RTF_GATEWAY, 'GATEWAY'], [RTF_HOST, 'HOST'], [RTF_REJECT, 'REJECT'], [RTF_DYNAMIC, 'DYNAMIC'], [RTF_MODIFIED, 'MODIFIED'],
   [RTF_DONE, 'DONE'], [RTF_XRESOLVE, 'XRESOLVE'], [RTF_LLINFO, 'LLINFO'], [RTF_STATIC, 'STATIC'], [RTF_BLACKHOLE, 'BLACKHOLE'], [RTF_PROTO2, 'PROTO2'],
-  [RTF_PROTO1, 'PROTO1'], [RTF_PROTO3, 'PROTO3'], [RTF_FIXEDMTU, 'FIXEDMTU'], [RTF_PINNED, 'PINNED'], [RTF_LOCAL, 'LOCAL'], [RTF_BROADCAST, 'BROADCAST'],
-  [RTF_STICKY, 'STICKY'],
+  [RTF_PROTO1, 'PROTO1'], [RTF_PROTO3, 'PROTO3'], [RTF_FIXEDMTU, 'FIXEDMTU'], [RTF_PINNED, 'PINNED'], [RTF_LOCAL, 'LOCAL'],
+  [RTF_BROADCAST, 'BROADCAST'], [RTF_MULTICAST, 'MULTICAST'], [RTF_STICKY, 'STICKY'],
 ];
 
 /** 'UGS' */
@@ -27,9 +30,20 @@ export function flagLetters(flags: number): string {
   return LETTERS.filter(([bit]) => (flags & bit) !== 0).map(([, letter]) => letter).join('');
 }
 
-/** 'UP,GATEWAY,DONE,STATIC' */
+/** ['up', 'gateway', 'static'] */
+export function flagWords(flags: number): string[] {
+  return LETTERS.filter(([bit]) => (flags & bit) !== 0).map(([, , word]) => word);
+}
+
+/** '<UP,GATEWAY,DONE,STATIC>'; '' for none. */
 export function flagNames(flags: number): string {
-  return NAMES.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name).join(',');
+  return bitNames(flags, NAMES);
+}
+
+/** '<A,B>' of the names whose bits are set; '' for none. */
+export function bitNames(bits: number, names: readonly (readonly [number, string])[]): string {
+  const set = names.filter(([bit]) => (bits & bit) !== 0);
+  return set.length === 0 ? '' : `<${set.map(([, name]) => name).join(',')}>`;
 }
 
 /** 'default', '192.0.2.0/24' or, for a host route, '192.0.2.1'. */
@@ -38,9 +52,8 @@ export function destinationText(rt: Rtentry): string {
   return rt.isHost ? ip4Format(rt.dst) : `${ip4Format(rt.dst)}/${rt.plen}`;
 }
 
-/** The router's address, or 'link#3'. */
+/** The gateway's address, or 'link#3'. */
 export function gatewayText(path: RtPath): string {
   const { nh } = path;
-  if ((nh.flags & RTF_GATEWAY) !== 0) return ip4Format(nh.gw4);
-  return `link#${(nh.gwIfp ?? nh.ifp).index}`;
+  return nh.gwIfp === null ? ip4Format(nh.gw4) : `link#${nh.gwIfp.index}`;
 }

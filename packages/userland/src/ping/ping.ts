@@ -5,7 +5,7 @@
  * A time is printed whenever the payload has the eight bytes ping(8) asks for (FreeBSD's ping wants sixteen).
  * Not here: IPv6 (`ping -6` and `ping6` say so), names beyond host-address.ts, IPsec policies.
  */
-import { PF_INET, SOCK_RAW } from '@netloom/core';
+import { EPERM, PF_INET, SOCK_RAW } from '@netloom/core';
 import { IPPROTO_ICMP } from '@netloom/core/wire';
 import { err, errx, progname, toolMain } from '../err.js';
 import type { Proc } from '../proc.js';
@@ -20,6 +20,7 @@ export const ping = toolMain(async (p: Proc): Promise<number> => {
   const o = parsePing(p);
   const { sockets } = p.vnet;
   if (sockets === null) return errx(p, EX_OSERR, 'ssend socket: the vnet is going down');
+  if (!p.prison.ownsVnet && p.prison.params.get('allow.raw_sockets') !== 'true') return err(p, EX_OSERR, 'ssend socket', EPERM);
   const { error, so } = sockets.socket(PF_INET, SOCK_RAW, IPPROTO_ICMP, p.fib);
   if (so === null) return err(p, EX_OSERR, 'ssend socket', error);
   p.atExit(() => so.close());

@@ -1,0 +1,21 @@
+/**
+ * calendar.ts — a wall-clock time in ctime(3)'s words, in UTC.
+ * Read first: ctime(3).
+ *
+ * A vnet has no time zone; whoever reads the output side by side with the host's logs compares UTC.
+ */
+import { TimestampPrinter } from '@netloom/core/wire';
+
+const US_PER_DAY = 86_400_000_000;
+const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'] as const;
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
+/** 1 January 1970 was a Thursday. */
+const EPOCH_WEEKDAY = 4;
+
+/** 'Tue Nov 14 22:13:20 2023'. @param wallUs microseconds since 1970 */
+export function ctimeText(wallUs: number): string {
+  const [date = '', time = ''] = new TimestampPrinter('date').print(wallUs).split(' ');
+  const [year = '', month = '', day = ''] = date.split('-');
+  const weekday = DAYS[(Math.floor(wallUs / US_PER_DAY) + EPOCH_WEEKDAY) % DAYS.length] ?? '';
+  return `${weekday} ${MONTHS[Number(month) - 1] ?? ''} ${String(Number(day)).padStart(2)} ${time.slice(0, 8)} ${year}`;
+}
