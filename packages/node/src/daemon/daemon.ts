@@ -23,6 +23,7 @@ import fastify from 'fastify';
 import type { FastifyBaseLogger, FastifyError, FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { DestinationStream, Level, Logger } from 'pino';
+import { LOOPBACK } from '../lab/lab-model.js';
 import type { CommandResult } from '../lab/lab-run.js';
 import { HostLoop } from '../loop.js';
 import { Attachments } from './attachments.js';
@@ -107,7 +108,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 /** What rc(8) does at boot: the host's own loopback answers. Vnets of jails begin without addresses. */
 async function configureLoopback(service: ExecService): Promise<void> {
   if (service.findTool('ifconfig') === undefined) return;
-  await execBuffered(service, { argv: ['ifconfig', 'lo0', 'inet', '127.0.0.1/8'], cwd: '/', env: {}, tty: false, columns: 80, ignored: [] }).result;
+  await execBuffered(service, { argv: ['ifconfig', 'lo0', 'inet', LOOPBACK], cwd: '/', env: {}, tty: false, columns: 80, ignored: [] }).result;
 }
 
 /** Distinguishes this kernel's generated link addresses from those of other hosts and other daemons. */

@@ -8,6 +8,9 @@
 /** Name of the stack outside all jails, in lab files and on the command line. */
 export const HOST_VNET = 'host';
 
+/** What lo0 of a vnet is given unless the lab file lists lo0. */
+export const LOOPBACK = '127.0.0.1/8';
+
 export type OneOrMany = string | readonly string[];
 
 export interface LabInterface {

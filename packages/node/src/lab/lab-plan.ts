@@ -14,7 +14,7 @@
  * Not here: running them (lab-run.ts).
  */
 import type { Endpoint, Lab, LabBridge, LabInterface, LabPath, LabRoute, Link } from './lab-model.js';
-import { HOST_VNET, jailPath, labLinks, many } from './lab-model.js';
+import { HOST_VNET, LOOPBACK, jailPath, labLinks, many } from './lab-model.js';
 
 /** An argument: text, or the value of a variable; `peer` is the other end of the epair in it. */
 export type PlanArg = string | { readonly variable: string; readonly peer: boolean };
@@ -89,6 +89,8 @@ class PlanBuilder {
 
   interfaces(): void {
     for (const [vnet, { interfaces = {} }] of this.configured()) {
+      // What rc(8) does in a jail. Blackhole and reject routes need it.
+      if (vnet !== HOST_VNET && interfaces.lo0 === undefined) this.at(['vnets', vnet], vnet, ['ifconfig', 'lo0', 'inet', LOOPBACK]);
       for (const name of carriersFirst(interfaces)) this.configureInterface(vnet, name, interfaces[name] ?? {});
     }
     for (const [name, bridge] of Object.entries(this.lab.bridges ?? {})) {

@@ -5,7 +5,7 @@
  * Invariant: every reference (peer, member, parent) names an interface that is in the topology, or is null.
  */
 import type { Endpoint, Lab, LabBridge, LabInterface } from './lab-model.js';
-import { HOST_VNET, jailPath, labLinks, many } from './lab-model.js';
+import { HOST_VNET, LOOPBACK, jailPath, labLinks, many } from './lab-model.js';
 
 export interface InterfaceRef {
   readonly vnet: string;
@@ -50,7 +50,7 @@ export function labTopology(lab: Lab): Topology {
   const outside = (name: string): string => jailPath(lab, name) || HOST_VNET;
   const links = labLinks(lab).map((link, i) => ({ ...link, places: link.ends.map((end, side) => linkPlace(lab, end, `link${i + 1}${'ab'[side]}`)) as [InterfaceRef, InterfaceRef] }));
   const vnets = names.map((vnet): TopologyVnet => {
-    const interfaces: TopologyInterface[] = [bare('lo0', 'lo', lab.vnets[vnet]?.interfaces?.lo0 ?? {})];
+    const interfaces: TopologyInterface[] = [bare('lo0', 'lo', lab.vnets[vnet]?.interfaces?.lo0 ?? { inet: LOOPBACK })];
     for (const [name, bridge] of Object.entries(lab.bridges ?? {})) {
       if ((bridge?.vnet ?? HOST_VNET) !== vnet) continue;
       const linked = links.flatMap((link) => link.ends.flatMap((end, side) => (end.bridge === name ? [link.places[side]!.name] : [])));
