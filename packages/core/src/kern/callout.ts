@@ -9,6 +9,7 @@
  *
  * Callouts run in softint context. Invariant: heap[c.pos] === c for every armed c, and c.pos === -1 otherwise.
  */
+import { assert } from '../base/assert.js';
 import type { Micros } from '../base/time.js';
 import { NEVER } from '../base/time.js';
 
@@ -53,8 +54,9 @@ export class CalloutQueue {
     return c === undefined ? NEVER : c.deadline;
   }
 
-  /** Arms `c` for `deadline`, or moves it there. */
+  /** Arms `c` for `deadline`, or moves it there. A deadline that has passed fires in the next `run`. */
   reset(c: Callout, deadline: Micros): void {
+    assert(!Number.isNaN(deadline), 'callout deadline is not a number');
     c.deadline = deadline;
     c.seq = this.seq++;
     if (c.pos < 0) {
@@ -85,9 +87,17 @@ export class CalloutQueue {
     return true;
   }
 
-  /** Fires what is due at `now`, at most `budget` timers; returns how many fired. */
+  /** Disarms every timer charged to `owner`: it is gone, whatever it left behind. Returns how many there were. */
+  stopAllOf(owner: CalloutOwner): number {
+    const theirs = this.heap.filter((c) => c.owner === owner);
+    for (const c of theirs) this.stop(c);
+    return theirs.length;
+  }
+
+  /** Fires what is due at `now`, at most `budget` timers; returns how many fired. After an exception `current` names its owner. */
   run(now: Micros, budget: number): number {
     let fired = 0;
+    this.current = null;
     for (; fired < budget; fired++) {
       const c = this.heap[0];
       if (c === undefined || c.deadline > now) break;

@@ -23,7 +23,7 @@ export interface BoundCounters {
   readonly name: string;
   readonly object: object;
   lines(): { readonly key: string; readonly value: number; readonly text: string; readonly depth: number }[];
-  /** Sets every counter of the group to zero (`netstat -z`). */
+  /** Sets every counter of the object to zero, also those that are not shown (`netstat -z`). */
   zero(): void;
 }
 
@@ -50,7 +50,7 @@ export class CounterTree {
       object,
       lines: () => group.rows.map((r) => ({ key: r.key, value: object[r.key], text: counterText(r.text, object[r.key]), depth: r.depth ?? 1 })),
       zero: () => {
-        for (const r of group.rows) Object.assign(object, { [r.key]: 0 });
+        for (const key of Object.keys(object)) Object.assign(object, { [key]: 0 });
       },
     });
   }

@@ -5,6 +5,9 @@
  * the netisr run queue, then due callouts, then work deferred from softint to thread context, until nothing is due or the
  * budget is spent. Work that becomes due outside a turn asks the host for one, once, through `env.wake`.
  *
+ * An exception that leaves a turn costs the piece of work it came from and nothing else: what waits stays waiting, and
+ * `takeCulprit` says whose that piece was.
+ *
  * Invariants: `now` never goes back. A context is entered at one of the doors (`enter`) and left there.
  * Not here: vnets (kern/vnet-kern.ts) and anything that knows a protocol.
  */
@@ -26,6 +29,12 @@ const TURN_BUDGET = 8_192;
 /** Pieces of work that may wait for thread context. */
 const DEFER_MAX = 65_536;
 
+/** Work waiting for thread context, and the vnet it is for. */
+interface Deferred {
+  readonly work: () => void;
+  readonly owner: CalloutOwner | null;
+}
+
 export class Engine {
   readonly env: Env;
   readonly rng: Prng;
@@ -36,7 +45,10 @@ export class Engine {
   context: Context = CTX_IDLE;
   /** Work refused because DEFER_MAX pieces were waiting. */
   deferDrops = 0;
-  private deferred: (() => void)[] = [];
+  private deferred: Deferred[] = [];
+  private deferredAt = 0;
+  /** Whose deferred work is being done. */
+  private deferredOwner: CalloutOwner | null = null;
   private inTurn = false;
   private wakeAsked = false;
 
@@ -63,15 +75,25 @@ export class Engine {
     return this.callouts.stop(c);
   }
 
-  /** Runs `work` in thread context at the end of the turn (workqueue(9)); false when too much is waiting already. */
-  defer(work: () => void): boolean {
-    if (this.deferred.length >= DEFER_MAX) {
+  /**
+   * Runs `work` in thread context at the end of the turn (workqueue(9)), unless `owner` is gone by then; false when too much is
+   * waiting already.
+   */
+  defer(work: () => void, owner: CalloutOwner | null = null): boolean {
+    if (this.deferred.length - this.deferredAt >= DEFER_MAX) {
       this.deferDrops++;
       return false;
     }
-    this.deferred.push(work);
+    this.deferred.push({ work, owner });
     if (!this.inTurn) this.askWake();
     return true;
+  }
+
+  /** `owner` is gone: its timers are disarmed, its deferred work forgotten. Returns how many timers it had left. */
+  forget(owner: CalloutOwner): number {
+    this.deferred = this.deferred.slice(this.deferredAt).filter((d) => d.owner !== owner);
+    this.deferredAt = 0;
+    return this.callouts.stopAllOf(owner);
   }
 
   /** Enters a context at one of the Kernel's doors and returns the previous one, for `leave`. */
@@ -95,11 +117,11 @@ export class Engine {
     if (now > this.now) this.now = now;
   }
 
-  /** One turn at `now`: packets, timers, deferred work, until idle or out of budget. */
+  /** One turn at `now`: packets, timers, deferred work, until idle or out of budget. Inside a turn only the time moves. */
   runTurn(now: Micros): void {
     this.advance(now);
-    this.wakeAsked = false;
     if (this.inTurn) return;
+    this.wakeAsked = false;
     this.inTurn = true;
     const previous = this.enter(CTX_SOFTINT);
     try {
@@ -115,17 +137,23 @@ export class Engine {
     }
   }
 
-  /** Whose packet or timer was being processed when an exception left the turn; forgets it. */
+  /** Says whose packets are about to be processed outside the netisr: those of a frame the host brings. */
+  blame(owner: CalloutOwner | null): void {
+    this.netisr.current = owner;
+  }
+
+  /** Whose packet, timer or work was being processed when an exception left a door of the Kernel; forgets it. */
   takeCulprit(): CalloutOwner | null {
-    const owner = this.netisr.current ?? this.callouts.current;
+    const owner = this.netisr.current ?? this.callouts.current ?? this.deferredOwner;
     this.netisr.current = null;
     this.callouts.current = null;
+    this.deferredOwner = null;
     return owner;
   }
 
   /** When the host should call again: now when work is waiting, the next timer otherwise, NEVER when idle. */
   nextDeadline(): Micros {
-    if (this.netisr.pending || this.deferred.length > 0) return this.now;
+    if (this.netisr.pending || this.deferredAt < this.deferred.length) return this.now;
     return this.callouts.nextDeadline;
   }
 
@@ -134,14 +162,28 @@ export class Engine {
     return this.nextDeadline() === NEVER;
   }
 
+  /** Does what is waiting now; what that work defers is done after the packets and timers it caused. */
   private runDeferred(): number {
-    const work = this.deferred;
-    if (work.length === 0) return 0;
-    this.deferred = [];
+    let left = this.deferred.length - this.deferredAt;
+    const n = left;
+    if (left === 0) return 0;
     const previous = this.enter(CTX_THREAD);
-    for (const fn of work) fn();
-    this.leave(previous);
-    return work.length;
+    try {
+      for (; left > 0; left--) {
+        const next = this.deferred[this.deferredAt++];
+        if (next === undefined) break;
+        this.deferredOwner = next.owner;
+        next.work();
+      }
+      this.deferredOwner = null;
+    } finally {
+      this.leave(previous);
+      if (this.deferredAt === this.deferred.length) {
+        this.deferred = [];
+        this.deferredAt = 0;
+      }
+    }
+    return n;
   }
 
   private askWake(): void {

@@ -7,6 +7,7 @@
  * round-robin, a batch each, so delivery is breadth-first and a chain of a thousand bridges needs no stack. A source that
  * still has packets goes to the back. A turn ends when nobody is scheduled or the budget is spent; then the host gets a
  * chance to do its I/O before the next turn.
+ * An exception that leaves a source leaves the queue whole: the source goes to the back like one that has more packets.
  *
  * Invariant: a source is in the ring at most once (`netisrQueued`).
  */
@@ -14,6 +15,7 @@ import type { CalloutOwner } from './callout.js';
 
 /** Packets a source may process before the next source gets its turn. */
 export const NETISR_BATCH = 64;
+const RING_MIN = 64;
 
 export interface NetisrSource {
   /** The vnet its packets belong to: whom a broken invariant stops. */
@@ -25,44 +27,60 @@ export interface NetisrSource {
 }
 
 export class Netisr {
-  private ring: NetisrSource[] = [];
-  private next: NetisrSource[] = [];
-  private at = 0;
+  /** Circular, a power of two long; it grows and never shrinks. */
+  private ring: (NetisrSource | null)[] = new Array<NetisrSource | null>(RING_MIN).fill(null);
+  private head = 0;
+  private waiting = 0;
   /** Whose packets are being processed. */
   current: CalloutOwner | null = null;
 
   /** Is anybody waiting to be served? */
   get pending(): boolean {
-    return this.at < this.ring.length || this.next.length > 0;
+    return this.waiting > 0;
   }
 
   schedule(source: NetisrSource): void {
     if (source.netisrQueued) return;
     source.netisrQueued = true;
-    this.next.push(source);
+    if (this.waiting === this.ring.length) this.grow();
+    this.ring[(this.head + this.waiting) & (this.ring.length - 1)] = source;
+    this.waiting++;
   }
 
-  /** Serves sources until none is waiting or about `budget` packets have been processed; returns the packets processed. */
+  /**
+   * Serves sources until none is waiting or about `budget` packets have been processed; returns the packets processed. Serving
+   * a source that had nothing counts as one, so that a source that keeps scheduling itself cannot hold up a turn.
+   */
   run(budget: number): number {
     let done = 0;
-    while (done < budget) {
-      if (this.at >= this.ring.length) {
-        if (this.next.length === 0) break;
-        const empty = this.ring;
-        this.ring = this.next;
-        empty.length = 0;
-        this.next = empty;
-        this.at = 0;
-      }
-      const source = this.ring[this.at++];
-      if (source === undefined) continue;
-      source.netisrQueued = false;
-      this.current = source.netisrOwner ?? null;
-      const n = source.netisrRun(NETISR_BATCH);
-      done += n;
+    while (done < budget && this.waiting > 0) {
+      const source = this.ring[this.head];
+      this.ring[this.head] = null;
+      this.head = (this.head + 1) & (this.ring.length - 1);
+      this.waiting--;
+      if (source === null || source === undefined) continue;
+      done += this.serve(source);
+    }
+    return done;
+  }
+
+  private serve(source: NetisrSource): number {
+    let n = NETISR_BATCH;
+    source.netisrQueued = false;
+    this.current = source.netisrOwner ?? null;
+    try {
+      n = source.netisrRun(NETISR_BATCH);
+      this.current = null;
+    } finally {
       if (n >= NETISR_BATCH) this.schedule(source);
     }
-    this.current = null;
-    return done;
+    return n === 0 ? 1 : n;
+  }
+
+  private grow(): void {
+    const old = this.ring;
+    this.ring = new Array<NetisrSource | null>(old.length * 2).fill(null);
+    for (let i = 0; i < old.length; i++) this.ring[i] = old[(this.head + i) & (old.length - 1)] ?? null;
+    this.head = 0;
   }
 }

@@ -1,22 +1,32 @@
 /**
  * prison.ts — jails: who owns which vnet, who may see whom, how many children.
- * Read first: jail(2), jail(8); reference notes "Who owns a vnet".
+ * Read first: jail(2), jail(8); reference notes "Who owns a vnet"; freebsd `sys/kern/kern_jail.c` for the order of the checks.
  *
  * Theory of operation. Prisons form a tree below prison 0 (the host). Each has the vnet it runs in: its parent's, or one of
- * its own when it was made with `vnet`. Names are local to the parent; `fullName` joins them with dots. A prison that is not
- * `persist` lives as long as the processes attached to it. Removal takes children before parents; the processes attached
- * are told to end (`Attached.kill`), sockets do not keep a prison alive.
+ * its own when it was made with `vnet`. Names are local to the parent; `nameFrom` joins them with dots. A prison that is not
+ * `persist` lives as long as something holds it: a process attached to it, or a child. Removal takes children before parents;
+ * the processes attached are told to end (`Attached.kill`), sockets do not keep a prison alive.
+ * Jids are handed out ascending and start again at 1 after 999,999; a jid is free again when its prison is gone.
+ * `children.max` limits what is created from inside a prison; the host may put a jail below any jail.
  *
- * Invariants: a prison's children list holds exactly the prisons whose parent it is; jids are never reused.
+ * Invariants: a prison's children list holds exactly the prisons whose parent it is; no two prisons have one jid, no two
+ * siblings one name. A dying prison gets no children and is not found by name once it is out of the tree.
  * Not here: what a vnet is. The tree is generic in it; vnet/kernel.ts joins the two.
  */
 import type { Errno } from '../base/errno.js';
-import { EBUSY, EEXIST, EINVAL, ENOENT, EPERM } from '../base/errno.js';
+import { EAGAIN, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, EPERM } from '../base/errno.js';
+import { utf8Encode } from '../wire/utf8.js';
 
 /** Something that runs inside a prison and must end with it: a tool, a host program. */
 export interface Attached {
   kill(): void;
 }
+
+/** Highest jid handed out. */
+const JAIL_MAX = 999_999;
+const JID_MAX = 0x7fff_ffff;
+/** Bytes a full name may have, its terminating zero included, as FreeBSD counts. */
+const NAME_BYTES_MAX = 256;
 
 export class Prison<V> {
   readonly jid: number;
@@ -30,13 +40,12 @@ export class Prison<V> {
   /** Made with `vnet`: the vnet dies with the prison. */
   readonly ownsVnet: boolean;
   persist: boolean;
-  /** Children it may have, nested ones included (`children.max`). */
-  childrenMax: number;
   dying = false;
   /** Other parameters, as given (`allow.raw_sockets`, `host.domainname` …). */
   readonly params = new Map<string, string>();
   readonly children: Prison<V>[] = [];
   readonly attached = new Set<Attached>();
+  private childLimit: number;
 
   constructor(jid: number, parent: Prison<V> | null, name: string, vnet: V, ownsVnet: boolean) {
     this.jid = jid;
@@ -47,7 +56,18 @@ export class Prison<V> {
     this.vnet = vnet;
     this.ownsVnet = ownsVnet;
     this.persist = false;
-    this.childrenMax = parent === null ? 999_999 : 0;
+    this.childLimit = parent === null ? JAIL_MAX : 0;
+  }
+
+  /** Children its own processes may create, nested ones included (`children.max`). */
+  get childrenMax(): number {
+    return this.childLimit;
+  }
+
+  /** Lowering it lowers the limits below it: one less with each level. */
+  set childrenMax(limit: number) {
+    this.childLimit = Math.max(0, limit);
+    for (const c of this.children) if (c.childLimit > limit - 1) c.childrenMax = limit - 1;
   }
 
   /** Name as seen from `viewer` (an ancestor): 'a.b'. */
@@ -64,11 +84,17 @@ export class Prison<V> {
   get childrenCur(): number {
     return this.children.reduce((n, c) => n + 1 + c.childrenCur, 0);
   }
+
+  /** Nothing holds it any more. */
+  get isReleasable(): boolean {
+    return this.parent !== null && !this.persist && !this.dying && this.attached.size === 0 && this.children.length === 0;
+  }
 }
 
 export interface PrisonCreate<V> {
-  /** Local or dotted name; absent: the jid becomes the name. */
+  /** Local or dotted name; absent, or nothing behind the last dot: the jid becomes the name. */
   readonly name?: string;
+  /** Above 0. Absent: a name of digits only is the jid, otherwise the next free one. */
   readonly jid?: number;
   readonly persist: boolean;
   /** A process will attach at once (jail -c … command=). */
@@ -84,11 +110,21 @@ export interface PrisonResult<V> {
   readonly prison: Prison<V> | null;
 }
 
-const NAME_BYTES_MAX = 256;
+/** A name split at its last dot. */
+interface SplitName {
+  readonly parent: string | null;
+  readonly local: string;
+}
+
+function splitName(name: string): SplitName {
+  const dot = name.lastIndexOf('.');
+  return dot < 0 ? { parent: null, local: name } : { parent: name.slice(0, dot), local: name.slice(dot + 1) };
+}
 
 export class PrisonTree<V> {
   readonly prison0: Prison<V>;
   private lastJid = 0;
+  private readonly byJid = new Map<number, Prison<V>>();
 
   constructor(vnet0: V) {
     this.prison0 = new Prison<V>(0, null, '0', vnet0, true);
@@ -96,84 +132,114 @@ export class PrisonTree<V> {
     this.prison0.hostname = 'netloom';
   }
 
-  /** The descendant of `viewer` with that jid or name (dotted for nested ones), or null. Names win over nothing: digits are a jid. */
+  /** The descendant of `viewer` with that jid or name (dotted for nested ones), or null. Digits only are a jid. */
   find(viewer: Prison<V>, nameOrJid: string): Prison<V> | null {
     if (/^[0-9]+$/.test(nameOrJid)) {
-      const jid = Number(nameOrJid);
-      return viewer.descendants().find((p) => p.jid === jid) ?? null;
+      const prison = this.byJid.get(Number(nameOrJid)) ?? null;
+      for (let p = prison; p !== null; p = p.parent) if (p.parent === viewer) return prison;
+      return null;
     }
     let at: Prison<V> | undefined = viewer;
     for (const part of nameOrJid.split('.')) at = at?.children.find((c) => c.name === part);
     return at ?? null;
   }
 
+  /**
+   * Makes a prison below `viewer`, or below the jail its dotted name names. EINVAL, EEXIST, ENOENT, EPERM, EAGAIN, ENAMETOOLONG
+   * with the words jail(8) prints; nothing has happened then.
+   */
   create(viewer: Prison<V>, want: PrisonCreate<V>): PrisonResult<V> {
     if (!want.persist && !want.attach) return fail(EINVAL, 'new jail must persist or attach');
-    const dot = want.name?.lastIndexOf('.') ?? -1;
-    const parent = dot >= 0 && want.name !== undefined ? this.find(viewer, want.name.slice(0, dot)) : viewer;
-    if (parent === null) return fail(ENOENT, `jail "${want.name?.slice(0, dot) ?? ''}" not found`);
-    const local = dot >= 0 ? want.name?.slice(dot + 1) : want.name;
-    const refused = this.checkName(local, want.jid, parent) ?? this.checkJid(want.jid) ?? this.checkLimits(parent);
-    if (refused !== null) return refused;
-    const jid = want.jid ?? this.lastJid + 1;
-    this.lastJid = Math.max(this.lastJid, jid);
-    const name = local ?? String(jid);
+    if (viewer.dying) return fail(EAGAIN, '');
+    const { parent: above, local } = splitName(want.name ?? '');
+    const asked = want.jid ?? (/^[0-9]+$/.test(local) ? Number(local) : 0);
+    if (asked < 0) return fail(EINVAL, 'negative jid');
+    if (!Number.isInteger(asked) || asked > JID_MAX) return fail(EINVAL, '');
+    if (this.byJid.has(asked)) return fail(EEXIST, `jail ${asked} already exists`);
+    const parent = above === null ? viewer : this.find(viewer, above);
+    if (parent === null) return fail(ENOENT, `jail "${above ?? ''}" not found`);
+    if (parent.dying) return fail(ENOENT, `jail "${above ?? ''}" is dying`);
+    if (local !== '' && parent.children.some((c) => c.name === local)) return fail(EEXIST, `jail "${want.name ?? ''}" already exists`);
+    for (let p: Prison<V> | null = viewer; p !== null; p = p.parent) {
+      if (p.childrenCur >= p.childrenMax) return fail(EPERM, 'prison limit exceeded');
+    }
+    const jid = asked !== 0 ? asked : this.nextJid();
+    if (jid === 0) return fail(EAGAIN, 'no available jail IDs');
+    const name = local === '' ? String(jid) : local;
+    const refused = this.checkName(name, jid, parent, 0);
+    return refused ?? this.make(parent, jid, name, want, asked === 0);
+  }
+
+  private make(parent: Prison<V>, jid: number, name: string, want: PrisonCreate<V>, assigned: boolean): PrisonResult<V> {
     const vnet = want.newVnet === undefined ? parent.vnet : want.newVnet(name);
     const prison = new Prison<V>(jid, parent, name, vnet, want.newVnet !== undefined);
     prison.persist = want.persist;
-    prison.hostname = '';
+    if (assigned) this.lastJid = jid;
+    this.byJid.set(jid, prison);
     parent.children.push(prison);
     return { error: 0, message: '', prison };
   }
 
-  /** Checks a new name for an existing prison and takes it. */
+  /** Checks a new local name for an existing prison and takes it; '' is its jid. */
   rename(prison: Prison<V>, name: string): PrisonResult<V> {
-    if (prison.parent === null) return fail(EINVAL, 'prison 0 cannot be renamed');
-    if (name === prison.name) return { error: 0, message: '', prison };
-    const refused = this.checkName(name, prison.jid, prison.parent);
+    const { parent } = prison;
+    if (parent === null) return fail(EINVAL, 'prison 0 cannot be renamed');
+    if (name.includes('.')) return fail(EINVAL, "cannot change jail's parent");
+    const to = name === '' ? String(prison.jid) : name;
+    if (to === prison.name) return { error: 0, message: '', prison };
+    if (parent.children.some((c) => c.name === to)) return fail(EEXIST, `jail "${to}" already exists`);
+    const below = Math.max(0, ...prison.descendants().map((d) => utf8Encode(d.nameFrom(prison)).length + 1));
+    const refused = this.checkName(to, prison.jid, parent, below);
     if (refused !== null) return refused;
-    prison.name = name;
+    prison.name = to;
     return { error: 0, message: '', prison };
   }
 
   /**
    * Takes `prison` and everything below it out of the tree, children first. `stop` is called for each, after its processes
-   * were told to end and while it still has its place in the tree; it takes the vnet down if the prison owns it.
+   * were told to end and while it still has its place in the tree; it takes the vnet down if the prison owns it. What it throws
+   * is thrown again when all are out of the tree. A prison that is dying already is left to who began: 0. EPERM for prison 0.
    */
   remove(prison: Prison<V>, stop: (p: Prison<V>) => void): Errno {
     if (prison.parent === null) return EPERM;
-    if (prison.dying) return EBUSY;
-    prison.dying = true;
-    for (const child of [...prison.children].reverse()) this.remove(child, stop);
-    for (const a of [...prison.attached]) a.kill();
-    prison.attached.clear();
-    stop(prison);
-    const at = prison.parent.children.indexOf(prison);
-    if (at >= 0) prison.parent.children.splice(at, 1);
+    const all = [prison, ...prison.descendants()].filter((p) => !p.dying);
+    for (const p of all) p.dying = true;
+    const errors: unknown[] = [];
+    for (const p of all.reverse()) {
+      try {
+        for (const a of [...p.attached]) a.kill();
+        p.attached.clear();
+        stop(p);
+      } catch (error) {
+        errors.push(error);
+      }
+      this.unlink(p);
+    }
+    if (errors.length > 0) throw errors[0];
     return 0;
   }
 
-  private checkName(name: string | undefined, jid: number | undefined, parent: Prison<V>): PrisonResult<V> | null {
-    if (name === undefined) return null;
-    if (name === '' || name.length >= NAME_BYTES_MAX || /[\s/*"']/.test(name)) return fail(EINVAL, `name "${name}" is not valid`);
-    if (/^[0-9]+$/.test(name) && Number(name) !== jid) return fail(EINVAL, 'name cannot be numeric (unless it is the jid)');
-    if (parent.children.some((c) => c.name === name)) return fail(EEXIST, `jail "${name}" already exists`);
-    return null;
+  private unlink(prison: Prison<V>): void {
+    this.byJid.delete(prison.jid);
+    const siblings = prison.parent?.children ?? [];
+    const at = siblings.indexOf(prison);
+    if (at >= 0) siblings.splice(at, 1);
   }
 
-  private checkJid(jid: number | undefined): PrisonResult<V> | null {
-    if (jid === undefined) return null;
-    if (!Number.isInteger(jid) || jid < 1 || jid > 999_999) return fail(EINVAL, `negative or zero jid, or above 999999: ${jid}`);
-    const taken = this.prison0.descendants().some((p) => p.jid === jid);
-    return taken ? fail(EEXIST, `jail ${jid} already exists`) : null;
-  }
-
-  private checkLimits(parent: Prison<V>): PrisonResult<V> | null {
-    if (parent.dying) return fail(ENOENT, `jail "${parent.name}" is dying`);
-    for (let p: Prison<V> | null = parent; p !== null; p = p.parent) {
-      if (p.childrenCur >= p.childrenMax) return fail(EPERM, 'prison limit exceeded');
+  /** The next jid nobody has, after the last one handed out; 0 when there is none. */
+  private nextJid(): number {
+    for (let i = 0; i < JAIL_MAX; i++) {
+      const jid = ((this.lastJid + i) % JAIL_MAX) + 1;
+      if (!this.byJid.has(jid)) return jid;
     }
-    return null;
+    return 0;
+  }
+
+  /** A name may be a number only when that is the jid, in its normal form. `below`: bytes the longest descendant adds. */
+  private checkName(name: string, jid: number, parent: Prison<V>, below: number): PrisonResult<V> | null {
+    if (/^[0-9]+$/.test(name) && name !== String(jid)) return fail(EINVAL, 'name cannot be numeric (unless it is the jid)');
+    const prefix = parent.parent === null ? 0 : utf8Encode(parent.nameFrom(this.prison0)).length + 1;
+    return prefix + utf8Encode(name).length + below >= NAME_BYTES_MAX ? fail(ENAMETOOLONG, '') : null;
   }
 }
 

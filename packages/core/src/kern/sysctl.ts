@@ -4,7 +4,8 @@
  *
  * Theory of operation. A layer keeps its tunables as plain fields of an object of its own (the packet path reads a field,
  * never a tree) and declares once, in a constant table, how each field is called outside: a SysctlGroup. A vnet attaches
- * (group, object) pairs; the tree is that list. Every integer has a unit, a range and a line of help; the default is what
+ * (group, object) pairs; the tree is those pairs by prefix, so that looking up a name costs a few hash probes, however many
+ * groups there are. When two objects have the same name, the one attached first answers. Every integer has a unit, a range and a line of help; the default is what
  * a new object holds, so it is written once.
  */
 import type { Errno } from '../base/errno.js';
@@ -20,6 +21,7 @@ export interface SysctlOid<T> {
   readonly help: string;
   /** 'us', 'bytes', 'packets', 'bool', … ; '' for a plain number. */
   readonly unit: string;
+  /** Range of an integer; of a text, of its length. */
   readonly min: number;
   readonly max: number;
   get(object: T): SysctlValue;
@@ -32,6 +34,9 @@ export interface SysctlGroup<T> {
   readonly prefix: string;
   readonly oids: readonly SysctlOid<T>[];
 }
+
+/** Longest text a tunable takes unless it says otherwise. */
+const TEXT_MAX = 255;
 
 type NumericKey<T> = { [K in keyof T]: T[K] extends number ? K : never }[keyof T] & string;
 type StringKey<T> = { [K in keyof T]: T[K] extends string ? K : never }[keyof T] & string;
@@ -55,13 +60,13 @@ export function sysctlRead<T>(leaf: string, type: 'int' | 'string', unit: string
   return { leaf, type, help, unit, min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER, get };
 }
 
-/** A read-write text kept in field `key`. */
-export function sysctlString<T extends { [P in K]: string }, K extends StringKey<T>>(leaf: string, key: K, help: string): SysctlOid<T> {
+/** A read-write text of at most `max` characters, kept in field `key`. */
+export function sysctlString<T extends { [P in K]: string }, K extends StringKey<T>>(leaf: string, key: K, help: string, max = TEXT_MAX): SysctlOid<T> {
   return {
-    leaf, type: 'string', help, unit: '', min: 0, max: 0,
+    leaf, type: 'string', help, unit: '', min: 0, max,
     get: (o) => o[key],
     set: (o, v) => {
-      Object.assign(o, { [key]: String(v) });
+      Object.assign(o, { [key]: v });
       return 0;
     },
   };
@@ -80,11 +85,11 @@ export interface SysctlNode {
   set(value: SysctlValue): Errno;
 }
 
+/** A group bound to its object. */
 interface Attached {
-  readonly prefix: string;
   readonly object: object;
-  readonly length: number;
-  node(i: number): SysctlNode;
+  find(leaf: string): SysctlNode | null;
+  nodes(): SysctlNode[];
 }
 
 function bindNode<T>(prefix: string, oid: SysctlOid<T>, object: T): SysctlNode {
@@ -94,58 +99,82 @@ function bindNode<T>(prefix: string, oid: SysctlOid<T>, object: T): SysctlNode {
     get: () => oid.get(object),
     set: (value) => {
       if (set === undefined) return EPERM;
-      if (type === 'int' && (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max)) return EINVAL;
-      return set(object, value);
+      const inRange = type === 'int'
+        ? typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
+        : typeof value === 'string' && value.length >= min && value.length <= max;
+      return inRange ? set(object, value) : EINVAL;
     },
   };
 }
 
 export class SysctlTree {
-  private groups: Attached[] = [];
+  private readonly byPrefix = new Map<string, readonly Attached[]>();
 
   attach<T extends object>(group: SysctlGroup<T>, object: T): void {
-    this.groups.push({
-      prefix: group.prefix, object, length: group.oids.length,
-      node: (i) => {
-        const oid = group.oids[i];
-        if (oid === undefined) throw new RangeError(`no sysctl ${i} under ${group.prefix}`);
-        return bindNode(group.prefix, oid, object);
+    const attached: Attached = {
+      object,
+      find: (leaf) => {
+        const oid = group.oids.find((o) => o.leaf === leaf);
+        return oid === undefined ? null : bindNode(group.prefix, oid, object);
       },
-    });
+      nodes: () => group.oids.map((oid) => bindNode(group.prefix, oid, object)),
+    };
+    this.byPrefix.set(group.prefix, [...(this.byPrefix.get(group.prefix) ?? []), attached]);
   }
 
+  /** Takes away every group bound to `object`. */
   detach(object: object): void {
-    this.groups = this.groups.filter((g) => g.object !== object);
+    for (const [prefix, list] of this.byPrefix) {
+      if (!list.some((a) => a.object === object)) continue;
+      const rest = list.filter((a) => a.object !== object);
+      if (rest.length === 0) this.byPrefix.delete(prefix);
+      else this.byPrefix.set(prefix, rest);
+    }
   }
 
+  /** Groups attached. */
   get count(): number {
-    return this.groups.length;
+    let n = 0;
+    for (const list of this.byPrefix.values()) n += list.length;
+    return n;
   }
 
   /** The node called exactly `name`, or null. */
   find(name: string): SysctlNode | null {
-    for (const g of this.groups) {
-      if (!name.startsWith(g.prefix)) continue;
-      for (let i = 0; i < g.length; i++) {
-        const node = g.node(i);
-        if (node.name === name) return node;
+    for (let dot = name.lastIndexOf('.'); dot > 0; dot = name.lastIndexOf('.', dot - 1)) {
+      const leaf = name.slice(dot + 1);
+      for (const a of this.byPrefix.get(name.slice(0, dot)) ?? []) {
+        const node = a.find(leaf);
+        if (node !== null) return node;
       }
     }
     return null;
   }
 
-  /** Every node at or below `prefix` ('' is all), sorted by name. */
+  /** Every node at or below `prefix` ('' is all), sorted by name, each name once. */
   list(prefix: string): SysctlNode[] {
-    const nodes: SysctlNode[] = [];
-    for (const g of this.groups) for (let i = 0; i < g.length; i++) nodes.push(g.node(i));
-    return nodes
-      .filter((n) => prefix === '' || n.name === prefix || n.name.startsWith(`${prefix}.`))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    const nodes = new Map<string, SysctlNode>();
+    for (const [under, list] of this.byPrefix) {
+      if (!touches(under, prefix)) continue;
+      for (const a of list) {
+        for (const node of a.nodes()) if (isBelow(node.name, prefix) && !nodes.has(node.name)) nodes.set(node.name, node);
+      }
+    }
+    return [...nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Sets `name`; ENOENT when there is none, EPERM when read-only, EINVAL when out of range. */
+  /** Sets `name`; ENOENT when there is none, EPERM when read-only, EINVAL when of the wrong type or out of range. */
   set(name: string, value: SysctlValue): Errno {
     const node = this.find(name);
     return node === null ? ENOENT : node.set(value);
   }
+}
+
+function isBelow(name: string, prefix: string): boolean {
+  return prefix === '' || name === prefix || name.startsWith(`${prefix}.`);
+}
+
+/** May a group under `under` have names below `prefix`? */
+function touches(under: string, prefix: string): boolean {
+  return isBelow(under, prefix) || isBelow(prefix, under);
 }

@@ -37,6 +37,11 @@ export class VnetKern implements CalloutOwner {
     return this.shutdown && this.state < SI_SUB_VNET_DONE;
   }
 
+  /** Runs `work` in thread context at the end of the turn, if the vnet is still there; false when too much is waiting. */
+  defer(work: () => void): boolean {
+    return this.engine.defer(work, this);
+  }
+
   log(level: LogLevel, message: string): void {
     this.engine.env.log(level, this.name, message);
   }

@@ -89,13 +89,22 @@ export class VnetSysinitTable<V extends { readonly kern: VnetKern }> {
     vnet.kern.state = SI_SUB_VNET_DONE;
   }
 
-  /** Runs every destructor on `vnet`, which has been marked as shutting down; `seen` is told of each step. */
+  /**
+   * Runs every destructor on `vnet`, which has been marked as shutting down; `seen` is told of each step. A step that throws does
+   * not keep the later ones from giving back what is theirs; the first exception is thrown again at the end.
+   */
   runDestructors(vnet: V, seen?: (step: VnetSysinit<V>) => void): void {
+    const errors: unknown[] = [];
     for (const s of this.destructors) {
       vnet.kern.state = s.subsystem;
-      seen?.(s);
-      s.run(vnet);
+      try {
+        seen?.(s);
+        s.run(vnet);
+      } catch (error) {
+        errors.push(error);
+      }
     }
+    if (errors.length > 0) throw errors[0];
   }
 }
 
