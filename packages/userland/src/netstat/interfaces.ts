@@ -1,12 +1,17 @@
 /**
- * interfaces.ts — `netstat -i`, `-I IF`, `-w SECONDS`: what went through the interfaces.
+ * interfaces.ts — `netstat -i`, `-I IF`: what went through the interfaces since they were made.
  * Read first: netstat(1).
+ *
+ * A line for each interface's link and for each of its addresses. Packets are counted by the link; an address shows `-`, because the stack does not count by
+ * address. Widths follow the largest value, as FreeBSD's do.
  */
 import type { Ifnet, Vnet } from '@netloom/core';
-import { InIfaddr } from '@netloom/core';
-import { ip4Format, macFormat } from '@netloom/core/wire';
+import { IFT_ETHER, InIfaddr } from '@netloom/core';
+import { ip4Format, ip4IsMulticast, macFormat } from '@netloom/core/wire';
+import { hostName } from '../host-address.js';
+import { jsonText } from '../libxo.js';
 import type { Proc } from '../proc.js';
-import { human, left, leftWide, right, rightWide } from './columns.js';
+import { humanize, left, leftWide, right, rightWide } from './columns.js';
 import type { NetstatOptions } from './options.js';
 
 /** One line of the table: an interface's link, or one of its addresses. */
@@ -15,36 +20,41 @@ interface Row {
   readonly link: boolean;
   readonly network: string;
   readonly address: string;
+  /** Multicast addresses of the same family (-a). */
+  readonly groups: readonly string[];
 }
 
-function rowsOf(ifp: Ifnet, o: NetstatOptions): Row[] {
+function rowsOf(vnet: Vnet, ifp: Ifnet, o: NetstatOptions): Row[] {
   const rows: Row[] = [];
   if (o.family === 'any' || o.family === 'link') {
-    rows.push({ ifp, link: true, network: `<Link#${ifp.index}>`, address: ifp.lladdr.length === 6 ? macFormat(ifp.lladdr) : ifp.xname });
+    const groups = ifp.type === IFT_ETHER ? ifp.multiaddrs.map((ma) => macFormat(ma.mac)) : [];
+    rows.push({ ifp, link: true, network: `<Link#${ifp.index}>`, address: ifp.lladdr.length === 6 ? macFormat(ifp.lladdr) : ifp.xname, groups });
   }
   if (o.family === 'any' || o.family === 'inet') {
+    const groups = [...(vnet.inNet?.ifinfo(ifp)?.groups.keys() ?? [])].filter(ip4IsMulticast).map(ip4Format);
     for (const ia of ifp.addrs) {
-      if (ia instanceof InIfaddr) rows.push({ ifp, link: false, network: `${ip4Format(ia.addr & ia.mask)}/${ia.plen}`, address: ip4Format(ia.addr) });
+      if (!(ia instanceof InIfaddr)) continue;
+      const address = (o.numericAddr ? null : hostName(ia.addr)) ?? ip4Format(ia.addr);
+      rows.push({ ifp, link: false, network: `${ip4Format(ia.subnet)}/${ia.plen}`, address, groups });
     }
   }
   return rows;
 }
 
-/** EX 1 with netstat's silence for an interface that is not there is FreeBSD's way; here it is said. */
 export function netstatInterfaces(p: Proc, vnet: Vnet, o: NetstatOptions): number {
   const chosen = vnet.net.ifnets.filter((ifp) => o.interfaceName === null || ifp.xname === o.interfaceName);
-  if (o.interfaceName !== null && chosen.length === 0) {
-    p.err(`netstat: interface ${o.interfaceName} does not exist\n`);
-    return 1;
-  }
-  if (o.json) {
-    p.out(`${JSON.stringify(chosen.map(interfaceJson), null, 2)}\n`);
+  const rows = chosen.flatMap((ifp) => rowsOf(vnet, ifp, o));
+  if (o.json !== 'none') {
+    p.out(jsonText({ statistics: { interface: rows.map((row) => rowJson(row, o)) } }, o.json));
     return 0;
   }
-  const rows = chosen.flatMap((ifp) => rowsOf(ifp, o));
   const width = widths(rows, o);
-  p.out(`${headLine(width, o)}\n`);
-  for (const row of rows) p.out(`${rowLine(row, width, o)}\n`);
+  const lines = [headLine(width, o)];
+  for (const row of rows) {
+    lines.push(rowLine(row, width, o));
+    if (o.all) lines.push(...row.groups.map((group) => groupLine(row, group, o)));
+  }
+  p.out(`${lines.join('\n')}\n`);
   return 0;
 }
 
@@ -59,16 +69,23 @@ interface Widths {
 
 const nameOf = (ifp: Ifnet): string => (ifp.isUp ? ifp.xname : `${ifp.xname}*`);
 
+/** Columns a number takes with its space, as netstat reckons: ten and less are one digit. */
+function numberWidth(n: number): number {
+  let width = 2;
+  for (let rest = n; rest > 10; rest = Math.floor(rest / 10)) width++;
+  return width;
+}
+
 function widths(rows: readonly Row[], o: NetstatOptions): Widths {
   const most = (from: number, of: (r: Row) => number): number => rows.reduce((n, r) => Math.max(n, of(r)), from);
-  const digits = (...n: number[]): number => (o.human ? 0 : Math.max(...n.map((v) => String(v).length)));
+  const digits = (r: Row, ...n: number[]): number => (o.human || !r.link ? 0 : Math.max(...n.map(numberWidth)));
   return {
     name: most(5, (r) => nameOf(r.ifp).length),
     net: most('Network '.length, (r) => r.network.length),
     addr: most('Address '.length, (r) => r.address.length),
-    packets: most(8, ({ ifp: { data } }) => digits(data.ipackets, data.opackets)),
-    bytes: most(10, ({ ifp: { data } }) => digits(data.ibytes, data.obytes)),
-    errors: most(5, ({ ifp: { data } }) => digits(data.ierrors, data.iqdrops, data.collisions, data.oqdrops)),
+    packets: most(8, (r) => digits(r, r.ifp.data.ipackets, r.ifp.data.opackets)),
+    bytes: most(10, (r) => (o.bytes ? digits(r, r.ifp.data.ibytes, r.ifp.data.obytes) : 0)),
+    errors: most(5, (r) => digits(r, r.ifp.data.ierrors, r.ifp.data.iqdrops, r.ifp.data.collisions, o.drops ? r.ifp.data.oqdrops : 0)),
   };
 }
 
@@ -88,74 +105,33 @@ function headLine(w: Widths, o: NetstatOptions): string {
 function rowLine(row: Row, w: Widths, o: NetstatOptions): string {
   const { ifp, link } = row;
   const d = ifp.data;
-  const cell = (n: number, width: number): string => (link ? rightWide(o.human ? human(n) : n, width) : rightWide('-', width));
-  const mtu = link ? rightWide(ifp.mtu, 6) : rightWide('-', 6);
+  const cell = (n: number, width: number, divisor: 1000 | 1024 = 1000): string => rightWide(!link ? '-' : o.human ? humanize(n, divisor) : n, width);
   const parts = [
-    `${left(nameOf(ifp), w.name)}${mtu} ${leftWide(row.network, w.net)}  ${leftWide(row.address, w.addr)} ${cell(d.ipackets, w.packets)}`,
+    `${left(nameOf(ifp), w.name)}${cell(ifp.mtu, 6, 1024)} ${leftWide(row.network, w.net)}  ${leftWide(row.address, w.addr)} ${cell(d.ipackets, w.packets)}`,
     cell(d.ierrors, w.errors), cell(d.iqdrops, w.errors),
   ];
-  if (o.bytes) parts.push(cell(d.ibytes, w.bytes));
+  if (o.bytes) parts.push(cell(d.ibytes, w.bytes, 1024));
   parts.push(cell(d.opackets, w.packets), cell(d.oerrors, w.errors));
-  if (o.bytes) parts.push(cell(d.obytes, w.bytes));
+  if (o.bytes) parts.push(cell(d.obytes, w.bytes, 1024));
   parts.push(cell(d.collisions, w.errors));
   if (o.drops) parts.push(cell(d.oqdrops, w.errors));
   return parts.join(' ');
 }
 
-function interfaceJson(ifp: Ifnet): object {
-  return { name: ifp.xname, index: ifp.index, mtu: ifp.mtu, up: ifp.isUp, address: ifp.lladdr.length === 6 ? macFormat(ifp.lladdr) : null, ...ifp.data };
+/** A multicast address below the line of its family; the link's with what the interface received and sent by multicast. */
+function groupLine(row: Row, group: string, o: NetstatOptions): string {
+  const { imcasts, omcasts } = row.ifp.data;
+  const address = `${' '.repeat(o.wide ? 28 : 26)}${o.wide ? leftWide(group, 17) : left(group, 17)}`;
+  return row.link ? `${address} ${rightWide(imcasts, 8)}${' '.repeat(o.bytes ? 17 : 6)} ${rightWide(omcasts, 8)}` : address;
 }
 
-interface Totals {
-  readonly ipackets: number;
-  readonly ierrors: number;
-  readonly iqdrops: number;
-  readonly ibytes: number;
-  readonly opackets: number;
-  readonly oerrors: number;
-  readonly obytes: number;
-  readonly collisions: number;
-}
-
-function totals(vnet: Vnet, name: string | null): Totals {
-  const sum = { ipackets: 0, ierrors: 0, iqdrops: 0, ibytes: 0, opackets: 0, oerrors: 0, obytes: 0, collisions: 0 };
-  for (const { xname, data } of vnet.net.ifnets) {
-    if (name !== null && xname !== name) continue;
-    sum.ipackets += data.ipackets;
-    sum.ierrors += data.ierrors;
-    sum.iqdrops += data.iqdrops;
-    sum.ibytes += data.ibytes;
-    sum.opackets += data.opackets;
-    sum.oerrors += data.oerrors;
-    sum.obytes += data.obytes;
-    sum.collisions += data.collisions;
-  }
-  return sum;
-}
-
-/** `netstat -w N [-I IF] [-q N]`: differences every N seconds until the end or INT. */
-export async function netstatWatch(p: Proc, vnet: Vnet, o: NetstatOptions): Promise<number> {
-  const title = `${right(o.interfaceName ?? '(Total)', 13)}`;
-  let before = totals(vnet, o.interfaceName);
-  let ended = false;
-  p.onSignal((signal) => {
-    if (signal !== 'INT' && signal !== 'TERM') return false;
-    ended = true;
-    p.wake();
-    return true;
-  });
-  for (let n = 0; !ended && (o.outputs === 0 || n <= o.outputs); n++) {
-    if (n % 20 === 0) {
-      p.out(`${rightWide('input', 17)}  ${title}${rightWide('output', 14)}\n`);
-      p.out(`${rightWide('packets', 10)} ${rightWide('errs', 5)} ${rightWide('idrops', 5)} ${rightWide('bytes', 10)} ${rightWide('packets', 10)} ${rightWide('errs', 5)} ${rightWide('bytes', 10)} ${rightWide('colls', 5)}\n`);
-    }
-    await p.flush();
-    await p.sleepUs(o.intervalSec * 1_000_000);
-    if (ended) break;
-    const now = totals(vnet, o.interfaceName);
-    const cell = (key: keyof Totals, width: number): string => rightWide(o.human ? human(now[key] - before[key]) : now[key] - before[key], width);
-    p.out(`${cell('ipackets', 10)} ${cell('ierrors', 5)} ${cell('iqdrops', 5)} ${cell('ibytes', 10)} ${cell('opackets', 10)} ${cell('oerrors', 5)} ${cell('obytes', 10)} ${cell('collisions', 5)}\n`);
-    before = now;
-  }
-  return 0;
+function rowJson(row: Row, o: NetstatOptions): object {
+  const { ifp, link, network, address } = row;
+  const d = ifp.data;
+  const packets = {
+    'received-packets': d.ipackets, 'received-errors': d.ierrors, 'dropped-packets': d.iqdrops, 'received-bytes': d.ibytes, 'sent-packets': d.opackets,
+    'send-errors': d.oerrors, 'sent-bytes': d.obytes, collisions: d.collisions, 'output-drops': d.oqdrops,
+  };
+  const multicast = o.all ? { 'multicast-address': row.groups.map((group) => ({ address: group })) } : {};
+  return { name: ifp.xname, flags: `0x${ifp.flags.toString(16)}`, ...(link ? { mtu: ifp.mtu } : {}), network, address, ...(link ? packets : {}), ...multicast };
 }

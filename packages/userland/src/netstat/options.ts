@@ -1,98 +1,138 @@
 /**
  * options.ts — netstat's command line.
  * Read first: netstat(1).
+ *
+ * Letters that are about TCP only (-C, -P, -T, -c) change nothing as long as there is none; letters that ask for what this kernel does not
+ * keep are refused by name.
  */
+import { errx, usage, warnx } from '../err.js';
 import { getopt } from '../getopt.js';
+import { takeLibxo } from '../libxo.js';
+import type { JsonStyle } from '../libxo.js';
+import type { Proc } from '../proc.js';
 
 export interface NetstatOptions {
   all: boolean;
   bytes: boolean;
   drops: boolean;
-  family: 'any' | 'inet' | 'inet6' | 'link' | 'unix';
+  family: 'any' | 'inet' | 'link' | 'unix';
+  /** Null: the process's. */
   fib: number | null;
   human: boolean;
   interfaces: boolean;
   interfaceName: string | null;
+  /** 0: once. */
   intervalSec: number;
   jail: string | null;
-  json: boolean;
+  json: JsonStyle;
+  listen: boolean;
   memory: boolean;
   multicast: boolean;
   nexthops: boolean;
+  /** -n: addresses and ports as numbers; -S: addresses only. */
+  numericAddr: boolean;
+  numericPort: boolean;
   protocol: string | null;
   routes: boolean;
   /** Times -s was given; twice leaves zero counters out. */
   statistics: number;
   wide: boolean;
+  /** -x: socket buffers. */
+  buffers: boolean;
+  /** Lines -w prints, 0 for no end. */
   outputs: number;
   zero: boolean;
 }
 
 const OPTSTRING = '46AaBbCcdF:f:ghI:ij:LlM:mN:nOoPp:Qq:RrSTsuWw:xz';
+const FAMILIES: Readonly<Record<string, NetstatOptions['family']>> = { inet: 'inet', link: 'link', unix: 'unix', local: 'unix' };
 
-const FAMILIES: Readonly<Record<string, NetstatOptions['family']>> = { inet: 'inet', inet6: 'inet6', link: 'link', unix: 'unix', local: 'unix' };
+/** Returns why it is refused, if it is. */
+type Setter = (o: NetstatOptions, v: string) => string | null | void;
 
-/** Null with `message`: refused; the tool prints it and exits 1. */
-export type ParsedNetstat = { readonly options: NetstatOptions } | { readonly message: string };
+const atoi = (text: string): number => Number(/^\s*[+-]?[0-9]+/.exec(text)?.[0] ?? 0);
 
-const FLAGS: Readonly<Record<string, (o: NetstatOptions, v: string) => string | null>> = {
-  4: (o) => { o.family = 'inet'; return null; },
+const SETTERS: Readonly<Record<string, Setter>> = {
+  4: (o) => { o.family = 'inet'; },
   6: () => 'IPv6 support is not compiled in',
-  a: (o) => { o.all = true; return null; },
-  b: (o) => { o.bytes = true; return null; },
-  d: (o) => { o.drops = true; return null; },
-  g: (o) => { o.multicast = true; return null; },
-  h: (o) => { o.human = true; return null; },
-  i: (o) => { o.interfaces = true; return null; },
-  I: (o, v) => { o.interfaces = true; o.interfaceName = v; return null; },
-  j: (o, v) => { o.jail = v; return null; },
-  l: (o) => { o.wide = true; return null; },
-  m: (o) => { o.memory = true; return null; },
-  O: (o) => { o.nexthops = true; return null; },
-  o: (o) => { o.nexthops = true; return null; },
-  p: (o, v) => { o.protocol = v; return null; },
-  r: (o) => { o.routes = true; return null; },
-  s: (o) => { o.statistics++; return null; },
-  u: (o) => { o.family = 'unix'; return null; },
-  W: (o) => { o.wide = true; return null; },
-  z: (o) => { o.zero = true; return null; },
+  A: () => '-A: control blocks have no addresses here',
+  a: (o) => { o.all = true; },
+  B: () => '-B: capture listeners are not listed here',
+  b: (o) => { o.bytes = true; },
+  d: (o) => { o.drops = true; },
   F: (o, v) => {
-    if (!/^[0-9]+$/.test(v)) return `${v}: invalid fib`;
+    if (!/^(0x[0-9a-f]+|[0-9]+)$/i.test(v)) return `${v}: invalid fib`;
     o.fib = Number(v);
     return null;
   },
   f: (o, v) => {
-    const family = FAMILIES[v];
-    if (family === undefined) return `${v}: unknown address family`;
+    const family = Object.hasOwn(FAMILIES, v) ? FAMILIES[v] : undefined;
+    if (family === undefined) return v === 'inet6' ? 'IPv6 support is not compiled in' : `${v}: unknown address family`;
     o.family = family;
     return null;
   },
-  q: (o, v) => { o.outputs = Number.parseInt(v, 10) || 0; return null; },
-  w: (o, v) => { o.intervalSec = Math.max(1, Number.parseInt(v, 10) || 1); o.interfaces = true; return null; },
-  B: () => '-B: no BPF listeners are shown here; use netloom ps',
-  L: () => '-L: listen queues come with TCP',
-  Q: () => '-Q: there is no netisr table in this stack; see sysctl net.inet.ip',
+  g: (o) => { o.multicast = true; },
+  h: (o) => { o.human = true; },
+  I: (o, v) => { o.interfaces = true; o.interfaceName = v; },
+  i: (o) => { o.interfaces = true; },
+  j: (o, v) => { o.jail = v; },
+  L: (o) => { o.listen = true; },
+  l: (o) => { o.wide = true; },
+  M: () => '-M: there are no core files here',
+  m: (o) => { o.memory = true; },
+  N: () => '-N: there are no core files here',
+  n: (o) => { o.numericAddr = true; o.numericPort = true; },
+  O: () => '-O: nexthop groups are not listed here; -r shows their paths',
+  o: (o) => { o.nexthops = true; },
+  p: (o, v) => { o.protocol = v; },
+  Q: () => '-Q: there is no netisr table here; see sysctl net.inet.ip',
+  q: (o, v) => { o.outputs = atoi(v); },
+  R: () => '-R: sockets have no flow identifiers here',
+  r: (o) => { o.routes = true; },
+  S: (o) => { o.numericAddr = true; },
+  s: (o) => { o.statistics++; },
+  u: (o) => { o.family = 'unix'; },
+  W: (o) => { o.wide = true; },
+  w: (o, v) => { o.intervalSec = atoi(v); o.interfaces = true; },
+  x: (o) => { o.buffers = true; },
+  z: (o) => { o.zero = true; },
 };
 
-export function parseNetstat(argv: readonly string[]): ParsedNetstat {
+/** Leaves with netstat's complaint when the words are wrong. */
+export function parseNetstat(p: Proc): NetstatOptions {
   const o: NetstatOptions = {
     all: false, bytes: false, drops: false, family: 'any', fib: null, human: false, interfaces: false, interfaceName: null, intervalSec: 0, jail: null,
-    json: false, memory: false, multicast: false, nexthops: false, protocol: null, routes: false, statistics: 0, wide: false, outputs: 0, zero: false,
+    json: 'none', listen: false, memory: false, multicast: false, nexthops: false, numericAddr: false, numericPort: false, protocol: null,
+    routes: false, statistics: 0, wide: false, buffers: false, outputs: 0, zero: false,
   };
-  const words = argv.slice(1).filter((w) => w !== '--json');
-  o.json = words.length !== argv.length - 1;
-  const parsed = getopt(OPTSTRING, words);
-  if (parsed.error !== null) return { message: `${parsed.error}\n${NETSTAT_USAGE}` };
+  const xo = takeLibxo(p.argv.slice(1));
+  if (xo.error !== null) errx(p, 1, xo.error);
+  o.json = xo.json;
+  const parsed = getopt(OPTSTRING, xo.words);
   for (const [letter, value] of parsed.options) {
-    const message = FLAGS[letter]?.(o, value) ?? null;
-    if (message !== null) return { message };
+    const refused = SETTERS[letter]?.(o, value) ?? null;
+    if (refused !== null) errx(p, 1, refused);
   }
-  return { options: o };
+  if (parsed.error !== null) {
+    warnx(p, parsed.error);
+    usage(p, 1, NETSTAT_USAGE);
+  }
+  const [interval] = parsed.rest;
+  if (interval !== undefined && /^[0-9]/.test(interval)) {
+    o.intervalSec = atoi(interval);
+    o.interfaces = true;
+    if (o.intervalSec <= 0) usage(p, 1, NETSTAT_USAGE);
+  } else if (interval !== undefined) usage(p, 1, NETSTAT_USAGE);
+  return o;
 }
 
-export const NETSTAT_USAGE = `usage: netstat [-46anW] [-f family] [-j jail] [--json]
-       netstat -i | -I interface [-46abdhnW] [-f family] [-w wait] [-q howmany] [--json]
-       netstat -s [-46sz] [-f family] [-p protocol] [--json]
-       netstat -m
-       netstat -r [-46nW] [-F fibnum] [-f family] [--json]
-       netstat -g [-46W]`;
+const NETSTAT_USAGE = `usage: netstat [-j jail] [-46AaCcLnRSTWx] [-f protocol_family | -p protocol]
+       netstat [-j jail] -i | -I interface [-46abdhnW] [-f address_family]
+       netstat [-j jail] -w wait [-I interface] [-46d] [-q howmany]
+       netstat [-j jail] -s [-46sz] [-f protocol_family | -p protocol]
+       netstat [-j jail] -m
+       netstat [-j jail] -r [-46nW] [-F fibnum] [-f address_family]
+       netstat [-j jail] -o [-46nW] [-F fibnum]
+       netstat [-j jail] -g [-46W] [-f address_family]
+       any of them with --json
+`;
