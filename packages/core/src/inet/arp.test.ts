@@ -2,8 +2,9 @@
  * arp.test.ts — ARP end to end: every check of arp-input.ts, learning, resolving, proxies, own addresses, bounds.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { EHOSTDOWN, EHOSTUNREACH, EINVAL, ENOBUFS, ENOENT, EPERM, ESRCH } from '../base/errno.js';
+import { EADDRNOTAVAIL, EHOSTDOWN, EHOSTUNREACH, EINVAL, ENOBUFS, ENOENT, EPERM, ESRCH } from '../base/errno.js';
 import { snapshot } from '../kern/counters.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { IFF_NOARP, IFF_STATICARP, IFF_STICKYARP } from '../net/ifnet.js';
 import { ifDown, ifSetLladdr, ifUp } from '../net/if.js';
 import { ARPOP_REVREQUEST } from '../wire/arp.js';
@@ -280,6 +281,19 @@ describe('resolving', () => {
     expectStats(b, { txrequests: 6, dropped: 3, timeouts: 1 });
   });
 
+  it('a failed entry somebody keeps asking for lives on; its age is that of the last question', () => {
+    const { b } = setup();
+    send(b, '192.0.2.2');
+    b.turn(3.5 * SEC);
+    expect(b.arp.list().find((e) => !e.own)?.expiresIn).toBe(0);
+    b.turn(11.5 * SEC);
+    expect(send(b, '192.0.2.2')).toBe(EHOSTDOWN);
+    b.turn(19 * SEC);
+    expect(b.arp.list().find((e) => !e.own)?.expiresIn).toBe(-19);
+    b.turn(SEC);
+    expect(table(b)).toEqual([]);
+  });
+
   it('a failed neighbour that answers is reachable again', () => {
     const { b, w } = setup();
     send(b, '192.0.2.2');
@@ -501,6 +515,29 @@ describe('own addresses', () => {
     expect(b.arp.claims.isTentative(addr('192.0.2.1'))).toBe(false);
   });
 
+  it('DAD: begins again, once, when the link address changes; the last probe is followed by two seconds of silence', () => {
+    const b = new IpBench(3);
+    bench = b;
+    b.sysctl('net.inet.ip.dad_count', 2);
+    const w = b.wire();
+    b.addr(w.ifp, '192.0.2.1/24');
+    b.turn(SEC);
+    ifSetLladdr(w.ifp, mac(macN(0x77)));
+    expect(b.net.kern.calloutsArmed).toBe(1);
+    w.take();
+    expect(send(b, '192.0.2.2')).toBe(EADDRNOTAVAIL);
+    const at: number[] = [];
+    for (let ms = 0; ms < 12_000; ms += 10) {
+      for (const l of w.lines()) at.push(l.startsWith('arp request 0.0.0.0') ? ms : -ms);
+      b.turn(10_000);
+    }
+    expect(at.map(Math.sign)).toEqual([1, 1, -1, -1]);
+    expect(at[1]! - at[0]!).toBeGreaterThanOrEqual(990);
+    expect(at[1]! - at[0]!).toBeLessThanOrEqual(2010);
+    expect(-at[2]! - at[1]!).toBe(2000);
+    expect(-at[3]! + at[2]!).toBe(2000);
+  });
+
   it('link-local addresses are answered by broadcast', () => {
     const { w } = setup('169.254.1.1/16');
     w.inject(arpFrame({ sha: PEER, spa: '169.254.1.2', tpa: '169.254.1.1' }));
@@ -531,6 +568,26 @@ describe('proxies', () => {
     w2.inject(arpFrame({ sha: PEER, spa: '192.0.2.2', tpa: '192.0.2.9' }));
     expect(w2.lines()).toEqual([]);
     expect(b.log).toEqual([`info: arp: proxy: ignoring request from 192.0.2.2 via em1`]);
+  });
+});
+
+describe('members of a bridge', () => {
+  const hook = { input: (_ifp: unknown, m: PacketBuffer): PacketBuffer => m, output: (): boolean => false };
+
+  it('answer for one another, learn anybody, and take an own address heard on the other side for no duplicate', () => {
+    const { b, w } = setup();
+    const w2 = b.wire();
+    ifUp(w2.ifp);
+    w.ifp.bridge = hook;
+    w2.ifp.bridge = hook;
+    w2.inject(arpFrame({ sha: PEER, spa: '192.0.2.2', tpa: '192.0.2.1' }));
+    expect(w2.lines()).toEqual([`arp reply 192.0.2.1 is at ${macN(2)} for 192.0.2.2 > ${PEER}`]);
+    expect(table(b)).toEqual([`192.0.2.2 stale ${PEER}`]);
+    w2.inject(arpFrame({ sha: PEER, spa: '192.0.2.1', tpa: '192.0.2.9' }));
+    expect(b.arp.stats.dupips).toBe(0);
+    expect(b.log).toEqual([]);
+    w.ifp.bridge = null;
+    w2.ifp.bridge = null;
   });
 });
 

@@ -51,7 +51,7 @@ export interface ArpEntry {
   readonly published: boolean;
   /** An address of the interface itself. */
   readonly own: boolean;
-  /** Seconds until it expires; null for permanent entries, 0 or less: expired, or not resolved. */
+  /** Seconds until it expires; null for permanent entries; 0 or less while unresolved: since the last question. */
   readonly expiresIn: number | null;
 }
 
@@ -298,7 +298,7 @@ export class Arp implements LlProtocol {
         out.push({
           ifp, addr: lle.addr, lladdr: lle.isValid ? macOf(lle.macHi, lle.macLo) : null, state: LLE_STATE_NAMES[lle.state],
           permanent: lle.isStatic, published: (lle.flags & LLE_PUB) !== 0, own: (lle.flags & LLE_IFADDR) !== 0,
-          expiresIn: lle.isStatic ? null : Math.ceil((lle.expireAt - now) / US_PER_SEC),
+          expiresIn: lle.isStatic ? null : Math.ceil((lle.expireAt - now) / US_PER_SEC) + 0,
         });
       }
     }

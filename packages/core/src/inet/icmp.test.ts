@@ -155,6 +155,17 @@ describe('echo', () => {
     expect(b.log[0]).toMatch(/^notice: Limiting closed port RST response from 300 to \d+ packets\/sec$/);
   });
 
+  it('a small limit never falls to nothing', () => {
+    const { b } = setup();
+    b.sysctl('net.inet.icmp.icmplim', 3);
+    for (let s = 0; s < 50; s++) {
+      b.turn(SEC);
+      let n = 0;
+      for (let i = 0; i < 100; i++) if (b.icmp.bandlim(BANDLIM_RST_CLOSEDPORT) === 0) n++;
+      expect(n).toBeGreaterThan(0);
+    }
+  });
+
   it('no way back: counted', () => {
     const { b, w } = setup();
     inject(w, { ...base, src: '203.0.113.1', ...echoRequest(1) });
@@ -302,6 +313,21 @@ describe('error messages', () => {
     expect(b.icmp.stats.limited).toBe(100);
   });
 
+  it('go back by the routing table the packet came by', () => {
+    const b = new IpBench();
+    bench = b;
+    b.routes.setFibs(2);
+    const w = b.wire();
+    w.ifp.fib = 1;
+    b.addr(w.ifp, '192.0.2.1/24');
+    w.neighbour('192.0.2.2', PEER);
+    w.take();
+    inject(w, { ...base, proto: 99 });
+    expect(w.lines()).toHaveLength(1);
+    inject(w, { ...base, ...echoRequest(1) });
+    expect(w.lines()).toHaveLength(1);
+  });
+
   it('come from the address that was asked, else by reply_src, reply_from_interface, or the way back', () => {
     const { b, w } = setup();
     const w2 = b.wire('198.51.100.1/24');
@@ -333,7 +359,17 @@ describe('timestamp and mask requests', () => {
     b.sysctl('net.inet.icmp.tstamprepl', 0);
     inject(w, message(ICMP_TSTAMP, 0, 1, new Uint8Array(12)));
     expect(w.lines()).toEqual([]);
+    expect(raw).toHaveLength(3);
     expectStats(b, { inhist: 4, in13: 4, reflect: 1, outhist: 1, out14: 1, badlen: 1, bmcasttstamp: 1 });
+  });
+
+  it('timestamps are limited in rate', () => {
+    const { b, w } = setup();
+    b.sysctl('net.inet.icmp.icmplim', 5);
+    b.sysctl('net.inet.icmp.icmplim_jitter', 0);
+    for (let i = 0; i < 9; i++) inject(w, message(ICMP_TSTAMP, 0, 1, new Uint8Array(12)));
+    expect(w.take()).toHaveLength(5);
+    expect(b.icmp.stats.limited).toBe(4);
   });
 
   it('masks only with maskrepl', () => {
@@ -388,6 +424,19 @@ describe('redirects', () => {
     inject(w, s);
     expect(b.routes.list(0, AF_INET)).toHaveLength(before);
     expectStats(b, { inhist: 1, in5: 1, badredirect: 1 });
+  });
+
+  it('by another interface, to another network of the same, over a host route: ignored and counted', () => {
+    const { b, w } = routed();
+    const w2 = b.wire('10.0.0.1/8');
+    w2.inject(ipFrame(macN(2), PEER, redirect('203.0.113.9', '192.0.2.253')));
+    b.addr(w.ifp, '198.51.100.1/24');
+    inject(w, redirect('203.0.113.9', '198.51.100.9'));
+    expect(b.routes.find(0, AF_INET, addr('203.0.113.9'), 32)).toBeNull();
+    b.route('203.0.113.9/32', '192.0.2.254');
+    inject(w, redirect('203.0.113.9', '192.0.2.253'));
+    expect(b.routes.find(0, AF_INET, addr('203.0.113.9'), 32)!.nexthops[0]!.nh.gw4).toBe(addr('192.0.2.254'));
+    expect(b.icmp.stats.badredirect).toBe(3);
   });
 
   it('bad code, bad length, drop_redirect, a router: ignored', () => {
@@ -525,6 +574,14 @@ describe('options', () => {
     const f = w.take()[0]!;
     expect(ipLine(f.subarray(14))).toBe('ip 192.0.2.1 > 192.0.2.77 icmp echo reply len 48 ttl 64');
     expect(optionsOf(f)).toEqual([1, 131, 11, 4, 10, 0, 0, 1, 192, 0, 2, 2]);
+  });
+
+  it('what does not fit beside a reversed route is left out of the reply', () => {
+    const { b, w } = setup();
+    b.sysctl('net.inet.ip.accept_sourceroute', 1);
+    w.neighbour('192.0.2.77', macN(0x77));
+    inject(w, withOptions(131, 7, 8, 192, 0, 2, 77, 130, 33, ...new Array<number>(31).fill(9)));
+    expect(optionsOf(w.take()[0])).toEqual([1, 131, 7, 4, 192, 0, 2, 2]);
   });
 
   it('the transport checksum of what is forwarded stays right although the header moved', () => {

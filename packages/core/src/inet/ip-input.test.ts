@@ -155,6 +155,16 @@ describe('whose it is', () => {
     expect(delivered).toHaveLength(3);
   });
 
+  it('the strong model knows an address that is on two interfaces on both', () => {
+    const { b, w } = setup();
+    const w2 = b.wire('198.51.100.1/24');
+    b.addr(w2.ifp, '192.0.2.1/24');
+    b.sysctl('net.inet.ip.rfc1122_strong_es', 1);
+    w.inject(ipFrame(ME, PEER, base));
+    w2.inject(ipFrame(macN(2), PEER, base));
+    expect(delivered.map((l) => l.split(':')[0])).toEqual(['em0', 'em1']);
+  });
+
   it('source_address_validation=0 lets our own address in from outside', () => {
     const { b, w } = setup();
     b.sysctl('net.inet.ip.source_address_validation', 0);

@@ -18,7 +18,7 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { IFF_BROADCAST, IFF_LOOPBACK } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { PFIL_DROPPED, PFIL_IN, PFIL_OUT, PFIL_PASS } from '../net/pfil.js';
-import { INADDR_BROADCAST, ip4IsLinkLocal, ip4IsMulticast } from '../wire/addr.js';
+import { INADDR_BROADCAST, ip4IsMulticast } from '../wire/addr.js';
 import { ICMP_UNREACH, ICMP_UNREACH_PROTOCOL } from '../wire/icmp4.js';
 import { IP4_DST, IP4_HDR_LEN, IP4_LEN, IP4_OFF, IP4_P, IP4_SRC, IPVERSION, IP_MF, IP_OFFMASK, ip4Cksum, ip4Dst, ip4Hl, ip4Src } from '../wire/ip4.js';
 import { ipForward, ipTryForward } from './ip-forward.js';
@@ -106,7 +106,7 @@ function addressesAllowed(ip: Ip, ifp: Ifnet, m: PacketBuffer): boolean {
   if (src >= FIRST_GROUP && (src === INADDR_BROADCAST || !ip.inNet.canForward(src))) return false;
   if (dst === 0) return false;
   if (dst >>> 24 !== LOOPBACK_NET && src >>> 24 !== LOOPBACK_NET) return true;
-  return (ifp.flags & IFF_LOOPBACK) !== 0 || (m.flags & M_LOOP) !== 0;
+  return (ifp.flags & IFF_LOOPBACK) !== 0;
 }
 
 /** Ours, somebody else's, or nobody's. */
@@ -130,7 +130,7 @@ function route(ip: Ip, ifp: Ifnet, m: PacketBuffer, redirected: boolean): void {
     return;
   }
   if (dst === INADDR_BROADCAST || ((ifp.flags & IFF_BROADCAST) !== 0 && inNet.isBroadcast(dst, ifp))) return deliver(ip, ifp, m);
-  if (ip.tun.forwarding === 0 || ip4IsLinkLocal(dst) || ip4IsLinkLocal(ip4Src(v, m.off))) {
+  if (ip.tun.forwarding === 0) {
     stats.cantforward++;
     m.free();
     return;

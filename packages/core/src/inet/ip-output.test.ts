@@ -4,18 +4,18 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { EACCES, EADDRNOTAVAIL, EHOSTUNREACH, EINVAL, EMSGSIZE, ENETDOWN, ENETUNREACH, ENOBUFS } from '../base/errno.js';
 import { snapshot } from '../kern/counters.js';
-import { CSUM_L4, GSO_UDP_L4, M_LOOP } from '../mbuf/packet-buffer.js';
+import { CSUM_L4, GSO_UDP_L4, M_BCAST, M_LOOP } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-import { ifDetach, ifDown } from '../net/if.js';
-import { IFCAP_TXCSUM, IFF_MULTICAST } from '../net/ifnet.js';
+import { ifAttach, ifDetach, ifDown } from '../net/if.js';
+import { IFCAP_TXCSUM, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING, IFF_SIMPLEX, IFT_TUNNEL, Ifnet } from '../net/ifnet.js';
 import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route/nexthop.js';
 import { cksumPseudo4, inCksum4 } from '../wire/checksum.js';
 import { IP_DF } from '../wire/ip4.js';
 import { IPPROTO_UDP } from '../wire/ipproto.js';
-import { inJoinGroup } from './in-control.js';
+import { inAifaddr, inJoinGroup } from './in-control.js';
 import { IpId } from './ip-id.js';
 import { IpOptions, ipParseOptions } from './ip-options.js';
-import { IP_ALLOWBROADCAST, IP_RAWOUTPUT, IP_ROUTETOIF, IP_SENDONES, IpOutputOpts } from './ip-output.js';
+import { IP_ALLOWBROADCAST, IP_RAWOUTPUT, IP_ROUTETOIF, IP_SENDONES, IpOutputOpts, flowOf } from './ip-output.js';
 import { IpStats } from './ip-var.js';
 import { IpBench, NOTHING_LEFT, addr, ipBytes, ipLine, macN } from './test-ip.js';
 import type { IpSpec, Wire } from './test-ip.js';
@@ -112,6 +112,48 @@ describe('routes and sources', () => {
     expect(w.lines()).toEqual([]);
   });
 
+  it('even when sent to the link by force', () => {
+    const { b, w } = setup();
+    expect(send(b, { dst: '192.0.2.1' }, IP_ROUTETOIF)).toBe(0);
+    expect(delivered).toEqual([`em0 loop: ip 192.0.2.1 > 192.0.2.1 proto ${PROTO} len 28 ttl 1`]);
+    expect(w.lines()).toEqual([]);
+  });
+
+  it('a link without addresses gets the bare packet, while it is running', () => {
+    const { b } = setup();
+    const got: string[] = [];
+    const tun = new Ifnet({ transmit: (_ifp, m) => (got.push(ipLine(m.bytes())), m.free(), 0) }, 'tun', 0, 'tun0', IFT_TUNNEL, IFF_POINTOPOINT | IFF_RUNNING, 1500);
+    ifAttach(tun, b.net);
+    expect(inAifaddr(b.inNet, tun, { addr: addr('10.0.0.1'), plen: 32, dstaddr: addr('10.0.0.2') })).toBe(0);
+    expect(send(b, { dst: '10.0.0.2' })).toBe(0);
+    expect(got).toEqual([`ip 10.0.0.1 > 10.0.0.2 proto ${PROTO} len 28 ttl 64`]);
+    tun.flags &= ~IFF_RUNNING;
+    expect(send(b, { dst: '10.0.0.2' })).toBe(ENETDOWN);
+    expect(got).toHaveLength(1);
+    ifDetach(tun);
+  });
+
+  it('flags left from the link a packet came by do not decide how it leaves', () => {
+    const { b, w } = setup();
+    const m = packet(b, { dst: '192.0.2.2' });
+    m.flags = M_BCAST;
+    b.ip.output(m);
+    expect(w.lines()).toEqual([`ip 192.0.2.1 > 192.0.2.2 proto ${PROTO} len 28 ttl 64 > ${PEER}`]);
+  });
+
+  it('all fragments of a datagram are one flow, ports or not', () => {
+    const { b } = setup();
+    const flow = (s: Partial<IpSpec>): number => {
+      const m = packet(b, { src: '192.0.2.1', dst: '203.0.113.1', proto: IPPROTO_UDP, ...s });
+      const f = flowOf(b.ip, m);
+      m.free();
+      return f;
+    };
+    const ports = (n: number): Uint8Array => Uint8Array.of(n, n, n, n, 0, 0, 0, 0);
+    expect(flow({ payload: ports(1), off: 0x2000 })).toBe(flow({ payload: ports(2), off: 5 }));
+    expect(flow({ payload: ports(1) })).not.toBe(flow({ payload: ports(2) }));
+  });
+
   it('loopback addresses never leave', () => {
     const { b, w } = setup();
     expect(send(b, { src: '127.0.0.1', dst: '192.0.2.2' })).toBe(EADDRNOTAVAIL);
@@ -202,6 +244,14 @@ describe('broadcast', () => {
     b.turn();
     expect(delivered).toEqual([]);
     expect(b.engine.pool.inUse).toBe(0);
+  });
+
+  it('no copy where the link brings it back by itself (no IFF_SIMPLEX)', () => {
+    const { b, w } = setup();
+    w.ifp.flags &= ~IFF_SIMPLEX;
+    send(b, { dst: '192.0.2.255' }, IP_ALLOWBROADCAST);
+    expect(w.lines()).toHaveLength(1);
+    expect(delivered).toEqual([]);
   });
 
   it('is never fragmented', () => {

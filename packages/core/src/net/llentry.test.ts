@@ -8,7 +8,7 @@ import { quietEnv } from '../env/env.js';
 import { Engine } from '../kern/engine.js';
 import { VnetKern } from '../kern/vnet-kern.js';
 import { IFT_ETHER, Ifnet } from './ifnet.js';
-import { LLE_INCOMPLETE, LLE_STALE, LlParams, LlTable } from './llentry.js';
+import { LLE_IFADDR, LLE_INCOMPLETE, LLE_STALE, LlParams, LlTable } from './llentry.js';
 import type { LlEntry, LlProtocol } from './llentry.js';
 
 class Silent implements LlProtocol {
@@ -107,8 +107,9 @@ describe('LlTable', () => {
     t.setStatic(0xc0000206, 1, 1, 0);
     t.prefixFree(0xc0000200, 0xffffff00, false);
     expect(t.entries().map((e) => e.addr)).toEqual([0xc0000206, 0xc6336405]);
+    t.setStatic(0xc0000201, 1, 1, LLE_IFADDR);
     t.prefixFree(0xc0000200, 0xffffff00, true);
-    expect(t.entries().map((e) => e.addr)).toEqual([0xc6336405]);
+    expect(t.entries().map((e) => e.addr)).toEqual([0xc0000201, 0xc6336405]);
     t.destroy();
   });
 });

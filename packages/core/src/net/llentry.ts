@@ -267,11 +267,6 @@ export class LlTable {
   /** Keeps `m` until the address is known. Owns `m`. */
   hold(lle: LlEntry, m: PacketBuffer): void {
     const p = this.params;
-    if (p.held >= p.maxHeld && lle.held === 0) {
-      p.protocol.dropped(1);
-      m.free();
-      return;
-    }
     m.next = null;
     if (lle.heldTail === null) lle.heldHead = m;
     else lle.heldTail.next = m;
