@@ -32,6 +32,7 @@ export {
   IFBIF_SPAN, IFBIF_STICKY, IFBIF_STP,
 } from './net/bridge-forward.js';
 export { IFBAF_DYNAMIC, IFBAF_STATIC, IFBAF_STICKY, IFBAF_TYPEMASK } from './net/bridge-rtable.js';
+export { epairPeer } from './net/epair.js';
 export * from './net/gif.js';
 export * from './net/if.js';
 export * from './net/if-clone.js';

@@ -147,7 +147,7 @@ function create(net: Net, cloner: IfCloner, xname: string, unit: number): CloneR
   const b = new EpairSoftc(net, `${xname}b`, unit);
   a.peer = b;
   b.peer = a;
-  const mac = net.shared.generateMac(MAC_FIRST, MAC_LAST_A, 'epair');
+  const mac = net.shared.generateMac(MAC_FIRST, MAC_LAST_A);
   etherIfattach(a.ifp, net, mac);
   mac[mac.length - 1] = MAC_LAST_B;
   etherIfattach(b.ifp, net, mac);
@@ -167,6 +167,11 @@ function destroy(ifp: Ifnet, cloner: IfCloner): Errno {
   sc.detach();
   peer.detach();
   return 0;
+}
+
+/** The other end of an epair, wherever it is now; null for other interfaces and while it is being destroyed. */
+export function epairPeer(ifp: Ifnet): Ifnet | null {
+  return ifp.driver instanceof EpairSoftc ? (ifp.driver.peer?.ifp ?? null) : null;
 }
 
 /** `ifconfig epair create` prints the name of end a. */

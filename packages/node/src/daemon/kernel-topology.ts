@@ -5,7 +5,7 @@
  * the parent of a VLAN.
  */
 import type { Ifnet, Kernel, Prison, Vnet } from '@netloom/core';
-import { IFF_UP, InIfaddr, bridgeMembers, vlanInfo } from '@netloom/core';
+import { IFF_UP, InIfaddr, bridgeMembers, epairPeer, vlanInfo } from '@netloom/core';
 import { ETHERTYPE_QINQ, ip4FormatPrefix, macFormat } from '@netloom/core/wire';
 import { HOST_VNET } from '../lab/lab-model.js';
 import type { InterfaceRef, Topology, TopologyInterface, TopologyVnet } from '../lab/topology.js';
@@ -47,17 +47,11 @@ function interfaceOf(kernel: Kernel, ifp: Ifnet, nameOf: ReadonlyMap<Vnet, strin
   };
 }
 
-/** The driver of an epair's end, as far as it matters here. */
-interface PeeredDriver {
-  readonly peer?: { readonly ifp: Ifnet } | null;
-}
-
 function peerOf(kernel: Kernel, ifp: Ifnet, nameOf: ReadonlyMap<Vnet, string>): InterfaceRef | null {
-  if (ifp.cloner !== 'epair') return null;
-  const peer = (ifp.driver as PeeredDriver).peer?.ifp;
-  const vnet = peer === undefined ? null : kernel.vnetOf(peer);
+  const peer = epairPeer(ifp);
+  const vnet = peer === null ? null : kernel.vnetOf(peer);
   const name = vnet === null ? undefined : nameOf.get(vnet);
-  return peer === undefined || name === undefined ? null : { vnet: name, name: peer.xname };
+  return peer === null || name === undefined ? null : { vnet: name, name: peer.xname };
 }
 
 function vlanOf(ifp: Ifnet): TopologyInterface['vlan'] {
