@@ -4,12 +4,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { snapshot } from '../kern/counters.js';
 import { CSUM_IP_VALID, CSUM_L4, GSO_UDP_L4, M_BRIDGE_INPUT, M_VLANTAG } from '../mbuf/packet-buffer.js';
-import { PFIL_PASS } from '../net/pfil.js';
-import type { PfilHook } from '../net/pfil.js';
+import { PFIL_DROPPED, PFIL_OUT, PFIL_PASS } from '../net/pfil.js';
+import type { PfilHook, PfilVerdict } from '../net/pfil.js';
 import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route/nexthop.js';
-import { IP_DF, IP_MF } from '../wire/ip4.js';
+import { IP_DF, IP_MF, ip4PutSum } from '../wire/ip4.js';
 import { IpStats } from './ip-var.js';
-import { IpBench, NOTHING_LEFT, echoRequest, icmpBytes, ipBytes, ipFrame, macN } from './test-ip.js';
+import { IpBench, NOTHING_LEFT, addr, echoRequest, icmpBytes, ipBytes, ipFrame, macN } from './test-ip.js';
 import type { IpSpec, Wire } from './test-ip.js';
 
 const R0 = macN(1);
@@ -190,6 +190,33 @@ describe('forwarding', () => {
     const { w0 } = setup();
     w0.inject(ipFrame(R0, HOST, { src: '192.0.2.2', dst: '198.51.100.1', ...echoRequest(3) }));
     expect(w0.lines()).toEqual([`ip 198.51.100.1 > 192.0.2.2 icmp echo reply len 84 ttl 64 > ${HOST}`]);
+  });
+
+  it('output filters may drop a packet, turn it to us, or to another destination', () => {
+    const { b, w0, w1 } = setup();
+    let to = '198.51.100.2';
+    let verdict: PfilVerdict = PFIL_PASS;
+    const nat: PfilHook = {
+      name: 'nat',
+      check: (m, _ifp, dir) => {
+        if (dir !== PFIL_OUT || m.rcvif !== w0.ifp.index) return PFIL_PASS;
+        m.view.setUint32(m.off + 16, addr(to));
+        ip4PutSum(m.view, m.off, 20);
+        return verdict;
+      },
+    };
+    b.ip.pfil.link(nat);
+    const send = (): void => w0.inject(ipFrame(R0, HOST, { ...base, dst: '198.51.100.77', ...echoRequest(1) }));
+    send();
+    expect(w1.lines()).toEqual([`ip 192.0.2.2 > 198.51.100.2 icmp echo len 84 ttl 63 > ${NEXT}`]);
+    to = '192.0.2.1';
+    send();
+    expect(w0.lines()).toEqual([`ip 192.0.2.1 > 192.0.2.2 icmp echo reply len 84 ttl 64 > ${HOST}`]);
+    verdict = PFIL_DROPPED;
+    send();
+    b.ip.pfil.unlink(nat);
+    expect(w1.lines()).toEqual([]);
+    expect(b.ip.stats.forward).toBe(1);
   });
 
   it('an interface in a FIB of its own routes by it', () => {

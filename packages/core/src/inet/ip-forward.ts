@@ -78,12 +78,27 @@ export function ipForward(ip: Ip, ifp: Ifnet, m: PacketBuffer, sourceRouted: boo
     return;
   }
   if (ip.pfil.hooked) {
+    const src = ip4Src(v, m.off);
     const verdict = ip.pfil.run(m, nh.ifp, PFIL_OUT);
     if (verdict === PFIL_DROPPED) m.free();
     if (verdict !== PFIL_PASS) return;
+    if (ip4Dst(v, m.off) !== dst) return passElsewhere(ip, ifp, m);
+    if (ip4Src(v, m.off) !== src) return pass(ip, ifp, m, nh, dst);
   }
   if (!sourceRouted && nh.ifp === ifp && ip.tun.redirect !== 0) maybeRedirect(ip, ifp, m, nh, dst);
   pass(ip, ifp, m, nh, dst);
+}
+
+/** An output hook changed the destination: to us, or to another route. Owns `m`. */
+function passElsewhere(ip: Ip, ifp: Ifnet, m: PacketBuffer): void {
+  const now = ip4Dst(m.view, m.off);
+  if (ip.inNet.isLocal(now)) {
+    ip.loop.enqueue(ip.net.loif ?? ifp, m);
+    return;
+  }
+  const other = ip.routes.lookup4(m.fib, now, m.flowid);
+  if (other === null || (other.flags & (RTF_BLACKHOLE | RTF_BROADCAST | RTF_REJECT)) !== 0) cannot(ip, m);
+  else pass(ip, ifp, m, other, now);
 }
 
 function cannot(ip: Ip, m: PacketBuffer): void {
