@@ -187,6 +187,7 @@ describe('learning', () => {
     w.inject(arpFrame({ sha: macN(0x33), spa: '192.0.2.2', tpa: '192.0.2.1' }));
     expect(table(b)).toEqual([`192.0.2.2 permanent ${PEER}`]);
     expect(b.log).toEqual([`err: arp: ${macN(0x33)} attempts to modify permanent entry for 192.0.2.2 on em0`]);
+    b.sysctl('net.inet.arp.nd_nud', 0);
     w.inject(arpFrame({ op: 'reply', sha: PEER, spa: '192.0.2.2', tha: ME, tpa: '192.0.2.1' }));
     expect(table(b)).toEqual([`192.0.2.2 permanent ${PEER}`]);
     expect(b.net.kern.calloutsArmed).toBe(0);
