@@ -1,6 +1,6 @@
 /**
- * ip-fuzz.test.ts — hostile frames: random bytes and mutated good messages into ARP, IP and ICMP of a router that allows everything.
- * Nothing may throw, no packet may be lost from the account, and every frame sent must be well formed (frameLine checks it).
+ * ip-fuzz.test.ts — hostile frames: random bytes and mutated good messages into ARP, IP and ICMP of a host and of a router that
+ * allows everything. Nothing may throw, no packet may be lost from the account, and every frame sent must be well formed.
  */
 import { describe, expect, it } from 'vitest';
 import { Prng } from '../base/prng.js';
@@ -56,7 +56,7 @@ function random(rng: Prng): Uint8Array {
   return f;
 }
 
-describe.each([1, 2, 3, 4])('fuzz, seed %i', (seed) => {
+describe.each([[1, 0], [2, 1], [3, 0], [4, 1]])('fuzz, seed %i, forwarding %i', (seed, forwarding) => {
   it('no frame throws, leaks a packet or makes us send a malformed one', () => {
     const rng = new Prng(seed);
     const b = new IpBench(seed, new PacketPool(4_096, 64));
@@ -66,8 +66,8 @@ describe.each([1, 2, 3, 4])('fuzz, seed %i', (seed) => {
     b.route('0.0.0.0/0', '192.0.2.254');
     inJoinGroup(b.inNet, w.ifp, addr('224.1.2.3'));
     for (const [name, value] of [
-      ['ip.forwarding', rng.below(2)], ['ip.sourceroute', 1], ['ip.accept_sourceroute', 1], ['icmp.maskrepl', 1], ['icmp.bmcastecho', 1], ['icmp.icmplim', 0],
-      ['ip.source_address_validation', rng.below(2)],
+      ['ip.forwarding', forwarding], ['ip.sourceroute', 1], ['ip.accept_sourceroute', 1], ['icmp.maskrepl', 1], ['icmp.bmcastecho', 1], ['icmp.icmplim', 0],
+      ['ip.source_address_validation', seed < 3 ? 1 : 0],
     ] as const) b.sysctl(`net.inet.${name}`, value);
     b.sysctl('net.link.ether.inet.proxyall', 1);
     b.sysctl('net.link.ether.inet.maxentries', 64);
@@ -75,11 +75,12 @@ describe.each([1, 2, 3, 4])('fuzz, seed %i', (seed) => {
     for (let i = 0; i < FRAMES; i++) {
       const f = rng.chance(0.2) ? random(rng) : mutate(rng, seeds);
       w.inject(f);
-      for (const sent of [...w.take(), ...w2.take()]) frameLine(sent);
+      for (const sent of [...w.take(), ...w2.take()]) frameLine(sent, forwarding !== 0);
       if (i % 500 === 0) b.turn(rng.below(20_000_000));
     }
     expect(b.engine.pool.inUse).toBe(b.ip.reass.nfrags + b.arp.params.held);
     expect(b.ip.stats.total).toBeGreaterThan(FRAMES / 3);
+    expect(b.ip.stats.forward > 0).toBe(forwarding !== 0);
     b.turn(100_000_000);
     expect(b.engine.pool.inUse).toBe(0);
     b.destroy();

@@ -316,14 +316,14 @@ const ICMP_TYPE_NAMES: Readonly<Record<number, string>> = {
   0: 'echo reply', 3: 'unreachable', 5: 'redirect', 8: 'echo', 11: 'time exceeded', 12: 'parameter problem', 14: 'timestamp reply', 18: 'mask reply',
 };
 
-/** A frame as a line; see the file header. Throws when a checksum is wrong. */
-export function frameLine(f: Uint8Array): string {
+/** A frame as a line; see the file header. Throws when a checksum is wrong; with `headerOnly` the payload's may be (a router passes it on). */
+export function frameLine(f: Uint8Array, headerOnly = false): string {
   const v = new DataView(f.buffer, f.byteOffset, f.length);
   const to = macFormat(f) === BROADCAST ? 'broadcast' : macFormat(f);
   const type = v.getUint16(12);
   if (type === ETHERTYPE_ARP) return `${arpLine(v)} > ${to}`;
   if (type !== ETHERTYPE_IP) return `type ${type} > ${to}`;
-  return `${ipLine(f.subarray(ETHER_HDR_LEN))} > ${to}`;
+  return `${ipLine(f.subarray(ETHER_HDR_LEN), headerOnly)} > ${to}`;
 }
 
 function arpLine(v: DataView): string {
@@ -338,7 +338,7 @@ function arpLine(v: DataView): string {
 }
 
 /** An IPv4 packet as a line: addresses, what it is, length, TTL, flags. */
-export function ipLine(p: Uint8Array): string {
+export function ipLine(p: Uint8Array, headerOnly = false): string {
   const v = new DataView(p.buffer, p.byteOffset, p.length);
   const hl = (v.getUint8(0) & 15) * 4;
   assert(ip4Cksum(v, 0, hl) === 0, 'IPv4 header checksum is right');
@@ -347,7 +347,7 @@ export function ipLine(p: Uint8Array): string {
   const off = v.getUint16(6);
   const proto = v.getUint8(9);
   const flags = `${(off & 0x4000) !== 0 ? ' DF' : ''}${(off & 0x2000) !== 0 ? ' MF' : ''}${(off & 0x1fff) !== 0 ? ` off ${(off & 0x1fff) * 8}` : ''}`;
-  const what = proto === IPPROTO_ICMP && (off & 0x3fff) === 0 ? icmpLine(p.subarray(hl, len)) : `proto ${proto}`;
+  const what = proto === IPPROTO_ICMP && (off & 0x3fff) === 0 && !headerOnly ? icmpLine(p.subarray(hl, len)) : `proto ${proto}`;
   return `ip ${ip4Format(v.getUint32(12))} > ${ip4Format(v.getUint32(16))} ${what} len ${len} ttl ${v.getUint8(8)}${flags}`;
 }
 
