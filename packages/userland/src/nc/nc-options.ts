@@ -1,152 +1,189 @@
 /**
  * nc-options.ts — nc's command line.
  * Read first: nc(1).
+ *
+ * Options that need TCP, SCTP, Unix sockets or a host's file descriptors are refused by name; what is left is UDP's.
  */
-import { inetAton } from '@netloom/core/wire';
 import { errx, usage as usageExit } from '../err.js';
 import { getopt } from '../getopt.js';
+import { NO_SUCH_NAME, hostAddress } from '../host-address.js';
 import type { Proc } from '../proc.js';
+import { servicePort } from '../services.js';
 
-const OPTSTRING = '46DdEe:FhI:i:klNnO:P:p:rSs:T:tUuV:vw:X:x:z';
-
-/** Services nc knows by name. */
-const SERVICES: Readonly<Record<string, number>> = { echo: 7, discard: 9, daytime: 13, chargen: 19, domain: 53, bootps: 67, bootpc: 68, tftp: 69, ntp: 123, snmp: 161, syslog: 514 };
+const OPTSTRING = '46DdEe:FhI:i:klMNnoO:P:p:rSs:tT:UuV:vw:X:x:z';
+const PORT_MAX = 65_535;
+const WINDOW_MAX = 65_536 * 16_384;
+const UINT_MAX = 4_294_967_295;
+const TIMEOUT_MAX_SEC = 2_147_483;
 
 export interface NcOptions {
   listen: boolean;
   udp: boolean;
   keep: boolean;
+  /** -d: standard input is not read. */
   noStdin: boolean;
+  numeric: boolean;
   verbose: boolean;
   scan: boolean;
-  /** Idle limit in microseconds, 0 for none. */
+  randomPorts: boolean;
+  /** Idle limit in microseconds, Infinity for none. */
   timeoutUs: number;
   intervalUs: number;
-  source: number;
-  sourcePort: number;
+  sourceText: string | null;
+  sourcePortText: string | null;
+  /** -1: none. */
   tos: number;
   fib: number | null;
   receiveBuffer: number;
+  sendBuffer: number;
   tunDevice: string | null;
-  address: number;
-  addressText: string;
-  /** Ports, more than one for a scan. */
-  ports: number[];
+  /** As typed; null for none, when listening. */
+  host: string | null;
+  portText: string;
 }
 
-export function parseNc(p: Proc): NcOptions {
-  const words: string[] = [];
-  let tunDevice: string | null = null;
-  for (let i = 1; i < p.argv.length; i++) {
-    const w = p.argv[i] ?? '';
-    if (w === '--tun') tunDevice = p.argv[++i] ?? errx(p, 1, 'option requires an argument -- tun');
-    else if (w.startsWith('--tun=')) tunDevice = w.slice(6);
-    else if (w === '--sctp' || w === '--crlf' || w === '--no-tcpopt') errx(p, 1, `${w}: not supported`);
-    else words.push(w);
-  }
-  const parsed = getopt(OPTSTRING, words);
-  if (parsed.error !== null) usage(p, parsed.error);
-  const o: NcOptions = {
-    listen: false, udp: false, keep: false, noStdin: false, verbose: false, scan: false, timeoutUs: 0, intervalUs: 0, source: 0, sourcePort: 0, tos: -1,
-    fib: null, receiveBuffer: 0, tunDevice, address: 0, addressText: '', ports: [],
-  };
-  for (const [letter, value] of parsed.options) apply(p, o, letter, value);
-  targets(p, o, parsed.rest);
-  if (!o.udp) errx(p, 1, 'TCP is not built in yet; use -u for UDP');
-  if (tunDevice !== null && !o.udp) errx(p, 1, 'must use --tun with -u');
-  return o;
+/** strtonum(3): the number, or leaves with `what too large: text`. */
+function strtonum(p: Proc, text: string, min: number, max: number, what: string): number {
+  const n = /^\s*[+-]?[0-9]+$/.test(text) ? Number(text) : Number.NaN;
+  const wrong = Number.isNaN(n) ? 'invalid' : n < min ? 'too small' : n > max ? 'too large' : null;
+  return wrong === null ? n : errx(p, 1, `${what} ${wrong}: ${text}`);
 }
 
-function apply(p: Proc, o: NcOptions, letter: string, value: string): void {
-  const seconds = (what: string): number => (/^[0-9]+$/.test(value) ? Number(value) * 1_000_000 : errx(p, 1, `${what} cannot be ${value === '' ? 'empty' : `'${value}'`}`));
-  switch (letter) {
-    case '6':
-      return errx(p, 1, 'IPv6 is not built in; use IPv4 addresses');
-    case 'U':
-      return errx(p, 1, 'Unix sockets are not supported');
-    case 'x':
-    case 'X':
-    case 'P':
-      return errx(p, 1, `-${letter}: proxies need TCP, which is not built in yet`);
-    case 'k':
-      o.keep = true;
-      return;
-    case 'l':
-      o.listen = true;
-      return;
-    case 'u':
-      o.udp = true;
-      return;
-    case 'd':
-      o.noStdin = true;
-      return;
-    case 'v':
-      o.verbose = true;
-      return;
-    case 'z':
-      o.scan = true;
-      return;
-    case 'w':
-      o.timeoutUs = seconds('timeout');
-      return;
-    case 'i':
-      o.intervalUs = seconds('interval');
-      return;
-    case 's':
-      o.source = inetAton(value) ?? errx(p, 1, `getaddrinfo: ${value}: not an address`);
-      return;
-    case 'p':
-      o.sourcePort = portOf(p, value);
-      return;
-    case 'I':
-      o.receiveBuffer = /^[0-9]+$/.test(value) ? Number(value) : errx(p, 1, `TCP receive window invalid: ${value}`);
-      return;
-    case 'T':
-      o.tos = tosOf(p, value);
-      return;
-    case 'V':
-      o.fib = /^[0-9]+$/.test(value) ? Number(value) : errx(p, 1, `routing table: '${value}' is not a number`);
-      return;
-    case 'h':
-      return usage(p, null);
-    default:
-  }
-}
+const TOS: Readonly<Record<string, number>> = {
+  af11: 0x28, af12: 0x30, af13: 0x38, af21: 0x48, af22: 0x50, af23: 0x58, af31: 0x68, af32: 0x70, af33: 0x78, af41: 0x88, af42: 0x90, af43: 0x98,
+  critical: 0xa0, cs0: 0x00, cs1: 0x20, cs2: 0x40, cs3: 0x60, cs4: 0x80, cs5: 0xa0, cs6: 0xc0, cs7: 0xe0, ef: 0xb8, inetcontrol: 0xc0, lowdelay: 0x10,
+  netcontrol: 0xe0, reliability: 0x04, throughput: 0x08,
+};
 
-function tosOf(p: Proc, text: string): number {
-  const named: Readonly<Record<string, number>> = { lowdelay: 0x10, throughput: 0x08, reliability: 0x04, critical: 0xa0, netcontrol: 0xe0 };
-  const n = named[text] ?? (/^(0x[0-9a-fA-F]+|[0-9]+)$/.test(text) ? Number(text) : -1);
+function tos(p: Proc, text: string): number {
+  const named = Object.hasOwn(TOS, text) ? TOS[text] : undefined;
+  const n = named ?? (/^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : -1);
   return n < 0 || n > 255 ? errx(p, 1, `illegal tos value ${text}`) : n;
 }
 
-function portOf(p: Proc, text: string): number {
-  const n = /^[0-9]+$/.test(text) ? Number(text) : (SERVICES[text] ?? -1);
-  return n < 1 || n > 65_535 ? errx(p, 1, `port number invalid: ${text}`) : n;
+type Setter = (o: NcOptions, value: string, p: Proc) => void;
+
+const refuse = (why: string): Setter => (_o, _value, p) => errx(p, 1, why);
+const ignore: Setter = () => {};
+
+const SETTERS: Readonly<Record<string, Setter>> = {
+  4: ignore,
+  6: refuse('IPv6 is not built in: use IPv4 addresses'),
+  D: ignore,
+  d: (o) => { o.noStdin = true; },
+  E: refuse('IPsec support unavailable.'),
+  e: refuse('IPsec support unavailable.'),
+  F: refuse('-F: there are no file descriptors to pass'),
+  h: (_o, _value, p) => usageExit(p, 1, `${USAGE}${SUMMARY}`),
+  I: (o, v, p) => { o.receiveBuffer = strtonum(p, v, 1, WINDOW_MAX, 'TCP receive window'); },
+  i: (o, v, p) => { o.intervalUs = strtonum(p, v, 0, UINT_MAX, 'interval') * 1_000_000; },
+  k: (o) => { o.keep = true; },
+  l: (o) => { o.listen = true; },
+  M: refuse('-M requires stats(3) support'),
+  N: ignore,
+  n: (o) => { o.numeric = true; },
+  O: (o, v, p) => { o.sendBuffer = strtonum(p, v, 1, WINDOW_MAX, 'TCP send window'); },
+  o: (_o, _value, p) => p.err('option -o is deprecated.\n'),
+  p: (o, v) => { o.sourcePortText = v; },
+  r: (o) => { o.randomPorts = true; },
+  s: (o, v) => { o.sourceText = v; },
+  T: (o, v, p) => { o.tos = tos(p, v); },
+  t: ignore,
+  U: refuse('Unix sockets are not built in'),
+  u: (o) => { o.udp = true; },
+  V: (o, v, p) => { o.fib = strtonum(p, v, 0, (p.vnet.routes?.fibs ?? 1) - 1, 'rtable'); },
+  v: (o) => { o.verbose = true; },
+  w: (o, v, p) => { o.timeoutUs = strtonum(p, v, 0, TIMEOUT_MAX_SEC, 'timeout') * 1_000_000; },
+  z: (o) => { o.scan = true; },
+};
+
+/** Long options are taken out first: they have no letters. */
+function takeLong(p: Proc): { readonly words: string[]; readonly tun: string | null; readonly sctp: boolean; readonly noTcpopt: boolean } {
+  const words: string[] = [];
+  let tun: string | null = null;
+  let sctp = false;
+  let noTcpopt = false;
+  for (let i = 1; i < p.argv.length; i++) {
+    const w = p.argv[i] ?? '';
+    if (w === '--tun') tun = p.argv[++i] ?? usageExit(p, 1, `nc: option requires an argument -- tun\n${USAGE}`);
+    else if (w.startsWith('--tun=')) tun = w.slice('--tun='.length);
+    else if (w === '--sctp') sctp = true;
+    else if (w === '--no-tcpopt') noTcpopt = true;
+    else words.push(w);
+  }
+  return { words, tun, sctp, noTcpopt };
 }
 
-function targets(p: Proc, o: NcOptions, rest: readonly string[]): void {
-  const [first, second, extra] = rest;
-  if (first === undefined || extra !== undefined) usage(p, null);
-  if (o.listen && second === undefined) {
-    o.ports = [o.sourcePort !== 0 ? o.sourcePort : portOf(p, first)];
-    return;
-  }
-  o.addressText = first;
-  o.address = inetAton(first) ?? errx(p, 1, `getaddrinfo for host "${first}" port ${second ?? ''}: Name does not resolve (give an address: there is no resolver here)`);
-  if (second === undefined) {
-    if (o.listen && o.sourcePort !== 0) o.ports = [o.sourcePort];
-    else usage(p, null);
-    return;
-  }
-  const range = /^([0-9]+)-([0-9]+)$/.exec(second);
-  if (range === null) o.ports = [portOf(p, second)];
-  else {
-    const [lo, hi] = [portOf(p, range[1] ?? ''), portOf(p, range[2] ?? '')].sort((a, b) => a - b);
-    for (let n = lo ?? 1; n <= (hi ?? 1); n++) o.ports.push(n);
-  }
+export function parseNc(p: Proc): NcOptions {
+  const long = takeLong(p);
+  const parsed = getopt(OPTSTRING, long.words);
+  const o: NcOptions = {
+    listen: false, udp: false, keep: false, noStdin: false, numeric: false, verbose: false, scan: false, randomPorts: false, timeoutUs: Infinity,
+    intervalUs: 0, sourceText: null, sourcePortText: null, tos: -1, fib: null, receiveBuffer: 0, sendBuffer: 0, tunDevice: long.tun, host: null, portText: '',
+  };
+  for (const [letter, value] of parsed.options) SETTERS[letter]?.(o, value, p);
+  if (parsed.error !== null) usageExit(p, 1, `nc: ${parsed.error}\n${USAGE}`);
+  const [first, second] = parsed.rest;
+  if (first === undefined || (second === undefined && !o.listen)) usageExit(p, 1, USAGE);
+  if (second !== undefined) o.host = first;
+  o.portText = second ?? first;
+  const has = (letter: string): boolean => parsed.options.some(([l]) => l === letter);
+  checkTogether(p, o, long.sctp, ['x', 'X', 'P'].some(has), has('S') || long.noTcpopt);
+  return o;
 }
 
-function usage(p: Proc, message: string | null): never {
-  const text = 'usage: nc [-46DdEFhklNnrStUuvz] [-I length] [-i interval] [-O length]\n\t  [-p source_port] [-s source] [-T ToS] [--tun tundev] [-V rtable]\n\t  [-w timeout] [destination] [port]\n';
-  return usageExit(p, 1, message === null ? text : `nc: ${message}\n${text}`);
+function checkTogether(p: Proc, o: NcOptions, sctp: boolean, proxy: boolean, tcpOnly: boolean): void {
+  if (o.listen && o.sourceText !== null) errx(p, 1, 'cannot use -s and -l');
+  if (o.listen && o.sourcePortText !== null) errx(p, 1, 'cannot use -p and -l');
+  if (o.listen && o.scan) errx(p, 1, 'cannot use -z and -l');
+  if (!o.listen && o.keep) errx(p, 1, 'must use -l with -k');
+  if (sctp) errx(p, 1, o.udp ? 'cannot use -u and --sctp' : '--sctp: SCTP is not built in');
+  if (o.tunDevice !== null && !o.udp) errx(p, 1, 'must use --tun with -u');
+  if (proxy && o.udp) errx(p, 1, 'no proxy support for UDP mode');
+  if (!o.udp) errx(p, 1, 'TCP is not built in yet: use -u for UDP');
+  if (tcpOnly) errx(p, 1, '-S and --no-tcpopt are about TCP, which is not built in yet');
 }
+
+/** The address of `host`; leaves when it is none. */
+export function ncAddress(p: Proc, host: string): number {
+  return hostAddress(host) ?? errx(p, 1, `getaddrinfo: ${NO_SUCH_NAME}`);
+}
+
+/** A port by number or by name, as a listener and `-p` take it. */
+export function ncPort(p: Proc, text: string): number {
+  const port = /^[0-9]+$/.test(text) ? Number(text) : servicePort(text);
+  return port === null || port > PORT_MAX ? errx(p, 1, 'getaddrinfo: Service was not recognized for socket type') : port;
+}
+
+/** The ports of a client: one, or a range `lo-hi` in ascending order. Numbers only. */
+export function ncPorts(p: Proc, text: string): number[] {
+  const dash = text.indexOf('-');
+  if (dash < 0) return [strtonum(p, text, 1, PORT_MAX, 'port number')];
+  const hi = strtonum(p, text.slice(dash + 1), 1, PORT_MAX, 'port number');
+  const lo = strtonum(p, text.slice(0, dash), 1, PORT_MAX, 'port number');
+  return Array.from({ length: Math.abs(hi - lo) + 1 }, (_x, i) => Math.min(lo, hi) + i);
+}
+
+const USAGE = `usage: nc [-46DdFhklNnrStUuvz] [-I length] [-i interval] [-O length]
+\t  [--no-tcpopt] [--sctp]
+\t  [-P proxy_username] [-p source_port] [-s source] [-T ToS]
+\t  [--tun tundev] [-V rtable] [-w timeout] [-X proxy_protocol]
+\t  [-x proxy_address[:port]] [destination] [port]
+`;
+
+const SUMMARY = `\tWhat works here is UDP (-u):
+\t\t-d\t\tDo not read standard input
+\t\t-I, -O length\tReceive and send buffer
+\t\t-i secs\t\tPause before each read and write
+\t\t-k\t\tHear everybody, for as long as it runs (with -l)
+\t\t-l\t\tListen
+\t\t-n\t\tNumbers only
+\t\t-p port, -s addr\tLocal port and address
+\t\t-r\t\tTake the ports of a range in random order
+\t\t-T tos\t\tType of service, by name or number
+\t\t--tun tundev\tA tun device in place of standard input and output
+\t\t-V rtable\tRouting table
+\t\t-v\t\tSay what happens
+\t\t-w secs\t\tEnd after so much silence
+\t\t-z\t\tOnly see whether the ports are there
+`;

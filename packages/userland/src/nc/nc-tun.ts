@@ -3,9 +3,11 @@
  * Read first: nc(1), tuntap(4).
  *
  * Opening the device attaches this tool to the interface: packets the stack routes into it are read here, packets written
- * here are received by the stack. The device closes with the tool, however the tool ends.
+ * here are received by the stack. The device closes with the tool, however the tool ends: the interface then goes down and loses its addresses.
+ *
+ * Invariant: at most QUEUE_MAX packets wait; more are refused, and the interface counts them.
  */
-import { deviceIfp, strerror, tunOf } from '@netloom/core';
+import { deviceIfp, tunOf } from '@netloom/core';
 import { errx } from '../err.js';
 import type { Proc } from '../proc.js';
 
@@ -13,38 +15,47 @@ import type { Proc } from '../proc.js';
 const QUEUE_MAX = 256;
 
 export interface TunEnd {
-  onReadable: (() => void) | null;
+  /** The interface was destroyed: nothing more will come, and nothing can be written. */
+  readonly gone: boolean;
   /** The next packet the stack sent, or null. */
   read(): Uint8Array | null;
   /** Hands an IP packet to the stack. */
   write(packet: Uint8Array): void;
 }
 
-/** Opens `/dev/tunN`; leaves with nc's message when there is no such device or somebody has it open. */
+/** Opens `/dev/tunN`; leaves with nc's message when there is no such device in this vnet, or somebody has it open. The tool is woken by each packet. */
 export function openTun(p: Proc, path: string): TunEnd {
   const ifp = deviceIfp(p.vnet.net, path);
   const sc = ifp === null || ifp.net !== p.vnet.net ? null : tunOf(ifp);
-  if (ifp === null || sc === null) errx(p, 1, `unable to open tun device ${path}`);
+  if (ifp === null || sc === null) return errx(p, 1, `unable to open tun device ${path}`);
   const queue: Uint8Array[] = [];
-  const end: TunEnd = {
-    onReadable: null,
-    read: () => queue.shift() ?? null,
-    write: (packet) => {
-      const m = p.kernel.engine.pool.from(packet);
-      if (m !== null) p.kernel.input(ifp, m, p.now());
-    },
-  };
+  let gone = false;
   const error = sc.attach({
     offload: { csum: false, gso: false },
     output: (m) => {
       if (queue.length >= QUEUE_MAX) return false;
       queue.push(m.bytes().slice());
       m.free();
-      end.onReadable?.();
+      p.wake();
       return true;
     },
+    gone: () => {
+      gone = true;
+      p.wake();
+    },
   });
-  if (error !== 0) errx(p, 1, `unable to open tun device ${path}: ${strerror(error)}`);
-  p.atExit(() => sc.attach(null));
-  return end;
+  if (error !== 0) errx(p, 1, `unable to open tun device ${path}`);
+  p.atExit(() => {
+    if (!gone) sc.attach(null);
+  });
+  return {
+    get gone() {
+      return gone;
+    },
+    read: () => queue.shift() ?? null,
+    write: (packet) => {
+      const m = gone ? null : p.kernel.engine.pool.from(packet);
+      if (m !== null) p.kernel.input(ifp, m, p.now());
+    },
+  };
 }

@@ -1,173 +1,91 @@
 /**
  * nc.ts — nc(1) for UDP: standard input to datagrams, datagrams to standard output, or a tun device in their place.
- * Read first: nc(1). Exit codes: 0, 1 for anything refused.
+ * Read first: nc(1); nc-session.ts. Exit codes: 0, 1 when nothing could be connected or something was refused.
  *
- * Theory of operation. A client connects its socket and sends what it reads, a datagram per read. A listener takes its peer
- * from the first datagram and connects to it, so that only that peer is heard from then on (`-k` hears everybody). The end of
- * standard input ends nothing: UDP has no end; `-w` limits the silence.
- * With `--tun DEVICE` the packets the stack routes into the tun interface are the datagrams, and the other way round.
- * Not here: TCP.
+ * A client tries each port in turn. With `-v` or `-z` it first sends four datagrams of one byte, as FreeBSD's does, to see whether an error comes
+ * back; a scan gives that error time to arrive. A listener takes its peer from the first datagram and then hears that peer only; with `-k` it hears
+ * everybody and never ends by itself.
+ * Not here: TCP; SCTP, Unix sockets, proxies, passing of descriptors.
  */
-import { ECONNREFUSED, PF_INET, SOCK_DGRAM, strerror } from '@netloom/core';
 import type { RecvInfo, Socket } from '@netloom/core';
-import { ip4Format } from '@netloom/core/wire';
-import { err, errx, toolMain } from '../err.js';
+import { errx, toolMain } from '../err.js';
 import type { Proc } from '../proc.js';
-import { parseNc } from './nc-options.js';
+import { ncAddress, ncPorts, parseNc } from './nc-options.js';
 import type { NcOptions } from './nc-options.js';
+import { NcSession } from './nc-session.js';
+import { clientSocket, listenSocket, reportConnected, reportReceived } from './nc-socket.js';
 import { openTun } from './nc-tun.js';
 import type { TunEnd } from './nc-tun.js';
 
-/** Bytes of one datagram made from standard input, as nc reads. */
-const READ_BYTES = 16_384;
-const DATAGRAM_MAX = 65_535;
+/** Datagrams that see whether a port is there. */
+const PROBES = 4;
+/** How long a scan listens for an error after each of them. */
+const PROBE_WAIT_US = 50_000;
 
 export const nc = toolMain(async (p: Proc): Promise<number> => {
   const o = parseNc(p);
   const tun = o.tunDevice === null ? null : openTun(p, o.tunDevice);
-  if (o.scan) return scan(p, o);
-  return new NcSession(p, o, tun).run();
+  return o.listen ? listen(p, o, tun) : connect(p, o, tun);
 });
 
-function openSocket(p: Proc, o: NcOptions): Socket {
-  const { sockets } = p.vnet;
-  if (sockets === null) errx(p, 1, 'socket: the vnet is going down');
-  const { error, so } = sockets.socket(PF_INET, SOCK_DGRAM, 0, o.fib ?? p.fib);
-  if (so === null) err(p, 1, 'socket', error);
-  p.atExit(() => so.close());
-  if (o.tos >= 0) so.setsockopt('IP_TOS', o.tos);
-  if (o.receiveBuffer > 0) so.setsockopt('SO_RCVBUF', o.receiveBuffer);
-  so.setsockopt('SO_BROADCAST', 1);
-  return so;
+async function listen(p: Proc, o: NcOptions, tun: TunEnd | null): Promise<number> {
+  do {
+    const so = listenSocket(p, o);
+    if (!o.keep && !(await awaitPeer(p, so, o, tun))) return 1;
+    await new NcSession(p, o, so, tun).run();
+    so.close();
+  } while (o.keep && tun?.gone !== true);
+  return 0;
 }
 
-/** -z: a port that answers with an ICMP error is closed; one that says nothing may be open. */
-async function scan(p: Proc, o: NcOptions): Promise<number> {
-  let open = 0;
-  for (const port of o.ports) {
-    const so = openSocket(p, o);
-    const refused = so.connect(o.address, port);
-    if (refused !== 0) err(p, 1, `connect to ${o.addressText} port ${port} (udp) failed`, refused);
-    const probe = new Uint8Array(1);
-    for (let i = 0; i < 3; i++) {
-      so.send(probe);
-      await p.sleepUs(Math.max(o.intervalUs, 100_000));
-    }
-    const error = so.getsockopt('SO_ERROR') ?? 0;
-    so.close();
-    if (error === 0) {
-      open++;
-      if (o.verbose) p.err(`Connection to ${o.addressText} ${port} port [udp/*] succeeded!\n`);
-    } else if (o.verbose) p.err(`nc: connect to ${o.addressText} port ${port} (udp) failed: ${strerror(error)}\n`);
+/** Connects to whoever sends first; its datagram stays to be read. False: the socket or the device is gone. */
+async function awaitPeer(p: Proc, so: Socket, o: NcOptions, tun: TunEnd | null): Promise<boolean> {
+  const info: RecvInfo = { addr: 0, port: 0, dstAddr: 0, ttl: 0, ifIndex: 0, length: 0 };
+  so.onReadable = () => p.wake();
+  while (so.recv(new Uint8Array(0), info, true) < 0) {
+    if (so.closed || tun?.gone === true) return false;
+    await p.sleepUs(Infinity);
   }
-  return open > 0 ? 0 : 1;
+  const error = so.connect(info.addr, info.port);
+  if (error !== 0) return false;
+  if (o.verbose) reportReceived(p, o, info.addr, info.port);
+  return true;
 }
 
-class NcSession {
-  private readonly p: Proc;
-  private readonly o: NcOptions;
-  private readonly so: Socket;
-  private readonly tun: TunEnd | null;
-  private readonly info: RecvInfo = { addr: 0, port: 0, dstAddr: 0, ttl: 0, ifIndex: 0, length: 0 };
-  private readonly buffer = new Uint8Array(DATAGRAM_MAX);
-  private lastUs: number;
-  private ended = false;
-  private failed = false;
-
-  constructor(p: Proc, o: NcOptions, tun: TunEnd | null) {
-    this.p = p;
-    this.o = o;
-    this.tun = tun;
-    this.so = openSocket(p, o);
-    this.lastUs = p.now();
-  }
-
-  async run(): Promise<number> {
-    const { p, o, so, tun } = this;
-    this.open();
-    so.onReadable = () => p.wake();
-    if (tun !== null) tun.onReadable = () => p.wake();
-    p.onSignal((signal) => {
-      if (signal !== 'INT' && signal !== 'TERM') return false;
-      this.ended = true;
-      p.wake();
-      return true;
-    });
-    if (tun === null && !o.noStdin) void this.readInput();
-    while (!this.ended) {
-      this.receiveAll();
-      this.sendFromTun();
-      await p.flush();
-      if (so.closed) return 1;
-      const left = o.timeoutUs === 0 ? Number.POSITIVE_INFINITY : this.lastUs + o.timeoutUs - p.now();
-      if (left <= 0) break;
-      await p.sleepUs(left);
-    }
+async function connect(p: Proc, o: NcOptions, tun: TunEnd | null): Promise<number> {
+  const address = ncAddress(p, o.host ?? '');
+  const ports = ncPorts(p, o.portText);
+  if (o.randomPorts) shuffle(p, ports);
+  let code = 1;
+  for (const port of ports) {
+    const so = clientSocket(p, o, address, port);
+    if (so === null) continue;
+    code = 0;
+    const there = (!o.verbose && !o.scan) || (await probe(p, so, o.scan));
+    if (there) {
+      if (o.verbose || o.scan) reportConnected(p, o, port);
+      if (!o.scan) await new NcSession(p, o, so, tun).run();
+    } else code = 1;
     so.close();
-    return this.failed ? 1 : 0;
   }
+  return code;
+}
 
-  private open(): void {
-    const { p, o, so } = this;
-    const port = o.ports[0] ?? 0;
-    if (o.listen) {
-      const error = so.bind(o.address, port);
-      if (error !== 0) err(p, 1, 'bind failed', error);
-      if (o.verbose) p.err(`Bound on ${o.addressText === '' ? '0.0.0.0' : o.addressText} ${port}\n`);
-      return;
-    }
-    if (o.source !== 0 || o.sourcePort !== 0) {
-      const error = so.bind(o.source, o.sourcePort);
-      if (error !== 0) err(p, 1, 'bind failed', error);
-    }
-    const error = so.connect(o.address, port);
-    if (error !== 0) err(p, 1, `connect to ${o.addressText} port ${port} (udp) failed`, error);
-    if (o.verbose) p.err(`Connection to ${o.addressText} ${port} port [udp/*] succeeded!\n`);
+/** Does nobody object to a few datagrams? */
+async function probe(p: Proc, so: Socket, scan: boolean): Promise<boolean> {
+  for (let i = 0; i < PROBES; i++) {
+    if (so.send(Uint8Array.of(0x58)) !== 0) return false;
+    if (scan) for (let left = PROBE_WAIT_US; left > 0; ) left = await p.sleepUs(left);
   }
+  return (so.getsockopt('SO_ERROR') ?? 0) === 0;
+}
 
-  /** Standard input, a datagram per READ_BYTES at most. */
-  private async readInput(): Promise<void> {
-    const { p, o } = this;
-    for await (const chunk of p.stdin) {
-      for (let at = 0; at < chunk.length && !this.ended; at += READ_BYTES) {
-        this.send(chunk.subarray(at, at + READ_BYTES));
-        if (o.intervalUs > 0) await p.sleepUs(o.intervalUs);
-      }
-    }
-  }
-
-  private send(bytes: Uint8Array): void {
-    if (!this.so.inp.connected) return;
-    this.lastUs = this.p.now();
-    const error = this.so.send(bytes);
-    if (error === 0) return;
-    this.p.err(`nc: write failed (${this.so.inp.connected ? 'udp' : 'unconnected'}): ${strerror(error)}\n`);
-    this.failed = true;
-    this.ended = this.tun === null;
-    this.p.wake();
-  }
-
-  private sendFromTun(): void {
-    for (let packet = this.tun?.read() ?? null; packet !== null; packet = this.tun?.read() ?? null) this.send(packet);
-  }
-
-  private receiveAll(): void {
-    const { p, o, so, tun } = this;
-    for (;;) {
-      const n = so.recv(this.buffer, this.info);
-      if (n < 0) {
-        const error = so.getsockopt('SO_ERROR') ?? 0;
-        if (n === -ECONNREFUSED || error !== 0) this.ended = tun === null && !o.listen;
-        return;
-      }
-      this.lastUs = p.now();
-      if (o.listen && !o.keep && !so.inp.connected) {
-        so.connect(this.info.addr, this.info.port);
-        if (o.verbose) p.err(`Connection received on ${ip4Format(this.info.addr)} ${this.info.port}\n`);
-      }
-      const bytes = this.buffer.subarray(0, n);
-      if (tun === null) p.out(bytes);
-      else tun.write(bytes);
-    }
+function shuffle(p: Proc, ports: number[]): void {
+  const rng = p.kernel.engine.rng.split(`nc/${p.pid}`);
+  for (let i = ports.length - 1; i > 0; i--) {
+    const k = rng.below(i + 1);
+    const port = ports[i] ?? errx(p, 1, 'port list');
+    ports[i] = ports[k] ?? port;
+    ports[k] = port;
   }
 }
