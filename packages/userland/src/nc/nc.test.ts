@@ -61,7 +61,8 @@ describe('talking', () => {
   test('a big input goes in datagrams of what nc reads at a time', async () => {
     const server = await begin('nc -u -l 5000', inB);
     const input = 'x'.repeat(16_384) + 'y'.repeat(100);
-    const client = await begin('nc -u -O 20000 192.0.2.2 5000', { ...inA, stdin: input });
+    await lab.ok('sysctl net.inet.udp.maxdgram=20000', inA);
+    const client = await begin('nc -u 192.0.2.2 5000', { ...inA, stdin: input });
     await lab.advance(100_000);
     expect(server.stdout === input).toBe(true);
     expect(vnetOf(lab, 'b').udp?.stats.ipackets).toBe(2);
