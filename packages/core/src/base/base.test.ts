@@ -9,7 +9,7 @@ import { Prng, fnv1a } from './prng.js';
 import { seqAdd, seqDiff, seqGeq, seqGt, seqLeq, seqLt, seqMax, seqMin } from './seqnum.js';
 
 describe('errno', () => {
-  const constants = Object.entries(errno).filter((e): e is [string, number] => typeof e[1] === 'number' && e[0] !== 'ENOTSUP');
+  const constants = Object.entries(errno as Record<string, unknown>).filter((e): e is [string, number] => typeof e[1] === 'number' && e[0] !== 'ENOTSUP');
 
   it('has a name and a text for every constant', () => {
     expect(constants.length).toBeGreaterThan(45);

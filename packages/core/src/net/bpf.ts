@@ -14,6 +14,8 @@ import type { Micros } from '../base/time.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { CSUM_IP, CSUM_L4, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import { inCksum } from '../wire/checksum.js';
+import { ETHERTYPE_IP, ETHER_VLAN_ENCAP_LEN, etherIsTagType } from '../wire/ether.js';
+import { IP4_HDR_LEN, IPVERSION, ip4Hl, ip4PutSum, ip4Version } from '../wire/ip4.js';
 import type { BpfProgram } from './bpf-filter.js';
 import { bpfFilter, bpfValidate } from './bpf-filter.js';
 import { ifPromisc } from './if.js';
@@ -32,7 +34,11 @@ export const DLT_RAW = 12;
 
 /** Bytes of captured packets a listener may have waiting (`net.bpf.maxbufsize`). */
 const BPF_BUFFER_BYTES = 4 * 1024 * 1024;
+/** What each packet counts on top of its bytes: bpf(4)'s header. */
+export const BPF_RECORD_BYTES = 32;
 const BPF_SNAPLEN = 262_144;
+/** Records taken before the array they were in is cut. */
+const COMPACT_AT = 1_024;
 const ETHER_ADDRS = 12;
 
 /** One captured packet. */
@@ -60,14 +66,16 @@ export class BpfListener {
   readonly promisc: boolean;
   readonly direction: number;
   readonly bufferBytesMax: number;
-  readonly queue: BpfRecord[] = [];
   /** Packets seen by the filter, accepted by it, and dropped because the buffer was full. */
   received = 0;
   captured = 0;
   dropped = 0;
   /** Set when the interface went away; nothing more will come. */
   detached = false;
+  /** Called when a packet waits where none did, and at the interface's end. May be called on the packet path. */
   onReadable: (() => void) | null = null;
+  private queue: BpfRecord[] = [];
+  private at = 0;
   private queuedBytes = 0;
   private bif: BpfIf | null;
 
@@ -81,17 +89,29 @@ export class BpfListener {
     this.bufferBytesMax = options.bufferBytes ?? BPF_BUFFER_BYTES;
   }
 
+  /** Packets waiting to be read. */
+  get waiting(): number {
+    return this.queue.length - this.at;
+  }
+
   /** Takes the oldest captured packet, or null. */
   read(): BpfRecord | null {
-    const r = this.queue.shift() ?? null;
-    if (r !== null) this.queuedBytes -= r.bytes.length;
+    const r = this.queue[this.at];
+    if (r === undefined) return null;
+    this.at++;
+    this.queuedBytes -= r.bytes.length + BPF_RECORD_BYTES;
+    if (this.at === this.queue.length || this.at >= COMPACT_AT) {
+      this.queue = this.queue.slice(this.at);
+      this.at = 0;
+    }
     return r;
   }
 
-  /** Stops listening. */
+  /** Stops listening. What waits can still be read. */
   close(): void {
     this.bif?.remove(this);
     this.bif = null;
+    this.onReadable = null;
   }
 
   /** Called by BpfIf: the interface is gone. */
@@ -101,16 +121,17 @@ export class BpfListener {
     this.onReadable?.();
   }
 
-  /** Called by BpfIf: keeps `bytes` when there is room. */
+  /** Called by BpfIf: keeps `record` when there is room. */
   push(record: BpfRecord): void {
-    if (this.queuedBytes + record.bytes.length > this.bufferBytesMax) {
+    const bytes = record.bytes.length + BPF_RECORD_BYTES;
+    if (this.queuedBytes + bytes > this.bufferBytesMax) {
       this.dropped++;
       return;
     }
-    this.queuedBytes += record.bytes.length;
+    this.queuedBytes += bytes;
     this.captured++;
     this.queue.push(record);
-    if (this.queue.length === 1) this.onReadable?.();
+    if (this.waiting === 1) this.onReadable?.();
   }
 }
 
@@ -157,7 +178,7 @@ export class BpfIf {
     for (const l of this.listeners) {
       if ((l.direction & dir) === 0) continue;
       l.received++;
-      frame ??= wireImage(m);
+      frame ??= wireImage(m, this.dlt);
       const take = l.program === null ? l.snaplen : bpfFilter(l.program, new DataView(frame.buffer, frame.byteOffset, frame.length), 0, frame.length, frame.length);
       if (take === 0) continue;
       const len = Math.min(take, l.snaplen, frame.length);
@@ -168,24 +189,22 @@ export class BpfIf {
 }
 
 /** The frame as it would look on a wire: tag in place, checksums finished. A copy; only made when somebody listens. */
-function wireImage(m: PacketBuffer): Uint8Array {
+function wireImage(m: PacketBuffer, dlt: number): Uint8Array {
   const tagged = (m.flags & M_VLANTAG) !== 0 && m.len >= ETHER_ADDRS;
-  const out = new Uint8Array(m.len + (tagged ? 4 : 0));
+  const shift = tagged ? ETHER_VLAN_ENCAP_LEN : 0;
+  const out = new Uint8Array(m.len + shift);
+  const view = new DataView(out.buffer);
   const src = m.buf.subarray(m.off, m.off + m.len);
-  const shift = tagged ? 4 : 0;
   if (tagged) {
     out.set(src.subarray(0, ETHER_ADDRS));
-    out[12] = m.vproto >> 8;
-    out[13] = m.vproto & 255;
-    out[14] = m.vtag >> 8;
-    out[15] = m.vtag & 255;
-    out.set(src.subarray(ETHER_ADDRS), ETHER_ADDRS + 4);
+    view.setUint16(ETHER_ADDRS, m.vproto);
+    view.setUint16(ETHER_ADDRS + 2, m.vtag);
+    out.set(src.subarray(ETHER_ADDRS), ETHER_ADDRS + shift);
   } else {
     out.set(src);
   }
-  const view = new DataView(out.buffer);
   if ((m.csumFlags & CSUM_L4) !== 0) finishL4(view, m.csumStart - m.off + shift, m.csumOffset);
-  if ((m.csumFlags & CSUM_IP) !== 0) finishIp(view, m.csumStart, m.off, shift);
+  if ((m.csumFlags & CSUM_IP) !== 0) finishIp(view, dlt === DLT_EN10MB ? etherPayload(view) : 0);
   return out;
 }
 
@@ -194,16 +213,18 @@ function finishL4(view: DataView, start: number, offset: number): void {
   view.setUint16(start + offset, inCksum(view, start, view.byteLength - start) || 0xffff);
 }
 
-/** CSUM_IP: the IPv4 header starts 14 bytes in (behind the tag) on Ethernet, at once elsewhere. */
-function finishIp(view: DataView, _csumStart: number, _off: number, shift: number): void {
-  for (const at of [14 + shift, 0]) {
-    if (at + 20 > view.byteLength || view.getUint8(at) >> 4 !== 4) continue;
-    const hlen = (view.getUint8(at) & 15) * 4;
-    if (at + hlen > view.byteLength) return;
-    view.setUint16(at + 10, 0);
-    view.setUint16(at + 10, inCksum(view, at, hlen));
-    return;
-  }
+/** Where the IPv4 header of an Ethernet frame is, behind any number of tags; the frame's length when it carries something else. */
+function etherPayload(view: DataView): number {
+  let at = ETHER_ADDRS;
+  while (at + 2 <= view.byteLength && etherIsTagType(view.getUint16(at))) at += ETHER_VLAN_ENCAP_LEN;
+  return at + 2 <= view.byteLength && view.getUint16(at) === ETHERTYPE_IP ? at + 2 : view.byteLength;
+}
+
+/** Puts the checksum into the IPv4 header at `at`, when there is a whole one. */
+function finishIp(view: DataView, at: number): void {
+  if (at + IP4_HDR_LEN > view.byteLength || ip4Version(view, at) !== IPVERSION) return;
+  const hlen = ip4Hl(view, at);
+  if (hlen >= IP4_HDR_LEN && at + hlen <= view.byteLength) ip4PutSum(view, at, hlen);
 }
 
 /** The link type captures of `ifp` have. */

@@ -77,7 +77,7 @@ export class BridgeSoftc implements IfDriver {
     const engine = net.kern.engine;
     this.ifp = new Ifnet(this, 'bridge', unit, xname, IFT_BRIDGE, IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST, ETHERMTU);
     this.fwd = new BridgeForward(this.ifp, engine, engine.rng.split(`bridge-rtable/${net.kern.id}/${xname}`).u32());
-    this.defaultMac = net.shared.generateMac(0x02, 0x00, `bridge/${net.kern.name}`);
+    this.defaultMac = net.shared.generateMac(0x02, 0x00);
     this.ageing = this.newCallout(net);
     this.fwd.onLearn = () => this.startAgeing();
     this.fwd.onMove = (hi, lo, vlan, from, to) => this.logFlap(hi, lo, vlan, from, to);

@@ -9,7 +9,7 @@
  *
  * Invariants: the outermost tag of a frame travels in `m.vtag`, inner ones in the bytes, so that tagging and untagging never
  * move the packet. A frame not for this host's address reaches vlans (which have addresses of their own) and the
- * bridge, never a protocol.
+ * bridge, and a protocol only when the administrator made the interface promiscuous for good (IFF_PPROMISC).
  * Not here: resolving (inet/arp.ts), 802.1Q sub-interfaces (vlan.ts), learning (bridge.ts).
  */
 import type { Errno } from '../base/errno.js';
@@ -17,12 +17,12 @@ import { ENETDOWN, ENOBUFS } from '../base/errno.js';
 import { M_BCAST, M_MCAST, M_PROMISC, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_QINQ, ETHERTYPE_VLAN, ETHER_HDR_LEN, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK } from '../wire/ether.js';
-import { ifAttach, ifDetach, ifLinkStateChange } from './if.js';
+import { ifAttach, ifDetach } from './if.js';
 import { ifTransmit } from './if-transmit.js';
-import { IFF_BROADCAST, IFF_MULTICAST, IFT_L2VLAN, LINK_STATE_UP } from './ifnet.js';
+import { IFF_BROADCAST, IFF_MONITOR, IFF_MULTICAST, IFF_PPROMISC, IFF_RUNNING, IFF_UP, IFT_L2VLAN } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
 import type { Net } from './net.js';
-import { PFIL_IN, PFIL_OUT, PFIL_PASS } from './pfil.js';
+import { PFIL_DROPPED, PFIL_IN, PFIL_OUT, PFIL_PASS } from './pfil.js';
 
 /** Virtual links a packet may cross before it is taken for one that goes round in a loop. */
 export const HOPS_MAX = 64;
@@ -44,11 +44,6 @@ export function etherIfattach(ifp: Ifnet, net: Net, mac: Uint8Array): void {
 /** Takes an Ethernet interface out of its vnet for good. */
 export function etherIfdetach(ifp: Ifnet): void {
   ifDetach(ifp);
-}
-
-/** Marks the link of an Ethernet interface up; a driver calls it when the other side is there. */
-export function etherLinkUp(ifp: Ifnet): void {
-  ifLinkStateChange(ifp, LINK_STATE_UP);
 }
 
 /** A frame arrived on `ifp`. Owns `m`; `m.off` is at the Ethernet header. */
@@ -85,7 +80,7 @@ function etherDemux(ifp: Ifnet, net: Net, m: PacketBuffer, etype: number): void 
   if (net.linkPfil.hooked && (m.flags & M_PROMISC) === 0) {
     const verdict = net.linkPfil.run(m, ifp, PFIL_IN);
     if (verdict !== PFIL_PASS) {
-      if (verdict === 1) m.free();
+      if (verdict === PFIL_DROPPED) m.free();
       return;
     }
   }
@@ -98,7 +93,7 @@ function etherDemux(ifp: Ifnet, net: Net, m: PacketBuffer, etype: number): void 
     }
     m.flags &= ~M_VLANTAG;
   }
-  if ((m.flags & M_PROMISC) !== 0) {
+  if ((m.flags & M_PROMISC) !== 0 && (ifp.flags & IFF_PPROMISC) === 0) {
     m.free();
     return;
   }
@@ -160,9 +155,9 @@ export function etherInsertTag(m: PacketBuffer): boolean {
   return true;
 }
 
-/** Sends the payload `m` to a resolved link address. Owns `m`. ENETDOWN when down, ENOBUFS without headroom. */
+/** Sends the payload `m` to a resolved link address. Owns `m`. ENETDOWN when down or only listening, ENOBUFS without headroom. */
 export function etherOutput(ifp: Ifnet, m: PacketBuffer, dstHi: number, dstLo: number, ethertype: number): Errno {
-  if (!ifp.isRunning) {
+  if ((ifp.flags & (IFF_UP | IFF_RUNNING | IFF_MONITOR)) !== (IFF_UP | IFF_RUNNING)) {
     m.free();
     return ENETDOWN;
   }
@@ -184,13 +179,13 @@ export function etherOutput(ifp: Ifnet, m: PacketBuffer, dstHi: number, dstLo: n
 
 /** Sends a frame that has its header. Owns `m`. */
 export function etherOutputFrame(ifp: Ifnet, m: PacketBuffer): Errno {
-  setPcp(ifp, m);
   if (ifp.bridge !== null && ifp.bridge.output(ifp, m)) return 0;
+  setPcp(ifp, m);
   const net = ifp.net;
   if (net !== null && net.linkPfil.hooked) {
     const verdict = net.linkPfil.run(m, ifp, PFIL_OUT);
     if (verdict !== PFIL_PASS) {
-      if (verdict === 1) m.free();
+      if (verdict === PFIL_DROPPED) m.free();
       return 0;
     }
   }

@@ -137,25 +137,28 @@ export function ifcDetach(cloner: IfCloner): void {
   cloner.spec.detach?.(cloner.net);
 }
 
+/** Beyond an int a number is no number. */
+const INT_MAX = 0x7fff_ffff;
+
 /**
  * The unit in a name: the digits from the first digit on. -1 for none; EINVAL for a leading zero, for anything behind the
- * digits and for a number no unit can be; ENOSPC above `max`.
+ * digits and for a number beyond an int; ENOSPC above `max`.
  */
 export function ifcNameToUnit(name: string, max: number): { readonly error: Errno; readonly unit: number } {
   const at = name.search(/[0-9]/);
   if (at < 0) return { error: 0, unit: -1 };
   const digits = name.slice(at);
-  if (!/^(0|[1-9][0-9]*)$/.test(digits) || digits.length > 10) return { error: EINVAL, unit: -1 };
   const unit = Number(digits);
+  if (!/^(0|[1-9][0-9]*)$/.test(digits) || unit > INT_MAX) return { error: EINVAL, unit: -1 };
   return unit > max ? { error: ENOSPC, unit: -1 } : { error: 0, unit };
 }
 
 /** SIOCIFCREATE2. EINVAL: no cloner makes such a name; EEXIST: it is taken; ENOSPC: units or letters are used up. */
 export function ifCloneCreate(net: Net, name: string, params: CloneParams | null = null): CloneResult {
   net.kern.engine.assertThread();
-  if (net.ifunit(name) !== null) return { error: EEXIST, ifp: null };
   const cloner = net.cloners.find((c) => c.matches(name));
   if (cloner === undefined || name.length >= IFNAMSIZ) return { error: EINVAL, ifp: null };
+  if (net.ifunit(name) !== null) return { error: EEXIST, ifp: null };
   let unit = -1;
   let xname = name;
   if (cloner.spec.needsUnit?.(name) ?? true) {

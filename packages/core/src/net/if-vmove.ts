@@ -5,12 +5,13 @@
  * Theory of operation. Every check is made before anything happens, so a refused move has no effect. The move itself is the
  * detach of the vmove column of `ifDetachInternal`, the driver's `reassign`, and an attach on the other side: name, index,
  * MAC, MTU, description and home stay, UP, addresses, routes, neighbours and groups do not.
- * An interface that goes home when its vnet dies may find its name taken there; it then gets the next free name of its kind,
- * and the log says so. There are never two interfaces of one name.
+ * An interface that goes home when its vnet dies may find its name taken there; it then gets the name it was made with or, when
+ * that is taken too, the next free one of its kind, and the log says so. There are never two interfaces of one name.
+ * An interface whose home is gone as well has nowhere to go: it ends with the vnet it is in (vnet/vnet.ts).
  */
 import type { Errno } from '../base/errno.js';
 import { EBUSY, EEXIST, ENXIO } from '../base/errno.js';
-import { ifAddGroup, ifAttach, ifDetachInternal } from './if.js';
+import { ifAttach, ifDetachInternal } from './if.js';
 import type { Ifnet } from './ifnet.js';
 import type { Net } from './net.js';
 
@@ -39,25 +40,23 @@ export function ifVmove(ifp: Ifnet, to: Net): void {
   ifDetachInternal(ifp, 'vmove');
   ifp.driver.reassign?.(ifp, to);
   ifAttach(ifp, to);
-  if (to.cloners.some((c) => c.name === ifp.cloner)) ifAddGroup(ifp, ifp.cloner);
 }
 
 /** The first destructor of a vnet: every interface whose home is elsewhere goes there, in list order. */
 export function vnetIfReturn(net: Net): void {
   for (const ifp of [...net.ifnets]) {
     const home = ifp.homeNet;
-    if (home === null || home === net) continue;
+    if (home === null || home === net || home.kern.shutdown) continue;
     if (home.ifunit(ifp.xname) !== null) renameForHome(ifp, home);
     ifVmove(ifp, home);
   }
 }
 
-/** A name no interface of `home` has: the driver's name and the next free number. */
+/** Gives it a name no interface of `home` has. */
 function renameForHome(ifp: Ifnet, home: Net): void {
   const was = ifp.xname;
-  const letter = /[ab]$/.test(was) && ifp.dname === 'epair' ? was.slice(-1) : '';
-  let unit = 0;
-  while (home.ifunit(`${ifp.dname}${unit}${letter}`) !== null) unit++;
-  ifp.xname = `${ifp.dname}${unit}${letter}`;
-  home.kern.log('notice', `${was}: returned as ${ifp.xname}, because ${was} exists already`);
+  let name = ifp.birthName;
+  for (let unit = 0; home.ifunit(name) !== null; unit++) name = `${ifp.dname}${unit}`;
+  ifp.xname = name;
+  home.kern.log('notice', `${was}: returned as ${name}, because ${was} exists already`);
 }

@@ -2,15 +2,19 @@
  * if.ts — the life of an interface: attach, detach, up, down, and the properties an administrator sets.
  * Read first: freebsd `sys/net/if.c`; reference notes "if_detach_internal decision matrix".
  *
- * Theory of operation. All detaching goes through `ifDetachInternal`, whose `mode` selects a column of DETACH_STEPS: the
- * full clean-up of a destroyed interface, the one of an interface that moves on, or the short one in a vnet that is being
- * taken down (the protocols have cleaned, or will). Everything here runs in thread context.
+ * Theory of operation. All detaching goes through `ifDetachInternal`, whose `mode` and the state of the vnet select a column of its
+ * table: the full clean-up of a destroyed interface, the one of an interface that moves on, or the short one in a vnet that is
+ * being taken down (the protocols have cleaned, or will). Everything here runs in thread context.
+ * Routing messages come in FreeBSD's order: what an interface is about to lose is told before that it is down, a link's change
+ * before what follows from it, nothing after its departure.
  */
+import { assert } from '../base/assert.js';
 import type { Errno } from '../base/errno.js';
 import { EBUSY, EEXIST, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, EOPNOTSUPP } from '../base/errno.js';
+import { utf8Encode } from '../wire/utf8.js';
 import {
   IFF_ALLMULTI, IFF_BROADCAST, IFF_DYING, IFF_LOOPBACK, IFF_MULTICAST, IFF_OACTIVE, IFF_POINTOPOINT, IFF_PPROMISC, IFF_PROMISC, IFF_RENAMING,
-  IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFNAMSIZ, IF_MAXMTU, IF_MINMTU, LINK_STATE_DOWN,
+  IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFNAMSIZ, IF_MAXMTU, IF_MINMTU,
 } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
 import type { Net } from './net.js';
@@ -19,16 +23,17 @@ import type { Net } from './net.js';
 const IFF_CANTCHANGE = IFF_BROADCAST | IFF_POINTOPOINT | IFF_RUNNING | IFF_OACTIVE | IFF_SIMPLEX | IFF_MULTICAST | IFF_ALLMULTI | IFF_PROMISC
   | IFF_DYING | IFF_LOOPBACK | IFF_RENAMING;
 
-/** `net.ifdescr_maxlen`. */
+/** `net.ifdescr_maxlen`: bytes of a description, its terminating zero included. */
 export const IFDESCR_BYTES_MAX = 1_024;
 
-/** Links `ifp` into `net`: index, group "all", address families, arrival event. */
+/** Links `ifp` into `net`: index, groups "all" and, when it moved here, its cloner's; address families, arrival event. */
 export function ifAttach(ifp: Ifnet, net: Net): void {
   net.kern.engine.assertThread();
   ifp.net = net;
   ifp.homeNet ??= net;
   if (ifp.index === 0) ifp.index = net.shared.allocIndex(ifp);
   ifAddGroup(ifp, 'all');
+  if (net.cloners.some((c) => c.name === ifp.cloner)) ifAddGroup(ifp, ifp.cloner);
   net.ifnets.push(ifp);
   net.kern.ifcnt++;
   for (const d of net.domains) ifp.afdata[d.af] = d.ifattach(ifp);
@@ -51,10 +56,10 @@ export function ifDetach(ifp: Ifnet): void {
  *   step                                        D  M  S
  *   leave the vnet's list                       x  x  x
  *   leave all groups                            x  x  x
- *   ifDown                                      x  x  x
+ *   down, with its message                      x  x  x
+ *   captures end                                x  x  x
  *   purge addresses, upper layers, multicast    x  x  -
  *   departure event, RTM_IFANNOUNCE             x  x  x (event only)
- *   captures end                                x  x  x
  *   flush routes through it                     x  x  -
  *   per-family detach                           x  x  x
  *   give the index back                         x  -  x
@@ -71,7 +76,9 @@ export function ifDetachInternal(ifp: Ifnet, mode: DetachMode): void {
   }
   if (mode === 'destroy') ifp.flags |= IFF_DYING;
   for (const g of [...ifp.groups]) ifDelGroup(ifp, g);
-  if (ifp.isUp) ifDown(ifp);
+  takeDown(ifp, net);
+  ifp.bpf?.detachAll();
+  ifp.bpf = null;
   if (!shutdown) {
     for (const d of net.domains) {
       d.purgeAddrs(ifp);
@@ -80,16 +87,17 @@ export function ifDetachInternal(ifp: Ifnet, mode: DetachMode): void {
     purgeMultiaddrs(ifp);
   }
   net.departureEvent.invoke({ ifp, renaming: false });
-  if (!shutdown) net.rtsock?.ifannounce(ifp, false);
-  ifp.bpf?.detachAll();
-  ifp.bpf = null;
-  if (!shutdown) net.routes?.flushIf(ifp);
+  if (!shutdown) {
+    net.rtsock?.ifannounce(ifp, false);
+    net.routes?.flushIf(ifp);
+  }
   for (const d of net.domains) {
     const data = ifp.afdata[d.af];
     if (data !== null && data !== undefined) d.ifdetach(ifp, data);
     ifp.afdata[d.af] = null;
   }
   ifp.addrs = [];
+  ifp.multiaddrs = [];
   if (mode === 'destroy' || shutdown) {
     net.shared.freeIndex(ifp.index);
     ifp.index = 0;
@@ -108,40 +116,46 @@ export function ifUp(ifp: Ifnet): void {
   if (net === null || ifp.isUp) return;
   ifp.flags |= IFF_UP;
   ifp.driver.flagsChanged?.(ifp);
-  net.upDownEvent.invoke({ ifp, up: true });
   net.rtsock?.ifinfo(ifp);
+  net.upDownEvent.invoke({ ifp, up: true });
   for (const d of net.domains) d.ifup(ifp);
 }
 
 /** Takes `ifp` down: routes of its addresses go, queued output is dropped. */
 export function ifDown(ifp: Ifnet): void {
-  const net = ifp.net;
-  if (net === null || !ifp.isUp) return;
+  if (ifp.net !== null && ifp.isUp) takeDown(ifp, ifp.net);
+}
+
+/** The same for an interface that is leaving, which may be down already: its users are told in any case. */
+function takeDown(ifp: Ifnet, net: Net): void {
+  const wasUp = ifp.isUp;
   ifp.flags &= ~IFF_UP;
   net.upDownEvent.invoke({ ifp, up: false });
   for (const d of net.domains) d.ifdown(ifp);
   ifp.driver.qflush?.(ifp);
-  ifp.driver.flagsChanged?.(ifp);
   net.rtsock?.ifinfo(ifp);
+  if (wasUp) ifp.driver.flagsChanged?.(ifp);
 }
 
-/** SIOCSIFFLAGS: takes over the changeable flags of `flags`. */
+/** SIOCSIFFLAGS: takes over the changeable flags of `flags`. IFF_PPROMISC asks for promiscuous mode like a capture does. */
 export function ifSetFlags(ifp: Ifnet, flags: number): Errno {
-  const wasPromisc = (ifp.flags & IFF_PPROMISC) !== 0;
-  const wantsPromisc = (flags & IFF_PPROMISC) !== 0;
-  if (wasPromisc !== wantsPromisc) ifPromisc(ifp, wantsPromisc);
-  const changed = (ifp.flags & IFF_CANTCHANGE) | (flags & ~IFF_CANTCHANGE);
-  ifp.flags = (changed & ~IFF_UP) | (ifp.flags & IFF_UP);
-  if ((flags & IFF_UP) !== 0) ifUp(ifp);
-  else ifDown(ifp);
+  if ((flags & IFF_UP) === 0) ifDown(ifp);
+  const before = ifp.flags;
+  let kept = before & (IFF_CANTCHANGE | IFF_UP);
+  if ((flags & IFF_PPROMISC) !== 0) kept |= IFF_PROMISC;
+  else if (ifp.promiscCount === 0) kept &= ~IFF_PROMISC;
+  ifp.flags = kept | (flags & ~(IFF_CANTCHANGE | IFF_UP));
+  if ((flags & IFF_UP) !== 0 && !ifp.isUp) ifUp(ifp);
+  else if (ifp.flags !== before) ifp.driver.flagsChanged?.(ifp);
   return 0;
 }
 
-/** Counts requests for promiscuous mode; IFF_PROMISC follows the count. */
+/** Counts requests for promiscuous mode; IFF_PROMISC follows the count, unless the administrator wants it anyway. */
 export function ifPromisc(ifp: Ifnet, on: boolean): void {
-  ifp.promiscCount = Math.max(0, ifp.promiscCount + (on ? 1 : -1));
+  assert(on || ifp.promiscCount > 0, 'promiscuous mode given up more often than asked for');
+  ifp.promiscCount += on ? 1 : -1;
   const is = (ifp.flags & IFF_PROMISC) !== 0;
-  const want = ifp.promiscCount > 0;
+  const want = ifp.promiscCount > 0 || (ifp.flags & IFF_PPROMISC) !== 0;
   if (is === want) return;
   ifp.flags = want ? ifp.flags | IFF_PROMISC : ifp.flags & ~IFF_PROMISC;
   ifp.driver.flagsChanged?.(ifp);
@@ -157,19 +171,20 @@ export function ifSetMtu(ifp: Ifnet, mtu: number): Errno {
 
 /** The part of SIOCSIFMTU a bridge may do to its members. */
 export function ifChangeMtu(ifp: Ifnet, mtu: number): Errno {
-  if (mtu === ifp.mtu) return 0;
   const error = ifp.driver.setMtu?.(ifp, mtu) ?? 0;
   if (error !== 0) return error;
+  const changed = mtu !== ifp.mtu;
   ifp.mtu = mtu;
-  ifp.net?.mtuEvent.invoke(ifp);
   ifp.net?.rtsock?.ifinfo(ifp);
+  if (changed) ifp.net?.mtuEvent.invoke(ifp);
   return 0;
 }
 
-/** SIOCSIFLLADDR. EINVAL for a wrong length or a multicast address, ENODEV for an interface without link addresses. */
+/** SIOCSIFLLADDR. EINVAL for another length than it has or a multicast address, ENODEV for an interface without link addresses. */
 export function ifSetLladdr(ifp: Ifnet, mac: Uint8Array): Errno {
-  if (ifp.lladdr.length === 0) return ENODEV;
-  if (mac.length !== ifp.lladdr.length || ((mac[0] ?? 1) & 1) !== 0) return EINVAL;
+  if (mac.length !== ifp.lladdr.length) return EINVAL;
+  if (mac.length === 0) return ENODEV;
+  if (((mac[0] ?? 1) & 1) !== 0) return EINVAL;
   const error = ifp.driver.setLladdr?.(ifp, mac) ?? 0;
   if (error !== 0) return error;
   ifp.storeLladdr(mac);
@@ -179,16 +194,17 @@ export function ifSetLladdr(ifp: Ifnet, mac: Uint8Array): Errno {
 
 /** SIOCSIFDESCR. ENAMETOOLONG above `net.ifdescr_maxlen`; null or '' removes. */
 export function ifSetDescription(ifp: Ifnet, text: string | null): Errno {
-  if (text !== null && text.length > IFDESCR_BYTES_MAX) return ENAMETOOLONG;
+  if (text !== null && utf8Encode(text).length >= IFDESCR_BYTES_MAX) return ENAMETOOLONG;
   ifp.description = text === null || text === '' ? null : text;
   return 0;
 }
 
-/** SIOCSIFNAME. EINVAL for an empty or too long name, EEXIST when taken; the own name is a success without effect. */
+/** SIOCSIFNAME. EINVAL for an empty name or one with spaces, ENAMETOOLONG, EEXIST when taken; the own name is a success without effect. */
 export function ifRename(ifp: Ifnet, name: string): Errno {
   const net = ifp.net;
   if (net === null) return ENODEV;
-  if (name === '' || name.length >= IFNAMSIZ || /[\s/]/.test(name)) return EINVAL;
+  if (utf8Encode(name).length >= IFNAMSIZ) return ENAMETOOLONG;
+  if (name === '' || /[\s/]/.test(name)) return EINVAL;
   if (name === ifp.xname) return 0;
   if (net.ifunit(name) !== null) return EEXIST;
   ifp.flags |= IFF_RENAMING;
@@ -238,13 +254,8 @@ export function ifLinkStateChange(ifp: Ifnet, state: number): void {
   ifp.linkState = state;
   const net = ifp.net;
   if (net === null) return;
-  net.linkEvent.invoke(ifp);
   net.rtsock?.ifinfo(ifp);
-}
-
-/** A down link or a down interface carries nothing. */
-export function ifCanSend(ifp: Ifnet): boolean {
-  return ifp.isRunning && ifp.linkState !== LINK_STATE_DOWN;
+  net.linkEvent.invoke(ifp);
 }
 
 /** Joins a link-layer multicast group, counted. */

@@ -8,7 +8,7 @@
  * Whoever sits between an interface and the protocols (bridge, vlan trunk) hangs itself on the hook fields declared here.
  *
  * An Ifnet is in exactly one vnet (`net`) from attach to detach. `homeNet` is where it goes back to when a jail ends.
- * `index` is unique in the Kernel and never reused by a younger interface while `gen` is the same.
+ * `index` is unique in the Kernel among the interfaces attached, and kept across moves.
  * Invariants: `drvRunning` is the driver's, IFF_UP the administrator's. `addrs` holds addresses of upper layers only.
  */
 import type { Errno } from '../base/errno.js';
@@ -104,6 +104,8 @@ export interface IfDriver {
   media?(ifp: Ifnet): IfMedia | null;
   /** The interface is about to change vnet as the same object: forget what belongs to the old one. */
   reassign?(ifp: Ifnet, to: Net): void;
+  /** Its vnet is being taken down and the interface, which no cloner made, with it: give back what is queued and armed. */
+  vnetGone?(ifp: Ifnet): void;
 }
 
 /** What a bridge (or another aggregate that takes whole frames) hangs on its members. */
@@ -158,6 +160,8 @@ export class Ifnet {
   /** Driver name and unit it was created with; `xname` is what it is called now. */
   readonly dname: string;
   readonly dunit: number;
+  /** The name it was made with. */
+  readonly birthName: string;
   xname: string;
   type: number;
   flags: number;
@@ -205,6 +209,7 @@ export class Ifnet {
     this.driver = driver;
     this.dname = dname;
     this.dunit = dunit;
+    this.birthName = xname;
     this.xname = xname;
     this.type = type;
     this.flags = flags;

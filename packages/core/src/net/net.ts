@@ -51,6 +51,9 @@ export class NetShared {
   /** Interfaces with a device node (tap, tun), by the name they were created under; units of such are unique in the Kernel. */
   readonly devices = new Map<string, Ifnet>();
   private readonly table: (Ifnet | null)[] = [null];
+  /** No index below this one is free. */
+  private lowestFree = 1;
+  private attachedCount = 0;
   private macCounter = 0;
 
   constructor(hostId: string) {
@@ -63,34 +66,42 @@ export class NetShared {
 
   /** Lowest free index >= 1. */
   allocIndex(ifp: Ifnet): number {
-    let i = 1;
+    let i = this.lowestFree;
     while (this.table[i] !== undefined && this.table[i] !== null) i++;
     this.table[i] = ifp;
+    this.lowestFree = i + 1;
+    this.attachedCount++;
     return i;
   }
 
   freeIndex(index: number): void {
+    if (this.byIndex(index) === null) return;
     this.table[index] = null;
+    this.lowestFree = Math.min(this.lowestFree, index);
+    this.attachedCount--;
   }
 
   /** Interfaces attached anywhere in the Kernel. */
   get attached(): number {
-    return this.table.reduce((n, ifp) => (ifp === null ? n : n + 1), 0);
-  }
-
-  /** A number no earlier caller got, for deriving unique MAC addresses. */
-  nextMacNumber(): number {
-    return this.macCounter++;
+    return this.attachedCount;
   }
 
   /**
-   * A locally administered MAC address unique in this Kernel and unlikely elsewhere: `first`, 32 bits of a hash over host,
-   * `salt` and a running number, `last`. As epair(4) and bridge(4) derive theirs.
+   * A locally administered MAC address that no other call on this Kernel gives and that is unlikely elsewhere: `first`, 32 bits that
+   * depend on the host and a running number, `last`. epair(4) and bridge(4) make theirs alike.
    */
-  generateMac(first: number, last: number, salt: string, number = this.nextMacNumber()): Uint8Array {
-    const h = fnv1a(`${this.hostId}/${salt}/${number}`);
+  generateMac(first: number, last: number): Uint8Array {
+    const h = mix32(fnv1a(this.hostId) + this.macCounter++);
     return Uint8Array.of(first, h >>> 24, (h >>> 16) & 255, (h >>> 8) & 255, h & 255, last);
   }
+}
+
+/** A permutation of the 32-bit numbers (MurmurHash3's finalizer): different numbers stay different. */
+function mix32(x: number): number {
+  let h = x | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
 }
 
 export class Net {

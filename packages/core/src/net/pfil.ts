@@ -5,6 +5,8 @@
  * A head belongs to one place (ethernet input/output, IPv4 input/output/forward …) of one vnet. Hooks run in the order they
  * were linked for input and in the reverse order for output, so that a filter pair nests. An empty head costs one branch.
  */
+import type { Errno } from '../base/errno.js';
+import { EEXIST, ENOENT } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from './ifnet.js';
 
@@ -38,14 +40,20 @@ export class PfilHead {
     return this.hooks.length > 0;
   }
 
-  link(hook: PfilHook): void {
+  /** EEXIST when it is linked already. */
+  link(hook: PfilHook): Errno {
+    if (this.hooks.includes(hook)) return EEXIST;
     this.hooks = [...this.hooks, hook];
     this.reversed = [...this.hooks].reverse();
+    return 0;
   }
 
-  unlink(hook: PfilHook): void {
+  /** ENOENT when it is not linked. */
+  unlink(hook: PfilHook): Errno {
+    if (!this.hooks.includes(hook)) return ENOENT;
     this.hooks = this.hooks.filter((h) => h !== hook);
     this.reversed = [...this.hooks].reverse();
+    return 0;
   }
 
   /** Runs the hooks until one does not pass the packet. */

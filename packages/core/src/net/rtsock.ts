@@ -50,7 +50,9 @@ export const RTSOCK_QUEUE_MAX = 1_024;
 export class RtListener {
   readonly queue: RtMessage[] = [];
   drops = 0;
-  /** Called when the queue becomes non-empty. */
+  /** The vnet is gone: nothing more will come. */
+  ended = false;
+  /** Called when the queue becomes non-empty, and at the end. May be called on the packet path. */
   onReadable: (() => void) | null = null;
   private readonly owner: Rtsock;
 
@@ -83,9 +85,14 @@ export class Rtsock {
     return l;
   }
 
-  /** Ends every listener: the vnet goes. */
+  /** Ends every listener and tells it: the vnet goes. */
   destroy(): void {
+    const all = [...this.listeners];
     this.listeners.clear();
+    for (const l of all) {
+      l.ended = true;
+      l.onReadable?.();
+    }
   }
 
   get listening(): boolean {

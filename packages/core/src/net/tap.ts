@@ -144,7 +144,7 @@ function cloner(kind: 'tap' | 'vmnet'): IfClonerSpec {
     create(net: Net, _cloner: IfCloner, xname: string, unit: number): CloneResult {
       const sc = new TapSoftc(net, kind, xname, unit);
       net.shared.devices.set(xname, sc.ifp);
-      etherIfattach(sc.ifp, net, net.shared.generateMac(0x02, 0x00, `${kind}/${net.kern.name}`));
+      etherIfattach(sc.ifp, net, net.shared.generateMac(0x02, 0x00));
       return { error: 0, ifp: sc.ifp };
     },
     destroy(ifp: Ifnet, c: IfCloner): Errno {

@@ -74,7 +74,7 @@ export class SimLinkEnd implements IfDriver {
     this.rng = rng;
     this.ifp = new Ifnet(this, 'sim', unit, xname, IFT_ETHER, IFF_SIMPLEX | IFF_RUNNING, options.mtu);
     this.callout = new Callout(net.kern, () => this.deliverDue());
-    etherIfattach(this.ifp, net, net.shared.generateMac(0x02, unit & 0xff, 'sim'));
+    etherIfattach(this.ifp, net, net.shared.generateMac(0x02, unit & 0xff));
     ifLinkStateChange(this.ifp, LINK_STATE_UP);
   }
 

@@ -91,7 +91,7 @@ async function record(p: Proc, listener: BpfListener, count: number): Promise<vo
       if (++written >= count) return;
     }
     await p.flush();
-    if (listener.queue.length > 0) continue;
+    if (listener.waiting > 0) continue;
     if (listener.detached) return;
     await p.sleepUs(Infinity);
   }

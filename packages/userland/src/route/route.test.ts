@@ -351,6 +351,9 @@ locks:  inits:
 sockaddrs: <DST,GATEWAY,NETMASK>
  198.51.100.0 link#4 255.255.255.0
 
+got message of size 168 on Tue Nov 14 22:13:21 2023
+RTM_IFINFO: iface status change: len 168, if# 6, link: unknown, flags:<BROADCAST,SIMPLEX,MULTICAST>
+
 got message of size 24 on Tue Nov 14 22:13:21 2023
 RTM_IFANNOUNCE: interface arrival/departure: len 24, if# 6, what: departure
 `);

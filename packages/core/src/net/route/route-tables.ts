@@ -88,7 +88,7 @@ export class RouteTables implements RouteState {
   constructor(net: Net) {
     this.net = net;
     this.flowSalt = net.kern.engine.rng.split(`flow ${net.kern.id}`).u32();
-    this.expiry = new Callout(net.kern, () => void net.kern.engine.defer(() => this.expire()));
+    this.expiry = new Callout(net.kern, () => void net.kern.defer(() => this.expire()));
     this.unregister = net.mtuEvent.register((ifp) => this.store.republish(ifp));
     net.kern.sysctl.attach(NET_SYSCTL, this);
     net.kern.sysctl.attach(NET_ROUTE_SYSCTL, this);
@@ -205,7 +205,7 @@ export class RouteTables implements RouteState {
    * from a packet path; the work is done in thread context, and announced with RTM_REDIRECT. False when refused at once.
    */
   redirect(fib: number, dst: number, gateway: number, ifp: Ifnet, lifetimeUs: Micros): boolean {
-    return this.net.kern.engine.defer(() => {
+    return this.net.kern.defer(() => {
       const ifa = ifp.net === this.net ? ifaofIfpforaddr(ifp, gateway) : null;
       if (this.destroyed || ifa === null || this.find(fib, AF_INET, dst, 32) !== null) return;
       const expireUs = this.net.kern.engine.now + lifetimeUs;
