@@ -12,7 +12,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import type { ErrorObject, ValidateFunction } from 'ajv';
-import { LineCounter, isMap, isNode, isPair, isScalar, parseDocument } from 'yaml';
+import { LineCounter, isMap, isNode, isPair, isScalar, parseDocument, visit } from 'yaml';
 import type { Document } from 'yaml';
 import { checkLab } from './lab-check.js';
 import type { Lab, LabPath } from './lab-model.js';
@@ -60,6 +60,7 @@ export function readLab(file: string, text: string): LabFile {
   const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const locate = (path: LabPath): { line: number; column: number } => position(lines, offsetOf(doc, path));
   const problems: LabProblem[] = [...doc.errors, ...doc.warnings].map((e) => ({ ...position(lines, e.pos[0]), message: firstLine(e.message), remedy: 'correct the YAML' }));
+  if (problems.length === 0) problems.push(...aliasProblems(doc, lines));
   const value: unknown = problems.length === 0 ? doc.toJS() : null;
   const validate = validator();
   if (problems.length === 0 && !validate(value)) problems.push(...schemaProblems(doc, lines, validate.errors ?? []));
@@ -68,6 +69,26 @@ export function readLab(file: string, text: string): LabFile {
   }
   problems.sort((a, b) => a.line - b.line || a.column - b.column);
   return { file, lab: problems.length === 0 ? (value as Lab) : null, problems, locate };
+}
+
+/** Aliases without an anchor before them, or inside their own: the library parses them, and throws when the values are asked for. */
+function aliasProblems(doc: Document, lines: LineCounter): LabProblem[] {
+  const problems: LabProblem[] = [];
+  visit(doc, {
+    Alias(_, alias, path) {
+      const node = alias.resolve(doc);
+      if (node !== undefined && !path.includes(node)) return;
+      const message = node === undefined ? `there is no anchor "&${alias.source}" before this alias` : `alias "*${alias.source}" stands for a part of the file that it is in`;
+      problems.push({ ...position(lines, alias.range?.[0] ?? 0), message, remedy: 'correct the YAML' });
+    },
+  });
+  if (problems.length > 0) return problems;
+  try {
+    doc.toJS();
+  } catch (error) {
+    problems.push({ line: 1, column: 1, message: firstLine((error as Error).message), remedy: 'write the parts out' });
+  }
+  return problems;
 }
 
 function firstLine(text: string): string {

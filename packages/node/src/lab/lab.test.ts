@@ -12,6 +12,9 @@ const problems = (text: string): string[] => readLab('lab.yaml', text).problems.
 test.each<[string, string, string[]]>([
   ['YAML that does not parse', 'name: x\nvnets: [a\n', ['lab.yaml:3:1: Flow sequence in block collection must be sufficiently indented and end with a ] (correct the YAML)']],
   ['a key twice', 'name: x\nname: y\nvnets: {}\n', ['lab.yaml:2:1: Map keys must be unique (correct the YAML)']],
+  ['an alias without anchor', 'name: *a\nvnets: {}\n', ['lab.yaml:1:7: there is no anchor "&a" before this alias (correct the YAML)']],
+  ['an alias inside its own anchor', 'name: x\nvnets: &v {a: *v}\n', ['lab.yaml:2:15: alias "*v" stands for a part of the file that it is in (correct the YAML)']],
+  ['aliases that multiply', `name: x\na: &a [x, x, x, x, x, x, x, x, x, x]\n${['b', 'c', 'd'].map((k, i) => `${k}: &${k} [${Array(10).fill(`*${'abc'[i]}`).join(', ')}]\n`).join('')}vnets: {}\n`, ['lab.yaml:1:1: Excessive alias count indicates a resource exhaustion attack (write the parts out)']],
   ['nothing at all', '', ['lab.yaml:1:1: nothing is not a map of keys and values (give the lab a map of keys and values)']],
   ['no vnets', 'name: x\n', ['lab.yaml:1:1: the lab has no "vnets" (add "vnets:")']],
   ['an unknown key with a near one', 'name: x\nvnets:\n  a:\n    forwardng: true\n', ['lab.yaml:4:5: unknown key "forwardng" in a vnet (did you mean "forwarding"?)']],
