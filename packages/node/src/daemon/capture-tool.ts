@@ -43,10 +43,10 @@ async function capture(p: Proc): Promise<number> {
   p.out(pcapngSection({ os: 'FreeBSD dialect', application: `Netloom ${version}` }));
   p.out(pcapngInterface({ linktype: ifp.bpf?.dlt ?? DLT_EN10MB, snaplen: options.snaplen, name: options.ifname, ...(ifp.lladdr.length === 6 ? { mac: ifp.lladdr } : {}) }));
   const startUs = p.wallUs();
-  await record(p, listener, options.count);
+  const written = await record(p, listener, options.count);
   p.out(pcapngStats({ interfaceId: 0, timeUs: p.wallUs(), startUs, endUs: p.wallUs(), received: listener.received, dropped: listener.dropped }));
   await p.flush();
-  p.err(`${listener.captured} packets captured, ${listener.dropped} dropped\n`);
+  p.err(`${written} packets captured, ${listener.dropped} dropped\n`);
   return 0;
 }
 
@@ -73,8 +73,8 @@ function parse(args: readonly string[]): CaptureOptions | string {
   return options.ifname === '' ? 'which interface? Usage: netloom capture VNET INTERFACE [FILTER]' : options;
 }
 
-/** Writes packets until a signal, the count, or the interface's end. */
-async function record(p: Proc, listener: BpfListener, count: number): Promise<void> {
+/** Writes packets until a signal, the count, or the interface's end; how many. */
+async function record(p: Proc, listener: BpfListener, count: number): Promise<number> {
   let asked = false;
   p.onSignal((signal) => {
     if (signal !== 'INT' && signal !== 'TERM') return false;
@@ -88,11 +88,12 @@ async function record(p: Proc, listener: BpfListener, count: number): Promise<vo
     for (let packet = listener.read(); packet !== null; packet = listener.read()) {
       const timeUs = p.wallUs() - (p.now() - packet.time);
       p.out(pcapngPacket({ interfaceId: 0, timeUs, bytes: packet.bytes, wireLen: packet.wireLen, direction: packet.direction === BPF_D_IN ? 'in' : 'out' }));
-      if (++written >= count) return;
+      if (++written >= count) return written;
     }
     await p.flush();
     if (listener.waiting > 0) continue;
-    if (listener.detached) return;
+    if (listener.detached) return written;
     await p.sleepUs(Infinity);
   }
+  return written;
 }

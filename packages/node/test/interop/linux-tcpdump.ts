@@ -2,12 +2,16 @@
  * linux-tcpdump.ts — the real tcpdump in a network namespace, for tests: what Linux sees of a vnet's frames.
  * Read first: tcpdump(8).
  */
+import { existsSync, readFileSync } from 'node:fs';
+import { captureDecoder } from '@netloom/core/wire';
 import type { RunResult } from './netns.js';
 import { Netns } from './netns.js';
 import { listen } from './test-daemon.js';
 import type { Running } from './test-daemon.js';
 
 export interface Tcpdump extends Running {
+  /** Resolves when the capture file `path` that it writes (-w) ends with a frame of `length` bytes: ended before, it forgets what it has not read. */
+  wrote(path: string, length: number): Promise<void>;
   /** Ends it as Ctrl-C does; what it wrote. */
   stop(): Promise<RunResult>;
 }
@@ -19,9 +23,22 @@ export async function startTcpdump(ns: Netns, device: string, ...args: string[])
   await Netns.until('tcpdump listens', () => running.heard.stderr.includes('listening on'));
   return {
     ...running,
+    wrote: (path, length) => Netns.until(`a frame of ${length} bytes is captured`, () => lastLength(path) === length),
     stop: () => {
       running.child.kill('SIGINT');
       return running.ended;
     },
   };
+}
+
+/** Length of the last whole frame in a capture file; 0 where there is none. */
+function lastLength(path: string): number {
+  const bytes = existsSync(path) ? readFileSync(path) : new Uint8Array(0);
+  const decoder = captureDecoder(bytes);
+  decoder?.push(bytes);
+  let length = 0;
+  for (let item = decoder?.next() ?? null; item !== null && item.kind !== 'fault'; item = decoder!.next()) {
+    if (item.kind === 'packet') length = item.wireLen;
+  }
+  return length;
 }

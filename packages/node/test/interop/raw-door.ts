@@ -12,10 +12,13 @@ import { adoptQuietly } from './test-daemon.js';
 export class RawDoor {
   /** What came, oldest first. */
   readonly frames: Uint8Array[] = [];
+  /** Its own device in the namespace. */
+  readonly device: string;
   private readonly port: TapPort;
 
   constructor(port: TapPort) {
     this.port = port;
+    this.device = port.name;
     port.onFrames((batch) => {
       while (batch.next()) this.frames.push(batch.bytes.slice(batch.off, batch.off + batch.len));
     });
