@@ -1,12 +1,19 @@
 /**
  * tcpdump-options.ts — tcpdump's command line.
  * Read first: tcpdump(1).
+ *
+ * Letters that only change how a name or a rare protocol is printed are taken and have no effect (everything is numeric here); letters that ask for
+ * what is not built in are refused by name.
  */
 import type { DissectOptions, HexStyle, TimestampStyle } from '@netloom/core/wire';
-import { BPF_D_IN, BPF_D_INOUT, BPF_D_OUT } from '@netloom/core';
+import { BPF_D_IN, BPF_D_INOUT, BPF_D_OUT, DLT_EN10MB, DLT_NULL, DLT_RAW } from '@netloom/core';
+import { errx, usage } from '../err.js';
 import { getopt } from '../getopt.js';
+import type { Proc } from '../proc.js';
 
-const OPTSTRING = '#AB:c:dDeF:hi:KlLnNOpqQ:r:s:StUvw:xXy:';
+const OPTSTRING = '#aAbB:c:C:dDeE:fF:G:hHi:Ij:JKlLm:M:nNOpqQ:r:s:StT:uUvV:w:W:xXy:z:Z:';
+export const SNAPLEN_MAX = 262_144;
+const INT_MAX = 2_147_483_647;
 
 export interface TcpdumpOptions {
   interfaceName: string | null;
@@ -22,81 +29,133 @@ export interface TcpdumpOptions {
   direction: number;
   readFile: string | null;
   writeFile: string | null;
+  /** --print: also while writing. */
+  print: boolean;
   snaplen: number;
+  /** Bytes of the capture's buffer, null for the kernel's choice. */
+  bufferBytes: number | null;
+  /** -y: DLT_*; null for the interface's own. */
+  linktype: number | null;
   timestamps: TimestampStyle;
-  unbuffered: boolean;
+  /** --count: of a file, only how many. */
   onlyCount: boolean;
+  /** --json: of -D. */
+  json: boolean;
   dissect: DissectOptions & { verbose: number };
   expression: string;
 }
 
-export type ParsedTcpdump = { readonly options: TcpdumpOptions } | { readonly error: string };
+/** Names of link types, as -y takes and -L shows them. */
+export const LINK_TYPES: ReadonlyMap<number, readonly [name: string, description: string]> = new Map([
+  [DLT_EN10MB, ['EN10MB', 'Ethernet']],
+  [DLT_NULL, ['NULL', 'BSD loopback']],
+  [DLT_RAW, ['RAW', 'Raw IP']],
+]);
 
 const STYLES: readonly TimestampStyle[] = ['time', 'none', 'epoch', 'delta', 'date', 'elapsed'];
-const SNAPLEN_MAX = 262_144;
+
 const LONG: Readonly<Record<string, string>> = {
-  '--interface': '-i', '--list-interfaces': '-D', '--number': '-#', '--direction': '-Q', '--snapshot-length': '-s', '--absolute-tcp-sequence-numbers': '-S',
-  '--dont-verify-checksums': '-K', '--no-optimize': '-O', '--no-promiscuous-mode': '-p', '--packet-buffered': '-U', '--list-data-link-types': '-L', '--linktype': '-y', '--help': '-h',
+  '--buffer-size': '-B', '--list-interfaces': '-D', '--help': '-h', '--interface': '-i', '--monitor-mode': '-I', '--time-stamp-type': '-j',
+  '--list-time-stamp-types': '-J', '--dont-verify-checksums': '-K', '--list-data-link-types': '-L', '--no-optimize': '-O', '--no-promiscuous-mode': '-p',
+  '--direction': '-Q', '--snapshot-length': '-s', '--absolute-tcp-sequence-numbers': '-S', '--packet-buffered': '-U', '--linktype': '-y',
+  '--relinquish-privileges': '-Z', '--number': '-#',
+};
+/** Long options without a letter. */
+const BARE = ['--count', '--print', '--version', '--micro', '--immediate-mode', '--json'] as const;
+
+const REFUSED: Readonly<Record<string, string>> = {
+  C: 'savefiles are not rotated here', G: 'savefiles are not rotated here', W: 'savefiles are not rotated here', z: 'savefiles are not rotated here',
+  E: 'ESP is not decrypted here', I: "that device doesn't support monitor mode", j: 'there is one clock here', J: 'there is one clock here',
+  M: 'TCP-MD5 signatures are not checked here', T: 'protocols are known by their ports only', V: 'lists of files are not read here',
 };
 
-/** Long names become letters; `--count` has none. */
-function shorten(argv: readonly string[]): { readonly words: string[]; readonly count: boolean } {
+interface Words {
+  readonly words: string[];
+  readonly bare: ReadonlySet<string>;
+}
+
+/** Long names become letters. */
+function shorten(p: Proc): Words {
   const words: string[] = [];
-  let count = false;
-  for (const w of argv) {
+  const bare = new Set<string>();
+  for (const [i, w] of p.argv.slice(1).entries()) {
+    if (w === '--') return { words: [...words, ...p.argv.slice(i + 1)], bare };
     const [name = '', value] = w.startsWith('--') ? w.split('=', 2) : [w];
-    if (name === '--count') count = true;
-    else if (LONG[name] !== undefined) words.push(LONG[name], ...(value === undefined ? [] : [value]));
+    if (BARE.some((b) => b === name)) bare.add(name);
+    else if (name.startsWith('--') && LONG[name] === undefined) refuse(p, `unrecognized option \`${w}'`);
+    else if (name.startsWith('--')) words.push(LONG[name] ?? '', ...(value === undefined ? [] : [value]));
     else words.push(w);
   }
-  return { words, count };
+  return { words, bare };
 }
 
-export function parseTcpdump(argv: readonly string[]): ParsedTcpdump {
-  const { words, count } = shorten(argv.slice(1));
+function refuse(p: Proc, complaint: string): never {
+  return usage(p, 1, `tcpdump: ${complaint}\n${TCPDUMP_USAGE}`);
+}
+
+/** Leaves with tcpdump's complaint when the words are wrong. */
+export function parseTcpdump(p: Proc): TcpdumpOptions {
+  const { words, bare } = shorten(p);
   const parsed = getopt(OPTSTRING, words);
-  if (parsed.error !== null) return { error: parsed.error };
-  const letters = parsed.options.map(([l]) => l);
-  const times = (letter: string): number => letters.filter((l) => l === letter).length;
+  const times = (letter: string): number => parsed.options.filter(([l]) => l === letter).length;
+  const has = (letter: string): boolean => times(letter) > 0;
   const value = (letter: string): string | null => parsed.options.findLast(([l]) => l === letter)?.[1] ?? null;
-  const style = STYLES[times('t')];
-  if (style === undefined) return { error: 'only -t, -tt, -ttt, -tttt, and -ttttt are supported' };
-  const number = (letter: string, min: number, max: number, what: string): number | string => {
-    const text = value(letter);
-    if (text === null) return 0;
-    const n = /^[0-9]+$/.test(text) ? Number(text) : -1;
-    return n < min || n > max ? `invalid ${what} ${text}` : n;
-  };
-  const c = number('c', 1, 2_147_483_647, 'packet count');
-  const s = number('s', 0, SNAPLEN_MAX, 'snaplen');
-  if (typeof c === 'string') return { error: c };
-  if (typeof s === 'string') return { error: `${s} (must be >= 0 and <= ${SNAPLEN_MAX})` };
-  const direction = DIRECTIONS[value('Q') ?? 'inout'];
-  if (direction === undefined) return { error: `unknown capture direction '${value('Q') ?? ''}'` };
+  for (const [letter] of parsed.options) if (REFUSED[letter] !== undefined) errx(p, 1, `-${letter}: ${REFUSED[letter]}`);
+  if (parsed.error !== null) refuse(p, parsed.error);
+  if (bare.has('--version') || has('h')) {
+    p.out(`tcpdump version 4.99 (netloom)\n${has('h') ? TCPDUMP_USAGE : ''}`);
+    usage(p, 0, '');
+  }
   return {
-    options: {
-      interfaceName: value('i'), count: c, dump: times('d'), listInterfaces: times('D') > 0, listLinkTypes: times('L') > 0, filterFile: value('F'),
-      number: times('#') > 0, promiscuous: times('p') === 0, direction, readFile: value('r'), writeFile: value('w'), snaplen: s === 0 ? SNAPLEN_MAX : s,
-      timestamps: style, unbuffered: times('U') > 0 || times('l') > 0, onlyCount: count,
-      dissect: {
-        verbose: Math.min(times('v'), 3), ether: times('e') > 0, quiet: times('q') > 0, absoluteSeq: times('S') > 0, noCksum: times('K') > 0,
-        hex: hexStyle(times('x'), times('X'), times('A')),
-      },
-      expression: parsed.rest.join(' '),
+    interfaceName: value('i'), count: atLeastOne(p, value('c'), 'packet count') ?? 0, dump: times('d'), listInterfaces: has('D'), listLinkTypes: has('L'),
+    filterFile: value('F'), number: has('#'), promiscuous: !has('p'), direction: directionOf(p, value('Q')), readFile: value('r'), writeFile: value('w'),
+    print: bare.has('--print'), snaplen: snaplenOf(p, value('s')), bufferBytes: bufferOf(p, value('B')), linktype: linktypeOf(p, value('y')),
+    timestamps: STYLES[times('t')] ?? errx(p, 1, 'only -t, -tt, -ttt, -tttt and -ttttt are supported'), onlyCount: bare.has('--count'),
+    json: bare.has('--json'),
+    dissect: {
+      verbose: Math.min(times('v'), 3), ether: has('e'), quiet: has('q'), absoluteSeq: has('S'), noCksum: has('K'), hex: hexStyle(times('x'), times('X'), times('A')),
     },
+    expression: parsed.rest.join(' '),
   };
 }
 
-const DIRECTIONS: Readonly<Record<string, number>> = { in: BPF_D_IN, out: BPF_D_OUT, inout: BPF_D_INOUT };
+function atLeastOne(p: Proc, text: string | null, what: string): number | null {
+  if (text === null) return null;
+  const n = Number(/^\s*\+?[0-9]+/.exec(text)?.[0] ?? 0);
+  return n >= 1 && n <= INT_MAX ? n : errx(p, 1, `invalid ${what} ${text}`);
+}
 
+function bufferOf(p: Proc, text: string | null): number | null {
+  const kilobytes = atLeastOne(p, text, 'packet buffer size');
+  return kilobytes === null ? null : kilobytes * 1_024;
+}
+
+function snaplenOf(p: Proc, text: string | null): number {
+  const n = text === null ? 0 : /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : -1;
+  if (n < 0 || n > SNAPLEN_MAX) errx(p, 1, `invalid snaplen ${text ?? ''} (must be >= 0 and <= ${SNAPLEN_MAX})`);
+  return n === 0 ? SNAPLEN_MAX : n;
+}
+
+function directionOf(p: Proc, text: string | null): number {
+  const directions: Readonly<Record<string, number>> = { in: BPF_D_IN, out: BPF_D_OUT, inout: BPF_D_INOUT };
+  return directions[(text ?? 'inout').toLowerCase()] ?? errx(p, 1, `unknown capture direction \`${text ?? ''}'`);
+}
+
+function linktypeOf(p: Proc, text: string | null): number | null {
+  if (text === null) return null;
+  for (const [dlt, [name]] of LINK_TYPES) if (name === text.toUpperCase().replace(/^DLT_/, '')) return dlt;
+  return errx(p, 1, `invalid data link type ${text}`);
+}
+
+/** -X comes before -x, and that before -A; twice shows the link-level header too. */
 function hexStyle(x: number, X: number, A: number): HexStyle {
-  if (A > 0) return A > 1 ? 'AA' : 'A';
   if (X > 0) return X > 1 ? 'XX' : 'X';
   if (x > 0) return x > 1 ? 'xx' : 'x';
-  return '';
+  return A > 1 ? 'AA' : A > 0 ? 'A' : '';
 }
 
-export const TCPDUMP_USAGE = `Usage: tcpdump [-AdDeKlLnNOpqStUvxX#] [ -c count ] [--count] [ -F file ]
-		[ -i interface ] [ -Q in|out|inout ] [ -r file ] [ -s snaplen ]
+export const TCPDUMP_USAGE = `Usage: tcpdump [-AdDehKlLnNOpqStUvxX#] [ -B size ] [ -c count ] [--count]
+		[ -F file ] [ -i interface ] [ --number ] [ --print ]
+		[ -Q in|out|inout ] [ -r file ] [ -s snaplen ] [ --version ]
 		[ -w file ] [ -y datalinktype ] [ expression ]
 `;
