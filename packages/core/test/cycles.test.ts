@@ -14,7 +14,8 @@ import { ICMP_ECHO, icmp4Emit } from '../src/wire/icmp4.js';
 import { IPPROTO_ICMP } from '../src/wire/ipproto.js';
 
 const CYCLES = Number(process.env['NETLOOM_CYCLES'] ?? 2_000);
-const WARM = 500;
+/** Cycles until the compiler has settled and pools, tables and code have their size. */
+const WARM = 2_500;
 /** What a collection may leave over, whatever the number of cycles. */
 const HEAP_SLACK_BYTES = 2 << 20;
 const SEED = 20;
