@@ -40,19 +40,19 @@ const AT_THE_BOUND = {
   'net.inet.arp.maxqueuelen': 'another name of `net.link.ether.inet.maxhold`',
   'net.inet.icmp.icmplim': 'the answer is not sent; icmp `limited`',
   'net.inet.ip.intr_queue_maxlen': 'the packet is dropped: `net.inet.ip.intr_queue_drops`',
-  'net.inet.ip.maxfragbucketsize': 'the bucket’s oldest datagram is given up: ip `fragdropped`',
+  'net.inet.ip.maxfragbucketsize': 'the bucket\'s oldest datagram is given up: ip `fragdropped`',
   'net.inet.ip.maxfragpackets': 'the oldest datagram is given up: ip `fragdropped`',
   'net.inet.ip.maxfrags': 'the fragment is dropped: ip `fragdropped`',
   'net.inet.ip.maxfragsperpacket': 'the datagram is given up: ip `fragdropped`',
   'net.inet.raw.maxdgram': '`send` answers EMSGSIZE',
-  'net.inet.raw.recvspace': 'the packet is dropped: the socket’s `drops`',
+  'net.inet.raw.recvspace': 'the packet is dropped: the socket\'s `drops`',
   'net.inet.udp.maxdgram': '`send` answers EMSGSIZE',
   'net.inet.udp.recvspace': 'the datagram is dropped: udp `fullsock`',
   'net.link.ether.inet.max_log_per_second': 'the line is not logged',
   'net.link.ether.inet.maxentries': 'the oldest unresolved or stale neighbour gives way; if there is none, arp `tablefull`',
-  'net.link.ether.inet.maxheld': 'the neighbour’s oldest packet, or the new one, is dropped: arp `dropped`',
+  'net.link.ether.inet.maxheld': 'the neighbour\'s oldest packet, or the new one, is dropped: arp `dropped`',
   'net.link.ether.inet.maxhold': 'the oldest packet is dropped: arp `dropped`',
-  'net.link.gif.max_nesting': 'the packet is dropped: the interface’s `oerrors`',
+  'net.link.gif.max_nesting': 'the packet is dropped: the interface\'s `oerrors`',
 };
 
 /**
@@ -60,15 +60,15 @@ const AT_THE_BOUND = {
  * @type {readonly { file: string, name: string, unit: string, what: string, full: string }[]}
  */
 const FIXED = [
-  { file: 'net/epair.ts', name: 'EPAIR_QUEUE_MAX', unit: 'packets', what: 'waiting at an end of an epair', full: 'dropped: the sending end’s `oqdrops`' },
+  { file: 'net/epair.ts', name: 'EPAIR_QUEUE_MAX', unit: 'packets', what: 'waiting at an end of an epair', full: 'dropped: the sending end\'s `oqdrops`' },
   { file: 'net/lo.ts', name: 'LO_QUEUE_MAX', unit: 'packets', what: 'waiting in a loopback interface', full: 'dropped: `oqdrops`' },
   { file: 'net/gif.ts', name: 'GIF_QUEUE_MAX', unit: 'packets', what: 'waiting behind a tunnel', full: 'dropped: `iqdrops`' },
   { file: 'net/host-port.ts', name: 'HOST_QUEUE_MAX', unit: 'packets', what: 'waiting for the program that has a tap or tun open', full: 'dropped: `oqdrops`' },
   { file: 'net/ether.ts', name: 'HOPS_MAX', unit: 'links', what: 'virtual links a frame crosses between two routers', full: 'dropped: `oerrors`' },
   { file: 'net/bridge-forward.ts', name: 'BRIDGE_RTABLE_MAX', unit: 'addresses', what: 'a bridge learns, until `ifconfig maxaddr` says otherwise', full: 'not learned; the frame goes on' },
-  { file: 'net/bpf.ts', name: 'BPF_BUFFER_BYTES', unit: 'bytes', what: 'a capture may have waiting, unless it asks for another size', full: 'not captured: the listener’s `dropped`' },
+  { file: 'net/bpf.ts', name: 'BPF_BUFFER_BYTES', unit: 'bytes', what: 'a capture may have waiting, unless it asks for another size', full: 'not captured: the listener\'s `dropped`' },
   { file: 'net/bpf-filter.ts', name: 'BPF_MAXINSNS', unit: 'instructions', what: 'of a capture filter', full: 'EINVAL' },
-  { file: 'net/rtsock.ts', name: 'RTSOCK_QUEUE_MAX', unit: 'messages', what: 'waiting for a reader of routing messages', full: 'the message is dropped: the listener’s `drops`' },
+  { file: 'net/rtsock.ts', name: 'RTSOCK_QUEUE_MAX', unit: 'messages', what: 'waiting for a reader of routing messages', full: 'the message is dropped: the listener\'s `drops`' },
   { file: 'net/route/route-tables.ts', name: 'RT_MAXFIBS', unit: 'tables', what: 'routing tables of a vnet', full: '`net.fibs` stays at it' },
   { file: 'net/route/rtentry.ts', name: 'RIB_MAX_MPATH_WIDTH', unit: 'paths', what: 'of a multipath route', full: 'E2BIG' },
   { file: 'net/if-clone.ts', name: 'IF_MAXUNIT', unit: 'units', what: 'of one kind of interface in a vnet', full: 'ENOSPC' },
