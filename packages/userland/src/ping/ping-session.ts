@@ -11,11 +11,11 @@
  * Invariants: an answer counts once, the same sequence number again is a duplicate. The loop sleeps whenever there is nothing to read and
  * nothing due, for a microsecond at least, so that the kernel gets its turn and time passes.
  */
-import type { RecvInfo, Socket } from '@netloom/core';
+import type { Socket } from '@netloom/core';
 import { ENOBUFS } from '@netloom/core';
 import {
   ICMP4_DATA, ICMP4_MASK, ICMP4_OTIME, ICMP4_RTIME, ICMP4_TTIME, ICMP_ECHO, ICMP_ECHOREPLY, ICMP_MASKREPLY, ICMP_MASKREQ, ICMP_MINLEN, ICMP_TSTAMP,
-  ICMP_TSTAMPREPLY, IP4_HDR_LEN, IPPROTO_ICMP, icmp4Id, icmp4Seq, icmp4Type, inCksum, ip4Dst, ip4Format, ip4Hl, ip4P,
+  ICMP_TSTAMPREPLY, IP4_HDR_LEN, IPPROTO_ICMP, icmp4Id, icmp4Seq, icmp4Type, inCksum, ip4Dst, ip4Format, ip4Hl, ip4P, ip4Src, ip4Ttl,
 } from '@netloom/core/wire';
 import { warn, warnx } from '../err.js';
 import type { Proc, ProcSignal } from '../proc.js';
@@ -44,7 +44,9 @@ export class PingSession {
   private readonly so: Socket;
   private readonly ident: number;
   private readonly seen = new Uint8Array(DUP_WINDOW);
-  private readonly info: RecvInfo = { addr: 0, port: 0, dstAddr: 0, ttl: 0, ifIndex: 0, length: 0 };
+  /** Who sent the packet being looked at, in words, and its TTL. */
+  private from = '';
+  private ttl = 0;
   private readonly times = new PingTimes();
   private readonly optionsText = new IpOptionsText();
   /** ICMP header bytes in front of the payload. */
@@ -184,7 +186,6 @@ export class PingSession {
   private receiveOne(): boolean {
     const m = this.so.recvPacket();
     if (m === null) return false;
-    this.so.describe(m, this.info);
     this.packet(m.view, m.off, m.len);
     m.free();
     return true;
@@ -194,6 +195,8 @@ export class PingSession {
   private packet(v: DataView, at: number, len: number): void {
     const icmp = at + ip4Hl(v, at);
     const cc = at + len - icmp;
+    this.from = ip4Format(ip4Src(v, at));
+    this.ttl = ip4Ttl(v, at);
     const text = this.message(v, icmp, cc, len);
     if (text === '') return;
     const lines = this.o.dots === null;
@@ -206,7 +209,7 @@ export class PingSession {
   }
 
   private tooShort(what: string, bytes: number): '' {
-    if (this.o.verbose) warnx(this.p, `${what} too short (${bytes} bytes) from ${ip4Format(this.info.addr)}`);
+    if (this.o.verbose) warnx(this.p, `${what} too short (${bytes} bytes) from ${this.from}`);
     return '';
   }
 
@@ -227,7 +230,7 @@ export class PingSession {
       return '';
     }
     if (o.dots !== null) return '\b';
-    const parts = [`${cc} bytes from ${ip4Format(this.info.addr)}: icmp_seq=${seq} ttl=${this.info.ttl}`];
+    const parts = [`${cc} bytes from ${this.from}: icmp_seq=${seq} ttl=${this.ttl}`];
     if (timed) parts.push(` time=${ms.toFixed(3)} ms`);
     if (duplicate) parts.push(' (DUP!)');
     if (o.audible) parts.push(BELL);
@@ -272,7 +275,7 @@ export class PingSession {
     if (inner + ICMP_MINLEN > icmp + cc) return this.tooShort('inner packet', left);
     const ours = ip4Dst(v, quoted) === o.dst && ip4P(v, quoted) === IPPROTO_ICMP && icmp4Type(v, inner) === ICMP_ECHO && icmp4Id(v, inner) === this.ident;
     if (!o.verbose && (o.quietErrors || !ours)) return '';
-    return `${cc} bytes from ${ip4Format(this.info.addr)}: ${icmpText(v, icmp)}`;
+    return `${cc} bytes from ${this.from}: ${icmpText(v, icmp)}`;
   }
 
   private printIntro(): void {

@@ -121,6 +121,28 @@ RR: \t192.0.2.2
 `);
   });
 
+  test('-C, -z and -D are on the wire', async () => {
+    await twoJails(lab);
+    const dump = lab.start('tcpdump -tnev -i sim0 -c 1 vlan and icmp', { jail: 'b' });
+    await lab.advance(1_000);
+    await lab.ok('ping -c 1 -C 5 -z 0x20 -D 192.0.2.2', inA);
+    expect((await dump.done).stdout).toMatch(/802\.1Q \(0x8100\).*vlan 0, p 5, .*\(tos 0x20, .*flags \[DF\]/);
+  });
+
+  test('-I chooses the interface of a group, -T its TTL; neighbours answer when they are told to', async () => {
+    await twoJails(lab);
+    joinJails(lab, 'a', 'b', 'sim1', { delayUs: 500 });
+    await lab.ok('ifconfig sim1 198.51.100.1/24', inA);
+    await lab.ok('ifconfig sim1 198.51.100.2/24', { jail: 'b' });
+    await lab.ok('route add default 192.0.2.2', inA);
+    await lab.ok('sysctl net.inet.icmp.bmcastecho=1', { jail: 'b' });
+    const dump = lab.start('tcpdump -tnv -i sim1 -c 1 dst net 224.0.0.0/4', { jail: 'b' });
+    await lab.advance(10_000);
+    expect(await lab.ok('ping -c 1 -I 198.51.100.1 -T 7 224.0.0.1', inA)).toContain('64 bytes from 198.51.100.2: icmp_seq=0 ttl=64 time=');
+    expect((await dump.done).stdout).toContain('ttl 7,');
+    expect(await lab.sh('ping -c 1 -I 203.0.113.1 224.0.0.1', inA)).toMatchObject({ exit: 71, stderr: "ping: setsockopt IP_MULTICAST_IF: Can't assign requested address\n" });
+  });
+
   test('to the broadcast address: everybody else is a duplicate', async () => {
     await twoJails(lab);
     await lab.ok('sysctl net.inet.icmp.bmcastecho=1', inA);
@@ -135,7 +157,10 @@ RR: \t192.0.2.2
     const one = lab.start('ping -c 3 192.0.2.2', inA);
     const two = lab.start('ping -c 3 -s 100 192.0.2.2', inA);
     await lab.advance(5_000_000);
-    for (const ran of [await one.done, await two.done]) expect(ran.stdout).toContain('3 packets transmitted, 3 packets received, 0.0% packet loss');
+    for (const ran of [await one.done, await two.done]) {
+      expect(ran.stdout).toContain('3 packets transmitted, 3 packets received, 0.0% packet loss');
+      expect(ran.stdout.match(/bytes from 192\.0\.2\.2: /g)).toHaveLength(3);
+    }
     expect((await one.done).stdout).not.toContain('108 bytes');
     expect((await two.done).stdout).not.toContain('64 bytes');
   });
