@@ -113,8 +113,8 @@ function addRunCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
   examples(capture, 'netloom capture r1 eth0 -w r1.pcapng', "netloom capture r1 eth0 -f 'icmp or arp' | wireshark -k -i -")
     .action(async (vnet: string, ifname: string, options: SocketOption & CaptureOptions) => (await import('./run-commands.js')).capture(vnet, ifname, options, socketOf(options), io));
 
-  const attach = program.command('attach').summary('bind a tap to a device of this machine').argument('<vnet:interface>', 'the tap').argument('<device>', 'the device').addOption(socketOption()).description('Bind a tap of a vnet to a TAP device of this machine, so that its kernel is a neighbour of the vnet.');
-  examples(attach, 'netloom exec r1 ifconfig tap0 create', 'netloom attach r1:tap0 tap0').action(async (at: string, device: string, options: SocketOption) => (await import('./run-commands.js')).attach(at, device, socketOf(options), io));
+  const attach = program.command('attach').summary('bind a tap to a device of this machine').argument('<vnet:interface>', 'the tap').argument('<device>', 'the device, or file:IN.pcapng[,record=OUT.pcapng][,speed=N]').addOption(socketOption()).description('Bind a tap of a vnet to a TAP device of this machine, so that its kernel is a neighbour of the vnet; or to capture files, so that what one holds comes in and what the vnet sends is recorded.');
+  examples(attach, 'netloom exec r1 ifconfig tap0 create', 'netloom attach r1:tap0 tap0', 'netloom attach r1:tap0 file:in.pcapng,record=out.pcapng').action(async (at: string, device: string, options: SocketOption) => (await import('./run-commands.js')).attach(at, device, socketOf(options), io));
   const detach = program.command('detach').summary('undo attach').argument('<vnet:interface>', 'the tap').addOption(socketOption()).description('Let go of the device that a tap is bound to.');
   examples(detach, 'netloom detach r1:tap0').action(async (at: string, options: SocketOption) => (await import('./run-commands.js')).detach(at, socketOf(options), io));
 }

@@ -8,6 +8,7 @@ export { DaemonClient, DaemonError, DaemonUnreachable } from './daemon/http-clie
 export { probe, socketPath } from './daemon/socket-claim.js';
 export type { LabState } from './daemon/labs.js';
 export type { Attachment } from './daemon/attachments.js';
+export { absoluteFileDevice } from './daemon/file-device.js';
 export { HOST_VNET } from './lab/lab-model.js';
 export { drawSvg } from './lab/picture-svg.js';
 export { drawText } from './lab/picture-text.js';

@@ -1,31 +1,39 @@
 /**
- * attachments.ts — which taps of vnets are bound to which devices of the host.
+ * attachments.ts — which taps of vnets are bound to which devices of the host, or to capture files.
  *
  * Theory of operation. `netloom attach` and the lab file's `host:` bind a tap, wherever it is at that moment; it stays bound when it moves to
  * another vnet or is renamed, and is let go when either side goes away. The device's driver is loaded with the first binding,
- * so a daemon without taps needs no native library.
+ * so a daemon without taps needs no native library. `file:...` in the device's place names capture files: what one holds comes in, what
+ * the vnet sends is recorded in another (file-link.ts).
  *
- * Invariant: a device is bound once, a tap to one device.
+ * Invariant: a device is bound once, a tap to one device, a recording is written by one link.
  */
-import type { Ifnet, Kernel } from '@netloom/core';
+import type { FrameSink, Ifnet, Kernel } from '@netloom/core';
 import { strerror, tapOf } from '@netloom/core';
 import type { Logger } from 'pino';
 import { HOST_VNET } from '../lab/lab-model.js';
 import type { HostLoop } from '../loop.js';
-import type { TapPort } from '../tap/tap-port.js';
+import { isFileDevice, parseFileDevice } from './file-device.js';
+import type { FileProgress } from './file-link.js';
+import { FileLink, openFileLink } from './file-link.js';
 import { TapLink } from './tap-link.js';
 
 export interface Attachment {
   readonly vnet: string;
   readonly interface: string;
   readonly device: string;
+  /** How far a link to capture files is. */
+  readonly files?: FileProgress;
 }
+
+/** What a tap is bound to: a device, or files. */
+type Link = FrameSink & Pick<TapLink, 'ifp' | 'device' | 'close' | 'discard'>;
 
 export class Attachments {
   private readonly kernel: Kernel;
   private readonly loop: HostLoop;
   private readonly log: Logger;
-  private readonly links = new Set<TapLink>();
+  private readonly links = new Set<Link>();
 
   constructor(kernel: Kernel, loop: HostLoop, log: Logger) {
     this.kernel = kernel;
@@ -34,7 +42,9 @@ export class Attachments {
   }
 
   list(): Attachment[] {
-    return [...this.links].map((link) => ({ vnet: this.vnetNameOf(link.ifp), interface: link.ifp.xname, device: link.port.name }));
+    return [...this.links].map((link) => ({
+      vnet: this.vnetNameOf(link.ifp), interface: link.ifp.xname, device: link.device, ...(link instanceof FileLink ? { files: link.progress } : {}),
+    }));
   }
 
   /** Binds a tap to a device. Resolves with null, or with what is wrong and what to do. */
@@ -44,20 +54,19 @@ export class Attachments {
     const tap = tapOf(found);
     if (tap === null) return `${vnet}:${ifname} is not a tap; make one with "ifconfig tap create"`;
     if (tap.isOpen) return `${vnet}:${ifname} is open already; "netloom ps --json" shows who has it`;
-    let port: TapPort;
+    let link: Link;
     try {
-      const { openTapPort } = await import('../tap/tap-port.js');
-      port = openTapPort({ name: device, vnetHdr: true, up: process.getuid?.() === 0 });
+      link = isFileDevice(device) ? await this.openFiles(found, device) : await this.openDevice(found, device);
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
-    const link = new TapLink(this.kernel, this.loop, found, port, (closed, reason) => this.closed(closed, reason));
     const error = this.kernel.call(this.loop.enter(), () => tap.attach(link));
     if (error !== 0) {
-      await port.close();
+      await link.discard();
       return `cannot open ${vnet}:${ifname}: ${strerror(error)}`;
     }
     this.links.add(link);
+    if (link instanceof FileLink) link.start();
     return null;
   }
 
@@ -75,9 +84,22 @@ export class Attachments {
     await Promise.all([...this.links].map((link) => link.close()));
   }
 
-  private closed(link: TapLink, reason: Error | null): void {
+  private async openDevice(ifp: Ifnet, name: string): Promise<TapLink> {
+    const { openTapPort } = await import('../tap/tap-port.js');
+    const port = openTapPort({ name, vnetHdr: true, up: process.getuid?.() === 0 });
+    return new TapLink(this.kernel, this.loop, ifp, port, (closed, reason) => this.closed(closed, reason));
+  }
+
+  private async openFiles(ifp: Ifnet, device: string): Promise<FileLink> {
+    const taken = recordedBy(device);
+    const other = [...this.links].find((link) => taken !== null && recordedBy(link.device) === taken);
+    if (other !== undefined) throw new Error(`"${taken}" is being recorded from ${this.vnetNameOf(other.ifp)}:${other.ifp.xname}; record to another file`);
+    return openFileLink(device, { kernel: this.kernel, loop: this.loop, ifp, onClose: (closed, reason) => this.closed(closed, reason) });
+  }
+
+  private closed(link: Link, reason: Error | null): void {
     this.links.delete(link);
-    if (reason !== null) this.log.warn({ device: link.port.name, err: reason }, 'a device went away');
+    if (reason !== null) this.log.warn({ device: link.device, err: reason }, 'a device went away');
   }
 
   private find(vnet: string, ifname: string): Ifnet | string {
@@ -92,4 +114,10 @@ export class Attachments {
     const owner = root.descendants().find((prison) => prison.ownsVnet && prison.vnet.net === ifp.net);
     return owner === undefined ? HOST_VNET : owner.nameFrom(root);
   }
+}
+
+/** The file that a device of files is recorded in, or null. */
+function recordedBy(device: string): string | null {
+  const parsed = isFileDevice(device) ? parseFileDevice(device) : null;
+  return parsed === null || typeof parsed === 'string' ? null : parsed.record;
 }

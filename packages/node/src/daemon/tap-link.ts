@@ -61,6 +61,11 @@ export class TapLink implements FrameSink {
     port.onGone((error) => void this.close(error));
   }
 
+  /** The device's name. */
+  get device(): string {
+    return this.port.name;
+  }
+
   /** Lets go of the device; the tap's own end is closed if it still has one. */
   close(reason: Error | null = null): Promise<void> {
     if (this.closing === null) {
@@ -68,6 +73,12 @@ export class TapLink implements FrameSink {
       if (this.ifp.net !== null) this.kernel.call(this.loop.enter(), () => tapOf(this.ifp)?.attach(null));
       this.onClose(this, reason);
     }
+    return this.closing;
+  }
+
+  /** Lets go of the device alone, for a tap that could not be opened. */
+  discard(): Promise<void> {
+    this.closing ??= this.port.close();
     return this.closing;
   }
 

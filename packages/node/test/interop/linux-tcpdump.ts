@@ -10,8 +10,8 @@ import { listen } from './test-daemon.js';
 import type { Running } from './test-daemon.js';
 
 export interface Tcpdump extends Running {
-  /** Resolves when the capture file `path` that it writes (-w) ends with a frame of `length` bytes: ended before, it forgets what it has not read. */
-  wrote(path: string, length: number): Promise<void>;
+  /** Resolves when the capture file `path` that it writes (-w) ends with the frame that `isLast` knows: ended before, it forgets what it has not read. */
+  wrote(path: string, isLast: (frame: Uint8Array) => boolean): Promise<void>;
   /** Ends it as Ctrl-C does; what it wrote. */
   stop(): Promise<RunResult>;
 }
@@ -23,7 +23,7 @@ export async function startTcpdump(ns: Netns, device: string, ...args: string[])
   await Netns.until('tcpdump listens', () => running.heard.stderr.includes('listening on'));
   return {
     ...running,
-    wrote: (path, length) => Netns.until(`a frame of ${length} bytes is captured`, () => lastLength(path) === length),
+    wrote: (path, isLast) => Netns.until('the last frame is captured', () => isLast(lastFrame(path))),
     stop: () => {
       running.child.kill('SIGINT');
       return running.ended;
@@ -31,14 +31,19 @@ export async function startTcpdump(ns: Netns, device: string, ...args: string[])
   };
 }
 
-/** Length of the last whole frame in a capture file; 0 where there is none. */
-function lastLength(path: string): number {
+/** The last whole frame in a capture file; no bytes where there is none. */
+function lastFrame(path: string): Uint8Array {
   const bytes = existsSync(path) ? readFileSync(path) : new Uint8Array(0);
   const decoder = captureDecoder(bytes);
   decoder?.push(bytes);
-  let length = 0;
+  let frame: Uint8Array = new Uint8Array(0);
   for (let item = decoder?.next() ?? null; item !== null && item.kind !== 'fault'; item = decoder!.next()) {
-    if (item.kind === 'packet') length = item.wireLen;
+    if (item.kind === 'packet') frame = item.bytes;
   }
-  return length;
+  return frame;
+}
+
+/** Is a frame the echo reply to a ping with `payload` bytes? */
+export function isEchoReply(frame: Uint8Array, payload: number): boolean {
+  return frame.length === 14 + 20 + 8 + payload && frame[23] === 1 && frame[34] === 0;
 }

@@ -9,7 +9,7 @@ import { describe, expect } from 'vitest';
 import { peer } from '../peers.js';
 import { run } from './capture-readers.js';
 import { linuxPing } from './linux-ping.js';
-import { startTcpdump } from './linux-tcpdump.js';
+import { isEchoReply, startTcpdump } from './linux-tcpdump.js';
 import { Netns, withNetns } from './netns.js';
 import { withRawDoor } from './raw-door.js';
 import { withRouter } from './routed-pair.js';
@@ -39,9 +39,8 @@ async function differences(d: TestDaemon, path: string, choices: readonly (reado
   return found;
 }
 
-/** Bytes in the ping that ends the traffic, and those of its frame. */
+/** Bytes in the ping, and in the frame, that ends the traffic. */
 const LAST_PAYLOAD = 777;
-const LAST_LENGTH = 14 + 20 + 8 + LAST_PAYLOAD;
 
 /** Some of what a capture of `traffic` must show, lest nothing is compared with nothing. */
 const SHOWN = ['ARP, Request', 'ICMP echo request', 'ICMP time exceeded in-transit', 'need to frag (mtu 1300)', 'udp port 4321 unreachable', 'host 192.168.99.1 unreachable', 'Flags [S.]', 'Flags [R.]', 'Flags [F.]', 'IP6 fe80::1 >', 'neighbor solicitation'];
@@ -74,7 +73,7 @@ describe('a capture of the real tcpdump', () => {
     const path = d.path('real.pcap');
     const tcpdump = await startTcpdump(a, cableA.device, '-w', path);
     await traffic(pair);
-    await tcpdump.wrote(path, LAST_LENGTH);
+    await tcpdump.wrote(path, (frame) => isEchoReply(frame, LAST_PAYLOAD));
     await tcpdump.stop();
     const { stdout } = await run('tcpdump', '-n', '-t', '-r', path);
     expect(SHOWN.filter((words) => !stdout.includes(words))).toEqual([]);
@@ -90,8 +89,8 @@ describe('a capture of the real tcpdump', () => {
       await withRawDoor(ns, device, async (door) => {
         const tcpdump = await startTcpdump(ns, door.device, '-w', path);
         for (const frame of oddFrames()) door.send(frame);
-        door.send(craftEther({ src: FAR, dst: BROADCAST }, 0x88b5, new Uint8Array(LAST_LENGTH - 14)));
-        await tcpdump.wrote(path, LAST_LENGTH);
+        door.send(craftEther({ src: FAR, dst: BROADCAST }, 0x88b5, new Uint8Array(LAST_PAYLOAD)));
+        await tcpdump.wrote(path, (frame) => frame.length === 14 + LAST_PAYLOAD);
         await tcpdump.stop();
       });
       const lines = (await d.run('', 'tcpdump', '-n', '-t', '-r', path)).stdout.trim().split('\n');
