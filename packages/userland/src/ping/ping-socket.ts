@@ -32,15 +32,15 @@ export function configure(p: Proc, so: Socket, o: PingOptions): void {
   if (o.ttl >= 0) must(so.setsockopt('IP_TTL', o.ttl), 'IP_TTL');
   if (o.noLoop) must(so.setsockopt('IP_MULTICAST_LOOP', 0), 'IP_MULTICAST_LOOP');
   if (o.multicastTtl >= 0) must(so.setsockopt('IP_MULTICAST_TTL', o.multicastTtl), 'IP_MULTICAST_TTL');
-  if (o.multicastInterface !== null) must(multicastInterface(p, so, o.multicastInterface), 'IP_MULTICAST_IF');
+  if (o.multicastInterface !== null) must(multicastInterface(p, so, o.multicastInterface, o.sourceText === null), 'IP_MULTICAST_IF');
 }
 
-/** Groups are reached through the interface that has this address. EADDRNOTAVAIL: none has. */
-function multicastInterface(p: Proc, so: Socket, addr: number): Errno {
+/** Groups are reached through the interface that has this address, and from it unless there is a source already. EADDRNOTAVAIL: none has. */
+function multicastInterface(p: Proc, so: Socket, addr: number, asSource: boolean): Errno {
   const ifp = p.vnet.inNet?.addrOf(addr)?.ifp ?? null;
   if (ifp === null) return EADDRNOTAVAIL;
   // Options are numbers; an interface is put where the options of multicasts are, which setting one of them makes.
   const error = so.setsockopt('IP_MULTICAST_LOOP', so.getsockopt('IP_MULTICAST_LOOP') ?? 1);
   if (so.inp.out !== null) so.inp.out.mcastIfp = ifp;
-  return error;
+  return error === 0 && asSource ? so.bind(addr, 0) : error;
 }
