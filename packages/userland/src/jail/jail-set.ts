@@ -4,7 +4,7 @@
  *
  * Every check is made before anything changes. A refusal carries jail_set's own words; where it has none, `jail_set: ` and strerror.
  */
-import { EEXIST, EINVAL, ENOENT, EPERM, strerror } from '@netloom/core';
+import { EEXIST, EINVAL, ENAMETOOLONG, ENOENT, EPERM, strerror } from '@netloom/core';
 import type { Errno, JailCreate, Prison } from '@netloom/core';
 import type { Proc } from '../proc.js';
 import { findJailParam } from './param-table.js';
@@ -29,11 +29,17 @@ const RANGES: readonly (readonly [name: string, min: number, max: number, error:
   ['children.max', 0, 999_998, EINVAL],
 ];
 
+/** Bytes of the texts that have room for no more. */
+const LENGTHS: Readonly<Record<string, number>> = { path: 1_023, 'host.hostname': 255, 'host.domainname': 255, 'host.hostuuid': 63 };
+
 /** Values the parent does not permit. */
 function checkValues(values: JailValues, parent: Prison): JailSet | null {
   for (const [name, min, max, error] of RANGES) {
     const value = Number(values.get(name) ?? min);
     if (value < min || value > max) return refuse(error);
+  }
+  for (const [name, value] of values) {
+    if (value.length > (LENGTHS[name] ?? Infinity)) return refuse(ENAMETOOLONG);
   }
   const childrenMax = values.get('children.max');
   if (childrenMax !== undefined && Number(childrenMax) >= parent.childrenMax) return refuse(EPERM);

@@ -284,6 +284,7 @@ hi
     ['-c name=b persist ip4.addr=10.0.0', 'ip4.addr: not an IPv4 address: 10.0.0'],
     ['-c name=b persist vnet ip4.addr=10.0.0.1', 'vnet jails cannot have IP address restrictions'],
     ['-c name=b persist children.max=999999', 'jail_set: Invalid argument'],
+    [`-c name=b persist host.hostname=${'h'.repeat(256)}`, 'jail_set: File name too long'],
     ['-c name=b persist enforce_statfs=3', 'jail_set: Invalid argument'],
     ['-c name=b persist exec.timeout=soon', 'exec.timeout: non-integer value "soon"'],
     ['-c name=b persist exec.clean=maybe', 'exec.clean: unknown boolean value "maybe"'],
