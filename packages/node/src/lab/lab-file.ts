@@ -47,6 +47,9 @@ interface SchemaNode {
 
 export const labSchema: SchemaNode = JSON.parse(readFileSync(new URL('../../schema/lab.schema.json', import.meta.url), 'utf8')) as SchemaNode;
 
+/** Characters of a wrong value that a message repeats. */
+const SHOWN_MAX = 80;
+
 /** Compiled when the first lab is read: most commands read none. */
 let compiled: ValidateFunction | null = null;
 
@@ -149,12 +152,12 @@ function explain(error: ErrorObject, path: string[]): Explanation {
     const key = String(params.additionalProperty);
     const known = Object.keys(schema.properties ?? {});
     const near = nearest(key, known);
-    return { at: { path: [...path, key], key: true }, message: `unknown key "${key}" in ${what}`, remedy: near === null ? `known: ${known.join(', ')}` : `did you mean "${near}"?` };
+    return { at: { path: [...path, key], key: true }, message: `unknown key ${quoted(key)} in ${what}`, remedy: near === null ? `known: ${known.join(', ')}` : `did you mean "${near}"?` };
   }
   if (error.keyword === 'required') return { at: { path, key: false }, message: `${what} has no "${String(params.missingProperty)}"`, remedy: `add "${String(params.missingProperty)}:"` };
   if (error.propertyName !== undefined) {
     const name = error.propertyName;
-    return { at: { path: [...path, name], key: true }, message: `"${name}" is not ${schema['x-expects'] ?? 'a name that is allowed here'}`, remedy: 'choose another name' };
+    return { at: { path: [...path, name], key: true }, message: `${quoted(name)} is not ${schema['x-expects'] ?? 'a name that is allowed here'}`, remedy: 'choose another name' };
   }
   const shown = showValue(error.data);
   const expects = schema['x-expects'] ?? expectation(error);
@@ -171,8 +174,13 @@ function expectation(error: ErrorObject): string {
   return types.map((t) => ({ object: 'a map of keys and values', array: 'a list', string: 'text', integer: 'a whole number', number: 'a number', boolean: 'true or false' })[t] ?? t).join(' or ');
 }
 
+/** In quotes; of a long text the beginning. */
+function quoted(text: string): string {
+  return text.length <= SHOWN_MAX ? `"${text}"` : `"${text.slice(0, SHOWN_MAX)}..." (${text.length} characters)`;
+}
+
 function showValue(value: unknown): string {
-  if (typeof value === 'string') return `"${value}"`;
+  if (typeof value === 'string') return quoted(value);
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'a map';
   return value === null || value === undefined ? 'nothing' : String(value);
