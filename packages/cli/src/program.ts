@@ -121,6 +121,7 @@ function addRunCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
 
 function addToolCommands(program: Command, io: CliIo): void {
   const tools = program.command('tools').summary('the tools under their own names').description('ifconfig, jail, route, ping and the others under their own names.');
+  examples(tools, 'netloom tools list', 'netloom tools install ~/.local/netloom');
   const install = tools.command('install').argument('<folder>', 'where to').summary('write a launcher per tool').addOption(jsonOption()).description('Write a launcher for each tool, so that scripts find them on PATH.')
     .addOption(new Option('--runtime <runtime>', 'what starts them: perl starts in 2 ms, node in 60').choices(['auto', 'perl', 'node']).default('auto'));
   examples(install, 'netloom tools install ~/.local/netloom', 'PATH=~/.local/netloom:$PATH ifconfig -a')
