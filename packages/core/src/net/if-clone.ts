@@ -71,10 +71,9 @@ export class IfCloner {
     return this.spec.match?.(name) ?? defaultMatch(this.name, name);
   }
 
-  /** Reserves `unit`, or the lowest free one for -1. */
+  /** Reserves `unit` (at most `maxUnit`), or the lowest free one for -1. EEXIST, ENOSPC. */
   allocUnit(unit: number): { readonly error: Errno; readonly unit: number } {
     const max = this.spec.maxUnit ?? IF_MAXUNIT;
-    if (unit > max) return { error: ENOSPC, unit: -1 };
     if (unit >= 0) {
       if (this.unitInUse(unit)) return { error: EEXIST, unit: -1 };
       this.units.add(unit);
@@ -189,9 +188,7 @@ export function ifCloneDestroy(net: Net, name: string): Errno {
 /** Destroys an interface through the cloner of its home vnet. */
 export function ifCloneDestroyIfp(ifp: Ifnet, flags: number): Errno {
   const cloner = ifp.homeNet?.cloners.find((c) => c.name === ifp.cloner);
-  if (cloner === undefined) return EINVAL;
-  if (!cloner.interfaces.includes(ifp)) return ENXIO;
-  return ifcDestroyOne(cloner, ifp, flags);
+  return cloner === undefined ? EINVAL : ifcDestroyOne(cloner, ifp, flags);
 }
 
 function ifcDestroyOne(cloner: IfCloner, ifp: Ifnet, flags: number): Errno {
