@@ -12,12 +12,18 @@ import { serviceName } from '../services.js';
 import { ncAddress, ncPort } from './nc-options.js';
 import type { NcOptions } from './nc-options.js';
 
-function openSocket(p: Proc, o: NcOptions): Socket {
+/** The one socket open at a time; nc closes it when it ends, however it ends. */
+export interface SocketSlot {
+  so: Socket | null;
+}
+
+function openSocket(p: Proc, o: NcOptions, slot: SocketSlot): Socket {
+  slot.so?.close();
   const { sockets } = p.vnet;
   if (sockets === null) return errx(p, 1, 'socket: the vnet is going down');
   const { error, so } = sockets.socket(PF_INET, SOCK_DGRAM, 0, o.fib ?? p.fib);
   if (so === null) return err(p, 1, 'socket', error);
-  p.atExit(() => so.close());
+  slot.so = so;
   return so;
 }
 
@@ -32,10 +38,10 @@ function common(p: Proc, so: Socket, o: NcOptions): void {
 }
 
 /** Bound to the port (and address) asked for. Leaves with the reason when that is refused. */
-export function listenSocket(p: Proc, o: NcOptions): Socket {
+export function listenSocket(p: Proc, o: NcOptions, slot: SocketSlot): Socket {
   const address = o.host === null ? 0 : ncAddress(p, o.host);
   const port = ncPort(p, o.portText);
-  const so = openSocket(p, o);
+  const so = openSocket(p, o, slot);
   so.setsockopt('SO_REUSEPORT', 1);
   common(p, so, o);
   const error = so.bind(address, port);
@@ -43,8 +49,8 @@ export function listenSocket(p: Proc, o: NcOptions): Socket {
 }
 
 /** Connected to `port` of the host; null, said only with -v, when that is refused. */
-export function clientSocket(p: Proc, o: NcOptions, address: number, port: number): Socket | null {
-  const so = openSocket(p, o);
+export function clientSocket(p: Proc, o: NcOptions, slot: SocketSlot, address: number, port: number): Socket | null {
+  const so = openSocket(p, o, slot);
   if (o.sourceText !== null || o.sourcePortText !== null) {
     // A source address that is not ours is worth a try.
     so.setsockopt('IP_BINDANY', 1);
@@ -55,7 +61,6 @@ export function clientSocket(p: Proc, o: NcOptions, address: number, port: numbe
   const error = so.connect(address, port);
   if (error === 0) return so;
   if (o.verbose) warn(p, `connect to ${o.host ?? ''} port ${port} (udp) failed`, error);
-  so.close();
   return null;
 }
 

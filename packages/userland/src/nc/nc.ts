@@ -14,6 +14,7 @@ import { ncAddress, ncPorts, parseNc } from './nc-options.js';
 import type { NcOptions } from './nc-options.js';
 import { NcSession } from './nc-session.js';
 import { clientSocket, listenSocket, reportConnected, reportReceived } from './nc-socket.js';
+import type { SocketSlot } from './nc-socket.js';
 import { openTun } from './nc-tun.js';
 import type { TunEnd } from './nc-tun.js';
 
@@ -25,16 +26,16 @@ const PROBE_WAIT_US = 50_000;
 export const nc = toolMain(async (p: Proc): Promise<number> => {
   const o = parseNc(p);
   const tun = o.tunDevice === null ? null : openTun(p, o.tunDevice);
-  return o.listen ? listen(p, o, tun) : connect(p, o, tun);
+  const slot: SocketSlot = { so: null };
+  p.atExit(() => slot.so?.close());
+  return o.listen ? listen(p, o, slot, tun) : connect(p, o, slot, tun);
 });
 
-async function listen(p: Proc, o: NcOptions, tun: TunEnd | null): Promise<number> {
-  do {
-    const so = listenSocket(p, o);
-    if (!o.keep && !(await awaitPeer(p, so, o, tun))) return 1;
-    await new NcSession(p, o, so, tun).run();
-    so.close();
-  } while (o.keep && tun?.gone !== true);
+async function listen(p: Proc, o: NcOptions, slot: SocketSlot, tun: TunEnd | null): Promise<number> {
+  const so = listenSocket(p, o, slot);
+  if (!o.keep && !(await awaitPeer(p, so, o, tun))) return 1;
+  // With -k silence ends nothing: it would listen again at once.
+  await new NcSession(p, o.keep ? { ...o, timeoutUs: Infinity } : o, so, tun).run();
   return 0;
 }
 
@@ -52,13 +53,13 @@ async function awaitPeer(p: Proc, so: Socket, o: NcOptions, tun: TunEnd | null):
   return true;
 }
 
-async function connect(p: Proc, o: NcOptions, tun: TunEnd | null): Promise<number> {
+async function connect(p: Proc, o: NcOptions, slot: SocketSlot, tun: TunEnd | null): Promise<number> {
   const address = ncAddress(p, o.host ?? '');
   const ports = ncPorts(p, o.portText);
   if (o.randomPorts) shuffle(p, ports);
   let code = 1;
   for (const port of ports) {
-    const so = clientSocket(p, o, address, port);
+    const so = clientSocket(p, o, slot, address, port);
     if (so === null) continue;
     code = 0;
     const there = (!o.verbose && !o.scan) || (await probe(p, so, o.scan));
@@ -66,7 +67,6 @@ async function connect(p: Proc, o: NcOptions, tun: TunEnd | null): Promise<numbe
       if (o.verbose || o.scan) reportConnected(p, o, port);
       if (!o.scan) await new NcSession(p, o, so, tun).run();
     } else code = 1;
-    so.close();
   }
   return code;
 }
