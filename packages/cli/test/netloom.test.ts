@@ -96,6 +96,13 @@ describe('a day with netloom', () => {
     expect(await netloom('capture', 'router', 'wan', '-f', 'icmp or', '-w', '/dev/null')).toMatchObject({ code: 64 });
     expect(await netloom('capture', 'router', 'nosuch', '-w', 'none.pcapng')).toMatchObject({ code: 1, err: 'netloom: there is no interface "nosuch" in this vnet (there are: lo0, lan, wan, wan.20)\n' });
     expect(existsSync(join(folder, 'none.pcapng'))).toBe(false);
+    expect(await netloom('capture', 'nowhere', 'lo0', '-w', 'none.pcapng')).toMatchObject({ code: 1, err: 'netloom: there is no vnet "nowhere" ("netloom ps" lists them)\n' });
+  });
+
+  test('a filter fits the first capture of a loopback', async () => {
+    const recording = netloom('capture', 'client', 'lo0', '-f', 'icmp', '-c', '1', '-w', 'lo.pcapng');
+    await netloom('exec', 'client', 'ping', '-c', '10', '-i', '0.2', '127.0.0.1');
+    expect(await recording).toMatchObject({ code: 0, err: expect.stringMatching(/^1 packets? captured, 0 dropped\n$/) as string });
   });
 
   test('the dry run is a script that does the same', async () => {

@@ -9,7 +9,7 @@
  *
  * Not here: printing packets (tcpdump).
  */
-import { BPF_D_IN, bpfOpen, DLT_EN10MB, strerror } from '@netloom/core';
+import { BPF_D_IN, bpfDlt, bpfOpen, strerror } from '@netloom/core';
 import type { BpfListener } from '@netloom/core';
 import { pcapngInterface, pcapngPacket, pcapngSection, pcapngStats } from '@netloom/core/wire';
 import { compileFilter } from '@netloom/userland';
@@ -35,13 +35,13 @@ async function capture(p: Proc): Promise<number> {
   const net = p.vnet.net;
   const ifp = net.ifunit(options.ifname);
   if (ifp === null) return fail(p, 1, `there is no interface "${options.ifname}" in this vnet (there are: ${net.ifnets.map((i) => i.xname).join(', ')})`);
-  const compiled = compileFilter(options.filter, { linktype: ifp.bpf?.dlt ?? DLT_EN10MB, snaplen: options.snaplen });
+  const compiled = compileFilter(options.filter, { linktype: bpfDlt(ifp), snaplen: options.snaplen });
   if (!compiled.ok) return fail(p, EX_USAGE, `filter "${options.filter}": ${compiled.error}`);
   const { error, listener } = bpfOpen(net, options.ifname, { program: options.filter === '' ? null : compiled.program, snaplen: options.snaplen, promisc: options.promisc });
   if (listener === null) return fail(p, 1, `${options.ifname}: ${strerror(error)}`);
   p.atExit(() => listener.close());
   p.out(pcapngSection({ os: 'FreeBSD dialect', application: `Netloom ${version}` }));
-  p.out(pcapngInterface({ linktype: ifp.bpf?.dlt ?? DLT_EN10MB, snaplen: options.snaplen, name: options.ifname, ...(ifp.lladdr.length === 6 ? { mac: ifp.lladdr } : {}) }));
+  p.out(pcapngInterface({ linktype: bpfDlt(ifp), snaplen: options.snaplen, name: options.ifname, ...(ifp.lladdr.length === 6 ? { mac: ifp.lladdr } : {}) }));
   const startUs = p.wallUs();
   const written = await record(p, listener, options.count);
   p.out(pcapngStats({ interfaceId: 0, timeUs: p.wallUs(), startUs, endUs: p.wallUs(), received: listener.received, dropped: listener.dropped }));

@@ -18,6 +18,8 @@ import { ToolProc } from './tool-proc.js';
 
 /** Processes at a time. */
 const PROC_MAX = 4096;
+/** What `netloom capture` calls: its vnet comes from its arguments. */
+const CAPTURE_NAME = 'netloom-capture';
 /** Shell's exit code for a command that was not found. */
 const EXIT_NOT_FOUND = 127;
 /** FIBs a process may ask for: FreeBSD's limit. */
@@ -63,7 +65,7 @@ export class ExecService implements ProcWorld {
     this.loop.enter();
     const jail = call.env.NETLOOM_JAIL ?? '';
     const prison = this.findPrison(jail);
-    if (prison === null) return refuse(`${name}: jail "${jail}" not found (named by NETLOOM_JAIL; "jls" lists them)`, 1);
+    if (prison === null) return refuse(name === CAPTURE_NAME ? `netloom: there is no vnet "${jail}" ("netloom ps" lists them)` : `${name}: jail "${jail}" not found (named by NETLOOM_JAIL; "jls" lists them)`, 1);
     const fib = Number(call.env.NETLOOM_FIB ?? 0);
     if (!Number.isInteger(fib) || fib < 0 || fib > FIB_MAX) return refuse(`${name}: NETLOOM_FIB="${call.env.NETLOOM_FIB}" is not a FIB number (0 to ${FIB_MAX})`, 1);
     const pid = this.table.allocatePid();
