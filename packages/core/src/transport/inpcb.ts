@@ -90,7 +90,8 @@ export class InPcbTable {
   private readonly rng: Prng;
   private portBuckets: (InPcb | null)[] = new Array<InPcb | null>(BUCKETS_MIN).fill(null);
   private connBuckets: (InPcb | null)[] = new Array<InPcb | null>(BUCKETS_MIN).fill(null);
-  private readonly all = new Set<InPcb>();
+  /** Every pcb, oldest first. */
+  readonly all = new Set<InPcb>();
   private bound = 0;
   private conns = 0;
   /** Keys the connection hash, so that a peer cannot choose colliding ports. */

@@ -90,13 +90,8 @@ export class RawIp implements IpProto {
     if (inp.hdrIncl) return this.sendWithHeader(inp, m);
     if (dst === INADDR_ANY) return this.refuse(m, EDESTADDRREQ);
     if (m.len + IP4_HDR_LEN > IP_MAXPACKET) return this.refuse(m, EMSGSIZE);
-    let src = inp.laddr;
-    if (src === INADDR_ANY) {
-      const chosen = this.ip.sourceFor(dst, inp.fib);
-      if (chosen.error !== 0) return this.refuse(m, chosen.error);
-      src = chosen.addr;
-    }
-    if (!emitIpHeader(inp, m, src, dst, inp.proto, this.ip)) return EMSGSIZE;
+    // Source 0 is filled in by output, which knows the interface: the multicast one, or the route's.
+    if (!emitIpHeader(inp, m, inp.laddr, dst, inp.proto, this.ip)) return EMSGSIZE;
     return pcbOutput(this.ip, inp, m);
   }
 
@@ -124,8 +119,9 @@ export class RawIp implements IpProto {
     const proto = ip4P(v, m.off);
     const src = ip4Src(v, m.off);
     const dst = ip4Dst(v, m.off);
+    m.nhoff = m.off;
     let last: InPcb | null = null;
-    for (const inp of this.pcbs.list()) {
+    for (const inp of this.pcbs.all) {
       if (inp.proto !== 0 && inp.proto !== proto) continue;
       if (inp.laddr !== INADDR_ANY && inp.laddr !== dst) continue;
       if (inp.connected && inp.faddr !== src) continue;
@@ -136,7 +132,6 @@ export class RawIp implements IpProto {
       last = inp;
     }
     if (last === null) return false;
-    m.nhoff = m.off;
     last.user.pcbInput(m);
     return true;
   }

@@ -57,7 +57,7 @@ const UDP_COUNTERS: CounterGroup<UdpStats> = {
     { key: 'noport', text: '{} dropped due to no socket' },
     { key: 'noportbcast', text: '{} broadcast/multicast datagram{s} undelivered' },
     { key: 'fullsock', text: '{} dropped due to full socket buffers' },
-    { key: 'noportmcast', text: '{} multicast datagram{s} not for hashed pcb' },
+    { key: 'noportmcast', text: '{} not for hashed pcb' },
     { key: 'delivered', text: '{} delivered' },
     { key: 'opackets', text: '{} datagram{s} output' },
   ],
