@@ -49,7 +49,8 @@ export async function up(file: string, options: UpOptions, socket: string, io: C
     if (!(error instanceof DaemonError) || !Array.isArray(error.details.path)) throw error;
     const { line, column } = locate(error.details.path as LabPath);
     for (const left of (error.details.left ?? []) as string[]) io.err(`netloom: could not be undone: ${left}\n`);
-    throw new CliError(`${file}:${line}:${column}: ${error.message} (from: ${String(error.details.command)}); everything made before is gone again`);
+    const gap = error.message.includes('\n') ? '\n' : ' ';
+    throw new CliError(`${file}:${line}:${column}: ${error.message}${gap}(from: ${String(error.details.command)}); everything made before is gone again`);
   }
 }
 

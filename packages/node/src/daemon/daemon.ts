@@ -154,5 +154,5 @@ async function runForLab(service: ExecService, attachments: Attachments, argv: r
   if (argv[0] !== 'netloom') return execBuffered(service, { argv, cwd: '/', env: {}, tty: false, columns: 80, ignored: [] }).result;
   const [vnet = '', ifname = ''] = (argv[2] ?? '').split(':');
   const error = await attachments.attach(vnet, ifname, argv[3] ?? '');
-  return { exitCode: error === null ? 0 : 1, stdout: '', stderr: error === null ? '' : `netloom: ${error}\n` };
+  return { exitCode: error === null ? 0 : 1, stdout: '', stderr: error ?? '' };
 }

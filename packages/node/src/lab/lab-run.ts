@@ -54,8 +54,9 @@ export async function runUndo(commands: readonly (readonly string[])[], run: Lab
   return left;
 }
 
-/** What the command said of its failure. route(8) says it on standard output. */
+/** What the command said of its failure. route(8) says it on standard output. The daemon's own commands say what to do, in lines that follow. */
 function saidBy(argv: readonly string[], { stdout, stderr, exitCode }: CommandResult): string {
+  if (argv[0] === 'netloom') return stderr.trim();
   const line = stderr.trim().split('\n')[0] || stdout.trim().split('\n').at(-1) || '';
   return line === '' ? `${argv[0] ?? ''}: exit code ${exitCode}` : line;
 }
