@@ -201,13 +201,14 @@ export async function countersPage() {
   if (unexplained.length > 0) throw new Error(`scripts/docs-tables.mjs, INTERFACE_COUNTERS: say what ${unexplained.join(', ')} counts`);
   const sections = vnet.kern.counters.list().map((group) => `## ${group.name}\n\n${table(['Key', 'In netstat -s'], counterRows(group.lines()))}\n`);
   return `${opening('the counter groups of a new vnet', 'Counters')}
-\`netstat -s\` prints these for the vnet it runs in, \`netstat -s -p GROUP\` one group, \`netstat -ss\` what is not zero, \`netstat -sz\` and sets to zero, and
-\`netstat -s --json\` gives keys and numbers. In a program they are fields of plain objects, such as \`vnet.ip.stats.forward\`.
+\`netstat -s\` prints these for the vnet it runs in, \`netstat -s -p GROUP\` one group, \`netstat -ss\` what is not zero; \`netstat -sz\` sets
+to zero as well. \`netstat -s --json\` has the same numbers under the names that FreeBSD's \`--libxo json\` has for them. In a program they are fields of plain objects, under
+the keys in these tables, such as \`vnet.ip.stats.forward\`.
 
 ${sections.join('\n')}
 ## Interfaces
 
-In \`netstat -i\`, \`netstat --json -i\` and \`ifconfig --json\`; in a program \`ifp.data\`.
+In \`netstat -i\` and \`ifconfig --json\`; in a program \`ifp.data\`.
 
 ${table(['Key', 'Counts'], fields.map((field) => [code(field), /** @type {Record<string, string>} */ (INTERFACE_COUNTERS)[field] ?? '']))}
 `;
