@@ -1,0 +1,84 @@
+/**
+ * teardown.test.ts — for every cloner there is: make one, use it, move it away and back, destroy it, or destroy its vnet. Every count returns.
+ *
+ * The list comes from the registry, so a new kind of interface is tested on the day it is registered.
+ */
+import { describe, expect, it } from 'vitest';
+import { ifUp } from '../src/net/if.js';
+import { ifCloneCreate, ifCloneDestroyIfp } from '../src/net/if-clone.js';
+import { ifVmoveLoan, ifVmoveReclaim } from '../src/net/if-vmove.js';
+import { IFF_POINTOPOINT } from '../src/net/ifnet.js';
+import type { Ifnet } from '../src/net/ifnet.js';
+import { inAifaddr } from '../src/inet/in-control.js';
+import { ip4 } from '../src/sim/craft.js';
+import { SimNet } from '../src/sim/sim-net.js';
+import type { Vnet } from '../src/vnet/vnet.js';
+
+const SEED = 7;
+const kinds = new SimNet(SEED).kernel.vnet0.net.cloners.map((c) => c.name);
+
+function account(net: SimNet): Record<string, number> {
+  const { kernel } = net;
+  return {
+    vnets: kernel.vnets.length, interfaces: kernel.shared.attached, packets: kernel.engine.pool.inUse, timers: kernel.engine.callouts.armed,
+    devices: kernel.shared.devices.size,
+  };
+}
+
+function vnetAccount({ kern, net, sockets }: Vnet): Record<string, number> {
+  return {
+    interfaces: kern.ifcnt, sockets: kern.sockcnt, open: sockets.count, timers: kern.calloutsArmed, sysctls: kern.sysctl.count, counters: kern.counters.list().length,
+    groups: net.groups.size, domains: net.domains.length,
+    handlers: net.arrivalEvent.count + net.departureEvent.count + net.linkEvent.count + net.lladdrEvent.count + net.mtuEvent.count + net.ifaddrEvent.count + net.upDownEvent.count,
+  };
+}
+
+/** Makes one in `vnet`, gives it an address and sends a datagram towards its network. */
+function use(net: SimNet, vnet: Vnet, kind: string): Ifnet {
+  const ifp = net.kernel.call(net.now, () => {
+    const made = ifCloneCreate(vnet.net, kind).ifp;
+    if (made === null) throw new Error(`no ${kind} to be had (seed ${SEED})`);
+    const far = (made.flags & IFF_POINTOPOINT) !== 0 ? { dstaddr: ip4('10.5.0.2') } : {};
+    inAifaddr(vnet.inNet, made, { addr: ip4('10.5.0.1'), plen: 24, ...far });
+    ifUp(made);
+    return made;
+  });
+  const so = net.udp(vnet);
+  so.send(new Uint8Array(2_000), ip4('10.5.0.2'), 9);
+  net.run(1_000);
+  so.close();
+  return ifp;
+}
+
+describe.each(kinds)('%s', (kind) => {
+  it('leaves nothing when it is destroyed, at home or after a journey', () => {
+    const net = new SimNet(SEED);
+    const { kernel } = net;
+    const home = kernel.vnet0;
+    const away = net.vnet('away');
+    use(net, home, kind);
+    for (const ifp of home.net.cloners.find((c) => c.name === kind)?.interfaces.slice() ?? []) kernel.call(net.now, () => ifCloneDestroyIfp(ifp, 0));
+    net.run(60_000_000);
+    const before = [account(net), vnetAccount(home), vnetAccount(away)];
+    const ifp = use(net, home, kind);
+    expect(kernel.call(net.now, () => ifVmoveLoan(home.net, ifp.xname, away.net))).toBe(0);
+    net.run(1_000);
+    expect(kernel.call(net.now, () => ifVmoveReclaim(home.net, ifp.xname, away.net))).toBe(0);
+    expect(kernel.call(net.now, () => ifCloneDestroyIfp(ifp, 0))).toBe(0);
+    net.run(60_000_000);
+    expect([account(net), vnetAccount(home), vnetAccount(away)]).toEqual(before);
+  });
+
+  it('leaves nothing when its vnet is destroyed', () => {
+    const net = new SimNet(SEED);
+    const { kernel } = net;
+    const before = account(net);
+    const guest = net.vnet('guest');
+    use(net, guest, kind);
+    const prison = kernel.prisons.find(kernel.prisons.prison0, 'guest');
+    expect(prison === null ? -1 : kernel.jailRemove(prison)).toBe(0);
+    net.run(60_000_000);
+    expect(account(net)).toEqual(before);
+    expect([guest.kern.ifcnt, guest.kern.sockcnt, guest.kern.calloutsArmed, guest.net.groups.size]).toEqual([0, 0, 0, 0]);
+  });
+});
