@@ -5,12 +5,13 @@
  * no peer and says why.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const dir = mkdtempSync(join(tmpdir(), 'netloom-bench-'));
+process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
 /** @type {Map<string, string | null>} */
 const built = new Map();
 

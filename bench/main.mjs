@@ -7,7 +7,8 @@
  * the benchmark's unit; whether more is better depends on the unit.
  *
  * NAME selects benchmarks whose name starts with it. With `--json` standard output is one object: `{machine, rows: [{name, value, unit, peer,
- * ratio}]}`; `peer` is `{name, value}`, and `peer` and `ratio` are null where there is no peer, with the reason in `note`.
+ * ratio}]}`; `peer` is `{name, value}`, and `peer` and `ratio` are null where there is no peer, with the reason in `note`. A benchmark that this
+ * machine cannot run at all has the value null, and the reason in `note`.
  *
  * Not here: what is measured.
  */
@@ -27,9 +28,10 @@ import { setup } from '../scripts/setup.mjs';
  * @property {string} name `what/variant`, as in `vnet/create-destroy`
  * @property {string} unit `Mpps`, `us`, `bytes`, ...
  * @property {() => number | Promise<number>} measure one repetition: prepares, warms up, measures, cleans up
+ * @property {() => string | null} [lacking] why this machine cannot run it, or null
  * @property {Peer} [peer]
  *
- * @typedef {{ name: string, value: number, unit: string, peer: { name: string, value: number } | null, ratio: number | null, note?: string }} Row
+ * @typedef {{ name: string, value: number | null, unit: string, peer: { name: string, value: number } | null, ratio: number | null, note?: string }} Row
  */
 
 /** @param {readonly number[]} values not empty */
@@ -45,7 +47,9 @@ export function median(values) {
  * @param {number} reps
  * @returns {Promise<Row>}
  */
-export async function measure({ name, unit, measure: ours, peer }, reps) {
+export async function measure({ name, unit, measure: ours, lacking, peer }, reps) {
+  const obstacle = lacking?.() ?? null;
+  if (obstacle !== null) return { name, value: null, unit, peer: null, ratio: null, note: obstacle };
   const reason = peer === undefined ? 'no peer' : (peer.lacking?.() ?? null);
   const theirs = peer !== undefined && reason === null ? peer : null;
   const values = { ours: /** @type {number[]} */ ([]), theirs: /** @type {number[]} */ ([]) };
@@ -80,6 +84,7 @@ const shown = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPr
 
 /** @param {Row} row */
 function rowText({ name, value, unit, peer, ratio, note }) {
+  if (value === null) return `${name.padEnd(36)} ${'-'.padStart(10)} ${unit.padEnd(8)} ${note}`;
   const against = peer === null || ratio === null ? (note ?? '') : `${peer.name} ${shown(peer.value)}, ratio ${ratio.toFixed(2)}`;
   return `${name.padEnd(36)} ${shown(value).padStart(10)} ${unit.padEnd(8)} ${against}`;
 }

@@ -112,6 +112,14 @@ describe('bench', () => {
     const row = await measure({ name: 'x', unit: 'us', measure: () => 1, peer: { name: 'C', measure: () => 1, lacking: () => 'no gcc' } }, 1);
     expect(row).toEqual({ name: 'x', value: 1, unit: 'us', peer: null, ratio: null, note: 'no gcc' });
   });
+
+  test('a benchmark that the machine cannot run is not run, and says why', async () => {
+    const run = (): number => {
+      throw new Error('run all the same');
+    };
+    const row = await measure({ name: 'x', unit: 'us', measure: run, lacking: () => 'not root', peer: { name: 'C', measure: run } }, 1);
+    expect(row).toEqual({ name: 'x', value: null, unit: 'us', peer: null, ratio: null, note: 'not root' });
+  });
 });
 
 describe('entries', () => {
