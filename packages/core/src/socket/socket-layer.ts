@@ -6,11 +6,12 @@
  * socket at once: readers are woken with ECONNABORTED. A socket never keeps a vnet alive.
  */
 import type { Errno } from '../base/errno.js';
-import { EAFNOSUPPORT, ENFILE, EPROTONOSUPPORT, EPROTOTYPE } from '../base/errno.js';
+import { EAFNOSUPPORT, EINVAL, ENOBUFS, EPROTONOSUPPORT, EPROTOTYPE } from '../base/errno.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
-import { IPPROTO_UDP } from '../wire/ipproto.js';
+import { IPDEFTTL } from '../wire/ip4.js';
+import { IPPROTO_MAX, IPPROTO_UDP } from '../wire/ipproto.js';
 import type { RawIp } from '../transport/raw-ip.js';
 import type { Udp } from '../transport/udp.js';
 import { Socket } from './socket.js';
@@ -50,6 +51,8 @@ export class SocketLayer {
   raw: RawIp | null = null;
   /** How many routing tables there are, for SO_SETFIB. */
   fibs: () => number = () => 1;
+  /** TTL of packets of sockets that set none, for IP_TTL. */
+  ttl: () => number = () => IPDEFTTL;
   private readonly open = new Set<Socket>();
 
   constructor(kern: VnetKern) {
@@ -66,9 +69,12 @@ export class SocketLayer {
     return [...this.open];
   }
 
-  /** socket(2). EAFNOSUPPORT, EPROTONOSUPPORT, EPROTOTYPE, ENFILE at `kern.ipc.maxsockets`. */
+  /**
+   * socket(2). EAFNOSUPPORT: no such domain; EPROTOTYPE: no such type; EPROTONOSUPPORT: no such protocol, or the vnet is stopping;
+   * ENOBUFS at `kern.ipc.maxsockets`; EINVAL: no such routing table.
+   */
   socket(domain: number, type: number, protocol = 0, fib = 0): SocketResult {
-    const error = this.check(domain, type, protocol);
+    const error = this.check(domain, type, protocol, fib);
     if (error !== 0) return { error, so: null };
     const so = new Socket(this, type, type === SOCK_RAW ? protocol : IPPROTO_UDP, fib);
     this.open.add(so);
@@ -76,12 +82,13 @@ export class SocketLayer {
     return { error: 0, so };
   }
 
-  private check(domain: number, type: number, protocol: number): Errno {
+  private check(domain: number, type: number, protocol: number, fib: number): Errno {
     if (domain !== PF_INET) return EAFNOSUPPORT;
-    if (type !== SOCK_DGRAM && type !== SOCK_RAW) return EPROTONOSUPPORT;
-    if (type === SOCK_DGRAM && protocol !== 0 && protocol !== IPPROTO_UDP) return EPROTOTYPE;
+    if (type !== SOCK_DGRAM && type !== SOCK_RAW) return protocol === 0 ? EPROTOTYPE : EPROTONOSUPPORT;
+    if (type === SOCK_DGRAM ? protocol !== 0 && protocol !== IPPROTO_UDP : !Number.isInteger(protocol) || protocol < 0 || protocol >= IPPROTO_MAX) return EPROTONOSUPPORT;
     if (this.kern.shutdown || (type === SOCK_DGRAM ? this.udp : this.raw) === null) return EPROTONOSUPPORT;
-    return this.open.size >= this.tun.maxsockets ? ENFILE : 0;
+    if (!Number.isInteger(fib) || fib < 0 || fib >= this.fibs()) return EINVAL;
+    return this.open.size >= this.tun.maxsockets ? ENOBUFS : 0;
   }
 
   /** Called by Socket.close. */

@@ -5,20 +5,28 @@
  * Theory of operation. Nothing here waits. `recv` takes a datagram or answers EAGAIN; `onReadable` is called when the buffer
  * becomes non-empty, when an error is pending, and when the socket ends. Whoever wants to wait does so above (promises/, a
  * tool's loop). A received datagram can be taken as the packet itself (`recvPacket`: nothing copied, the caller frees it) or
- * copied into the caller's buffer (`recv`).
+ * copied into the caller's buffer (`recv`). A packet that is several datagrams (a super-segment that no link had to cut) is read
+ * by `recv` one datagram at a time.
+ * What has arrived is read before an error that came after it.
  *
- * Invariant: after `close` or `abort` nothing is called back and every verb answers EBADF.
- * Not here: streams (they come with TCP), ancillary data beyond the fields of SockName.
+ * `onReadable` is called where the packet is, on the packet path: it may use sockets, and must leave what needs thread context
+ * (making and destroying interfaces, jails, routes) to somebody it wakes.
+ *
+ * Invariant: after `close` nothing is called back and every verb answers EBADF; after `abort` ECONNABORTED, until it is closed.
+ * Not here: streams (they come with TCP), ancillary data beyond the fields of RecvInfo.
  */
 import type { Errno } from '../base/errno.js';
-import { EAGAIN, EBADF, ECONNABORTED, EINVAL, EMSGSIZE, ENOBUFS, ENOTCONN } from '../base/errno.js';
+import { EAFNOSUPPORT, EAGAIN, EBADF, ECONNABORTED, EINVAL, EMSGSIZE, ENOBUFS, ENOTCONN } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { HEADROOM } from '../mbuf/packet-buffer.js';
 import { IP4_HDR_LEN, IP4_TTL, ip4Dst, ip4Hl, ip4Src } from '../wire/ip4.js';
 import { udpSport } from '../wire/udp.js';
 import { IpOptions, ipParseOptions } from '../inet/ip-options.js';
 import { IpOutputOpts } from '../inet/ip-output.js';
+import type { InNet } from '../inet/in-net.js';
+import type { Ifnet } from '../net/ifnet.js';
 import type { InPcb, PcbUser } from '../transport/inpcb.js';
+import { pcbJoin, pcbLeave } from '../transport/pcb-multicast.js';
 import { DgramSockbuf } from './sockbuf.js';
 import type { SocketLayer } from './socket-layer.js';
 import { SOCK_RAW } from './socket-type.js';
@@ -37,7 +45,7 @@ export interface RecvInfo extends SockName {
   ttl: number;
   /** Index of the interface it came in on (IP_RECVIF). */
   ifIndex: number;
-  /** Length of the datagram; more than was copied when the buffer was too small (MSG_TRUNC). */
+  /** Length of the datagram (by `recv`; of the whole packet by `describe`); more than was copied when the buffer was too small (MSG_TRUNC). */
   length: number;
 }
 
@@ -56,6 +64,8 @@ export class Socket implements PcbUser {
   onReadable: (() => void) | null = null;
   closed = false;
   private pendingError: Errno = 0;
+  /** What verbs answer when it is closed: EBADF or ECONNABORTED. */
+  private ended: Errno = 0;
 
   /** Made by SocketLayer.socket. */
   constructor(layer: SocketLayer, type: number, protocol: number, fib: number) {
@@ -76,22 +86,27 @@ export class Socket implements PcbUser {
     }
   }
 
-  /** bind(2); port 0 asks for an anonymous one. */
+  /** bind(2); port 0 asks for an anonymous one. A raw socket has no port. */
   bind(addr: number, port: number): Errno {
-    if (this.closed) return EBADF;
+    if (this.closed) return this.ended;
     if (this.type === SOCK_RAW) return this.layer.raw?.bind(this.inp, addr) ?? EBADF;
     return this.layer.udp?.bind(this.inp, addr, port) ?? EBADF;
   }
 
-  /** connect(2): fixes the peer; errors ICMP reports about it come back as socket errors. */
+  /**
+   * connect(2): fixes the peer; errors ICMP reports about it come back as socket errors. A connected socket lets go of its peer
+   * first, also when the new one is refused: that is how a program disconnects.
+   */
   connect(addr: number, port: number): Errno {
-    if (this.closed) return EBADF;
+    if (this.closed) return this.ended;
+    if (this.inp.connected) this.disconnect();
+    this.pendingError = 0;
     if (this.type === SOCK_RAW) return this.layer.raw?.connect(this.inp, addr) ?? EBADF;
     return this.layer.udp?.connect(this.inp, addr, port) ?? EBADF;
   }
 
   disconnect(): Errno {
-    if (this.closed) return EBADF;
+    if (this.closed) return this.ended;
     if (!this.inp.connected) return ENOTCONN;
     if (this.type === SOCK_RAW) this.layer.raw?.disconnect(this.inp);
     else this.layer.udp?.disconnect(this.inp);
@@ -109,12 +124,12 @@ export class Socket implements PcbUser {
   }
 
   /**
-   * sendto(2): copies `data` into a packet and sends it. (addr, port) are 0 for the connected peer.
+   * sendto(2): copies `data` into a packet and sends it. (addr, port) are 0 for the connected peer. EMSGSIZE above SO_SNDBUF.
    * A pending asynchronous error is answered first, once.
    */
   send(data: Uint8Array, addr = 0, port = 0): Errno {
-    if (this.closed) return EBADF;
-    if (data.length > PAYLOAD_MAX) return EMSGSIZE;
+    if (this.closed) return this.ended;
+    if (data.length > PAYLOAD_MAX) return this.takeError() || EMSGSIZE;
     const m = this.layer.kern.engine.pool.from(data);
     if (m === null) return ENOBUFS;
     return this.sendPacket(m, addr, port);
@@ -125,9 +140,12 @@ export class Socket implements PcbUser {
     return this.layer.kern.engine.pool.alloc(len, HEADROOM);
   }
 
-  /** As `send`, but takes over a packet whose payload is in place. Owns `m`. */
+  /**
+   * As `send`, but takes over a packet whose payload is in place. With `m.gsoSize` set it is a run of datagrams of that size, of
+   * which SO_SNDBUF bounds each. Owns `m`.
+   */
   sendPacket(m: PacketBuffer, addr = 0, port = 0): Errno {
-    const error = this.closed ? EBADF : this.takeError();
+    const error = this.closed ? this.ended : this.takeError() || (Math.min(m.len, m.gsoSize || m.len) > this.sndHiwat ? EMSGSIZE : 0);
     if (error !== 0) {
       m.free();
       return error;
@@ -136,22 +154,41 @@ export class Socket implements PcbUser {
     return this.layer.udp?.send(this.inp, m, addr, port) ?? EBADF;
   }
 
-  /** Takes the oldest datagram as a packet, payload at `off`; the caller frees it. Null: nothing there. */
+  /**
+   * Takes the oldest packet, payload at `off`; the caller frees it. Null: nothing there. With `gsoSize` below its length the packet
+   * is several datagrams of that size, the last one shorter.
+   */
   recvPacket(): PacketBuffer | null {
     return this.rcv.shift();
   }
 
-  /** recvfrom(2): bytes copied into `into`, or a negative Errno (-EAGAIN: nothing there). Fills `info` when given. */
+  /** Length of the datagram `recv` would give; -1 when there is none. */
+  get nextLength(): number {
+    const m = this.rcv.peek();
+    return m === null ? -1 : datagramLength(m);
+  }
+
+  /**
+   * recvfrom(2): one datagram's bytes copied into `into`, what does not fit is lost; or a negative Errno (-EAGAIN: nothing there).
+   * Fills `info` when given. With `peek` the datagram stays, and so does an error.
+   */
   recv(into: Uint8Array, info?: RecvInfo, peek = false): number {
-    if (this.closed) return -EBADF;
-    const error = this.takeError();
-    if (error !== 0) return -error;
-    const m = peek ? this.rcv.peek() : this.rcv.shift();
-    if (m === null) return -EAGAIN;
-    if (info !== undefined) this.describe(m, info);
-    const n = Math.min(into.length, m.len);
+    if (this.closed) return -this.ended;
+    const m = this.rcv.peek();
+    if (m === null) {
+      const error = peek ? this.pendingError : this.takeError();
+      return -(error || EAGAIN);
+    }
+    const length = datagramLength(m);
+    if (info !== undefined) {
+      this.describe(m, info);
+      info.length = length;
+    }
+    const n = Math.min(into.length, length);
     into.set(m.buf.subarray(m.off, m.off + n));
-    if (!peek) m.free();
+    if (peek) return n;
+    if (length < m.len) this.rcv.consume(length);
+    else this.rcv.shift()?.free();
     return n;
   }
 
@@ -168,7 +205,7 @@ export class Socket implements PcbUser {
 
   /** setsockopt(2). ENOPROTOOPT for one we do not know, EINVAL for a value out of range. */
   setsockopt(option: string, value: number): Errno {
-    if (this.closed) return EBADF;
+    if (this.closed) return this.ended;
     if (!Number.isInteger(value)) return EINVAL;
     return applyOption(this, option, value);
   }
@@ -180,7 +217,7 @@ export class Socket implements PcbUser {
 
   /** IP_OPTIONS: option bytes put into every header; empty takes them away. EINVAL when they are not well formed or too long. */
   setIpOptions(bytes: Uint8Array): Errno {
-    if (this.closed) return EBADF;
+    if (this.closed) return this.ended;
     const options = new IpOptions();
     const error = ipParseOptions(bytes, options);
     if (error !== 0) return error;
@@ -189,29 +226,56 @@ export class Socket implements PcbUser {
     return 0;
   }
 
-  /** close(2): gives everything back. A second close answers EBADF. */
+  /**
+   * IP_ADD_MEMBERSHIP on `ifp`, or on the interface the route to `group` names. EINVAL, EADDRNOTAVAIL, EADDRINUSE, ENOBUFS as
+   * transport/pcb-multicast.ts has them.
+   */
+  joinGroup(group: number, ifp: Ifnet | null = null): Errno {
+    const inNet = this.protocolInNet();
+    return this.closed ? this.ended : inNet === null ? EAFNOSUPPORT : pcbJoin(inNet, this.inp, group, ifp);
+  }
+
+  /** IP_DROP_MEMBERSHIP. EINVAL, EADDRNOTAVAIL. */
+  leaveGroup(group: number, ifp: Ifnet | null = null): Errno {
+    const inNet = this.protocolInNet();
+    return this.closed ? this.ended : inNet === null ? EAFNOSUPPORT : pcbLeave(inNet, this.inp, group, ifp);
+  }
+
+  private protocolInNet(): InNet | null {
+    return (this.type === SOCK_RAW ? this.layer.raw : this.layer.udp)?.ip.inNet ?? null;
+  }
+
+  /** close(2): gives everything back. 0 the first time, also after an abort; EBADF from then on. */
   close(): Errno {
-    if (this.closed) return EBADF;
+    if (this.ended === EBADF) return EBADF;
+    this.ended = EBADF;
+    this.release();
+    return 0;
+  }
+
+  /** The vnet ends: everything is given back, and whoever waits is woken and sees ECONNABORTED. */
+  abort(): void {
+    if (this.closed) return;
+    const waiter = this.onReadable;
+    this.ended = ECONNABORTED;
+    this.release();
+    waiter?.();
+  }
+
+  /** Why the socket ended: ECONNABORTED after `abort`, 0 while it lives and after `close`. */
+  get abortError(): Errno {
+    return this.ended === EBADF ? 0 : this.ended;
+  }
+
+  private release(): void {
+    if (this.closed) return;
     this.closed = true;
     this.onReadable = null;
+    this.pendingError = 0;
     this.rcv.flush();
     if (this.type === SOCK_RAW) this.layer.raw?.detach(this.inp);
     else this.layer.udp?.detach(this.inp);
     this.layer.forget(this);
-    return 0;
-  }
-
-  /** The vnet ends: close, and wake whoever waits so that it sees ECONNABORTED. */
-  abort(): void {
-    const waiter = this.onReadable;
-    this.close();
-    this.pendingError = ECONNABORTED;
-    waiter?.();
-  }
-
-  /** Why the socket ended, after `abort`; 0 otherwise. */
-  get abortError(): Errno {
-    return this.closed ? this.pendingError : 0;
   }
 
   private takeError(): Errno {
@@ -221,18 +285,26 @@ export class Socket implements PcbUser {
   }
 
   /** PcbUser: a packet for this socket. */
-  pcbInput(m: PacketBuffer): void {
-    const wasEmpty = this.rcv.count === 0;
-    if (!this.rcv.append(m)) {
-      if (this.layer.udp !== null && this.type !== SOCK_RAW) this.layer.udp.stats.fullsock++;
-      return;
+  pcbInput(m: PacketBuffer): boolean {
+    if (this.closed) {
+      m.free();
+      return false;
     }
+    const wasEmpty = this.rcv.count === 0;
+    if (!this.rcv.append(m)) return false;
     if (wasEmpty) this.onReadable?.();
+    return true;
   }
 
   /** PcbUser: an asynchronous error. */
   pcbError(error: Errno): void {
+    if (this.closed) return;
     this.pendingError = error;
     this.onReadable?.();
   }
+}
+
+/** Length of the first datagram in a packet. */
+function datagramLength(m: PacketBuffer): number {
+  return m.gsoSize > 0 && m.gsoSize < m.len ? m.gsoSize : m.len;
 }

@@ -9,6 +9,7 @@ import { EINVAL, ENOBUFS, ENOPROTOOPT } from '../base/errno.js';
 import { IpOutputOpts } from '../inet/ip-output.js';
 import type { InPcb } from '../transport/inpcb.js';
 import type { Socket } from './socket.js';
+import { PF_INET, SOCK_RAW } from './socket-type.js';
 
 interface SockOption {
   get(so: Socket): number;
@@ -16,7 +17,11 @@ interface SockOption {
   readonly set?: (so: Socket, value: number) => Errno;
 }
 
-type FlagKey = 'reuseAddr' | 'reusePort' | 'broadcast' | 'dontRoute' | 'dontFrag' | 'bindAny' | 'hdrIncl';
+type FlagKey = 'reuseAddr' | 'reusePort' | 'broadcast' | 'dontRoute' | 'dontFrag' | 'bindAny';
+
+/** kern.ipc.maxsockbuf counts memory; of it a buffer may use the part that data takes in a full cluster. */
+const CLUSTER_BYTES = 2_048;
+const MBUF_BYTES = 256;
 
 function flag(key: FlagKey): SockOption {
   return {
@@ -28,7 +33,7 @@ function flag(key: FlagKey): SockOption {
   };
 }
 
-function ranged(key: 'ttl' | 'tos' | 'pcp', min: number, max: number): SockOption {
+function ranged(key: 'tos' | 'pcp', min: number, max: number): SockOption {
   return {
     get: (so) => so.inp[key],
     set: (so, v) => {
@@ -47,8 +52,22 @@ const OPTIONS: ReadonlyMap<string, SockOption> = new Map<string, SockOption>([
   ['SO_DONTROUTE', flag('dontRoute')],
   ['IP_DONTFRAG', flag('dontFrag')],
   ['IP_BINDANY', flag('bindAny')],
-  ['IP_HDRINCL', flag('hdrIncl')],
-  ['IP_TTL', ranged('ttl', 0, 255)],
+  ['IP_HDRINCL', {
+    get: (so) => (so.inp.hdrIncl ? 1 : 0),
+    set: (so, v) => {
+      if (so.type !== SOCK_RAW) return ENOPROTOOPT;
+      so.inp.hdrIncl = v !== 0;
+      return 0;
+    },
+  }],
+  ['IP_TTL', {
+    get: (so) => (so.inp.ttl >= 0 ? so.inp.ttl : so.layer.ttl()),
+    set: (so, v) => {
+      if (v < 0 || v > 255) return EINVAL;
+      so.inp.ttl = v;
+      return 0;
+    },
+  }],
   ['IP_TOS', ranged('tos', 0, 255)],
   ['IP_VLAN_PCP', ranged('pcp', -1, 7)],
   ['IP_MULTICAST_TTL', {
@@ -69,6 +88,8 @@ const OPTIONS: ReadonlyMap<string, SockOption> = new Map<string, SockOption>([
     },
   }],
   ['SO_TYPE', { get: (so) => so.type }],
+  ['SO_PROTOCOL', { get: (so) => so.protocol }],
+  ['SO_DOMAIN', { get: () => PF_INET }],
   ['SO_RCVBUF', {
     get: (so) => so.rcv.hiwat,
     set: (so, v) => bufferSize(so, v, (n) => {
@@ -93,7 +114,7 @@ const OPTIONS: ReadonlyMap<string, SockOption> = new Map<string, SockOption>([
 
 function bufferSize(so: Socket, value: number, store: (n: number) => void): Errno {
   if (value <= 0) return EINVAL;
-  if (value > so.layer.tun.maxsockbuf) return ENOBUFS;
+  if (value > Math.floor((so.layer.tun.maxsockbuf * CLUSTER_BYTES) / (CLUSTER_BYTES + MBUF_BYTES))) return ENOBUFS;
   store(value);
   return 0;
 }

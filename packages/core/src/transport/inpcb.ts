@@ -2,30 +2,47 @@
  * inpcb.ts — InPcb `inp`: one end of a transport conversation, and the tables that find it.
  * Read first: freebsd `sys/netinet/in_pcb.c`; reference netstack3 "demultiplexing principle".
  *
- * Theory of operation. A bound pcb is in the port table (lport); a connected one is also in the connection table (the
- * four-tuple). A packet for a connection costs one probe of the connection table; otherwise the pcbs of its port are scored:
- * an exact local address beats a wildcard. Both tables are open hash chains through the pcbs themselves, so a lookup allocates
- * nothing and a million pcbs cost two pointers each plus the bucket arrays, which double as the tables fill.
+ * Theory of operation. A pcb with a port is in the table of its port; besides, it is in the table of connections (by the
+ * four-tuple) while it is connected, and in the table of the unconnected (by port) otherwise. A packet for a connection costs
+ * one probe of the first; otherwise the unconnected pcbs of its port are compared: an exact local address beats a wildcard.
+ * However many connections share a port, a packet that is for none of them does not look at them. The table of ports serves
+ * bind, and broadcasts, which go to everybody.
  *
- * Invariants: inp.lport !== 0 exactly when it is in the port table; `connected` exactly when it is in the connection table.
+ * Who may bind what is FreeBSD's: without SO_REUSEADDR or SO_REUSEPORT nobody may have the port on an overlapping address; with
+ * one of them only an unconnected pcb with the very same address is in the way, unless both have SO_REUSEPORT (for a group, either
+ * option on both sides will do). A port nobody asked for is never shared, except that connections to different ends may have
+ * the same one: the four-tuple is what must be unique.
+ *
+ * Invariants: inp.lport !== 0 exactly when it is in the port table, and then it is in one of the others; `connected` exactly when
+ * that is the table of connections.
  * Not here: what a protocol does with the packet. The pcb's user (a socket) is behind PcbUser.
  */
 import type { Errno } from '../base/errno.js';
-import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EINVAL } from '../base/errno.js';
+import { EADDRINUSE, EADDRNOTAVAIL, EINVAL } from '../base/errno.js';
 import type { Prng } from '../base/prng.js';
-import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { IpOutputOpts } from '../inet/ip-output.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { Ifnet } from '../net/ifnet.js';
+import { ip4IsMulticast } from '../wire/addr.js';
+import { PcbHash, PcbLink } from './pcb-hash.js';
 
 export const INADDR_ANY = 0;
+const PORT_MAX = 65_535;
 
 /** Who uses a pcb: a socket. */
 export interface PcbUser {
-  /** A packet for this pcb. Owns `m`; where `m.off` is, the protocol says. */
-  pcbInput(m: PacketBuffer): void;
+  /** A packet for this pcb; where `m.off` is, the protocol says. Owns `m`. False: it was dropped, there is no room. */
+  pcbInput(m: PacketBuffer): boolean;
   /** An asynchronous error (ICMP) for this pcb. */
   pcbError(error: Errno): void;
+}
+
+/** A multicast group joined through a pcb (IP_ADD_MEMBERSHIP). */
+export interface PcbGroup {
+  readonly group: number;
+  readonly ifp: Ifnet;
 }
 
 export class InPcb {
@@ -55,9 +72,12 @@ export class InPcb {
   proto = 0;
   /** Options and multicast parameters of its packets; null until one is set. */
   out: IpOutputOpts | null = null;
-  portNext: InPcb | null = null;
-  connNext: InPcb | null = null;
+  /** Groups it joined; null until the first. */
+  groups: PcbGroup[] | null = null;
   detached = false;
+  /** Its places in the tables. */
+  readonly portLink = new PcbLink<InPcb>(this);
+  readonly demuxLink = new PcbLink<InPcb>(this);
 
   constructor(user: PcbUser) {
     this.user = user;
@@ -67,7 +87,7 @@ export class InPcb {
 /** `net.inet.ip.portrange.*`: where ports nobody asked for come from. */
 export class PortRange {
   first = 10_000;
-  last = 65_535;
+  last = PORT_MAX;
   reservedhigh = 1_023;
   randomized = 1;
 }
@@ -75,32 +95,31 @@ export class PortRange {
 export const PORTRANGE_SYSCTLS: SysctlGroup<PortRange> = {
   prefix: 'net.inet.ip.portrange',
   oids: [
-    sysctlInt('first', 'first', 'port', 1, 65_535, 'First port of the range anonymous binds use'),
-    sysctlInt('last', 'last', 'port', 1, 65_535, 'Last port of the range anonymous binds use'),
-    sysctlInt('reservedhigh', 'reservedhigh', 'port', 0, 65_535, 'Highest port only a privileged user may bind'),
+    sysctlInt('first', 'first', 'port', 1, PORT_MAX, 'First port of the range anonymous binds use'),
+    sysctlInt('last', 'last', 'port', 1, PORT_MAX, 'Last port of the range anonymous binds use'),
+    sysctlInt('reservedhigh', 'reservedhigh', 'port', 0, PORT_MAX, 'Highest port only a privileged user may bind'),
     sysctlInt('randomized', 'randomized', 'bool', 0, 1, 'Choose anonymous ports at random'),
   ],
 };
-
-const BUCKETS_MIN = 16;
 
 /** The pcbs of one protocol in one vnet. */
 export class InPcbTable {
   readonly range: PortRange;
   private readonly rng: Prng;
-  private portBuckets: (InPcb | null)[] = new Array<InPcb | null>(BUCKETS_MIN).fill(null);
-  private connBuckets: (InPcb | null)[] = new Array<InPcb | null>(BUCKETS_MIN).fill(null);
-  /** Every pcb, oldest first. */
-  readonly all = new Set<InPcb>();
-  private bound = 0;
-  private conns = 0;
+  private readonly ports = new PcbHash<InPcb>();
+  private readonly unconnected = new PcbHash<InPcb>();
+  private readonly connections = new PcbHash<InPcb>();
+  private readonly all = new Set<InPcb>();
   /** Keys the connection hash, so that a peer cannot choose colliding ports. */
   private readonly seed: number;
+  /** Where the search for a port began last, when ports are not chosen at random. */
+  private lastPort = 0;
 
+  /** @param rng a stream of the table's own. */
   constructor(range: PortRange, rng: Prng) {
     this.range = range;
     this.rng = rng;
-    this.seed = rng.u32();
+    this.seed = rng.u32() | 0;
   }
 
   get count(): number {
@@ -119,119 +138,135 @@ export class InPcbTable {
     return inp;
   }
 
-  /** Takes a pcb out of every table. */
+  /** Takes a pcb out of every table, for good. */
   detach(inp: InPcb): void {
     if (inp.detached) return;
-    this.disconnect(inp);
-    if (inp.lport !== 0) this.portRemove(inp);
-    inp.lport = 0;
     inp.detached = true;
+    this.unlink(inp);
+    inp.connected = false;
+    inp.lport = 0;
     this.all.delete(inp);
   }
 
   /**
-   * bind(2). `lport` 0 asks for an anonymous port. EINVAL: bound already; EADDRNOTAVAIL: not our address (the caller says
-   * through `ours`); EADDRINUSE; EACCES never here (ports are not privileged inside a vnet of one's own).
+   * bind(2). `lport` 0 asks for an anonymous port. EINVAL: bound already, or no port number; EADDRNOTAVAIL: not our address (the
+   * caller says through `ours`), or no port left; EADDRINUSE. Ports are not privileged inside a vnet of one's own.
    */
   bind(inp: InPcb, laddr: number, lport: number, ours: boolean): Errno {
-    if (inp.lport !== 0) return EINVAL;
+    if (inp.lport !== 0 || inp.laddr !== INADDR_ANY || lport < 0 || lport > PORT_MAX || !Number.isInteger(lport)) return EINVAL;
     if (!ours && !inp.bindAny) return EADDRNOTAVAIL;
-    if (lport < 0 || lport > 65_535) return EACCES;
     let port = lport;
     if (port === 0) {
       port = this.anonymousPort(inp, laddr);
       if (port === 0) return EADDRNOTAVAIL;
-    } else if (this.conflict(inp, laddr, port)) {
+    } else if (this.inTheWay(inp, laddr, port, true)) {
       return EADDRINUSE;
     }
     inp.laddr = laddr;
-    inp.lport = port;
-    this.portInsert(inp);
+    this.link(inp, port);
     return 0;
   }
 
-  /** Gives `inp` its foreign end. The caller has bound it and chosen `laddr`. EADDRINUSE when the four-tuple is taken. */
+  /**
+   * Gives the unconnected `inp` its foreign end and, when it has none, a port. EADDRINUSE when the four-tuple is taken,
+   * EADDRNOTAVAIL when no port is left; nothing has changed then.
+   */
   connect(inp: InPcb, laddr: number, faddr: number, fport: number): Errno {
-    const other = this.lookupConn(faddr, fport, laddr, inp.lport);
-    if (other !== null && other !== inp) return EADDRINUSE;
-    this.disconnect(inp);
+    const port = inp.lport !== 0 ? inp.lport : this.connectionPort(laddr, faddr, fport);
+    if (port === 0) return EADDRNOTAVAIL;
+    if (inp.lport !== 0 && this.lookupConn(faddr, fport, laddr, port) !== null) return EADDRINUSE;
+    this.unlink(inp);
     inp.laddr = laddr;
     inp.faddr = faddr;
     inp.fport = fport;
     inp.connected = true;
-    if (++this.conns > this.connBuckets.length) this.growConn();
-    const b = this.connHash(faddr, fport, laddr, inp.lport) & (this.connBuckets.length - 1);
-    inp.connNext = this.connBuckets[b] ?? null;
-    this.connBuckets[b] = inp;
+    this.link(inp, port);
     return 0;
   }
 
+  /** Takes the foreign end and the local address away; the port stays. */
   disconnect(inp: InPcb): void {
     if (!inp.connected) return;
-    const b = this.connHash(inp.faddr, inp.fport, inp.laddr, inp.lport) & (this.connBuckets.length - 1);
-    let prev: InPcb | null = null;
-    for (let p = this.connBuckets[b] ?? null; p !== null; prev = p, p = p.connNext) {
-      if (p !== inp) continue;
-      if (prev === null) this.connBuckets[b] = p.connNext;
-      else prev.connNext = p.connNext;
-      break;
-    }
-    inp.connNext = null;
+    const port = inp.lport;
+    this.unlink(inp);
     inp.connected = false;
+    inp.laddr = INADDR_ANY;
     inp.faddr = INADDR_ANY;
     inp.fport = 0;
-    this.conns--;
+    this.link(inp, port);
   }
 
-  /** The pcb a unicast packet is for: its connection, else the best bound one; null when nobody wants it. */
+  /** The pcb a unicast packet is for: its connection, else the best unconnected one; null when nobody wants it. */
   lookup(faddr: number, fport: number, laddr: number, lport: number): InPcb | null {
-    return (this.conns > 0 ? this.lookupConn(faddr, fport, laddr, lport) : null) ?? this.lookupPort(laddr, lport);
+    return (this.connections.count > 0 ? this.lookupConn(faddr, fport, laddr, lport) : null) ?? this.lookupUnconnected(laddr, lport);
   }
 
   lookupConn(faddr: number, fport: number, laddr: number, lport: number): InPcb | null {
-    let p = this.connBuckets[this.connHash(faddr, fport, laddr, lport) & (this.connBuckets.length - 1)] ?? null;
-    for (; p !== null; p = p.connNext) {
+    for (let l = this.connections.first(this.connHash(faddr, fport, laddr, lport)); l !== null; l = l.next) {
+      const p = l.item;
       if (p.faddr === faddr && p.fport === fport && p.laddr === laddr && p.lport === lport) return p;
     }
     return null;
   }
 
-  private lookupPort(laddr: number, lport: number): InPcb | null {
+  /** The newest with exactly this address, or the oldest with none. */
+  private lookupUnconnected(laddr: number, lport: number): InPcb | null {
     let wild: InPcb | null = null;
-    for (let p = this.portBuckets[lport & (this.portBuckets.length - 1)] ?? null; p !== null; p = p.portNext) {
-      if (p.lport !== lport || p.connected) continue;
+    for (let l = this.unconnected.first(lport); l !== null; l = l.next) {
+      const p = l.item;
+      if (p.lport !== lport) continue;
       if (p.laddr === laddr) return p;
-      if (p.laddr === INADDR_ANY && wild === null) wild = p;
+      if (p.laddr === INADDR_ANY) wild = p;
     }
     return wild;
   }
 
-  /** First pcb of a port's chain, for broadcast and multicast delivery to everybody who matches; follow `portNext`. */
-  portChain(lport: number): InPcb | null {
-    return this.portBuckets[lport & (this.portBuckets.length - 1)] ?? null;
+  /** The chain in which all pcbs of a port are, newest first, with others: for broadcasts, which go to everybody who matches. */
+  portChain(lport: number): PcbLink<InPcb> | null {
+    return this.ports.first(lport);
   }
 
-  private conflict(inp: InPcb, laddr: number, lport: number): boolean {
-    for (let p = this.portChain(lport); p !== null; p = p.portNext) {
+  /** Has anybody (laddr, lport) whom `inp` may not have it with? `sharing`: SO_REUSEPORT on both sides lets them. */
+  private inTheWay(inp: InPcb, laddr: number, lport: number, sharing: boolean): boolean {
+    const reuses = inp.reuseAddr || inp.reusePort;
+    for (let l = this.ports.first(lport); l !== null; l = l.next) {
+      const p = l.item;
       if (p.lport !== lport) continue;
-      if (p.laddr !== INADDR_ANY && laddr !== INADDR_ANY && p.laddr !== laddr) continue;
-      if (inp.reusePort && p.reusePort) continue;
-      if (inp.reuseAddr && p.reuseAddr && p.laddr !== laddr) continue;
-      return true;
+      if (!reuses) {
+        if (p.laddr === laddr || p.laddr === INADDR_ANY || laddr === INADDR_ANY) return true;
+      } else if (!p.connected && p.laddr === laddr && !(sharing && mayShare(inp, p, laddr))) {
+        return true;
+      }
     }
     return false;
   }
 
   private anonymousPort(inp: InPcb, laddr: number): number {
     const first = Math.min(this.range.first, this.range.last);
-    const last = Math.max(this.range.first, this.range.last);
-    const n = last - first + 1;
-    const start = this.range.randomized !== 0 ? this.rng.below(n) : 0;
+    const n = Math.abs(this.range.last - this.range.first) + 1;
+    const start = this.firstTry(n);
     for (let i = 0; i < n; i++) {
       const port = first + ((start + i) % n);
-      if (!this.conflict(inp, laddr, port)) return port;
+      if (!this.inTheWay(inp, laddr, port, false)) return port;
     }
     return 0;
+  }
+
+  /** A port with which the four-tuple is new and no unconnected pcb would have got its packets. */
+  private connectionPort(laddr: number, faddr: number, fport: number): number {
+    const first = Math.min(this.range.first, this.range.last);
+    const n = Math.abs(this.range.last - this.range.first) + 1;
+    const start = this.firstTry(n);
+    for (let i = 0; i < n; i++) {
+      const port = first + ((start + i) % n);
+      if (this.lookup(faddr, fport, laddr, port) === null) return port;
+    }
+    return 0;
+  }
+
+  private firstTry(n: number): number {
+    this.lastPort = this.range.randomized !== 0 ? this.rng.below(n) : (this.lastPort + 1) % n;
+    return this.lastPort;
   }
 
   private connHash(faddr: number, fport: number, laddr: number, lport: number): number {
@@ -239,54 +274,23 @@ export class InPcbTable {
     h = Math.imul(h ^ (h >>> 16), 0x85ebca6b) ^ laddr;
     h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35) ^ ((fport << 16) | lport);
     h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-    return (h ^ (h >>> 15)) >>> 0;
+    return h ^ (h >>> 15);
   }
 
-  private portInsert(inp: InPcb): void {
-    if (++this.bound > this.portBuckets.length) this.growPort();
-    const b = inp.lport & (this.portBuckets.length - 1);
-    inp.portNext = this.portBuckets[b] ?? null;
-    this.portBuckets[b] = inp;
+  private link(inp: InPcb, lport: number): void {
+    inp.lport = lport;
+    this.ports.insert(inp.portLink, lport);
+    if (inp.connected) this.connections.insert(inp.demuxLink, this.connHash(inp.faddr, inp.fport, inp.laddr, lport));
+    else this.unconnected.insert(inp.demuxLink, lport);
   }
 
-  private portRemove(inp: InPcb): void {
-    const b = inp.lport & (this.portBuckets.length - 1);
-    let prev: InPcb | null = null;
-    for (let p = this.portBuckets[b] ?? null; p !== null; prev = p, p = p.portNext) {
-      if (p !== inp) continue;
-      if (prev === null) this.portBuckets[b] = p.portNext;
-      else prev.portNext = p.portNext;
-      break;
-    }
-    inp.portNext = null;
-    this.bound--;
+  private unlink(inp: InPcb): void {
+    this.ports.remove(inp.portLink);
+    (inp.connected ? this.connections : this.unconnected).remove(inp.demuxLink);
   }
+}
 
-  private growPort(): void {
-    const old = this.portBuckets;
-    this.portBuckets = new Array<InPcb | null>(old.length * 2).fill(null);
-    for (const head of old) {
-      for (let p = head; p !== null; ) {
-        const next: InPcb | null = p.portNext;
-        const b = p.lport & (this.portBuckets.length - 1);
-        p.portNext = this.portBuckets[b] ?? null;
-        this.portBuckets[b] = p;
-        p = next;
-      }
-    }
-  }
-
-  private growConn(): void {
-    const old = this.connBuckets;
-    this.connBuckets = new Array<InPcb | null>(old.length * 2).fill(null);
-    for (const head of old) {
-      for (let p = head; p !== null; ) {
-        const next: InPcb | null = p.connNext;
-        const b = this.connHash(p.faddr, p.fport, p.laddr, p.lport) & (this.connBuckets.length - 1);
-        p.connNext = this.connBuckets[b] ?? null;
-        this.connBuckets[b] = p;
-        p = next;
-      }
-    }
-  }
+function mayShare(a: InPcb, b: InPcb, laddr: number): boolean {
+  if (ip4IsMulticast(laddr)) return b.reuseAddr || b.reusePort;
+  return a.reusePort && b.reusePort;
 }

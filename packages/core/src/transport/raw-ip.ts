@@ -4,20 +4,25 @@
  *
  * Theory of operation. IP hands over packets no other protocol takes, ICMP hands over what the kernel does not answer itself
  * (echo replies, errors). Every pcb that matches protocol and addresses gets one, with `off` at the IP header; the last gets
- * the original. Output builds the header unless the user brings it (IP_HDRINCL).
+ * the original. A pcb that has joined groups gets multicasts of those only; one that has not gets what the host gets.
+ * Output builds the header unless the user brings it (IP_HDRINCL).
+ * Raw pcbs have no ports, so they are a list and not a table; the list is replaced, never changed, because a user may close its
+ * pcb while it is being walked.
  */
 import type { Errno } from '../base/errno.js';
-import { EADDRNOTAVAIL, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE } from '../base/errno.js';
-import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { EADDRNOTAVAIL, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENOBUFS } from '../base/errno.js';
+import { IP_ALLOWBROADCAST, IP_RAWOUTPUT } from '../inet/ip-output.js';
+import type { Ip, IpRawHook } from '../inet/ip.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
-import { IP4_HDR_LEN, IP4_SRC, IP_MAXPACKET, ip4Dst, ip4Hl, ip4Len, ip4P, ip4Src } from '../wire/ip4.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { IP_RAWOUTPUT } from '../inet/ip-output.js';
-import type { Ip, IpProto } from '../inet/ip.js';
-import type { InPcb, PcbUser } from './inpcb.js';
-import { INADDR_ANY, InPcbTable, PortRange } from './inpcb.js';
-import { emitIpHeader, pcbOutput } from './pcb-output.js';
+import { ip4IsMulticast } from '../wire/addr.js';
+import { IP4_HDR_LEN, IPVERSION, IP_MAXPACKET, ip4Dst, ip4Hl, ip4Len, ip4OptLen, ip4P, ip4Src, ip4Version } from '../wire/ip4.js';
+import { INADDR_ANY, InPcb } from './inpcb.js';
+import type { PcbUser } from './inpcb.js';
+import { pcbIsMember, pcbLeaveAll, pcbPurgeIf } from './pcb-multicast.js';
+import { emitIpHeader, pcbOutput, pcbSource } from './pcb-output.js';
 
 export class RawTunables {
   maxdgram = 9_216;
@@ -32,39 +37,47 @@ const RAW_SYSCTLS: SysctlGroup<RawTunables> = {
   ],
 };
 
-export class RawIp implements IpProto {
+export class RawIp implements IpRawHook {
+  readonly ip: Ip;
   readonly tun = new RawTunables();
-  private readonly ip: Ip;
-  private readonly pcbs: InPcbTable;
+  private pcbs: readonly InPcb[] = [];
+  private readonly purge = (ifp: Ifnet): void => {
+    for (const inp of this.pcbs) pcbPurgeIf(inp, ifp);
+  };
 
   constructor(ip: Ip) {
     this.ip = ip;
-    const kern = ip.net.kern;
-    this.pcbs = new InPcbTable(new PortRange(), kern.engine.rng);
-    kern.sysctl.attach(RAW_SYSCTLS, this.tun);
+    ip.net.kern.sysctl.attach(RAW_SYSCTLS, this.tun);
     ip.registerRaw(this);
+    ip.inNet.purgeUpperHooks.push(this.purge);
   }
 
   destroy(): void {
+    const hooks = this.ip.inNet.purgeUpperHooks;
+    hooks.splice(hooks.indexOf(this.purge), 1);
     this.ip.registerRaw(null);
     this.ip.net.kern.sysctl.detach(this.tun);
   }
 
   list(): InPcb[] {
-    return this.pcbs.list();
+    return [...this.pcbs];
   }
 
   attach(user: PcbUser, fib: number, proto: number): InPcb {
-    const inp = this.pcbs.attach(user, fib);
+    const inp = new InPcb(user);
+    inp.fib = fib;
     inp.proto = proto;
+    this.pcbs = [...this.pcbs, inp];
     return inp;
   }
 
   detach(inp: InPcb): void {
-    this.pcbs.detach(inp);
+    inp.detached = true;
+    pcbLeaveAll(this.ip.inNet, inp);
+    this.pcbs = this.pcbs.filter((p) => p !== inp);
   }
 
-  /** EADDRNOTAVAIL for an address that is not ours. */
+  /** EADDRNOTAVAIL for an address that is not ours. May be repeated. */
   bind(inp: InPcb, laddr: number): Errno {
     if (!this.ip.mayBind(laddr) && !inp.bindAny) return EADDRNOTAVAIL;
     inp.laddr = laddr;
@@ -72,7 +85,6 @@ export class RawIp implements IpProto {
   }
 
   connect(inp: InPcb, faddr: number): Errno {
-    if (inp.connected) return EISCONN;
     inp.faddr = faddr;
     inp.connected = true;
     return 0;
@@ -83,29 +95,32 @@ export class RawIp implements IpProto {
     inp.connected = false;
   }
 
-  /** Sends the payload (or, with IP_HDRINCL, the packet) `m` to `faddr`. Owns `m`. */
+  /**
+   * Sends the payload (or, with IP_HDRINCL, the packet) `m` to `faddr`, 0 for the connected end. Owns `m`. EDESTADDRREQ, EISCONN,
+   * EMSGSIZE, EINVAL for a header that is wrong, and what IP output answers.
+   */
   send(inp: InPcb, m: PacketBuffer, faddr: number): Errno {
+    if (inp.connected && faddr !== INADDR_ANY) return this.refuse(m, EISCONN);
     const dst = inp.connected ? inp.faddr : faddr;
-    if (inp.connected && faddr !== INADDR_ANY && faddr !== inp.faddr) return this.refuse(m, EISCONN);
-    if (inp.hdrIncl) return this.sendWithHeader(inp, m);
     if (dst === INADDR_ANY) return this.refuse(m, EDESTADDRREQ);
+    if (inp.hdrIncl) return this.sendWithHeader(inp, m);
     if (m.len + IP4_HDR_LEN > IP_MAXPACKET) return this.refuse(m, EMSGSIZE);
-    // Source 0 is filled in by output, which knows the interface: the multicast one, or the route's.
-    if (!emitIpHeader(inp, m, inp.laddr, dst, inp.proto, this.ip)) return EMSGSIZE;
-    return pcbOutput(this.ip, inp, m);
+    const src = inp.laddr === INADDR_ANY ? pcbSource(this.ip, inp, dst) : inp.laddr;
+    if (src < 0) return this.refuse(m, -src);
+    if (!emitIpHeader(inp, m, src, dst, inp.proto, this.ip)) return ENOBUFS;
+    return pcbOutput(this.ip, inp, m, IP_ALLOWBROADCAST);
   }
 
+  /** The packet goes where its header says; a source of 0 is filled in by IP. */
   private sendWithHeader(inp: InPcb, m: PacketBuffer): Errno {
     const v = m.view;
-    if (m.len < IP4_HDR_LEN) return this.refuse(m, EINVAL);
+    if (m.len > IP_MAXPACKET) return this.refuse(m, EMSGSIZE);
+    if (m.len < IP4_HDR_LEN || ip4Version(v, m.off) !== IPVERSION) return this.refuse(m, EINVAL);
     const hl = ip4Hl(v, m.off);
     if (hl < IP4_HDR_LEN || hl > m.len || ip4Len(v, m.off) !== m.len) return this.refuse(m, EINVAL);
-    if (ip4Src(v, m.off) === INADDR_ANY) {
-      const chosen = this.ip.sourceFor(ip4Dst(v, m.off), inp.fib);
-      if (chosen.error !== 0) return this.refuse(m, chosen.error);
-      v.setUint32(m.off + IP4_SRC, chosen.addr);
-    }
-    return pcbOutput(this.ip, inp, m, IP_RAWOUTPUT);
+    const twice = hl > IP4_HDR_LEN && inp.out !== null && inp.out.options !== null;
+    if (twice || !optionsOk(v, m.off + IP4_HDR_LEN, m.off + hl)) return this.refuse(m, EINVAL);
+    return pcbOutput(this.ip, inp, m, IP_RAWOUTPUT | IP_ALLOWBROADCAST);
   }
 
   private refuse(m: PacketBuffer, error: Errno): Errno {
@@ -119,12 +134,12 @@ export class RawIp implements IpProto {
     const proto = ip4P(v, m.off);
     const src = ip4Src(v, m.off);
     const dst = ip4Dst(v, m.off);
-    m.nhoff = m.off;
+    const { pcbs } = this;
     let last: InPcb | null = null;
-    for (const inp of this.pcbs.all) {
-      if (inp.proto !== 0 && inp.proto !== proto) continue;
-      if (inp.laddr !== INADDR_ANY && inp.laddr !== dst) continue;
-      if (inp.connected && inp.faddr !== src) continue;
+    m.nhoff = m.off;
+    for (let i = 0; i < pcbs.length; i++) {
+      const inp = pcbs[i]!;
+      if (!wants(inp, proto, src, dst, m.rcvif)) continue;
       if (last !== null) {
         const n = m.pool.copy(m);
         if (n !== null) last.user.pcbInput(n);
@@ -135,8 +150,20 @@ export class RawIp implements IpProto {
     last.user.pcbInput(m);
     return true;
   }
+}
 
-  input(_ifp: Ifnet, m: PacketBuffer): void {
-    if (!this.deliver(m)) m.free();
+/** Do the options of a header hang together? */
+function optionsOk(v: DataView, from: number, end: number): boolean {
+  for (let at = from; ; ) {
+    const len = ip4OptLen(v, at, end);
+    if (len <= 0) return len === 0;
+    at += len;
   }
+}
+
+function wants(inp: InPcb, proto: number, src: number, dst: number, rcvif: number): boolean {
+  if (inp.proto !== 0 && inp.proto !== proto) return false;
+  if (inp.laddr !== INADDR_ANY && inp.laddr !== dst) return false;
+  if (inp.connected && inp.faddr !== INADDR_ANY && inp.faddr !== src) return false;
+  return inp.groups === null || !ip4IsMulticast(dst) || pcbIsMember(inp, dst, rcvif);
 }

@@ -4,34 +4,41 @@
  *
  * Theory of operation. Input checks length and checksum, finds the pcb in one lookup and hands it the packet with `off` at
  * the payload and `nhoff` at the IP header: the packet itself is the record in the socket's buffer, nothing is copied.
- * Broadcasts and multicasts go to every pcb that matches, the last one gets the original. Output writes headers in front of
- * the payload and leaves the checksum to be finished where somebody needs it.
+ * Broadcasts go to every pcb that matches (the newest only, unless it shares its port), multicasts to those that joined the group;
+ * the last one gets the original. Output writes headers in front of the payload and leaves the checksum to be finished where
+ * somebody needs it.
+ * A super-segment (`gsoSize`) is several datagrams in one packet, from the sender to the reader when no link on the way needs
+ * them apart; it is counted as what it is.
  *
  * @rfc 768 yes
  * @rfc 1122 4.1 partial "source routes given by a peer are not recorded for the reply"
  */
 import type { Errno } from '../base/errno.js';
-import { EADDRNOTAVAIL, ECONNREFUSED, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENOBUFS } from '../base/errno.js';
+import { EADDRNOTAVAIL, EDESTADDRREQ, EISCONN, EMSGSIZE, ENOBUFS } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-import { CSUM_L4, CSUM_L4_VALID, GSO_UDP_L4, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
+import { CSUM_L4, CSUM_L4_VALID, GSO_NONE, GSO_UDP_L4, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { CounterGroup } from '../kern/counters.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
+import { INADDR_BROADCAST, ip4IsMulticast } from '../wire/addr.js';
 import { cksumFold, cksumPseudo4, inCksum4 } from '../wire/checksum.js';
 import { ICMP_UNREACH_PORT, ICMP_UNREACH } from '../wire/icmp4.js';
 import { IP4_HDR_LEN, ip4Dst, ip4Src } from '../wire/ip4.js';
 import { IPPROTO_UDP } from '../wire/ipproto.js';
 import { UDP_HDR_LEN, UDP_SUM, udpDport, udpEmit, udpSport, udpSum, udpUlen } from '../wire/udp.js';
 import type { Ifnet } from '../net/ifnet.js';
+import { IFF_BROADCAST } from '../net/ifnet.js';
 import type { Icmp } from '../inet/icmp.js';
 import type { Ip, IpProto } from '../inet/ip.js';
 import type { InPcb, PcbUser } from './inpcb.js';
 import { INADDR_ANY, InPcbTable, PORTRANGE_SYSCTLS, PortRange } from './inpcb.js';
-import { emitIpHeader, pcbOutput } from './pcb-output.js';
+import { pcbIsMember, pcbLeaveAll, pcbPurgeIf } from './pcb-multicast.js';
+import { emitIpHeader, pcbOutput, pcbSource } from './pcb-output.js';
 
 /** Largest UDP payload an IPv4 packet can carry. */
 export const UDP_PAYLOAD_MAX = 65_535 - IP4_HDR_LEN - UDP_HDR_LEN;
 
+/** `struct udpstat`, without its prefix; `delivered` counts datagrams at least one socket took. */
 export class UdpStats {
   ipackets = 0;
   hdrops = 0;
@@ -41,8 +48,10 @@ export class UdpStats {
   noport = 0;
   noportbcast = 0;
   fullsock = 0;
+  pcbhashmiss = 0;
   delivered = 0;
   opackets = 0;
+  filtermcast = 0;
   noportmcast = 0;
 }
 
@@ -57,9 +66,10 @@ const UDP_COUNTERS: CounterGroup<UdpStats> = {
     { key: 'noport', text: '{} dropped due to no socket' },
     { key: 'noportbcast', text: '{} broadcast/multicast datagram{s} undelivered' },
     { key: 'fullsock', text: '{} dropped due to full socket buffers' },
-    { key: 'noportmcast', text: '{} not for hashed pcb' },
+    { key: 'pcbhashmiss', text: '{} not for hashed pcb' },
     { key: 'delivered', text: '{} delivered' },
     { key: 'opackets', text: '{} datagram{s} output' },
+    { key: 'filtermcast', text: '{} time{s} multicast source filter matched' },
   ],
 };
 
@@ -83,26 +93,34 @@ const UDP_SYSCTLS: SysctlGroup<UdpTunables> = {
 };
 
 export class Udp implements IpProto {
+  readonly ip: Ip;
   readonly stats = new UdpStats();
   readonly tun = new UdpTunables();
   readonly pcbs: InPcbTable;
   readonly range = new PortRange();
-  private readonly ip: Ip;
   private readonly icmp: Icmp;
+  /** Who gets the broadcast being delivered. Reused; grows to what was needed most. */
+  private readonly receivers: (InPcb | null)[] = [];
+  private readonly purge = (ifp: Ifnet): void => {
+    for (const inp of this.pcbs.list()) pcbPurgeIf(inp, ifp);
+  };
 
   constructor(ip: Ip, icmp: Icmp) {
     this.ip = ip;
     this.icmp = icmp;
-    const kern = ip.net.kern;
-    this.pcbs = new InPcbTable(this.range, kern.engine.rng);
+    const { kern } = ip.net;
+    this.pcbs = new InPcbTable(this.range, kern.engine.rng.split(`udp/${kern.id}/${kern.name}`));
     kern.sysctl.attach(UDP_SYSCTLS, this.tun);
     kern.sysctl.attach(PORTRANGE_SYSCTLS, this.range);
     kern.counters.attach(UDP_COUNTERS, this.stats);
     ip.register(IPPROTO_UDP, this);
+    ip.inNet.purgeUpperHooks.push(this.purge);
   }
 
   destroy(): void {
-    const kern = this.ip.net.kern;
+    const { kern } = this.ip.net;
+    const hooks = this.ip.inNet.purgeUpperHooks;
+    hooks.splice(hooks.indexOf(this.purge), 1);
     this.ip.register(IPPROTO_UDP, null);
     kern.counters.detach(this.stats);
     kern.sysctl.detach(this.range);
@@ -114,6 +132,7 @@ export class Udp implements IpProto {
   }
 
   detach(inp: InPcb): void {
+    pcbLeaveAll(this.ip.inNet, inp);
     this.pcbs.detach(inp);
   }
 
@@ -122,170 +141,185 @@ export class Udp implements IpProto {
     return this.pcbs.bind(inp, laddr, lport, this.ip.mayBind(laddr));
   }
 
-  /** Fixes the foreign end. EADDRNOTAVAIL for port 0; ENETUNREACH without a route. */
+  /**
+   * Fixes the foreign end. EISCONN; EADDRNOTAVAIL for port 0 or without an address or port of our own to use; ENETUNREACH without
+   * a route; EADDRINUSE when another has the same two ends.
+   */
   connect(inp: InPcb, faddr: number, fport: number): Errno {
     if (inp.connected) return EISCONN;
     if (fport === 0) return EADDRNOTAVAIL;
-    if (inp.lport === 0) {
-      const error = this.bind(inp, inp.laddr, 0);
-      if (error !== 0) return error;
-    }
-    let laddr = inp.laddr;
-    if (laddr === INADDR_ANY) {
-      const chosen = this.ip.sourceFor(faddr, inp.fib);
-      if (chosen.error !== 0) return chosen.error;
-      laddr = chosen.addr;
-    }
-    return this.pcbs.connect(inp, laddr, faddr, fport);
+    const peer = this.peerAddress(faddr);
+    const laddr = inp.laddr === INADDR_ANY ? pcbSource(this.ip, inp, peer) : inp.laddr;
+    return laddr < 0 ? -laddr : this.pcbs.connect(inp, laddr, peer, fport);
   }
 
   disconnect(inp: InPcb): void {
     this.pcbs.disconnect(inp);
-    inp.laddr = INADDR_ANY;
+  }
+
+  /** 0.0.0.0 is this host; 255.255.255.255 is the broadcast address of the first interface, when that has one. */
+  private peerAddress(faddr: number): number {
+    if (faddr !== INADDR_ANY && faddr !== INADDR_BROADCAST) return faddr;
+    const first = this.ip.inNet.addrs[0];
+    if (first === undefined) return faddr;
+    if (faddr === INADDR_ANY) return first.addr;
+    return (first.ifp.flags & IFF_BROADCAST) === 0 ? faddr : (first.broadcast ?? faddr);
   }
 
   /**
-   * Sends the payload `m`, to the connected end or to (faddr, fport). Owns `m`. EDESTADDRREQ, EISCONN, EMSGSIZE, and what
-   * IP output answers.
+   * Sends the payload `m`, to the connected end (faddr and fport 0) or to (faddr, fport). Owns `m`. With `m.gsoSize` below its
+   * length it is that many datagrams. EDESTADDRREQ, EISCONN, EADDRNOTAVAIL, EMSGSIZE, and what IP output answers.
    */
   send(inp: InPcb, m: PacketBuffer, faddr: number, fport: number): Errno {
-    const error = this.prepare(inp, m, faddr, fport);
-    if (error !== 0) {
-      m.free();
-      return error;
-    }
-    const dst = inp.connected ? inp.faddr : faddr;
-    const dport = inp.connected ? inp.fport : fport;
-    let src = inp.laddr;
-    if (src === INADDR_ANY) {
-      const chosen = this.ip.sourceFor(dst, inp.fib);
-      if (chosen.error !== 0) {
-        m.free();
-        return chosen.error;
-      }
-      src = chosen.addr;
-    }
-    if (!m.prepend(UDP_HDR_LEN)) {
-      m.free();
-      return ENOBUFS;
-    }
+    if (m.len > UDP_PAYLOAD_MAX) return refused(m, EMSGSIZE);
+    if (m.gsoSize >= m.len) m.gsoSize = 0;
+    m.gsoType = m.gsoSize > 0 ? GSO_UDP_L4 : GSO_NONE;
+    if (inp.connected) return faddr === INADDR_ANY && fport === 0 ? this.output(inp, m, inp.laddr, inp.faddr, inp.fport) : refused(m, EISCONN);
+    if (fport === 0) return refused(m, faddr === INADDR_ANY ? EDESTADDRREQ : EADDRNOTAVAIL);
+    const dst = this.peerAddress(faddr);
+    const src = inp.laddr === INADDR_ANY ? pcbSource(this.ip, inp, dst) : inp.laddr;
+    if (src < 0) return refused(m, -src);
+    const error = inp.lport === 0 ? this.bind(inp, inp.laddr, 0) : 0;
+    return error === 0 ? this.output(inp, m, src, dst, fport) : refused(m, error);
+  }
+
+  /** Puts the headers on and hands the datagram to IP. Owns `m`. */
+  private output(inp: InPcb, m: PacketBuffer, src: number, dst: number, dport: number): Errno {
+    const datagrams = datagramsIn(m, m.len);
+    if (!m.prepend(UDP_HDR_LEN)) return refused(m, ENOBUFS);
     const v = m.view;
     udpEmit(v, m.off, inp.lport, dport, m.len, 0);
-    if (this.tun.checksum !== 0) {
+    m.csumFlags = 0;
+    if (this.tun.checksum !== 0 || m.gsoSize > 0) {
       v.setUint16(m.off + UDP_SUM, cksumFold(cksumPseudo4(src, dst, IPPROTO_UDP, m.len)));
       m.csumFlags = CSUM_L4;
       m.csumStart = m.off;
       m.csumOffset = UDP_SUM;
     }
     if (!emitIpHeader(inp, m, src, dst, IPPROTO_UDP, this.ip)) return ENOBUFS;
-    this.stats.opackets++;
+    this.stats.opackets += datagrams;
     return pcbOutput(this.ip, inp, m);
-  }
-
-  private prepare(inp: InPcb, m: PacketBuffer, faddr: number, fport: number): Errno {
-    const max = m.gsoSize > 0 ? UDP_PAYLOAD_MAX : this.tun.maxdgram;
-    if (m.len > max) return EMSGSIZE;
-    if (m.gsoSize > 0) m.gsoType = GSO_UDP_L4;
-    if (inp.connected) {
-      if (fport !== 0 && (faddr !== inp.faddr || fport !== inp.fport)) return EISCONN;
-      return 0;
-    }
-    if (fport === 0) return faddr === INADDR_ANY ? EDESTADDRREQ : EADDRNOTAVAIL;
-    return inp.lport === 0 ? this.bind(inp, inp.laddr, 0) : 0;
   }
 
   /** IpProto: a UDP packet for this host; `m.off` at the IP header. Owns `m`. */
   input(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
-    this.stats.ipackets++;
+    const { stats } = this;
     const v = m.view;
     const ipOff = m.off;
     const off = ipOff + hlen;
     const avail = m.len - hlen;
     if (avail < UDP_HDR_LEN) return this.drop(m, 'hdrops');
+    const dport = udpDport(v, off);
     const ulen = udpUlen(v, off);
+    if (dport === 0) return this.drop(m, 'noport');
     if (ulen < UDP_HDR_LEN || ulen > avail) return this.drop(m, 'badlen');
     const src = ip4Src(v, ipOff);
     const dst = ip4Dst(v, ipOff);
     if (!this.checksumOk(m, off, ulen, src, dst)) return this.drop(m, 'badsum');
+    const datagrams = datagramsIn(m, ulen - UDP_HDR_LEN);
+    stats.ipackets += datagrams;
     m.nhoff = ipOff;
     m.trim(hlen + ulen);
-    if ((m.flags & (M_BCAST | M_MCAST)) !== 0 || dst >>> 28 === 14 || dst === 0xffffffff) {
-      this.inputMany(m, hlen, src, dst, udpSport(v, off), udpDport(v, off));
+    const sport = udpSport(v, off);
+    if (!this.ip.inNet.isLocal(dst) && (ip4IsMulticast(dst) || this.ip.inNet.isBroadcast(dst, ifp))) {
+      this.inputMany(m, hlen, src, dst, sport, dport, datagrams);
       return;
     }
-    const inp = this.pcbs.lookup(src, udpSport(v, off), dst, udpDport(v, off));
+    const inp = this.pcbs.lookup(src, sport, dst, dport);
     if (inp === null) {
-      this.refuse(ifp, m);
+      this.noPort(ifp, m, datagrams);
       return;
     }
     m.adj(hlen + UDP_HDR_LEN);
-    this.stats.delivered++;
-    inp.user.pcbInput(m);
+    this.account(inp.user.pcbInput(m), datagrams);
+  }
+
+  private account(taken: boolean, datagrams: number): void {
+    if (taken) this.stats.delivered += datagrams;
+    else this.stats.fullsock += datagrams;
   }
 
   private checksumOk(m: PacketBuffer, off: number, ulen: number, src: number, dst: number): boolean {
-    if ((m.csumFlags & (CSUM_L4_VALID | CSUM_L4)) !== 0) return true;
+    if ((m.csumFlags & CSUM_L4) !== 0) return true;
     if (udpSum(m.view, off) === 0) {
       this.stats.nosum++;
       return true;
     }
-    return inCksum4(m.view, off, ulen, src, dst, IPPROTO_UDP) === 0;
+    return (m.csumFlags & CSUM_L4_VALID) !== 0 || inCksum4(m.view, off, ulen, src, dst, IPPROTO_UDP) === 0;
   }
 
-  private inputMany(m: PacketBuffer, hlen: number, src: number, dst: number, sport: number, dport: number): void {
-    let last: InPcb | null = null;
-    for (let p = this.pcbs.portChain(dport); p !== null; p = p.portNext) {
+  /** Broadcast and multicast. Who gets it is settled before anybody does: a reader may close its socket, or another's. */
+  private inputMany(m: PacketBuffer, hlen: number, src: number, dst: number, sport: number, dport: number, datagrams: number): void {
+    const { receivers, stats } = this;
+    const multicast = ip4IsMulticast(dst);
+    let n = 0;
+    for (let l = this.pcbs.portChain(dport); l !== null; l = l.next) {
+      const p = l.item;
       if (p.lport !== dport || (p.laddr !== INADDR_ANY && p.laddr !== dst)) continue;
       if (p.connected && (p.faddr !== src || p.fport !== sport)) continue;
-      if (last !== null) this.deliverCopy(last, m, hlen);
-      last = p;
+      if (multicast && !pcbIsMember(p, dst, m.rcvif)) continue;
+      receivers[n++] = p;
       if (!p.reusePort && !p.reuseAddr) break;
     }
-    if (last === null) {
-      this.stats.noportbcast++;
+    if (n === 0) {
+      stats.noport += datagrams;
+      if (multicast) stats.noportmcast += datagrams;
+      else stats.noportbcast += datagrams;
       m.free();
       return;
     }
     m.adj(hlen + UDP_HDR_LEN);
-    this.stats.delivered++;
-    last.user.pcbInput(m);
-  }
-
-  private deliverCopy(inp: InPcb, m: PacketBuffer, hlen: number): void {
-    const n = m.pool.copy(m);
-    if (n === null) {
-      this.stats.fullsock++;
-      return;
+    const before = stats.delivered;
+    for (let i = 0; i < n; i++) {
+      const { user } = receivers[i] as InPcb;
+      receivers[i] = null;
+      const copy = i === n - 1 ? m : copyWithHeaders(m);
+      if (copy === null) stats.fullsock += datagrams;
+      else this.account(user.pcbInput(copy), datagrams);
     }
-    n.adj(hlen + UDP_HDR_LEN);
-    this.stats.delivered++;
-    inp.user.pcbInput(n);
+    if (stats.delivered > before) stats.delivered = before + datagrams;
   }
 
-  private refuse(ifp: Ifnet, m: PacketBuffer): void {
-    this.stats.noport++;
-    if (this.tun.blackhole !== 0) {
-      m.free();
-      return;
-    }
-    this.icmp.error(ifp, m, ICMP_UNREACH, ICMP_UNREACH_PORT, 0);
+  /** Nobody has the port. `m.off` is at the IP header. */
+  private noPort(ifp: Ifnet, m: PacketBuffer, datagrams: number): void {
+    this.stats.noport += datagrams;
+    const many = (m.flags & (M_BCAST | M_MCAST)) !== 0;
+    if (many) this.stats.noportbcast += datagrams;
+    if (many || this.tun.blackhole !== 0) m.free();
+    else this.icmp.error(ifp, m, ICMP_UNREACH, ICMP_UNREACH_PORT, 0);
   }
 
-  private drop(m: PacketBuffer, why: 'hdrops' | 'badlen' | 'badsum'): void {
+  private drop(m: PacketBuffer, why: 'hdrops' | 'badlen' | 'badsum' | 'noport'): void {
+    this.stats.ipackets++;
     this.stats[why]++;
     m.free();
   }
 
-  /** IpProto: an ICMP error quoted a packet of ours; `off` is at the quoted IP header. */
+  /** IpProto: an ICMP error quoted a packet of ours; `off` is at the quoted IP header. Connected sockets are told. */
   ctlinput(error: Errno, m: PacketBuffer, off: number, hlen: number): void {
     const v = m.view;
     const u = off + hlen;
-    if (u + UDP_HDR_LEN > m.off + m.len) return;
-    const inp = this.pcbs.lookup(ip4Dst(v, off), udpDport(v, u), ip4Src(v, off), udpSport(v, u));
-    if (inp === null || !inp.connected) return;
-    inp.user.pcbError(error === 0 ? EINVAL : error);
+    if (error === 0 || u + UDP_HDR_LEN > m.off + m.len) return;
+    this.pcbs.lookupConn(ip4Dst(v, off), udpDport(v, u), ip4Src(v, off), udpSport(v, u))?.user.pcbError(error);
   }
+}
 
-  /** What a port unreachable means to a connected socket. */
-  static readonly refusedErrno: Errno = ECONNREFUSED;
+function refused(m: PacketBuffer, error: Errno): Errno {
+  m.free();
+  return error;
+}
+
+/** How many datagrams a packet with `payload` bytes of payload is. */
+function datagramsIn(m: PacketBuffer, payload: number): number {
+  return m.gsoSize > 0 && payload > m.gsoSize ? Math.ceil(payload / m.gsoSize) : 1;
+}
+
+/** A copy of a packet whose headers lie before `off`, headers included. */
+function copyWithHeaders(m: PacketBuffer): PacketBuffer | null {
+  const headers = m.off - m.nhoff;
+  m.prepend(headers);
+  const n = m.pool.copy(m);
+  m.adj(headers);
+  n?.adj(headers);
+  return n;
 }

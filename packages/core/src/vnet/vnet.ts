@@ -97,6 +97,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('socket_vnet_init', SI_SUB_PROTO_DOMAININIT, SI_ORDER_ANY, (v) => {
     v.sockets = new SocketLayer(v.kern);
     v.sockets.fibs = () => v.routes.fibs;
+    v.sockets.ttl = () => v.ip.tun.ttl;
   }),
   s('vnet_rts_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     v.net.rtsock = new Rtsock(v.net);

@@ -1,0 +1,82 @@
+/**
+ * pcb-hash.ts — a hash table whose chains run through the things in it.
+ *
+ * Theory of operation. A thing has one PcbLink for every table it can be in. Inserting and looking up allocate nothing; the bucket
+ * array doubles when there are more links than buckets. The table knows hashes only: whoever follows a chain compares what the
+ * hash was made of. A chain has the newest first, also after the table has grown.
+ *
+ * Invariant: a link is in at most one table, `linked` says whether it is.
+ */
+
+const BUCKETS_MIN = 16;
+
+/** The place of `item` in one table. */
+export class PcbLink<T> {
+  readonly item: T;
+  /** A signed 32-bit number, which engines keep unboxed. */
+  hash = 0;
+  next: PcbLink<T> | null = null;
+  linked = false;
+
+  constructor(item: T) {
+    this.item = item;
+  }
+}
+
+export class PcbHash<T> {
+  /** Links in the table. */
+  count = 0;
+  private buckets: (PcbLink<T> | null)[] = new Array<PcbLink<T> | null>(BUCKETS_MIN).fill(null);
+
+  /** The chain of `hash`: follow `next`, and compare. */
+  first(hash: number): PcbLink<T> | null {
+    return this.buckets[hash & (this.buckets.length - 1)] ?? null;
+  }
+
+  insert(link: PcbLink<T>, hash: number): void {
+    if (link.linked) return;
+    if (this.count >= this.buckets.length) this.grow();
+    const b = hash & (this.buckets.length - 1);
+    link.hash = hash;
+    link.linked = true;
+    link.next = this.buckets[b] ?? null;
+    this.buckets[b] = link;
+    this.count++;
+  }
+
+  remove(link: PcbLink<T>): void {
+    if (!link.linked) return;
+    const b = link.hash & (this.buckets.length - 1);
+    let prev: PcbLink<T> | null = null;
+    let at = this.buckets[b] ?? null;
+    while (at !== null && at !== link) {
+      prev = at;
+      at = at.next;
+    }
+    if (prev === null) this.buckets[b] = link.next;
+    else prev.next = link.next;
+    link.next = null;
+    link.linked = false;
+    this.count--;
+  }
+
+  /** Each chain splits in two, in order. */
+  private grow(): void {
+    const old = this.buckets;
+    const n = old.length;
+    this.buckets = new Array<PcbLink<T> | null>(n * 2).fill(null);
+    const tails = new Array<PcbLink<T> | null>(n * 2).fill(null);
+    for (const head of old) {
+      for (let link = head; link !== null; ) {
+        const { next }: { next: PcbLink<T> | null } = link;
+        const b = link.hash & (2 * n - 1);
+        const tail = tails[b] ?? null;
+        link.next = null;
+        if (tail === null) this.buckets[b] = link;
+        else tail.next = link;
+        tails[b] = link;
+        link = next;
+      }
+    }
+  }
+}
