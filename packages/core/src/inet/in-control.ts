@@ -1,7 +1,7 @@
 /**
  * in-control.ts — setting and removing IPv4 addresses (SIOCAIFADDR, SIOCDIFADDR), and what an interface's up and down do to
  * them.
- * Read first: freebsd `sys/netinet/in.c` in_aifaddr_ioctl, in_difaddr_ioctl, in_scrubprefix; reference notes "Routing socket".
+ * Read first: freebsd `sys/netinet/in.c` in_aifaddr_ioctl, in_difaddr_ioctl, in_scrubprefix.
  *
  * Theory of operation. An address comes with two routes. The *prefix route* leads to its network over its interface (to the far
  * end on a point-to-point link, to itself on a loopback interface); of several addresses with one prefix in one FIB, one

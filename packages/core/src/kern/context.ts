@@ -1,6 +1,6 @@
 /**
  * context.ts — which kind of code is running: a packet path, or something that may wait.
- * Read first: softint(9); DESIGN §2 "Contexts".
+ * Read first: softint(9); ARCHITECTURE.md "The engine".
  *
  * CTX_SOFTINT is the packet path: frames, timers. It is synchronous and may never wait for readers of a route or an
  * interface. CTX_THREAD is a call from outside (a tool, a socket call, teardown): what must wait for readers runs there.

@@ -1,6 +1,6 @@
 /**
  * netisr.ts — the run queue of a turn: who has packets waiting, in which order they are served.
- * Read first: netisr(9). DESIGN "virtual links never recurse".
+ * Read first: netisr(9); ARCHITECTURE.md "The engine".
  *
  * Theory of operation. A virtual link (epair, lo, bridge's own input, gif …) does not call the far side's input: it puts
  * the packet on the far side's bounded PacketQueue and schedules that queue here. `run` serves the scheduled sources

@@ -1,6 +1,6 @@
 /**
  * prison.ts — jails: who owns which vnet, who may see whom, how many children.
- * Read first: jail(2), jail(8); reference notes "Who owns a vnet"; freebsd `sys/kern/kern_jail.c` for the order of the checks.
+ * Read first: jail(2), jail(8); freebsd `sys/kern/kern_jail.c` for the order of the checks.
  *
  * Theory of operation. Prisons form a tree below prison 0 (the host). Each has the vnet it runs in: its parent's, or one of
  * its own when it was made with `vnet`. Names are local to the parent; `nameFrom` joins them with dots. A prison that is not

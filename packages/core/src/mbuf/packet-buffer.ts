@@ -187,7 +187,7 @@ export function copyBytes(dst: PacketBuffer, dstOff: number, src: PacketBuffer, 
 
 /** The pool every packet of a Kernel comes from. Bounded, counted, grown slab by slab, never shrunk. */
 export class PacketPool {
-  /** Slots that may be out at once, per size (`kern.ipc.nmbclusters`). */
+  /** Slots that may be out at once, per size. */
   smallMax: number;
   largeMax: number;
   smallInUse = 0;

@@ -1,6 +1,6 @@
 /**
  * if-clone.ts — interfaces made on request: `ifconfig epair create`.
- * Read first: freebsd `sys/net/if_clone.c`; reference notes "Cloner framework".
+ * Read first: freebsd `sys/net/if_clone.c`.
  *
  * Theory of operation. Each vnet has a list of cloners, most recently attached first. A cloner matches names, allocates unit
  * numbers and makes interfaces; the interfaces it made are on its list and in the group of its name. Destruction looks the

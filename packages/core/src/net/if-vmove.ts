@@ -1,6 +1,6 @@
 /**
  * if-vmove.ts — an interface moves to another vnet: loan, reclaim, and the way home.
- * Read first: freebsd `sys/net/if.c` (if_vmove, if_vmove_loan, if_vmove_reclaim, vnet_if_return); reference notes "vmove".
+ * Read first: freebsd `sys/net/if.c` (if_vmove, if_vmove_loan, if_vmove_reclaim, vnet_if_return).
  *
  * Theory of operation. Every check is made before anything happens, so a refused move has no effect. The move itself is the
  * detach of the vmove column of `ifDetachInternal`, the driver's `reassign`, and an attach on the other side: name, index,

@@ -1,6 +1,6 @@
 /**
  * if.ts — the life of an interface: attach, detach, up, down, and the properties an administrator sets.
- * Read first: freebsd `sys/net/if.c`; reference notes "if_detach_internal decision matrix".
+ * Read first: freebsd `sys/net/if.c`.
  *
  * Theory of operation. All detaching goes through `ifDetachInternal`, whose `mode` and the state of the vnet select a column of its
  * table: the full clean-up of a destroyed interface, the one of an interface that moves on, or the short one in a vnet that is

@@ -1,6 +1,6 @@
 /**
  * rtsock.ts — routing messages: what changed in this vnet, told to whoever listens.
- * Read first: route(4); reference notes "Routing socket" for the order of messages.
+ * Read first: route(4).
  *
  * Theory of operation. A listener has a bounded queue of messages (plain values, in the order things happened). Producers
  * do nothing while nobody listens, and everything is dropped while the vnet has no loopback interface, as in FreeBSD.

@@ -3,7 +3,7 @@
  *
  * Theory of operation. A SimNet owns a Kernel and the clock. `step` jumps to the next deadline and runs a turn there; nothing
  * happens between deadlines, so an hour of keepalives costs microseconds. The same seed and the same calls give the same
- * history, byte for byte; `digest` sums it up.
+ * history, byte for byte.
  *
  * Bounded: `run` stops after STEPS_MAX turns with an error that names the seed, so that a livelock is a failure and not a hang.
  */

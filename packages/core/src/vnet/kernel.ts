@@ -1,6 +1,6 @@
 /**
  * kernel.ts — Kernel: any number of vnets behind three doors.
- * Read first: DESIGN §2 "The engine"; vnet/vnet.ts.
+ * Read first: ARCHITECTURE.md "The engine"; vnet/vnet.ts.
  *
  * Theory of operation. A host stamps every input with `now` and hands it in through one of the doors: `input` (a frame on an
  * interface), `tick` (time passed, or work is due), `call` (somebody in thread context changes something). What comes out are

@@ -1,6 +1,6 @@
 /**
  * status.ts — how an interface is shown, in the form of FreeBSD 14's ifconfig.
- * Read first: ifconfig(8); reference notes §7.1.
+ * Read first: ifconfig(8).
  *
  * One deviation: LOWER_UP (0x1000000), which FreeBSD 14's netlink adds to `flags=` of an interface whose link is up, is not shown; `status:`
  * says it, and `flags=8843<…>` stays what scripts have matched for decades.

@@ -1,6 +1,6 @@
 /**
  * jail-job.ts — one jail being started, stopped or changed: the steps, their commands, and the way back when a step fails.
- * Read first: jail(8) "Pseudo-Parameters"; reference notes §7.2.
+ * Read first: jail(8) "Pseudo-Parameters".
  *
  * Theory of operation. Starting goes through START_STEPS, stopping through STOP_STEPS; `op` is the jail itself. A jail that has commands to
  * run after it was made is persistent until they have run, or until jail(8) itself is ended. When a step of starting fails, the steps before it are undone in reverse: addresses

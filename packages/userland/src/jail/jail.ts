@@ -1,6 +1,6 @@
 /**
  * jail.ts — jail(8): start, change and stop jails.
- * Read first: jail(8), jail.conf(5); reference notes §7.2.
+ * Read first: jail(8), jail.conf(5).
  *
  *     jail -[cmr] param=value … [command=command …]     one jail, described on the command line
  *     jail [-f file] -[cmr] [jail]                      jails of a configuration file: one, a pattern, or all

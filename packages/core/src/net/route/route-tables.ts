@@ -1,6 +1,6 @@
 /**
  * route-tables.ts — class RouteTables: the routing tables (FIBs) of one vnet, and the only door to them.
- * Read first: route(4), setfib(2); reference notes "Routing socket" for the messages.
+ * Read first: route(4), setfib(2).
  *
  * Theory of operation. A FIB is a Rib4 (rib.ts), made when its first route comes: a vnet may have 65535 FIBs and pays for
  * those it uses. Next hops are shared by all FIBs of the vnet (nexthop-store.ts). Control calls (`add`, `delete`, `change`,
