@@ -151,11 +151,16 @@ function destroyAll(): void {
   for (const ns of [...living]) ns.destroy();
 }
 
-/** Deletes namespaces of processes that ended without doing so. */
+/** Deletes namespaces of processes that ended without doing so, and what runs in them. */
 function sweep(): void {
   if (!existsSync(NETNS_DIR)) return;
   for (const name of readdirSync(NETNS_DIR)) {
     const maker = new RegExp(`^${PREFIX}(\\d+)-\\d+$`).exec(name)?.[1];
-    if (maker !== undefined && !existsSync(`/proc/${maker}`)) spawnSync('ip', ['netns', 'delete', name]);
+    if (maker === undefined || existsSync(`/proc/${maker}`)) continue;
+    try {
+      deleteNetns(name);
+    } catch {
+      // Another process sweeps too.
+    }
   }
 }

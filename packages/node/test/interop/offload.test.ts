@@ -114,7 +114,7 @@ describe.each(VARIANTS.map((v) => [v.name, v] as const))('a router %s', (_, vari
     const server = d.netloom('exec', 'r1', 'nc', '-u', '-l', '5003');
     await Netns.until('nc runs in the vnet', () => d.daemon.service.table.list().some(({ argv }) => argv.includes('nc')));
     writeFileSync(d.path('question'), sent);
-    await b.run('sh', '-c', `nc -u -q 0 -w 1 10.2.0.1 5003 < ${d.path('question')}`);
+    await b.run('sh', '-c', `nc -u -q 0 10.2.0.1 5003 < ${d.path('question')}`);
     await Netns.until('the datagram has come', () => server.heard.stdout.toString() === sent);
     server.child.kill('SIGINT');
     await server.ended;
