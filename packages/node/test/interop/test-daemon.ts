@@ -139,13 +139,17 @@ export function listen(child: ChildProcess): Running {
   return { child, heard, ended };
 }
 
-/** Runs `body` with a fresh daemon, and ends it. */
+/** Runs `body` with a fresh daemon, and ends it. @throws Error when packets are left that nobody owns: each test here is one for leaks. */
 export async function withDaemon<T>(body: (daemon: TestDaemon) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'netloom-it-'));
   const daemon = new TestDaemon(folder, await startDaemon({ socketPath: join(folder, 'n.sock'), logLevel: 'error', seed: 1 }));
+  let result: T;
   try {
-    return await body(daemon);
+    result = await body(daemon);
   } finally {
     await daemon.close();
   }
+  const { inUse } = daemon.daemon.kernel.engine.pool;
+  if (inUse !== 0) throw new Error(`${inUse} packets are left after the daemon's end`);
+  return result;
 }
