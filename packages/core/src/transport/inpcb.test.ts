@@ -6,8 +6,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EADDRINUSE, EADDRNOTAVAIL, EINVAL } from '../base/errno.js';
 import { Prng } from '../base/prng.js';
-import { InPcb, InPcbTable, PortRange } from './inpcb.js';
-import type { PcbUser } from './inpcb.js';
+import { InPcbTable, PortRange } from './inpcb.js';
+import type { InPcb, PcbUser } from './inpcb.js';
 import { PcbHash, PcbLink } from './pcb-hash.js';
 
 const SEED = 20260130;
