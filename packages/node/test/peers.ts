@@ -79,6 +79,9 @@ function missingPeer(reason: string): Error {
   return new Error(`NETLOOM_REQUIRE_PEERS=1, and this machine lacks a peer: ${reason}`);
 }
 
+/** A kernel and foreign programs on a busy machine may lose a packet or a second; what is wrong here fails again. */
+const PEER_RETRIES = 2;
+
 /**
  * A `test` for machines that have all of `needs`.
  * @returns a function that registers one test: `(name, body)` or `(name, options, body)`
@@ -87,7 +90,7 @@ export function peer(...needs: readonly Need[]): (name: string, ...rest: [Body] 
   const reason = lacking(...needs);
   return (name, ...rest) => {
     const [options, body]: [TestOptions, Body] = rest.length === 1 ? [{}, rest[0]] : rest;
-    if (reason === null) test(name, options, body);
+    if (reason === null) test(name, { retry: PEER_RETRIES, ...options }, body);
     else if (peersRequired()) {
       test(name, () => {
         throw missingPeer(reason);
