@@ -1,0 +1,65 @@
+/**
+ * kernel-events.ts — what only the host is told: vnets come and go step by step, jails are made, renamed, removed.
+ * Read first: kern/devctl.ts; docs/events.md, "Netloom's own".
+ *
+ * Theory of operation. These are calls of kernel.ts and a listener of the tree of prisons. They name jails as seen from outside all of
+ * them, which is why no vnet's own stream has them.
+ * CREATE of a vnet comes before the events of the interfaces it is made with; whoever reads the stream outside a call of the Kernel
+ * finds the vnet complete. After GONE nothing comes of a vnet but that its jail is GONE too.
+ */
+import { devctlAnnounce } from '../kern/devctl.js';
+import type { Prison, PrisonEvent, PrisonTree } from '../kern/prison.js';
+import type { VnetSysinit } from '../kern/vnet-sysinit.js';
+import { subsystemName } from '../kern/vnet-sysinit.js';
+import type { Vnet } from './vnet.js';
+
+function tellVnet(vnet: Vnet, type: string, data: Readonly<Record<string, string>>): void {
+  devctlAnnounce(vnet.kern, 'VNET', vnet.name, type, data);
+}
+
+export function tellVnetCreated(vnet: Vnet): void {
+  tellVnet(vnet, 'CREATE', { id: String(vnet.kern.id) });
+}
+
+export function tellVnetGone(vnet: Vnet): void {
+  tellVnet(vnet, 'GONE', { id: String(vnet.kern.id) });
+}
+
+export function tellVnetPanic(vnet: Vnet, message: string): void {
+  tellVnet(vnet, 'PANIC', { message });
+}
+
+/** Tells of each step of a teardown, its beginning and its end. */
+export class TeardownTeller {
+  private readonly vnet: Vnet;
+  private under: VnetSysinit<Vnet> | null = null;
+
+  constructor(vnet: Vnet) {
+    this.vnet = vnet;
+  }
+
+  /** `step` begins, and with that the one before it has ended. Null: there is no other. */
+  step(step: VnetSysinit<Vnet> | null): void {
+    if (this.under !== null) tellVnet(this.vnet, 'STEP_END', { step: this.under.name });
+    this.under = step;
+    if (step !== null) tellVnet(this.vnet, 'STEP_BEGIN', { step: step.name, subsystem: subsystemName(step.subsystem), order: `0x${step.order.toString(16)}` });
+  }
+}
+
+/** Tells of jails from now on, and lets a vnet's name follow its jail's. */
+export function tellOfPrisons(tree: PrisonTree<Vnet>): void {
+  tree.onEvent = (event, prison, was) => {
+    const name = prison.nameFrom(tree.prison0);
+    if (event === 'RENAME') {
+      devctlAnnounce(prison.vnet.kern, 'JAIL', was, 'RENAME', { jid: String(prison.jid), name });
+      for (const p of [prison, ...prison.descendants()]) if (p.ownsVnet) p.vnet.kern.name = p.nameFrom(tree.prison0);
+      return;
+    }
+    devctlAnnounce(prison.vnet.kern, 'JAIL', name, event, jailData(event, prison));
+  };
+}
+
+function jailData(event: PrisonEvent, prison: Prison<Vnet>): Readonly<Record<string, string>> {
+  const jid = String(prison.jid);
+  return event === 'CREATE' ? { jid, vnet: prison.ownsVnet ? 'new' : 'inherit' } : { jid };
+}
