@@ -64,9 +64,10 @@ function addDaemonCommands(program: Command, io: CliIo, socketOf: SocketOf): voi
     .action(async (options: SocketOption & { once?: boolean }) => (await import('./quickstart.js')).quickstart(options, socketOf(options), io));
 
   const daemon = program.command('daemon').summary('run a daemon in the foreground').addOption(socketOption()).description('Run a daemon until SIGINT, SIGTERM or SIGHUP. The socket has mode 0600. Ending it takes every vnet down.')
-    .addOption(new Option('--log-level <level>', 'least level that is logged, to standard error').choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('warn')).option('--lab <file>', 'bring this lab up at once');
+    .addOption(new Option('--log-level <level>', 'least level that is logged, to standard error').choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('warn')).option('--lab <file>', 'bring this lab up at once')
+    .option('--devd <path>', 'the socket for clients of FreeBSD\'s devd (default: $NETLOOM_DEVD, else the daemon\'s socket with .devd.pipe for .sock)').option('--no-devd', 'no such socket');
   examples(daemon, 'netloom daemon', 'netloom daemon --socket /run/user/1000/lab.sock --log-level info')
-    .action(async (options: SocketOption & { logLevel: string; lab?: string }) => (await import('./daemon-command.js')).daemon(options, socketOf(options), io));
+    .action(async (options: SocketOption & { logLevel: string; lab?: string; devd?: string | false }) => (await import('./daemon-command.js')).daemon(options, socketOf(options), io));
 
   const stop = program.command('stop').summary('end the daemon').addOption(socketOption()).description('End the daemon, and with it every lab and vnet.');
   examples(stop, 'netloom stop').action(async (options: SocketOption) => {
