@@ -12,6 +12,7 @@ import type { CliIo } from './cli-io.js';
 import { completionScript, SHELLS } from './completion.js';
 import type { Shell } from './completion.js';
 import type { DownOptions, GraphOptions, PsOptions, UpOptions } from './lab-commands.js';
+import type { EventsOptions } from './event-commands.js';
 import type { CaptureOptions } from './run-commands.js';
 
 interface SocketOption {
@@ -42,6 +43,7 @@ export function createProgram(io: CliIo, version: string): Command {
   addDaemonCommands(program, io, socketOf);
   addLabCommands(program, io, socketOf);
   addRunCommands(program, io, socketOf);
+  addEventCommands(program, io, socketOf);
   addToolCommands(program, io);
   addShellCommands(program, io, socketOf);
   settle(program, 'netloom');
@@ -118,6 +120,21 @@ function addRunCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
   examples(attach, 'netloom exec r1 ifconfig tap0 create', 'netloom attach r1:tap0 tap0', 'netloom attach r1:tap0 file:in.pcapng,record=out.pcapng').action(async (at: string, device: string, options: SocketOption) => (await import('./run-commands.js')).attach(at, device, socketOf(options), io));
   const detach = program.command('detach').summary('undo attach').argument('<vnet:interface>', 'the tap').addOption(socketOption()).description('Let go of the device that a tap is bound to.');
   examples(detach, 'netloom detach r1:tap0').action(async (at: string, options: SocketOption) => (await import('./run-commands.js')).detach(at, socketOf(options), io));
+}
+
+function eventNumber(text: string): string {
+  if (!/^(\d{1,15}|now)$/.test(text)) throw new InvalidArgumentError('The number of an event is needed, or "now".');
+  return text;
+}
+
+function addEventCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
+  const events = program.command('events').summary('show what happened').addOption(socketOption())
+    .description('Print what happened to interfaces, addresses, vnets and jails, oldest first; -f stays and prints what happens. In a jail: its own vnet\'s events.')
+    .option('-f, --follow', 'stay, and print what happens until Ctrl-C').option('--vnet <vnet>', 'only events of this vnet ("host": outside all jails)')
+    .option('--system <system>', 'only events of this system: IFNET, ETHERNET, VNET, JAIL, MOVE')
+    .option('--since <seq>', 'only events behind the one with this number; "now": only what is still to come', eventNumber).option('--json', 'print JSON, an object a line');
+  examples(events, 'netloom events', 'netloom events -f --since now', 'netloom events --vnet r1 --system IFNET', "netloom events -f --json | jq -r 'select(.type == \"DETACH\").subsystem'")
+    .action(async (options: SocketOption & EventsOptions) => (await import('./event-commands.js')).events(options, socketOf(options), io));
 }
 
 function addToolCommands(program: Command, io: CliIo): void {

@@ -3,6 +3,7 @@
  *
  * Read first: docs/events.md; event-records.ts for the shape of a line.
  */
+import { pipeline } from 'node:stream';
 import type { DevctlItem, DevctlQueue, Kernel } from '@netloom/core';
 import type { FastifyInstance } from 'fastify';
 import type { HostLoop } from '../loop.js';
@@ -66,7 +67,14 @@ export function addEventRoutes(app: FastifyInstance, kernel: Kernel, loop: HostL
     if (from > queue.last) return reply.code(400).send({ error: { message: `there has been no event ${from} yet, the newest is ${queue.last} (was the daemon started anew? leave "since" out to see all there is)` } });
     const records = new EventRecords(kernel, loop.bootWallUs, request.query, inside !== undefined);
     const stream = new EventStream(queue.open(from), (item: DevctlItem) => records.of(item), follow ? Infinity : queue.last);
-    return reply.header('content-type', 'application/x-ndjson').header('cache-control', 'no-store').send(stream);
+    // The head goes out at once: a follower may wait long for the first line.
+    reply.hijack();
+    reply.raw.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
+    reply.raw.flushHeaders();
+    pipeline(stream, reply.raw, (error) => {
+      if (error) request.log.debug({ err: error }, 'a reader of events went away');
+    });
+    return reply;
   });
 }
 
