@@ -127,10 +127,27 @@ describe('the host\'s events', () => {
     const steps = end.filter((line) => /STEP_/.test(line));
     expect(steps[0]).toBe('VNET edge STEP_BEGIN step=vnet_if_return subsystem=SI_SUB_VNET_DONE order=0xfffffff');
     expect(steps).toEqual(kernel.sysinit.destructors.flatMap((s) => [expect.stringContaining(`VNET edge STEP_BEGIN step=${s.name} `), `VNET edge STEP_END step=${s.name}`]));
-    expect(end.indexOf('lo5 ATTACH')).toBeGreaterThan(end.indexOf('lo5 DETACH'));
-    expect(end.indexOf('lo5 ATTACH')).toBeLessThan(end.indexOf('VNET edge STEP_END step=vnet_if_return'));
+    const home = end.findIndex((line) => line.startsWith('MOVE lo5 COMMITTED how=return from=edge to=vnet0 '));
+    expect([end.indexOf('lo5 ATTACH'), end.indexOf('lo5 DETACH')].every((at) => at > 0 && at < home)).toBe(true);
+    expect(home).toBeLessThan(end.indexOf('VNET edge STEP_END step=vnet_if_return'));
     expect(end).not.toContain('lo0 DETACH');
     expect(end.slice(-2)).toEqual(['VNET edge GONE id=1', 'JAIL edge GONE jid=1']);
+  });
+
+  it('tell of every move: who asked for it, where it went, why it failed, what it is called now', () => {
+    const { kernel, host, jail, call } = bench();
+    const all = kernel.engine.devctl.open();
+    const moves = (): string[] => told(all).filter((line) => line.startsWith('MOVE'));
+    const { index } = call(() => ifCloneCreate(host.net, 'lo4')).ifp!;
+    call(() => ifVmoveLoan(host.net, 'lo4', jail.net));
+    expect(moves()).toEqual([`MOVE lo4 COMMITTED how=loan from=vnet0 to=r1 home=vnet0 index=${index}`]);
+    call(() => ifRename(ifCloneCreate(host.net, 'lo9').ifp!, 'lo4'));
+    call(() => ifVmoveReclaim(host.net, 'lo4', jail.net));
+    expect(moves()).toEqual([`MOVE lo4 FAILED how=reclaim from=r1 to=vnet0 home=vnet0 index=${index} error=EEXIST`]);
+    call(() => ifRename(host.net.ifunit('lo4')!, 'lo5'));
+    call(() => ifRename(jail.net.ifunit('lo4')!, 'lo5'));
+    kernel.jailRemove(kernel.prisons.find(kernel.prisons.prison0, 'r1')!);
+    expect(moves()).toEqual([`MOVE lo5 COMMITTED how=return from=r1 to=vnet0 home=vnet0 index=${index} renamed=lo4`]);
   });
 
   it('name the vnet of each, a nested one from outside all jails', () => {

@@ -1,16 +1,18 @@
 /**
- * kernel-events.ts — what only the host is told: vnets come and go step by step, jails are made, renamed, removed.
+ * kernel-events.ts — what only the host is told: vnets come and go step by step, jails are made, renamed, removed, interfaces move.
  * Read first: kern/devctl.ts; docs/events.md, "Netloom's own".
  *
- * Theory of operation. These are calls of kernel.ts and a listener of the tree of prisons. They name jails as seen from outside all of
+ * Theory of operation. These are calls of kernel.ts, and listeners of the tree of prisons and of the journal of moves. They name jails as seen from outside all of
  * them, which is why no vnet's own stream has them.
  * CREATE of a vnet comes before the events of the interfaces it is made with; whoever reads the stream outside a call of the Kernel
  * finds the vnet complete. After GONE nothing comes of a vnet but that its jail is GONE too.
  */
+import { errnoName } from '../base/errno.js';
 import { devctlAnnounce } from '../kern/devctl.js';
 import type { Prison, PrisonEvent, PrisonTree } from '../kern/prison.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { subsystemName } from '../kern/vnet-sysinit.js';
+import type { MoveJournal } from '../net/move-journal.js';
 import type { Vnet } from './vnet.js';
 
 function tellVnet(vnet: Vnet, type: string, data: Readonly<Record<string, string>>): void {
@@ -57,6 +59,17 @@ export function tellOfPrisons(tree: PrisonTree<Vnet>): void {
     }
     devctlAnnounce(prison.vnet.kern, 'JAIL', name, event, jailData(event, prison));
   };
+}
+
+/** Tells of moves: each record of the journal is an event of the vnet the interface went to, or was to go to. */
+export function tellOfMoves(journal: MoveJournal, vnets: readonly Vnet[], vnet0: Vnet): void {
+  journal.onMove.register((r) => {
+    const origin = vnets.find((v) => v.name === r.to) ?? vnet0;
+    devctlAnnounce(origin.kern, 'MOVE', r.name, r.error === 0 ? 'COMMITTED' : 'FAILED', {
+      how: r.how, from: r.from, to: r.to, home: r.home, index: String(r.index),
+      ...(r.newName === r.name ? {} : { renamed: r.newName }), ...(r.by === 'instance' ? {} : { by: r.by }), ...(r.error === 0 ? {} : { error: errnoName(r.error) }),
+    });
+  });
 }
 
 function jailData(event: PrisonEvent, prison: Prison<Vnet>): Readonly<Record<string, string>> {

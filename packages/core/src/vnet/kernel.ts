@@ -25,7 +25,7 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ifInput } from '../net/if-transmit.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { NetShared } from '../net/net.js';
-import { TeardownTeller, tellOfPrisons, tellVnetCreated, tellVnetGone, tellVnetPanic } from './kernel-events.js';
+import { TeardownTeller, tellOfMoves, tellOfPrisons, tellVnetCreated, tellVnetGone, tellVnetPanic } from './kernel-events.js';
 import { Vnet, vnetSysinitTable } from './vnet.js';
 
 export type Prison = KernPrison<Vnet>;
@@ -52,6 +52,7 @@ export class Kernel {
     this.vnet0 = this.call(0, () => this.vnetAlloc('vnet0'));
     this.prisons = new PrisonTree<Vnet>(this.vnet0);
     tellOfPrisons(this.prisons);
+    tellOfMoves(this.shared.moves, this.vnets, this.vnet0);
   }
 
   get now(): Micros {

@@ -36,7 +36,7 @@ export interface EventFilter {
 /** Keys whose values are names of vnets. */
 const VNET_KEYS: ReadonlySet<string> = new Set(['from', 'to', 'home']);
 
-/** Makes records of what a reader is given; null for what the filter leaves out. A gap is never left out. */
+/** Makes records of what a reader is given; null for what the filter leaves out. A gap is never left out, a move is of both its vnets. */
 export class EventRecords {
   private readonly bootWallUs: number;
   private readonly filter: EventFilter;
@@ -55,10 +55,11 @@ export class EventRecords {
     const { seq, event } = item;
     if (event === null) return { seq, system: 'GAP', lost: item.lost };
     const vnet = event.vnetId === 0 ? HOST_VNET : event.vnet;
-    if (this.filter.vnet !== undefined && this.filter.vnet !== vnet) return null;
+    const data = this.data(event);
+    if (this.filter.vnet !== undefined && this.filter.vnet !== vnet && !(event.system === 'MOVE' && data.from === this.filter.vnet)) return null;
     if (this.filter.system !== undefined && this.filter.system !== event.system) return null;
     const { system, type } = event;
-    return { seq, time: wallTime(this.bootWallUs + event.at), ...(this.inside ? {} : { vnet }), system, subsystem: this.subsystem(event), type, data: this.data(event) };
+    return { seq, time: wallTime(this.bootWallUs + event.at), ...(this.inside ? {} : { vnet }), system, subsystem: this.subsystem(event), type, data };
   }
 
   private subsystem({ system, subsystem, vnetId }: DevctlEvent): string {
