@@ -1,5 +1,5 @@
 /**
- * event-commands.ts — `netloom events`: what happened, and with -f what happens.
+ * event-commands.ts — `netloom events`: what happened, and with -f what happens; `netloom moves`: which interface went where.
  *
  * Read first: docs/events.md.
  *
@@ -10,9 +10,9 @@
  */
 import { once } from 'node:events';
 import { DaemonClient } from '@netloom/node/client';
-import type { EventRecord, GapRecord } from '@netloom/node/client';
+import type { EventRecord, GapRecord, MoveView } from '@netloom/node/client';
 import type { CliIo } from './cli-io.js';
-import { CliError, EXIT_USAGE } from './cli-io.js';
+import { CliError, EXIT_USAGE, json, table } from './cli-io.js';
 
 export interface EventsOptions {
   readonly follow?: boolean;
@@ -37,6 +37,20 @@ export async function events(options: EventsOptions, socket: string, io: CliIo):
     io.out(options.json === true ? `${line}\n` : layout.line(JSON.parse(line) as EventRecord | GapRecord));
     if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain');
   }
+}
+
+export async function moves(options: { readonly json?: boolean }, socket: string, io: CliIo): Promise<void> {
+  const jail = io.env.NETLOOM_JAIL ?? '';
+  if (jail !== '') throw new CliError(`the journal of moves names all vnets and is not for the jail "${jail}" (NETLOOM_JAIL); look at it from outside`, EXIT_USAGE);
+  const list = await new DaemonClient(socket).get<MoveView[]>('/v1/moves');
+  if (options.json === true) return io.out(json(list));
+  const rows = list.map((m) => [String(m.seq), localTime(m.time), m.how, m.interface, m.from, m.to, m.home, resultOf(m)].map(printable));
+  io.out(table(['SEQ', 'TIME', 'HOW', 'INTERFACE', 'FROM', 'TO', 'HOME', 'RESULT'], rows));
+}
+
+function resultOf({ error, message, interface: was, name, by }: MoveView): string {
+  if (error !== null) return `${error}: ${message ?? ''}`;
+  return `moved${name === was ? '' : `, now ${name}`}${by === 'classic' ? ' (the same object)' : ''}`;
 }
 
 function hasColour(io: CliIo): boolean {

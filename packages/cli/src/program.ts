@@ -135,6 +135,11 @@ function addEventCommands(program: Command, io: CliIo, socketOf: SocketOf): void
     .option('--since <seq>', 'only events behind the one with this number; "now": only what is still to come', eventNumber).option('--json', 'print JSON, an object a line');
   examples(events, 'netloom events', 'netloom events -f --since now', 'netloom events --vnet r1 --system IFNET', "netloom events -f --json | jq -r 'select(.type == \"DETACH\").subsystem'")
     .action(async (options: SocketOption & EventsOptions) => (await import('./event-commands.js')).events(options, socketOf(options), io));
+
+  const moves = program.command('moves').summary('list which interface moved where').addOption(socketOption()).addOption(jsonOption())
+    .description('List moves of interfaces between vnets, oldest first: loans to jails, what was taken back, what went home when its jail ended; and those that were refused, with the reason.');
+  examples(moves, 'netloom moves', "netloom moves --json | jq -r '.[] | select(.error != null)'")
+    .action(async (options: SocketOption & { json?: boolean }) => (await import('./event-commands.js')).moves(options, socketOf(options), io));
 }
 
 function addToolCommands(program: Command, io: CliIo): void {

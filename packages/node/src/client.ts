@@ -6,6 +6,7 @@
  */
 export { DaemonClient, DaemonError, DaemonUnreachable } from './daemon/http-client.js';
 export type { EventRecord, GapRecord } from './daemon/event-records.js';
+export type { MoveView } from './daemon/move-records.js';
 export { probe, socketPath } from './daemon/socket-claim.js';
 export type { LabState } from './daemon/labs.js';
 export type { Attachment } from './daemon/attachments.js';

@@ -37,6 +37,7 @@ import { serveExecStream } from './exec-stream.js';
 import { addRoutes } from './http-routes.js';
 import { kernelTopology } from './kernel-topology.js';
 import { Labs } from './labs.js';
+import { addMoveRoutes } from './move-records.js';
 import { claimSocket, withPrivateUmask } from './socket-claim.js';
 import { version } from './version.js';
 
@@ -92,6 +93,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   await app.register(fastifySwagger, { openapi: { openapi: '3.1.0', info: { title: 'Netloom daemon', version, description: 'Vnets, tools and labs of one daemon, over its Unix socket.' } } });
   setErrors(app);
   addEventRoutes(app, kernel, loop);
+  addMoveRoutes(app, kernel, loop);
   addRoutes(app, { service, labs, attachments, version, topology: () => kernelTopology(kernel, attachments) });
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
   const streams = serveUpgrades(app, service);

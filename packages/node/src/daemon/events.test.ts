@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ifCloneCreate, ifRename, inAifaddr } from '@netloom/core';
+import { ifCloneCreate, ifRename, ifVmoveLoan, inAifaddr } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Daemon } from './daemon.js';
@@ -17,6 +17,7 @@ import { startDaemon } from './daemon.js';
 import { DEVD_CLIENTS_MAX } from './devd-socket.js';
 import type { EventRecord, GapRecord } from './event-records.js';
 import { DaemonClient } from './http-client.js';
+import type { MoveView } from './move-records.js';
 
 let folder: string;
 let daemon: Daemon;
@@ -130,6 +131,23 @@ describe('GET /v1/events', () => {
     await expect.poll(() => daemon.kernel.engine.devctl.readerCount).toBe(1);
     await Promise.all([daemon.close(), expect(reading).rejects.toThrow('cannot reach the Netloom daemon')]);
   });
+});
+
+test('GET /v1/moves: where interfaces went, and what was refused', async () => {
+  jail('r1');
+  loopback('lo7');
+  const { kernel } = daemon;
+  const r1 = kernel.prisons.find(kernel.prisons.prison0, 'r1')!.vnet;
+  call(() => ifVmoveLoan(kernel.vnet0.net, 'lo7', r1.net));
+  call(() => ifVmoveLoan(kernel.vnet0.net, 'lo0', r1.net));
+  const list = await client.get<MoveView[]>('/v1/moves');
+  expect(list).toMatchObject([
+    { seq: 1, how: 'loan', interface: 'lo7', name: 'lo7', from: 'host', to: 'r1', home: 'host', by: 'instance', error: null, message: null },
+    { seq: 2, how: 'loan', interface: 'lo0', from: 'host', to: 'r1', error: 'EEXIST', message: 'File exists' },
+  ]);
+  const events = (await lines('?system=MOVE')) as EventRecord[];
+  expect(events.map((e) => [e.vnet, e.subsystem, e.type, e.data.from, e.data.to, e.data.error])).toEqual([['r1', 'lo7', 'COMMITTED', 'host', 'r1', undefined], ['r1', 'lo0', 'FAILED', 'host', 'r1', 'EEXIST']]);
+  expect(await lines('?system=MOVE&vnet=host')).toEqual(events);
 });
 
 describe('devd\'s socket', () => {
