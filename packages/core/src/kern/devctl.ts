@@ -20,7 +20,8 @@ import { sysctlInt } from './sysctl.js';
 export const DEVCTL_DEFAULT_QUEUE_LEN = 1_000;
 /** Events of all vnets that the engine keeps for the host's readers. */
 export const DEVCTL_STREAM_MAX = 8_192;
-const QUEUE_LEN_MAX = 65_536;
+/** Most a vnet may keep: its administrator sets it, and the memory is everybody's. */
+const QUEUE_LEN_MAX = 16_384;
 
 /** Systems of our own, which FreeBSD does not have; they are in the host's stream only. */
 export type HostSystem = 'VNET' | 'JAIL' | 'MOVE';

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import type { DevctlReader } from '../kern/devctl.js';
 import { devctlDataText } from '../kern/devctl.js';
 import { ifCloneCreate, ifCloneDestroy } from '../net/if-clone.js';
-import { ifDown, ifRename } from '../net/if.js';
+import { ifDown, ifLinkStateChange, ifRename } from '../net/if.js';
+import { LINK_STATE_DOWN, LINK_STATE_UP } from '../net/ifnet.js';
 import { ifVmoveLoan, ifVmoveReclaim } from '../net/if-vmove.js';
 import { inDifaddr } from '../inet/in-control.js';
 import { SimNet } from '../sim/sim-net.js';
@@ -61,6 +62,17 @@ describe('a vnet\'s own events', () => {
     expect(told(atHost)).toEqual(['wan ADDR_DEL address=10.0.0.1']);
     call(() => ifCloneDestroy(host.net, 'wan'));
     expect(told(atHost).filter((line) => line.endsWith('DETACH'))).toEqual(['wan DETACH', 'epair0b DETACH']);
+  });
+
+  it('of a link: the parent\'s before its vlan\'s', () => {
+    const { net, host, atHost, call } = bench();
+    const parent = call(() => ifCloneCreate(host.net, 'epair')).ifp!;
+    call(() => ifCloneCreate(host.net, 'vlan', { vlan: 5, vlandev: parent.xname }));
+    net.run(1_000);
+    told(atHost);
+    call(() => ifLinkStateChange(parent, LINK_STATE_DOWN));
+    call(() => ifLinkStateChange(parent, LINK_STATE_UP));
+    expect(told(atHost)).toEqual(['epair0a LINK_DOWN', 'vlan0 LINK_DOWN', 'epair0a LINK_UP', 'vlan0 LINK_UP']);
   });
 
   it('of a loan: DETACH here, ATTACH there; of a reclaim the reverse', () => {
