@@ -16,7 +16,7 @@
  * Invariants: while plugged in, `sc.peer.peer === sc`; an end that was unplugged has no peer, its queue is empty and stays so.
  */
 import type { Errno } from '../base/errno.js';
-import { E2BIG, ENETDOWN, ENODEV, ENOSPC, ENXIO } from '../base/errno.js';
+import { E2BIG, EEXIST, ENETDOWN, ENODEV, ENOSPC, ENXIO } from '../base/errno.js';
 import type { CalloutOwner } from '../kern/callout.js';
 import type { Engine } from '../kern/engine.js';
 import type { NetisrSource } from '../kern/netisr.js';
@@ -161,6 +161,10 @@ function create(net: Net, cloner: IfCloner, xname: string, unit: number): CloneR
   a.plug(b);
   const mac = net.shared.generateMac(MAC_FIRST, MAC_LAST_A);
   etherIfattach(a.ifp, net, mac);
+  if (net.ifunit(b.ifp.xname) !== null) { // taken by whoever was told of the first
+    etherIfdetach(a.ifp);
+    return { error: EEXIST, ifp: null };
+  }
   mac[mac.length - 1] = MAC_LAST_B;
   etherIfattach(b.ifp, net, mac);
   cloner.link(b.ifp);
@@ -173,11 +177,13 @@ function destroy(ifp: Ifnet, cloner: IfCloner): Errno {
   const sc = ifp.driver;
   if (!(sc instanceof EpairSoftc) || sc.peer === null) return ENXIO;
   const peer = sc.peer;
+  cloner.unlink(peer.ifp);
+  sc.unplug();
+  peer.unplug();
   sc.setRunning(false);
   peer.setRunning(false);
-  cloner.unlink(peer.ifp);
-  sc.detach();
-  peer.detach();
+  etherIfdetach(sc.ifp);
+  etherIfdetach(peer.ifp);
   return 0;
 }
 
@@ -191,13 +197,13 @@ function vmove(_cloner: IfCloner, move: IfMove): IfMoveResult {
   etherIfattach(made.ifp, move.to, move.like.lladdr, move.like);
   const { peer } = sc;
   if (peer === null) {
-    made.detach();
+    etherIfdetach(made.ifp);
     return ifNotMoved(ENODEV);
   }
   sc.unplug();
   made.plug(peer);
   move.commit(made.ifp);
-  sc.detach();
+  etherIfdetach(sc.ifp);
   return ifMoved(made.ifp);
 }
 

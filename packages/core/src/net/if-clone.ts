@@ -187,12 +187,14 @@ export function ifCloneCreate(net: Net, name: string, params: CloneParams | null
     unit = got.unit;
     xname = `${cloner.name}${unit}`;
   }
+  const at = unit;
+  return net.shared.lifecycle(() => make(net, cloner, xname, at, params));
+}
+
+function make(net: Net, cloner: IfCloner, xname: string, unit: number, params: CloneParams | null): CloneResult {
   const made = cloner.spec.create(net, cloner, xname, unit, params, null);
-  if (made.ifp === null) {
-    cloner.freeUnit(unit);
-    return made;
-  }
-  cloner.link(made.ifp);
+  if (made.ifp === null) cloner.freeUnit(unit);
+  else cloner.link(made.ifp);
   return made;
 }
 
@@ -210,6 +212,11 @@ export function ifCloneDestroyIfp(ifp: Ifnet, flags: number): Errno {
   return cloner === null ? EINVAL : ifcDestroyOne(cloner, ifp, flags);
 }
 
+/** Is `ifp` being made at this moment, and not on its cloner's list yet? */
+export function ifcIsMaking(ifp: Ifnet): boolean {
+  return ifp.cloner === '' && (ifp.homeNet?.cloners.some((c) => c.name === ifp.dname) ?? false);
+}
+
 /** The cloner that answers for `ifp`: the one of its kind in its home vnet; null for what no cloner made. */
 export function ifcOf(ifp: Ifnet): IfCloner | null {
   return ifp.homeNet?.cloners.find((c) => c.name === ifp.cloner) ?? null;
@@ -220,7 +227,7 @@ function ifcDestroyOne(cloner: IfCloner, ifp: Ifnet, flags: number): Errno {
   const unit = ifp.dunit;
   if (!cloner.unlink(ifp)) return ENXIO;
   if (inGroup) ifDelGroup(ifp, cloner.name);
-  const error = cloner.spec.destroy(ifp, cloner, flags);
+  const error = cloner.net.shared.lifecycle(() => cloner.spec.destroy(ifp, cloner, flags));
   if (error !== 0) {
     cloner.interfaces.push(ifp);
     if (inGroup) ifAddGroup(ifp, cloner.name);

@@ -11,12 +11,15 @@
  * that is taken too, the next free one of its kind, and log and journal say so. It goes home whatever happens: when its handler
  * cannot make a new instance, the old one is carried over. An interface whose home is gone as well ends with the vnet it is in.
  *
+ * Event handlers run in the middle of a move. They may destroy the interface (the move answers ENODEV), or stop a jail (the Kernel does
+ * that when the move is over), but not move what is moving already.
+ *
  * Invariants: there are never two interfaces of one name in a vnet. After an answer other than 0, source and target are as before.
  */
 import type { Errno } from '../base/errno.js';
 import { EBUSY, EEXIST, ENOSPC, ENXIO } from '../base/errno.js';
 import type { IfCloner } from './if-clone.js';
-import { IFC_F_NOMOVE, ifcOf } from './if-clone.js';
+import { IFC_F_NOMOVE, ifcIsMaking, ifcOf } from './if-clone.js';
 import type { IfMove, IfMoveReason, IfMoveResult } from './if-move.js';
 import { ifNotMoved } from './if-move.js';
 import type { Ifnet } from './ifnet.js';
@@ -27,7 +30,7 @@ import { ifVmoveSimple } from './vmove-simple.js';
 
 /**
  * `ifconfig IF vnet JAIL`: from `src` into `dst`. In this order: ENXIO no such interface, EEXIST same vnet, EEXIST name taken there, EBUSY
- * a vnet is being taken down, ENOSPC no room for another interface; then what the handler of its kind says.
+ * a vnet is being taken down, or the interface is being made or moved, ENOSPC no room for another interface; then what the handler of its kind says.
  */
 export function ifVmoveLoan(src: Net, xname: string, dst: Net): Errno {
   const ifp = src.ifunit(xname);
@@ -54,7 +57,7 @@ export function ifVmove(ifp: Ifnet, to: Net, how: IfMoveReason = 'loan'): IfMove
 function mayMove(ifp: Ifnet, from: Net, to: Net): Errno {
   if (from === to) return EEXIST;
   if (to.ifunit(ifp.xname) !== null) return EEXIST;
-  if (from.kern.shutdown || to.kern.shutdown) return EBUSY;
+  if (from.kern.shutdown || to.kern.shutdown || ifp.moving || ifcIsMaking(ifp)) return EBUSY;
   return to.kern.ifcnt >= to.ifMax ? ENOSPC : 0;
 }
 
@@ -67,7 +70,7 @@ export function vnetIfReturn(net: Net): void {
     const name = home.ifunit(ifp.xname) === null ? ifp.xname : freeNameAt(ifp, home);
     if (commit(before, ifp, home, name, 'return').ifp === null && ifp.net === net) {
       home.kern.log('warning', `${ifp.xname}: carried home as the same object, because no new instance could be made`);
-      record(before, ifVmoveClassic(moveOf(ifp, home, name, null)), 'return', home, 'classic');
+      record(before, underWay(ifp, home, () => ifVmoveClassic(moveOf(ifp, home, name, null))), 'return', home, 'classic');
     }
     if (name !== before.name) home.kern.log('notice', `${before.name}: returned as ${name}, because ${before.name} exists already`);
   }
@@ -84,9 +87,18 @@ function commit(before: Before, ifp: Ifnet, to: Net, xname: string, how: IfMoveR
   const cloner = ifcOf(ifp);
   const move = moveOf(ifp, to, xname, cloner);
   const handler = handlerOf(ifp, cloner);
-  const result = handler === null ? ifVmoveClassic(move) : handler(move);
+  const result = underWay(ifp, to, () => (handler === null ? ifVmoveClassic(move) : handler(move)));
   if (result.ifp === null && ifp.net !== null) to.shared.takeIndex(ifp.index, ifp);
   return record(before, result, how, to, handler === null ? 'classic' : 'instance');
+}
+
+/** Nobody else moves `ifp` or its successor meanwhile. */
+function underWay(ifp: Ifnet, { shared }: Net, run: () => IfMoveResult): IfMoveResult {
+  ifp.moving = true;
+  const result = shared.lifecycle(run);
+  ifp.moving = false;
+  if (result.ifp !== null) result.ifp.moving = false;
+  return result;
 }
 
 function moveOf(ifp: Ifnet, to: Net, xname: string, cloner: IfCloner | null): IfMove {

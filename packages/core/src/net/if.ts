@@ -146,11 +146,15 @@ export function ifRename(ifp: Ifnet, name: string): Errno {
   ifp.flags |= IFF_RENAMING;
   net.departureEvent.invoke({ ifp, renaming: true });
   net.rtsock?.ifannounce(ifp, false);
-  ifp.xname = name;
-  net.arrivalEvent.invoke({ ifp, renaming: true });
-  net.rtsock?.ifannounce(ifp, true);
+  // Whoever was told may have taken the name meanwhile, or the interface away.
+  const error = ifp.net !== net ? ENODEV : net.ifunit(name) !== null ? EEXIST : 0;
+  if (error === 0) ifp.xname = name;
+  if (error !== ENODEV) {
+    net.arrivalEvent.invoke({ ifp, renaming: true });
+    net.rtsock?.ifannounce(ifp, true);
+  }
   ifp.flags &= ~IFF_RENAMING;
-  return 0;
+  return error;
 }
 
 /** SIOCAIFGROUP. EINVAL for an empty, too long or digit-ended name, EEXIST when a member already. */

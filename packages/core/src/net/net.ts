@@ -71,6 +71,7 @@ export class NetShared {
   private attachedCount = 0;
   private macCounter = 0;
   private instances = 0;
+  private underWay = 0;
 
   constructor(hostId: string) {
     this.hostId = hostId;
@@ -104,6 +105,23 @@ export class NetShared {
     this.table[ifp.index] = null;
     this.lowestFree = Math.min(this.lowestFree, ifp.index);
     this.attachedCount--;
+  }
+
+  /**
+   * Runs `op`, which makes, moves or destroys an interface. Event handlers run in the middle of it; as long as one such operation is under
+   * way no vnet may be taken down (FreeBSD's ifnet_detach_sxlock), so the Kernel waits for `lifecycleBusy` to be false.
+   */
+  lifecycle<T>(op: () => T): T {
+    this.underWay++;
+    try {
+      return op();
+    } finally {
+      this.underWay--;
+    }
+  }
+
+  get lifecycleBusy(): boolean {
+    return this.underWay > 0;
   }
 
   /** A number no other object of this Kernel has had. */

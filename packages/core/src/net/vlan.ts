@@ -350,6 +350,7 @@ function vmove(_cloner: IfCloner, move: IfMove): IfMoveResult {
     if (binding !== null && ifp.net !== null) sc.rebind(binding);
     return ifNotMoved(error === 0 ? ENODEV : error);
   }
+  made.ifp.baudrate = ifp.baudrate;
   if (binding !== null) keep(made, binding, like);
   move.commit(made.ifp);
   etherIfdetach(ifp);
