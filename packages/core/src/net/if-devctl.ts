@@ -4,6 +4,8 @@
  *
  * Theory of operation. All of it hangs on the event handlers of the vnet. A link's change is told before the handlers that pass it on to
  * vlans and bridges, so that a parent comes before its children; arrival and departure after everybody else's, as in FreeBSD.
+ * Those others may rename, move or destroy the interface meanwhile. So what was told is remembered: DETACH and RENAME come of what ATTACH was
+ * told of, and what is gone again when its turn comes is not told of at all.
  * A vnet that is being taken down does not say DETACH for each interface it takes along, as FreeBSD does not.
  * FreeBSD tells vnet0's devd of vnet0 alone, but for RENAME and addresses, where it tells of every jail; here each vnet has a stream of its
  * own, and nothing is in another's.
@@ -13,21 +15,25 @@
 import { devctlNotify } from '../kern/devctl.js';
 import { EVENTHANDLER_PRI_FIRST, EVENTHANDLER_PRI_LAST } from '../kern/eventhandler.js';
 import { LINK_STATE_UP } from './ifnet.js';
+import type { Ifnet } from './ifnet.js';
 import type { Net } from './net.js';
 
 /** Begins telling; the returned function ends it. */
 export function ifDevctlAttach(net: Net): () => void {
   const { kern } = net;
-  /** Its name until now, while an interface is renamed. */
-  let renamed = '';
+  /** What readers know, by the name they know it under. */
+  const told = new Map<Ifnet, string>();
   const undo = [
-    net.arrivalEvent.register(({ ifp, renaming }) => {
-      if (renaming) devctlNotify(kern, 'IFNET', renamed, 'RENAME', { name: ifp.xname });
-      else devctlNotify(kern, 'IFNET', ifp.xname, 'ATTACH');
+    net.arrivalEvent.register(({ ifp }) => {
+      const was = told.get(ifp);
+      if (ifp.net !== net || was === ifp.xname) return;
+      told.set(ifp, ifp.xname);
+      if (was === undefined) devctlNotify(kern, 'IFNET', ifp.xname, 'ATTACH');
+      else devctlNotify(kern, 'IFNET', was, 'RENAME', { name: ifp.xname });
     }, EVENTHANDLER_PRI_LAST),
     net.departureEvent.register(({ ifp, renaming }) => {
-      if (renaming) renamed = ifp.xname;
-      else if (!kern.isShuttingDown) devctlNotify(kern, 'IFNET', ifp.xname, 'DETACH');
+      if (renaming || !told.delete(ifp)) return;
+      if (!kern.isShuttingDown) devctlNotify(kern, 'IFNET', ifp.xname, 'DETACH');
     }, EVENTHANDLER_PRI_LAST),
     net.linkEvent.register((ifp) => {
       devctlNotify(kern, 'IFNET', ifp.xname, ifp.linkState === LINK_STATE_UP ? 'LINK_UP' : 'LINK_DOWN');

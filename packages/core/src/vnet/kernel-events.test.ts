@@ -2,9 +2,11 @@
  * kernel-events.test.ts — what a vnet's readers and the host's are told, in which order, and what they are never told.
  */
 import { describe, expect, it } from 'vitest';
+import { EEXIST } from '../base/errno.js';
 import type { DevctlReader } from '../kern/devctl.js';
 import { devctlDataText } from '../kern/devctl.js';
 import { ifCloneCreate, ifCloneDestroy } from '../net/if-clone.js';
+import { ifDetach } from '../net/if-detach.js';
 import { ifDown, ifLinkStateChange, ifRename } from '../net/if.js';
 import { LINK_STATE_DOWN, LINK_STATE_UP } from '../net/ifnet.js';
 import { ifVmoveLoan, ifVmoveReclaim } from '../net/if-vmove.js';
@@ -73,6 +75,27 @@ describe('a vnet\'s own events', () => {
     call(() => ifLinkStateChange(parent, LINK_STATE_DOWN));
     call(() => ifLinkStateChange(parent, LINK_STATE_UP));
     expect(told(atHost)).toEqual(['epair0a LINK_DOWN', 'vlan0 LINK_DOWN', 'epair0a LINK_UP', 'vlan0 LINK_UP']);
+  });
+
+  it('tell of an interface that somebody else renames, destroys or takes the name of meanwhile as if it had been so from the beginning', () => {
+    const { host, atHost, call } = bench();
+    const ifp = call(() => ifCloneCreate(host.net, 'lo1')).ifp!;
+    told(atHost);
+    const greedy = host.net.departureEvent.register((event) => {
+      if (event.ifp === ifp) ifRename(ifCloneCreate(host.net, 'lo2').ifp!, 'taken');
+    });
+    expect(call(() => ifRename(ifp, 'taken'))).toBe(EEXIST);
+    greedy();
+    expect(told(atHost)).toEqual(['lo2 ATTACH', 'lo2 RENAME name=taken']);
+    const hostile = host.net.arrivalEvent.register((event) => {
+      if (event.renaming) return;
+      if (event.ifp.xname === 'lo3') ifRename(event.ifp, 'mine');
+      if (event.ifp.xname === 'lo4') ifDetach(event.ifp);
+    });
+    call(() => ifCloneCreate(host.net, 'lo3'));
+    call(() => ifCloneCreate(host.net, 'lo4'));
+    hostile();
+    expect(told(atHost)).toEqual(['mine ATTACH']);
   });
 
   it('of a loan: DETACH here, ATTACH there; of a reclaim the reverse', () => {
