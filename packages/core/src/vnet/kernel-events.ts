@@ -12,7 +12,7 @@ import { devctlAnnounce } from '../kern/devctl.js';
 import type { Prison, PrisonEvent, PrisonTree } from '../kern/prison.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { subsystemName } from '../kern/vnet-sysinit.js';
-import type { MoveJournal } from '../net/move-journal.js';
+import type { MoveJournal, MoveRecord } from '../net/move-journal.js';
 import type { Vnet } from './vnet.js';
 
 function tellVnet(vnet: Vnet, type: string, data: Readonly<Record<string, string>>): void {
@@ -65,11 +65,14 @@ export function tellOfPrisons(tree: PrisonTree<Vnet>): void {
 export function tellOfMoves(journal: MoveJournal, vnets: readonly Vnet[], vnet0: Vnet): void {
   journal.onMove.register((r) => {
     const origin = vnets.find((v) => v.name === r.to) ?? vnet0;
-    devctlAnnounce(origin.kern, 'MOVE', r.name, r.error === 0 ? 'COMMITTED' : 'FAILED', {
-      how: r.how, from: r.from, to: r.to, home: r.home, index: String(r.index),
-      ...(r.newName === r.name ? {} : { renamed: r.newName }), ...(r.by === 'instance' ? {} : { by: r.by }), ...(r.error === 0 ? {} : { error: errnoName(r.error) }),
-    });
+    const data = { how: r.how, from: r.from, to: r.to, home: r.home, index: String(r.index) };
+    const plain = r.error === 0 && r.by === 'instance' && r.newName === r.name;
+    devctlAnnounce(origin.kern, 'MOVE', r.name, r.error === 0 ? 'COMMITTED' : 'FAILED', plain ? data : { ...data, ...unusual(r) });
   });
+}
+
+function unusual({ error, by, name, newName }: MoveRecord): Readonly<Record<string, string>> {
+  return { ...(newName === name ? {} : { renamed: newName }), ...(by === 'instance' ? {} : { by }), ...(error === 0 ? {} : { error: errnoName(error) }) };
 }
 
 function jailData(event: PrisonEvent, prison: Prison<Vnet>): Readonly<Record<string, string>> {
