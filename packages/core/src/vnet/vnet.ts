@@ -23,6 +23,7 @@ import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
 import { epairCloner } from '../net/epair.js';
 import { gifCloner } from '../net/gif.js';
+import { IF_SYSCTLS } from '../net/if-sysctl.js';
 import { ifUp } from '../net/if.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
 import type { IfClonerSpec } from '../net/if-clone.js';
@@ -94,6 +95,9 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_devctl_init', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
     v.devctlDetach = ifDevctlAttach(v.net);
     v.kern.sysctl.attach(DEVCTL_SYSCTL, v.kern.devctl);
+  }),
+  s('vnet_if_init', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
+    v.kern.sysctl.attach(IF_SYSCTLS, v.net);
   }),
   s('vnet_gif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gifCloner)),
   s('vnet_epair_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(epairCloner)),
@@ -196,6 +200,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.kern.devctl.end();
   }),
   s('vnet_if_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
+    v.kern.sysctl.detach(v.net);
     v.inNet.destroy();
   }),
 ];
