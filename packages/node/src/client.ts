@@ -6,6 +6,7 @@
  */
 export { DaemonClient, DaemonError, DaemonUnreachable } from './daemon/http-client.js';
 export { probe, socketPath } from './daemon/socket-claim.js';
+export type { DyingJail } from './daemon/http-routes.js';
 export type { LabState } from './daemon/labs.js';
 export type { Attachment } from './daemon/attachments.js';
 export { absoluteFileDevice } from './daemon/file-device.js';

@@ -110,8 +110,8 @@ export interface Proc {
    * with NETLOOM_JAIL naming that prison. Rejects with `HostError` ENOENT when there is no such program, EACCES when it may not be run.
    */
   run(argv: readonly string[], options?: RunOptions): Promise<number>;
-  /** Sends a signal to every process inside `prison` or a prison below it, tools and host programs alike. Returns how many there were. */
-  killPrison(prison: Prison, signal: ProcSignal): number;
+  /** Sends a signal to every process inside `prison`, tools and host programs alike, but not to those of jails below it. Returns their numbers. */
+  killPrison(prison: Prison, signal: ProcSignal): readonly number[];
 }
 
 /** Things only a real host has. Paths are relative to the process's `cwd`. Every failure rejects with `HostError`. */

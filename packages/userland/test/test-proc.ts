@@ -72,7 +72,7 @@ export class LabProc implements Proc, Attached {
   private readonly waits = new Set<(e: ProcKilled) => void>();
   private handlers: ((signal: ProcSignal) => boolean)[] = [];
   private exits: (() => void)[] = [];
-  private child: LabProc | null = null;
+  private readonly children = new Set<LabProc>();
   private woken = false;
 
   constructor(lab: ToolLab, argv: readonly string[], prison: Prison, fib: number, env: Readonly<Record<string, string | undefined>>, input: Uint8Array, sink: Sink) {
@@ -150,16 +150,16 @@ export class LabProc implements Proc, Attached {
     return this.until(this.runChild(argv, options, (child) => tool.main(child)));
   }
 
-  killPrison(prison: Prison, signal: ProcSignal): number {
-    const inside = [...this.lab.procs].filter((p) => p !== this && isInside(p.prison, prison));
+  killPrison(prison: Prison, signal: ProcSignal): number[] {
+    const inside = [...this.lab.procs].filter((p) => p !== this && p.prison === prison);
     for (const p of inside) p.signal(signal);
-    return inside.length;
+    return inside.map((p) => p.pid);
   }
 
   signal(signal: ProcSignal): void {
     if (this.exit !== null) return;
     if (signal === 'KILL') return this.end(128 + signalNumber.KILL, signal);
-    if (this.child !== null) return this.child.signal(signal);
+    if (this.children.size > 0) return [...this.children].forEach((child) => child.signal(signal));
     if (this.handlers.some((h) => h(signal))) return this.wake();
     if (!IGNORED.has(signal)) this.end(128 + signalNumber[signal], signal);
   }
@@ -174,7 +174,7 @@ export class LabProc implements Proc, Attached {
     this.exit = code;
     for (const callback of this.exits) callback();
     this.sleepers.clear();
-    this.child?.kill();
+    for (const child of [...this.children]) child.kill();
     for (const fail of [...this.waits]) fail(new ProcKilled(signal));
     this.lab.procs.delete(this);
     this.prison.attached.delete(this);
@@ -225,11 +225,11 @@ export class LabProc implements Proc, Attached {
 
   private async runChild(argv: readonly string[], options: RunOptions, main: (child: LabProc) => Promise<number>): Promise<number> {
     const child = new LabProc(this.lab, argv, options.prison ?? this.prison, options.fib ?? this.fib, { ...this.env, ...options.env }, this.input, this.sink);
-    this.child = child;
+    this.children.add(child);
     try {
       return await child.execute(main);
     } finally {
-      this.child = null;
+      this.children.delete(child);
     }
   }
 
@@ -247,11 +247,6 @@ export class LabProc implements Proc, Attached {
 function printed(output: string): string[] {
   if (output === '') return [];
   return output.endsWith('\n') ? output.slice(0, -1).split('\n') : `${output}<no newline>`.split('\n');
-}
-
-function isInside(prison: Prison, ancestor: Prison): boolean {
-  for (let at: Prison | null = prison; at !== null; at = at.parent) if (at === ancestor) return true;
-  return false;
 }
 
 /** A process started with `start`. */

@@ -7,7 +7,8 @@
  * HTTP call). Everything that wakes the tool (time, input, a signal, a child's end) enters the host loop first, so the tool runs with
  * a fresh stamp. A process that waits registers how to fail it in `waits`; `end` fails them all with ProcKilled. A stopped process
  * (TSTP) keeps its wake-ups in `parked` until CONT.
- * A child (`run`) is a ToolProc of its own with the same ProcIo, or a HostChild; while there is one, signals go to it.
+ * A child (`run`) is a ToolProc of its own with the same ProcIo, or a HostChild; there may be several at a time. While one of our tools is
+ * among them, signals go to those. A HostChild outlives its parent until the client has seen its end.
  *
  * Invariants: `end` acts once; afterwards nothing the tool does reaches the connection. atExit callbacks run exactly once, newest first,
  * also when the tool's body crashes. A crash is logged, answered with exit code EX_SOFTWARE, and goes no further.
@@ -101,7 +102,7 @@ export class ToolProc implements Proc, TableEntry {
   private handlers: ((signal: ProcSignal) => boolean)[] = [];
   private exits: (() => void)[] = [];
   private parked: (() => void)[] = [];
-  private child: TableEntry | null = null;
+  private readonly children = new Set<ToolProc | HostChild>();
   private stopped = false;
   private woken = false;
 
@@ -214,16 +215,16 @@ export class ToolProc implements Proc, TableEntry {
           ignored: this.spec.ignored,
         };
         const child = new ToolProc(this.world, this.io, spec, (ended) => {
-          if (this.child === ended) this.child = null;
+          this.children.delete(ended);
           resolve(ended.exitCode ?? 0);
         });
-        this.child = child;
+        this.children.add(child);
         void child.execute(tool.main);
       }),
     );
   }
 
-  killPrison(prison: Prison, signal: ProcSignal): number {
+  killPrison(prison: Prison, signal: ProcSignal): number[] {
     return this.world.table.killPrison(prison, signal, this);
   }
 
@@ -232,7 +233,8 @@ export class ToolProc implements Proc, TableEntry {
     if (this.exitCode !== null) return;
     this.world.loop.enter();
     if (signal === 'KILL') return this.end(128 + signalNumber.KILL, 'KILL');
-    if (this.child !== null && !(this.child instanceof HostChild)) return this.child.signal(signal);
+    const tools = [...this.children].filter((child) => child instanceof ToolProc);
+    if (tools.length > 0) return tools.forEach((child) => child.signal(signal));
     if (signal === 'CONT') this.resume();
     if (this.handled(signal)) return this.wakeSleepers();
     if (IGNORED.has(signal) || this.spec.ignored.includes(signal)) return;
@@ -257,7 +259,7 @@ export class ToolProc implements Proc, TableEntry {
     this.exits = [];
     for (const sleeper of this.sleepers) sleeper.timer?.cancel();
     this.sleepers.clear();
-    this.child?.signal('KILL');
+    for (const child of [...this.children]) child.signal('KILL');
     const killed = new ProcKilled(signal ?? 'TERM');
     for (const fail of [...this.waits]) fail(killed);
     this.waits.clear();
@@ -340,19 +342,21 @@ export class ToolProc implements Proc, TableEntry {
 
   private async spawnHost(argv: readonly string[], env: Readonly<Record<string, string>>, prison: Prison): Promise<number> {
     if (this.io.spawn === null) throw hostError('ENOTSUP');
+    // jail_attach(2): nothing new comes into a jail that is ending.
+    if (prison.dying) throw hostError('EINVAL');
     const pid = this.world.table.allocatePid();
     if (pid === null) throw new HostError('EAGAIN', 'Resource temporarily unavailable');
     const child = new HostChild(this.world.table, pid, prison, argv, this.now(), (signal) => this.io.killChild(pid, signal));
-    this.child = child;
-    try {
-      const placed = { ...this.spec.envChanges, ...this.placeEnv(prison, this.fib), ...env };
-      const { exitCode, error } = await this.until(this.io.spawn(pid, argv, placed));
-      if (error !== '') throw hostError(error);
-      return exitCode;
-    } finally {
-      this.child = null;
+    this.children.add(child);
+    const placed = { ...this.spec.envChanges, ...this.placeEnv(prison, this.fib), ...env };
+    const ran = this.io.spawn(pid, argv, placed).finally(() => {
+      this.world.loop.enter();
+      this.children.delete(child);
       child.ended();
-    }
+    });
+    const { exitCode, error } = await this.until(ran);
+    if (error !== '') throw hostError(error);
+    return exitCode;
   }
 
   private guarded(work: () => void): void {

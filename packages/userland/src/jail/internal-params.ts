@@ -41,6 +41,8 @@ export interface KernelParam {
   readonly value: string;
   /** As written: `nopersist`. */
   readonly written: string;
+  /** It was written without a value. */
+  readonly isBare: boolean;
 }
 
 /** The parameters that go to the kernel; null when one of them is wrong. */
@@ -56,7 +58,7 @@ export function kernelParams(j: CfJail): KernelParam[] | null {
       ok = false;
       continue;
     }
-    params.push({ param: imported.param, value: imported.value, written: name });
+    params.push({ param: imported.param, value: imported.value, written: name, isBare: values.length === 0 });
   }
   if (!ok) j.failed = true;
   return ok ? params : null;
