@@ -130,7 +130,7 @@ export class JailOrder {
   private check(node: Node, op: JailOp): void {
     if (node.checked) return;
     node.checked = true;
-    if (!node.j.failed && checkInternal(node.j) && (op.start || op.set)) node.job.importParams();
+    if (!node.j.failed && checkInternal(node.j, !op.start && !op.set) && (op.start || op.set)) node.job.importParams();
   }
 
   /** Is it stopped and started again? */
