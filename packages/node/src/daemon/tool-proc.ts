@@ -18,8 +18,9 @@ import type { Kernel, Prison, Vnet } from '@netloom/core';
 import type { Proc, ProcHost, ProcSignal, RunOptions, Tool, ToolMain } from '@netloom/userland';
 import { HostError, ProcKilled, signalNumber } from '@netloom/userland';
 import type { HostLoop, LoopTimer } from '../loop.js';
+import { FileIo } from './file-io.js';
 import { HostChild } from './host-child.js';
-import { hostError, openHostFile, readHostFile } from './host-files.js';
+import { hostError, listHostFolder, openHostFile, readHostFile } from './host-files.js';
 import type { ProcTable, TableEntry } from './proc-table.js';
 
 /** Output waiting for the client above which `flush` waits, bytes. */
@@ -123,8 +124,9 @@ export class ToolProc implements Proc, TableEntry {
     this.stdin = { [Symbol.asyncIterator]: () => this.readInput() };
     this.host = {
       readFile: (path) => this.until(readHostFile(this.cwd, path)),
-      openWrite: (path) => this.until(openHostFile(this.cwd, path)),
-      spawn: (argv, env) => this.spawnHost(argv, env, this.prison),
+      openWrite: (path, append) => this.until(openHostFile(this.cwd, path, append)),
+      listFolder: (path) => this.until(listHostFolder(this.cwd, path)),
+      spawn: (argv, env) => this.spawnHost(this.io, argv, env, this.prison),
     };
     world.table.add(this);
   }
@@ -199,9 +201,25 @@ export class ToolProc implements Proc, TableEntry {
   }
 
   async run(argv: readonly string[], options: RunOptions = {}): Promise<number> {
+    const { outputFile, ...others } = options;
+    if (outputFile !== undefined) return this.runLogged(argv, others, outputFile);
+    return this.runOn(this.io, argv, options);
+  }
+
+  /** With its output in a file. */
+  private async runLogged(argv: readonly string[], options: RunOptions, file: string): Promise<number> {
+    const io = new FileIo(this.io, await this.until(openHostFile(this.cwd, file, true)), file);
+    try {
+      return await this.runOn(io, argv, options);
+    } finally {
+      await io.close();
+    }
+  }
+
+  private async runOn(io: ProcIo, argv: readonly string[], options: RunOptions): Promise<number> {
     const prison = options.prison ?? this.prison;
     const tool = this.world.findTool(argv[0] ?? '');
-    if (tool === undefined) return this.spawnHost(argv, { ...options.env, ...this.placeEnv(prison, options.fib ?? this.fib) }, prison);
+    if (tool === undefined) return this.spawnHost(io, argv, { ...options.env, ...this.placeEnv(prison, options.fib ?? this.fib) }, prison);
     const pid = this.world.table.allocatePid();
     if (pid === null) throw new HostError('EAGAIN', 'Resource temporarily unavailable');
     return this.until(
@@ -214,7 +232,7 @@ export class ToolProc implements Proc, TableEntry {
           envChanges: { ...this.spec.envChanges, ...options.env },
           ignored: this.spec.ignored,
         };
-        const child = new ToolProc(this.world, this.io, spec, (ended) => {
+        const child = new ToolProc(this.world, io, spec, (ended) => {
           this.children.delete(ended);
           resolve(ended.exitCode ?? 0);
         });
@@ -340,16 +358,16 @@ export class ToolProc implements Proc, TableEntry {
     return { NETLOOM_JAIL: prison === root ? '' : prison.nameFrom(root), NETLOOM_FIB: String(fib) };
   }
 
-  private async spawnHost(argv: readonly string[], env: Readonly<Record<string, string>>, prison: Prison): Promise<number> {
-    if (this.io.spawn === null) throw hostError('ENOTSUP');
+  private async spawnHost(io: ProcIo, argv: readonly string[], env: Readonly<Record<string, string>>, prison: Prison): Promise<number> {
+    if (io.spawn === null) throw hostError('ENOTSUP');
     // jail_attach(2): nothing new comes into a jail that is ending.
     if (prison.dying) throw hostError('EINVAL');
     const pid = this.world.table.allocatePid();
     if (pid === null) throw new HostError('EAGAIN', 'Resource temporarily unavailable');
-    const child = new HostChild(this.world.table, pid, prison, argv, this.now(), (signal) => this.io.killChild(pid, signal));
+    const child = new HostChild(this.world.table, pid, prison, argv, this.now(), (signal) => io.killChild(pid, signal));
     this.children.add(child);
     const placed = { ...this.spec.envChanges, ...this.placeEnv(prison, this.fib), ...env };
-    const ran = this.io.spawn(pid, argv, placed).finally(() => {
+    const ran = io.spawn(pid, argv, placed).finally(() => {
       this.world.loop.enter();
       this.children.delete(child);
       child.ended();

@@ -255,14 +255,29 @@ export class JailJob {
     const command = commandOf(this.j, step, value, down);
     if (command === null) return;
     const user = this.checkUser(inJail ? 'exec.jail_user' : 'exec.system_user');
+    const outputFile = inJail ? await this.consoleLog() : null;
     if (this.options.verbose > 0) this.j.note(`run command${inJail ? ' in jail' : ''}${user === null ? '' : ` as ${user}`}: ${command.shown}\n`);
     const fib = inJail ? this.j.int('exec.fib') : null;
-    const options: RunOptions = { ...(inJail && prison !== null ? { prison } : {}), ...(fib === null ? {} : { fib }) };
+    const options: RunOptions = { ...(inJail && prison !== null ? { prison } : {}), ...(fib === null ? {} : { fib }), ...(outputFile === null ? {} : { outputFile }) };
     if (inJail && (prison === null || fib !== null)) this.checkAttach(prison, fib, command);
     const code = await this.exitCode(command, options);
     if (code === 0) return;
     if (code === 'timeout') this.refuse(`${command.shown}: timed out`);
     this.refuse(code > 128 && code <= 128 + SIGNAL_MAX ? `${command.shown}: exited on signal ${code - 128}` : `${command.shown}: failed`);
+  }
+
+  /** The file that takes the output of commands in the jail, which can be opened; null: there is none. */
+  private async consoleLog(): Promise<string | null> {
+    const path = this.j.string('exec.consolelog');
+    if (path === null) return null;
+    if (!path.startsWith('/')) this.refuse(`exec.consolelog: ${path}: not an absolute pathname`);
+    try {
+      await (await this.p.host?.openWrite(path, true))?.close();
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      this.refuse(`open ${path}: ${error.message}`);
+    }
+    return path;
   }
 
   /** setfib(2) and jail_attach(2) of a command in the jail. */

@@ -71,11 +71,13 @@ export class JailOrder {
   async run(jails: readonly CfJail[], op: JailOp, all: boolean): Promise<void> {
     const nodes = this.nodes.filter(({ j }) => jails.includes(j));
     for (const node of nodes) this.check(node, op);
-    const reversed = [...nodes].reverse();
+    // Who waits for nobody comes first.
+    const reversed = [...nodes].reverse().sort((a, b) => Math.min(1, a.neededBy.length) - Math.min(1, b.neededBy.length));
+    const forward = [...nodes].sort((a, b) => Math.min(1, a.needs.length) - Math.min(1, b.needs.length));
     if (op.stop && !op.start && !op.set) return this.each(reversed, (node) => this.stopNamed(node, all));
     for (const node of nodes) node.restarts = this.isRestart(node, op);
     const stops = this.each(reversed.filter((node) => node.restarts), (node) => this.stopNamed(node, all));
-    await Promise.all([stops, this.each(nodes, (node) => this.startOrSet(node, op, all))]);
+    await Promise.all([stops, this.each(forward, (node) => this.startOrSet(node, op, all))]);
   }
 
   private async each(nodes: readonly Node[], visit: (node: Node) => Promise<unknown>): Promise<void> {
