@@ -67,6 +67,8 @@ export class JailJob {
   private params: readonly KernelParam[] = [];
   /** The jail is persistent only until its commands have run. */
   private lentPersist = false;
+  /** Number of the jail it made; it may have ended since. */
+  jid: number | null = null;
   /** Told once when the jail has been made, or removed: who needs only that goes on. */
   onOp: () => void = () => {};
 
@@ -202,6 +204,7 @@ export class JailJob {
     const set = jailCreate(this.p, values);
     this.noteSet('JAIL_CREATE', [...(lend ? ['persist'] : []), ...params.map(shownParam)], set.error);
     if (set.prison === null) this.refuse(set.message);
+    this.jid = set.prison.jid;
     this.lentPersist = lend;
     if (lend) this.p.atExit(() => this.clearPersist());
     if (!j.has('name')) j.addText('name', set.prison.nameFrom(this.p.prison));
@@ -254,12 +257,16 @@ export class JailJob {
     const { prison } = this;
     const command = commandOf(this.j, step, value, down);
     if (command === null) return;
-    const user = this.checkUser(inJail ? 'exec.jail_user' : 'exec.system_user');
+    const user = this.j.string(inJail ? 'exec.jail_user' : 'exec.system_user');
     const outputFile = inJail ? await this.consoleLog() : null;
     if (this.options.verbose > 0) this.j.note(`run command${inJail ? ' in jail' : ''}${user === null ? '' : ` as ${user}`}: ${command.shown}\n`);
     const fib = inJail ? this.j.int('exec.fib') : null;
     const options: RunOptions = { ...(inJail && prison !== null ? { prison } : {}), ...(fib === null ? {} : { fib }), ...(outputFile === null ? {} : { outputFile }) };
-    if (inJail && (prison === null || fib !== null)) this.checkAttach(prison, fib, command);
+    const wrong = this.whyNot(user, inJail, fib);
+    if (wrong !== null) {
+      this.j.warnx(wrong);
+      this.refuse(`${command.shown}: failed`);
+    }
     const code = await this.exitCode(command, options);
     if (code === 0) return;
     if (code === 'timeout') this.refuse(`${command.shown}: timed out`);
@@ -280,12 +287,11 @@ export class JailJob {
     return path;
   }
 
-  /** setfib(2) and jail_attach(2) of a command in the jail. */
-  private checkAttach(prison: Prison | null, fib: number | null, command: ExecCommand): void {
-    const badFib = fib !== null && (fib < 0 || fib >= this.p.vnet.routes.fibs);
-    if (prison !== null && !badFib) return;
-    this.j.warnx(`${badFib ? 'setfib' : 'jail_attach'}: ${strerror(EINVAL)}`);
-    this.refuse(`${command.shown}: failed`);
+  /** What keeps a command from being run as its user, with its FIB, in its jail; null: nothing. The only users are root and whoever called. */
+  private whyNot(user: string | null, inJail: boolean, fib: number | null): string | null {
+    if (fib !== null && (fib < 0 || fib >= this.p.vnet.routes.fibs)) return `setfib: ${strerror(EINVAL)}`;
+    if (inJail && this.prison === null) return `jail_attach: ${strerror(EINVAL)}`;
+    return user !== null && user !== 'root' && user !== this.p.env['USER'] ? `${user}: no such user` : null;
   }
 
   private async exitCode(command: ExecCommand, options: RunOptions): Promise<number | 'timeout'> {
@@ -307,13 +313,6 @@ export class JailJob {
     const end = this.p.now() + us;
     while (this.p.now() < end) await this.p.sleepUs(end - this.p.now());
     return 'timeout';
-  }
-
-  /** The only users are root and whoever called; nobody else can be become. */
-  private checkUser(name: string): string | null {
-    const user = this.j.string(name);
-    if (user !== null && user !== 'root' && user !== this.p.env['USER']) this.refuse(`${user}: no such user`);
-    return user;
   }
 
   private clearPersist(): void {

@@ -178,8 +178,8 @@ export class JailOrder {
     for (const wait of waits) if (!(await wait)) return this.skip(node);
     const was = node.job.prison;
     const ok = was !== null || (await this.inSlot(() => node.job.start()));
-    const jid = node.job.prison?.jid ?? was?.jid;
-    if (ok && jid !== undefined) this.onStarted(node.j, jid);
+    const jid = was?.jid ?? node.job.jid;
+    if (ok && jid !== null) this.onStarted(node.j, jid);
     return ok;
   }
 

@@ -145,62 +145,6 @@ c: created
 `);
   });
 
-  it('works on jails side by side, as many at a time as -p says', async () => {
-    const lab = new ToolLab();
-    lab.files.set('/jc', 'persist; exec.prestart = "echo pre $name"; exec.start = "sleep 1", "echo start $name"; exec.stop = "sleep 1"; a { } b { depend = d; } c { } d { }');
-    const timed = async (line: string): Promise<[number, string]> => {
-      const before = lab.kernel.now;
-      const out = await lab.ok(line);
-      return [Math.round((lab.kernel.now - before) / 1e6), out.replaceAll('\n', ', ')];
-    };
-    expect(await timed('jail -f /jc -c')).toEqual([2, 'pre a, pre c, pre d, a: created, c: created, d: created, start a, start c, start d, pre b, b: created, start b']);
-    expect(await timed('jail -f /jc -r *')).toEqual([2, 'c: removed, b: removed, a: removed, d: removed']);
-    expect(await timed('jail -f /jc -p 1 -c')).toEqual([4, 'pre a, a: created, start a, pre c, c: created, start c, pre d, d: created, start d, pre b, b: created, start b']);
-    expect((await timed('jail -f /jc -p 2 -r *'))[0]).toBe(2);
-    lab.files.set('/jc', 'persist; a { } b { }');
-    expect(await timed('jail -f /jc -c')).toEqual([0, 'a: created, b: created']);
-    expect(await timed('jail -f /jc -rc')).toEqual([0, 'b: removed, a: removed, b: created, a: created']);
-  });
-
-  it('goes on behind the removal when a command fails there, and stops before it otherwise', async () => {
-    const lab = new ToolLab();
-    lab.files.set('/jc', 'persist; a { exec.poststop = "false"; exec.release = "echo release"; } b { exec.prestop = "false"; exec.stop = "echo stop"; }');
-    await lab.ok('jail -f /jc -qc');
-    await golden(lab, `
-$ jail -f /jc -r a
-a: removed
-release
-! jail: a: false: failed
-[1]
-$ jail -f /jc -r b
-! jail: b: false: failed
-[1]
-$ jls name
-b
-`);
-  });
-
-  it('writes what runs in the jail to the console log', async () => {
-    const lab = new ToolLab();
-    lab.files.set('/var/log/old', 'x');
-    lab.files.set('/jc', 'persist; exec.consolelog = "/var/log/$name"; a { exec.prestart = "echo outside"; exec.start = "echo inside", "ifconfig nosuch"; } old { exec.start = "echo more"; } r { exec.consolelog = log; exec.start = "true"; } n { exec.consolelog = /none/log; exec.start = "true"; }');
-    await golden(lab, `
-$ jail -f /jc -qc a
-outside
-! jail: a: ifconfig nosuch: failed
-[1]
-$ jail -f /jc -qc old
-$ jail -f /jc -qc r
-! jail: r: exec.consolelog: log: not an absolute pathname
-[1]
-$ jail -f /jc -qc n
-! jail: n: open /none/log: No such file or directory
-[1]
-`);
-    expect(lab.files.get('/var/log/a')).toBe('inside\nifconfig: interface nosuch does not exist\n');
-    expect(lab.files.get('/var/log/old')).toBe('xmore\n');
-  });
-
   it('changes running jails', async () => {
     const lab = await web();
     await lab.ok('jail -qc web');
@@ -345,7 +289,6 @@ hi
     ['-c name=b persist exec.timeout=soon', 'exec.timeout: non-integer value "soon"'],
     ['-c name=b persist exec.clean=maybe', 'exec.clean: unknown boolean value "maybe"'],
     ['-c name=b persist depend=nosuch', 'depends on nonexistent jail "nosuch"'],
-    ['-c name=b exec.start=true exec.jail_user=mallory', 'mallory: no such user'],
     ['-m name=nosuch persist', '"nosuch" not found'],
     ['-m host.hostname=x persist', 'no jail specified'],
     ['-m name=a vnet=new', 'vnet cannot be changed after creation'],
@@ -403,6 +346,33 @@ removed
 `);
   });
 
+  it('runs commands as whoever called, or root, and nobody else', async () => {
+    await golden(new ToolLab(), `
+$ jail -vc name=a persist exec.jail_user=root exec.start=true
+jail_set(JAIL_CREATE) name=a persist
+created
+run command in jail as root: true
+$ jail -c name=b persist exec.prestart=true exec.system_user=mallory
+! jail: mallory: no such user
+! jail: true: failed
+[1]
+$ jail -U mallory -c name=b exec.start=true
+! jail: mallory: no such user
+! jail: true: failed
+[1]
+$ jls name
+a
+`);
+  });
+
+  it('opens the record of jails before it starts any', async () => {
+    const lab = new ToolLab();
+    expect(await lab.sh('jail -J /none/jids -c name=a persist')).toEqual({ stdout: '', stderr: 'jail: open /none/jids: No such file or directory\n', exit: 1 });
+    expect(await lab.ok('jls name')).toBe('');
+    await lab.ok('jail -J /jids /x "old host" 10.0.0.1,10.0.0.2 echo hi');
+    expect(lab.files.get('/jids')).toBe('1\t/x\t"old host"\t10.0.0.1,10.0.0.2\techo hi\n');
+  });
+
   it('shows its usage', async () => {
     const lab = new ToolLab();
     for (const words of ['', '-r', '-x', '-c -R a', 'notapath host ip cmd', '-r -n x a', '-R a=b c=d e']) {
@@ -425,95 +395,6 @@ name=b jid=1
 $ jail -m name=b nopersist
 $ jls -n name
 `);
-  });
-});
-
-describe('dying jails', () => {
-  /** A jail in which something does not end. */
-  async function held(): Promise<{ readonly lab: ToolLab; readonly letGo: () => void }> {
-    const lab = new ToolLab();
-    await lab.ok('jail -c name=a jid=5 persist vnet children.max=3');
-    await lab.ok('jail -c name=a.b persist');
-    const letGo = lab.kernel.prisons.find(lab.kernel.prisons.prison0, 'a.b')!.hold('process 7 (stuck)');
-    return { lab, letGo };
-  }
-
-  it('are seen by jls -d only, keep their number, and give their name away', async () => {
-    const { lab, letGo } = await held();
-    await golden(lab, `
-$ jail -r a
-$ jls -n jid name
-$ jls -dn jid name dying
-jid=1 name=a.b dying
-jid=5 name=a dying
-$ jls -d -v
-   JID  Hostname                      Path
-        Name                          State
-        CPUSetID
-        IP Address(es)
-     1                                /
-        a.b                           DYING
-        1
-     5                                /
-        a                             DYING
-        1
-$ jls -j a jid
-! jls: jail "a" is dying
-[1]
-$ jls -j 5 jid
-! jls: jail 5 is dying
-[1]
-$ jls -d -j a jid dying
-5 true
-$ jls -ds jid dying persist
-jid=1 nopersist
-jid=5 nopersist
-$ jexec a true
-! jexec: jail "a" is dying
-[1]
-$ ifconfig lo1 create
-$ ifconfig lo1 vnet a
-! ifconfig: jail "a" is dying
-[1]
-$ jail -c name=a.c persist
-! jail: jail "a" is dying
-[1]
-$ jail -c name=c jid=5 persist
-! jail: jail 5 already exists
-[1]
-$ jail -m jid=5 host.hostname=x
-! jail: "5" not found
-[1]
-$ jail -d -m jid=5 host.hostname=x
-$ jail -d -m jid=5 persist
-! jail: jail 5 is dying
-[1]
-$ jail -r 5
-$ jail -r a 1
-a.b: removed
-a: removed
-$ jail -c name=a persist
-$ jls -d -n jid name host.hostname
-jid=1 name=a.b host.hostname=""
-jid=2 name=a host.hostname=""
-jid=5 name=a host.hostname=x
-$ jls -j a jid
-2
-`);
-    letGo();
-    expect(await lab.ok('jls -dn jid')).toBe('jid=2');
-  });
-
-  it('are waited for by who wants their number, and go at their limit', async () => {
-    const { lab } = await held();
-    await lab.ok('jail -r a');
-    await lab.ok('sysctl security.jail.stop_limit_s=20');
-    expect(await lab.sh('jail -c name=n jid=5 persist')).toMatchObject({ stderr: 'jail: jail 5 already exists\n', exit: 1 });
-    expect(await lab.ok('jail -d -c name=n jid=5 persist')).toBe('');
-    expect(await lab.ok('jls -dn jid name')).toBe('jid=5 name=n');
-    expect(Math.round(lab.kernel.now / 1e6)).toBe(20);
-    expect(lab.log.at(0)).toBe(': jail 1 (a.b) is dying, held by process 7 (stuck)');
-    expect(lab.log).toContain(': jail 1 (a.b) no longer waits for process 7 (stuck), after 20.000 s');
   });
 });
 
