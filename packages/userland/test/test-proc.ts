@@ -109,7 +109,7 @@ export class LabProc implements Proc, Attached {
     this.stdin = { [Symbol.asyncIterator]: () => this.readInput() };
     this.host = {
       readFile: (path) => this.until(lab.readFile(path)),
-      openWrite: (path, append) => lab.openWrite(path, append),
+      openWrite: (path, append) => new Promise((resolve) => resolve(lab.openWrite(path, append))),
       listFolder: (path) => Promise.resolve(lab.listFolder(path)),
       spawn: (words, extra) => this.runHost(words, { env: extra }),
     };
@@ -395,14 +395,14 @@ export class ToolLab {
   }
 
   /** Folders are there when something is in them; '/' always is. */
-  openWrite(path: string, append = false): Promise<HostFile> {
-    if (path.lastIndexOf('/') > 0 && this.listFolder(path.slice(0, path.lastIndexOf('/') + 1)).length === 0) return Promise.reject(new HostError('ENOENT', 'No such file or directory'));
+  openWrite(path: string, append = false): HostFile {
+    if (path.lastIndexOf('/') > 0 && this.listFolder(path.slice(0, path.lastIndexOf('/') + 1)).length === 0) throw new HostError('ENOENT', 'No such file or directory');
     if (!append || !this.files.has(path)) this.files.set(path, '');
-    return Promise.resolve({
+    return {
       write: (data) => this.append(path, typeof data === 'string' ? data : Buffer.from(data).toString('utf8')),
       flush: () => Promise.resolve(),
       close: () => Promise.resolve(),
-    });
+    };
   }
 
   append(path: string, data: string): void {

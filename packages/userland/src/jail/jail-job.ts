@@ -166,7 +166,7 @@ export class JailJob {
   private async doStep(step: Step, down: boolean, done: string[]): Promise<void> {
     if (step === 'op') return down ? this.remove() : await this.create();
     if (step === 'stop.timeout') return this.terminate();
-    if (step === 'mount') return down ? undefined : this.noteMounts();
+    if (step === 'mount') return down ? undefined : this.noteIgnored();
     for (const value of this.valuesOf(step, down)) {
       await this.runCommand(step, value, down);
       done.push(value);
@@ -247,9 +247,11 @@ export class JailJob {
     await this.options.slots.take();
   }
 
-  private noteMounts(): void {
+  private noteIgnored(): void {
+    if (this.options.verbose <= 0) return;
     const asked = MOUNTS.filter((name) => this.j.has(name) && (this.j.find(name)?.values.length !== 0 || this.j.bool(name)));
-    if (this.options.verbose > 0) for (const name of asked) this.j.note(`${name}: ignored: jails have no file systems here\n`);
+    for (const name of asked) this.j.note(`${name}: ignored: jails have no file systems here\n`);
+    if (this.j.bool('exec.clean')) this.j.note('exec.clean: ignored: its PATH would not have these tools\n');
   }
 
   private async runCommand(step: Step, value: string, down: boolean): Promise<void> {

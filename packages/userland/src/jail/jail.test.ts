@@ -99,6 +99,7 @@ lo0 epair0a epair1a epair0b epair1b
     await golden(lab, `
 $ jail -vc db
 db: mount.devfs: ignored: jails have no file systems here
+db: exec.clean: ignored: its PATH would not have these tools
 db: jail_set(JAIL_CREATE) name=db novnet persist
 db: created
 db: run command in jail: echo start db
