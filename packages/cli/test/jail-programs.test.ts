@@ -1,5 +1,5 @@
 /**
- * jail-stop.test.ts — jails with programs of this machine in them: told to end, waited for, killed, and abandoned at the latest.
+ * jail-programs.test.ts — jails with programs of this machine in them: told to end, waited for, killed, and abandoned at the latest.
  *
  * A program that nobody can end from here is imitated by stopping its launcher (SIGSTOP): then nobody does what the daemon asks for.
  */
