@@ -169,9 +169,14 @@ export class Kernel {
 
   /**
    * jail(8) -r: ends its processes, its children, and its vnet if it owns one. All of it in this call, unless something outside holds it
-   * (`Prison.hold`): then it is dying, for at most security.jail.stop_limit_s.
+   * (`Prison.hold`): then it is dying, for at most security.jail.stop_limit_s. While an interface is being made, moved or destroyed (an
+   * event of that led here), the jail is removed when that is over.
    */
   jailRemove(prison: Prison): Errno {
+    if (this.shared.lifecycleBusy) {
+      this.engine.defer(() => void (prison.dying ? 0 : this.jailRemove(prison)));
+      return 0;
+    }
     return this.stops.remove(prison);
   }
 
