@@ -2,6 +2,7 @@
  * jail-order.test.ts — several jails at a time, and the commands of one: when each runs, where its output goes, what goes on after a failure.
  */
 import { describe, expect, it } from 'vitest';
+import type { LabProc } from '../../test/test-proc.js';
 import { ToolLab } from '../../test/test-proc.js';
 
 async function golden(lab: ToolLab, session: string): Promise<void> {
@@ -25,6 +26,21 @@ describe('the commands of jails', () => {
     lab.files.set('/jc', 'persist; a { } b { }');
     expect(await timed('jail -f /jc -c')).toEqual([0, 'a: created, b: created']);
     expect(await timed('jail -f /jc -rc')).toEqual([0, 'b: removed, a: removed, b: created, a: created']);
+  });
+
+  it('waits for the processes of several jails at a time, whatever -p says, and kills them then', async () => {
+    const stubborn = async (p: LabProc): Promise<number> => {
+      p.onSignal(() => true);
+      for (;;) await p.sleepUs(1_000_000);
+    };
+    const lab = new ToolLab({ programs: { stubborn } });
+    lab.files.set('/jc', 'persist; stop.timeout = 3; a { } b { } c { }');
+    await lab.ok('jail -f /jc -qc');
+    const running = ['a', 'b', 'c'].map((name) => lab.start(`jexec ${name} stubborn`));
+    const before = lab.kernel.now;
+    expect(await lab.ok('jail -f /jc -p 1 -r *')).toBe('c: removed\nb: removed\na: removed');
+    expect(Math.round((lab.kernel.now - before) / 1e6)).toBe(3);
+    for (const { done } of running) expect((await done).exit).toBe(137);
   });
 
   it('goes on behind the removal when a command fails there, and stops before it otherwise', async () => {
