@@ -1,12 +1,13 @@
 /**
- * jail-programs.test.ts — jails with programs of this machine in them: told to end, waited for, killed, and abandoned at the latest.
+ * jail-programs.test.ts — jails with programs of this machine in them: started side by side, told to end, waited for, killed, and abandoned at
+ * the latest.
  *
  * A program that nobody can end from here is imitated by stopping its launcher (SIGSTOP): then nobody does what the daemon asks for.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -89,6 +90,20 @@ describe.each(runtimes)('%s', { timeout: 30_000 }, (runtime) => {
     await work();
     return performance.now() - before;
   };
+
+  test('programs of several jails run side by side, and what runs in a jail is logged', async () => {
+    // Each waits for the other: one after the other they would not end.
+    const meet = (mine: string, other: string): string => `touch ${mine}; until test -e ${other}; do sleep 0.05; done`;
+    writeFileSync(join(folder, 'jail.conf'), `persist; exec.timeout = 20; exec.consolelog = "${folder}/$name.log"; exec.prestart = "echo before $name";
+      a { exec.start = "${meet('one', 'two')}", "ifconfig -l", "echo done in $name"; }
+      b { vnet; exec.start = "${meet('two', 'one')}", "ifconfig nosuch"; }`);
+    expect((await run(`jail -f ${join(folder, 'jail.conf')} -c`)).split('\n').sort()).toEqual([
+      '[1]', 'a: created', 'b: created', 'b: removed', 'before a', 'before b', 'jail: b: ifconfig nosuch: failed',
+    ]);
+    expect(readFileSync(join(folder, 'a.log'), 'utf8')).toBe('lo0\ndone in a\n');
+    expect(readFileSync(join(folder, 'b.log'), 'utf8')).toBe('ifconfig: interface nosuch does not exist\n');
+    expect(await run(`jail -f ${join(folder, 'jail.conf')} -qr a`)).toBe('');
+  });
 
   test('a program that ends when it is told to is waited for, and no longer', async () => {
     const child = await jailWith('echo ready; sleep 60');
