@@ -1,6 +1,7 @@
 /**
  * prison-stop.test.ts — the end of jails: what is at once, who is waited for, and for how long at most.
  */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EAGAIN, EPERM } from '../base/errno.js';
 import { US_PER_SEC } from '../base/time.js';
@@ -160,4 +161,37 @@ describe('somebody holds it', () => {
     y.stop.destroy();
     expect([y.names, y.kern.calloutsArmed, y.kern.sysctl.find('security.jail.stop_limit_s')]).toEqual(['d', 0, null]);
   });
+});
+
+it('keeps its invariants whatever is made, held, let go and removed', () => {
+  const op = fc.record({ what: fc.constantFrom('make', 'hold', 'let go', 'remove', 'wait'), at: fc.nat(40) });
+  fc.assert(
+    fc.property(fc.array(op, { maxLength: 60 }), (ops) => {
+      const engine = new Engine(quietEnv(1));
+      const kern = new VnetKern(engine, 0, 'vnet0');
+      const tree = new PrisonTree<string>('');
+      const phase = new Map<Prison<string>, 'stopped' | 'finished'>();
+      const advance = (p: Prison<string>, from: string | undefined, to: 'stopped' | 'finished'): void => {
+        expect([phase.get(p), to === 'finished' ? p.children.length + p.holds.size : 0]).toEqual([from, 0]);
+        phase.set(p, to);
+      };
+      const stop = new PrisonStop<string>(tree, kern, { stop: (p) => advance(p, undefined, 'stopped'), wait: () => {}, finish: (p) => advance(p, 'stopped', 'finished') });
+      const holds: (() => void)[] = [];
+      for (const { what, at } of ops) {
+        const all = tree.prison0.descendants();
+        const p = all[at % Math.max(1, all.length)] ?? tree.prison0;
+        if (what === 'make') tree.create(tree.prison0, { name: p === tree.prison0 ? `j${at}` : `${p.nameFrom(tree.prison0)}.j${at}`, persist: at % 3 > 0, attach: true });
+        else if (what === 'hold') holds.push(p.hold(`${at}`));
+        else if (what === 'let go') holds.splice(at % Math.max(1, holds.length), 1)[0]?.();
+        else if (what === 'remove') stop.remove(p);
+        else engine.runTurn(engine.now + at * US_PER_SEC);
+        const dying = tree.prison0.descendants().filter((d) => d.dying);
+        for (const d of dying) expect([phase.get(d), d.children.every((c) => c.dying), d.holds.size + d.children.length > 0]).toEqual(['stopped', true, true]);
+        expect([stop.dying().map((d) => d.prison), kern.calloutsArmed]).toEqual([dying, dying.length]);
+        for (const d of stop.dying()) expect(d.dyingUs).toBeLessThanOrEqual(30 * US_PER_SEC);
+      }
+      engine.runTurn(engine.now + 31 * US_PER_SEC);
+      expect([stop.dying(), kern.calloutsArmed]).toEqual([[], 0]);
+    }),
+  );
 });
