@@ -37,6 +37,7 @@ export * from './net/gif.js';
 export * from './net/if.js';
 export * from './net/if-clone.js';
 export * from './net/if-vmove.js';
+export * from './net/if-media.js';
 export * from './net/ifnet.js';
 export * from './net/net.js';
 export * from './net/pfil.js';

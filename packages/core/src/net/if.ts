@@ -180,6 +180,17 @@ export function ifChangeMtu(ifp: Ifnet, mtu: number): Errno {
   return 0;
 }
 
+/**
+ * SIOCSIFCAP: `caps` are the capabilities to be enabled from now on. EINVAL: some of them are none of this interface, or its driver lets
+ * nobody change them.
+ */
+export function ifSetCaps(ifp: Ifnet, caps: number): Errno {
+  if ((caps & ~ifp.capabilities) !== 0) return EINVAL;
+  const error = ifp.driver.setCaps === undefined ? EINVAL : ifp.driver.setCaps(ifp, caps);
+  if (error === 0) ifp.capenable = caps >>> 0;
+  return error;
+}
+
 /** SIOCSIFLLADDR. EINVAL for another length than it has or a multicast address, ENODEV for an interface without link addresses. */
 export function ifSetLladdr(ifp: Ifnet, mac: Uint8Array): Errno {
   if (mac.length !== ifp.lladdr.length) return EINVAL;

@@ -5,6 +5,8 @@
  * Theory of operation. Whoever is outside opens the device by attaching a FrameSink: then the link is up and frames flow. Frames
  * from outside come in through `kernel.input(ifp, m, now)`. Closing takes a tap down, drops what waits, and removes its addresses;
  * a vmnet, and a tap with LINK0, keep them. While nobody has it open, what is sent is dropped and counted.
+ * What a sink may be left to do (its `offload`) are capabilities of the interface while it has the device open. One that is switched off is
+ * done here: the far side gets checksums finished, frames of the link's size.
  * Units are unique in the Kernel, because the device is named after the unit the interface was created with: `/dev/tap3` is the same
  * tap in whatever vnet and under whatever name its interface is.
  */
@@ -18,16 +20,27 @@ import { etherIfattach, etherIfdetach } from './ether.js';
 import { HostPort, hostIfStop } from './host-port.js';
 import type { FrameSink } from './host-port.js';
 import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
+import { IFM_1000_T, IFM_AUTO, IFM_ETHER, IFM_FDX } from './if-media.js';
+import type { IfMedia } from './if-media.js';
 import { ifLinkStateChange, ifUp } from './if.js';
 import { ifInput } from './if-transmit.js';
 import {
-  IFCAP_LINKSTATE, IFCAP_LRO, IFCAP_RXCSUM, IFCAP_RXCSUM_IPV6, IFF_BROADCAST, IFF_LINK0, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_DOWN,
-  LINK_STATE_UP, TRANSMIT_COUNTED,
+  IFCAP_LINKSTATE, IFCAP_LRO, IFCAP_RXCSUM, IFCAP_RXCSUM_IPV6, IFCAP_TSO4, IFCAP_TSO6, IFCAP_TXCSUM, IFCAP_TXCSUM_IPV6, IFCAP_VLAN_HWCSUM, IFCAP_VLAN_HWTSO,
+  IFF_BROADCAST, IFF_LINK0, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP, TRANSMIT_COUNTED,
 } from './ifnet.js';
-import type { IfDriver, IfMedia } from './ifnet.js';
+import type { IfDriver } from './ifnet.js';
 import type { Net } from './net.js';
 
 export type { FrameSink } from './host-port.js';
+
+const TAP_CAPS = IFCAP_LINKSTATE | IFCAP_RXCSUM | IFCAP_RXCSUM_IPV6 | IFCAP_LRO;
+/** What an opener that understands pending checksums, and one that understands super-segments, adds. */
+const TAP_TXCSUM_CAPS = IFCAP_TXCSUM | IFCAP_TXCSUM_IPV6;
+const TAP_TSO_CAPS = IFCAP_TSO4 | IFCAP_TSO6;
+
+const MEDIUM = IFM_ETHER | IFM_1000_T | IFM_FDX;
+const MEDIA_OPEN: IfMedia = { current: MEDIUM, effective: MEDIUM, active: true, supported: [IFM_ETHER | IFM_AUTO] };
+const MEDIA_CLOSED: IfMedia = { ...MEDIA_OPEN, active: false };
 
 /** `net.link.tap.*`. */
 class TapTunables {
@@ -54,7 +67,7 @@ export class TapSoftc implements IfDriver {
   constructor(net: Net, kind: string, xname: string, unit: number) {
     this.isVmnet = kind === 'vmnet';
     this.ifp = new Ifnet(this, kind, unit, xname, IFT_ETHER, IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST, ETHERMTU);
-    this.ifp.capabilities = IFCAP_LINKSTATE | IFCAP_RXCSUM | IFCAP_RXCSUM_IPV6 | IFCAP_LRO;
+    this.ifp.capabilities = TAP_CAPS;
     this.ifp.capenable = IFCAP_LINKSTATE;
     this.port = new HostPort(net, this.ifp, ETHER_HDR_LEN);
   }
@@ -70,6 +83,7 @@ export class TapSoftc implements IfDriver {
     if (ifp.net === null) return ENXIO;
     const error = this.port.open(sink);
     if (error !== 0) return error;
+    this.setOffload(sink.offload.csum, sink.offload.gso);
     ifp.flags |= IFF_RUNNING;
     ifLinkStateChange(ifp, LINK_STATE_UP);
     const tun = ifp.net.drivers.get('tap');
@@ -86,6 +100,14 @@ export class TapSoftc implements IfDriver {
     return this.port.enqueue(m) ? 0 : TRANSMIT_COUNTED;
   }
 
+  setCaps(): Errno {
+    return 0;
+  }
+
+  statusText(): string {
+    return this.port.statusText();
+  }
+
   addrAdded(ifp: Ifnet): void {
     ifp.flags |= IFF_RUNNING;
     ifUp(ifp);
@@ -100,7 +122,7 @@ export class TapSoftc implements IfDriver {
   }
 
   media(): IfMedia {
-    return { media: 'Ethernet 1000baseT <full-duplex>', active: this.port.isOpen };
+    return this.port.isOpen ? MEDIA_OPEN : MEDIA_CLOSED;
   }
 
   /** Leaves its vnet for good. */
@@ -110,10 +132,20 @@ export class TapSoftc implements IfDriver {
     this.port.destroy();
   }
 
+  /** The interface is able to do what its opener does, and does it until the administrator says otherwise. */
+  private setOffload(csum: boolean, gso: boolean): void {
+    const ifp = this.ifp;
+    const enable = (csum ? TAP_TXCSUM_CAPS : 0) | (csum && gso ? TAP_TSO_CAPS : 0);
+    const vlan = (csum ? IFCAP_VLAN_HWCSUM : 0) | (csum && gso ? IFCAP_VLAN_HWTSO : 0);
+    ifp.capabilities = TAP_CAPS | enable | vlan;
+    ifp.capenable = (ifp.capenable & TAP_CAPS) | enable | vlan;
+  }
+
   private close(): Errno {
     if (!this.port.isOpen) return 0;
     const ifp = this.ifp;
     this.port.close();
+    this.setOffload(false, false);
     if (!this.isVmnet && (ifp.flags & IFF_LINK0) === 0) hostIfStop(ifp);
     ifLinkStateChange(ifp, LINK_STATE_DOWN);
     return 0;
