@@ -23,9 +23,6 @@ import type { Net } from './net.js';
 const IFF_CANTCHANGE = IFF_BROADCAST | IFF_POINTOPOINT | IFF_RUNNING | IFF_OACTIVE | IFF_SIMPLEX | IFF_MULTICAST | IFF_ALLMULTI | IFF_PROMISC
   | IFF_DYING | IFF_LOOPBACK | IFF_RENAMING;
 
-/** `net.ifdescr_maxlen`: bytes of a description, its terminating zero included. */
-export const IFDESCR_BYTES_MAX = 1_024;
-
 /** Links `ifp` into `net`: index, groups "all" and, when it moved here, its cloner's; address families, arrival event. */
 export function ifAttach(ifp: Ifnet, net: Net): void {
   net.kern.engine.assertThread();
@@ -205,7 +202,8 @@ export function ifSetLladdr(ifp: Ifnet, mac: Uint8Array): Errno {
 
 /** SIOCSIFDESCR. ENAMETOOLONG above `net.ifdescr_maxlen`; null or '' removes. */
 export function ifSetDescription(ifp: Ifnet, text: string | null): Errno {
-  if (text !== null && utf8Encode(text).length >= IFDESCR_BYTES_MAX) return ENAMETOOLONG;
+  const limit = ifp.net?.shared.ifdescrBytesMax ?? Infinity;
+  if (text !== null && text !== '' && utf8Encode(text).length >= limit) return ENAMETOOLONG;
   ifp.description = text === null || text === '' ? null : text;
   return 0;
 }

@@ -11,6 +11,8 @@
 import { fnv1a } from '../base/prng.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { EventHandlerList } from '../kern/eventhandler.js';
+import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
+import type { SysctlGroup } from '../kern/sysctl.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { IfCloner } from './if-clone.js';
 import type { IfAddr } from './ifaddr.js';
@@ -50,6 +52,8 @@ export class NetShared {
   readonly hostId: string;
   /** Interfaces with a device node (tap, tun), by the name they were created under; units of such are unique in the Kernel. */
   readonly devices = new Map<string, Ifnet>();
+  /** `net.ifdescr_maxlen`: bytes of a description, its terminating zero included. */
+  ifdescrBytesMax = 1_024;
   private readonly table: (Ifnet | null)[] = [null];
   /** No index below this one is free. */
   private lowestFree = 1;
@@ -104,6 +108,18 @@ function mix32(x: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
+const IFDESCR_HELP = 'Longest description of an interface, the zero at its end included';
+const U32_MAX = 0xffff_ffff;
+/** What all vnets have in common is for the first one to change, and for all to read. */
+const NET_SHARED_SYSCTLS: SysctlGroup<NetShared> = {
+  prefix: 'net',
+  oids: [sysctlInt('ifdescr_maxlen', 'ifdescrBytesMax', 'bytes', 0, U32_MAX, IFDESCR_HELP)],
+};
+const NET_SHARED_READINGS: SysctlGroup<NetShared> = {
+  prefix: 'net',
+  oids: [sysctlRead<NetShared>('ifdescr_maxlen', 'int', 'bytes', IFDESCR_HELP, (shared) => shared.ifdescrBytesMax)],
+};
+
 export class Net {
   readonly kern: VnetKern;
   readonly shared: NetShared;
@@ -141,6 +157,16 @@ export class Net {
   constructor(kern: VnetKern, shared: NetShared) {
     this.kern = kern;
     this.shared = shared;
+  }
+
+  /** Names the tunables of interfaces in general. */
+  attach(): void {
+    this.kern.sysctl.attach(this.kern.id === 0 ? NET_SHARED_SYSCTLS : NET_SHARED_READINGS, this.shared);
+  }
+
+  /** Takes the names away again. */
+  detach(): void {
+    this.kern.sysctl.detach(this.shared);
   }
 
   /** The interface called `xname`, or null. */

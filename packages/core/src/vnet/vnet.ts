@@ -87,6 +87,9 @@ const s = (name: string, subsystem: number, order: number, run: (v: Vnet) => voi
 
 /** Constructors. Same place: in this order. */
 const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
+  s('vnet_if_init', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
+    v.net.attach();
+  }),
   s('vnet_gif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gifCloner)),
   s('vnet_epair_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(epairCloner)),
   s('vnet_loif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, (v) => {
@@ -184,6 +187,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('vnet_if_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
     v.inNet.destroy();
+    v.net.detach();
   }),
 ];
 

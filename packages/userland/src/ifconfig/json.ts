@@ -4,7 +4,7 @@
  * Ours, not FreeBSD's. Keys are the words of the text form; a key whose text line is absent is absent. Numbers are numbers, flags lists of
  * names. `packets`… are the counters netstat -i shows.
  */
-import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, gifTunnel } from '@netloom/core';
+import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, gifTunnel, ifMedia } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
 import { ip4Format, macFormat } from '@netloom/core/wire';
 import { inetAddrs } from './af-inet.js';
@@ -12,6 +12,7 @@ import { isEtherLike } from './af-link.js';
 import { memberFlagNames } from './bridge-status.js';
 import { CAP_NAMES } from './capabilities.js';
 import { shownGroups } from './group.js';
+import { carrierStatus, mediaLine } from './media.js';
 import { FLAG_NAMES, driverName } from './status.js';
 import { shownVlan } from './vlan.js';
 
@@ -46,12 +47,12 @@ function bridgeJson(ifp: Ifnet): { readonly bridge?: Json } {
 function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
   const tunnel = gifTunnel(ifp);
   const vlan = shownVlan(ifp);
-  const media = ifp.driver.media?.(ifp) ?? null;
+  const media = ifMedia(ifp);
   return {
     ...(tunnel === null ? {} : { tunnel: { source: ip4Format(tunnel.src), destination: ip4Format(tunnel.dst) } }),
     ...bridgeJson(ifp),
     ...(vlan === null ? {} : { vlan: { vlan: vlan.tag, vlanproto: vlan.proto, vlanpcp: vlan.pcp, parent: vlan.parent } }),
-    ...(media === null ? {} : { media: media.media, status: media.active ? 'active' : 'no carrier' }),
+    ...(media === null ? {} : { media: mediaLine(media), status: carrierStatus(media) }),
   };
 }
 
