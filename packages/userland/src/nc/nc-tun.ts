@@ -31,6 +31,7 @@ export function openTun(p: Proc, path: string): TunEnd {
   const queue: Uint8Array[] = [];
   let gone = false;
   const error = sc.attach({
+    pid: p.pid,
     offload: { csum: false, gso: false },
     output: (m) => {
       if (queue.length >= QUEUE_MAX) return false;
