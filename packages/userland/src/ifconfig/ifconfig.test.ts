@@ -166,6 +166,7 @@ vlan0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
     ['epair0a mtu 71', 'ioctl SIOCSIFMTU (set mtu): Invalid argument'],
     ['epair0a mtu 65536', 'ioctl SIOCSIFMTU (set mtu): Invalid argument'],
     ['epair0a mtu', "'mtu' requires argument"],
+    ['epair0a name ""', 'ioctl SIOCSIFNAME (set name): Invalid argument'],
     ['epair0a name lo0', 'ioctl SIOCSIFNAME (set name): File exists'],
     ['epair0a name averyveryverylongname', 'ioctl SIOCSIFNAME (set name): File name too long'],
     [`epair0a descr ${'x'.repeat(1025)}`, 'ioctl SIOCSIFDESCR (set descr): File name too long'],
@@ -176,6 +177,8 @@ vlan0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
     ['tun0 ether 06:00:00:00:00:00', 'ioctl (SIOCAIFADDR): Invalid argument'],
     ['epair0a pcp 8', 'value for pcp out of range'],
     ['epair0a pcp x', 'invalid value for pcp'],
+    ['lo0 pcp 1', 'SIOCSLANPCP: Invalid argument'],
+    ['gif0 -pcp', 'SIOCSLANPCP: Invalid argument'],
     ['tun0 pcp 1', 'SIOCSLANPCP: Invalid argument'],
     ['epair0a group g1', 'setifgroup: group names may not end in a digit'],
     ['epair0a group averyveryverylongname', 'setifgroup: group name too long'],
@@ -325,6 +328,21 @@ describe('flags and capabilities', () => {
     expect(await flags()).toBe(always);
   });
 
+});
+
+it('gives Ethernet interfaces a PCP; a vlan has one of its own', async () => {
+  await golden(`
+$ ifconfig epair create pcp 3
+epair0a
+$ ifconfig vlan create vlandev epair0a vlan 5 vlanpcp 2
+vlan0
+$ ifconfig vlan0 pcp 3
+! ifconfig: SIOCSLANPCP: Invalid argument
+[1]
+$ ifconfig vlan0 vlanpcp 7
+$ ifconfig bridge create pcp 1 -pcp
+bridge0
+`);
 });
 
 describe('bridges', () => {

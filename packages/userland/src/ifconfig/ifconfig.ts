@@ -122,7 +122,7 @@ function isListed(args: IfconfigArgs, ifp: Ifnet): boolean {
 
 function list(cx: Invocation, ifps: readonly Ifnet[]): void {
   const listed = ifps.filter((ifp) => isListed(cx.args, ifp));
-  if (cx.args.json) cx.out(`${JSON.stringify(listed.map((ifp) => interfaceJson(ifp)), null, 2)}\n`);
+  if (cx.args.json) cx.out(`${JSON.stringify(listed.map((ifp) => interfaceJson(ifp, cx.args.supportedMedia)), null, 2)}\n`);
   else if (cx.args.namesOnly) cx.out(`${listed.map((ifp) => ifp.xname).join(' ')}\n`);
   else for (const ifp of listed) status(cx, ifp);
 }

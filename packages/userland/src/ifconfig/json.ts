@@ -13,6 +13,7 @@ import { memberFlagNames } from './bridge-status.js';
 import { CAP_NAMES } from './capabilities.js';
 import { shownGroups } from './group.js';
 import { carrierStatus, mediaLine } from './media.js';
+import { mediaArguments } from './media-words.js';
 import { FLAG_NAMES, driverName } from './status.js';
 import { shownVlan } from './vlan.js';
 
@@ -44,6 +45,15 @@ function bridgeJson(ifp: Ifnet): { readonly bridge?: Json } {
   return { bridge: { priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, members } };
 }
 
+/** What the interface could do and be told, for `-m`. */
+function supportedJson(ifp: Ifnet): { readonly [key: string]: Json } {
+  const media = ifMedia(ifp);
+  return {
+    capabilities: names(ifp.capabilities, CAP_NAMES),
+    ...(media === null ? {} : { 'supported media': media.supported.map(mediaArguments) }),
+  };
+}
+
 function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
   const tunnel = gifTunnel(ifp);
   const vlan = shownVlan(ifp);
@@ -56,8 +66,8 @@ function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
   };
 }
 
-/** One element of the array. */
-export function interfaceJson(ifp: Ifnet): Json {
+/** One element of the array; `supported` as with `-m`. */
+export function interfaceJson(ifp: Ifnet, supported = false): Json {
   return {
     name: ifp.xname,
     index: ifp.index,
@@ -73,6 +83,7 @@ export function interfaceJson(ifp: Ifnet): Json {
     groups: shownGroups(ifp),
     fib: ifp.fib,
     ...kindJson(ifp),
+    ...(supported ? supportedJson(ifp) : {}),
     packets: { in: ifp.data.ipackets, out: ifp.data.opackets, ierrors: ifp.data.ierrors, oerrors: ifp.data.oerrors, oqdrops: ifp.data.oqdrops },
     bytes: { in: ifp.data.ibytes, out: ifp.data.obytes },
   };

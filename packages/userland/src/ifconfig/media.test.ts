@@ -38,6 +38,20 @@ describe('media lines', () => {
   });
 });
 
+describe('--json', () => {
+  it('has the same, and with -m what is supported', async () => {
+    const lab = new ToolLab();
+    await lab.ok('ifconfig epair create');
+    const [plain] = JSON.parse(await lab.ok('ifconfig --json epair0a')) as object[];
+    expect(plain).toMatchObject({ media: 'Ethernet 10Gbase-T (10Gbase-T <full-duplex>)', status: 'active' });
+    expect(plain).not.toHaveProperty('capabilities');
+    const [lo, a] = JSON.parse(await lab.ok('ifconfig -m --json')) as object[];
+    expect(a).toMatchObject({ name: 'epair0a', capabilities: ['VLAN_MTU'], 'supported media': ['media 10Gbase-T'] });
+    expect(lo).toMatchObject({ name: 'lo0', capabilities: ['RXCSUM', 'TXCSUM', 'LINKSTATE', 'RXCSUM_IPV6', 'TXCSUM_IPV6'] });
+    expect(lo).not.toHaveProperty('supported media');
+  });
+});
+
 describe('media words', () => {
   it('are one request at the end of the line', async () => {
     await golden(`
