@@ -11,6 +11,7 @@ import { gifCloner } from './gif.js';
 import type { FrameSink } from './host-port.js';
 import { ifSetCaps, ifUp } from './if.js';
 import { ifTransmit } from './if-transmit.js';
+import { ifVmove } from './if-vmove.js';
 import {
   IFCAP_RXCSUM, IFCAP_RXCSUM_IPV6, IFCAP_TSO4, IFCAP_TSO6, IFCAP_TXCSUM, IFCAP_TXCSUM_IPV6, IFCAP_VLAN_MTU,
 } from './ifnet.js';
@@ -117,6 +118,15 @@ describe('a tap whose opener does the work', () => {
     expect([tap.capabilities & offload, tap.capenable & offload, tap.capenable & IFCAP_RXCSUM]).toEqual([0, 0, IFCAP_RXCSUM]);
     tapOf(tap)!.attach({ offload: { csum: true, gso: false }, output: () => false });
     expect([tap.capabilities & offload, tap.capenable & offload]).toEqual([IFCAP_TXCSUM | IFCAP_TXCSUM_IPV6, IFCAP_TXCSUM | IFCAP_TXCSUM_IPV6]);
+  });
+
+  it('takes them along into another vnet, as they are switched', () => {
+    const { lab, tap } = setUp();
+    ifSetCaps(tap, tap.capenable & ~IFCAP_TXCSUM);
+    const { capabilities, capenable } = tap;
+    const to = lab.net('w', [tapCloner]);
+    const moved = ifVmove(tap, to).ifp!;
+    expect([moved.net, moved.capabilities, moved.capenable]).toEqual([to, capabilities, capenable]);
   });
 
   it('a tun has no such capabilities: its opener alone decides', () => {

@@ -43,7 +43,7 @@ export class TapLink implements FrameSink {
   /** The daemon's. */
   readonly pid = process.pid;
   readonly offload: { readonly csum: boolean; readonly gso: boolean };
-  readonly ifp: Ifnet;
+  ifp: Ifnet;
   readonly port: TapPort;
   private readonly kernel: Kernel;
   private readonly loop: HostLoop;
@@ -95,6 +95,10 @@ export class TapLink implements FrameSink {
 
   flush(): void {
     this.port.flush();
+  }
+
+  moved(ifp: Ifnet): void {
+    this.ifp = ifp;
   }
 
   gone(): void {
