@@ -12,8 +12,6 @@
 import { fnv1a } from '../base/prng.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { EventHandlerList } from '../kern/eventhandler.js';
-import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
-import type { SysctlGroup } from '../kern/sysctl.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { HostPort } from './host-port.js';
 import type { IfCloner } from './if-clone.js';
@@ -156,18 +154,6 @@ function mix32(x: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-const IFDESCR_HELP = 'Longest description of an interface, the zero at its end included';
-const U32_MAX = 0xffff_ffff;
-/** What all vnets have in common is for the first one to change, and for all to read. */
-const NET_SHARED_SYSCTLS: SysctlGroup<NetShared> = {
-  prefix: 'net',
-  oids: [sysctlInt('ifdescr_maxlen', 'ifdescrBytesMax', 'bytes', 0, U32_MAX, IFDESCR_HELP)],
-};
-const NET_SHARED_READINGS: SysctlGroup<NetShared> = {
-  prefix: 'net',
-  oids: [sysctlRead<NetShared>('ifdescr_maxlen', 'int', 'bytes', IFDESCR_HELP, (shared) => shared.ifdescrBytesMax)],
-};
-
 export class Net {
   readonly kern: VnetKern;
   readonly shared: NetShared;
@@ -210,16 +196,6 @@ export class Net {
   constructor(kern: VnetKern, shared: NetShared) {
     this.kern = kern;
     this.shared = shared;
-  }
-
-  /** Names the tunables of interfaces in general. */
-  attach(): void {
-    this.kern.sysctl.attach(this.kern.id === 0 ? NET_SHARED_SYSCTLS : NET_SHARED_READINGS, this.shared);
-  }
-
-  /** Takes the names away again. */
-  detach(): void {
-    this.kern.sysctl.detach(this.shared);
   }
 
   /** The interface called `xname`, or null. */

@@ -22,7 +22,7 @@ import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
 import { epairCloner } from '../net/epair.js';
 import { gifCloner } from '../net/gif.js';
-import { IF_SYSCTLS } from '../net/if-sysctl.js';
+import { ifSysctlAttach, ifSysctlDetach } from '../net/if-sysctl.js';
 import { ifUp } from '../net/if.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
 import type { IfClonerSpec } from '../net/if-clone.js';
@@ -89,8 +89,7 @@ const s = (name: string, subsystem: number, order: number, run: (v: Vnet) => voi
 /** Constructors. Same place: in this order. */
 const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_if_init', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
-    v.net.attach();
-    v.kern.sysctl.attach(IF_SYSCTLS, v.net);
+    ifSysctlAttach(v.net);
   }),
   s('vnet_gif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gifCloner)),
   s('vnet_epair_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(epairCloner)),
@@ -188,9 +187,8 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     uncloners(loCloner)(v);
   }),
   s('vnet_if_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
-    v.kern.sysctl.detach(v.net);
+    ifSysctlDetach(v.net);
     v.inNet.destroy();
-    v.net.detach();
   }),
 ];
 
