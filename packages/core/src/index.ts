@@ -40,6 +40,7 @@ export * from './net/if-clone.js';
 export * from './net/if-detach.js';
 export * from './net/if-move.js';
 export * from './net/if-vmove.js';
+export * from './net/if-media.js';
 export { IfVparams } from './net/if-vparams.js';
 export * from './net/ifnet.js';
 export * from './net/move-journal.js';
