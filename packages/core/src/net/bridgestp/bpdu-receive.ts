@@ -3,7 +3,8 @@
  * Read first: IEEE 802.1D-2004 §9.3.4 (which BPDUs are to be processed), §17.23 (port receive machine).
  *
  * What is wrong is dropped and counted (BstpStats) and changes nothing, not even whether the port is an edge. Versions above the rapid
- * one are read as that. Times are held to the ranges a bridge may be configured with: a neighbour cannot make this one wait for hours.
+ * one are read as that. Times are held to the ranges a bridge may be configured with: a neighbour cannot make this one wait for hours. A message
+ * of the old protocol that has reached its greatest age is none (§9.3.4); one of the rapid protocol says that its sender's offer is void.
  */
 import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import { ETHER_HDR_LEN, ETHER_TYPE } from '../../wire/ether.js';
@@ -87,7 +88,7 @@ function decode(bp: BstpPort, v: DataView, at: number): void {
 }
 
 function timesAllowed(t: BstpTimes): boolean {
-  return t.messageAge < t.maxAge && within(t.maxAge, MAX_AGE_MIN_S, MAX_AGE_MAX_S) && within(t.helloTime, HELLO_TIME_MIN_S, HELLO_TIME_MAX_S)
+  return within(t.maxAge, MAX_AGE_MIN_S, MAX_AGE_MAX_S) && within(t.helloTime, HELLO_TIME_MIN_S, HELLO_TIME_MAX_S)
     && within(t.forwardDelay, FORWARD_DELAY_MIN_S, FORWARD_DELAY_MAX_S);
 }
 

@@ -40,6 +40,7 @@ export function helloDue(bp: BstpPort): void {
 export function transmit(bs: BstpState, bp: BstpPort): void {
   if (!bp.newInfo || bp.role === BSTP_ROLE_DISABLED || bp.txCount >= bs.holdCount) return;
   bp.newInfo = false;
+  bp.untold = false;
   if (bp.rapid) {
     send(bs, bp, config(bs, bp, BSTP_PROTO_RSTP, BSTP_MSGTYPE_RSTP, BPDU_RSTP_LEN));
   } else if (bp.role === BSTP_ROLE_DESIGNATED) {

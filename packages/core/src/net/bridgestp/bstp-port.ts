@@ -101,6 +101,8 @@ export class BstpPort {
   agreed = false;
   disputed = false;
   newInfo = false;
+  /** The segment has not been told of the worse offer the port has now: what it agreed with was a better one. */
+  untold = false;
   proposed = false;
   proposing = false;
   reRoot = false;

@@ -12,7 +12,7 @@
  * so at once, instead of taking the neighbour's state for an agreement.
  */
 import { BSTP_PDU_F_A, BSTP_PDU_F_F, BSTP_PDU_F_L, BSTP_PDU_F_P, BSTP_PDU_F_TC, BSTP_PDU_F_TCA } from '../../wire/stp.js';
-import { BSTP_ROLE_DESIGNATED, INFO_AGED, INFO_DISABLED, INFO_MINE, INFO_RECEIVED } from './bstp-port.js';
+import { BSTP_IFSTATE_FORWARDING, BSTP_ROLE_DESIGNATED, INFO_AGED, INFO_DISABLED, INFO_MINE, INFO_RECEIVED } from './bstp-port.js';
 import type { BstpPort } from './bstp-port.js';
 import type { BstpState } from './bstp-state.js';
 import { BSTP_TICK_256THS } from './bstp-timer.js';
@@ -47,11 +47,18 @@ export function infoAge(bs: BstpState, bp: BstpPort): void {
   bs.reselect = true;
 }
 
-/** UPDATE: the port is designated and takes over what it is going to say. */
+/**
+ * UPDATE: the port is designated and takes over what it is going to say. While that gets worse and worse, nobody's silence is consent:
+ * a port that waits for its timer waits from the last such change.
+ */
 export function infoUpdate(bs: BstpState, bp: BstpPort): void {
   bp.proposing = false;
   bp.proposed = false;
-  bp.agreed &&= bp.infoIs === INFO_MINE && bp.desgPv.compare(bp.portPv) <= 0;
+  if (bp.infoIs !== INFO_MINE || bp.desgPv.compare(bp.portPv) > 0) {
+    bp.agreed = false;
+    bp.untold = true;
+    if (bp.rapid && bp.state !== BSTP_IFSTATE_FORWARDING) bp.fdWhile.start(Math.max(bp.fdWhile.left256ths, bp.forwardDelay256ths));
+  }
   bp.synced &&= bp.agreed;
   bp.portPv.copyFrom(bp.desgPv);
   bp.portTimes.copyFrom(bp.desgTimes);
@@ -103,7 +110,7 @@ function inferior(bs: BstpState, bp: BstpPort, flags: number): void {
 /** A root, alternate or backup port answers what we offered. Only a link with two ends is sure to have heard from everybody on it. */
 function notDesignated(bs: BstpState, bp: BstpPort, flags: number): void {
   setTcFlags(bs, bp, flags);
-  const agreed = (flags & BSTP_PDU_F_A) !== 0 && bp.ptpLink && bp.rapid;
+  const agreed = (flags & BSTP_PDU_F_A) !== 0 && bp.ptpLink && bp.rapid && !bp.untold;
   if (agreed) bp.proposing = false;
   if (agreed === bp.agreed) return;
   bp.agreed = agreed;
@@ -123,6 +130,7 @@ function setTcFlags(bs: BstpState, bp: BstpPort, flags: number): void {
   bs.moved = true;
 }
 
+/** An offer as old as it may get is lost at once. */
 function restartAgeing(bp: BstpPort): void {
   const t = bp.msgTimes;
   bp.rcvdInfoWhile.start(t.messageAge + BSTP_TICK_256THS <= t.maxAge ? HELLOS_MISSED * t.helloTime : 0);

@@ -6,6 +6,8 @@
  * A designated port may forward when its neighbour agrees, when it is at the edge, or when its timer has run out twice. A
  * neighbour that proposes is agreed with after every other port has been made safe (`sync`): it stopped, or has an agreement of its own.
  * So a break in the tree moves down, one hop with each agreement, until it meets the end or a port that stays discarding.
+ * A worse offer that the hold count keeps back may be what ends an old path to a root that is gone and still goes round. A port that has
+ * to keep it back does not forward in the meantime, and takes no agreement for one with it. The standard lets it, and frames go round.
  *
  * Each call makes the transitions that are due for one port; the caller calls again while `bs.moved`.
  */
@@ -80,12 +82,13 @@ function designatedPort(bs: BstpState, bp: BstpPort): void {
     bs.moved = true;
   }
   const sure = bp.agreed || bp.operEdge;
-  if (bp.state !== BSTP_IFSTATE_FORWARDING && (sure || !bp.fdWhile.running) && !(bp.reRoot && bp.rrWhile.running) && !bp.sync && !bp.disputed) {
+  const stop = bp.disputed || (bp.reRoot && bp.rrWhile.running) || (bp.rapid && bp.untold && bp.txCount >= bs.holdCount);
+  if (bp.state !== BSTP_IFSTATE_FORWARDING && (sure || !bp.fdWhile.running) && !stop && !bp.sync) {
     advance(bs, bp, sure);
     // The neighbour of a port that forwards is in step with it, whatever it said before.
     if (bp.state === BSTP_IFSTATE_FORWARDING) bp.agreed = bp.rapid;
   }
-  if ((bp.sync && !bp.synced) || (bp.reRoot && bp.rrWhile.running) || bp.disputed) retreat(bs, bp);
+  if ((bp.sync && !bp.synced) || stop) retreat(bs, bp);
 }
 
 /** One step towards forwarding; both at once for a port that is `sure`. */
