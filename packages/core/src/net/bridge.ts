@@ -24,13 +24,14 @@ import { BRIDGE_SYSCTLS, BridgeTunables } from './bridge-params.js';
 import { Bstp } from './bridgestp/bstp.js';
 import { BSTP_IFSTATE_FORWARDING, BSTP_STATE_NAMES } from './bridgestp/bstp-port.js';
 import { etherIfattach, etherIfdetach } from './ether.js';
-import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
+import type { CloneParams, CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { ifChangeMtu, ifLinkStateChange, ifPromisc, ifUp } from './if.js';
 import {
   IFCAP_LINKSTATE, IFF_BROADCAST, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_BRIDGE, IFT_ETHER, IFT_GIF, IFT_L2VLAN, Ifnet, LINK_STATE_DOWN,
   LINK_STATE_UP, TRANSMIT_COUNTED,
 } from './ifnet.js';
 import type { IfDriver } from './ifnet.js';
+import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
 
 const US_PER_S = 1_000_000;
@@ -71,15 +72,15 @@ export class BridgeSoftc implements IfDriver {
   readonly defaultMac: Uint8Array;
   /** The member whose address it bears (`inherit_mac`), or null. */
   private macFrom: Ifnet | null = null;
-  private ageing: Callout;
+  private readonly ageing: Callout;
   private unwatch: (() => void)[] = [];
 
-  constructor(net: Net, xname: string, unit: number) {
+  constructor(net: Net, xname: string, unit: number, like: IfVparams | null) {
     const engine = net.kern.engine;
     this.ifp = new Ifnet(this, 'bridge', unit, xname, IFT_BRIDGE, IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST, ETHERMTU);
     this.stp = new Bstp(net, () => this.fwd.order.map((p) => p.ifp));
     this.fwd = new BridgeForward(this.ifp, engine, this.stp, engine.rng.split(`bridge-rtable/${net.kern.id}/${xname}`).u32());
-    this.defaultMac = net.shared.generateMac(0x02, 0x00);
+    this.defaultMac = like?.hwaddr ?? net.shared.generateMac(0x02, 0x00);
     this.ageing = this.newCallout(net);
     this.fwd.onLearn = () => this.startAgeing();
     this.fwd.onStpState = (port) => this.logStp(port);
@@ -121,13 +122,6 @@ export class BridgeSoftc implements IfDriver {
       return EINVAL;
     }
     return 0;
-  }
-
-  /** Members stay behind in the vnet it leaves. */
-  reassign(_ifp: Ifnet, to: Net): void {
-    this.releaseAll();
-    this.ageing = this.newCallout(to);
-    this.stp.moveTo(to);
   }
 
   /** BRDGADD. */
@@ -199,6 +193,13 @@ export class BridgeSoftc implements IfDriver {
     this.fwd.spans = this.fwd.spans.filter((p) => p !== port);
     this.unwatchIfIdle();
     return 0;
+  }
+
+  /** Takes over the parameters of `other`, whose place in another vnet it takes; members and addresses stay behind. */
+  setLike(other: BridgeSoftc): void {
+    this.setTimeout(other.timeoutS);
+    this.fwd.rtable.max = other.fwd.rtable.max;
+    this.stp.setLike(other.stp);
   }
 
   /** The bridge is destroyed. */
@@ -355,9 +356,9 @@ function macText(hi: number, lo: number): string {
   return [hi >> 8, hi & 255, lo >>> 24, (lo >>> 16) & 255, (lo >>> 8) & 255, lo & 255].map((x) => x.toString(16).padStart(2, '0')).join(':');
 }
 
-function create(net: Net, _cloner: IfCloner, xname: string, unit: number): CloneResult {
-  const sc = new BridgeSoftc(net, xname, unit);
-  etherIfattach(sc.ifp, net, sc.defaultMac);
+function create(net: Net, _cloner: IfCloner, xname: string, unit: number, _params: CloneParams | null, like: IfVparams | null): CloneResult {
+  const sc = new BridgeSoftc(net, xname, unit, like);
+  etherIfattach(sc.ifp, net, sc.defaultMac, like);
   return { error: 0, ifp: sc.ifp };
 }
 
@@ -372,6 +373,13 @@ export const bridgeCloner: IfClonerSpec = {
   name: 'bridge',
   create,
   destroy,
+  saveParams: (ifp) => ifp.driver,
+  applyParams(ifp, saved) {
+    const sc = bridgeOf(ifp);
+    if (sc === null || !(saved instanceof BridgeSoftc)) return EINVAL;
+    sc.setLike(saved);
+    return 0;
+  },
   attach(net) {
     const state = new BridgeVnet();
     net.drivers.set('bridge', state);

@@ -13,7 +13,6 @@ import { epairCloner } from '../epair.js';
 import { gifCloner } from '../gif.js';
 import { ifCloneDestroy } from '../if-clone.js';
 import { ifDown, ifLinkStateChange, ifSetLladdr, ifUp } from '../if.js';
-import { ifVmove } from '../if-vmove.js';
 import { LINK_STATE_DOWN, LINK_STATE_UP } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
 import type { Net } from '../net.js';
@@ -39,8 +38,8 @@ class Trees {
     this.boxes = Array.from({ length: n }, (_, i) => {
       const net = this.lab.net(`v${i}`, [bridgeCloner]);
       const ifp = this.lab.create(net, 'bridge');
-      const [port, station] = this.lab.epair(cables);
-      ifVmove(port, net);
+      const [near, station] = this.lab.epair(cables);
+      const port = this.lab.move(near, net);
       ifUp(port);
       expect(bridgeAdd(ifp, port.xname)).toBe(0);
       if (proto !== undefined) expect(bridgeSetParam(ifp, 'proto', proto)).toBe(0);
@@ -54,14 +53,14 @@ class Trees {
 
   /** A cable between two bridges, both ends with `stp`. */
   join(i: number, j: number): readonly [Ifnet, Ifnet] {
-    const ends = this.lab.epair(this.cables);
-    ends.forEach((end, k) => {
-      const box = this.boxes[k === 0 ? i : j]!;
-      ifVmove(end, box.net);
+    const [a, b] = this.lab.epair(this.cables);
+    const plug = (near: Ifnet, box: Box): Ifnet => {
+      const end = this.lab.move(near, box.net);
       ifUp(end);
       expect([bridgeAdd(box.ifp, end.xname), bridgeSetFlags(box.ifp, end.xname, IFBIF_STP, 0)]).toEqual([0, 0]);
-    });
-    return ends;
+      return end;
+    };
+    return [plug(a, this.boxes[i]!), plug(b, this.boxes[j]!)];
   }
 
   /** Seconds pass, one at a time, as they do. */
@@ -433,14 +432,27 @@ describe('a bridge', () => {
     t.finish();
   });
 
+  it('keeps its parameters when it moves, and who it was not', () => {
+    const { t, leaf } = pair();
+    const { ifp } = t.boxes[leaf]!;
+    for (const [name, value] of [['proto', 0], ['hellotime', 1], ['fwddelay', 9], ['maxage', 12], ['holdcnt', 3], ['priority', 8_192], ['timeout', 60], ['maxaddr', 50]] as const) {
+      expect(bridgeSetParam(ifp, name, value)).toBe(0);
+    }
+    const there = t.lab.move(ifp, t.lab.nets[0]!);
+    expect(bridgeParams(there)).toMatchObject({
+      id: new Uint8Array(6), priority: 8_192, helloTime: 1, fwdDelay: 9, maxAge: 12, holdCount: 3, proto: 'stp', rootPriority: 8_192, rootPort: 0, timeout: 60, maxAddr: 50,
+    });
+    t.finish();
+  });
+
   it.each(['member destroyed', 'bridge destroyed', 'bridge moved', 'member moved'])('leaves nothing behind: %s', (what) => {
     const { t, leaf, first, second } = pair();
     t.wait(3);
     const { net, ifp } = t.boxes[leaf]!;
     if (what === 'member destroyed') expect(ifCloneDestroy(t.boxes[0]!.net, first[0].xname)).toBe(0);
     else if (what === 'bridge destroyed') expect(ifCloneDestroy(net, ifp.xname)).toBe(0);
-    else if (what === 'bridge moved') ifVmove(ifp, t.lab.nets[0]!);
-    else ifVmove(first[1], t.boxes[0]!.net);
+    else if (what === 'bridge moved') t.lab.move(ifp, t.lab.nets[0]!);
+    else t.lab.move(first[1], t.boxes[0]!.net);
     t.lab.turn();
     expect(net.kern.calloutsArmed).toBe(what.startsWith('member') ? 1 : 0);
     if (what.startsWith('member')) expect(t.at(leaf, second[1])).toBe('root forwarding');

@@ -55,7 +55,7 @@ export type BstpOption = 'edge' | 'autoedge' | 'ptp' | 'autoptp';
 export class Bstp extends BstpState {
   private readonly engine: Engine;
   private readonly members: () => readonly Ifnet[];
-  private clock: Callout;
+  private readonly clock: Callout;
   /** Every member's port, whether it takes part or not. */
   private readonly created = new Set<BstpPort>();
 
@@ -64,7 +64,7 @@ export class Bstp extends BstpState {
     super(net.kern.engine.pool);
     this.engine = net.kern.engine;
     this.members = members;
-    this.clock = this.newClock(net);
+    this.clock = new Callout(net.kern, () => this.tick());
   }
 
   /** A member joined the bridge. */
@@ -114,12 +114,6 @@ export class Bstp extends BstpState {
     for (const bp of this.ports) this.setPortState(bp, BSTP_IFSTATE_DISCARDING);
   }
 
-  /** The bridge goes on in another vnet, without members. */
-  moveTo(net: Net): void {
-    this.engine.calloutStop(this.clock);
-    this.clock = this.newClock(net);
-  }
-
   /** A frame for bridges came in on `bp`. Owns `m`. */
   input(bp: BstpPort, m: PacketBuffer): void {
     bpduReceive(this, bp, m);
@@ -139,6 +133,15 @@ export class Bstp extends BstpState {
     const { bridgeHi, bridgeLo } = this.bridgePv;
     const known = this.members().some((ifp) => isEthernet(ifp) && ifp.macLo === bridgeLo && ifp.macHi === (bridgeHi & 0xffff));
     if (!known) this.reinit();
+  }
+
+  /** Takes over the parameters of `other`, which is being replaced by this one. */
+  setLike(other: Bstp): void {
+    this.proto = other.proto;
+    this.priority = other.priority;
+    this.holdCount = other.holdCount;
+    this.bridgeTimes.copyFrom(other.bridgeTimes);
+    if (other.bridgePv.bridgeHi !== 0) this.reinit();
   }
 
   setPriority(value: number): Errno {
@@ -252,10 +255,6 @@ export class Bstp extends BstpState {
 
   private runClock(): void {
     if (!this.clock.pending && this.ports.some(hasLink)) this.engine.calloutReset(this.clock, US_PER_S);
-  }
-
-  private newClock(net: Net): Callout {
-    return new Callout(net.kern, () => this.tick());
   }
 
   /** Who this bridge is, then roles for all ports. Without ports, or without an address, it takes no part. */
