@@ -24,6 +24,8 @@ export interface SysctlOid<T> {
   /** Range of an integer; of a text, of its length. */
   readonly min: number;
   readonly max: number;
+  /** Answers when asked for by its whole name, and is in no list (CTLFLAG_SKIP). */
+  readonly skip?: boolean;
   get(object: T): SysctlValue;
   /** Absent: read-only. Returns an Errno for a value the owner refuses. */
   readonly set?: (object: T, value: SysctlValue) => Errno;
@@ -117,7 +119,7 @@ export class SysctlTree {
         const oid = group.oids.find((o) => o.leaf === leaf);
         return oid === undefined ? null : bindNode(group.prefix, oid, object);
       },
-      nodes: () => group.oids.map((oid) => bindNode(group.prefix, oid, object)),
+      nodes: () => group.oids.filter((oid) => oid.skip !== true).map((oid) => bindNode(group.prefix, oid, object)),
     };
     this.byPrefix.set(group.prefix, [...(this.byPrefix.get(group.prefix) ?? []), attached]);
   }

@@ -106,6 +106,8 @@ export class Invocation {
   };
   lladdr: Uint8Array = new Uint8Array(0);
   readonly vlan: VlanRequest = { tag: NOTAG, parent: '', proto: 0 };
+  /** Words about a vxlan that is to be made, as `vxlanCloner` takes them. */
+  readonly vxlan: Record<string, string | number> = {};
 
   constructor(p: Proc, args: IfconfigArgs, prison: Prison, family: AddressFamily) {
     this.p = p;
