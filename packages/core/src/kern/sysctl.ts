@@ -24,7 +24,7 @@ export interface SysctlOid<T> {
   /** Range of an integer; of a text, of its length. */
   readonly min: number;
   readonly max: number;
-  /** Answers when asked for by its whole name, and is in no list (CTLFLAG_SKIP). */
+  /** Only for those who ask for it by its whole name (CTLFLAG_SKIP). */
   readonly skip?: boolean;
   get(object: T): SysctlValue;
   /** Absent: read-only. Returns an Errno for a value the owner refuses. */
@@ -83,6 +83,7 @@ export interface SysctlNode {
   readonly min: number;
   readonly max: number;
   readonly writable: boolean;
+  readonly skip?: boolean | undefined;
   get(): SysctlValue;
   set(value: SysctlValue): Errno;
 }
@@ -95,9 +96,9 @@ interface Attached {
 }
 
 function bindNode<T>(prefix: string, oid: SysctlOid<T>, object: T): SysctlNode {
-  const { leaf, type, help, unit, min, max, set } = oid;
+  const { leaf, type, help, unit, min, max, set, skip } = oid;
   return {
-    name: `${prefix}.${leaf}`, type, help, unit, min, max, writable: set !== undefined,
+    name: `${prefix}.${leaf}`, type, help, unit, min, max, writable: set !== undefined, skip,
     get: () => oid.get(object),
     set: (value) => {
       if (set === undefined) return EPERM;
@@ -119,7 +120,7 @@ export class SysctlTree {
         const oid = group.oids.find((o) => o.leaf === leaf);
         return oid === undefined ? null : bindNode(group.prefix, oid, object);
       },
-      nodes: () => group.oids.filter((oid) => oid.skip !== true).map((oid) => bindNode(group.prefix, oid, object)),
+      nodes: () => group.oids.map((oid) => bindNode(group.prefix, oid, object)),
     };
     this.byPrefix.set(group.prefix, [...(this.byPrefix.get(group.prefix) ?? []), attached]);
   }
@@ -153,13 +154,13 @@ export class SysctlTree {
     return null;
   }
 
-  /** Every node at or below `prefix` ('' is all), sorted by name, each name once. */
+  /** Every node at or below `prefix` ('' is all), sorted by name, each name once; skipped ones only when `prefix` is their name. */
   list(prefix: string): SysctlNode[] {
     const nodes = new Map<string, SysctlNode>();
     for (const [under, list] of this.byPrefix) {
       if (!touches(under, prefix)) continue;
       for (const a of list) {
-        for (const node of a.nodes()) if (isBelow(node.name, prefix) && !nodes.has(node.name)) nodes.set(node.name, node);
+        for (const node of a.nodes()) if (isBelow(node.name, prefix) && (node.skip !== true || node.name === prefix) && !nodes.has(node.name)) nodes.set(node.name, node);
       }
     }
     return [...nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));

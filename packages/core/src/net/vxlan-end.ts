@@ -47,7 +47,8 @@ export interface VxlanTransport {
   readonly portLast: number;
   /**
    * Listens for `end`: for its network identifier, on its local address and port. EEXIST: another end has that already; EADDRINUSE: somebody
-   * else has the port; EADDRNOTAVAIL: no address of ours; with a group ENOENT, EOPNOTSUPP, ENOSPC and what joining answers.
+   * else has the port; EADDRNOTAVAIL: no address of ours; with a group ENOENT, EOPNOTSUPP, ENOSPC and what joining answers. Says in the log what
+   * FreeBSD says.
    */
   bind(end: VxlanEnd): VxlanBound;
 }
@@ -153,7 +154,7 @@ export class VxlanEnd {
     this.carrier = null;
   }
 
-  /** Listens. Errors as VxlanTransport.bind; EINVAL: it is not configured, and the log says what is missing. */
+  /** Listens. Errors as VxlanTransport.bind; EINVAL: it is not configured, and the log says what is missing; EADDRNOTAVAIL: its carrier is gone. */
   bind(): Errno {
     const reason = this.unfit();
     if (reason !== null) {

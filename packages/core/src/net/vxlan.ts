@@ -19,7 +19,7 @@
  * Not here: IPv6 outside; capabilities inherited from the interface below (none of ours has tunnel offloads).
  */
 import type { Errno } from '../base/errno.js';
-import { EEXIST, EINVAL, EIO, ENETDOWN, ENOBUFS } from '../base/errno.js';
+import { EINVAL, EIO, ENETDOWN, ENOBUFS } from '../base/errno.js';
 import { Callout } from '../kern/callout.js';
 import type { CalloutOwner } from '../kern/callout.js';
 import type { Engine } from '../kern/engine.js';
@@ -237,12 +237,7 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
 
   private start(): void {
     const { ifp, end } = this;
-    const error = end.bind();
-    if (error !== 0) {
-      if (error === EEXIST) end.log(`network identifier ${end.vni} already exists in this socket`);
-      else if (error !== EINVAL) end.log(`cannot listen on the local address and port (error: ${error})`);
-      return;
-    }
+    if (end.bind() !== 0) return;
     ifp.flags |= IFF_RUNNING;
     if (end.ftable.dynamic > 0) this.startAgeing();
     ifLinkStateChange(ifp, LINK_STATE_UP);

@@ -16,7 +16,7 @@
  */
 import { assert } from '../base/assert.js';
 import type { Errno } from '../base/errno.js';
-import { EEXIST, ENOBUFS, ENOENT, ENOSPC, ENOTSUP } from '../base/errno.js';
+import { EADDRINUSE, EEXIST, ENOBUFS, ENOENT, ENOSPC, ENOTSUP } from '../base/errno.js';
 import { IpOutputOpts } from '../inet/ip-output.js';
 import type { Ip } from '../inet/ip.js';
 import type { CounterGroup } from '../kern/counters.js';
@@ -108,16 +108,11 @@ export class UdpVxlan implements VxlanTransport {
     const laddr = end.toGroup ? INADDR_ANY : end.local;
     const found = this.listeners.find((l) => l.inp.laddr === laddr && l.inp.lport === end.localPort);
     const listener = found ?? new VxlanListener(this, end.user?.ifp.tunnelFib ?? 0);
-    const error = (found === undefined ? listener.open(laddr, end.localPort) : 0) || listener.mayTake(end);
+    const binding = new UdpVxlanBinding(this, listener, end);
+    const error = (found === undefined ? listener.open(end, laddr) : 0) || listener.mayTake(end) || (end.toGroup ? binding.join() : 0);
     if (error !== 0) {
       listener.closeIfIdle();
       return { error, binding: null };
-    }
-    const binding = new UdpVxlanBinding(this, listener, end);
-    const refused = end.toGroup ? binding.join() : 0;
-    if (refused !== 0) {
-      listener.closeIfIdle();
-      return { error: refused, binding: null };
     }
     listener.bindings.set(end.vni, binding);
     return { error: 0, binding };
@@ -142,16 +137,22 @@ class VxlanListener implements PcbUser {
   }
 
   /** EADDRNOTAVAIL, EADDRINUSE as bind(2). */
-  open(laddr: number, lport: number): Errno {
+  open(end: VxlanEnd, laddr: number): Errno {
     const { udp, listeners, ip } = this.udpVxlan;
     this.inp.reusePort = (vxlanCarrier(ip.net)?.reusePort ?? 0) !== 0;
-    const error = udp.bind(this.inp, laddr, lport);
+    const error = udp.bind(this.inp, laddr, end.localPort);
     if (error === 0) listeners.push(this);
+    else {
+      if (error !== EADDRINUSE) end.log(`cannot bind socket: ${error}`);
+      end.log(`cannot create socket (error: ${error}), and no existing socket found`);
+    }
     return error;
   }
 
   mayTake(end: VxlanEnd): Errno {
-    return this.bindings.has(end.vni) ? EEXIST : 0;
+    if (!this.bindings.has(end.vni)) return 0;
+    end.log(`network identifier ${end.vni} already exists in this socket`);
+    return EEXIST;
   }
 
   closeIfIdle(): void {
