@@ -11,7 +11,7 @@
  * Silent learned addresses are forgotten when the prune timer finds them expired; it is armed while there are any.
  *
  * Guards. A vxlan whose outer packets would leave through itself refuses them, and one that gets its outer packets from itself drops
- * them; every crossing counts as a hop, so that circles through several end as well. All are counted as `loops`.
+ * them; every crossing counts as a hop, on the way out, so that circles through several end as well. All are counted as `loops`.
  *
  * A move leaves the end where it was configured: the interface, or the new instance of it (`takeEnd`), goes on with it.
  *
@@ -192,7 +192,6 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
       m.gsoSize = 0;
       m.gsoType = 0;
     }
-    m.hops++;
     m.flags = 0;
     m.nhoff = 0;
     m.flowid = 0;

@@ -22,6 +22,7 @@ import {
   vxlanConfig, vxlanFlush, vxlanFtable, vxlanFtableAdd, vxlanFtableRemove, vxlanSetLearn, vxlanSetLocal, vxlanSetLocalPort, vxlanSetMaxaddr, vxlanSetMulticastIf,
   vxlanSetPortRange, vxlanSetRemote, vxlanSetRemotePort, vxlanSetTimeout, vxlanSetTtl, vxlanSetVni,
 } from '../net/vxlan-control.js';
+import { VXLAN_FE_STATIC } from '../net/vxlan-ftable.js';
 import { vxlanOf } from '../net/vxlan.js';
 import { craftUdp } from '../sim/craft.js';
 import { SimNet } from '../sim/sim-net.js';
@@ -48,8 +49,10 @@ class Switched {
   readonly sim = new SimNet(1);
   readonly sw = this.sim.vnet('sw');
   readonly hosts: Host[] = [];
-  /** What crossed the switch, in tcpdump's words, while `listen` is on. */
+  /** What crossed the switch, in tcpdump's words. */
   heard: string[] = [];
+  /** Links the last of them had crossed. */
+  hops = 0;
   private readonly br = this.sim.clone(this.sw, 'bridge');
 
   constructor(hosts: number) {
@@ -66,6 +69,7 @@ class Switched {
     const { input } = port;
     port.input = (ifp, m) => {
       this.heard.push(dissect(m.bytes()));
+      this.hops = m.hops;
       input(ifp, m);
     };
   }
@@ -146,6 +150,8 @@ describe('vxlan', () => {
     const [a, b] = [t.vxlan(1, '192.0.2.2'), t.vxlan(2, '192.0.2.1')];
     expect([a.mtu, a.isRunning, a.linkState, a.capenable]).toEqual([1_450, true, LINK_STATE_UP, 0x80020]);
     expect(t.ping(t.at(1).v, '10.0.0.2')).toBe(true);
+    // The tunnel and the cable.
+    expect(t.hops).toBe(2);
     expect(t.heard.filter((l) => l.includes('VXLAN')).map((l) => l.replace(/\.\d{5} >/, '.PORT >').replace('\n', ' | ')).sort()).toEqual([
       'IP 192.0.2.1.PORT > 192.0.2.2.4789: VXLAN, flags [I] (0x08), vni 42 | ARP, Request who-has 10.0.0.1 tell 10.0.0.1, length 28',
       'IP 192.0.2.1.PORT > 192.0.2.2.4789: VXLAN, flags [I] (0x08), vni 42 | ARP, Request who-has 10.0.0.2 tell 10.0.0.1, length 28',
@@ -299,7 +305,14 @@ describe('vxlan', () => {
     expect([a.data.ipackets, a.data.noproto, table(a)]).toEqual([1, 1, ['02:00:00:00:00:09 192.0.2.2:4789 1']]);
     t.inject(Uint8Array.from([8, 0, 0, 0, 0, 0, 42, 0, ...a.lladdr, 3, 0, 0, 0, 0, 9, 0x88, 0xb5]));
     expect([a.data.ipackets, table(a).length]).toEqual([2, 1]);
-    t.call(() => ifDown(a));
+    t.call(() => {
+      vxlanOf(a)!.vxlanInput(t.sim.kernel.engine.pool.from(Uint8Array.from(frame))!, addr('192.0.2.2'));
+      expect(vxlanOf(a)!.queued()).toBe(1);
+      ifDown(a);
+      ifUp(a);
+      expect(vxlanOf(a)!.queued()).toBe(0);
+      ifDown(a);
+    });
     t.inject(Uint8Array.from([8, 0, 0, 0, 0, 0, 42, 0, ...frame]));
     expect([a.data.ipackets, t.at(1).v.udp.stats.noport]).toEqual([2, 1]);
     t.end();
@@ -320,7 +333,7 @@ describe('vxlan', () => {
     const m = t.sim.kernel.engine.pool.alloc(60)!;
     m.bytes().fill(0xff);
     expect(t.call(() => ifTransmit(a, m))).toBe(EIO);
-    expect(loops(1)).toBe(1);
+    expect([loops(1), a.data.oerrors]).toEqual([1, 2]);
     // Bridges at both ends close a circle: the cable beside the tunnel.
     const [x, y] = t.sim.epair(t.at(1).v, t.at(2).v);
     for (const [n, tun, side] of [[1, a, x], [2, b, y]] as const) {
@@ -377,6 +390,12 @@ describe('vxlan', () => {
     // A program that plays tunnel: two outer datagrams in one packet.
     const inner = Uint8Array.of(8, 0, 0, 0, 0, 0, 42, 0, ...b.lladdr, 2, 0, 0, 0, 0, 9, 0x88, 0xb5, ...new Uint8Array(38));
     const so = t.at(1).v.sockets.socket(PF_INET, SOCK_DGRAM).so!;
+    const known: number[] = [];
+    const { input } = b;
+    b.input = (ifp, n) => {
+      known.push(n.csumFlags, n.gsoSize);
+      input(ifp, n);
+    };
     const two = t.sim.kernel.engine.pool.from(Uint8Array.of(...inner, ...inner))!;
     two.gsoSize = inner.length;
     t.call(() => {
@@ -384,6 +403,12 @@ describe('vxlan', () => {
     });
     t.sim.run(1000);
     expect(b.data.ipackets - seen).toBe(5);
+    // What is pending in the frame itself stays so.
+    const pending = t.sim.kernel.engine.pool.from(inner.subarray(8))!;
+    Object.assign(pending, { csumFlags: CSUM_L4, csumStart: pending.off + 14, csumOffset: 6 });
+    t.call(() => vxlanOf(b)!.vxlanInput(pending, addr('192.0.2.1')));
+    t.sim.run(1000);
+    expect(known).toEqual([0, 0, 0, 0, CSUM_L4, 0]);
     t.call(() => [so, rx].forEach((s) => s.close()));
     t.end();
   });
@@ -450,14 +475,18 @@ describe('a vxlan that moves', () => {
   it('stays connected to where it was configured, which the borrower neither sees nor changes', () => {
     const t = new Switched(2);
     const desk = t.sim.vnet('desk');
-    const a = t.vxlan(1, '192.0.2.2', null);
+    const a = t.vxlan(1, '192.0.2.2');
     t.vxlan(2, '192.0.2.1');
+    t.call(() => expect(vxlanFtableAdd(a, Uint8Array.of(2, 0, 0, 0, 0, 9), addr('192.0.2.2'))).toBe(0));
+    expect(t.ping(t.at(1).v, '10.0.0.2')).toBe(true);
+    expect(vxlanFtable(a)).toHaveLength(2);
     t.call(() => ifVmove(a, desk.net));
+    expect(vxlanOf(a)!.end.ftable.list().map((e) => e.type)).toEqual([VXLAN_FE_STATIC]);
     t.sim.addr(desk, a, '10.0.0.5/24');
     expect([t.ping(desk, '10.0.0.2'), t.ping(t.at(2).v, '10.0.0.5')]).toEqual([true, true]);
     expect([t.at(1).v.vxlan.listeners.length, desk.vxlan.listeners.length]).toEqual([1, 0]);
     expect([vxlanConfig(a), vxlanFtable(a)]).toEqual([null, null]);
-    expect([desk.kern.sysctl.find('net.link.vxlan.0.ftable.count')?.get(), t.at(1).v.kern.sysctl.find('net.link.vxlan.0.ftable.count')]).toEqual([1, null]);
+    expect([desk.kern.sysctl.find('net.link.vxlan.0.ftable.count')?.get(), t.at(1).v.kern.sysctl.find('net.link.vxlan.0.ftable.count')]).toEqual([2, null]);
     t.call(() => {
       ifDown(a);
       expect([vxlanSetVni(a, 7), vxlanSetTtl(a, 7), vxlanFlush(a, true), vxlanFtableAdd(a, new Uint8Array(6), 1)]).toEqual([EPERM, EPERM, EPERM, EPERM]);
