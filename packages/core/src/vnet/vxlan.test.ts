@@ -341,7 +341,7 @@ describe('vxlan', () => {
       t.call(() => expect([bridgeAdd(br, tun.xname), bridgeAdd(br, side.xname)]).toEqual([0, 0]));
       t.sim.up(br);
     }
-    t.call(() => expect(t.at(1).v.routes.delete({ fib: 0, family: 'inet', dst: addr('192.0.2.2'), plen: 32 })).toBe(0));
+    t.call(() => expect(t.at(1).v.routes.delete({ fib: 0, family: 'inet', dst: addr('192.0.2.2'), plen: 32, flags: RTF_STATIC })).toBe(0));
     const n = t.sim.kernel.engine.pool.alloc(60)!;
     n.bytes().fill(0xff).set([2, 0, 0, 0, 0, 1, 0x88, 0xb5], 6);
     t.call(() => ifTransmit(x, n));
