@@ -6,6 +6,7 @@
  */
 export { Kernel } from './vnet/kernel.js';
 export type { JailCreate, Prison } from './vnet/kernel.js';
+export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';
 export { Vnet } from './vnet/vnet.js';
 
 export { Socket } from './socket/socket.js';
@@ -36,8 +37,12 @@ export { epairPeer } from './net/epair.js';
 export * from './net/gif.js';
 export * from './net/if.js';
 export * from './net/if-clone.js';
+export * from './net/if-detach.js';
+export * from './net/if-move.js';
 export * from './net/if-vmove.js';
+export { IfVparams } from './net/if-vparams.js';
 export * from './net/ifnet.js';
+export * from './net/move-journal.js';
 export * from './net/net.js';
 export * from './net/pfil.js';
 export * from './net/route/nexthop.js';

@@ -19,7 +19,8 @@ import { PacketPool } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { etherIfattach } from '../net/ether.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
-import { ifDetach, ifUp } from '../net/if.js';
+import { ifUp } from '../net/if.js';
+import { ifDetach } from '../net/if-detach.js';
 import { ifInput } from '../net/if-transmit.js';
 import { IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_UP } from '../net/ifnet.js';
 import type { IfDriver } from '../net/ifnet.js';
@@ -229,7 +230,7 @@ export class IpBench {
       packets: engine.pool.inUse, callouts: net.kern.calloutsArmed, sysctls: net.kern.sysctl.count, counters: net.kern.counters.list().length,
       interfaces: net.kern.ifcnt, held: this.arp.params.held,
       handlers: net.ifaddrEvent.count + net.lladdrEvent.count + net.upDownEvent.count + net.departureEvent.count,
-      protos: this.ip.protos.filter((p) => p !== null).length + (net.ipInput === null ? 0 : 1) + (net.arpInput === null ? 0 : 1),
+      protos: this.ip.protos.count + (net.ipInput === null ? 0 : 1) + (net.arpInput === null ? 0 : 1),
     };
   }
 }

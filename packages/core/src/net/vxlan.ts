@@ -13,13 +13,14 @@
  * Guards. A vxlan whose outer packets would leave through itself refuses them, and one that gets its outer packets from itself drops
  * them; every crossing counts as a hop, on the way out, so that circles through several end as well. All are counted as `loops`.
  *
- * A move leaves the end where it was configured: the interface, or the new instance of it (`takeEnd`), goes on with it.
+ * A move leaves the end where it was configured, and the new instance goes on with it (`takeOver`). An instance that is about to be destroyed
+ * for its successor has an end without a carrier.
  *
  * Invariants: RUNNING exactly while `end.binding` is there; `sending` only inside `transmit`; no timer and no packet while not running.
  * Not here: IPv6 outside; capabilities inherited from the interface below (none of ours has tunnel offloads).
  */
 import type { Errno } from '../base/errno.js';
-import { EINVAL, EIO, ENETDOWN, ENOBUFS } from '../base/errno.js';
+import { EINVAL, EIO, ENETDOWN, ENOBUFS, ENODEV } from '../base/errno.js';
 import { Callout } from '../kern/callout.js';
 import type { CalloutOwner } from '../kern/callout.js';
 import type { Engine } from '../kern/engine.js';
@@ -40,6 +41,7 @@ import {
   IFCAP_JUMBO_MTU, IFCAP_LINKSTATE, IFF_BROADCAST, IFF_MONITOR, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_ETHER, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP,
 } from './ifnet.js';
 import type { IfDriver, IfMedia } from './ifnet.js';
+import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
 import { finishChecksums, segment } from './offload.js';
 import { VXLAN_SYSCTLS, VxlanCarrier, VxlanEnd, vxlanCarrier } from './vxlan-end.js';
@@ -140,8 +142,8 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
     return this.queue.length;
   }
 
-  /** The end stays behind; learned addresses, timer and names are for the new vnet. It is down already. */
-  reassign(_ifp: Ifnet, to: Net): void {
+  /** The end stays where it is; learned addresses, timer and names are for the new vnet. */
+  vnetChanged(_ifp: Ifnet, to: Net): void {
     this.stop();
     this.end.ftable.flush(false);
     this.queue.purge();
@@ -226,12 +228,17 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
     this.end.user = null;
   }
 
-  /** Another end, for a new instance of an interface that moved. */
-  takeEnd(end: VxlanEnd): void {
-    this.stop();
-    if (this.end.user === this) this.end.release();
+  /** Goes on with the end of `from`, whose new instance in another vnet this is; `from` is left without one. */
+  takeOver(from: VxlanSoftc): void {
+    const { end } = from;
+    from.halt();
+    from.end = new VxlanEnd(null, 0);
+    end.ftable.flush(false);
+    this.end.release();
     this.end = end;
     end.user = this;
+    this.userMtu = from.userMtu;
+    this.ifp.tunnelFib = from.ifp.tunnelFib;
   }
 
   private start(): void {
@@ -243,13 +250,17 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
   }
 
   private stop(): void {
-    const { ifp } = this;
     if (this.end.binding === null) return;
-    ifp.flags &= ~IFF_RUNNING;
+    this.halt();
+    ifLinkStateChange(this.ifp, LINK_STATE_DOWN);
+  }
+
+  /** Stops, and tells nobody. */
+  private halt(): void {
+    this.ifp.flags &= ~IFF_RUNNING;
     this.engine.calloutStop(this.ageing);
     this.end.unbind();
     this.queue.purge();
-    ifLinkStateChange(ifp, LINK_STATE_DOWN);
   }
 
   private newCallout(net: Net): Callout {
@@ -328,11 +339,11 @@ export function vxlanOf(ifp: Ifnet): VxlanSoftc | null {
   return ifp.driver instanceof VxlanSoftc ? ifp.driver : null;
 }
 
-function create(net: Net, _cloner: IfCloner, xname: string, unit: number, params: CloneParams | null): CloneResult {
+function create(net: Net, _cloner: IfCloner, xname: string, unit: number, params: CloneParams | null, like: IfVparams | null): CloneResult {
   const sc = new VxlanSoftc(net, xname, unit);
   if (params !== null) vxlanParams(sc.end, params);
   sc.ifp.mtu = sc.ownMtu;
-  etherIfattach(sc.ifp, net, net.shared.generateMac(0x02, 0x00));
+  etherIfattach(sc.ifp, net, like?.lladdr ?? net.shared.generateMac(0x02, 0x00), like);
   sc.ifp.baudrate = 0;
   sc.name(net.kern.sysctl);
   return { error: 0, ifp: sc.ifp };
@@ -345,10 +356,20 @@ function destroy(ifp: Ifnet): Errno {
   return 0;
 }
 
+/** ENODEV: the new instance was destroyed while it was made; the old one keeps its end. */
+function applyParams(ifp: Ifnet, saved: object): Errno {
+  const sc = vxlanOf(ifp);
+  if (sc === null || ifp.net === null) return ENODEV;
+  if (saved instanceof VxlanSoftc) sc.takeOver(saved);
+  return 0;
+}
+
 export const vxlanCloner: IfClonerSpec = {
   name: 'vxlan',
   create,
   destroy,
+  saveParams: (ifp) => ifp.driver,
+  applyParams,
   attach(net) {
     const carrier = new VxlanCarrier(net);
     net.drivers.set('vxlan', carrier);
