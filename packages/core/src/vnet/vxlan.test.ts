@@ -455,6 +455,29 @@ describe('configuration of a vxlan', () => {
     t.end();
   });
 
+  it('says by which routing table outer packets go, and whether programs may share the port', () => {
+    const t = new Switched(2);
+    t.call(() => expect(t.at(1).v.routes.setFibs(2)).toBe(0));
+    expect(t.at(1).v.kern.sysctl.set('net.link.vxlan.reuse_port', 1)).toBe(0);
+    const a = t.vxlan(1, '192.0.2.2');
+    t.vxlan(2, '192.0.2.1');
+    a.tunnelFib = 1;
+    expect(t.ping(t.at(1).v, '10.0.0.2')).toBe(false);
+    a.tunnelFib = 0;
+    expect(t.ping(t.at(1).v, '10.0.0.2')).toBe(true);
+    const errors = [1, 2].map((n) => {
+      const so = t.at(n).v.sockets.socket(PF_INET, SOCK_DGRAM).so!;
+      return t.call(() => {
+        expect(so.setsockopt('SO_REUSEPORT', 1)).toBe(0);
+        const error = so.bind(addr(t.at(n).outer), 4_789);
+        so.close();
+        return error;
+      });
+    });
+    expect(errors).toEqual([0, EADDRINUSE]);
+    t.end();
+  });
+
   it('that is not complete, or cannot be, keeps it from running', () => {
     const t = new Switched(1);
     const tries: readonly CloneParams[] = [
