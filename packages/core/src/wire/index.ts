@@ -13,6 +13,7 @@ export * from './checksum.js';
 export * from './dissect.js';
 export * from './ether.js';
 export * from './etherip.js';
+export * from './gre.js';
 export * from './icmp4.js';
 export * from './icmp6.js';
 export * from './igmp.js';

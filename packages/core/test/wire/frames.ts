@@ -339,6 +339,28 @@ const ICMP6: readonly Frame[] = [
 const named = (group: string, frames: readonly Frame[]): readonly Frame[] => frames.map(([name, bytes]) => [`${group}: ${name}`, bytes] as const);
 
 /** Ethernet frames. */
+
+const INNER = digits(ip4(1, icmp(8, 0, 0x00010000, data(8))));
+const gre = (text: string): Uint8Array => v4(47, hex(text));
+
+const GRE: readonly Frame[] = [
+  ['ipv4', gre(`0000 0800 ${INNER}`)],
+  ['ipv6', gre(`0000 86dd ${digits(ip6(17, data(10)))}`)],
+  ['with everything', gre(`b000 0800 1234 0000 0000000a 00000007 ${INNER}`)],
+  ['key', gre(`2000 0800 ffffffff ${INNER}`)],
+  ['frame', gre(`0000 6558 ${digits(eth(IP, ip4(17, udp(7, 5001, data(2)))))}`)],
+  ['wccp', gre('0000 883e 00010203 45')],
+  ['other protocol', gre('1000 88b5 00000001 00000002')],
+  ['without payload', gre('0000 0800')],
+  ['source route', gre(`4800 0800 0000 0004 0800 04 08 c0000201 c0000202 fffe 00 04 0001 0002 0001 00 02 0000 0000 00 00 ${INNER}`)],
+  ['broken source routes', gre('4000 0800 0000 0000 0800 02 08 c0000201 c0000202 0800 00 03 000000 fffe 06 04 00010002 0000 00 00')],
+  ['source route beyond', gre('4000 0800 0000 0000 0800 00 f0 c0000201')],
+  ['pptp', gre('3081 880c 0010 0007 00000001 00000002 ff03c021')],
+  ['pptp ack', gre('2081 880c 0000 0007 00000002')],
+  ['version 2', gre('0002 0800')],
+  ['in ipv6', v6(47, hex(`0000 0800 ${INNER}`))],
+];
+
 export const FRAMES: readonly Frame[] = [
   ...named('arp', ARP),
   ...named('ip', IP4),
@@ -348,6 +370,7 @@ export const FRAMES: readonly Frame[] = [
   ...named('link', LINK),
   ...named('ip6', IPV6),
   ...named('ip6', ICMP6),
+  ...named('gre', GRE),
 ];
 
 /** The IP packets among them, without their Ethernet header. */
