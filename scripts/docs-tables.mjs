@@ -53,6 +53,7 @@ const AT_THE_BOUND = {
   'net.link.ether.inet.maxheld': 'the neighbour\'s oldest packet, or the new one, is dropped: arp `dropped`',
   'net.link.ether.inet.maxhold': 'the oldest packet is dropped: arp `dropped`',
   'net.link.gif.max_nesting': 'the packet is dropped: the interface\'s `oerrors`',
+  'net.link.gre.max_nesting': 'the packet is dropped: the interface\'s `oerrors`',
 };
 
 /**
@@ -62,7 +63,7 @@ const AT_THE_BOUND = {
 const FIXED = [
   { file: 'net/epair.ts', name: 'EPAIR_QUEUE_MAX', unit: 'packets', what: 'waiting at an end of an epair', full: 'dropped: the sending end\'s `oqdrops`' },
   { file: 'net/lo.ts', name: 'LO_QUEUE_MAX', unit: 'packets', what: 'waiting in a loopback interface', full: 'dropped: `oqdrops`' },
-  { file: 'net/gif.ts', name: 'GIF_QUEUE_MAX', unit: 'packets', what: 'waiting behind a tunnel', full: 'dropped: `iqdrops`' },
+  { file: 'net/tunnel-input.ts', name: 'TUNNEL_QUEUE_MAX', unit: 'packets', what: 'waiting behind a tunnel', full: 'dropped: `iqdrops`' },
   { file: 'net/host-port.ts', name: 'HOST_QUEUE_MAX', unit: 'packets', what: 'waiting for the program that has a tap or tun open', full: 'dropped: `oqdrops`' },
   { file: 'net/ether.ts', name: 'HOPS_MAX', unit: 'links', what: 'virtual links a frame crosses between two routers', full: 'dropped: `oerrors`' },
   { file: 'net/bridge-forward.ts', name: 'BRIDGE_RTABLE_MAX', unit: 'addresses', what: 'a bridge learns, until `ifconfig maxaddr` says otherwise', full: 'not learned; the frame goes on' },

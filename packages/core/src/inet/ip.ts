@@ -23,6 +23,7 @@ import { IPPROTO_MAX } from '../wire/ipproto.js';
 import type { Arp } from './arp.js';
 import type { Icmp } from './icmp.js';
 import type { InNet } from './in-net.js';
+import { IpEncap } from './ip-encap.js';
 import { IPID_SYSCTLS, IpId } from './ip-id.js';
 import { ipInput } from './ip-input.js';
 import { IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
@@ -53,6 +54,8 @@ export class Ip {
   readonly id: IpId;
   readonly reass: IpReass;
   readonly loop: IpLoop;
+  /** Packets in packets. */
+  readonly encap: IpEncap;
   /** Filters of packets that come in, go out and pass through; of what is delivered here. */
   readonly pfil = new PfilHead('inet');
   readonly localPfil = new PfilHead('inet-local');
@@ -76,6 +79,7 @@ export class Ip {
     this.id = new IpId(kern.engine.rng.split(`ip-id/${kern.name}`));
     this.reass = new IpReass(this);
     this.loop = new IpLoop(this);
+    this.encap = new IpEncap(this);
     kern.counters.attach(IP_COUNTERS, this.stats);
     kern.sysctl.attach(IP_SYSCTLS, this.tun);
     kern.sysctl.attach(IP_MCAST_SYSCTLS, this.tun);
@@ -138,6 +142,11 @@ export class Ip {
     choice.error = 0;
     if (ia === null) choice.error = this.routes.lookup4(fib, dst, 0) === null ? ENETUNREACH : EADDRNOTAVAIL;
     return choice;
+  }
+
+  /** Is `addr` reached through `ifp`, where a packet that claims to be from there came in? */
+  cameFrom(ifp: Ifnet, addr: number, fib: number): boolean {
+    return this.routes.lookup4(fib, addr, 0)?.ifp === ifp;
   }
 
   /** Sends an ICMP error about `m`, and frees it. See Icmp.error; without ICMP the packet is only freed. */

@@ -50,6 +50,7 @@ export const IFT_L2VLAN = 135;
 export const IFT_PROPVIRTUAL = 53;
 export const IFT_TUNNEL = 131;
 export const IFT_BRIDGE = 209;
+export const IFT_STF = 215;
 export const IFT_GIF = 240;
 
 export const LINK_STATE_UNKNOWN = 0;
@@ -62,6 +63,7 @@ export const IFCAP_TXCSUM = 0x2;
 export const IFCAP_VLAN_MTU = 0x8;
 export const IFCAP_VLAN_HWTAGGING = 0x10;
 export const IFCAP_JUMBO_MTU = 0x20;
+export const IFCAP_VLAN_HWCSUM = 0x80;
 export const IFCAP_TSO4 = 0x100;
 export const IFCAP_TSO6 = 0x200;
 export const IFCAP_LRO = 0x400;
@@ -96,8 +98,12 @@ export interface IfDriver {
   setMtu?(ifp: Ifnet, mtu: number): Errno;
   /** Checks and applies a new link address; the caller stores it when 0 is returned. */
   setLladdr?(ifp: Ifnet, mac: Uint8Array): Errno;
+  /** May this address be set on it? Absent: yes. */
+  checkAddr?(ifp: Ifnet, ifa: IfAddr): Errno;
   /** The first IPv4 address was set: the driver may come up. */
   addrAdded?(ifp: Ifnet): void;
+  /** Packets it holds, in any queue of its own. Absent: it has none. */
+  queued?(): number;
   /** Drops what is queued for output. */
   qflush?(ifp: Ifnet): void;
   /** Text of `media:` and `status:` in ifconfig; absent or null: none. */

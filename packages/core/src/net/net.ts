@@ -50,6 +50,8 @@ export class NetShared {
   readonly hostId: string;
   /** Interfaces with a device node (tap, tun), by the name they were created under; units of such are unique in the Kernel. */
   readonly devices = new Map<string, Ifnet>();
+  /** State of drivers that all vnets share, by cloner name; a driver finds its own with `instanceof`. */
+  readonly drivers = new Map<string, object>();
   private readonly table: (Ifnet | null)[] = [null];
   /** No index below this one is free. */
   private lowestFree = 1;

@@ -6,7 +6,6 @@ import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, EIO, ENETDOWN } from '../base/errn
 import { inAifaddr, inDifaddr } from '../inet/in-control.js';
 import { CSUM_L4, GSO_UDP_L4, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import { bridgeAdd } from '../net/bridge-control.js';
-import { gifDeleteTunnel, gifSetTunnel, gifTunnel } from '../net/gif.js';
 import { ifCloneCreate, ifCloneDestroy } from '../net/if-clone.js';
 import { ifSetMtu, ifUp } from '../net/if.js';
 import { ifVmove } from '../net/if-vmove.js';
@@ -15,6 +14,7 @@ import { IFF_LINK1, IFF_LINK2, LINK_STATE_DOWN, LINK_STATE_UP } from '../net/ifn
 import type { Ifnet } from '../net/ifnet.js';
 import { RTF_STATIC } from '../net/route/nexthop.js';
 import type { FrameSink } from '../net/tap.js';
+import { tunnelDelete, tunnelPair, tunnelSet } from '../net/tunnel-softc.js';
 import { tunOf } from '../net/tun.js';
 import { SimNet } from '../sim/sim-net.js';
 import { PF_INET, SOCK_DGRAM, SOCK_RAW } from '../socket/socket-type.js';
@@ -57,7 +57,7 @@ class Tunnel {
   gif(v: Vnet, src: string, dst: string): Ifnet {
     const ifp = this.create(v, 'gif');
     this.call(() => {
-      expect(gifSetTunnel(ifp, addr(src), addr(dst))).toBe(0);
+      expect(tunnelSet(ifp, addr(src), addr(dst))).toBe(0);
       ifUp(ifp);
     });
     return ifp;
@@ -193,15 +193,15 @@ describe('gif', () => {
     const other = t.create(t.one, 'gif');
     t.call(() => {
       expect([
-        gifSetTunnel(other, 0, addr('192.0.2.2')), gifSetTunnel(other, addr('192.0.2.1'), 0), gifSetTunnel(other, addr('192.0.2.1'), addr('192.0.2.2')),
-        gifSetTunnel(t.gif1, addr('192.0.2.1'), addr('192.0.2.2')), gifSetTunnel(t.a, 1, 2), gifDeleteTunnel(t.a),
+        tunnelSet(other, 0, addr('192.0.2.2')), tunnelSet(other, addr('192.0.2.1'), 0), tunnelSet(other, addr('192.0.2.1'), addr('192.0.2.2')),
+        tunnelSet(t.gif1, addr('192.0.2.1'), addr('192.0.2.2')), tunnelSet(t.a, 1, 2), tunnelDelete(t.a),
       ]).toEqual([EADDRNOTAVAIL, EADDRNOTAVAIL, EADDRNOTAVAIL, 0, EINVAL, EINVAL]);
       expect([1_279, 8_193, 8_192, 1_280].map((mtu) => ifSetMtu(other, mtu))).toEqual([EINVAL, EINVAL, 0, 0]);
       expect([other.capabilities, other.capenable]).toEqual([0x80000, 0x80000]);
-      expect([gifTunnel(other), gifTunnel(t.gif1)]).toEqual([null, { src: addr('192.0.2.1'), dst: addr('192.0.2.2') }]);
-      expect(gifDeleteTunnel(t.gif1)).toBe(0);
-      expect([gifTunnel(t.gif1), t.gif1.isRunning, t.gif1.linkState]).toEqual([null, false, LINK_STATE_DOWN]);
-      expect(gifSetTunnel(other, addr('192.0.2.1'), addr('192.0.2.2'))).toBe(0);
+      expect([tunnelPair(other), tunnelPair(t.gif1)]).toEqual([null, { src: addr('192.0.2.1'), dst: addr('192.0.2.2') }]);
+      expect(tunnelDelete(t.gif1)).toBe(0);
+      expect([tunnelPair(t.gif1), t.gif1.isRunning, t.gif1.linkState]).toEqual([null, false, LINK_STATE_DOWN]);
+      expect(tunnelSet(other, addr('192.0.2.1'), addr('192.0.2.2'))).toBe(0);
     });
     t.end();
   });
@@ -257,7 +257,7 @@ describe('gif', () => {
   it('leaves packets of nobody\'s tunnel to raw sockets and ICMP', () => {
     const t = new Tunnel();
     t.inner();
-    t.call(() => gifDeleteTunnel(t.gif2));
+    t.call(() => tunnelDelete(t.gif2));
     t.ping(t.one, '10.0.0.2');
     expect(t.two.ip!.stats.nogif).toBe(1);
     const raw = t.two.sockets!.socket(PF_INET, SOCK_RAW, 4).so!;
@@ -332,8 +332,8 @@ describe('gif', () => {
     const t = new Tunnel();
     t.call(() => {
       t.one.gif.destroy();
-      gifDeleteTunnel(t.gif1);
-      expect(gifSetTunnel(t.gif1, addr('192.0.2.1'), addr('192.0.2.2'))).toBe(EAFNOSUPPORT);
+      tunnelDelete(t.gif1);
+      expect(tunnelSet(t.gif1, addr('192.0.2.1'), addr('192.0.2.2'))).toBe(EAFNOSUPPORT);
     });
     t.end();
   });
@@ -341,8 +341,8 @@ describe('gif', () => {
   it('loses its tunnel when it moves', () => {
     const t = new Tunnel();
     t.call(() => ifVmove(t.gif1, t.two.net.ifunit('gif0') === null ? t.two.net : t.sim.kernel.vnet0.net));
-    expect(gifTunnel(t.gif1)).toBeNull();
-    expect(t.call(() => gifSetTunnel(t.gif1, 1, 2))).toBe(0);
+    expect(tunnelPair(t.gif1)).toBeNull();
+    expect(t.call(() => tunnelSet(t.gif1, 1, 2))).toBe(0);
     t.end();
   });
 });

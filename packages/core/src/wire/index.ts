@@ -19,6 +19,7 @@ export * from './icmp6.js';
 export * from './igmp.js';
 export * from './ip4.js';
 export * from './ip6.js';
+export * from './ip6-over-ip4.js';
 export * from './ipproto.js';
 export * from './linktype.js';
 export * from './llc.js';
