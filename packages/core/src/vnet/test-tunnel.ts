@@ -35,6 +35,13 @@ export function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
 }
 
+/** What is not as usual in an outer header. */
+export interface Outer {
+  readonly src?: string;
+  readonly dst?: string;
+  readonly tos?: number;
+}
+
 /** A vnet on a wire. */
 export class OuterWire {
   readonly sim = new SimNet(1);
@@ -66,9 +73,14 @@ export class OuterWire {
     return ifp;
   }
 
-  /** An IPv4 packet for the vnet arrives, from 192.0.2.2 unless said otherwise. */
-  in(proto: number, payload: string, outer: { readonly src?: string; readonly dst?: string; readonly tos?: number } = {}): void {
-    this.wire.in(craftIp(LINK, { src: '192.0.2.2', dst: '192.0.2.1', proto, ...outer }, unhex(payload)));
+  /** A frame with an IPv4 packet for the vnet, from 192.0.2.2 unless said otherwise; `payload` in hexadecimal. */
+  frame(proto: number, payload: string, outer: Outer = {}): Uint8Array {
+    return craftIp(LINK, { src: '192.0.2.2', dst: '192.0.2.1', proto, ...outer }, unhex(payload));
+  }
+
+  /** It arrives. */
+  in(proto: number, payload: string, outer: Outer = {}): void {
+    this.wire.in(this.frame(proto, payload, outer));
   }
 
   /** What was sent since, without Ethernet headers. */
@@ -78,6 +90,7 @@ export class OuterWire {
 
   end(): void {
     const k = this.sim.kernel;
+    this.wire.destroy();
     const prison = k.prisons.find(k.prisons.prison0, 'one');
     mustBe('jailRemove', prison === null ? -1 : k.jailRemove(prison), 0);
     this.sim.run(60_000_000);

@@ -10,7 +10,7 @@
  * Functions take the bytes and the offset of an address.
  * Not here: which of these addresses are ours (net/stf.ts).
  */
-import { ip4IsLoopback, ip4IsMulticast, ip4IsThisNet } from './addr.js';
+import { ip4IsLoopback, ip4IsMulticast, ip4IsThisNet, ip4MaskOf } from './addr.js';
 
 const PREFIX_6TO4 = 0x2002;
 const V4_BITS = 32;
@@ -38,7 +38,7 @@ export function ip4Of6rd(bytes: Uint8Array, off: number, plen: number, domain: n
   const n = plen4 < V4_BITS ? V4_BITS - plen4 : V4_BITS;
   if (plen + n > PREFIX_6RD_MAX) return -1;
   const suffix = ip6Bits(bytes, off, plen, n);
-  return n === V4_BITS ? suffix : (((domain >>> n) * 2 ** n) + suffix) >>> 0;
+  return n === V4_BITS ? suffix : ((domain & ip4MaskOf(plen4)) | suffix) >>> 0;
 }
 
 /** ::a.b.c.d, but for :: and ::1 (RFC 4291 §2.5.5.1). */
