@@ -39,8 +39,12 @@ export {
 export type { GreParams } from './net/gre.js';
 export * from './net/if.js';
 export * from './net/if-clone.js';
+export * from './net/if-detach.js';
+export * from './net/if-move.js';
 export * from './net/if-vmove.js';
+export { IfVparams } from './net/if-vparams.js';
 export * from './net/ifnet.js';
+export * from './net/move-journal.js';
 export * from './net/net.js';
 export * from './net/pfil.js';
 export * from './net/route/nexthop.js';

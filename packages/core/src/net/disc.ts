@@ -9,7 +9,8 @@ import type { Errno } from '../base/errno.js';
 import { EINVAL } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { IfClonerSpec } from './if-clone.js';
-import { ifAttach, ifDetach, ifUp } from './if.js';
+import { ifDetach } from './if-detach.js';
+import { ifAttach, ifUp } from './if.js';
 import { IFF_LOOPBACK, IFF_MULTICAST, IFF_RUNNING, IFT_LOOP, Ifnet } from './ifnet.js';
 import type { IfDriver } from './ifnet.js';
 
@@ -29,9 +30,9 @@ class DiscDriver implements IfDriver {
 
 export const discCloner: IfClonerSpec = {
   name: 'disc',
-  create(net, _cloner, xname, unit) {
+  create(net, _cloner, xname, unit, _params, like) {
     const ifp = new Ifnet(new DiscDriver(), 'disc', unit, xname, IFT_LOOP, IFF_LOOPBACK | IFF_MULTICAST | IFF_RUNNING, DISC_MTU);
-    ifAttach(ifp, net);
+    ifAttach(ifp, net, like);
     return { error: 0, ifp };
   },
   destroy(ifp) {

@@ -31,10 +31,10 @@ class EdscDriver implements IfDriver {
 
 export const edscCloner: IfClonerSpec = {
   name: 'edsc',
-  create(net, _cloner, xname, unit) {
+  create(net, _cloner, xname, unit, _params, like) {
     const ifp = new Ifnet(new EdscDriver(), 'edsc', unit, xname, IFT_ETHER, IFF_BROADCAST | IFF_MULTICAST | IFF_SIMPLEX | IFF_RUNNING, ETHERMTU);
     ifp.capabilities = EDSC_CAPS;
-    etherIfattach(ifp, net, net.shared.generateMac(MAC_FIRST, MAC_LAST));
+    etherIfattach(ifp, net, like?.lladdr ?? net.shared.generateMac(MAC_FIRST, MAC_LAST), like);
     return { error: 0, ifp };
   },
   destroy(ifp) {

@@ -62,10 +62,6 @@ export class GifSoftc extends TunnelSoftc<GifCarrier> {
     else this.up.enqueue(m);
   }
 
-  protected vnetOf(net: Net): GifVnet | null {
-    return gifVnet(net);
-  }
-
   protected output(carrier: GifCarrier, m: PacketBuffer): Errno {
     if (this.ifp.bridge !== null) {
       if (!m.prepend(ETHERIP_HDR_LEN)) return refuse(m, ENOBUFS);
@@ -118,7 +114,7 @@ function toBridge(ifp: Ifnet, m: PacketBuffer): void {
 
 export const gifCloner: IfClonerSpec = {
   name: 'gif',
-  create: (net, _cloner, xname, unit) => tunnelCreate(new GifSoftc(net, xname, unit), net),
+  create: (net, _cloner, xname, unit, _params, like) => tunnelCreate(new GifSoftc(net, xname, unit), net, like),
   destroy: tunnelDestroy,
   attach(net) {
     const vnet = new GifVnet();

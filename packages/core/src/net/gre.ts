@@ -127,10 +127,6 @@ export class GreSoftc extends TunnelSoftc<GreCarrier> {
     return 0;
   }
 
-  protected vnetOf(net: Net): GreVnet | null {
-    return greVnet(net);
-  }
-
   protected override open(): Errno {
     return this.variant === 0 ? 0 : (this.vnet?.carrier?.listen(this.src) ?? ENETDOWN);
   }
@@ -172,10 +168,39 @@ function flowPort(m: PacketBuffer, isIp4: boolean): number {
   return UDPPORT_MIN | ((flow >>> 16) | (flow & 0xffff));
 }
 
+/** What ifconfig shows of a gre. */
+export interface GreParams {
+  readonly key: number;
+  /** GRE_* */
+  readonly options: number;
+  readonly udpport: number;
+}
+
+/** The options of a gre that moves. */
+class GreKept implements GreParams {
+  readonly key: number;
+  readonly options: number;
+  readonly udpport: number;
+
+  constructor(params: GreParams | null) {
+    this.key = params?.key ?? 0;
+    this.options = params?.options ?? 0;
+    this.udpport = params?.udpport ?? 0;
+  }
+}
+
 export const greCloner: IfClonerSpec = {
   name: 'gre',
-  create: (net, _cloner, xname, unit) => tunnelCreate(new GreSoftc(net, xname, unit), net),
+  create: (net, _cloner, xname, unit, _params, like) => tunnelCreate(new GreSoftc(net, xname, unit), net, like),
   destroy: tunnelDestroy,
+  saveParams: (ifp) => new GreKept(greParams(ifp)),
+  applyParams(ifp, saved) {
+    const sc = ifp.driver;
+    if (!(sc instanceof GreSoftc) || !(saved instanceof GreKept)) return EINVAL;
+    sc.key = saved.key;
+    sc.udpport = saved.udpport;
+    return sc.setOptions(saved.options);
+  },
   attach(net) {
     const vnet = new GreVnet();
     net.drivers.set('gre', vnet);
@@ -187,14 +212,6 @@ export const greCloner: IfClonerSpec = {
     net.drivers.delete('gre');
   },
 };
-
-/** What ifconfig shows of a gre. */
-export interface GreParams {
-  readonly key: number;
-  /** GRE_* */
-  readonly options: number;
-  readonly udpport: number;
-}
 
 /** null: not a gre. */
 export function greParams(ifp: Ifnet): GreParams | null {

@@ -27,14 +27,16 @@ import { IP4_HDR_LEN, ip4Dst, ip4Src, ip4Tos } from '../wire/ip4.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC, IPV6_MMTU, IPV6_VERSION } from '../wire/ip6.js';
 import { ip4IsNoTunnelEnd, ip4Of6rd, ip4Of6to4, ip6Is6to4, ip6IsV4Compat } from '../wire/ip6-over-ip4.js';
 import { HOPS_MAX } from './ether.js';
-import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
+import type { CloneParams, CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { ifDemux } from './if-demux.js';
-import { ifAttach, ifDetach, ifUp } from './if.js';
+import { ifDetach } from './if-detach.js';
+import { ifAttach, ifUp } from './if.js';
 import { isIfAddr6 } from './ifaddr.js';
 import type { IfAddr, IfAddr6 } from './ifaddr.js';
 import { ifTransmit } from './if-transmit.js';
 import { IFF_LINK0, IFF_LINK1, IFF_LINK2, IFF_RUNNING, IF_MAXMTU, IFT_STF, Ifnet } from './ifnet.js';
 import type { IfDriver } from './ifnet.js';
+import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
 import { finishChecksums, segment } from './offload.js';
 import { ecnEgress, ecnIngress, ipTos } from './tunnel-ecn.js';
@@ -121,7 +123,7 @@ export class StfSoftc implements IfDriver, StfParams {
   relay = 0;
   /** The gateway of the packet being sent. */
   gateway: Uint8Array | null = null;
-  private vnet: StfVnet | null;
+  private readonly vnet: StfVnet | null;
   private readonly up: TunnelInput;
   private pieceError: Errno = 0;
   private readonly emit = (piece: PacketBuffer): void => {
@@ -129,12 +131,12 @@ export class StfSoftc implements IfDriver, StfParams {
     if (error !== 0) this.pieceError = error;
   };
 
-  constructor(net: Net, xname: string) {
+  constructor(net: Net, xname: string, unit: number) {
     this.vnet = stfVnet(net);
-    this.ifp = new Ifnet(this, STF, -1, xname, IFT_STF, 0, IPV6_MMTU);
+    this.ifp = new Ifnet(this, STF, unit, xname, IFT_STF, 0, IPV6_MMTU);
     this.ifp.input = ifDemux;
     this.up = new TunnelInput(this.ifp, net);
-    this.enter();
+    if (this.vnet !== null) this.vnet.softcs = [...this.vnet.softcs, this];
   }
 
   /** ENETDOWN: not up, or no own address; ENETUNREACH: no far address; EAFNOSUPPORT: not IPv6; EIO: in a circle; ENOBUFS; else what IP says. */
@@ -165,16 +167,8 @@ export class StfSoftc implements IfDriver, StfParams {
     return this.up.length;
   }
 
-  /** Its parameters stay. */
-  reassign(_ifp: Ifnet, to: Net): void {
-    this.leave();
-    this.vnet = stfVnet(to);
-    this.enter();
-    this.up.reassign(to);
-  }
-
   detach(): void {
-    this.leave();
+    if (this.vnet !== null) this.vnet.softcs = this.vnet.softcs.filter((sc) => sc !== this);
     ifDetach(this.ifp);
     this.up.purge();
   }
@@ -295,14 +289,6 @@ export class StfSoftc implements IfDriver, StfParams {
     if (nh === null) return true;
     return nh.ifp === this.ifp && (nh.gateway === null || !ip6Equals(m.buf, nh.gateway, m.off + IP6_SRC));
   }
-
-  private enter(): void {
-    if (this.vnet !== null) this.vnet.softcs = [...this.vnet.softcs, this];
-  }
-
-  private leave(): void {
-    if (this.vnet !== null) this.vnet.softcs = this.vnet.softcs.filter((sc) => sc !== this);
-  }
 }
 
 function isInPrefix(bytes: Uint8Array, off: number, own: IfAddr6): boolean {
@@ -321,20 +307,33 @@ export function stfOutput(ifp: Ifnet, m: PacketBuffer, gateway: Uint8Array | nul
   return error;
 }
 
-function create(net: Net, cloner: IfCloner, name: string): CloneResult {
-  if (name === '6to4') return { error: EINVAL, ifp: null };
-  const { error } = cloner.allocUnit(STF_UNIT);
+/** The parameters of an stf that moves. */
+class StfKept implements StfParams {
+  readonly srcv4: number;
+  readonly plen4: number;
+  readonly relay: number;
+
+  constructor(params: StfParams | null) {
+    this.srcv4 = params?.srcv4 ?? 0;
+    this.plen4 = params?.plen4 ?? 0;
+    this.relay = params?.relay ?? 0;
+  }
+}
+
+/** The one unit is reserved here, because whatever name asks for it the answer is that it is taken; a move has it already. */
+function create(net: Net, cloner: IfCloner, name: string, _unit: number, _params: CloneParams | null, like: IfVparams | null): CloneResult {
+  if (like === null && name === '6to4') return { error: EINVAL, ifp: null };
+  const { error } = like === null ? cloner.allocUnit(STF_UNIT) : { error: 0 };
   if (error !== 0) return { error, ifp: null };
-  const { ifp } = new StfSoftc(net, `${STF}${STF_UNIT}`);
-  ifAttach(ifp, net);
+  const { ifp } = new StfSoftc(net, like === null ? `${STF}${STF_UNIT}` : name, STF_UNIT);
+  ifAttach(ifp, net, like);
   return { error: 0, ifp };
 }
 
-function destroy(ifp: Ifnet, cloner: IfCloner): Errno {
+function destroy(ifp: Ifnet): Errno {
   const sc = ifp.driver;
   if (!(sc instanceof StfSoftc)) return EINVAL;
   sc.detach();
-  cloner.freeUnit(STF_UNIT);
   return 0;
 }
 
@@ -346,6 +345,15 @@ export const stfCloner: IfClonerSpec = {
   needsUnit: () => false,
   create,
   destroy,
+  saveParams: (ifp) => new StfKept(stfParams(ifp)),
+  applyParams(ifp, saved) {
+    const sc = ifp.driver;
+    if (!(sc instanceof StfSoftc) || !(saved instanceof StfKept)) return EINVAL;
+    sc.srcv4 = saved.srcv4;
+    sc.plen4 = saved.plen4;
+    sc.relay = saved.relay;
+    return 0;
+  },
   attach(net) {
     const known = net.shared.drivers.get(STF);
     const tun = known instanceof StfTunables ? known : new StfTunables();

@@ -20,7 +20,7 @@ export const TUNNEL_QUEUE_MAX = 1_024;
 
 export class TunnelInput implements NetisrSource {
   netisrQueued = false;
-  netisrOwner: CalloutOwner;
+  readonly netisrOwner: CalloutOwner;
   private readonly ifp: Ifnet;
   private readonly queue = new PacketQueue(TUNNEL_QUEUE_MAX);
 
@@ -67,12 +67,6 @@ export class TunnelInput implements NetisrSource {
       ifInput(this.ifp, m);
     }
     return n;
-  }
-
-  /** The interface is in another vnet now: what waits belongs to nobody. */
-  reassign(to: Net): void {
-    this.netisrOwner = to.kern;
-    this.queue.purge();
   }
 
   purge(): void {

@@ -11,6 +11,8 @@
  * deep, and never through the same one twice. Sending is synchronous down to the first queue, so the nesting is the depth of
  * the calls.
  *
+ * A tunnel that moves to another vnet arrives without its ends, which belong to the vnet they were configured in.
+ *
  * Invariants: a tunnel is in its TunnelVnet exactly while it is `configured`; no two there have the same ends and variant.
  * Not here: outer IPv6.
  */
@@ -21,11 +23,13 @@ import type { SysctlOid } from '../kern/sysctl.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { HOPS_MAX, etherInsertTag } from './ether.js';
 import type { CloneResult, IfClonerSpec } from './if-clone.js';
-import { ifAttach, ifDetach, ifLinkStateChange, ifUp } from './if.js';
+import { ifDetach } from './if-detach.js';
+import { ifAttach, ifLinkStateChange, ifUp } from './if.js';
 import {
   IFCAP_LINKSTATE, IFF_MONITOR, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING, IFF_UP, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP,
 } from './ifnet.js';
 import type { IfDriver } from './ifnet.js';
+import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
 import { finishChecksums, segment } from './offload.js';
 import { TunnelInput } from './tunnel-input.js';
@@ -89,7 +93,7 @@ export abstract class TunnelSoftc<C extends TunnelCarrier> implements IfDriver {
   configured = false;
   /** Encapsulations that differ may have the same ends. */
   variant = 0;
-  protected vnet: TunnelVnet<C> | null;
+  protected readonly vnet: TunnelVnet<C> | null;
   protected readonly up: TunnelInput;
   private sending = false;
   private pieceError: Errno = 0;
@@ -110,9 +114,6 @@ export abstract class TunnelSoftc<C extends TunnelCarrier> implements IfDriver {
 
   /** Sends `m`, ready to be put inside: no tag beside it, no checksum pending, not too long, its metadata that of the outer packet. Owns `m`. */
   protected abstract output(carrier: C, m: PacketBuffer): Errno;
-
-  /** The per-vnet state of its kind in `net`. */
-  protected abstract vnetOf(net: Net): TunnelVnet<C> | null;
 
   /** A packet for this tunnel; `m.off` is behind the outer header, whose TOS this was. Owns `m`. */
   abstract input(m: PacketBuffer, tos: number): void;
@@ -153,13 +154,6 @@ export abstract class TunnelSoftc<C extends TunnelCarrier> implements IfDriver {
 
   queued(): number {
     return this.up.length;
-  }
-
-  /** The tunnel belongs to the vnet it was configured in. */
-  reassign(_ifp: Ifnet, to: Net): void {
-    this.unconfigure();
-    this.vnet = this.vnetOf(to);
-    this.up.reassign(to);
   }
 
   /** SIOCSIFPHYADDR. EADDRNOTAVAIL: an address is 0.0.0.0, or another tunnel has this pair; EAFNOSUPPORT: the vnet has no IP. */
@@ -254,9 +248,9 @@ export function refuse(m: PacketBuffer, error: Errno): Errno {
   return error;
 }
 
-/** `create` of a tunnel's cloner. */
-export function tunnelCreate(sc: { readonly ifp: Ifnet }, net: Net): CloneResult {
-  ifAttach(sc.ifp, net);
+/** `create` of a tunnel's cloner, for a tunnel made in `net`. */
+export function tunnelCreate(sc: { readonly ifp: Ifnet }, net: Net, like: IfVparams | null): CloneResult {
+  ifAttach(sc.ifp, net, like);
   return { error: 0, ifp: sc.ifp };
 }
 

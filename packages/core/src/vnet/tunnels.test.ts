@@ -6,9 +6,7 @@ import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, EIO, ENETDOWN } from '../base/errn
 import { inAifaddr, inDifaddr } from '../inet/in-control.js';
 import { CSUM_L4, GSO_UDP_L4, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import { bridgeAdd } from '../net/bridge-control.js';
-import { ifCloneCreate } from '../net/if-clone.js';
 import { ifSetMtu, ifUp } from '../net/if.js';
-import { ifVmove } from '../net/if-vmove.js';
 import { ifTransmit } from '../net/if-transmit.js';
 import { IFF_LINK1, IFF_LINK2, LINK_STATE_DOWN, LINK_STATE_UP } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
@@ -263,9 +261,9 @@ describe('gif', () => {
 
   it('loses its tunnel when it moves', () => {
     const t = new TunnelLab('gif');
-    t.call(() => ifVmove(t.tun1, t.two.net.ifunit('gif0') === null ? t.two.net : t.sim.kernel.vnet0.net));
-    expect(tunnelPair(t.tun1)).toBeNull();
-    expect(t.call(() => tunnelSet(t.tun1, 1, 2))).toBe(0);
+    const there = t.sim.move(t.tun1, t.two.net.ifunit('gif0') === null ? t.two : t.sim.kernel.vnet0);
+    expect([tunnelPair(t.tun1), tunnelPair(there)]).toEqual([null, null]);
+    expect(t.call(() => tunnelSet(there, 1, 2))).toBe(0);
     t.end();
   });
 });
@@ -275,10 +273,8 @@ describe('tun', () => {
     const sim = new SimNet(1);
     const [duke, bass] = [sim.vnet('duke'), sim.vnet('bass')];
     const k = sim.kernel;
-    const tuns = k.call(0, () => [ifCloneCreate(k.vnet0.net, 'tun').ifp!, ifCloneCreate(k.vnet0.net, 'tun').ifp!]);
+    const tuns = [sim.move(sim.clone(k.vnet0, 'tun'), duke), sim.move(sim.clone(k.vnet0, 'tun'), bass)];
     k.call(0, () => {
-      ifVmove(tuns[0]!, duke.net);
-      ifVmove(tuns[1]!, bass.net);
       tuns.forEach((ifp, i) => {
         const program: FrameSink = {
           offload: { csum: false, gso: false },
