@@ -20,7 +20,7 @@ import type { IpProto } from './ip-var.js';
 export interface EncapHandler {
   /** Bytes of the shortest packet it looks at, outer header included. */
   readonly minLength: number;
-  /** What a packet counts as that nobody takes; the first handler of a protocol says it. */
+  /** What a packet counts as that nobody takes; the handler that was asked last says it. */
   readonly unclaimed: 'nogif' | 'noproto';
   /** Takes `m` (see IpProto.input) when it belongs to a tunnel of its kind. False: it is still the caller's. */
   take(ifp: Ifnet, m: PacketBuffer, hlen: number): boolean;
@@ -56,7 +56,7 @@ export class IpEncap implements IpProto {
     }
     const { ip } = this;
     if (ip.raw !== null && ip.raw.deliver(m)) return;
-    if (list[0]?.unclaimed === 'nogif') ip.stats.nogif++;
+    if (list.at(-1)?.unclaimed === 'nogif') ip.stats.nogif++;
     else {
       ip.stats.noproto++;
       ip.stats.delivered--;

@@ -20,7 +20,7 @@ import { ip4Parse } from '../wire/addr.js';
 import { icmp4Emit } from '../wire/icmp4.js';
 import { ip4Emit } from '../wire/ip4.js';
 import { udpEmit } from '../wire/udp.js';
-import { TunnelLab } from './test-tunnel.js';
+import { OuterWire, TunnelLab, unhex } from './test-tunnel.js';
 
 const addr = (text: string): number => ip4Parse(text) ?? 0;
 
@@ -32,6 +32,18 @@ describe('gif', () => {
     expect(t.ping(t.two, '10.0.0.1', 1_200)).toBe(true);
     expect(t.tun1.data).toMatchObject({ opackets: 2, ipackets: 2, oerrors: 0, ierrors: 0 });
     expect([t.tun1.mtu, t.tun1.flags & 0x8010, t.tun1.linkState]).toEqual([1_280, 0x8010, LINK_STATE_UP]);
+    t.end();
+  });
+
+  it('carries IPv6 in IP', () => {
+    const t = new OuterWire();
+    const gif = t.tunnel('gif');
+    const packet = `60500000 0000 3b40 ${'20010db8'.padEnd(31, '0')}1 ${'20010db8'.padEnd(31, '0')}2`.replace(/ /g, '');
+    t.call(() => ifTransmit(gif, t.sim.kernel.engine.pool.from(unhex(packet))!));
+    const [out = ''] = t.out();
+    expect([out.slice(0, 8), out.slice(12, 20), out.slice(24)]).toEqual(['4505003c', '00001e29', `c0000201c0000202${packet}`]);
+    t.in(41, packet);
+    expect([t.ip6, gif.data.ipackets, gif.data.opackets]).toEqual([[packet], 1, 1]);
     t.end();
   });
 
