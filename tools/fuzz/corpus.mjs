@@ -41,6 +41,7 @@ export const frames = [
   craftIp(link, { ...ip, proto: 47 }, new Uint8Array([0x80, 0, 0x86, 0xdd, 0x99, 0xd6, 0, 0, ...sixToFour])),
   craftIp(link, { ...ip, proto: 47 }, new Uint8Array([0, 0, 0x88, 0x3e, 0, 1, 2, 3, ...craftEcho(link, ip, 1, 1).subarray(14)])),
   craftIp(link, { ...ip, proto: 41 }, sixToFour),
+  craftIp(link, { ...ip, src: '192.0.2.3', proto: 41 }, sixToFour),
   craftUdp(link, ip, 0xc123, 4754, new Uint8Array([0, 0, 8, 0, ...craftEcho(link, ip, 1, 1).subarray(14)])),
   craftIp(link, { ...ip, proto: 6 }, Uint8Array.of(4, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 2, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 5, 0xb4)),
   craftIp(link, { ...ip, proto: 1 }, new Uint8Array([3, 3, 0xfc, 0xfc, 0, 0, 0, 0, ...craftUdp(link, { src: ip.dst, dst: ip.src }, 7, 1024, words).subarray(14, 50)])),
