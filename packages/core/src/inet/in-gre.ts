@@ -48,6 +48,7 @@ export interface UdpTunnelDoor {
 
 /** An open port and how many tunnels want it. */
 interface Listener {
+  readonly addr: number;
   readonly port: UdpTunnelPort;
   users: number;
 }
@@ -56,7 +57,7 @@ export class InGre extends InTunnel<GreCarrier> implements GreCarrier {
   readonly minLength = IP4_HDR_LEN + GRE_HDR_LEN + IP4_HDR_LEN;
   readonly unclaimed = 'noproto';
   private readonly udp: UdpTunnelDoor;
-  private readonly listeners = new Map<number, Listener>();
+  private listeners: readonly Listener[] = [];
 
   constructor(ip: Ip, udp: UdpTunnelDoor) {
     super(ip, [IPPROTO_GRE]);
@@ -68,8 +69,8 @@ export class InGre extends InTunnel<GreCarrier> implements GreCarrier {
 
   override destroy(): void {
     super.destroy();
-    for (const { port } of this.listeners.values()) port.close();
-    this.listeners.clear();
+    for (const { port } of this.listeners) port.close();
+    this.listeners = [];
   }
 
   output(sc: GreSoftc, m: PacketBuffer, tos: number, id: number, sport: number): Errno {
@@ -98,7 +99,7 @@ export class InGre extends InTunnel<GreCarrier> implements GreCarrier {
   }
 
   listen(addr: number): Errno {
-    const known = this.listeners.get(addr);
+    const known = this.listeners.find((l) => l.addr === addr);
     if (known !== undefined) {
       known.users++;
       return 0;
@@ -108,14 +109,14 @@ export class InGre extends InTunnel<GreCarrier> implements GreCarrier {
       if (sc === null) m.free();
       else sc.input(m, ip4Tos(m.view, m.nhoff));
     });
-    if (port !== null) this.listeners.set(addr, { port, users: 1 });
+    if (port !== null) this.listeners = [...this.listeners, { addr, port, users: 1 }];
     return error;
   }
 
   unlisten(addr: number): void {
-    const known = this.listeners.get(addr);
+    const known = this.listeners.find((l) => l.addr === addr);
     if (known === undefined || --known.users > 0) return;
-    this.listeners.delete(addr);
+    this.listeners = this.listeners.filter((l) => l !== known);
     known.port.close();
   }
 

@@ -14,6 +14,7 @@ import type { StfCarrier } from '../net/stf.js';
 import { refuse } from '../net/tunnel-softc.js';
 import { IP4_HDR_LEN, ip4Dst, ip4Emit, ip4Src } from '../wire/ip4.js';
 import { IPPROTO_IPV6 } from '../wire/ipproto.js';
+import { encapAttach, encapDetach } from './ip-encap.js';
 import type { EncapHandler } from './ip-encap.js';
 import type { Ip } from './ip.js';
 
@@ -28,14 +29,14 @@ export class InStf implements StfCarrier, EncapHandler {
     this.ip = ip;
     const vnet = stfVnet(ip.net);
     if (vnet !== null) vnet.carrier = this;
-    ip.encap.attach(IPPROTO_IPV6, this);
+    encapAttach(ip, IPPROTO_IPV6, this);
   }
 
   /** Undoes the constructor. */
   destroy(): void {
     const vnet = stfVnet(this.ip.net);
     if (vnet !== null) vnet.carrier = null;
-    this.ip.encap.detach(IPPROTO_IPV6, this);
+    encapDetach(this.ip, IPPROTO_IPV6, this);
   }
 
   output(m: PacketBuffer, src: number, dst: number, tos: number): Errno {

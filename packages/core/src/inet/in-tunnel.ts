@@ -10,6 +10,7 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { TunnelCarrier, TunnelVnet } from '../net/tunnel-softc.js';
 import { InIfaddr } from './in-ifaddr.js';
+import { encapAttach, encapDetach } from './ip-encap.js';
 import type { EncapHandler } from './ip-encap.js';
 import type { Ip } from './ip.js';
 
@@ -29,7 +30,7 @@ export abstract class InTunnel<C extends TunnelCarrier> implements TunnelCarrier
   constructor(ip: Ip, protos: readonly number[]) {
     this.ip = ip;
     this.protos = protos;
-    for (const proto of protos) ip.encap.attach(proto, this);
+    for (const proto of protos) encapAttach(ip, proto, this);
     this.unregister = ip.net.ifaddrEvent.register(({ ifa }) => {
       if (ifa instanceof InIfaddr) this.vnet?.recheck(ifa.addr);
     });
@@ -45,7 +46,7 @@ export abstract class InTunnel<C extends TunnelCarrier> implements TunnelCarrier
     const { net } = this.ip;
     const { vnet } = this;
     if (vnet !== null) vnet.carrier = null;
-    for (const proto of this.protos) this.ip.encap.detach(proto, this);
+    for (const proto of this.protos) encapDetach(this.ip, proto, this);
     net.kern.sysctl.detach(this);
     this.unregister();
   }

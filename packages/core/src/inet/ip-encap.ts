@@ -3,16 +3,15 @@
  * Read first: freebsd `sys/netinet/ip_encap.c`.
  *
  * Theory of operation. One protocol may carry the packets of several kinds of tunnel (41, IPv6 in IPv4, those of gif and of stf), and
- * only the kind knows which are its own. So kinds do not register with the protocol switch but here: each is asked in order of
- * registration whether it takes the packet, those that know both ends before those that know one. What nobody takes is for raw
+ * only the kind knows which are its own. So a kind does not register with the protocol switch but here: each is asked, in order of
+ * registration, whether it takes the packet, those that know both ends before those that know one. What nobody takes is for raw
  * sockets, or answered as an unknown protocol.
  *
- * Invariant: a protocol is in the switch exactly while somebody is registered for it.
+ * Invariant: an IpEncap is in the switch exactly while it has a handler.
  */
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ICMP_UNREACH, ICMP_UNREACH_PROTOCOL } from '../wire/icmp4.js';
-import { IP4_P } from '../wire/ip4.js';
 import type { Ip } from './ip.js';
 import type { IpProto } from './ip-var.js';
 
@@ -26,41 +25,42 @@ export interface EncapHandler {
   take(ifp: Ifnet, m: PacketBuffer, hlen: number): boolean;
 }
 
-export class IpEncap implements IpProto {
+/** One protocol. */
+class IpEncap implements IpProto {
+  handlers: readonly EncapHandler[];
   private readonly ip: Ip;
-  private readonly handlers = new Map<number, readonly EncapHandler[]>();
 
-  constructor(ip: Ip) {
+  constructor(ip: Ip, first: EncapHandler) {
     this.ip = ip;
-  }
-
-  attach(proto: number, handler: EncapHandler): void {
-    this.handlers.set(proto, [...(this.handlers.get(proto) ?? []), handler]);
-    this.ip.register(proto, this);
-  }
-
-  detach(proto: number, handler: EncapHandler): void {
-    const left = (this.handlers.get(proto) ?? []).filter((h) => h !== handler);
-    if (left.length > 0) this.handlers.set(proto, left);
-    else {
-      this.handlers.delete(proto);
-      this.ip.register(proto, null);
-    }
+    this.handlers = [first];
   }
 
   input(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
-    const list = this.handlers.get(m.view.getUint8(m.off + IP4_P)) ?? [];
-    for (let i = 0; i < list.length; i++) {
-      const handler = list[i]!;
+    const { handlers, ip } = this;
+    for (let i = 0; i < handlers.length; i++) {
+      const handler = handlers[i]!;
       if (m.len >= handler.minLength && handler.take(ifp, m, hlen)) return;
     }
-    const { ip } = this;
     if (ip.raw !== null && ip.raw.deliver(m)) return;
-    if (list.at(-1)?.unclaimed === 'nogif') ip.stats.nogif++;
+    if (handlers.at(-1)?.unclaimed === 'nogif') ip.stats.nogif++;
     else {
       ip.stats.noproto++;
       ip.stats.delivered--;
     }
     ip.icmpError(ifp, m, ICMP_UNREACH, ICMP_UNREACH_PROTOCOL, 0);
   }
+}
+
+/** Asks `handler` for packets of `proto`, after those that are asked already. */
+export function encapAttach(ip: Ip, proto: number, handler: EncapHandler): void {
+  const there = ip.protos.get(proto);
+  if (there instanceof IpEncap) there.handlers = [...there.handlers, handler];
+  else ip.register(proto, new IpEncap(ip, handler));
+}
+
+export function encapDetach(ip: Ip, proto: number, handler: EncapHandler): void {
+  const there = ip.protos.get(proto);
+  if (!(there instanceof IpEncap)) return;
+  there.handlers = there.handlers.filter((h) => h !== handler);
+  if (there.handlers.length === 0) ip.register(proto, null);
 }

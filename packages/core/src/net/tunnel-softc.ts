@@ -51,32 +51,32 @@ export class TunnelVnet<C extends TunnelCarrier> {
   carrier: C | null = null;
   /** Tunnels that are sending at this moment. */
   depth = 0;
-  /** Configured tunnels by outer destination. */
-  private readonly tunnels = new Map<number, TunnelSoftc<C>[]>();
+  /** Configured tunnels by outer destination; null while there are none, because most vnets have none. */
+  private tunnels: Map<number, readonly TunnelSoftc<C>[]> | null = null;
 
   /** The tunnel with these ends, as seen from this one. */
   find(src: number, dst: number, variant: number): TunnelSoftc<C> | null {
-    const list = this.tunnels.get(dst);
+    const list = this.tunnels?.get(dst);
     if (list === undefined) return null;
     for (const sc of list) if (sc.src === src && sc.variant === variant) return sc;
     return null;
   }
 
   add(sc: TunnelSoftc<C>): void {
-    const list = this.tunnels.get(sc.dst);
-    if (list === undefined) this.tunnels.set(sc.dst, [sc]);
-    else list.push(sc);
+    this.tunnels ??= new Map();
+    this.tunnels.set(sc.dst, [...(this.tunnels.get(sc.dst) ?? []), sc]);
   }
 
   remove(sc: TunnelSoftc<C>): void {
-    const left = (this.tunnels.get(sc.dst) ?? []).filter((x) => x !== sc);
-    if (left.length === 0) this.tunnels.delete(sc.dst);
-    else this.tunnels.set(sc.dst, left);
+    const left = (this.tunnels?.get(sc.dst) ?? []).filter((x) => x !== sc);
+    if (left.length > 0) this.tunnels?.set(sc.dst, left);
+    else this.tunnels?.delete(sc.dst);
+    if (this.tunnels?.size === 0) this.tunnels = null;
   }
 
   /** The address came or went: tunnels run while their source is one. */
   recheck(addr: number): void {
-    for (const list of this.tunnels.values()) for (const sc of list) if (sc.src === addr) sc.checkSource();
+    for (const list of this.tunnels?.values() ?? []) for (const sc of list) if (sc.src === addr) sc.checkSource();
   }
 }
 

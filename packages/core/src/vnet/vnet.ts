@@ -25,6 +25,7 @@ import { edscCloner } from '../net/edsc.js';
 import { epairCloner } from '../net/epair.js';
 import { gifCloner } from '../net/gif.js';
 import { greCloner } from '../net/gre.js';
+import { IF_SYSCTLS } from '../net/if-sysctl.js';
 import { ifUp } from '../net/if.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
 import type { IfClonerSpec } from '../net/if-clone.js';
@@ -96,6 +97,9 @@ const s = (name: string, subsystem: number, order: number, run: (v: Vnet) => voi
 
 /** Constructors. Same place: in this order. */
 const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
+  s('vnet_if_init', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
+    v.kern.sysctl.attach(IF_SYSCTLS, v.net);
+  }),
   s('vnet_gif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gifCloner)),
   s('vnet_stf_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(stfCloner)),
   s('vnet_epair_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(epairCloner)),
@@ -212,6 +216,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     uncloners(loCloner)(v);
   }),
   s('vnet_if_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
+    v.kern.sysctl.detach(v.net);
     v.inNet.destroy();
   }),
 ];
