@@ -24,7 +24,8 @@ function addTunnels(net, vnet) {
       tunnelSet(ifp, PEER - 1, PEER);
       ifUp(ifp);
     }
-    stf.addrs = [{ af: AF_INET6, ifp: stf, addr: SIX_TO_FOUR, plen: 16 }];
+    const own = { af: AF_INET6, ifp: stf, addr: SIX_TO_FOUR, plen: 16 };
+    stf.addrs = [own];
     ifUp(stf);
   });
   net.addr(vnet, net.clone(vnet, 'disc'), '203.0.113.1/24');

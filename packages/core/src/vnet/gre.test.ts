@@ -20,7 +20,7 @@ import { PF_INET, SOCK_DGRAM, SOCK_RAW } from '../socket/socket-type.js';
 import { inCksum } from '../wire/checksum.js';
 import { ip4Emit } from '../wire/ip4.js';
 import { udpEmit } from '../wire/udp.js';
-import { OuterWire, TunnelLab, hexOf, unhex } from './test-tunnel.js';
+import { OuterWire, TunnelLab, hexOf, unhex } from '../../test/tunnel-lab.js';
 
 /** 10.0.0.2 > 10.0.0.1, id 7, tos 4, ttl 64, protocol 253, without data; and the other way. */
 const INNER = '4504001400070000 40fd65e0 0a000002 0a000001'.replace(/ /g, '');

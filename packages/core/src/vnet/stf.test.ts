@@ -13,7 +13,7 @@ import { RTF_STATIC } from '../net/route/nexthop.js';
 import { stfOutput, stfParams, stfSetNet, stfSetRelay, stfVnet } from '../net/stf.js';
 import { ip4 } from '../sim/craft.js';
 import { ip6Parse } from '../wire/addr6.js';
-import { OuterWire, hexOf, unhex } from './test-tunnel.js';
+import { OuterWire, hexOf, unhex } from '../../test/tunnel-lab.js';
 
 const v6 = (text: string): Uint8Array => ip6Parse(text)!;
 const address = (ifp: Ifnet, text: string, plen: number): IfAddr6 => ({ af: AF_INET6, ifp, addr: v6(text), plen });

@@ -20,7 +20,7 @@ import { ip4Parse } from '../wire/addr.js';
 import { icmp4Emit } from '../wire/icmp4.js';
 import { ip4Emit } from '../wire/ip4.js';
 import { udpEmit } from '../wire/udp.js';
-import { OuterWire, TunnelLab, unhex } from './test-tunnel.js';
+import { OuterWire, TunnelLab, unhex } from '../../test/tunnel-lab.js';
 
 const addr = (text: string): number => ip4Parse(text) ?? 0;
 

@@ -1,20 +1,20 @@
 /**
- * test-tunnel.ts — a bench for tunnels: a vnet on a wire that the test holds, and two vnets on a cable with a tunnel between them.
+ * tunnel-lab.ts — a bench for tunnels: a vnet on a wire that the test holds, and two vnets on a cable with a tunnel between them.
  *
  * `OuterWire` is 192.0.2.1 at the end of a wire, whose other end, 192.0.2.2, is the test: bytes in, bytes out. `TunnelLab` is 192.0.2.1
  * and 192.0.2.2 on a cable, each with a tunnel that points at the other.
  */
-import { inAifaddr } from '../inet/in-control.js';
-import { ifCloneCreate, ifCloneDestroy } from '../net/if-clone.js';
-import { ifUp } from '../net/if.js';
-import type { Ifnet } from '../net/ifnet.js';
-import { tunnelSet } from '../net/tunnel-softc.js';
-import { craftArp, craftIp, ip4 } from '../sim/craft.js';
-import { SimNet } from '../sim/sim-net.js';
-import { Wire } from '../sim/wire-script.js';
-import { PF_INET, SOCK_RAW } from '../socket/socket-type.js';
-import { icmp4Emit } from '../wire/icmp4.js';
-import type { Vnet } from './vnet.js';
+import { inAifaddr } from '../src/inet/in-control.js';
+import { ifCloneCreate, ifCloneDestroy } from '../src/net/if-clone.js';
+import { ifUp } from '../src/net/if.js';
+import type { Ifnet } from '../src/net/ifnet.js';
+import { tunnelSet } from '../src/net/tunnel-softc.js';
+import { craftArp, craftIp, ip4 } from '../src/sim/craft.js';
+import { SimNet } from '../src/sim/sim-net.js';
+import { Wire } from '../src/sim/wire-script.js';
+import { PF_INET, SOCK_RAW } from '../src/socket/socket-type.js';
+import { icmp4Emit } from '../src/wire/icmp4.js';
+import type { Vnet } from '../src/vnet/vnet.js';
 
 const OURS = '02:00:00:00:00:01';
 const THEIRS = '02:00:00:00:00:02';
