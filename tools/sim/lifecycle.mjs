@@ -254,6 +254,7 @@ export class Lifecycle {
       if (this.mine().length >= left.length) throw new Error(`${left.map((i) => i.xname).join(' ')} cannot be destroyed (seed ${this.seed})`);
     }
     net.run(120_000_000);
+    net.log.length = 0;
     const after = this.account();
     for (const [what, n] of Object.entries(this.before)) {
       const now = Reflect.get(after, what);
