@@ -19,7 +19,7 @@ export const TUNNEL_TTL = 30;
 export const TTL_MAX = 255;
 
 export abstract class InTunnel<C extends TunnelCarrier> implements TunnelCarrier, EncapHandler {
-  /** `net.inet.ip.giftl`, `net.inet.ip.grettl` */
+  /** `net.inet.ip.gifttl`, `net.inet.ip.grettl` */
   ttl = TUNNEL_TTL;
   protected readonly ip: Ip;
   abstract readonly minLength: number;
