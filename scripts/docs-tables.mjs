@@ -53,6 +53,7 @@ const AT_THE_BOUND = {
   'net.link.ether.inet.maxentries': 'the oldest unresolved or stale neighbour gives way; if there is none, arp `tablefull`',
   'net.link.ether.inet.maxheld': 'the neighbour\'s oldest packet, or the new one, is dropped: arp `dropped`',
   'net.link.ether.inet.maxhold': 'the oldest packet is dropped: arp `dropped`',
+  'security.jail.stop_limit_s': 'the jail is gone; its holders are killed once more and named in the log',
   'net.link.gif.max_nesting': 'the packet is dropped: the interface\'s `oerrors`',
   'net.link.gre.max_nesting': 'the packet is dropped: the interface\'s `oerrors`',
 };

@@ -5,7 +5,7 @@
  * `@netloom/core/wire`, promises in `@netloom/core/promises`, the simulator in `@netloom/core/sim`.
  */
 export { Kernel } from './vnet/kernel.js';
-export type { JailCreate, Prison } from './vnet/kernel.js';
+export type { DyingPrison, JailCreate, Prison } from './vnet/kernel.js';
 export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';
 export { Vnet } from './vnet/vnet.js';
 
@@ -43,6 +43,7 @@ export * from './net/if-clone.js';
 export * from './net/if-detach.js';
 export * from './net/if-move.js';
 export * from './net/if-vmove.js';
+export * from './net/if-media.js';
 export { IfVparams } from './net/if-vparams.js';
 export * from './net/ifnet.js';
 export * from './net/move-journal.js';
@@ -65,7 +66,7 @@ export { ifInput, ifTransmit } from './net/if-transmit.js';
 export { etherIfattach, etherIfdetach, etherInsertTag, etherOutputFrame } from './net/ether.js';
 export type { IfAddr } from './net/ifaddr.js';
 
-export type { Attached, PrisonCreate, PrisonResult } from './kern/prison.js';
+export type { Attached, PrisonCreate, PrisonHold, PrisonResult } from './kern/prison.js';
 export { PrisonTree } from './kern/prison.js';
 export { Callout } from './kern/callout.js';
 export { Engine } from './kern/engine.js';

@@ -26,7 +26,7 @@ import { edscCloner } from '../net/edsc.js';
 import { epairCloner } from '../net/epair.js';
 import { gifCloner } from '../net/gif.js';
 import { greCloner } from '../net/gre.js';
-import { IF_SYSCTLS } from '../net/if-sysctl.js';
+import { ifSysctlAttach, ifSysctlDetach } from '../net/if-sysctl.js';
 import { ifUp } from '../net/if.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
 import type { IfClonerSpec } from '../net/if-clone.js';
@@ -106,7 +106,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.kern.sysctl.attach(DEVCTL_SYSCTL, v.kern.devctl);
   }),
   s('vnet_if_init', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
-    v.kern.sysctl.attach(IF_SYSCTLS, v.net);
+    ifSysctlAttach(v.net);
   }),
   s('vnet_gif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gifCloner)),
   s('vnet_stf_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(stfCloner)),
@@ -229,7 +229,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.kern.devctl.end();
   }),
   s('vnet_if_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
-    v.kern.sysctl.detach(v.net);
+    ifSysctlDetach(v.net);
     v.inNet.destroy();
   }),
 ];

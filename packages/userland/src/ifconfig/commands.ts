@@ -15,6 +15,7 @@ import { GRE_COMMANDS } from './gre.js';
 import { GROUP_COMMANDS } from './group.js';
 import type { AddressFamily, Command } from './invocation.js';
 import { MEDIA_COMMANDS } from './media.js';
+import { NOT_BUILT_COMMANDS } from './not-built.js';
 import { ADDRESS_COMMANDS } from './address-words.js';
 import { STF_COMMANDS } from './stf.js';
 import { TUNNEL_COMMANDS } from './tunnel.js';
@@ -26,7 +27,7 @@ function byName<T extends { readonly name: string }>(entries: readonly T[]): Rea
 }
 
 const COMMANDS = byName<Command>([
-  ...BASIC_COMMANDS, ...ADDRESS_COMMANDS, ...INET6_COMMANDS, ...CLONE_COMMANDS, ...MEDIA_COMMANDS, ...VLAN_COMMANDS, ...TUNNEL_COMMANDS, ...GROUP_COMMANDS,
+  ...NOT_BUILT_COMMANDS, ...BASIC_COMMANDS, ...ADDRESS_COMMANDS, ...INET6_COMMANDS, ...CLONE_COMMANDS, ...MEDIA_COMMANDS, ...VLAN_COMMANDS, ...TUNNEL_COMMANDS, ...GROUP_COMMANDS,
   ...BRIDGE_COMMANDS, ...VNET_COMMANDS, ...GRE_COMMANDS, ...STF_COMMANDS,
 ]);
 const CREATE_COMMANDS = byName<Command>([...CLONE_START, ...VLAN_CLONE_COMMANDS]);

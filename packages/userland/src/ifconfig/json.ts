@@ -4,7 +4,7 @@
  * Ours, not FreeBSD's. Keys are the words of the text form; a key whose text line is absent is absent. Numbers are numbers, flags lists of
  * names. `packets`… are the counters netstat -i shows.
  */
-import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, greParams, tunnelPair } from '@netloom/core';
+import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, greParams, ifMedia, tunnelPair } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
 import { ip4Format, macFormat } from '@netloom/core/wire';
 import { inetAddrs } from './af-inet.js';
@@ -13,6 +13,8 @@ import { memberFlagNames } from './bridge-status.js';
 import { CAP_NAMES } from './capabilities.js';
 import { GRE_OPTION_NAMES } from './gre.js';
 import { shownGroups } from './group.js';
+import { carrierStatus, mediaLine } from './media.js';
+import { mediaArguments } from './media-words.js';
 import { FLAG_NAMES, driverName } from './status.js';
 import { shownStf } from './stf.js';
 import { shownVlan } from './vlan.js';
@@ -45,24 +47,33 @@ function bridgeJson(ifp: Ifnet): { readonly bridge?: Json } {
   return { bridge: { priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, members } };
 }
 
+/** What the interface could do and be told, for `-m`. */
+function supportedJson(ifp: Ifnet): { readonly [key: string]: Json } {
+  const media = ifMedia(ifp);
+  return {
+    capabilities: names(ifp.capabilities, CAP_NAMES),
+    ...(media === null ? {} : { 'supported media': media.supported.map(mediaArguments) }),
+  };
+}
+
 function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
   const tunnel = tunnelPair(ifp);
   const gre = greParams(ifp);
   const stf = shownStf(ifp);
   const vlan = shownVlan(ifp);
-  const media = ifp.driver.media?.(ifp) ?? null;
+  const media = ifMedia(ifp);
   return {
     ...(tunnel === null ? {} : { tunnel: { source: ip4Format(tunnel.src), destination: ip4Format(tunnel.dst) } }),
     ...(gre === null ? {} : { gre: { grekey: gre.key, udpport: gre.udpport, options: names(gre.options, GRE_OPTION_NAMES) } }),
     ...(stf === null ? {} : { stf }),
     ...bridgeJson(ifp),
     ...(vlan === null ? {} : { vlan: { vlan: vlan.tag, vlanproto: vlan.proto, vlanpcp: vlan.pcp, parent: vlan.parent } }),
-    ...(media === null ? {} : { media: media.media, status: media.active ? 'active' : 'no carrier' }),
+    ...(media === null ? {} : { media: mediaLine(media), status: carrierStatus(media) }),
   };
 }
 
-/** One element of the array. */
-export function interfaceJson(ifp: Ifnet): Json {
+/** One element of the array; `supported` as with `-m`. */
+export function interfaceJson(ifp: Ifnet, supported = false): Json {
   return {
     name: ifp.xname,
     index: ifp.index,
@@ -78,6 +89,7 @@ export function interfaceJson(ifp: Ifnet): Json {
     groups: shownGroups(ifp),
     fib: ifp.fib,
     ...kindJson(ifp),
+    ...(supported ? supportedJson(ifp) : {}),
     packets: { in: ifp.data.ipackets, out: ifp.data.opackets, ierrors: ifp.data.ierrors, oerrors: ifp.data.oerrors, oqdrops: ifp.data.oqdrops },
     bytes: { in: ifp.data.ibytes, out: ifp.data.obytes },
   };

@@ -46,7 +46,7 @@ function deleteTunnel(cx: Invocation): void {
 
 function setTunnelFib(cx: Invocation, value: string): void {
   const fib = parseUnsigned(value);
-  if (fib === null || fib < 0) return cx.warn(`fib ${value} not valid`, 0);
+  if (fib === null || fib < 0) return cx.warn(`fib ${value} not valid`, EINVAL);
   const error = request(cx, (ifp) => checkFib(cx, fib) || tunnelSetFib(ifp, fib));
   if (error !== 0) cx.warn('ioctl (SIOCSTUNFIB)', error);
 }
