@@ -22,7 +22,6 @@ const WITHOUT_EFFECT = {
   'net.link.bridge.allow_llz_overlap': 'IPv6',
   'net.link.bridge.ipfw': 'there is no ipfw',
   'net.link.bridge.ipfw_arp': 'there is no ipfw',
-  'net.link.bridge.log_stp': 'there is no spanning tree',
   'net.link.bridge.pfil_bridge': 'bridges run no packet filters',
   'net.link.bridge.pfil_local_phys': 'bridges run no packet filters',
   'net.link.bridge.pfil_member': 'bridges run no packet filters',

@@ -1,8 +1,8 @@
 /**
  * kernel-input.fuzz.mjs — any bytes as a frame on an interface of a busy little network: a router with an address, an echo
- * service, a bridge, vlans and tunnels of every kind behind it. Nothing throws, every packet is given back.
+ * service, a bridge with a spanning tree, vlans and tunnels of every kind behind it. Nothing throws, every packet is given back.
  */
-import { AF_INET6, GRE_ENABLE_SEQ, GRE_UDPENCAP, bridgeAdd, greSetOptions, ifUp, tunnelSet } from '@netloom/core';
+import { AF_INET6, GRE_ENABLE_SEQ, GRE_UDPENCAP, bridgeAdd, bridgeSetFlags, greSetOptions, ifUp, tunnelSet } from '@netloom/core';
 import { SimNet, Wire } from '@netloom/core/sim';
 import { frames } from './corpus.mjs';
 
@@ -45,6 +45,7 @@ function build(bridged) {
     net.kernel.call(0, () => {
       bridgeAdd(bridge, wire.ifp.xname);
       bridgeAdd(bridge, a.xname);
+      bridgeSetFlags(bridge, wire.ifp.xname, IFBIF_STP, 0);
     });
     net.addr(vnet, bridge, '192.0.2.1/24');
   } else net.addr(vnet, wire.ifp, '192.0.2.1/24');

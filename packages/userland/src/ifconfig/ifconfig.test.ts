@@ -383,6 +383,37 @@ $ ifconfig epair0a addr
 `);
   });
 
+  it('shows the spanning tree: who is root, and what each port does', async () => {
+    const lab = await golden(`
+$ ifconfig epair create up
+epair0a
+$ ifconfig epair0b up
+$ ifconfig bridge create addm epair0a addm epair0b stp epair0a stp epair0b edge epair0b up
+bridge0
+$ ifconfig bridge0
+bridge0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
+	options=0
+	ether MAC
+	id MAC priority 32768 hellotime 2 fwddelay 15
+	maxage 20 holdcnt 6 proto rstp maxaddr 2000 timeout 1200
+	root id MAC priority 32768 ifcost 0 port 0
+	member: epair0b flags=3c7<LEARNING,DISCOVER,STP,AUTOEDGE,PTP,AUTOPTP>
+	        ifmaxaddr 0 port 3 priority 128 path cost 2000 proto rstp
+	        role backup state discarding
+	member: epair0a flags=1c7<LEARNING,DISCOVER,STP,AUTOEDGE,PTP,AUTOPTP>
+	        ifmaxaddr 0 port 2 priority 128 path cost 2000 proto rstp
+	        role designated state forwarding
+	groups: bridge
+`);
+    const shown: unknown = JSON.parse(await lab.ok('ifconfig --json bridge0'));
+    expect(shown).toMatchObject([{
+      bridge: {
+        root: { priority: 32768, ifcost: 0, port: 0 },
+        members: [{ name: 'epair0b', proto: 'rstp', role: 'backup', state: 'discarding' }, { name: 'epair0a', proto: 'rstp', role: 'designated', state: 'forwarding' }],
+      },
+    }]);
+  });
+
   it.each([
     ['addm nosuch', 'BRDGADD nosuch: No such file or directory'],
     ['addm epair0a', 'BRDGADD epair0a: File exists'],
@@ -391,7 +422,8 @@ $ ifconfig epair0a addr
     ['span epair0a', 'BRDGADDS epair0a: Device busy'],
     ['-span epair1a', 'BRDGDELS epair1a: No such file or directory'],
     ['private epair1a', 'unable to get bridge flags: No such file or directory'],
-    ['stp epair0a', 'unable to set bridge flags: Operation not supported'],
+    ['stp epair1a', 'unable to get bridge flags: No such file or directory'],
+    ['stp gif0', 'unable to set bridge flags: Invalid argument'],
     ['static epair1a 00:01:02:03:04:05', 'BRDGSADDR epair1a: No such file or directory'],
     ['static epair0a 00:01:02:03:04', 'epair0a: invalid address: 00:01:02:03:04'],
     ['static epair0a', "'static' requires 2 arguments"],
@@ -404,7 +436,7 @@ $ ifconfig epair0a addr
     ['ifpriority epair0a 256', 'invalid value: 256'],
   ])('refuses: ifconfig bridge0 %s', async (words, complaint) => {
     const lab = new ToolLab();
-    for (const line of ['epair create', 'epair create', 'bridge create addm epair0a']) await lab.ok(`ifconfig ${line}`);
+    for (const line of ['epair create', 'epair create', 'gif create', 'bridge create addm epair0a addm gif0']) await lab.ok(`ifconfig ${line}`);
     expect(await lab.sh(`ifconfig bridge0 ${words}`)).toEqual({ stdout: '', stderr: `ifconfig: ${complaint}\n`, exit: 1 });
   });
 });

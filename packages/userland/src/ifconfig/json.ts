@@ -43,8 +43,14 @@ function bridgeJson(ifp: Ifnet): { readonly bridge?: Json } {
   const { priority, helloTime, fwdDelay, maxAge, holdCount, proto, maxAddr, timeout } = params;
   const members = (bridgeMembers(ifp) ?? []).map((m) => ({
     name: m.name, flags: memberFlagNames(m.flags), ifmaxaddr: m.addrMax, addresses: m.addrCount, port: m.port, priority: m.priority, pathcost: m.pathCost,
+    ...m.stp,
   }));
-  return { bridge: { priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, members } };
+  const root = { id: macFormat(params.rootId), priority: params.rootPriority, ifcost: params.rootCost, port: params.rootPort };
+  return {
+    bridge: {
+      id: macFormat(params.id), priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, root, members,
+    },
+  };
 }
 
 /** What the interface could do and be told, for `-m`. */
