@@ -2,10 +2,11 @@
  * kernel-input.fuzz.mjs — any bytes as a frame on an interface of a busy little network: a router with an address, an echo
  * service, a bridge with a spanning tree, vlans and tunnels of every kind behind it. Nothing throws, every packet is given back.
  */
-import { AF_INET6, GRE_ENABLE_SEQ, GRE_UDPENCAP, bridgeAdd, bridgeSetFlags, greSetOptions, ifUp, tunnelSet } from '@netloom/core';
+import { AF_INET6, GRE_ENABLE_SEQ, GRE_UDPENCAP, bridgeAdd, bridgeSetFlags, greSetOptions, ifCloneCreate, ifUp, tunnelSet } from '@netloom/core';
 import { SimNet, Wire } from '@netloom/core/sim';
 import { frames } from './corpus.mjs';
 
+const IFBIF_STP = 0x4;
 const PEER = 0xc0000202;
 /** 2002:c000:201::1 */
 const SIX_TO_FOUR = Uint8Array.of(0x20, 0x02, 0xc0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
@@ -50,6 +51,9 @@ function build(bridged) {
     net.addr(vnet, bridge, '192.0.2.1/24');
   } else net.addr(vnet, wire.ifp, '192.0.2.1/24');
   addTunnels(net, vnet);
+  const vxlan = net.kernel.call(0, () => ifCloneCreate(vnet.net, 'vxlan', { vxlanid: 42, vxlanlocal: 0xc0000201, vxlanremote: 0xc0000202 })).ifp;
+  if (vxlan === null) throw new Error('no vxlan to be had');
+  net.addr(vnet, vxlan, '10.43.0.1/24');
   const sink = net.udp(vnet, 7);
   sink.onReadable = () => {
     for (let m = sink.recvPacket(); m !== null; m = sink.recvPacket()) m.free();

@@ -284,10 +284,3 @@ export function tunnelPair(ifp: Ifnet): TunnelPair | null {
   const sc = ifp.driver;
   return sc instanceof TunnelSoftc && sc.configured ? { src: sc.src, dst: sc.dst } : null;
 }
-
-/** `tunnelfib N`, a number of a table the vnet has. EINVAL: not a tunnel. */
-export function tunnelSetFib(ifp: Ifnet, fib: number): Errno {
-  if (!(ifp.driver instanceof TunnelSoftc)) return EINVAL;
-  ifp.tunnelFib = fib;
-  return 0;
-}

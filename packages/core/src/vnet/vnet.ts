@@ -41,6 +41,7 @@ import { stfCloner } from '../net/stf.js';
 import { tapCloner, vmnetCloner } from '../net/tap.js';
 import { tunCloner } from '../net/tun.js';
 import { vlanCloner } from '../net/vlan.js';
+import { vxlanCloner } from '../net/vxlan.js';
 import { Arp } from '../inet/arp.js';
 import { Icmp } from '../inet/icmp.js';
 import { InGif } from '../inet/in-gif.js';
@@ -51,6 +52,7 @@ import { Ip } from '../inet/ip.js';
 import { RawIp } from '../transport/raw-ip.js';
 import { udpTunnelDoor } from '../transport/udp-tunnel.js';
 import { Udp } from '../transport/udp.js';
+import { UdpVxlan } from '../transport/udp-vxlan.js';
 import { SocketLayer } from '../socket/socket-layer.js';
 
 export class Vnet {
@@ -66,6 +68,7 @@ export class Vnet {
   gre!: InGre;
   raw!: RawIp;
   udp!: Udp;
+  vxlan!: UdpVxlan;
   sockets!: SocketLayer;
   /** Ends what tells devctl of interfaces. */
   devctlDetach!: () => void;
@@ -164,6 +167,10 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.gre = new InGre(v.ip, udpTunnelDoor(v.udp));
   }),
   s('vnet_vlan_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(vlanCloner)),
+  s('vnet_vxlan_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
+    ifcAttach(v.net, vxlanCloner);
+    v.vxlan = new UdpVxlan(v.ip, v.udp);
+  }),
 ];
 
 /** Destructors. Same place: in the reverse of this order. */
@@ -171,6 +178,10 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_if_return', SI_SUB_VNET_DONE, SI_ORDER_ANY, (v) => {
     v.sockets.closeAll();
     vnetIfReturn(v.net);
+  }),
+  s('vnet_vxlan_uninit', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
+    uncloners(vxlanCloner)(v);
+    v.vxlan.destroy();
   }),
   s('vnet_gre_uninit', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
     uncloners(greCloner)(v);

@@ -18,6 +18,7 @@ import { mediaStatus } from './media.js';
 import { stfStatus } from './stf.js';
 import { tunnelStatus } from './tunnel.js';
 import { vlanStatus } from './vlan.js';
+import { vxlanStatus } from './vxlan.js';
 
 /** Names of IFF_* by bit. */
 export const FLAG_NAMES: readonly string[] = [
@@ -57,6 +58,7 @@ export function status(cx: Invocation, ifp: Ifnet): void {
     groupStatus(cx, ifp);
     greStatus(cx, ifp);
     vlanStatus(cx, ifp);
+    vxlanStatus(cx, ifp);
     fibStatus(cx, ifp);
     mediaStatus(cx, ifp);
     stfStatus(cx, ifp);

@@ -1,17 +1,19 @@
 /**
- * tunnel.ts — `tunnel SRC DST`, `-tunnel`, `tunnelfib N`: the outer addresses of a gif or gre and the routing table they are looked up in.
+ * tunnel.ts — `tunnel SRC DST`, `-tunnel`, `tunnelfib N`: the outer addresses of a gif or gre, and the routing table they (or a vxlan's) are looked up in.
  * Read first: ifconfig(8) "tunnel", gif(4), gre(4).
  *
  * Not here: outer IPv6 addresses, which are refused; `ignore_source`, which gif refuses; what only a gre has (gre.ts).
  */
-import { EAFNOSUPPORT, EINVAL, EOPNOTSUPP, tunnelDelete, tunnelPair, tunnelSet, tunnelSetFib } from '@netloom/core';
-import type { Ifnet } from '@netloom/core';
+import { EAFNOSUPPORT, EINVAL, EOPNOTSUPP, tunnelDelete, tunnelPair, tunnelSet } from '@netloom/core';
+import type { Errno, Ifnet } from '@netloom/core';
 import { inetAton, ip4Format, ip6ParseScoped } from '@netloom/core/wire';
 import { checkFib, request } from './if-request.js';
 import { parseUnsigned, word, word1, word2 } from './invocation.js';
 import type { Command, Invocation, TunnelEnd } from './invocation.js';
 
 const GIF = 'gif';
+/** Kinds whose outer packets have a routing table of their own. */
+const HAS_TUNNELFIB = [GIF, 'gre', 'vxlan'];
 
 function parseEnd(cx: Invocation, text: string): TunnelEnd {
   const addr = inetAton(text);
@@ -47,7 +49,11 @@ function deleteTunnel(cx: Invocation): void {
 function setTunnelFib(cx: Invocation, value: string): void {
   const fib = parseUnsigned(value);
   if (fib === null || fib < 0) return cx.warn(`fib ${value} not valid`, EINVAL);
-  const error = request(cx, (ifp) => checkFib(cx, fib) || tunnelSetFib(ifp, fib));
+  const error = request(cx, (ifp): Errno => {
+    const refused = HAS_TUNNELFIB.includes(ifp.dname) ? checkFib(cx, fib) : EINVAL;
+    if (refused === 0) ifp.tunnelFib = fib;
+    return refused;
+  });
   if (error !== 0) cx.warn('ioctl (SIOCSTUNFIB)', error);
 }
 
