@@ -6,6 +6,7 @@
  */
 export { Kernel } from './vnet/kernel.js';
 export type { JailCreate, Prison } from './vnet/kernel.js';
+export type { AuditBalance, AuditReport, VnetAuditReport } from './vnet/kernel-audit.js';
 export { Vnet } from './vnet/vnet.js';
 
 export { Socket } from './socket/socket.js';
@@ -56,6 +57,7 @@ export type { IfAddr } from './net/ifaddr.js';
 export type { Attached, PrisonCreate, PrisonResult } from './kern/prison.js';
 export { PrisonTree } from './kern/prison.js';
 export { Callout } from './kern/callout.js';
+export type { AuditCount, AuditLeak, AuditRow } from './kern/audit.js';
 export { Engine } from './kern/engine.js';
 export * from './kern/counters.js';
 export * from './kern/sysctl.js';

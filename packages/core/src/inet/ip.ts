@@ -11,6 +11,7 @@
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EEXIST, ENETUNREACH } from '../base/errno.js';
 import type { LogLevel } from '../env/env.js';
+import type { AuditRow } from '../kern/audit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { Net } from '../net/net.js';
@@ -44,6 +45,14 @@ export interface SourceChoice {
   addr: number;
 }
 
+const IP_AUDIT: readonly AuditRow<Ip>[] = [
+  { name: 'fragments', packets: true, count: (ip) => ip.reass.nfrags },
+  { name: 'datagrams in reassembly', count: (ip) => ip.reass.nqueues },
+  { name: 'packets looped back by IP', packets: true, count: (ip) => ip.loop.queue.length },
+  { name: 'IP filters', count: (ip) => ip.pfil.hooks.length + ip.localPfil.hooks.length },
+  { name: 'IP protocols', count: (ip) => ip.protos.reduce((n, p) => n + (p === null ? 0 : 1), ip.raw === null ? 0 : 1) },
+];
+
 export class Ip {
   readonly net: Net;
   readonly inNet: InNet;
@@ -76,6 +85,7 @@ export class Ip {
     this.id = new IpId(kern.engine.rng.split(`ip-id/${kern.name}`));
     this.reass = new IpReass(this);
     this.loop = new IpLoop(this);
+    kern.audit.attach(IP_AUDIT, this);
     kern.counters.attach(IP_COUNTERS, this.stats);
     kern.sysctl.attach(IP_SYSCTLS, this.tun);
     kern.sysctl.attach(IP_MCAST_SYSCTLS, this.tun);

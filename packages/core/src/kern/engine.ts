@@ -17,6 +17,7 @@ import type { Micros } from '../base/time.js';
 import { NEVER } from '../base/time.js';
 import type { Env } from '../env/env.js';
 import { PacketPool } from '../mbuf/packet-buffer.js';
+import { AuditRegister } from './audit.js';
 import type { Callout, CalloutOwner } from './callout.js';
 import { CalloutQueue } from './callout.js';
 import type { Context } from './context.js';
@@ -43,6 +44,8 @@ export class Engine {
   readonly netisr = new Netisr();
   now: Micros = 0;
   context: Context = CTX_IDLE;
+  /** Packets that programs outside keep: whoever does attaches a row, and takes it off. */
+  readonly audit = new AuditRegister();
   /** Work refused because DEFER_MAX pieces were waiting. */
   deferDrops = 0;
   private deferred: Deferred[] = [];
@@ -89,10 +92,24 @@ export class Engine {
     return true;
   }
 
+  /** Pieces of deferred work waiting for `owner`. */
+  deferredOf(owner: CalloutOwner | null): number {
+    let n = 0;
+    for (let i = this.deferredAt; i < this.deferred.length; i++) if (this.deferred[i]!.owner === owner) n++;
+    return n;
+  }
+
+  /** Pieces of deferred work waiting. */
+  get deferredCount(): number {
+    return this.deferred.length - this.deferredAt;
+  }
+
   /** `owner` is gone: its timers are disarmed, its deferred work forgotten. Returns how many timers it had left. */
   forget(owner: CalloutOwner): number {
-    this.deferred = this.deferred.slice(this.deferredAt).filter((d) => d.owner !== owner);
-    this.deferredAt = 0;
+    if (this.deferredOf(owner) > 0) {
+      this.deferred = this.deferred.slice(this.deferredAt).filter((d) => d.owner !== owner);
+      this.deferredAt = 0;
+    }
     return this.callouts.stopAllOf(owner);
   }
 

@@ -44,6 +44,9 @@ export interface VnetSysinit<V> {
   run(vnet: V): void;
 }
 
+/** Who is told of the steps. It must not throw. */
+export type VnetSysinitObserver<V> = (vnet: V, step: VnetSysinit<V>, when: 'before' | 'after') => void;
+
 /** The name of a subsystem number, for listings. */
 export function subsystemName(subsystem: number): string {
   for (const [name, value] of SUBSYSTEM_NAMES) if (value === subsystem) return name;
@@ -80,28 +83,32 @@ export class VnetSysinitTable<V extends { readonly kern: VnetKern }> {
     this.destructors = sorted(uninits).reverse();
   }
 
-  /** Runs every constructor on `vnet`. */
-  runConstructors(vnet: V): void {
+  /** Runs every constructor on `vnet`; `seen` is told before and after each. */
+  runConstructors(vnet: V, seen?: VnetSysinitObserver<V>): void {
     for (const s of this.constructors) {
       vnet.kern.state = s.subsystem;
+      seen?.(vnet, s, 'before');
       s.run(vnet);
+      seen?.(vnet, s, 'after');
     }
     vnet.kern.state = SI_SUB_VNET_DONE;
   }
 
   /**
-   * Runs every destructor on `vnet`, which has been marked as shutting down; `seen` is told of each step. A step that throws does
-   * not keep the later ones from giving back what is theirs; the first exception is thrown again at the end.
+   * Runs every destructor on `vnet`, which has been marked as shutting down; `seen` is told before and after each
+   * step. A step that throws does not keep the later ones from giving back what is theirs; the first exception is thrown again at the end.
    */
-  runDestructors(vnet: V, seen?: (step: VnetSysinit<V>) => void): void {
+  runDestructors(vnet: V, seen?: VnetSysinitObserver<V>): void {
     const errors: unknown[] = [];
     for (const s of this.destructors) {
       vnet.kern.state = s.subsystem;
       try {
-        seen?.(s);
+        seen?.(vnet, s, 'before');
         s.run(vnet);
       } catch (error) {
         errors.push(error);
+      } finally {
+        seen?.(vnet, s, 'after');
       }
     }
     if (errors.length > 0) throw errors[0];

@@ -106,6 +106,10 @@ export class EpairSoftc implements IfDriver, NetisrSource {
     ifUp(ifp);
   }
 
+  queued(): number {
+    return this.queue.length;
+  }
+
   /** Frames that arrived in the old vnet are not for the new one. */
   reassign(_ifp: Ifnet, to: Net): void {
     this.netisrOwner = to.kern;

@@ -154,6 +154,10 @@ export class GifSoftc implements IfDriver, NetisrSource {
     ifUp(ifp);
   }
 
+  queued(): number {
+    return this.queue.length;
+  }
+
   /** The tunnel belongs to the vnet it was configured in. */
   reassign(_ifp: Ifnet, to: Net): void {
     this.unconfigure();

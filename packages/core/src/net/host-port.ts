@@ -59,6 +59,11 @@ export class HostPort implements NetisrSource {
     return this.sink !== null;
   }
 
+  /** Packets waiting for the sink. */
+  get queued(): number {
+    return this.queue.length;
+  }
+
   /** EBUSY: somebody else has it open. */
   open(sink: FrameSink): Errno {
     if (this.sink !== null) return EBUSY;

@@ -98,6 +98,8 @@ export interface IfDriver {
   setLladdr?(ifp: Ifnet, mac: Uint8Array): Errno;
   /** The first IPv4 address was set: the driver may come up. */
   addrAdded?(ifp: Ifnet): void;
+  /** Packets of the pool the driver holds, in whatever queues; for the audit. Whoever has a queue implements it. */
+  queued?(): number;
   /** Drops what is queued for output. */
   qflush?(ifp: Ifnet): void;
   /** Text of `media:` and `status:` in ifconfig; absent or null: none. */

@@ -91,6 +91,10 @@ class LoSoftc implements IfDriver, NetisrSource {
     ifUp(ifp);
   }
 
+  queued(): number {
+    return this.queue.length;
+  }
+
   reassign(_ifp: Ifnet, to: Net): void {
     this.net = to;
     this.netisrOwner = to.kern;

@@ -15,6 +15,7 @@ import type { VnetKern } from '../kern/vnet-kern.js';
 import type { IfCloner } from './if-clone.js';
 import type { IfAddr } from './ifaddr.js';
 import type { IfAfData, Ifnet } from './ifnet.js';
+import { NET_AUDIT } from './net-audit.js';
 import { PfilHead } from './pfil.js';
 import type { RouteTables } from './route/route-tables.js';
 import type { Rtsock } from './rtsock.js';
@@ -133,6 +134,8 @@ export class Net {
   routes: RouteTables | null = null;
   /** Routing messages; null outside its life. */
   rtsock: Rtsock | null = null;
+  /** Captures open on the interfaces here. */
+  captures = 0;
   private readonly etherProtos = new Map<number, EtherProtoInput>();
   /** The two ethertypes every frame is compared with first. */
   ipInput: EtherProtoInput | null = null;
@@ -141,6 +144,11 @@ export class Net {
   constructor(kern: VnetKern, shared: NetShared) {
     this.kern = kern;
     this.shared = shared;
+    kern.audit.attach(NET_AUDIT, this);
+  }
+
+  get etherProtoCount(): number {
+    return this.etherProtos.size;
   }
 
   /** The interface called `xname`, or null. */

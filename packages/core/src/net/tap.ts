@@ -95,6 +95,10 @@ export class TapSoftc implements IfDriver {
     this.port.purge();
   }
 
+  queued(): number {
+    return this.port.queued;
+  }
+
   reassign(_ifp: Ifnet, to: Net): void {
     this.port.moved(to);
   }

@@ -76,6 +76,10 @@ export class TunSoftc implements IfDriver {
     this.port.purge();
   }
 
+  queued(): number {
+    return this.port.queued;
+  }
+
   reassign(_ifp: Ifnet, to: Net): void {
     this.port.moved(to);
   }

@@ -98,10 +98,19 @@ export class SimLinkEnd implements IfDriver {
     return 0;
   }
 
-  /** Drops everything under way and takes the interface out of its vnet. */
-  destroy(): void {
+  queued(): number {
+    return this.flight.length;
+  }
+
+  /** The vnet goes: what was under way is lost. */
+  vnetGone(): void {
     this.engine.calloutStop(this.callout);
     for (const f of this.flight.splice(0)) f.m.free();
+  }
+
+  /** Drops everything under way and takes the interface out of its vnet. */
+  destroy(): void {
+    this.vnetGone();
     etherIfdetach(this.ifp);
   }
 

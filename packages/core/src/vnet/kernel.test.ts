@@ -105,8 +105,8 @@ describe('Kernel', () => {
   it('runs destructors in the reverse of their table', () => {
     const net = new SimNet(1);
     const seen: string[] = [];
-    net.kernel.onTeardown = (_v, step) => {
-      seen.push(step.name);
+    net.kernel.onTeardown = (_v, step, when) => {
+      if (when === 'before') seen.push(step.name);
     };
     net.vnet('a');
     const prison = net.kernel.prisons.find(net.kernel.prisons.prison0, 'a');

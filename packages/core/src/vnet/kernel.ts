@@ -20,11 +20,13 @@ import { CTX_SOFTINT, CTX_THREAD } from '../kern/context.js';
 import { Engine } from '../kern/engine.js';
 import { PrisonTree } from '../kern/prison.js';
 import type { Prison as KernPrison, PrisonCreate, PrisonResult } from '../kern/prison.js';
-import type { VnetSysinit, VnetSysinitTable } from '../kern/vnet-sysinit.js';
+import type { VnetSysinitObserver, VnetSysinitTable } from '../kern/vnet-sysinit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ifInput } from '../net/if-transmit.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { NetShared } from '../net/net.js';
+import { KernelAudit } from './kernel-audit.js';
+import type { AuditReport } from './kernel-audit.js';
 import { Vnet, vnetSysinitTable } from './vnet.js';
 
 export type Prison = KernPrison<Vnet>;
@@ -40,14 +42,17 @@ export class Kernel {
   readonly vnet0: Vnet;
   /** Complete vnets, newest first. */
   readonly vnets: Vnet[] = [];
-  /** Told of each step of a teardown: which vnet, which destructor. */
-  onTeardown: ((vnet: Vnet, step: VnetSysinit<Vnet>) => void) | null = null;
+  /** Told of each step while a vnet is built, and while one is taken down. Neither is in `vnets` meanwhile. */
+  onBuild: VnetSysinitObserver<Vnet> | null = null;
+  onTeardown: VnetSysinitObserver<Vnet> | null = null;
+  private readonly auditor: KernelAudit;
   private nextVnetId = 0;
 
   constructor(env: Env) {
     this.engine = new Engine(env);
     this.shared = new NetShared(env.hostId);
     this.sysinit = vnetSysinitTable();
+    this.auditor = new KernelAudit(this.engine, this.shared, this.vnets, (v) => this.processesIn(v));
     this.vnet0 = this.call(0, () => this.vnetAlloc('vnet0'));
     this.prisons = new PrisonTree<Vnet>(this.vnet0);
   }
@@ -77,6 +82,7 @@ export class Kernel {
       const owner = this.engine.takeCulprit();
       this.stopCulprit(error, this.vnets.find((v) => v.kern === owner) ?? null);
     }
+    this.auditor.turnEnded();
   }
 
   /** When the host should call `tick` next; NEVER when idle. */
@@ -109,8 +115,11 @@ export class Kernel {
   vnetAlloc(name: string): Vnet {
     const vnet = new Vnet(this.engine, this.shared, this.nextVnetId++, name);
     const previous = this.engine.enter(CTX_THREAD);
-    this.sysinit.runConstructors(vnet);
-    this.engine.leave(previous);
+    try {
+      this.sysinit.runConstructors(vnet, this.onBuild ?? undefined);
+    } finally {
+      this.engine.leave(previous);
+    }
     this.vnets.unshift(vnet);
     return vnet;
   }
@@ -121,10 +130,13 @@ export class Kernel {
     if (at < 0) return;
     this.vnets.splice(at, 1);
     vnet.kern.shutdown = true;
+    const held = this.auditor.begin(vnet);
     const previous = this.engine.enter(CTX_THREAD);
     try {
-      this.sysinit.runDestructors(vnet, this.onTeardown === null ? undefined : (step) => this.onTeardown?.(vnet, step));
+      this.sysinit.runDestructors(vnet, this.onTeardown ?? undefined);
     } finally {
+      this.auditor.end(held, previous);
+      this.engine.forget(vnet.kern);
       this.engine.leave(previous);
     }
   }
@@ -155,6 +167,16 @@ export class Kernel {
 
   vnetOf(ifp: Ifnet): Vnet | null {
     return this.vnets.find((v) => v.net === ifp.net) ?? null;
+  }
+
+  /** What every vnet holds, what the accounts of the Kernel do not explain, and what destroyed vnets left behind. */
+  audit(): AuditReport {
+    return this.auditor.report();
+  }
+
+  private processesIn(vnet: Vnet): number {
+    const { prison0 } = this.prisons;
+    return [prison0, ...prison0.descendants()].reduce((n, p) => n + (p.vnet === vnet ? p.attached.size : 0), 0);
   }
 
   private stopCulprit(error: unknown, vnet: Vnet | null): void {

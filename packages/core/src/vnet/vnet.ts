@@ -22,7 +22,7 @@ import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
 import { epairCloner } from '../net/epair.js';
 import { gifCloner } from '../net/gif.js';
-import { ifUp } from '../net/if.js';
+import { ifDetach, ifUp } from '../net/if.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
 import type { IfClonerSpec } from '../net/if-clone.js';
 import { vnetIfReturn } from '../net/if-vmove.js';
@@ -183,6 +183,10 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     uncloners(loCloner)(v);
   }),
   s('vnet_if_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
+    for (const ifp of [...v.net.ifnets]) {
+      ifp.driver.vnetGone?.(ifp);
+      ifDetach(ifp);
+    }
     v.inNet.destroy();
   }),
 ];

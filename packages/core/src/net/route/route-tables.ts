@@ -18,6 +18,7 @@ import type { Micros } from '../../base/time.js';
 import { NEVER } from '../../base/time.js';
 import { AddrSet } from '../../fwd/addr-set.js';
 import type { Fwd4 } from '../../fwd/forward.js';
+import type { AuditRow } from '../../kern/audit.js';
 import { Callout } from '../../kern/callout.js';
 import { sysctlInt, sysctlRead } from '../../kern/sysctl.js';
 import type { SysctlGroup } from '../../kern/sysctl.js';
@@ -64,6 +65,12 @@ const NET_ROUTE_SYSCTL: SysctlGroup<RouteTables> = {
   ],
 };
 
+const ROUTE_AUDIT: readonly AuditRow<RouteTables>[] = [
+  { name: 'routes', count: (r) => r.routeCount },
+  { name: 'next hops', count: (r) => r.store.count },
+  { name: 'next hop groups', count: (r) => r.store.groupCount },
+];
+
 export class RouteTables implements RouteState {
   readonly net: Net;
   /** Number of FIBs (`net.fibs`); FIB numbers are 0..fibs-1. */
@@ -90,8 +97,14 @@ export class RouteTables implements RouteState {
     this.flowSalt = net.kern.engine.rng.split(`flow ${net.kern.id}`).u32();
     this.expiry = new Callout(net.kern, () => void net.kern.defer(() => this.expire()));
     this.unregister = net.mtuEvent.register((ifp) => this.store.republish(ifp));
+    net.kern.audit.attach(ROUTE_AUDIT, this);
     net.kern.sysctl.attach(NET_SYSCTL, this);
     net.kern.sysctl.attach(NET_ROUTE_SYSCTL, this);
+  }
+
+  /** Routes of all FIBs. */
+  get routeCount(): number {
+    return this.ribs.reduce((n, rib) => n + (rib?.count ?? 0), 0);
   }
 
   /** Takes every route out without a message and undoes what the constructor registered. */

@@ -1,0 +1,39 @@
+/**
+ * net-audit.ts — what the interface layer of a vnet holds.
+ * Read first: kern/audit.ts.
+ *
+ * Rows of `Net` itself. The packets in drivers' queues are asked of the drivers of the interfaces that are here now; a driver
+ * whose interface is gone is asked by vnet/kernel-audit.ts, which remembers who was there.
+ */
+import type { AuditRow } from '../kern/audit.js';
+import type { Net } from './net.js';
+
+export const NET_AUDIT: readonly AuditRow<Net>[] = [
+  { name: 'packets in interface queues', packets: true, count: queuedInDrivers },
+  { name: 'interface groups', count: (n) => n.groups.size },
+  { name: 'multicast addresses', count: (n) => n.ifnets.reduce((sum, ifp) => sum + ifp.multiaddrs.length, 0) },
+  { name: 'captures', count: (n) => n.captures },
+  { name: 'cloners', count: (n) => n.cloners.length },
+  { name: 'driver tunables', count: (n) => n.drivers.size },
+  { name: 'device nodes', count: (n) => [...n.shared.devices.values()].filter((ifp) => ifp.homeNet === n).length },
+  { name: 'address families', count: (n) => n.domains.length },
+  { name: 'ethertypes', count: (n) => n.etherProtoCount },
+  { name: 'event handlers', count: handlers },
+  { name: 'link filters', count: (n) => n.linkPfil.hooks.length },
+];
+
+/** A driver may serve several interfaces; its queue is counted once. */
+function queuedInDrivers(n: Net): number {
+  const seen = new Set<object>();
+  let sum = 0;
+  for (const { driver } of n.ifnets) {
+    if (driver.queued === undefined || seen.has(driver)) continue;
+    seen.add(driver);
+    sum += driver.queued();
+  }
+  return sum;
+}
+
+function handlers(n: Net): number {
+  return n.arrivalEvent.count + n.departureEvent.count + n.linkEvent.count + n.lladdrEvent.count + n.mtuEvent.count + n.ifaddrEvent.count + n.upDownEvent.count;
+}
