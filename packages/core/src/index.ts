@@ -61,8 +61,8 @@ export type { AuditCount, AuditLeak, AuditRow } from './kern/audit.js';
 export { Engine } from './kern/engine.js';
 export * from './kern/counters.js';
 export * from './kern/sysctl.js';
-export { subsystemName } from './kern/vnet-sysinit.js';
-export type { VnetSysinit } from './kern/vnet-sysinit.js';
+export { orderName, subsystemName } from './kern/vnet-sysinit.js';
+export type { VnetSysinit, VnetSysinitObserver } from './kern/vnet-sysinit.js';
 export { VnetKern } from './kern/vnet-kern.js';
 export type { NetisrSource } from './kern/netisr.js';
 

@@ -24,7 +24,7 @@ import { IPPROTO_MAX } from '../wire/ipproto.js';
 import type { Arp } from './arp.js';
 import type { Icmp } from './icmp.js';
 import type { InNet } from './in-net.js';
-import { IPID_SYSCTLS, IpId } from './ip-id.js';
+import { IpId } from './ip-id.js';
 import { ipInput } from './ip-input.js';
 import { IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
 import type { IpOutputOpts } from './ip-output.js';
@@ -89,7 +89,6 @@ export class Ip {
     kern.counters.attach(IP_COUNTERS, this.stats);
     kern.sysctl.attach(IP_SYSCTLS, this.tun);
     kern.sysctl.attach(IP_MCAST_SYSCTLS, this.tun);
-    kern.sysctl.attach(IPID_SYSCTLS, this.id);
     kern.sysctl.attach(REASS_SYSCTLS, this.reass);
     kern.sysctl.attach(IP_LOOP_SYSCTLS, this.loop);
     this.net.registerEtherProto(ETHERTYPE_IP, (ifp, m) => {
@@ -107,7 +106,9 @@ export class Ip {
     this.unregister();
     this.reass.drain();
     this.loop.queue.purge();
-    for (const o of [this.loop, this.reass, this.id, this.tun]) kern.sysctl.detach(o);
+    this.pfil.close();
+    this.localPfil.close();
+    for (const o of [this.loop, this.reass, this.tun]) kern.sysctl.detach(o);
     kern.counters.detach(this.stats);
   }
 

@@ -53,6 +53,21 @@ export function subsystemName(subsystem: number): string {
   return `0x${subsystem.toString(16)}`;
 }
 
+/** The name of an order, for listings: `SI_ORDER_ANY`, `SI_ORDER_ANY-126`. */
+export function orderName(order: number): string {
+  for (const [name, value] of ORDER_NAMES) if (value === order) return name;
+  return order > SI_ORDER_MIDDLE && order < SI_ORDER_ANY ? `SI_ORDER_ANY-${SI_ORDER_ANY - order}` : `0x${order.toString(16)}`;
+}
+
+const ORDER_NAMES: readonly (readonly [string, number])[] = [
+  ['SI_ORDER_FIRST', SI_ORDER_FIRST],
+  ['SI_ORDER_SECOND', SI_ORDER_SECOND],
+  ['SI_ORDER_THIRD', SI_ORDER_THIRD],
+  ['SI_ORDER_FOURTH', SI_ORDER_FOURTH],
+  ['SI_ORDER_MIDDLE', SI_ORDER_MIDDLE],
+  ['SI_ORDER_ANY', SI_ORDER_ANY],
+];
+
 const SUBSYSTEM_NAMES: readonly (readonly [string, number])[] = [
   ['SI_SUB_INIT_IF', SI_SUB_INIT_IF],
   ['SI_SUB_NETGRAPH', SI_SUB_NETGRAPH],

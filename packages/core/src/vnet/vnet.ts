@@ -11,12 +11,14 @@
  * The numbers are FreeBSD's. One deviation: there ARP (SECOND) and raw IP (THIRD) are built before the routing tables and IP
  * (FOURTH), because their constructors only fill tables; here a part is given what it needs when it is made, so within
  * PROTO_DOMAIN parts are built bottom-up. Destruction has FreeBSD's order.
+ * Entries of FreeBSD's that would do nothing here are not in the tables: there are no helper hooks (hhook) to end last of all, and
+ * Ethernet has no queue of its own to give up at PROTO_IF; `netloom sysinit` prints what there is.
  */
 import type { Engine } from '../kern/engine.js';
 import { VnetKern } from '../kern/vnet-kern.js';
 import {
   SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT,
-  SI_SUB_PROTO_IF, SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
+  SI_SUB_PROTO_IF, SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PROTO_PFIL, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
 } from '../kern/vnet-sysinit.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
@@ -45,7 +47,7 @@ import { SocketLayer } from '../socket/socket-layer.js';
 
 export class Vnet {
   readonly kern: VnetKern;
-  readonly net: Net;
+  net!: Net;
   routes!: RouteTables;
   inNet!: InNet;
   ip!: Ip;
@@ -55,12 +57,13 @@ export class Vnet {
   raw!: RawIp;
   udp!: Udp;
   sockets!: SocketLayer;
+  readonly shared: NetShared;
   /** Why the vnet was stopped, when an invariant of it broke. */
   panic: string | null = null;
 
   constructor(engine: Engine, shared: NetShared, id: number, name: string) {
     this.kern = new VnetKern(engine, id, name);
-    this.net = new Net(this.kern, shared);
+    this.shared = shared;
   }
 
   get name(): string {
@@ -87,6 +90,9 @@ const s = (name: string, subsystem: number, order: number, run: (v: Vnet) => voi
 
 /** Constructors. Same place: in this order. */
 const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
+  s('vnet_if_init', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
+    v.net = new Net(v.kern, v.shared);
+  }),
   s('vnet_gif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gifCloner)),
   s('vnet_epair_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(epairCloner)),
   s('vnet_loif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, (v) => {
@@ -124,6 +130,12 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.udp = new Udp(v.ip, v.icmp);
     v.sockets.udp = v.udp;
   }),
+  s('icmp_bandlimit_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.icmp.limits.attach();
+  }),
+  s('ipid_sysinit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.ip.id.attach(v.kern.sysctl);
+  }),
   s('in_gif_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif = new InGif(v.ip);
   }),
@@ -152,7 +164,13 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.sockets.udp = null;
     v.udp.destroy();
   }),
+  s('ipid_sysuninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
+    v.ip.id.detach(v.kern.sysctl);
+  }),
   s('icmp_bandlimit_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
+    v.icmp.limits.detach();
+  }),
+  s('icmp_vnet_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     v.icmp.destroy();
   }),
   s('ip_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
@@ -174,6 +192,9 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.sockets.destroy();
   }),
   s('vnet_tun_uninit', SI_SUB_PROTO_IF, SI_ORDER_ANY, uncloners(tunCloner, tapCloner, vmnetCloner)),
+  s('vnet_ether_pfil_destroy', SI_SUB_PROTO_PFIL, SI_ORDER_ANY, (v) => {
+    v.net.linkPfil.close();
+  }),
   s('vnet_gif_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(gifCloner)),
   s('vnet_bridge_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(bridgeCloner)),
   s('vnet_epair_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(epairCloner)),
