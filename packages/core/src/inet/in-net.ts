@@ -261,7 +261,13 @@ export class InNet implements Domain {
   }
 
   purgeUpper(ifp: Ifnet): void {
-    for (const hook of this.purgeUpperHooks) hook(ifp);
+    const { softnet } = this.net.kern.engine;
+    softnet.acquire('in_ifdetach');
+    try {
+      for (const hook of this.purgeUpperHooks) hook(ifp);
+    } finally {
+      softnet.release('in_ifdetach');
+    }
     this.ifinfo(ifp)?.groups.clear();
   }
 

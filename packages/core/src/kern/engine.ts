@@ -22,6 +22,8 @@ import type { Callout, CalloutOwner } from './callout.js';
 import { CalloutQueue } from './callout.js';
 import type { Context } from './context.js';
 import { CTX_IDLE, CTX_SOFTINT, CTX_THREAD } from './context.js';
+import { Witness } from './witness.js';
+import { WitnessCallout, WitnessLock, WitnessQueue } from './witness-lock.js';
 import type { NetisrSource } from './netisr.js';
 import { Netisr } from './netisr.js';
 
@@ -42,6 +44,14 @@ export class Engine {
   readonly pool: PacketPool;
   readonly callouts = new CalloutQueue();
   readonly netisr = new Netisr();
+  readonly witness = new Witness();
+  /**
+   * What protocols change is changed by one at a time: a turn has it from its beginning to its end, a thread while it attaches, detaches or
+   * purges, and never while it waits for readers.
+   */
+  readonly softnet = new WitnessLock(this.witness, 'softnet', { recurses: true });
+  private readonly workq = new WitnessQueue(this.witness, 'deferred work');
+  private readonly calloutRun = new WitnessCallout(this.witness, 'callout');
   now: Micros = 0;
   context: Context = CTX_IDLE;
   /** Packets that programs outside keep: whoever does attaches a row, and takes it off. */
@@ -106,6 +116,8 @@ export class Engine {
 
   /** `owner` is gone: its timers are disarmed, its deferred work forgotten. Returns how many timers it had left. */
   forget(owner: CalloutOwner): number {
+    this.workq.wait('forgetting deferred work');
+    this.calloutRun.wait('forgetting callouts');
     if (this.deferredOf(owner) > 0) {
       this.deferred = this.deferred.slice(this.deferredAt).filter((d) => d.owner !== owner);
       this.deferredAt = 0;
@@ -117,11 +129,23 @@ export class Engine {
   enter(context: Context): Context {
     const previous = this.context;
     this.context = context;
+    if (this.witness.on) this.watchEnter(context);
     return previous;
   }
 
   leave(previous: Context): void {
+    if (this.witness.on) this.watchLeave();
     this.context = previous;
+  }
+
+  private watchEnter(context: Context): void {
+    this.witness.enter(context);
+    if (context === CTX_SOFTINT) this.softnet.acquire('a turn of the stack');
+  }
+
+  private watchLeave(): void {
+    if (this.context === CTX_SOFTINT) this.softnet.release('the end of a turn');
+    this.witness.leave();
   }
 
   /** Asserts that the caller may wait for readers. */
@@ -144,7 +168,7 @@ export class Engine {
     try {
       let budget = TURN_BUDGET;
       while (budget > 0) {
-        const done = this.netisr.run(budget) + this.callouts.run(this.now, budget) + this.runDeferred();
+        const done = this.netisr.run(budget) + this.runCallouts(budget) + this.runDeferred();
         if (done === 0) break;
         budget -= done;
       }
@@ -179,6 +203,15 @@ export class Engine {
     return this.nextDeadline() === NEVER;
   }
 
+  private runCallouts(budget: number): number {
+    this.calloutRun.enter('a callout');
+    try {
+      return this.callouts.run(this.now, budget);
+    } finally {
+      this.calloutRun.exit('a callout');
+    }
+  }
+
   /** Does what is waiting now; what that work defers is done after the packets and timers it caused. */
   private runDeferred(): number {
     let left = this.deferred.length - this.deferredAt;
@@ -190,7 +223,9 @@ export class Engine {
         const next = this.deferred[this.deferredAt++];
         if (next === undefined) break;
         this.deferredOwner = next.owner;
+        this.workq.enter('deferred work');
         next.work();
+        this.workq.exit('deferred work');
       }
       this.deferredOwner = null;
     } finally {

@@ -37,9 +37,15 @@ function ifVmoveChecked(ifp: Ifnet, src: Net, dst: Net): Errno {
 
 /** Moves `ifp`; the caller has made every check. */
 export function ifVmove(ifp: Ifnet, to: Net): void {
-  ifDetachInternal(ifp, 'vmove');
-  ifp.driver.reassign?.(ifp, to);
-  ifAttach(ifp, to);
+  const { detach } = to.shared.witness;
+  detach.acquire('if_vmove');
+  try {
+    ifDetachInternal(ifp, 'vmove');
+    ifp.driver.reassign?.(ifp, to);
+    ifAttach(ifp, to);
+  } finally {
+    detach.release('if_vmove');
+  }
 }
 
 /** The first destructor of a vnet: every interface whose home is elsewhere goes there, in list order. */

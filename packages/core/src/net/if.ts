@@ -46,7 +46,13 @@ export type DetachMode = 'destroy' | 'vmove';
 
 /** Takes `ifp` out of its vnet for good. */
 export function ifDetach(ifp: Ifnet): void {
-  ifDetachInternal(ifp, 'destroy');
+  const lock = ifp.net?.shared.witness.detach;
+  lock?.acquire('if_detach');
+  try {
+    ifDetachInternal(ifp, 'destroy');
+  } finally {
+    lock?.release('if_detach');
+  }
 }
 
 /**
@@ -55,6 +61,7 @@ export function ifDetach(ifp: Ifnet): void {
  *
  *   step                                        D  M  S
  *   leave the vnet's list                       x  x  x
+ *   wait for who may have seen it there         x  x  x
  *   leave all groups                            x  x  x
  *   down, with its message                      x  x  x
  *   captures end                                x  x  x
@@ -75,6 +82,7 @@ export function ifDetachInternal(ifp: Ifnet, mode: DetachMode): void {
     net.kern.ifcnt--;
   }
   if (mode === 'destroy') ifp.flags |= IFF_DYING;
+  net.shared.witness.ifnets.wait('if_detach_internal');
   for (const g of [...ifp.groups]) ifDelGroup(ifp, g);
   takeDown(ifp, net);
   ifp.bpf?.detachAll();

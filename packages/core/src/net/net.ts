@@ -10,12 +10,14 @@
  */
 import { fnv1a } from '../base/prng.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { Witness } from '../kern/witness.js';
 import { EventHandlerList } from '../kern/eventhandler.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { IfCloner } from './if-clone.js';
 import type { IfAddr } from './ifaddr.js';
 import type { IfAfData, Ifnet } from './ifnet.js';
 import { NET_AUDIT } from './net-audit.js';
+import { NetWitness } from './net-witness.js';
 import { PfilHead } from './pfil.js';
 import type { RouteTables } from './route/route-tables.js';
 import type { Rtsock } from './rtsock.js';
@@ -49,6 +51,7 @@ export interface IfnetEvent {
 /** Common to all Nets of a Kernel. */
 export class NetShared {
   readonly hostId: string;
+  readonly witness: NetWitness;
   /** Interfaces with a device node (tap, tun), by the name they were created under; units of such are unique in the Kernel. */
   readonly devices = new Map<string, Ifnet>();
   private readonly table: (Ifnet | null)[] = [null];
@@ -57,8 +60,9 @@ export class NetShared {
   private attachedCount = 0;
   private macCounter = 0;
 
-  constructor(hostId: string) {
+  constructor(hostId: string, witness = new Witness()) {
     this.hostId = hostId;
+    this.witness = new NetWitness(witness);
   }
 
   byIndex(index: number): Ifnet | null {

@@ -82,7 +82,10 @@ export class SocketLayer {
   socket(domain: number, type: number, protocol = 0, fib = 0): SocketResult {
     const error = this.check(domain, type, protocol, fib);
     if (error !== 0) return { error, so: null };
+    const { softnet } = this.kern.engine;
+    softnet.acquire('socreate');
     const so = new Socket(this, type, type === SOCK_RAW ? protocol : IPPROTO_UDP, fib);
+    softnet.release('socreate');
     this.open.add(so);
     this.kern.sockcnt++;
     return { error: 0, so };

@@ -22,6 +22,7 @@ import { PrisonTree } from '../kern/prison.js';
 import type { Prison as KernPrison, PrisonCreate, PrisonResult } from '../kern/prison.js';
 import type { VnetSysinitObserver, VnetSysinitTable } from '../kern/vnet-sysinit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { WITNESS_SYSCTLS } from '../kern/witness.js';
 import { ifInput } from '../net/if-transmit.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { NetShared } from '../net/net.js';
@@ -50,10 +51,11 @@ export class Kernel {
 
   constructor(env: Env) {
     this.engine = new Engine(env);
-    this.shared = new NetShared(env.hostId);
+    this.shared = new NetShared(env.hostId, this.engine.witness);
     this.sysinit = vnetSysinitTable();
     this.auditor = new KernelAudit(this.engine, this.shared, this.vnets, (v) => this.processesIn(v));
     this.vnet0 = this.call(0, () => this.vnetAlloc('vnet0'));
+    this.vnet0.kern.sysctl.attach(WITNESS_SYSCTLS, this.engine.witness);
     this.prisons = new PrisonTree<Vnet>(this.vnet0);
   }
 
@@ -131,10 +133,14 @@ export class Kernel {
     this.vnets.splice(at, 1);
     vnet.kern.shutdown = true;
     const held = this.auditor.begin(vnet);
+    const { detach } = this.shared.witness;
     const previous = this.engine.enter(CTX_THREAD);
+    detach.acquire('vnet_destroy');
     try {
       this.sysinit.runDestructors(vnet, this.onTeardown ?? undefined);
     } finally {
+      detach.release('vnet_destroy');
+      if (vnet.kern.id === 0) vnet.kern.sysctl.detach(this.engine.witness);
       this.auditor.end(held, previous);
       this.engine.forget(vnet.kern);
       this.engine.leave(previous);
