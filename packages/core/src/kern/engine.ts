@@ -46,8 +46,8 @@ export class Engine {
   readonly netisr = new Netisr();
   readonly witness = new Witness();
   /**
-   * What protocols change is changed by one at a time: a turn has it from its beginning to its end, a thread while it attaches, detaches or
-   * purges, and never while it waits for readers.
+   * What protocols change is changed by one at a time: netisr has it while it serves queues, a callout while it runs, a thread while
+   * it attaches, detaches or purges, and never while it waits for readers.
    */
   readonly softnet = new WitnessLock(this.witness, 'softnet', { recurses: true });
   private readonly workq = new WitnessQueue(this.witness, 'deferred work');
@@ -62,6 +62,8 @@ export class Engine {
   private deferredAt = 0;
   /** Whose deferred work is being done. */
   private deferredOwner: CalloutOwner | null = null;
+  /** Deferred work is begun: thread context of its own, although a turn is under way. */
+  private working = false;
   private inTurn = false;
   private wakeAsked = false;
 
@@ -128,8 +130,8 @@ export class Engine {
   /** Enters a context at one of the Kernel's doors and returns the previous one, for `leave`. */
   enter(context: Context): Context {
     const previous = this.context;
-    this.context = context;
     if (this.witness.on) this.watchEnter(context);
+    this.context = context;
     return previous;
   }
 
@@ -139,12 +141,12 @@ export class Engine {
   }
 
   private watchEnter(context: Context): void {
-    this.witness.enter(context);
-    if (context === CTX_SOFTINT) this.softnet.acquire('a turn of the stack');
+    this.witness.enter(context, this.working);
+    if (context === CTX_SOFTINT && !this.inTurn) this.softnet.acquire('a frame from outside');
   }
 
   private watchLeave(): void {
-    if (this.context === CTX_SOFTINT) this.softnet.release('the end of a turn');
+    if (this.context === CTX_SOFTINT && !this.inTurn) this.softnet.release('a frame from outside');
     this.witness.leave();
   }
 
@@ -168,13 +170,13 @@ export class Engine {
     try {
       let budget = TURN_BUDGET;
       while (budget > 0) {
-        const done = this.netisr.run(budget) + this.runCallouts(budget) + this.runDeferred();
+        const done = this.runNetisr(budget) + this.runCallouts(budget) + this.runDeferred();
         if (done === 0) break;
         budget -= done;
       }
     } finally {
-      this.inTurn = false;
       this.leave(previous);
+      this.inTurn = false;
     }
   }
 
@@ -203,11 +205,22 @@ export class Engine {
     return this.nextDeadline() === NEVER;
   }
 
+  private runNetisr(budget: number): number {
+    this.softnet.acquire('netisr');
+    try {
+      return this.netisr.run(budget);
+    } finally {
+      this.softnet.release('netisr');
+    }
+  }
+
   private runCallouts(budget: number): number {
     this.calloutRun.enter('a callout');
+    this.softnet.acquire('a callout');
     try {
       return this.callouts.run(this.now, budget);
     } finally {
+      this.softnet.release('a callout');
       this.calloutRun.exit('a callout');
     }
   }
@@ -217,7 +230,9 @@ export class Engine {
     let left = this.deferred.length - this.deferredAt;
     const n = left;
     if (left === 0) return 0;
+    this.working = true;
     const previous = this.enter(CTX_THREAD);
+    this.working = false;
     try {
       for (; left > 0; left--) {
         const next = this.deferred[this.deferredAt++];

@@ -11,8 +11,8 @@
  * that needs only the right moment. It is reported with all its edges, once for each pair, and the new edge is not added.
  *
  * Softint handlers are readers of every grace period: they hold the class `softint`, and each grace period has the standing edge
- * to it. Frames separate what is one agent here only because there is one thread: entering a context begins a frame, and what
- * outer frames hold is somebody else's.
+ * to it. Frames separate what is one agent here only because there is one thread: a turn, deferred work, a call from outside hold
+ * nothing when they begin, whatever whoever is around them holds.
  *
  * Besides the order: taking what one holds (unless the lock recurses), two locks of one class, waiting in softint or inside a
  * section, a lock that must not be taken in softint, releasing what is not held, holding something when a frame ends.
@@ -82,6 +82,12 @@ interface Held {
   readonly shared: boolean;
 }
 
+interface Frame {
+  readonly base: number;
+  readonly start: number;
+  readonly context: Context;
+}
+
 export class Witness {
   /** Is anything recorded? The one branch a marked place costs otherwise. */
   on = false;
@@ -93,11 +99,12 @@ export class Witness {
   onFinding: ((finding: WitnessFinding) => void) | null = null;
   private readonly classes = new Map<string, WitnessClass>();
   private held: Held[] = [];
-  /** Where the frame under way begins in `held`. */
+  /** Where in `held` begins what the agent under way holds, and what it took in the frame under way. */
   private base = 0;
-  private readonly bases: number[] = [];
+  private start = 0;
   private context: Context = CTX_THREAD;
-  private readonly contexts: Context[] = [];
+  /** The frames around it. */
+  private readonly frames: Frame[] = [];
   private readonly reported = new Set<string>();
   private readonly softint: WitnessObject;
 
@@ -114,8 +121,8 @@ export class Witness {
     this.on = value !== 0;
     this.held = [];
     this.base = 0;
-    this.bases.length = 0;
-    this.contexts.length = 0;
+    this.start = 0;
+    this.frames.length = 0;
     this.context = CTX_THREAD;
   }
 
@@ -137,26 +144,32 @@ export class Witness {
     return [...this.classes.values()].flatMap((c) => [...c.edges.values()]);
   }
 
-  /** A context begins, with an agent that holds nothing. */
-  enter(context: Context): void {
-    this.bases.push(this.base);
-    this.contexts.push(this.context);
-    this.base = this.held.length;
+  /**
+   * A context begins, with an agent that holds nothing; a thread that calls in again is the same agent. `worker`: it is a thread of its
+   * own, whoever woke it.
+   */
+  enter(context: Context, worker = false): void {
+    if (context === CTX_THREAD && this.context === CTX_SOFTINT && !worker) this.report('context', 'thread', 'a softint handler acts as a thread: what it calls may wait');
+    this.frames.push({ base: this.base, start: this.start, context: this.context });
+    this.start = this.held.length;
+    if (worker || context === CTX_SOFTINT || this.context === CTX_SOFTINT) this.base = this.start;
     this.context = context;
     if (context === CTX_SOFTINT) this.held.push({ object: this.softint, where: 'a softint handler', shared: true });
   }
 
   /** It ends: whatever its frame still holds was forgotten. A frame that began before `watch` was set is nobody's. */
   leave(): void {
-    if (this.bases.length === 0) return;
-    const end = this.context === CTX_SOFTINT ? this.base + 1 : this.base;
+    const outer = this.frames.pop();
+    if (outer === undefined) return;
+    const end = this.context === CTX_SOFTINT ? this.start + 1 : this.start;
     while (this.held.length > end) {
       const h = this.held.pop()!;
       this.report('left', `left:${h.object.cls.name}:${h.where}`, `"${h.object.cls.name}" is still held at the end of the turn: ${taking(h)} at "${h.where}"`);
     }
-    this.held.length = this.base;
-    this.base = this.bases.pop()!;
-    this.context = this.contexts.pop()!;
+    this.held.length = Math.min(this.held.length, this.start);
+    this.base = outer.base;
+    this.start = outer.start;
+    this.context = outer.context;
   }
 
   /** `object` is wanted at `where`, and held from then on. */
@@ -197,6 +210,7 @@ export class Witness {
     const { cls } = object;
     if (object.noSoftint && this.context === CTX_SOFTINT) {
       this.report('context', `softint:${cls.name}:${where}`, `"${cls.name}" is taken at "${where}" in a softint handler, which must not`);
+      return;
     }
     for (let i = this.base; i < this.held.length; i++) {
       const h = this.held[i]!;

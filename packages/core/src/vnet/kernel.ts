@@ -70,10 +70,11 @@ export class Kernel {
     try {
       ifInput(ifp, m);
     } catch (error) {
-      this.stopCulprit(error, ifp.net === null ? null : this.vnetOf(ifp));
-    } finally {
       this.engine.leave(previous);
+      this.stopCulprit(error, ifp.net === null ? null : this.vnetOf(ifp));
+      return;
     }
+    this.engine.leave(previous);
   }
 
   /** Time is `now`: run what is due. */
