@@ -15,7 +15,7 @@ export const NET_AUDIT: readonly AuditRow<Net>[] = [
   { name: 'captures', count: (n) => n.captures },
   { name: 'cloners', count: (n) => n.cloners.length },
   { name: 'driver tunables', count: (n) => n.drivers.size },
-  { name: 'device nodes', count: (n) => [...n.shared.devices.values()].filter((ifp) => ifp.homeNet === n).length },
+  { name: 'device nodes', count: (n) => [...n.shared.devices.values()].filter((port) => port.ifp.homeNet === n).length },
   { name: 'address families', count: (n) => n.domains.length },
   { name: 'ethertypes', count: (n) => n.etherProtoCount },
   { name: 'event handlers', count: handlers },
@@ -35,5 +35,6 @@ function queuedInDrivers(n: Net): number {
 }
 
 function handlers(n: Net): number {
-  return n.arrivalEvent.count + n.departureEvent.count + n.linkEvent.count + n.lladdrEvent.count + n.mtuEvent.count + n.ifaddrEvent.count + n.upDownEvent.count;
+  return n.arrivalEvent.count + n.departureEvent.count + n.linkEvent.count + n.lladdrEvent.count + n.mtuEvent.count + n.vlanConfigEvent.count + n.vlanUnconfigEvent.count
+    + n.ifaddrEvent.count + n.upDownEvent.count;
 }

@@ -159,8 +159,9 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     b.v.net.drivers.set('test', b);
   },
   'device nodes': (b) => {
-    const tap = b.clone('tap');
-    b.v.net.shared.devices.set('again', tap);
+    const { devices } = b.v.net.shared;
+    const port = devices.get(b.clone('tap').xname);
+    if (port !== undefined) devices.set('again', port);
   },
   'address families': (b) => {
     b.v.net.domains.push({ af: 99, ifattach: () => ({ af: 99 }), ifdetach: keep, ifup: keep, ifdown: keep, purgeAddrs: keep, purgeUpper: keep });

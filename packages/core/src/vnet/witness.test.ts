@@ -150,7 +150,7 @@ describe('a vnet is taken down', () => {
     if (prison !== null) b.net.kernel.jailRemove(prison);
     expect(b.found).toEqual([
       '"deferred work" is waited for while "ifnet_detach_sx" is held, and the other way round\n  now:\n    "ifnet_detach_sx" (vnet_destroy) -> "deferred work" (forgetting deferred work)\n'
-      + '  before:\n    "deferred work" (deferred work) -> "ifnet_detach_sx" (if_detach)',
+      + '  before:\n    "deferred work" (deferred work) -> "ifnet_detach_sx" (the life of an interface)',
     ]);
   });
 
