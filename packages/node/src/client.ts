@@ -7,6 +7,8 @@
 export { DaemonClient, DaemonError, DaemonUnreachable } from './daemon/http-client.js';
 export { probe, socketPath } from './daemon/socket-claim.js';
 export type { LabState } from './daemon/labs.js';
+export type { AuditAnswer, SysinitAnswer, SysinitRow } from './daemon/kernel-instruments.js';
+export type { TeardownStep, TeardownTrace } from './daemon/teardown-traces.js';
 export type { Attachment } from './daemon/attachments.js';
 export { absoluteFileDevice } from './daemon/file-device.js';
 export { HOST_VNET } from './lab/lab-model.js';

@@ -56,6 +56,7 @@ export class Kernel {
     this.auditor = new KernelAudit(this.engine, this.shared, this.vnets, (v) => this.processesIn(v));
     this.vnet0 = this.call(0, () => this.vnetAlloc('vnet0'));
     this.vnet0.kern.sysctl.attach(WITNESS_SYSCTLS, this.engine.witness);
+    this.engine.witness.onFinding = ({ text }) => env.log('warning', '', `witness: ${text}`);
     this.prisons = new PrisonTree<Vnet>(this.vnet0);
   }
 

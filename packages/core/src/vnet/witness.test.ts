@@ -3,11 +3,13 @@
  */
 import { describe, expect, it } from 'vitest';
 import { Callout } from '../kern/callout.js';
+import { quietEnv } from '../env/env.js';
 import type { WitnessFinding } from '../kern/witness.js';
 import { ifCloneDestroy } from '../net/if-clone.js';
 import { ifVmoveLoan } from '../net/if-vmove.js';
 import { ip4 } from '../sim/craft.js';
 import { SimNet } from '../sim/sim-net.js';
+import { Kernel } from './kernel.js';
 import type { Vnet } from './vnet.js';
 
 const SEED = 5;
@@ -152,6 +154,20 @@ describe('a vnet is taken down', () => {
       '"deferred work" is waited for while "ifnet_detach_sx" is held, and the other way round\n  now:\n    "ifnet_detach_sx" (vnet_destroy) -> "deferred work" (forgetting deferred work)\n'
       + '  before:\n    "deferred work" (deferred work) -> "ifnet_detach_sx" (the life of an interface)',
     ]);
+  });
+
+  it('on a host it is off until asked for, and then logged', () => {
+    const log: string[] = [];
+    const kernel = new Kernel({ ...quietEnv(1), log: (level, vnet, text) => void log.push(`${level} ${vnet}: ${text}`) });
+    const { softnet, witness } = kernel.engine;
+    softnet.release('nobody');
+    expect([witness.on, witness.count]).toEqual([false, 0]);
+    expect(kernel.call(1, () => kernel.vnet0.kern.sysctl.set('debug.witness.watch', 1))).toBe(0);
+    softnet.release('nobody');
+    expect(kernel.vnet0.kern.sysctl.find('debug.witness.count')?.get()).toBe(1);
+    expect(log).toEqual(['warning : witness: "softnet" is released at "nobody" but not held']);
+    kernel.shutdown();
+    expect(kernel.audit().leaks).toEqual([]);
   });
 
   it('findings are readings of the host and not of jails', () => {

@@ -35,6 +35,7 @@ import { serveExecStream } from './exec-stream.js';
 import { addRoutes } from './http-routes.js';
 import { kernelTopology } from './kernel-topology.js';
 import { Labs } from './labs.js';
+import { TeardownTraces } from './teardown-traces.js';
 import { claimSocket, withPrivateUmask } from './socket-claim.js';
 import { version } from './version.js';
 
@@ -80,6 +81,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   loop.attach(kernel);
   const service = new ExecService(kernel, loop, { ...(options.tools ?? tools), 'netloom-capture': captureTool }, log);
+  const traces = new TeardownTraces(kernel, loop);
   const attachments = new Attachments(kernel, loop, log);
   await configureLoopback(service);
   const labs = new Labs((argv) => runForLab(service, attachments, argv));
@@ -87,7 +89,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const app: FastifyInstance = fastify({ loggerInstance: httpLog, bodyLimit: BODY_MAX, forceCloseConnections: true });
   await app.register(fastifySwagger, { openapi: { openapi: '3.1.0', info: { title: 'Netloom daemon', version, description: 'Vnets, tools and labs of one daemon, over its Unix socket.' } } });
   setErrors(app);
-  addRoutes(app, { service, labs, attachments, version, topology: () => kernelTopology(kernel, attachments) });
+  addRoutes(app, { service, labs, attachments, traces, version, topology: () => kernelTopology(kernel, attachments) });
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
   const streams = serveUpgrades(app, service);
   await app.ready();
