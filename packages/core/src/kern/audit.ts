@@ -3,9 +3,10 @@
  * Read first: vnet/kernel-audit.ts (who asks and when), docs/audit.md.
  *
  * Theory of operation. A part says once, in a constant table, what it holds and how to count it, and attaches (table, itself) to the
- * register of its vnet when it is made. It is never detached: a part that was destroyed is asked once more when its vnet is
+ * register of its vnet when it is made. It does not detach itself: a part that was destroyed is asked once more when its vnet is
  * gone, and what it counts then is a leak with a name. So a count must be read from the part's own state, not from a list that
- * somebody else empties, and must answer after `destroy`.
+ * somebody else empties, and must answer after `destroy`. Then the register is emptied, because a dead vnet that outlives a
+ * collection would otherwise keep its dead parts.
  * Rows that count packets of the pool are marked; their sum over all vnets is compared with what the pool has given out.
  *
  * Invariant: counting changes nothing.
@@ -29,37 +30,57 @@ export interface AuditCount {
 
 interface Attached {
   readonly object: object;
-  counts(): AuditCount[];
+  each(told: (name: string, count: number, packets: boolean) => void): void;
   packets(): number;
 }
 
+/** A part with its table. */
+class Part<T extends object> implements Attached {
+  readonly object: T;
+  private readonly rows: readonly AuditRow<T>[];
+
+  constructor(rows: readonly AuditRow<T>[], object: T) {
+    this.rows = rows;
+    this.object = object;
+  }
+
+  each(told: (name: string, count: number, packets: boolean) => void): void {
+    for (const r of this.rows) told(r.name, r.count(this.object), r.packets === true);
+  }
+
+  packets(): number {
+    let n = 0;
+    for (const r of this.rows) if (r.packets === true) n += r.count(this.object);
+    return n;
+  }
+}
+
 export class AuditRegister {
-  private parts: readonly Attached[] = [];
+  private readonly parts: Attached[] = [];
 
   attach<T extends object>(rows: readonly AuditRow<T>[], object: T): void {
-    const attached: Attached = {
-      object,
-      counts: () => rows.map((r) => ({ name: r.name, count: r.count(object), packets: r.packets === true })),
-      packets: () => {
-        let n = 0;
-        for (const r of rows) if (r.packets === true) n += r.count(object);
-        return n;
-      },
-    };
-    this.parts = [...this.parts, attached];
+    this.parts.push(new Part(rows, object));
   }
 
   /** For what ends before its register does: a program's row. */
   detach(object: object): void {
-    this.parts = this.parts.filter((p) => p.object !== object);
+    for (let i = this.parts.length - 1; i >= 0; i--) if (this.parts[i]!.object === object) this.parts.splice(i, 1);
   }
 
-  /** Every row, in order of attachment; rows of one name are one. */
+  /** The owner is gone and has been looked at: nothing is kept alive from here. */
+  clear(): void {
+    this.parts.length = 0;
+  }
+
+  /** Tells every row of every part, in order of attachment. Rows of several parts may have one name. */
+  each(told: (name: string, count: number, packets: boolean) => void): void {
+    for (const part of this.parts) part.each(told);
+  }
+
+  /** The same as a list; rows of one name are one. */
   counts(): AuditCount[] {
     const byName = new Map<string, AuditCount>();
-    for (const part of this.parts) {
-      for (const row of part.counts()) byName.set(row.name, { ...row, count: row.count + (byName.get(row.name)?.count ?? 0) });
-    }
+    this.each((name, count, packets) => byName.set(name, { name, count: count + (byName.get(name)?.count ?? 0), packets }));
     return [...byName.values()];
   }
 

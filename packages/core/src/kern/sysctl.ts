@@ -109,6 +109,7 @@ function bindNode<T>(prefix: string, oid: SysctlOid<T>, object: T): SysctlNode {
 
 export class SysctlTree {
   private readonly byPrefix = new Map<string, readonly Attached[]>();
+  private attached = 0;
 
   attach<T extends object>(group: SysctlGroup<T>, object: T): void {
     const attached: Attached = {
@@ -119,24 +120,24 @@ export class SysctlTree {
       },
       nodes: () => group.oids.map((oid) => bindNode(group.prefix, oid, object)),
     };
+    this.attached++;
     this.byPrefix.set(group.prefix, [...(this.byPrefix.get(group.prefix) ?? []), attached]);
   }
 
   /** Takes away every group bound to `object`. */
   detach(object: object): void {
-    for (const [prefix, list] of this.byPrefix) {
-      if (!list.some((a) => a.object === object)) continue;
+    this.byPrefix.forEach((list, prefix) => {
+      if (!list.some((a) => a.object === object)) return;
       const rest = list.filter((a) => a.object !== object);
+      this.attached -= list.length - rest.length;
       if (rest.length === 0) this.byPrefix.delete(prefix);
       else this.byPrefix.set(prefix, rest);
-    }
+    });
   }
 
   /** Groups attached. */
   get count(): number {
-    let n = 0;
-    for (const list of this.byPrefix.values()) n += list.length;
-    return n;
+    return this.attached;
   }
 
   /** The node called exactly `name`, or null. */

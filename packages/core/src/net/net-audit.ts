@@ -15,23 +15,23 @@ export const NET_AUDIT: readonly AuditRow<Net>[] = [
   { name: 'captures', count: (n) => n.captures },
   { name: 'cloners', count: (n) => n.cloners.length },
   { name: 'driver tunables', count: (n) => n.drivers.size },
-  { name: 'device nodes', count: (n) => [...n.shared.devices.values()].filter((port) => port.ifp.homeNet === n).length },
+  { name: 'device nodes', count: devicesOf },
   { name: 'address families', count: (n) => n.domains.length },
   { name: 'ethertypes', count: (n) => n.etherProtoCount },
   { name: 'event handlers', count: handlers },
   { name: 'link filters', count: (n) => n.linkPfil.hooks.length },
 ];
 
-/** A driver may serve several interfaces; its queue is counted once. */
 function queuedInDrivers(n: Net): number {
-  const seen = new Set<object>();
   let sum = 0;
-  for (const { driver } of n.ifnets) {
-    if (driver.queued === undefined || seen.has(driver)) continue;
-    seen.add(driver);
-    sum += driver.queued();
-  }
+  for (const { driver } of n.ifnets) sum += driver.queued?.() ?? 0;
   return sum;
+}
+
+function devicesOf(n: Net): number {
+  let devices = 0;
+  for (const port of n.shared.devices.values()) if (port.ifp.homeNet === n) devices++;
+  return devices;
 }
 
 function handlers(n: Net): number {

@@ -113,7 +113,9 @@ export class KernelAudit {
   /** It has been taken down. `outer` is the context the caller was in. */
   end(was: Inventory, outer: number): void {
     const { vnet } = was;
-    for (const row of vnet.kern.audit.counts()) if (row.count !== 0) this.found(vnet.name, row.name, row.count);
+    vnet.kern.audit.each((name, count) => {
+      if (count !== 0) this.found(vnet.name, name, count);
+    });
     const asked = new Set<object>();
     for (const { driver, net, xname } of was.interfaces) {
       if (net !== null || asked.has(driver)) continue;
@@ -125,6 +127,7 @@ export class KernelAudit {
     }
     const left = vnet.kern.audit.packets();
     this.lost += left;
+    vnet.kern.audit.clear();
     if (this.engine.pool.inUse - left <= was.out - was.held) return;
     this.suspect ??= vnet.name;
     if (outer !== CTX_SOFTINT) this.strike();
