@@ -1,10 +1,12 @@
 /**
  * kernel-input.fuzz.mjs — any bytes as a frame on an interface of a busy little network: a router with an address, an echo
- * service, a bridge, vlans and a tunnel behind it. Nothing throws, every packet is given back.
+ * service, a bridge with a spanning tree, vlans and a tunnel behind it. Nothing throws, every packet is given back.
  */
-import { bridgeAdd } from '@netloom/core';
+import { bridgeAdd, bridgeSetFlags } from '@netloom/core';
 import { SimNet, Wire } from '@netloom/core/sim';
 import { frames } from './corpus.mjs';
+
+const IFBIF_STP = 0x4;
 
 /** @param {boolean} bridged the interface is a member of a bridge that has the address */
 function build(bridged) {
@@ -20,6 +22,7 @@ function build(bridged) {
     net.kernel.call(0, () => {
       bridgeAdd(bridge, wire.ifp.xname);
       bridgeAdd(bridge, a.xname);
+      bridgeSetFlags(bridge, wire.ifp.xname, IFBIF_STP, 0);
     });
     net.addr(vnet, bridge, '192.0.2.1/24');
   } else net.addr(vnet, wire.ifp, '192.0.2.1/24');

@@ -5,8 +5,9 @@
  * `@netloom/core/wire`, promises in `@netloom/core/promises`, the simulator in `@netloom/core/sim`.
  */
 export { Kernel } from './vnet/kernel.js';
-export type { JailCreate, Prison } from './vnet/kernel.js';
+export type { DyingPrison, JailCreate, Prison } from './vnet/kernel.js';
 export type { AuditBalance, AuditReport, VnetAuditReport } from './vnet/kernel-audit.js';
+export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';
 export { Vnet } from './vnet/vnet.js';
 
 export { Socket } from './socket/socket.js';
@@ -40,6 +41,7 @@ export * from './net/if-clone.js';
 export * from './net/if-detach.js';
 export * from './net/if-move.js';
 export * from './net/if-vmove.js';
+export * from './net/if-media.js';
 export { IfVparams } from './net/if-vparams.js';
 export * from './net/ifnet.js';
 export * from './net/move-journal.js';
@@ -58,12 +60,14 @@ export { ifInput, ifTransmit } from './net/if-transmit.js';
 export { etherIfattach, etherIfdetach, etherInsertTag, etherOutputFrame } from './net/ether.js';
 export type { IfAddr } from './net/ifaddr.js';
 
-export type { Attached, PrisonCreate, PrisonResult } from './kern/prison.js';
+export type { Attached, PrisonCreate, PrisonHold, PrisonResult } from './kern/prison.js';
 export { PrisonTree } from './kern/prison.js';
 export { Callout } from './kern/callout.js';
 export type { AuditCount, AuditLeak, AuditRow } from './kern/audit.js';
 export { Engine } from './kern/engine.js';
 export * from './kern/counters.js';
+export { devctlDataText, devctlLine, DevctlQueue, DevctlReader } from './kern/devctl.js';
+export type { DevctlData, DevctlEvent, DevctlItem } from './kern/devctl.js';
 export * from './kern/sysctl.js';
 export { orderName, subsystemName } from './kern/vnet-sysinit.js';
 export type { VnetSysinit, VnetSysinitObserver } from './kern/vnet-sysinit.js';

@@ -22,6 +22,7 @@ import type { Callout, CalloutOwner } from './callout.js';
 import { CalloutQueue } from './callout.js';
 import type { Context } from './context.js';
 import { CTX_IDLE, CTX_SOFTINT, CTX_THREAD } from './context.js';
+import { DEVCTL_STREAM_MAX, DevctlQueue } from './devctl.js';
 import { Witness } from './witness.js';
 import { WitnessCallout, WitnessLock, WitnessQueue } from './witness-lock.js';
 import type { NetisrSource } from './netisr.js';
@@ -52,6 +53,8 @@ export class Engine {
   readonly softnet = new WitnessLock(this.witness, 'softnet', { recurses: true });
   private readonly workq = new WitnessQueue(this.witness, 'deferred work');
   private readonly calloutRun = new WitnessCallout(this.witness, 'callout');
+  /** Events of all vnets, for the host. */
+  readonly devctl = new DevctlQueue(DEVCTL_STREAM_MAX);
   now: Micros = 0;
   context: Context = CTX_IDLE;
   /** Packets that programs outside keep: whoever does attaches a row, and takes it off. */
@@ -205,6 +208,15 @@ export class Engine {
     return this.nextDeadline() === NEVER;
   }
 
+  private doWork(work: () => void): void {
+    this.workq.enter('deferred work');
+    try {
+      work();
+    } finally {
+      this.workq.exit('deferred work');
+    }
+  }
+
   private runNetisr(budget: number): number {
     this.softnet.acquire('netisr');
     try {
@@ -238,9 +250,7 @@ export class Engine {
         const next = this.deferred[this.deferredAt++];
         if (next === undefined) break;
         this.deferredOwner = next.owner;
-        this.workq.enter('deferred work');
-        next.work();
-        this.workq.exit('deferred work');
+        this.doWork(next.work);
       }
       this.deferredOwner = null;
     } finally {

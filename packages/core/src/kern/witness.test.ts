@@ -280,6 +280,17 @@ describe('waiting for others', () => {
     ]);
   });
 
+  it('a worker that waits for its queue is not waited for', () => {
+    const b = new Bench();
+    const queue = new WitnessQueue(b.w, 'queue');
+    b.thread(() => {
+      queue.enter('the worker');
+      queue.wait('the worker');
+      queue.exit('the worker');
+    });
+    expect(b.texts).toEqual([]);
+  });
+
   it('entering a section waits for nobody', () => {
     const b = new Bench();
     const l = b.lock('l');

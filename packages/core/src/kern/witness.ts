@@ -14,7 +14,7 @@
  * to it. Frames separate what is one agent here only because there is one thread: a turn, deferred work, a call from outside hold
  * nothing when they begin, whatever whoever is around them holds.
  *
- * Besides the order: taking what one holds (unless the lock recurses), two locks of one class, waiting in softint or inside a
+ * Besides the order: taking what one holds (unless the lock recurses, or a worker waits for its own queue: it is not waited for), two locks of one class, waiting in softint or inside a
  * section, a lock that must not be taken in softint, releasing what is not held, holding something when a frame ends.
  *
  * Bounds: WITNESS_FINDINGS_MAX findings are kept, all are counted. Invariants: while `on` is false nothing is recorded. `watch` must not be
@@ -215,7 +215,7 @@ export class Witness {
     for (let i = this.base; i < this.held.length; i++) {
       const h = this.held[i]!;
       if (h.object === object) {
-        if (object.recurses || (shared && h.shared)) return;
+        if (object.recurses || (shared && h.shared) || cls.kind === 'queue') return;
         this.report('self', `self:${cls.name}:${where}`, `"${where}" waits for "${cls.name}", which it holds itself since "${h.where}"`);
         return;
       }

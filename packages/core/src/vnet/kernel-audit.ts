@@ -5,8 +5,8 @@
  * Theory of operation. `report` reads the register of each vnet and balances the accounts that the Kernel keeps for all: packets
  * the pool has given out, timers armed, interfaces attached, deferred work. What no vnet owns up to is *unaccounted*. Between
  * turns that is 0; within one the packet being processed is on the stack and in nobody's queue.
- * `begin` is called before a vnet's first destructor and gives what `end` needs after the last: then every row of its register must be
- * zero, and so must be the queues of the drivers whose interfaces were there. Packets that got lost are not in anybody's
+ * `begin` is called before a vnet is stopped, and before it is taken down, and gives what `end` needs afterwards. When it is gone every row
+ * of its register must be zero, and so must be the queues of the drivers whose interfaces were there. Packets that got lost are not in anybody's
  * queue; they show in the balance. That costs a walk over all vnets, so it is struck only when the pool has not got back as much
  * as the vnet held, and when the vnet was destroyed in the middle of a turn, after that turn (`turnEnded`).
  * A finding is logged, kept and reported once: packets known to be lost are not found again.
@@ -57,23 +57,27 @@ export class KernelAudit {
   readonly leaks = new AuditLeaks();
   private readonly engine: Engine;
   private readonly shared: NetShared;
-  private readonly vnets: readonly Vnet[];
+  private readonly lists: readonly (readonly Vnet[])[];
   private readonly processes: (vnet: Vnet) => number;
   /** Packets nobody holds that have been reported. */
   private lost = 0;
   /** A vnet that was destroyed within a turn and may have lost packets. */
   private suspect: string | null = null;
 
-  /** @param processes how many processes run in a vnet. */
-  constructor(engine: Engine, shared: NetShared, vnets: readonly Vnet[], processes: (vnet: Vnet) => number) {
+  /**
+   * @param lists where the vnets are: those that are complete, and those of dying jails, newest first.
+   * @param processes how many processes run in a vnet.
+   */
+  constructor(engine: Engine, shared: NetShared, lists: readonly (readonly Vnet[])[], processes: (vnet: Vnet) => number) {
     this.engine = engine;
     this.shared = shared;
-    this.vnets = vnets;
+    this.lists = lists;
     this.processes = processes;
   }
 
   report(): AuditReport {
-    const { engine, shared, vnets } = this;
+    const { engine, shared } = this;
+    const vnets = this.lists.flat();
     const of = (name: string, count: number, packets = false): AuditCount => ({ name, count, packets });
     return {
       vnets: vnets.map((v) => ({ vnet: v.name, id: v.kern.id, rows: this.rowsOf(v) })).reverse(),
@@ -93,7 +97,8 @@ export class KernelAudit {
   }
 
   balance(): AuditBalance {
-    const { engine, shared, vnets } = this;
+    const { engine, shared } = this;
+    const vnets = this.lists.flat();
     const sum = (count: (v: Vnet) => number): number => vnets.reduce((n, v) => n + count(v), 0);
     return {
       packets: this.unaccountedPackets(),
@@ -110,8 +115,16 @@ export class KernelAudit {
     return { vnet, interfaces: [...interfaces], held: vnet.kern.audit.packets(), out: this.engine.pool.inUse };
   }
 
-  /** It has been taken down. `outer` is the context the caller was in. */
-  end(was: Inventory, outer: number): void {
+  /** It has been stopped, or with `gone` taken down. `outer` is the context the caller was in. */
+  end(was: Inventory, gone: boolean, outer: number): void {
+    const left = gone ? this.autopsy(was) : was.vnet.kern.audit.packets();
+    if (this.engine.pool.inUse - left <= was.out - was.held) return;
+    this.suspect ??= was.vnet.name;
+    if (outer !== CTX_SOFTINT) this.strike();
+  }
+
+  /** Names what the dead vnet left; how many packets that were. */
+  private autopsy(was: Inventory): number {
     const { vnet } = was;
     vnet.kern.audit.each((name, count) => {
       if (count !== 0) this.found(vnet.name, name, count);
@@ -128,9 +141,7 @@ export class KernelAudit {
     const left = vnet.kern.audit.packets();
     this.lost += left;
     vnet.kern.audit.clear();
-    if (this.engine.pool.inUse - left <= was.out - was.held) return;
-    this.suspect ??= vnet.name;
-    if (outer !== CTX_SOFTINT) this.strike();
+    return left;
   }
 
   /** Nothing is on the stack: packets that nobody holds are lost. */
@@ -149,7 +160,9 @@ export class KernelAudit {
   }
 
   private unaccountedPackets(): number {
-    return this.vnets.reduce((n, v) => n - v.kern.audit.packets(), this.engine.pool.inUse - this.engine.audit.packets());
+    let n = this.engine.pool.inUse - this.engine.audit.packets();
+    for (const list of this.lists) for (const v of list) n -= v.kern.audit.packets();
+    return n;
   }
 
   private found(vnet: string, name: string, count: number): void {

@@ -15,6 +15,7 @@
  * Ethernet has no queue of its own to give up at PROTO_IF; `netloom sysinit` prints what there is.
  */
 import type { Engine } from '../kern/engine.js';
+import { DEVCTL_SYSCTL } from '../kern/devctl.js';
 import { VnetKern } from '../kern/vnet-kern.js';
 import {
   SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT,
@@ -24,10 +25,12 @@ import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
 import { epairCloner } from '../net/epair.js';
 import { gifCloner } from '../net/gif.js';
+import { ifSysctlAttach, ifSysctlDetach } from '../net/if-sysctl.js';
 import { ifUp } from '../net/if.js';
 import { ifDetach } from '../net/if-detach.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
 import type { IfClonerSpec } from '../net/if-clone.js';
+import { ifDevctlAttach } from '../net/if-devctl.js';
 import { vnetIfReturn } from '../net/if-vmove.js';
 import { loCloner } from '../net/lo.js';
 import { Net } from '../net/net.js';
@@ -48,7 +51,7 @@ import { SocketLayer } from '../socket/socket-layer.js';
 
 export class Vnet {
   readonly kern: VnetKern;
-  net!: Net;
+  readonly net: Net;
   routes!: RouteTables;
   inNet!: InNet;
   ip!: Ip;
@@ -58,13 +61,14 @@ export class Vnet {
   raw!: RawIp;
   udp!: Udp;
   sockets!: SocketLayer;
-  readonly shared: NetShared;
+  /** Ends what tells devctl of interfaces. */
+  devctlDetach!: () => void;
   /** Why the vnet was stopped, when an invariant of it broke. */
   panic: string | null = null;
 
   constructor(engine: Engine, shared: NetShared, id: number, name: string) {
     this.kern = new VnetKern(engine, id, name);
-    this.shared = shared;
+    this.net = new Net(this.kern, shared);
   }
 
   get name(): string {
@@ -91,8 +95,12 @@ const s = (name: string, subsystem: number, order: number, run: (v: Vnet) => voi
 
 /** Constructors. Same place: in this order. */
 const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
+  s('vnet_devctl_init', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
+    v.devctlDetach = ifDevctlAttach(v.net);
+    v.kern.sysctl.attach(DEVCTL_SYSCTL, v.kern.devctl);
+  }),
   s('vnet_if_init', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
-    v.net = new Net(v.kern, v.shared);
+    ifSysctlAttach(v.net);
   }),
   s('vnet_gif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gifCloner)),
   s('vnet_epair_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(epairCloner)),
@@ -204,11 +212,17 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.net.loif = null;
     uncloners(loCloner)(v);
   }),
+  s('vnet_devctl_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
+    v.kern.sysctl.detach(v.kern.devctl);
+    v.devctlDetach();
+    v.kern.devctl.end();
+  }),
   s('vnet_if_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
     for (const ifp of [...v.net.ifnets]) {
       ifp.driver.vnetGone?.(ifp);
       ifDetach(ifp);
     }
+    ifSysctlDetach(v.net);
     v.inNet.destroy();
   }),
 ];

@@ -10,8 +10,8 @@
  */
 import type { Kernel, Vnet, VnetSysinit } from '@netloom/core';
 import { subsystemName } from '@netloom/core';
+import { HOST_VNET } from '../lab/lab-model.js';
 import type { HostLoop } from '../loop.js';
-import { vnetName } from './kernel-topology.js';
 
 /** Traces kept. */
 const TRACES_MAX = 32;
@@ -28,18 +28,24 @@ export interface TeardownTrace {
   readonly vnet: string;
   /** When it began, microseconds since boot. */
   readonly atUs: number;
-  /** From before the first step to after the last. */
+  /** From before the first step to after the last; a jail that something holds waits between the first and the others. */
   readonly us: number;
   readonly steps: readonly TeardownStep[];
+}
+
+/** A teardown under way. */
+interface Underway {
+  readonly name: string;
+  readonly beganUs: number;
+  readonly steps: TeardownStep[];
 }
 
 export class TeardownTraces {
   readonly kept: TeardownTrace[] = [];
   private readonly kernel: Kernel;
   private readonly loop: HostLoop;
-  private steps: TeardownStep[] = [];
-  private name = '';
-  private beganUs = 0;
+  /** A dying jail's vnet has been stopped and waits for its end, while others are taken down. */
+  private readonly underway = new Map<Vnet, Underway>();
   private stepUs = 0;
 
   constructor(kernel: Kernel, loop: HostLoop) {
@@ -50,20 +56,18 @@ export class TeardownTraces {
 
   private before(vnet: Vnet): void {
     this.stepUs = this.loop.clockUs();
-    if (this.steps.length > 0) return;
-    const { prison0 } = this.kernel.prisons;
-    const owner = [prison0, ...prison0.descendants()].find((p) => p.ownsVnet && p.vnet === vnet);
-    this.name = owner === undefined ? vnet.name : vnetName(owner, prison0);
-    this.beganUs = this.stepUs;
+    if (!this.underway.has(vnet)) this.underway.set(vnet, { name: vnet === this.kernel.vnet0 ? HOST_VNET : vnet.name, beganUs: this.stepUs, steps: [] });
   }
 
   private after(vnet: Vnet, step: VnetSysinit<Vnet>): void {
     const now = this.loop.clockUs();
     const { state } = vnet.kern;
-    this.steps.push({ function: step.name, state, subsystem: subsystemName(state), us: rounded(now - this.stepUs) });
+    const trace = this.underway.get(vnet);
+    if (trace === undefined) return;
+    trace.steps.push({ function: step.name, state, subsystem: subsystemName(state), us: rounded(now - this.stepUs) });
     if (step !== this.kernel.sysinit.destructors.at(-1)) return;
-    this.kept.push({ vnet: this.name, atUs: Math.floor(this.beganUs), us: rounded(now - this.beganUs), steps: this.steps });
-    this.steps = [];
+    this.underway.delete(vnet);
+    this.kept.push({ vnet: trace.name, atUs: Math.floor(trace.beganUs), us: rounded(now - trace.beganUs), steps: trace.steps });
     if (this.kept.length > TRACES_MAX) this.kept.shift();
   }
 }

@@ -14,6 +14,7 @@ import { CLONE_COMMANDS, CLONE_START } from './clone.js';
 import { GROUP_COMMANDS } from './group.js';
 import type { AddressFamily, Command } from './invocation.js';
 import { MEDIA_COMMANDS } from './media.js';
+import { NOT_BUILT_COMMANDS } from './not-built.js';
 import { ADDRESS_COMMANDS } from './address-words.js';
 import { TUNNEL_COMMANDS } from './tunnel.js';
 import { VLAN_CLONE_COMMANDS, VLAN_COMMANDS } from './vlan.js';
@@ -24,7 +25,7 @@ function byName<T extends { readonly name: string }>(entries: readonly T[]): Rea
 }
 
 const COMMANDS = byName<Command>([
-  ...BASIC_COMMANDS, ...ADDRESS_COMMANDS, ...INET6_COMMANDS, ...CLONE_COMMANDS, ...MEDIA_COMMANDS, ...VLAN_COMMANDS, ...TUNNEL_COMMANDS, ...GROUP_COMMANDS,
+  ...NOT_BUILT_COMMANDS, ...BASIC_COMMANDS, ...ADDRESS_COMMANDS, ...INET6_COMMANDS, ...CLONE_COMMANDS, ...MEDIA_COMMANDS, ...VLAN_COMMANDS, ...TUNNEL_COMMANDS, ...GROUP_COMMANDS,
   ...BRIDGE_COMMANDS, ...VNET_COMMANDS,
 ]);
 const CREATE_COMMANDS = byName<Command>([...CLONE_START, ...VLAN_CLONE_COMMANDS]);

@@ -105,6 +105,8 @@ export class Invocation {
     add: { addr: 0, set: false }, plen: 0, maskset: false, dst: { addr: 0, set: false }, brd: { addr: 0, set: false }, del: { addr: 0, set: false },
   };
   lladdr: Uint8Array = new Uint8Array(0);
+  /** The medium asked for so far; null: none. */
+  mediaWord: number | null = null;
   readonly vlan: VlanRequest = { tag: NOTAG, parent: '', proto: 0 };
 
   constructor(p: Proc, args: IfconfigArgs, prison: Prison, family: AddressFamily) {

@@ -35,7 +35,7 @@ function deleteTunnel(cx: Invocation): void {
 
 function setTunnelFib(cx: Invocation, value: string): void {
   const fib = parseUnsigned(value);
-  if (fib === null || fib < 0) return cx.warn(`fib ${value} not valid`, 0);
+  if (fib === null || fib < 0) return cx.warn(`fib ${value} not valid`, EINVAL);
   const error = request(cx, (ifp): Errno => {
     const refused = ifp.dname === GIF ? checkFib(cx, fib) : EINVAL;
     if (refused === 0) ifp.tunnelFib = fib;
