@@ -12,6 +12,7 @@ import { IFF_SIMPLEX, IFT_ETHER, Ifnet } from '../net/ifnet.js';
 import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
 import { epairPeer } from '../net/epair.js';
 import { PFIL_PASS } from '../net/pfil.js';
+import type { PfilHook } from '../net/pfil.js';
 import { craftIp, ip4 } from '../sim/craft.js';
 import { SimNet } from '../sim/sim-net.js';
 import { IP_MF } from '../wire/ip4.js';
@@ -21,7 +22,7 @@ import type { Vnet } from './vnet.js';
 
 const SEED = 11;
 const GROUP = ip4('239.1.2.3');
-const hook = { name: 'test', check: () => PFIL_PASS } as const;
+const hook: PfilHook = { name: 'test', check: () => PFIL_PASS };
 
 class Bench {
   readonly net = new SimNet(SEED);

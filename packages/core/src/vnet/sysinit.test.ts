@@ -9,6 +9,7 @@ import {
 } from '../kern/vnet-sysinit.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { PFIL_PASS } from '../net/pfil.js';
+import type { PfilHook } from '../net/pfil.js';
 import { Kernel } from './kernel.js';
 import type { Vnet } from './vnet.js';
 import { vnetSysinitTable } from './vnet.js';
@@ -176,7 +177,7 @@ describe('the link-layer filters', () => {
   it('see nothing any more when interfaces are destroyed, and nobody can link one', () => {
     const kernel = new Kernel(quietEnv(1));
     const vnet = kernel.vnetAlloc('x');
-    const hook = { name: 'test', check: () => PFIL_PASS } as const;
+    const hook: PfilHook = { name: 'test', check: () => PFIL_PASS };
     expect(vnet.net.linkPfil.link(hook)).toBe(0);
     kernel.onTeardown = (v, s, when) => {
       if (s.name === 'vnet_tun_uninit' && when === 'after') expect(v.net.linkPfil.hooked).toBe(true);
