@@ -231,14 +231,16 @@ export class Lifecycle {
     if (this.kernel.shared.attached !== seen.size) throw new Error(`${this.kernel.shared.attached} indexes, ${seen.size} interfaces (seed ${this.seed}, operation ${this.done.ops})`);
   }
 
+  /**
+   * What anybody holds, by kind; throws when something is unaccounted for or was left by a vnet that is gone. One event handler may be: `change`
+   * registers it, and the vnet may be gone before the operation is over.
+   */
   account() {
-    const { shared, engine, vnet0, vnets } = this.kernel;
-    const { net, kern } = vnet0;
-    return {
-      vnets: vnets.length, interfaces: shared.attached, packets: engine.pool.inUse, timers: engine.callouts.armed, devices: shared.devices.size, sockets: kern.sockcnt,
-      handlers: net.arrivalEvent.count + net.departureEvent.count + net.linkEvent.count + net.lladdrEvent.count + net.mtuEvent.count + net.ifaddrEvent.count + net.upDownEvent.count,
-      sysctls: kern.sysctl.count, groups: net.groups.size, indexes: shared.attached,
-    };
+    const { vnets, kernel, unaccounted, leaks } = this.kernel.audit();
+    const lost = [...Object.entries(unaccounted).filter(([, n]) => n !== 0), ...leaks.filter((l) => l.name !== 'event handlers' || l.count > 1).map((l) => [`${l.name} of ${l.vnet}`, l.count])];
+    if (lost.length > 0) throw new Error(`lost: ${lost.map(([what, n]) => `${n} ${what}`).join(', ')} (seed ${this.seed})`);
+    const rows = [...kernel.map((r) => [r.name, r.count]), ...vnets.flatMap((v) => v.rows.map((r) => [`${v.vnet}: ${r.name}`, r.count]))];
+    return Object.fromEntries(rows);
   }
 
   /** Stops every jail, destroys every interface, and compares with the beginning. */

@@ -22,6 +22,7 @@ const KERN_AUDIT: readonly AuditRow<VnetKern>[] = [
   { name: 'timers', count: (k) => k.calloutsArmed },
   { name: 'deferred work', count: (k) => k.engine.deferredOf(k) },
   { name: 'sysctl groups', count: (k) => k.sysctl.count },
+  { name: 'event readers', count: (k) => k.devctl.readerCount },
   { name: 'counter groups', count: (k) => k.counters.list().length },
 ];
 

@@ -90,6 +90,7 @@ function useEverything(b: Bench): void {
   b.twoWays();
   for (const so of [net.udp(v), net.raw(v, 200)]) expect(so.joinGroup(GROUP, b.ifp)).toBe(0);
   v.net.rtsock?.open();
+  v.kern.devctl.open();
   bpfOpen(v.net, b.ifp.xname, {});
   v.net.linkPfil.link(hook);
   v.ip.pfil.link(hook);
@@ -132,6 +133,10 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   },
   'sysctl groups': (b) => {
     b.v.kern.sysctl.attach({ prefix: 'net.test', oids: [] }, b);
+  },
+  'event readers': (b) => {
+    b.v.kern.devctl.open();
+    b.v.kern.devctl.end = keep;
   },
   'counter groups': (b) => {
     b.v.kern.counters.attach({ name: 'test', rows: [] }, {});
