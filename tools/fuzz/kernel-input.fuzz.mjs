@@ -1,8 +1,8 @@
 /**
  * kernel-input.fuzz.mjs — any bytes as a frame on an interface of a busy little network: a router with an address, an echo
- * service, a bridge with a spanning tree, vlans and a tunnel behind it. Nothing throws, every packet is given back.
+ * service, a bridge with a spanning tree, vlans and tunnels behind it. Nothing throws, every packet is given back.
  */
-import { bridgeAdd, bridgeSetFlags } from '@netloom/core';
+import { bridgeAdd, bridgeSetFlags, ifCloneCreate } from '@netloom/core';
 import { SimNet, Wire } from '@netloom/core/sim';
 import { frames } from './corpus.mjs';
 
@@ -26,6 +26,9 @@ function build(bridged) {
     });
     net.addr(vnet, bridge, '192.0.2.1/24');
   } else net.addr(vnet, wire.ifp, '192.0.2.1/24');
+  const vxlan = net.kernel.call(0, () => ifCloneCreate(vnet.net, 'vxlan', { vxlanid: 42, vxlanlocal: 0xc0000201, vxlanremote: 0xc0000202 })).ifp;
+  if (vxlan === null) throw new Error('no vxlan to be had');
+  net.addr(vnet, vxlan, '10.43.0.1/24');
   const sink = net.udp(vnet, 7);
   sink.onReadable = () => {
     for (let m = sink.recvPacket(); m !== null; m = sink.recvPacket()) m.free();

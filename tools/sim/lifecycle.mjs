@@ -31,6 +31,8 @@ export class Lifecycle {
     this.kinds = this.kernel.vnet0.net.cloners.map((c) => c.name);
     /** @type {import('@netloom/core').Socket[]} */
     this.sockets = [];
+    /** @type {import('@netloom/core').BpfListener[]} */
+    this.captures = [];
     this.names = 0;
     this.depth = 0;
     this.done = { ops: 0, refused: 0, nested: 0, moved: 0, created: 0, destroyed: 0, stopped: 0 };
@@ -173,7 +175,9 @@ export class Lifecycle {
   capture() {
     const ifp = this.anyIf();
     if (ifp === null || ifp.net === null || (ifp.bpf?.count ?? 0) > 2) return 1;
-    return bpfOpen(ifp.net, ifp.xname, { promisc: this.rng.chance(0.5) }).error;
+    const { error, listener } = bpfOpen(ifp.net, ifp.xname, { promisc: this.rng.chance(0.5) });
+    if (listener !== null) this.captures.push(listener);
+    return error;
   }
 
   openDevice() {
@@ -232,7 +236,7 @@ export class Lifecycle {
   }
 
   /**
-   * What anybody holds, by kind; throws when something is unaccounted for or was left by a vnet that is gone. One event handler may be: `change`
+   * What anybody holds, by kind; throws when something is unaccounted for or was left by a vnet that is gone. One event handler may be: `arm`
    * registers it, and the vnet may be gone before the operation is over.
    */
   account() {
@@ -248,6 +252,7 @@ export class Lifecycle {
     const { kernel, net } = this;
     this.disarm();
     for (const so of this.sockets.splice(0)) so.close();
+    for (const listener of this.captures.splice(0)) listener.close();
     kernel.call(net.now, () => {
       for (const p of [...kernel.prisons.prison0.children]) kernel.jailRemove(p);
     });
@@ -255,6 +260,10 @@ export class Lifecycle {
       kernel.call(net.now, () => void ifCloneDestroy(kernel.vnet0.net, left.at(-1)?.xname ?? ''));
       if (this.mine().length >= left.length) throw new Error(`${left.map((i) => i.xname).join(' ')} cannot be destroyed (seed ${this.seed})`);
     }
+    const { inNet, net: host } = kernel.vnet0;
+    kernel.call(net.now, () => {
+      for (const ifp of host.ifnets) inNet.purgeAddrs(ifp);
+    });
     net.run(120_000_000);
     net.log.length = 0;
     const after = this.account();

@@ -13,8 +13,11 @@ import { delimiter, join } from 'node:path';
 import { describe, test } from 'vitest';
 import type { TestOptions } from 'vitest';
 
-/** `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. Anything else: a program. */
-export type Need = 'root' | 'tun' | 'netns' | (string & {});
+/**
+ * `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. `vxlan-device`: the kernel makes them.
+ * Anything else: a program.
+ */
+export type Need = 'root' | 'tun' | 'netns' | 'vxlan-device' | (string & {});
 
 type Body = () => void | Promise<void>;
 
@@ -51,6 +54,11 @@ function lacksNetns(): string | null {
   return `no network namespaces (${(made.error?.message ?? made.stderr).trim() || 'unshare failed'})`;
 }
 
+function lacksVxlan(): string | null {
+  const made = spawnSync('unshare', ['--net', 'ip', 'link', 'add', 'vx0', 'type', 'vxlan', 'id', '1', 'dstport', '4789'], { encoding: 'utf8' });
+  return made.status === 0 ? null : `no vxlan devices (${(made.error?.message ?? made.stderr).trim() || 'ip failed'})`;
+}
+
 function lack(need: Need): string | null {
   switch (need) {
     case 'root':
@@ -59,6 +67,8 @@ function lack(need: Need): string | null {
       return lacksTun();
     case 'netns':
       return lacksNetns();
+    case 'vxlan-device':
+      return lacksVxlan();
     default:
       return programPath(need) === null ? `no program ${need}` : null;
   }

@@ -40,6 +40,7 @@ import { Rtsock } from '../net/rtsock.js';
 import { tapCloner, vmnetCloner } from '../net/tap.js';
 import { tunCloner } from '../net/tun.js';
 import { vlanCloner } from '../net/vlan.js';
+import { vxlanCloner } from '../net/vxlan.js';
 import { Arp } from '../inet/arp.js';
 import { Icmp } from '../inet/icmp.js';
 import { InGif } from '../inet/in-gif.js';
@@ -47,6 +48,7 @@ import { InNet } from '../inet/in-net.js';
 import { Ip } from '../inet/ip.js';
 import { RawIp } from '../transport/raw-ip.js';
 import { Udp } from '../transport/udp.js';
+import { UdpVxlan } from '../transport/udp-vxlan.js';
 import { SocketLayer } from '../socket/socket-layer.js';
 
 export class Vnet {
@@ -60,6 +62,7 @@ export class Vnet {
   gif!: InGif;
   raw!: RawIp;
   udp!: Udp;
+  vxlan!: UdpVxlan;
   sockets!: SocketLayer;
   /** Ends what tells devctl of interfaces. */
   devctlDetach!: () => void;
@@ -154,6 +157,10 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('vnet_bridge_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(bridgeCloner)),
   s('vnet_vlan_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(vlanCloner)),
+  s('vnet_vxlan_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
+    ifcAttach(v.net, vxlanCloner);
+    v.vxlan = new UdpVxlan(v.ip, v.udp);
+  }),
 ];
 
 /** Destructors. Same place: in the reverse of this order. */
@@ -161,6 +168,10 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_if_return', SI_SUB_VNET_DONE, SI_ORDER_ANY, (v) => {
     v.sockets.closeAll();
     vnetIfReturn(v.net);
+  }),
+  s('vnet_vxlan_uninit', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
+    uncloners(vxlanCloner)(v);
+    v.vxlan.destroy();
   }),
   s('in_gif_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif.destroy();

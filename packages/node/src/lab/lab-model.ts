@@ -26,6 +26,11 @@ export interface LabInterface {
   readonly vlandev?: string;
   readonly vlanproto?: '802.1q' | '802.1ad';
   readonly vlanpcp?: number;
+  readonly vxlan?: number;
+  readonly vxlanlocal?: string;
+  readonly vxlanremote?: string;
+  readonly vxlangroup?: string;
+  readonly vxlandev?: string;
   readonly host?: string;
 }
 

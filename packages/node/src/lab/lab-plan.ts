@@ -136,6 +136,8 @@ class PlanBuilder {
     if (ifc.vlan !== undefined && ifc.vlandev !== undefined) {
       const options = ['vlan', String(ifc.vlan), 'vlandev', ifc.vlandev, ...(ifc.vlanproto === undefined ? [] : ['vlanproto', ifc.vlanproto]), ...(ifc.vlanpcp === undefined ? [] : ['vlanpcp', String(ifc.vlanpcp)])];
       this.create(path, vnet, 'vlan', name, options);
+    } else if (ifc.vxlan !== undefined) {
+      this.create(path, vnet, 'vxlan', name, vxlanArgs(ifc));
     } else if (ifc.host !== undefined) {
       this.create(path, vnet, 'tap', name, []);
     } else if (/^lo\d+$/.test(name) && name !== 'lo0') {
@@ -230,13 +232,24 @@ function endName(end: Endpoint): string {
   return end.bridge ?? `${end.vnet}:${end.ifname}`;
 }
 
-/** Interfaces in an order in which whatever carries a VLAN is made before it. */
+/** Deeper than VLANs can be stacked. */
+const BEHIND_ALL = 1_000;
+
+/** Interfaces in an order in which whatever carries a VLAN or a tunnel is made before it. */
 function carriersFirst(interfaces: Readonly<Record<string, LabInterface | null>>): string[] {
   const depth = (name: string): number => {
-    const carrier = interfaces[name]?.vlandev;
+    const { vlandev: carrier, vxlan } = interfaces[name] ?? {};
+    // A tunnel needs the addresses of all that are not in one.
+    if (vxlan !== undefined) return BEHIND_ALL;
     return carrier === undefined ? 0 : 1 + depth(carrier);
   };
   return Object.keys(interfaces).sort((a, b) => depth(a) - depth(b));
+}
+
+function vxlanArgs(ifc: LabInterface): string[] {
+  const { vxlan, vxlanlocal, vxlanremote, vxlangroup, vxlandev } = ifc;
+  const words = Object.entries({ vxlanid: vxlan, vxlanlocal, vxlanremote, vxlangroup, vxlandev });
+  return words.flatMap(([word, value]) => (value === undefined ? [] : [word, String(value)]));
 }
 
 function bridgeSettings(bridge: LabBridge): string[] {

@@ -19,6 +19,7 @@ import { ADDRESS_COMMANDS } from './address-words.js';
 import { TUNNEL_COMMANDS } from './tunnel.js';
 import { VLAN_CLONE_COMMANDS, VLAN_COMMANDS } from './vlan.js';
 import { VNET_COMMANDS } from './vnet.js';
+import { VXLAN_CLONE_COMMANDS, VXLAN_COMMANDS } from './vxlan.js';
 
 function byName<T extends { readonly name: string }>(entries: readonly T[]): ReadonlyMap<string, T> {
   return new Map(entries.map((entry) => [entry.name, entry]));
@@ -26,9 +27,9 @@ function byName<T extends { readonly name: string }>(entries: readonly T[]): Rea
 
 const COMMANDS = byName<Command>([
   ...NOT_BUILT_COMMANDS, ...BASIC_COMMANDS, ...ADDRESS_COMMANDS, ...INET6_COMMANDS, ...CLONE_COMMANDS, ...MEDIA_COMMANDS, ...VLAN_COMMANDS, ...TUNNEL_COMMANDS, ...GROUP_COMMANDS,
-  ...BRIDGE_COMMANDS, ...VNET_COMMANDS,
+  ...BRIDGE_COMMANDS, ...VNET_COMMANDS, ...VXLAN_COMMANDS,
 ]);
-const CREATE_COMMANDS = byName<Command>([...CLONE_START, ...VLAN_CLONE_COMMANDS]);
+const CREATE_COMMANDS = byName<Command>([...CLONE_START, ...VLAN_CLONE_COMMANDS, ...VXLAN_CLONE_COMMANDS]);
 const FAMILIES = byName<AddressFamily>([AF_INET_FAMILY, AF_INET6_FAMILY, ...LINK_FAMILIES]);
 
 /** @param creating before the clone is made. */

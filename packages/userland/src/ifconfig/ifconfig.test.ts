@@ -130,7 +130,7 @@ $ ifconfig epair7b unplumb
 $ ifconfig -l
 lo0 epair0a epair0b epair1a epair1b vlan5 lo1
 $ ifconfig -C
-vlan bridge vmnet tap tun lo epair gif
+vxlan vlan bridge vmnet tap tun lo epair gif
 `);
   });
 
@@ -573,13 +573,14 @@ $ jexec a ifconfig vlan0 vlan 6
   });
 });
 
-const NAMES = ['epair', 'epair0a', 'epair0b', 'epair0a.5', 'bridge', 'bridge0', 'vlan', 'vlan0', 'gif0', 'tun0', 'lo0', 'lo1', 'x0', '-a', '-l', '-j', '--json', '-g', '-C', '-v'];
+const NAMES = ['epair', 'epair0a', 'epair0b', 'epair0a.5', 'bridge', 'bridge0', 'vlan', 'vlan0', 'vxlan', 'vxlan0', 'gif0', 'tun0', 'lo0', 'lo1', 'x0', '-a', '-l', '-j', '--json', '-g', '-C', '-v'];
 /** Words that mean something, with what may follow them, and some that do not. */
 const WORDS = [
   'create', 'destroy', 'up', 'down', 'inet', 'ether', 'inet6', 'alias', 'delete', '-alias', '10.0.0.1/24', '10.0.0.2', '10.0.0.0/33', 'netmask 255.255.255.0', 'netmask', 'broadcast 10.0.0.3',
   'mtu 1400', 'mtu 9000', 'name x0', 'name lo0', 'addm epair0a', 'addm epair0b', 'addm gif0', 'deletem epair0a', 'span epair0b', '-span epair0b', 'static epair0a 00:01:02:03:04:05', 'addr',
   'vlandev epair0a', 'vlandev epair0b', 'vlandev vlan0', 'vlan 5', '-vlandev', 'vlanproto 802.1ad', 'vlanpcp 3', 'tunnel 10.0.0.1 10.0.0.2', 'deletetunnel', 'vnet j', '-vnet j', 'group g',
   '-group g', 'descr x', '-descr', 'promisc', '-promisc', '-arp', 'fib 1', 'pcp 3', '-pcp', 'random', '00:01:02:03:04:06', 'private epair0a', 'sticky epair0a', 'flushall', 'media x', 'ifdisabled',
+  'vxlanid 5', 'vxlanlocal 10.0.0.1', 'vxlanremote 10.0.0.2', 'vxlangroup 239.0.0.1', 'vxlandev epair0a', 'vxlandev vxlan0', 'vxlanflushall', 'vxlanportrange 1 2', '-vxlanlearn',
   'nosuch', '',
 ];
 const LINE = fc.tuple(fc.constantFrom(...NAMES), fc.array(fc.constantFrom(...WORDS), { maxLength: 4 })).map(([name, words]) => [name, ...words.flatMap((w) => w.split(' '))]);

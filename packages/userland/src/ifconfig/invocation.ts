@@ -108,6 +108,8 @@ export class Invocation {
   /** The medium asked for so far; null: none. */
   mediaWord: number | null = null;
   readonly vlan: VlanRequest = { tag: NOTAG, parent: '', proto: 0 };
+  /** Words about a vxlan that is to be made, as `vxlanCloner` takes them. */
+  readonly vxlan: Record<string, string | number> = {};
 
   constructor(p: Proc, args: IfconfigArgs, prison: Prison, family: AddressFamily) {
     this.p = p;

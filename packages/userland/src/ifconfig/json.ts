@@ -4,9 +4,9 @@
  * Ours, not FreeBSD's. Keys are the words of the text form; a key whose text line is absent is absent. Numbers are numbers, flags lists of
  * names. `packets`… are the counters netstat -i shows.
  */
-import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, gifTunnel, ifMedia } from '@netloom/core';
+import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, gifTunnel, ifMedia, vxlanConfig } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
-import { ip4Format, macFormat } from '@netloom/core/wire';
+import { VXLAN_VNI_MAX, ip4Format, macFormat } from '@netloom/core/wire';
 import { inetAddrs } from './af-inet.js';
 import { isEtherLike } from './af-link.js';
 import { memberFlagNames } from './bridge-status.js';
@@ -60,6 +60,18 @@ function supportedJson(ifp: Ifnet): { readonly [key: string]: Json } {
   };
 }
 
+function vxlanJson(ifp: Ifnet): { readonly vxlan?: Json } {
+  const c = vxlanConfig(ifp);
+  if (c === null) return {};
+  const { vni, localPort, remotePort, portMin, portMax, mcastIfname, learn, ttl, ftableCount, ftableMax, ftableTimeout } = c;
+  return {
+    vxlan: {
+      ...(vni < VXLAN_VNI_MAX ? { vni } : {}), local: ip4Format(c.local), localport: localPort, remote: ip4Format(c.remote), remoteport: remotePort, portrange: [portMin, portMax],
+      ...(mcastIfname === '' ? {} : { dev: mcastIfname }), learn, ttl, addresses: ftableCount, maxaddr: ftableMax, timeout: ftableTimeout,
+    },
+  };
+}
+
 function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
   const tunnel = gifTunnel(ifp);
   const vlan = shownVlan(ifp);
@@ -68,6 +80,7 @@ function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
     ...(tunnel === null ? {} : { tunnel: { source: ip4Format(tunnel.src), destination: ip4Format(tunnel.dst) } }),
     ...bridgeJson(ifp),
     ...(vlan === null ? {} : { vlan: { vlan: vlan.tag, vlanproto: vlan.proto, vlanpcp: vlan.pcp, parent: vlan.parent } }),
+    ...vxlanJson(ifp),
     ...(media === null ? {} : { media: mediaLine(media), status: carrierStatus(media) }),
   };
 }

@@ -16,6 +16,7 @@ import type { Invocation } from './invocation.js';
 import { mediaStatus } from './media.js';
 import { tunnelStatus } from './tunnel.js';
 import { vlanStatus } from './vlan.js';
+import { vxlanStatus } from './vxlan.js';
 
 /** Names of IFF_* by bit. */
 export const FLAG_NAMES: readonly string[] = [
@@ -54,6 +55,7 @@ export function status(cx: Invocation, ifp: Ifnet): void {
     bridgeStatus(cx, ifp);
     groupStatus(cx, ifp);
     vlanStatus(cx, ifp);
+    vxlanStatus(cx, ifp);
     fibStatus(cx, ifp);
     mediaStatus(cx, ifp);
   }

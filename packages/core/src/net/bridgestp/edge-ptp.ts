@@ -5,7 +5,7 @@
  * A full-duplex medium has two ends. A port whose proposals nobody answers, on a link that any bridge would have answered on by now, is an
  * edge; the first BPDU proves it wrong (bpdu-receive.ts). An interface that has no medium to show is as its link state says.
  */
-import { IFM_FDX } from '../if-media.js';
+import { IFM_FDX, ifMedia } from '../if-media.js';
 import { LINK_STATE_DOWN } from '../ifnet.js';
 import { BSTP_ROLE_DESIGNATED, INFO_DISABLED } from './bstp-port.js';
 import type { BstpPort } from './bstp-port.js';
@@ -16,7 +16,7 @@ import { setPortProto } from './protocol-migration.js';
 /** The link of a port may have changed: follow it. */
 export function portLinkCheck(bs: BstpState, bp: BstpPort): void {
   const { ifp } = bp;
-  const media = ifp.driver.media?.(ifp) ?? null;
+  const media = ifMedia(ifp);
   const enabled = ifp.isRunning && (media === null ? ifp.linkState !== LINK_STATE_DOWN : media.active);
   if (enabled && bp.autoPtp && media !== null) setPtp(bs, bp, (media.effective & IFM_FDX) !== 0);
   if (enabled === (bp.infoIs !== INFO_DISABLED)) return;
