@@ -53,6 +53,7 @@ export const IFT_L2VLAN = 135;
 export const IFT_PROPVIRTUAL = 53;
 export const IFT_TUNNEL = 131;
 export const IFT_BRIDGE = 209;
+export const IFT_STF = 215;
 export const IFT_GIF = 240;
 
 export const LINK_STATE_UNKNOWN = 0;
@@ -95,6 +96,8 @@ export interface IfDriver {
   setMtu?(ifp: Ifnet, mtu: number): Errno;
   /** Checks and applies a new link address; the caller stores it when 0 is returned. */
   setLladdr?(ifp: Ifnet, mac: Uint8Array): Errno;
+  /** May this address be set on it? Absent: yes. */
+  checkAddr?(ifp: Ifnet, ifa: IfAddr): Errno;
   /** The first IPv4 address was set: the driver may come up. */
   addrAdded?(ifp: Ifnet): void;
   /** Drops what is queued for output. */
