@@ -28,7 +28,7 @@ import {
 import { etherIfattach, etherIfdetach, etherInsertTag } from './ether.js';
 import { IFC_F_FORCE } from './if-clone.js';
 import type { CloneParams, CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
-import { ifChangeMtu, ifLinkStateChange, ifPromisc, ifSetLladdr, ifUp } from './if.js';
+import { ifChangeMtu, ifIsAbove, ifLinkStateChange, ifPromisc, ifSetLladdr, ifUp } from './if.js';
 import { ifInput, ifTransmit } from './if-transmit.js';
 import {
   IFCAP_LINKSTATE, IFCAP_VLAN_MTU, IFF_BROADCAST, IFF_MULTICAST, IFF_PROMISC, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_ETHER, IFT_L2VLAN, Ifnet, LINK_STATE_UNKNOWN,
@@ -155,6 +155,10 @@ export class VlanSoftc implements IfDriver {
     return parent?.driver.media?.(parent) ?? null;
   }
 
+  below(): readonly Ifnet[] {
+    return this.parent === null ? [] : [this.parent];
+  }
+
   reassign(_ifp: Ifnet, to: Net): void {
     this.tun = tunables(to);
   }
@@ -168,7 +172,7 @@ export class VlanSoftc implements IfDriver {
     if (this.trunk !== null) return this.reconfigure(this.trunk, parent, vid, proto);
     const net = parent.net;
     if (net === null) return ENXIO;
-    if (isAbove(parent, this)) return EINVAL;
+    if (ifIsAbove(parent, this.ifp)) return EINVAL;
     if (parent.trunk instanceof VlanTrunk && parent.trunk.vlans.has(vid)) return EEXIST;
     const trunk = parent.trunk instanceof VlanTrunk ? parent.trunk : new VlanTrunk(parent, net);
     this.vid = vid;
@@ -247,14 +251,6 @@ export class VlanSoftc implements IfDriver {
 function refuse(m: PacketBuffer, error: Errno): Errno {
   m.free();
   return error;
-}
-
-/** Would `sc` become its own parent's parent? */
-function isAbove(parent: Ifnet, sc: VlanSoftc): boolean {
-  for (let ifp: Ifnet | null = parent; ifp !== null; ifp = ifp.driver instanceof VlanSoftc ? ifp.driver.parent : null) {
-    if (ifp === sc.ifp) return true;
-  }
-  return false;
 }
 
 function tunables(net: Net): VlanTunables {

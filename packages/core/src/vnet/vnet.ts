@@ -26,6 +26,7 @@ import { ifUp } from '../net/if.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
 import type { IfClonerSpec } from '../net/if-clone.js';
 import { vnetIfReturn } from '../net/if-vmove.js';
+import { laggCloner } from '../net/lagg/lagg.js';
 import { loCloner } from '../net/lo.js';
 import { Net } from '../net/net.js';
 import type { NetShared } from '../net/net.js';
@@ -132,6 +133,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     if (v.net.loif !== null) ifUp(v.net.loif);
   }),
   s('vnet_bridge_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(bridgeCloner)),
+  s('vnet_lagg_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(laggCloner)),
   s('vnet_vlan_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(vlanCloner)),
 ];
 
@@ -177,6 +179,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_gif_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(gifCloner)),
   s('vnet_bridge_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(bridgeCloner)),
   s('vnet_epair_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(epairCloner)),
+  s('vnet_lagg_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(laggCloner)),
   s('vnet_vlan_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(vlanCloner)),
   s('vnet_loif_uninit', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
     v.net.loif = null;

@@ -19,6 +19,7 @@ export * from './igmp.js';
 export * from './ip4.js';
 export * from './ip6.js';
 export * from './ipproto.js';
+export * from './lacp.js';
 export * from './linktype.js';
 export * from './llc.js';
 export * from './pcapng.js';

@@ -6,8 +6,8 @@
  * silently, in both directions.
  */
 import {
-  EINVAL, ENXIO, IFF_DEBUG, IFF_LINK0, IFF_LINK1, IFF_LINK2, IFF_MONITOR, IFF_NOARP, IFF_PPROMISC, IFF_STATICARP, IFF_STICKYARP, IFF_UP, ifRename, ifSetDescription,
-  ifSetFlags, ifSetMtu,
+  EINVAL, ENXIO, IFF_DEBUG, IFF_LINK0, IFF_LINK1, IFF_LINK2, IFF_MONITOR, IFF_NOARP, IFF_PPROMISC, IFF_STATICARP, IFF_STICKYARP, IFF_UP, ifRename, ifSetCaps,
+  ifSetDescription, ifSetFlags, ifSetMtu,
 } from '@netloom/core';
 import { CAPS } from './capabilities.js';
 import { checkFib, request } from './if-request.js';
@@ -32,7 +32,7 @@ function flagWords(name: string, flag: number, negated = false): Command[] {
 function changeCaps(cx: Invocation, name: string, set: number, clear: number): void {
   if (cx.ifp === null) cx.perror('ioctl (SIOCGIFCAP)', ENXIO);
   const error = request(cx, (ifp) => {
-    ifp.capenable = (((ifp.capenable | set) & ~clear) & ifp.capabilities) >>> 0;
+    ifSetCaps(ifp, (ifp.capenable | set) & ~clear);
     return 0;
   });
   if (error !== 0) cx.perror(name, error);

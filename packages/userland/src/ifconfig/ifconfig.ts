@@ -186,7 +186,7 @@ function runIfconfig(p: Proc): number {
   else if (query.group !== null) printGroup(cx, query.group);
   else if (args.all || args.namesOnly) list(cx, cx.net.ifnets);
   else configure(cx, rest);
-  return 0;
+  return cx.exitCode;
 }
 
 function configure(cx: Invocation, rest: readonly string[]): void {

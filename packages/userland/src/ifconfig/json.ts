@@ -4,7 +4,7 @@
  * Ours, not FreeBSD's. Keys are the words of the text form; a key whose text line is absent is absent. Numbers are numbers, flags lists of
  * names. `packets`… are the counters netstat -i shows.
  */
-import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, gifTunnel } from '@netloom/core';
+import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, gifTunnel, ifCounters, laggInfo } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
 import { ip4Format, macFormat } from '@netloom/core/wire';
 import { inetAddrs } from './af-inet.js';
@@ -12,6 +12,7 @@ import { isEtherLike } from './af-link.js';
 import { memberFlagNames } from './bridge-status.js';
 import { CAP_NAMES } from './capabilities.js';
 import { shownGroups } from './group.js';
+import { LAGG_PORT_FLAGS, laggHashText, laggProtoName } from './lagg-status.js';
 import { FLAG_NAMES, driverName } from './status.js';
 import { shownVlan } from './vlan.js';
 
@@ -43,6 +44,13 @@ function bridgeJson(ifp: Ifnet): { readonly bridge?: Json } {
   return { bridge: { priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, members } };
 }
 
+function laggJson(ifp: Ifnet): { readonly lagg?: Json } {
+  const info = laggInfo(ifp);
+  if (info === null) return {};
+  const ports = info.ports.map((p) => ({ name: p.name, flags: names(p.flags, LAGG_PORT_FLAGS) }));
+  return { lagg: { laggproto: laggProtoName(info), lagghash: laggHashText(info).split(','), ports } };
+}
+
 function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
   const tunnel = gifTunnel(ifp);
   const vlan = shownVlan(ifp);
@@ -50,6 +58,7 @@ function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
   return {
     ...(tunnel === null ? {} : { tunnel: { source: ip4Format(tunnel.src), destination: ip4Format(tunnel.dst) } }),
     ...bridgeJson(ifp),
+    ...laggJson(ifp),
     ...(vlan === null ? {} : { vlan: { vlan: vlan.tag, vlanproto: vlan.proto, vlanpcp: vlan.pcp, parent: vlan.parent } }),
     ...(media === null ? {} : { media: media.media, status: media.active ? 'active' : 'no carrier' }),
   };
@@ -57,6 +66,7 @@ function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
 
 /** One element of the array. */
 export function interfaceJson(ifp: Ifnet): Json {
+  const data = ifCounters(ifp);
   return {
     name: ifp.xname,
     index: ifp.index,
@@ -72,7 +82,7 @@ export function interfaceJson(ifp: Ifnet): Json {
     groups: shownGroups(ifp),
     fib: ifp.fib,
     ...kindJson(ifp),
-    packets: { in: ifp.data.ipackets, out: ifp.data.opackets, ierrors: ifp.data.ierrors, oerrors: ifp.data.oerrors, oqdrops: ifp.data.oqdrops },
-    bytes: { in: ifp.data.ibytes, out: ifp.data.obytes },
+    packets: { in: data.ipackets, out: data.opackets, ierrors: data.ierrors, oerrors: data.oerrors, oqdrops: data.oqdrops },
+    bytes: { in: data.ibytes, out: data.obytes },
   };
 }

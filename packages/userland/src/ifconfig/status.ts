@@ -13,6 +13,7 @@ import { bridgeStatus } from './bridge-status.js';
 import { CAP_NAMES, bitList } from './capabilities.js';
 import { groupStatus } from './group.js';
 import type { Invocation } from './invocation.js';
+import { laggStatus } from './lagg-status.js';
 import { mediaStatus } from './media.js';
 import { tunnelStatus } from './tunnel.js';
 import { vlanStatus } from './vlan.js';
@@ -52,6 +53,7 @@ export function status(cx: Invocation, ifp: Ifnet): void {
     LINK_FAMILIES[0]?.status(cx, ifp);
     AF_INET_FAMILY.status(cx, ifp);
     bridgeStatus(cx, ifp);
+    laggStatus(cx, ifp);
     groupStatus(cx, ifp);
     vlanStatus(cx, ifp);
     fibStatus(cx, ifp);
