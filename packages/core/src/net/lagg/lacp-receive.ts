@@ -6,8 +6,11 @@
  *      ◀──────────────────────── a PDU ──────┴────────────────────────────────────┘
  *
  * CURRENT is neither of the bits LACP_STATE_EXPIRED and LACP_STATE_DEFAULTED in the actor's state; a port that may not be aggregated
- * (PORT_DISABLED) hears nothing. In strict mode a defaulted partner is one that does not speak LACP: nothing is sent to it. Otherwise it is
- * taken for one that agrees to everything.
+ * (PORT_DISABLED) hears nothing.
+ *
+ * The strict mode is FreeBSD's: a partner that has us right counts as in sync, and one that says nothing as one that cannot aggregate. Without it the
+ * partner is in sync when he says so, and one that says nothing is assumed to agree to everything. A port that hears nothing selects no
+ * aggregator in either mode (lacp-select.ts), so nothing is sent to whoever does not speak LACP.
  */
 import { ETHER_HDR_LEN } from '../../wire/ether.js';
 import {

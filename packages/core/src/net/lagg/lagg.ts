@@ -281,10 +281,13 @@ export class Lagg implements LaggShared, LaggPortEvents {
     ifp.net?.rtsock?.ifinfo(ifp);
   }
 
-  /** The link is up when a port's is; LACP judges by itself. */
+  /** The link is up when a port's is; with LACP, while a port distributes, as LACP says. */
   private linkState(): void {
     const { ifp, ports, protocol } = this;
-    if (protocol instanceof Lacp) return;
+    if (protocol instanceof Lacp) {
+      if (this.active === 0) ifLinkStateChange(ifp, LINK_STATE_DOWN);
+      return;
+    }
     ifLinkStateChange(ifp, ports.some((p) => p.ifp.linkState === LINK_STATE_UP) ? LINK_STATE_UP : LINK_STATE_DOWN);
     if (protocol instanceof Failover) ifp.baudrate = this.primary?.ifp.baudrate ?? 0;
     else if (protocol !== null) ifp.baudrate = ports.reduce((sum, p) => sum + p.ifp.baudrate, 0);
