@@ -4,6 +4,7 @@
  * The list comes from the registry, so a new kind of interface is tested on the day it is registered.
  */
 import { describe, expect, it } from 'vitest';
+import { ENXIO } from '../src/base/errno.js';
 import { ifUp } from '../src/net/if.js';
 import { ifCloneCreate, ifCloneDestroyIfp } from '../src/net/if-clone.js';
 import { ifVmoveLoan, ifVmoveReclaim } from '../src/net/if-vmove.js';
@@ -64,7 +65,8 @@ describe.each(kinds)('%s', (kind) => {
     expect(kernel.call(net.now, () => ifVmoveLoan(home.net, ifp.xname, away.net))).toBe(0);
     net.run(1_000);
     expect(kernel.call(net.now, () => ifVmoveReclaim(home.net, ifp.xname, away.net))).toBe(0);
-    expect(kernel.call(net.now, () => ifCloneDestroyIfp(ifp, 0))).toBe(0);
+    const back = home.net.ifunit(ifp.xname);
+    expect(back === null ? ENXIO : kernel.call(net.now, () => ifCloneDestroyIfp(back, 0))).toBe(0);
     net.run(60_000_000);
     expect([account(net), vnetAccount(home), vnetAccount(away)]).toEqual(before);
   });

@@ -179,7 +179,7 @@ export class Arp implements LlProtocol {
 
   /** A packet whose next hop does not answer: who sent it through us is told. Owns `m`. */
   private refuse(m: PacketBuffer): void {
-    if (m.rcvif !== 0) this.ip.icmpError(this.ip.net.shared.byIndex(m.rcvif), m, ICMP_UNREACH, ICMP_UNREACH_HOST, 0);
+    if (m.rcvif !== 0) this.ip.icmpError(this.ip.net.ifByIndex(m.rcvif), m, ICMP_UNREACH, ICMP_UNREACH_HOST, 0);
     else m.free();
   }
 

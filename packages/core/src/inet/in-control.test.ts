@@ -3,7 +3,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EBUSY, EDESTADDRREQ, EEXIST, EINVAL, EPROTONOSUPPORT } from '../base/errno.js';
-import { ifDetach, ifDown, ifUp } from '../net/if.js';
+import { ifDown, ifUp } from '../net/if.js';
+import { ifDetach } from '../net/if-detach.js';
 import { AF_INET } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { NetShared } from '../net/net.js';

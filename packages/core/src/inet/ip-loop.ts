@@ -48,8 +48,8 @@ export class IpLoop implements NetisrSource {
     for (; n < max; n++) {
       const m = this.queue.dequeue();
       if (m === null) break;
-      const ifp = ip.net.shared.byIndex(m.rcvif);
-      if (ifp === null || ifp.net !== ip.net) {
+      const ifp = ip.net.ifByIndex(m.rcvif);
+      if (ifp === null) {
         m.free();
         continue;
       }

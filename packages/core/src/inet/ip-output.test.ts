@@ -6,7 +6,8 @@ import { EACCES, EADDRNOTAVAIL, EHOSTUNREACH, EINVAL, EMSGSIZE, ENETDOWN, ENETUN
 import { snapshot } from '../kern/counters.js';
 import { CSUM_L4, GSO_UDP_L4, M_BCAST, M_LOOP } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-import { ifAttach, ifDetach, ifDown } from '../net/if.js';
+import { ifAttach, ifDown } from '../net/if.js';
+import { ifDetach } from '../net/if-detach.js';
 import { IFCAP_TXCSUM, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING, IFF_SIMPLEX, IFT_TUNNEL, Ifnet } from '../net/ifnet.js';
 import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route/nexthop.js';
 import { cksumPseudo4, inCksum4 } from '../wire/checksum.js';

@@ -9,7 +9,7 @@ import { CSUM_L4, CSUM_L4_VALID, PacketPool } from '../mbuf/packet-buffer.js';
 import { inCksum, inCksum4 } from '../wire/checksum.js';
 import { IP_DF, IP_MF, ip4Cksum } from '../wire/ip4.js';
 import { IPPROTO_UDP } from '../wire/ipproto.js';
-import { ifDetach } from '../net/if.js';
+import { ifDetach } from '../net/if-detach.js';
 import { ipFragment } from './ip-fragment.js';
 import { IpStats } from './ip-var.js';
 import { IpBench, NOTHING_LEFT, addr, ipBytes, ipFrame, ipLine, macN } from './test-ip.js';

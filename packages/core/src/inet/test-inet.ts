@@ -10,7 +10,8 @@ import { quietEnv } from '../env/env.js';
 import { CTX_THREAD } from '../kern/context.js';
 import { Engine } from '../kern/engine.js';
 import { VnetKern } from '../kern/vnet-kern.js';
-import { ifAttach, ifDetach, ifUp } from '../net/if.js';
+import { ifAttach, ifUp } from '../net/if.js';
+import { ifDetach } from '../net/if-detach.js';
 import {
   AF_INET, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_ETHER, IFT_LOOP, IFT_TUNNEL, Ifnet,
 } from '../net/ifnet.js';

@@ -17,7 +17,6 @@ import { epairCloner } from './epair.js';
 import { ifRename } from './if.js';
 import { ifCloneDestroy } from './if-clone.js';
 import { ifInput, ifTransmit } from './if-transmit.js';
-import { ifVmove } from './if-vmove.js';
 import { IFF_PROMISC } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
 import { loCloner } from './lo.js';
@@ -171,17 +170,18 @@ describe('a capture', () => {
       expect(l.detached).toBe(true);
     };
     if (what === 'is destroyed') expect(ifCloneDestroy(net, a.xname)).toBe(0);
-    else ifVmove(a, away);
+    const there = what === 'is destroyed' ? null : lab.move(a, away);
     expect([told, quiet.detached, a.promiscCount, a.flags & IFF_PROMISC, a.bpf]).toEqual([1, true, 0, 0, null]);
     lab.turn();
-    if (a.net !== null) {
+    if (there !== null) {
+      expect([there.promiscCount, there.flags & IFF_PROMISC, there.bpf]).toEqual([0, 0, null]);
       expect(bpfOpen(net, 'epair0a', {})).toEqual({ error: ENXIO, listener: null });
       const theirs = bpfOpen(away, 'epair0a', {}).listener;
-      a.flags |= 1;
-      lab.send(a, FRAME);
+      there.flags |= 1;
+      lab.send(there, FRAME);
       expect([theirs?.captured, quiet.captured]).toEqual([1, 2]);
       quiet.close();
-      expect(a.bpf?.count).toBe(1);
+      expect(there.bpf?.count).toBe(1);
     }
     expect(quiet.waiting).toBe(2);
   });

@@ -17,7 +17,6 @@ import { etherOutput } from './ether.js';
 import { ifCloneDestroy } from './if-clone.js';
 import { ifDown, ifRename, ifSetLladdr, ifSetMtu, ifUp } from './if.js';
 import { ifTransmit } from './if-transmit.js';
-import { ifVmove } from './if-vmove.js';
 import { IFF_MONITOR, IFF_PROMISC, IFF_RUNNING, LINK_STATE_DOWN, LINK_STATE_UP } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
 import type { Net } from './net.js';
@@ -39,9 +38,9 @@ class Switch {
     this.ifp = this.lab.create(this.host, 'bridge');
     ifUp(this.ifp);
     for (let i = 0; i < n; i++) {
-      const [member, end] = this.lab.epair(this.host);
+      const [member, near] = this.lab.epair(this.host);
       const vnet = this.lab.net(`h${i}`, []);
-      ifVmove(end, vnet);
+      const end = this.lab.move(near, vnet);
       ifUp(end);
       expect(bridgeAdd(this.ifp, member.xname)).toBe(0);
       this.members.push(member);
@@ -386,8 +385,8 @@ describe('members', () => {
     bridgeDelete(s.ifp, m.xname);
     expect(m.flags & IFF_PROMISC).toBe(0);
     bridgeAdd(s.ifp, m.xname);
-    ifVmove(m, s.vnets[0]!);
-    expect([m.flags & IFF_PROMISC, m.promiscCount]).toEqual([0, 0]);
+    const there = s.lab.move(m, s.vnets[0]!);
+    expect([m, there].map((i) => [i.flags & IFF_PROMISC, i.promiscCount])).toEqual([[0, 0], [0, 0]]);
   });
 
   it('share one MTU, changed together or not at all', () => {
@@ -424,7 +423,7 @@ describe('members', () => {
     for (let i = 0; i < 4; i++) s.send(i, BROADCAST);
     expect(ifRename(s.members[0]!, 'uplink')).toBe(0);
     expect(ifCloneDestroy(s.host, 'epair1a')).toBe(0);
-    ifVmove(s.members[2]!, s.vnets[0]!);
+    s.lab.move(s.members[2]!, s.vnets[0]!);
     expect(bridgeMembers(s.ifp)!.map((m) => m.name)).toEqual(['epair3a', 'uplink']);
     expect(s.members[2]!.bridge).toBeNull();
     expect(s.addrs().map((a) => a.split(' ')[0])).toEqual(['epair3a', 'uplink']);
@@ -467,12 +466,12 @@ describe('life', () => {
     s.send(0, BROADCAST);
     const [span] = s.lab.epair(s.host);
     bridgeAddSpan(s.ifp, span.xname);
-    ifVmove(s.ifp, s.vnets[0]!);
-    expect(bridgeMembers(s.ifp)).toEqual([]);
+    const there = s.lab.move(s.ifp, s.vnets[0]!);
+    expect(bridgeMembers(there)).toEqual([]);
     expect(s.members.map((m) => m.promiscCount)).toEqual([0, 0]);
-    expect(s.addrs()).toEqual([]);
-    expect(bridgeAdd(s.ifp, 'epair0b')).toBe(0);
-    ifUp(s.ifp);
+    expect(bridgeAddrs(there)).toEqual([]);
+    expect(bridgeAdd(there, 'epair0b')).toBe(0);
+    ifUp(there);
     s.lab.send(s.members[0]!, testFrame(BROADCAST, s.members[0]!.lladdr, 'x'));
     expect([s.host.kern.calloutsArmed, s.vnets[0]!.kern.calloutsArmed]).toEqual([0, 1]);
     s.lab.destroy();

@@ -21,13 +21,14 @@ import { ETHERMTU } from '../wire/ether.js';
 import { BridgeForward, BridgePort, IFBIF_BSTP_AUTOEDGE, IFBIF_BSTP_AUTOPTP } from './bridge-forward.js';
 import { BRIDGE_SYSCTLS, BridgePortParams, BridgeStpParams, BridgeTunables } from './bridge-params.js';
 import { etherIfattach, etherIfdetach } from './ether.js';
-import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
+import type { CloneParams, CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { ifChangeMtu, ifLinkStateChange, ifPromisc, ifUp } from './if.js';
 import {
   IFCAP_LINKSTATE, IFF_BROADCAST, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_BRIDGE, IFT_ETHER, IFT_GIF, IFT_L2VLAN, Ifnet, LINK_STATE_DOWN,
   LINK_STATE_UP, TRANSMIT_COUNTED,
 } from './ifnet.js';
 import type { IfDriver } from './ifnet.js';
+import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
 
 const US_PER_S = 1_000_000;
@@ -70,14 +71,14 @@ export class BridgeSoftc implements IfDriver {
   readonly defaultMac: Uint8Array;
   /** The member whose address it bears (`inherit_mac`), or null. */
   private macFrom: Ifnet | null = null;
-  private ageing: Callout;
+  private readonly ageing: Callout;
   private unwatch: (() => void)[] = [];
 
-  constructor(net: Net, xname: string, unit: number) {
+  constructor(net: Net, xname: string, unit: number, like: IfVparams | null) {
     const engine = net.kern.engine;
     this.ifp = new Ifnet(this, 'bridge', unit, xname, IFT_BRIDGE, IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST, ETHERMTU);
     this.fwd = new BridgeForward(this.ifp, engine, engine.rng.split(`bridge-rtable/${net.kern.id}/${xname}`).u32());
-    this.defaultMac = net.shared.generateMac(0x02, 0x00);
+    this.defaultMac = like?.hwaddr ?? net.shared.generateMac(0x02, 0x00);
     this.ageing = this.newCallout(net);
     this.fwd.onLearn = () => this.startAgeing();
     this.fwd.onMove = (hi, lo, vlan, from, to) => this.logFlap(hi, lo, vlan, from, to);
@@ -117,12 +118,6 @@ export class BridgeSoftc implements IfDriver {
       return EINVAL;
     }
     return 0;
-  }
-
-  /** Members stay behind in the vnet it leaves. */
-  reassign(_ifp: Ifnet, to: Net): void {
-    this.releaseAll();
-    this.ageing = this.newCallout(to);
   }
 
   /** BRDGADD. */
@@ -313,9 +308,9 @@ function macText(hi: number, lo: number): string {
   return [hi >> 8, hi & 255, lo >>> 24, (lo >>> 16) & 255, (lo >>> 8) & 255, lo & 255].map((x) => x.toString(16).padStart(2, '0')).join(':');
 }
 
-function create(net: Net, _cloner: IfCloner, xname: string, unit: number): CloneResult {
-  const sc = new BridgeSoftc(net, xname, unit);
-  etherIfattach(sc.ifp, net, sc.defaultMac);
+function create(net: Net, _cloner: IfCloner, xname: string, unit: number, _params: CloneParams | null, like: IfVparams | null): CloneResult {
+  const sc = new BridgeSoftc(net, xname, unit, like);
+  etherIfattach(sc.ifp, net, sc.defaultMac, like);
   return { error: 0, ifp: sc.ifp };
 }
 

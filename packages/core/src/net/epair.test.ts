@@ -9,7 +9,6 @@ import { HOPS_MAX, etherOutput } from './ether.js';
 import { ifCloneCreate, ifCloneDestroy } from './if-clone.js';
 import { ifDown, ifGroupMembers, ifRename, ifUp } from './if.js';
 import { ifTransmit } from './if-transmit.js';
-import { ifVmove } from './if-vmove.js';
 import { IFCAP_VLAN_MTU, IFF_RUNNING, IFF_UP, LINK_STATE_DOWN, LINK_STATE_UP } from './ifnet.js';
 import { BROADCAST, NOTHING_LEFT, TEST_ETHERTYPE, TestLab, hexOf, testFrame } from './test-net.js';
 
@@ -67,8 +66,8 @@ describe('epair transmit', () => {
   it('carries a frame to the other end, stripped of what was the sender\'s', () => {
     const lab = new TestLab();
     const [v, w] = [lab.net('v', [epairCloner]), lab.net('w', [])];
-    const [a, b] = lab.epair(v);
-    ifVmove(b, w);
+    const [a, near] = lab.epair(v);
+    const b = lab.move(near, w);
     ifUp(b);
     b.fib = 3;
     const m = lab.packet(testFrame(b.lladdr, a.lladdr, 'hello'));
@@ -156,8 +155,8 @@ describe('epair and vnets', () => {
   it('destroys both ends, each where it is', () => {
     const lab = new TestLab();
     const [v, w] = [lab.net('v', [epairCloner]), lab.net('w', [])];
-    const [a, b] = lab.epair(v);
-    ifVmove(b, w);
+    const [a, near] = lab.epair(v);
+    const b = lab.move(near, w);
     ifUp(b);
     const gone: string[] = [];
     v.departureEvent.register((e) => void gone.push(`v ${e.ifp.xname}`));
@@ -179,10 +178,9 @@ describe('epair and vnets', () => {
   it('does not take frames along into another vnet', () => {
     const lab = new TestLab();
     const [v, w] = [lab.net('v', [epairCloner]), lab.net('w', [])];
-    const [a, b] = lab.epair(v);
-    ifTransmit(a, lab.packet(testFrame(b.lladdr, a.lladdr, 'for v only')));
-    ifVmove(b, w);
-    ifUp(b);
+    const [a, near] = lab.epair(v);
+    ifTransmit(a, lab.packet(testFrame(near.lladdr, a.lladdr, 'for v only')));
+    ifUp(lab.move(near, w));
     lab.turn();
     expect(lab.arrived(w)).toEqual([]);
     etherOutput(a, lab.packet(Uint8Array.of(1)), 0xffff, 0xffffffff, TEST_ETHERTYPE);

@@ -8,13 +8,15 @@
  * Crossing the cable strips what belongs to the sender's stack (who received it, whether it was a broadcast, the PCP asked
  * for) and gives the packet the receiver's FIB. Checksums still to be computed stay so, and an 802.1Q tag stays out of the
  * bytes: both ends speak the same language, only a driver that leaves the process needs the frame as a wire has it.
- * Each end may live in another vnet and move at any time; the other end knows its softc only. Destroying one end destroys both, each
+ * Each end may live in another vnet and move at any time. When it moves, the new instance is plugged in where the old one was, between two
+ * packets. What waited at the old one was for the vnet it left and is dropped; the other end, whose interface knows of its peer only
+ * through `sc.peer`, notices nothing but a peer that is down until somebody brings it up. Destroying one end destroys both, each
  * where it is at that moment.
  *
- * Invariants: `a.peer === b && b.peer === a` from create to destroy, both null afterwards. A destroyed end's queue is empty.
+ * Invariants: while plugged in, `sc.peer.peer === sc`; an end that was unplugged has no peer, its queue is empty and stays so.
  */
 import type { Errno } from '../base/errno.js';
-import { E2BIG, ENETDOWN, ENOSPC, ENXIO } from '../base/errno.js';
+import { E2BIG, EEXIST, ENETDOWN, ENODEV, ENOSPC, ENXIO } from '../base/errno.js';
 import type { CalloutOwner } from '../kern/callout.js';
 import type { Engine } from '../kern/engine.js';
 import type { NetisrSource } from '../kern/netisr.js';
@@ -25,6 +27,8 @@ import { ETHERMTU, ETHER_HDR_LEN, ETHER_VLAN_ENCAP_LEN } from '../wire/ether.js'
 import { HOPS_MAX, etherIfattach, etherIfdetach } from './ether.js';
 import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { ifLinkStateChange, ifUp } from './if.js';
+import { ifMoved, ifNotMoved } from './if-move.js';
+import type { IfMove, IfMoveResult } from './if-move.js';
 import { ifInput } from './if-transmit.js';
 import {
   IFCAP_VLAN_MTU, IFF_BROADCAST, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFNAMSIZ, IFT_ETHER, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP, TRANSMIT_COUNTED,
@@ -47,10 +51,10 @@ const MAC_LAST_B = 0x0b;
 /** One end. */
 export class EpairSoftc implements IfDriver, NetisrSource {
   readonly ifp: Ifnet;
-  /** The other end; null once destroyed. */
+  /** The other end; null once unplugged. */
   peer: EpairSoftc | null = null;
   netisrQueued = false;
-  netisrOwner: CalloutOwner;
+  readonly netisrOwner: CalloutOwner;
   private readonly engine: Engine;
   private readonly queue = new PacketQueue(EPAIR_QUEUE_MAX);
 
@@ -106,10 +110,8 @@ export class EpairSoftc implements IfDriver, NetisrSource {
     ifUp(ifp);
   }
 
-  /** Frames that arrived in the old vnet are not for the new one. */
-  reassign(_ifp: Ifnet, to: Net): void {
-    this.netisrOwner = to.kern;
-    this.queue.purge();
+  queued(): number {
+    return this.queue.length;
   }
 
   media(): IfMedia {
@@ -123,11 +125,22 @@ export class EpairSoftc implements IfDriver, NetisrSource {
     ifLinkStateChange(ifp, running ? LINK_STATE_UP : LINK_STATE_DOWN);
   }
 
+  /** Plugs the cable in here and there. */
+  plug(peer: EpairSoftc): void {
+    this.peer = peer;
+    peer.peer = this;
+  }
+
+  /** Nothing comes or goes here any more. */
+  unplug(): void {
+    this.peer = null;
+    this.queue.purge();
+  }
+
   /** Leaves the vnet this end is in now, for good. */
   detach(): void {
     etherIfdetach(this.ifp);
-    this.peer = null;
-    this.queue.purge();
+    this.unplug();
   }
 }
 
@@ -145,10 +158,13 @@ function create(net: Net, cloner: IfCloner, xname: string, unit: number): CloneR
   if (xname.length + 1 >= IFNAMSIZ) return { error: ENOSPC, ifp: null };
   const a = new EpairSoftc(net, `${xname}a`, unit);
   const b = new EpairSoftc(net, `${xname}b`, unit);
-  a.peer = b;
-  b.peer = a;
+  a.plug(b);
   const mac = net.shared.generateMac(MAC_FIRST, MAC_LAST_A);
   etherIfattach(a.ifp, net, mac);
+  if (net.ifunit(b.ifp.xname) !== null) { // taken by whoever was told of the first
+    etherIfdetach(a.ifp);
+    return { error: EEXIST, ifp: null };
+  }
   mac[mac.length - 1] = MAC_LAST_B;
   etherIfattach(b.ifp, net, mac);
   cloner.link(b.ifp);
@@ -161,12 +177,34 @@ function destroy(ifp: Ifnet, cloner: IfCloner): Errno {
   const sc = ifp.driver;
   if (!(sc instanceof EpairSoftc) || sc.peer === null) return ENXIO;
   const peer = sc.peer;
+  cloner.unlink(peer.ifp);
+  sc.unplug();
+  peer.unplug();
   sc.setRunning(false);
   peer.setRunning(false);
-  cloner.unlink(peer.ifp);
-  sc.detach();
-  peer.detach();
+  etherIfdetach(sc.ifp);
+  etherIfdetach(peer.ifp);
   return 0;
+}
+
+/** One end moves; the other stays where it is. ENODEV: somebody destroyed the pair meanwhile. */
+function vmove(_cloner: IfCloner, move: IfMove): IfMoveResult {
+  const sc = move.ifp.driver;
+  if (!(sc instanceof EpairSoftc)) return ifNotMoved(ENXIO);
+  const made = new EpairSoftc(move.to, move.xname, move.ifp.dunit);
+  made.ifp.flags |= IFF_RUNNING;
+  made.ifp.linkState = LINK_STATE_UP;
+  etherIfattach(made.ifp, move.to, move.like.lladdr, move.like);
+  const { peer } = sc;
+  if (peer === null) {
+    etherIfdetach(made.ifp);
+    return ifNotMoved(ENODEV);
+  }
+  sc.unplug();
+  made.plug(peer);
+  move.commit(made.ifp);
+  etherIfdetach(sc.ifp);
+  return ifMoved(made.ifp);
 }
 
 /** The other end of an epair, wherever it is now; null for other interfaces and while it is being destroyed. */
@@ -175,4 +213,4 @@ export function epairPeer(ifp: Ifnet): Ifnet | null {
 }
 
 /** `ifconfig epair create` prints the name of end a. */
-export const epairCloner: IfClonerSpec = { name: 'epair', create, destroy, unitTaken: endTaken };
+export const epairCloner: IfClonerSpec = { name: 'epair', create, destroy, vmove, unitTaken: endTaken };

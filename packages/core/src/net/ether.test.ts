@@ -7,7 +7,8 @@ import { HEADROOM, M_BCAST, M_MCAST, M_PROMISC, M_VLANTAG } from '../mbuf/packet
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_QINQ, ETHERTYPE_VLAN } from '../wire/ether.js';
 import { etherIfattach, etherInsertTag, etherLocalInput, etherOutput, etherOutputFrame } from './ether.js';
-import { ifDetach, ifSetFlags, ifUp } from './if.js';
+import { ifSetFlags, ifUp } from './if.js';
+import { ifDetach } from './if-detach.js';
 import { ifInput } from './if-transmit.js';
 import { IFF_BROADCAST, IFF_MONITOR, IFF_MULTICAST, IFF_PPROMISC, IFF_RUNNING, IFF_UP, IFT_ETHER, IFT_L2VLAN, Ifnet } from './ifnet.js';
 import { PFIL_CONSUMED, PFIL_DROPPED, PFIL_IN, PFIL_OUT, PFIL_PASS } from './pfil.js';

@@ -17,10 +17,12 @@ import { ENETDOWN, ENOBUFS } from '../base/errno.js';
 import { M_BCAST, M_MCAST, M_PROMISC, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_QINQ, ETHERTYPE_VLAN, ETHER_HDR_LEN, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK } from '../wire/ether.js';
-import { ifAttach, ifDetach } from './if.js';
+import { ifAttach } from './if.js';
+import { ifDetach } from './if-detach.js';
 import { ifTransmit } from './if-transmit.js';
 import { IFF_BROADCAST, IFF_MONITOR, IFF_MULTICAST, IFF_PPROMISC, IFF_RUNNING, IFF_UP, IFT_L2VLAN } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
+import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
 import { PFIL_DROPPED, PFIL_IN, PFIL_OUT, PFIL_PASS } from './pfil.js';
 
@@ -31,14 +33,14 @@ export const VLAN_PCP_SHIFT = 13;
 
 const OUI_BYTES = 6;
 
-/** Attaches `ifp` to `net` as an Ethernet interface with link address `mac`. */
-export function etherIfattach(ifp: Ifnet, net: Net, mac: Uint8Array): void {
+/** Attaches `ifp` to `net` as an Ethernet interface with link address `mac`, or with that of the instance it replaces. */
+export function etherIfattach(ifp: Ifnet, net: Net, mac: Uint8Array, like: IfVparams | null = null): void {
   ifp.input = etherInput;
   ifp.flags |= IFF_BROADCAST | IFF_MULTICAST;
   ifp.storeLladdr(mac);
   ifp.hwaddr = mac.slice();
   if (ifp.baudrate === 0) ifp.baudrate = 10_000_000;
-  ifAttach(ifp, net);
+  ifAttach(ifp, net, like);
 }
 
 /** Takes an Ethernet interface out of its vnet for good. */

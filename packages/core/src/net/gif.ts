@@ -12,6 +12,8 @@
  * never through the same one twice. Sending is synchronous down to the first queue, so the nesting is the depth of the calls. Every
  * crossing counts as a hop.
  *
+ * A gif that moves to another vnet arrives without its tunnel, which belongs to the vnet it was configured in.
+ *
  * Invariants: a softc is in its vnet's `tunnels` exactly while it has outer addresses; no two there have the same pair.
  * Not here: IPv6, inside or outside; the `ignore_source` and `send_rev_ethip_ver` options.
  */
@@ -32,14 +34,16 @@ import { ETHERIP_HDR_LEN, ETHERIP_VERSION, etheripCheck, etheripEmit } from '../
 import { IP4_SUM, IP4_TOS, IPTOS_ECN_CE, IPTOS_ECN_ECT1, IPTOS_ECN_MASK, IPTOS_ECN_NOTECT, IPVERSION } from '../wire/ip4.js';
 import { IPPROTO_ETHERIP, IPPROTO_IPV4 } from '../wire/ipproto.js';
 import { HOPS_MAX, etherInsertTag } from './ether.js';
-import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
+import type { CloneParams, CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { ifDemux } from './if-demux.js';
-import { ifAttach, ifDetach, ifLinkStateChange, ifUp } from './if.js';
+import { ifAttach, ifLinkStateChange, ifUp } from './if.js';
+import { ifDetach } from './if-detach.js';
 import { ifInput } from './if-transmit.js';
 import {
   IFCAP_LINKSTATE, IFF_LINK1, IFF_MONITOR, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING, IFF_UP, IFT_GIF, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP,
 } from './ifnet.js';
 import type { IfDriver } from './ifnet.js';
+import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
 import { finishChecksums, segment } from './offload.js';
 
@@ -108,12 +112,12 @@ export function gifVnet(net: Net): GifVnet | null {
 export class GifSoftc implements IfDriver, NetisrSource {
   readonly ifp: Ifnet;
   netisrQueued = false;
-  netisrOwner: CalloutOwner;
+  readonly netisrOwner: CalloutOwner;
   /** Outer addresses, host order; meaningful while `configured`. */
   src = 0;
   dst = 0;
   configured = false;
-  private vnet: GifVnet | null;
+  private readonly vnet: GifVnet | null;
   private sending = false;
   private readonly queue = new PacketQueue(GIF_QUEUE_MAX);
   private pieceError: Errno = 0;
@@ -154,12 +158,8 @@ export class GifSoftc implements IfDriver, NetisrSource {
     ifUp(ifp);
   }
 
-  /** The tunnel belongs to the vnet it was configured in. */
-  reassign(_ifp: Ifnet, to: Net): void {
-    this.unconfigure();
-    this.vnet = gifVnet(to);
-    this.netisrOwner = to.kern;
-    this.queue.purge();
+  queued(): number {
+    return this.queue.length;
   }
 
   /** SIOCSIFPHYADDR. EADDRNOTAVAIL: an address is 0.0.0.0, or another gif has this pair; EAFNOSUPPORT: the vnet has no IP. */
@@ -320,9 +320,9 @@ function toBridge(ifp: Ifnet, m: PacketBuffer): void {
 
 export const gifCloner: IfClonerSpec = {
   name: 'gif',
-  create(net: Net, _cloner: IfCloner, xname: string, unit: number): CloneResult {
+  create(net: Net, _cloner: IfCloner, xname: string, unit: number, _params: CloneParams | null, like: IfVparams | null): CloneResult {
     const { ifp } = new GifSoftc(net, xname, unit);
-    ifAttach(ifp, net);
+    ifAttach(ifp, net, like);
     return { error: 0, ifp };
   },
   destroy(ifp: Ifnet): Errno {

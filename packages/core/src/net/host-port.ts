@@ -7,10 +7,14 @@
  * batch at a time, with a `flush` at the end. A sink that has no room says so: the packet is dropped and counted, nothing waits
  * behind it. One sink at a time has the device open, like a device that can be opened once.
  *
+ * The device stays when its interface moves to another vnet: the new instance takes the place of the old one (`rebind`), and the sink is
+ * told, because frames from outside come in on the interface there is now. Whoever opened the device may close it through any
+ * instance it has ever had.
+ *
  * Invariant: without a sink the queue is empty.
  */
 import type { Errno } from '../base/errno.js';
-import { EBUSY } from '../base/errno.js';
+import { EBUSY, ENXIO } from '../base/errno.js';
 import type { CalloutOwner } from '../kern/callout.js';
 import type { NetisrSource } from '../kern/netisr.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
@@ -33,14 +37,23 @@ export interface FrameSink {
   output(m: PacketBuffer): boolean;
   /** No more for the moment: what was handed over may go. */
   flush?(): void;
+  /** The interface moved to another vnet and is `ifp` now: frames come in there from here on. */
+  moved?(ifp: Ifnet): void;
   /** The interface was destroyed while this sink had it open: nothing more will come. */
   gone?(): void;
+}
+
+/** The interface's side of a device: what it does when the device is opened and closed. */
+export interface HostPortOwner {
+  readonly ifp: Ifnet;
+  opened(): void;
+  closed(): void;
 }
 
 export class HostPort implements NetisrSource {
   netisrQueued = false;
   netisrOwner: CalloutOwner;
-  private readonly ifp: Ifnet;
+  private owner: HostPortOwner;
   private readonly linkLen: number;
   private net: Net;
   private sink: FrameSink | null = null;
@@ -48,10 +61,10 @@ export class HostPort implements NetisrSource {
   private readonly emit = (piece: PacketBuffer): void => this.hand(piece);
 
   /** @param linkLen bytes before the network header: 14 for Ethernet, 0 for IP packets. */
-  constructor(net: Net, ifp: Ifnet, linkLen: number) {
+  constructor(net: Net, owner: HostPortOwner, linkLen: number) {
     this.net = net;
     this.netisrOwner = net.kern;
-    this.ifp = ifp;
+    this.owner = owner;
     this.linkLen = linkLen;
   }
 
@@ -59,23 +72,35 @@ export class HostPort implements NetisrSource {
     return this.sink !== null;
   }
 
-  /** EBUSY: somebody else has it open. */
-  open(sink: FrameSink): Errno {
-    if (this.sink !== null) return EBUSY;
-    this.sink = sink;
-    return 0;
+  /** The interface it belongs to now. */
+  get ifp(): Ifnet {
+    return this.owner.ifp;
   }
 
-  /** Nobody has it open any more: what was waiting is dropped. */
-  close(): void {
-    this.sink = null;
-    this.queue.purge();
+  /** Packets that wait for the sink. */
+  get waiting(): number {
+    return this.queue.length;
+  }
+
+  /** Opens the device, or with null closes it: what was waiting is dropped. EBUSY: somebody else has it open; ENXIO: the interface is gone. */
+  attach(sink: FrameSink | null): Errno {
+    if (sink === null) {
+      if (this.sink === null) return 0;
+      this.drop();
+      this.owner.closed();
+      return 0;
+    }
+    if (this.ifp.net === null) return ENXIO;
+    if (this.sink !== null) return EBUSY;
+    this.sink = sink;
+    this.owner.opened();
+    return 0;
   }
 
   /** The interface is gone. */
   destroy(): void {
     const sink = this.sink;
-    this.close();
+    this.drop();
     sink?.gone?.();
   }
 
@@ -84,10 +109,13 @@ export class HostPort implements NetisrSource {
     this.queue.purge();
   }
 
-  moved(to: Net): void {
+  /** The interface moved to `to`, where `owner` has its new instance. */
+  rebind(owner: HostPortOwner, to: Net): void {
+    this.owner = owner;
     this.net = to;
     this.netisrOwner = to.kern;
     this.queue.purge();
+    this.sink?.moved?.(owner.ifp);
   }
 
   /** Queues `m` for the sink; false (freed, and counted in `oqdrops`) when the queue is full. The port is open. */
@@ -131,6 +159,11 @@ export class HostPort implements NetisrSource {
       this.ifp.data.oqdrops++;
       m.free();
     }
+  }
+
+  private drop(): void {
+    this.sink = null;
+    this.queue.purge();
   }
 
   private lost(m: PacketBuffer): void {

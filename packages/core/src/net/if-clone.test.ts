@@ -8,9 +8,10 @@ import { EBUSY, EEXIST, EINVAL, ENODEV, ENOSPC, ENXIO } from '../base/errno.js';
 import { CTX_SOFTINT } from '../kern/context.js';
 import { IFC_F_FORCE, ifCloneCreate, ifCloneDestroy, ifcAttach, ifcDetach, ifcNameToUnit } from './if-clone.js';
 import type { CloneParams, IfClonerSpec } from './if-clone.js';
-import { ifAddGroup, ifAttach, ifDelGroup, ifDetach, ifRename } from './if.js';
+import { ifAddGroup, ifAttach, ifDelGroup, ifRename } from './if.js';
+import { ifDetach } from './if-detach.js';
+import type { IfVparams } from './if-vparams.js';
 import { IFT_PPP, Ifnet } from './ifnet.js';
-import { ifVmove } from './if-vmove.js';
 import { loCloner } from './lo.js';
 import type { Net } from './net.js';
 import { NOTHING_LEFT, TestLab } from './test-net.js';
@@ -28,11 +29,11 @@ class Kind implements IfClonerSpec {
     this.maxUnit = maxUnit;
   }
 
-  create(net: Net, _cloner: unknown, xname: string, unit: number, params: CloneParams | null): ReturnType<IfClonerSpec['create']> {
+  create(net: Net, _cloner: unknown, xname: string, unit: number, params: CloneParams | null, like: IfVparams | null = null): ReturnType<IfClonerSpec['create']> {
     this.log.push(`create ${xname} ${unit} ${JSON.stringify(params)}`);
     if (this.createError !== 0) return { error: this.createError, ifp: null };
     const ifp = new Ifnet({ transmit: () => 0 }, this.name, unit, xname, IFT_PPP, 0, 1_500);
-    ifAttach(ifp, net);
+    ifAttach(ifp, net, like);
     return { error: 0, ifp };
   }
 
@@ -87,7 +88,7 @@ describe('create', () => {
     const specs = [new Kind('kind', 5), new Kind('other')];
     const [home, away] = [lab.net('home', specs), lab.net('away', specs)];
     ifRename(lab.create(home, 'kind'), 'renamed');
-    ifVmove(lab.create(home, 'kind'), away);
+    lab.move(lab.create(home, 'kind'), away);
     ifRename(lab.create(home, 'other'), 'kind2');
     expect(ifCloneCreate(home, 'kind0').error).toBe(EEXIST);
     expect(ifCloneCreate(home, 'kind1').error).toBe(EEXIST);
@@ -193,8 +194,7 @@ describe('destroy', () => {
     const lab = new TestLab();
     const [mine, theirs] = [new Kind('kind'), new Kind('kind')];
     const [home, away] = [lab.net('home', [mine]), lab.net('away', [theirs])];
-    const ifp = lab.create(home, 'kind');
-    ifVmove(ifp, away);
+    const ifp = lab.move(lab.create(home, 'kind'), away);
     expect(ifp.groups).toEqual(['all', 'kind']);
     expect(ifCloneDestroy(home, 'kind0')).toBe(ENXIO);
     expect(ifCloneDestroy(away, 'kind0')).toBe(0);
@@ -206,12 +206,13 @@ describe('destroy', () => {
     const kind = new Kind('kind');
     const [home, away] = [lab.net('home', [kind]), lab.net('away', [])];
     const made = ['kind', 'kind', 'kind'].map((n) => lab.create(home, n));
-    ifVmove(made[1]!, away);
-    expect(made[1]?.groups).toEqual(['all']);
+    made[1] = lab.move(made[1]!, away);
+    expect(made[1].groups).toEqual(['all']);
     ifAddGroup(made[0]!, 'more');
     kind.destroyError = ENODEV;
+    kind.log.length = 0;
     ifcDetach(home.cloners[0]!);
-    expect(kind.log.slice(3)).toEqual(['destroy kind2 by force', 'destroy kind1 by force', 'destroy kind0 by force']);
+    expect(kind.log).toEqual(['destroy kind2 by force', 'destroy kind1 by force', 'destroy kind0 by force']);
     expect([home.cloners.length, home.ifnets.length, away.ifnets.length, home.groups.size]).toEqual([0, 0, 0, 0]);
     expect(lab.leftovers()).toEqual(NOTHING_LEFT);
   });

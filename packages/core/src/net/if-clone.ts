@@ -5,14 +5,17 @@
  * Theory of operation. Each vnet has a list of cloners, most recently attached first. A cloner matches names, allocates unit
  * numbers and makes interfaces; the interfaces it made are on its list and in the group of its name. Destruction looks the
  * cloner up in the interface's *home* vnet, because that is where its unit is reserved; the interface is destroyed where it
- * is now. Units are freed on destroy only: renaming or moving an interface keeps its unit taken at home.
+ * is now. Units are freed on destroy only: renaming or moving an interface keeps its unit taken at home, and the cloner there goes on
+ * answering for whatever instance it is by then.
  *
  * Not here: what each kind does (epair.ts, vlan.ts …) and moving between vnets (if-vmove.ts).
  */
 import type { Errno } from '../base/errno.js';
 import { EEXIST, EINVAL, ENOSPC, ENXIO } from '../base/errno.js';
 import { ifAddGroup, ifDelGroup } from './if.js';
+import type { IfMove, IfMoveResult } from './if-move.js';
 import type { Ifnet } from './ifnet.js';
+import type { IfVparams } from './if-vparams.js';
 import { IFNAMSIZ } from './ifnet.js';
 import type { Net } from './net.js';
 
@@ -23,6 +26,8 @@ const CLONER_NAME_MAX = IFNAMSIZ - 6;
 
 /** Create even what is protected, destroy even lo0: the vnet is going. */
 export const IFC_F_FORCE = 0x08;
+/** `spec.flags`: its interfaces move as the same object (vmove-classic.ts). */
+export const IFC_F_NOMOVE = 0x20;
 
 /** Parameters given with the creation (SIOCIFCREATE2), by cloner: `{ vlan: 5, vlandev: 'em0' }`. */
 export type CloneParams = Readonly<Record<string, string | number>>;
@@ -31,6 +36,8 @@ export type CloneResult = { readonly error: 0; readonly ifp: Ifnet } | { readonl
 
 export interface IfClonerSpec {
   readonly name: string;
+  /** IFC_F_NOMOVE, or nothing. */
+  readonly flags?: number;
   readonly maxUnit?: number;
   /** Does this cloner make interfaces called `name`? Absent: the cloner's name, alone or followed by digits. */
   match?(name: string): boolean;
@@ -38,11 +45,16 @@ export interface IfClonerSpec {
   needsUnit?(name: string): boolean;
   /**
    * Makes and attaches the interface. `unit` is reserved already; on error nothing is left behind. `xname` is the name to
-   * give it (epair appends its own letter). The interface returned is linked to the cloner's list and group afterwards.
+   * give it (epair appends its own letter). The interface returned is linked to the cloner's list and group afterwards. `like` is handed
+   * on to `ifAttach`: not null when an interface moves and this is its new instance (vmove-simple.ts).
    */
-  create(net: Net, cloner: IfCloner, xname: string, unit: number, params: CloneParams | null): CloneResult;
+  create(net: Net, cloner: IfCloner, xname: string, unit: number, params: CloneParams | null, like: IfVparams | null): CloneResult;
   /** Detaches and frees it; an error leaves it as it was. */
   destroy(ifp: Ifnet, cloner: IfCloner, flags: number): Errno;
+  /** Moves one to another vnet. Absent: `ifVmoveSimple`, with the next two for what it keeps beyond the properties of every interface. */
+  readonly vmove?: (cloner: IfCloner, move: IfMove) => IfMoveResult;
+  saveParams?(ifp: Ifnet): object;
+  applyParams?(ifp: Ifnet, saved: object): Errno;
   /** The cloner was attached to `net`, or is about to go: where a driver makes and undoes its per-vnet state (tunables). */
   attach?(net: Net): void;
   detach?(net: Net): void;
@@ -99,6 +111,12 @@ export class IfCloner {
     ifp.cloner = this.name;
     this.interfaces.push(ifp);
     ifAddGroup(ifp, this.name);
+  }
+
+  /** `by` is what `ifp` was: in its place, and in no group but those of the vnet it was attached to. */
+  replace(ifp: Ifnet, by: Ifnet): void {
+    const at = this.interfaces.indexOf(ifp);
+    if (at >= 0) this.interfaces[at] = by;
   }
 
   unlink(ifp: Ifnet): boolean {
@@ -158,6 +176,7 @@ export function ifCloneCreate(net: Net, name: string, params: CloneParams | null
   const cloner = net.cloners.find((c) => c.matches(name));
   if (cloner === undefined || name.length >= IFNAMSIZ) return { error: EINVAL, ifp: null };
   if (net.ifunit(name) !== null) return { error: EEXIST, ifp: null };
+  if (net.kern.ifcnt >= net.ifMax) return { error: ENOSPC, ifp: null };
   let unit = -1;
   let xname = name;
   if (cloner.spec.needsUnit?.(name) ?? true) {
@@ -168,12 +187,14 @@ export function ifCloneCreate(net: Net, name: string, params: CloneParams | null
     unit = got.unit;
     xname = `${cloner.name}${unit}`;
   }
-  const made = cloner.spec.create(net, cloner, xname, unit, params);
-  if (made.ifp === null) {
-    cloner.freeUnit(unit);
-    return made;
-  }
-  cloner.link(made.ifp);
+  const at = unit;
+  return net.shared.lifecycle(() => make(net, cloner, xname, at, params));
+}
+
+function make(net: Net, cloner: IfCloner, xname: string, unit: number, params: CloneParams | null): CloneResult {
+  const made = cloner.spec.create(net, cloner, xname, unit, params, null);
+  if (made.ifp === null) cloner.freeUnit(unit);
+  else cloner.link(made.ifp);
   return made;
 }
 
@@ -187,8 +208,18 @@ export function ifCloneDestroy(net: Net, name: string): Errno {
 
 /** Destroys an interface through the cloner of its home vnet. */
 export function ifCloneDestroyIfp(ifp: Ifnet, flags: number): Errno {
-  const cloner = ifp.homeNet?.cloners.find((c) => c.name === ifp.cloner);
-  return cloner === undefined ? EINVAL : ifcDestroyOne(cloner, ifp, flags);
+  const cloner = ifcOf(ifp);
+  return cloner === null ? EINVAL : ifcDestroyOne(cloner, ifp, flags);
+}
+
+/** Is `ifp` being made at this moment, and not on its cloner's list yet? */
+export function ifcIsMaking(ifp: Ifnet): boolean {
+  return ifp.cloner === '' && (ifp.homeNet?.cloners.some((c) => c.name === ifp.dname) ?? false);
+}
+
+/** The cloner that answers for `ifp`: the one of its kind in its home vnet; null for what no cloner made. */
+export function ifcOf(ifp: Ifnet): IfCloner | null {
+  return ifp.homeNet?.cloners.find((c) => c.name === ifp.cloner) ?? null;
 }
 
 function ifcDestroyOne(cloner: IfCloner, ifp: Ifnet, flags: number): Errno {
@@ -196,7 +227,7 @@ function ifcDestroyOne(cloner: IfCloner, ifp: Ifnet, flags: number): Errno {
   const unit = ifp.dunit;
   if (!cloner.unlink(ifp)) return ENXIO;
   if (inGroup) ifDelGroup(ifp, cloner.name);
-  const error = cloner.spec.destroy(ifp, cloner, flags);
+  const error = cloner.net.shared.lifecycle(() => cloner.spec.destroy(ifp, cloner, flags));
   if (error !== 0) {
     cloner.interfaces.push(ifp);
     if (inGroup) ifAddGroup(ifp, cloner.name);

@@ -1,10 +1,8 @@
 /**
- * if.ts — the life of an interface: attach, detach, up, down, and the properties an administrator sets.
+ * if.ts — the life of an interface in a vnet: attach, up, down, and the properties an administrator sets.
  * Read first: freebsd `sys/net/if.c`.
  *
- * Theory of operation. All detaching goes through `ifDetachInternal`, whose `mode` and the state of the vnet select a column of its
- * table: the full clean-up of a destroyed interface, the one of an interface that moves on, or the short one in a vnet that is
- * being taken down (the protocols have cleaned, or will). Everything here runs in thread context.
+ * Theory of operation. Everything here runs in thread context. The way out is if-detach.ts.
  * Routing messages come in FreeBSD's order: what an interface is about to lose is told before that it is down, a link's change
  * before what follows from it, nothing after its departure.
  */
@@ -17,6 +15,7 @@ import {
   IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFNAMSIZ, IF_MAXMTU, IF_MINMTU,
 } from './ifnet.js';
 import type { IfData, Ifnet } from './ifnet.js';
+import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
 
 /** Flags only the driver or the kernel changes. */
@@ -26,12 +25,18 @@ const IFF_CANTCHANGE = IFF_BROADCAST | IFF_POINTOPOINT | IFF_RUNNING | IFF_OACTI
 /** `net.ifdescr_maxlen`: bytes of a description, its terminating zero included. */
 export const IFDESCR_BYTES_MAX = 1_024;
 
-/** Links `ifp` into `net`: index, groups "all" and, when it moved here, its cloner's; address families, arrival event. */
-export function ifAttach(ifp: Ifnet, net: Net): void {
+/**
+ * Links `ifp` into `net`: index, groups "all" and, when it moved here, its cloner's; address families, arrival event. `like`: it is the new
+ * instance of an interface that moves, and takes over from it what survives.
+ */
+export function ifAttach(ifp: Ifnet, net: Net, like: IfVparams | null = null): void {
   net.kern.engine.assertThread();
+  like?.apply(ifp, net);
   ifp.net = net;
   ifp.homeNet ??= net;
-  if (ifp.index === 0) ifp.index = net.shared.allocIndex(ifp);
+  if (like !== null) net.shared.takeIndex(like.index, ifp);
+  else if (ifp.index === 0) net.shared.allocIndex(ifp);
+  if (ifp.instance === 0) ifp.instance = net.shared.nextInstance();
   ifAddGroup(ifp, 'all');
   if (net.cloners.some((c) => c.name === ifp.cloner)) ifAddGroup(ifp, ifp.cloner);
   net.ifnets.push(ifp);
@@ -39,75 +44,6 @@ export function ifAttach(ifp: Ifnet, net: Net): void {
   for (const d of net.domains) ifp.afdata[d.af] = d.ifattach(ifp);
   net.arrivalEvent.invoke({ ifp, renaming: false });
   net.rtsock?.ifannounce(ifp, true);
-}
-
-/** Why an interface is detached: it is destroyed, or it moves to another vnet as the same object. */
-export type DetachMode = 'destroy' | 'vmove';
-
-/** Takes `ifp` out of its vnet for good. */
-export function ifDetach(ifp: Ifnet): void {
-  ifDetachInternal(ifp, 'destroy');
-}
-
-/**
- * The one way out of a vnet. Columns: D = destroyed in a live vnet, M = moved out of a live vnet, S = either while the vnet
- * is shutting down.
- *
- *   step                                        D  M  S
- *   leave the vnet's list                       x  x  x
- *   leave all groups                            x  x  x
- *   down, with its message                      x  x  x
- *   captures end                                x  x  x
- *   purge addresses, upper layers, multicast    x  x  -
- *   departure event, RTM_IFANNOUNCE             x  x  x (event only)
- *   flush routes through it                     x  x  -
- *   per-family detach                           x  x  x
- *   give the index back                         x  -  x
- */
-export function ifDetachInternal(ifp: Ifnet, mode: DetachMode): void {
-  const net = ifp.net;
-  if (net === null) return;
-  net.kern.engine.assertThread();
-  const shutdown = net.kern.isShuttingDown;
-  const at = net.ifnets.indexOf(ifp);
-  if (at >= 0) {
-    net.ifnets.splice(at, 1);
-    net.kern.ifcnt--;
-  }
-  if (mode === 'destroy') ifp.flags |= IFF_DYING;
-  for (const g of [...ifp.groups]) ifDelGroup(ifp, g);
-  takeDown(ifp, net);
-  ifp.bpf?.detachAll();
-  ifp.bpf = null;
-  if (!shutdown) {
-    for (const d of net.domains) {
-      d.purgeAddrs(ifp);
-      d.purgeUpper(ifp);
-    }
-    purgeMultiaddrs(ifp);
-  }
-  net.departureEvent.invoke({ ifp, renaming: false });
-  if (!shutdown) {
-    net.rtsock?.ifannounce(ifp, false);
-    net.routes?.flushIf(ifp);
-  }
-  for (const d of net.domains) {
-    const data = ifp.afdata[d.af];
-    if (data !== null && data !== undefined) d.ifdetach(ifp, data);
-    ifp.afdata[d.af] = null;
-  }
-  ifp.addrs = [];
-  ifp.multiaddrs = [];
-  if (mode === 'destroy' || shutdown) {
-    net.shared.freeIndex(ifp.index);
-    ifp.index = 0;
-  }
-  ifp.net = null;
-}
-
-function purgeMultiaddrs(ifp: Ifnet): void {
-  for (const ma of ifp.multiaddrs) ifp.net?.rtsock?.newmaddr(ifp, ma.mac, false);
-  ifp.multiaddrs = [];
 }
 
 /** Brings `ifp` up administratively; its addresses get their routes back. */
@@ -123,11 +59,11 @@ export function ifUp(ifp: Ifnet): void {
 
 /** Takes `ifp` down: routes of its addresses go, queued output is dropped. */
 export function ifDown(ifp: Ifnet): void {
-  if (ifp.net !== null && ifp.isUp) takeDown(ifp, ifp.net);
+  if (ifp.net !== null && ifp.isUp) ifTakeDown(ifp, ifp.net);
 }
 
 /** The same for an interface that is leaving, which may be down already: its users are told in any case. */
-function takeDown(ifp: Ifnet, net: Net): void {
+export function ifTakeDown(ifp: Ifnet, net: Net): void {
   const wasUp = ifp.isUp;
   ifp.flags &= ~IFF_UP;
   net.upDownEvent.invoke({ ifp, up: false });
@@ -243,11 +179,15 @@ export function ifRename(ifp: Ifnet, name: string): Errno {
   ifp.flags |= IFF_RENAMING;
   net.departureEvent.invoke({ ifp, renaming: true });
   net.rtsock?.ifannounce(ifp, false);
-  ifp.xname = name;
-  net.arrivalEvent.invoke({ ifp, renaming: true });
-  net.rtsock?.ifannounce(ifp, true);
+  // Whoever was told may have taken the name meanwhile, or the interface away.
+  const error = ifp.net !== net ? ENODEV : net.ifunit(name) !== null ? EEXIST : 0;
+  if (error === 0) ifp.xname = name;
+  if (error !== ENODEV) {
+    net.arrivalEvent.invoke({ ifp, renaming: true });
+    net.rtsock?.ifannounce(ifp, true);
+  }
   ifp.flags &= ~IFF_RENAMING;
-  return 0;
+  return error;
 }
 
 /** SIOCAIFGROUP. EINVAL for an empty, too long or digit-ended name, EEXIST when a member already. */

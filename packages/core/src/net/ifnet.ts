@@ -7,13 +7,15 @@
  * `ifp.input`. *Output* goes down: the stack calls `ifTransmit(ifp, m)`, which counts, taps and calls `driver.transmit`.
  * Whoever sits between an interface and the protocols (bridge, vlan trunk) hangs itself on the hook fields declared here.
  *
- * An Ifnet is in exactly one vnet (`net`) from attach to detach. `homeNet` is where it goes back to when a jail ends.
- * `index` is unique in the Kernel among the interfaces attached, and kept across moves.
+ * An Ifnet is in exactly one vnet (`net`) from attach to detach: one that moves to another vnet is replaced there by a new instance
+ * (if-vmove.ts). `homeNet` is where it goes back to when a jail ends. `index` is unique in the Kernel among the interfaces attached, and the
+ * successor has it; `instance` tells the two apart. Whoever keeps an Ifnet must let go at its departure event.
  * Invariants: `drvRunning` is the driver's, IFF_UP the administrator's. `addrs` holds addresses of upper layers only.
  */
 import type { Errno } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { BpfIf } from './bpf.js';
+import type { IfVmoveHandler } from './if-move.js';
 import type { IfAddr } from './ifaddr.js';
 import type { Net } from './net.js';
 
@@ -113,8 +115,12 @@ export interface IfDriver {
   qflush?(ifp: Ifnet): void;
   /** Text of `media:` and `status:` in ifconfig; absent or null: none. */
   media?(ifp: Ifnet): IfMedia | null;
-  /** The interface is about to change vnet as the same object: forget what belongs to the old one. */
-  reassign?(ifp: Ifnet, to: Net): void;
+  /** How an interface that no cloner made moves to another vnet: as a cloner's `vmove`. Absent: as the same object. */
+  readonly reassign?: IfVmoveHandler;
+  /** The interface moves as the same object and is in no vnet at this moment: forget what belongs to the old one. */
+  vnetChanged?(ifp: Ifnet, to: Net): void;
+  /** Packets the driver holds at this moment. */
+  queued?(): number;
   /** Its vnet is being taken down and the interface, which no cloner made, with it: give back what is queued and armed. */
   vnetGone?(ifp: Ifnet): void;
 }
@@ -129,6 +135,9 @@ export interface IfFrameHook {
 
 /** What a lagg hangs on its ports. */
 export interface IfLaggHook {
+  /** What the port had before the lagg gave it its own. */
+  readonly lladdr: Uint8Array;
+  readonly capenable: number;
   /** A frame came in on the port. Returns the interface it goes on as, or null when consumed. Owns `m` in the latter case. */
   input(m: PacketBuffer): Ifnet | null;
   /** The port's capabilities in force were changed by the administrator. */
@@ -176,11 +185,15 @@ export class Ifnet {
   readonly driver: IfDriver;
   /** Unique small number in this Kernel, 0 while unattached. */
   index = 0;
+  /** Number of this object in this Kernel, never given again; 0 before it is attached. */
+  instance = 0;
+  /** It is on its way to another vnet at this moment, or arriving from one: nobody else may move it. */
+  moving = false;
   /** Driver name and unit it was created with; `xname` is what it is called now. */
   readonly dname: string;
   readonly dunit: number;
-  /** The name it was made with. */
-  readonly birthName: string;
+  /** The name it was made with, in whatever vnet it is now. */
+  birthName: string;
   xname: string;
   type: number;
   flags: number;

@@ -9,7 +9,6 @@ import { HOPS_MAX } from './ether.js';
 import { ifCloneDestroy } from './if-clone.js';
 import { ifDown, ifUp } from './if.js';
 import { ifTransmit } from './if-transmit.js';
-import { ifVmove } from './if-vmove.js';
 import { AF_INET, AF_LINK, IFCAP_RXCSUM, IFF_RUNNING, LINK_STATE_DOWN, LINK_STATE_UP } from './ifnet.js';
 import { LO_QUEUE_MAX, loCloner, loOutput } from './lo.js';
 import { NOTHING_LEFT, TestLab } from './test-net.js';
@@ -98,11 +97,11 @@ describe('lo', () => {
     const lab = new TestLab();
     const [v, w] = [lab.net('v', [loCloner]), lab.net('w', [])];
     lab.create(v, 'lo0');
-    const lo1 = lab.create(v, 'lo1');
-    loOutput(lo1, lab.packet(IP), AF_INET);
-    ifVmove(lo1, w);
+    const atHome = lab.create(v, 'lo1');
+    loOutput(atHome, lab.packet(IP), AF_INET);
+    const lo1 = lab.move(atHome, w);
     lab.turn();
-    expect(lo1.data.ipackets).toBe(0);
+    expect([atHome.data.ipackets, lo1.data.ipackets]).toEqual([0, 0]);
     w.registerEtherProto(0x0800, (ifp, m) => {
       expect([ifp, lab.engine.netisr.current]).toEqual([lo1, w.kern]);
       m.free();
@@ -110,7 +109,7 @@ describe('lo', () => {
     loOutput(lo1, lab.packet(IP), AF_INET);
     lab.turn();
     expect(lo1.data).toMatchObject({ ipackets: 1, noproto: 0 });
-    ifVmove(lo1, v);
+    lab.move(lo1, v);
     lab.destroy();
     expect([v.loif, w.loif]).toEqual([null, null]);
     expect(lab.engine.pool.inUse).toBe(0);

@@ -17,15 +17,17 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { PacketQueue } from '../mbuf/packet-queue.js';
 import { HOPS_MAX } from './ether.js';
 import { IFC_F_FORCE } from './if-clone.js';
-import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
+import type { CloneParams, CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { ifDemux } from './if-demux.js';
-import { ifAttach, ifDetach, ifLinkStateChange, ifUp } from './if.js';
+import { ifAttach, ifLinkStateChange, ifUp } from './if.js';
+import { ifDetach } from './if-detach.js';
 import { ifTransmit } from './if-transmit.js';
 import {
   AF_INET, AF_INET6, IFCAP_LINKSTATE, IFCAP_RXCSUM, IFCAP_RXCSUM_IPV6, IFCAP_TXCSUM, IFCAP_TXCSUM_IPV6, IFF_LOOPBACK, IFF_MONITOR, IFF_MULTICAST, IFF_RUNNING,
   IFT_LOOP, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP, TRANSMIT_COUNTED,
 } from './ifnet.js';
 import type { IfDriver } from './ifnet.js';
+import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
 
 const LOMTU = 16_384;
@@ -36,8 +38,8 @@ const LO_CAPS = IFCAP_RXCSUM | IFCAP_TXCSUM | IFCAP_RXCSUM_IPV6 | IFCAP_TXCSUM_I
 class LoSoftc implements IfDriver, NetisrSource {
   readonly ifp: Ifnet;
   netisrQueued = false;
-  netisrOwner: CalloutOwner;
-  private net: Net;
+  readonly netisrOwner: CalloutOwner;
+  private readonly net: Net;
   private readonly queue = new PacketQueue(LO_QUEUE_MAX);
 
   constructor(net: Net, xname: string, unit: number) {
@@ -91,10 +93,8 @@ class LoSoftc implements IfDriver, NetisrSource {
     ifUp(ifp);
   }
 
-  reassign(_ifp: Ifnet, to: Net): void {
-    this.net = to;
-    this.netisrOwner = to.kern;
-    this.queue.purge();
+  queued(): number {
+    return this.queue.length;
   }
 
   detach(): void {
@@ -111,9 +111,9 @@ export function loOutput(ifp: Ifnet, m: PacketBuffer, af: number): Errno {
   return EAFNOSUPPORT;
 }
 
-function create(net: Net, _cloner: IfCloner, xname: string, unit: number): CloneResult {
+function create(net: Net, _cloner: IfCloner, xname: string, unit: number, _params: CloneParams | null, like: IfVparams | null): CloneResult {
   const { ifp } = new LoSoftc(net, xname, unit);
-  ifAttach(ifp, net);
+  ifAttach(ifp, net, like);
   net.loif ??= ifp;
   return { error: 0, ifp };
 }

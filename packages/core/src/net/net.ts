@@ -6,15 +6,18 @@
  * `Domain`, ethertypes an input function, and both are called through the tables here. `NetShared` is what the Nets of one
  * Kernel have in common: the interface index table and the counter that makes generated MAC addresses unique.
  *
- * Invariants: an Ifnet is in `ifnets` of exactly one Net while attached; `shared.byIndex(ifp.index) === ifp` as long.
+ * Invariants: an Ifnet is in `ifnets` of exactly one Net while attached; `shared.byIndex(ifp.index) === ifp` as long, but for one
+ * that is being replaced in another vnet at this moment: then its successor has the index.
  */
 import { fnv1a } from '../base/prng.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { EventHandlerList } from '../kern/eventhandler.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
+import type { HostPort } from './host-port.js';
 import type { IfCloner } from './if-clone.js';
 import type { IfAddr } from './ifaddr.js';
 import type { IfAfData, Ifnet } from './ifnet.js';
+import { MoveJournal } from './move-journal.js';
 import { PfilHead } from './pfil.js';
 import type { RouteTables } from './route/route-tables.js';
 import type { Rtsock } from './rtsock.js';
@@ -45,40 +48,85 @@ export interface IfnetEvent {
   readonly renaming: boolean;
 }
 
+/** A VLAN id of `parent`. */
+export interface VlanEvent {
+  readonly parent: Ifnet;
+  readonly vid: number;
+}
+
+/** Interfaces a vnet may have unless its administrator says otherwise. */
+export const IFNETS_MAX = 65_535;
+
 /** Common to all Nets of a Kernel. */
 export class NetShared {
   readonly hostId: string;
-  /** Interfaces with a device node (tap, tun), by the name they were created under; units of such are unique in the Kernel. */
-  readonly devices = new Map<string, Ifnet>();
+  /** Device nodes (tap, tun) by name, which is the name their interface was created under; units of such are unique in the Kernel. */
+  readonly devices = new Map<string, HostPort>();
+  readonly moves = new MoveJournal();
+  /** Kinds of interfaces that have moved as the same object: each is logged once. */
+  readonly movedClassic = new Set<string>();
   private readonly table: (Ifnet | null)[] = [null];
   /** No index below this one is free. */
   private lowestFree = 1;
   private attachedCount = 0;
   private macCounter = 0;
+  private instances = 0;
+  private underWay = 0;
 
   constructor(hostId: string) {
     this.hostId = hostId;
   }
 
+  /** The interface with that index in whatever vnet: for the host. Code of a vnet asks its Net. */
   byIndex(index: number): Ifnet | null {
     return this.table[index] ?? null;
   }
 
-  /** Lowest free index >= 1. */
-  allocIndex(ifp: Ifnet): number {
+  /** Gives `ifp` the lowest free index >= 1. */
+  allocIndex(ifp: Ifnet): void {
     let i = this.lowestFree;
     while (this.table[i] !== undefined && this.table[i] !== null) i++;
     this.table[i] = ifp;
+    ifp.index = i;
     this.lowestFree = i + 1;
     this.attachedCount++;
-    return i;
   }
 
-  freeIndex(index: number): void {
-    if (this.byIndex(index) === null) return;
-    this.table[index] = null;
-    this.lowestFree = Math.min(this.lowestFree, index);
+  /** Gives `ifp` the index of the interface it replaces. */
+  takeIndex(index: number, ifp: Ifnet): void {
+    if (this.byIndex(index) === null) this.attachedCount++;
+    this.table[index] = ifp;
+    ifp.index = index;
+  }
+
+  /** Frees the index of `ifp`, unless a successor has it by now. */
+  freeIndex(ifp: Ifnet): void {
+    if (ifp.index === 0 || this.byIndex(ifp.index) !== ifp) return;
+    this.table[ifp.index] = null;
+    this.lowestFree = Math.min(this.lowestFree, ifp.index);
     this.attachedCount--;
+  }
+
+  /**
+   * Runs `op`, which makes, moves or destroys an interface. Event handlers run in the middle of it; as long as one such operation is under
+   * way no vnet may be taken down (FreeBSD's ifnet_detach_sxlock), so the Kernel waits for `lifecycleBusy` to be false.
+   */
+  lifecycle<T>(op: () => T): T {
+    this.underWay++;
+    try {
+      return op();
+    } finally {
+      this.underWay--;
+    }
+  }
+
+  get lifecycleBusy(): boolean {
+    return this.underWay > 0;
+  }
+
+  /** A number no other object of this Kernel has had. */
+  nextInstance(): number {
+    return ++this.instances;
   }
 
   /** Interfaces attached anywhere in the Kernel. */
@@ -113,6 +161,8 @@ export class Net {
   readonly groups = new Map<string, Ifnet[]>();
   /** Cloners, most recently attached first (`ifconfig -C`). */
   readonly cloners: IfCloner[] = [];
+  /** Interfaces that may be made here or move in; those that come home always may. */
+  ifMax = IFNETS_MAX;
   /** Per-vnet state of drivers (their tunables), by cloner name; a driver finds its own with `instanceof`. */
   readonly drivers = new Map<string, object>();
   readonly domains: Domain[] = [];
@@ -125,6 +175,9 @@ export class Net {
   readonly lladdrEvent = new EventHandlerList<Ifnet>();
   /** MTU changed: vlans do not exceed their parent's. */
   readonly mtuEvent = new EventHandlerList<Ifnet>();
+  /** A VLAN id was bound to an interface of this vnet, or let go: its driver may have to know. */
+  readonly vlanConfigEvent = new EventHandlerList<VlanEvent>();
+  readonly vlanUnconfigEvent = new EventHandlerList<VlanEvent>();
   readonly ifaddrEvent = new EventHandlerList<{ readonly ifa: IfAddr; readonly added: boolean }>();
   readonly upDownEvent = new EventHandlerList<{ readonly ifp: Ifnet; readonly up: boolean }>();
   /** Link-layer packet filter hooks. */
@@ -147,6 +200,12 @@ export class Net {
   ifunit(xname: string): Ifnet | null {
     for (const ifp of this.ifnets) if (ifp.xname === xname) return ifp;
     return null;
+  }
+
+  /** The interface of this vnet with that index, or null: an index may name an interface that is elsewhere by now. */
+  ifByIndex(index: number): Ifnet | null {
+    const ifp = this.shared.byIndex(index);
+    return ifp !== null && ifp.net === this ? ifp : null;
   }
 
   etherProto(ethertype: number): EtherProtoInput | null {

@@ -12,7 +12,6 @@ import type { FrameSink } from './host-port.js';
 import { ifCloneCreate, ifCloneDestroy } from './if-clone.js';
 import { ifDown, ifRename, ifUp } from './if.js';
 import { ifTransmit } from './if-transmit.js';
-import { ifVmove } from './if-vmove.js';
 import { IFF_LINK0, IFF_RUNNING, LINK_STATE_DOWN, LINK_STATE_UNKNOWN, LINK_STATE_UP } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
 import type { Domain, Net } from './net.js';
@@ -27,6 +26,7 @@ class Outside implements FrameSink {
   room = Infinity;
   flushes = 0;
   isGone = false;
+  movedTo: Ifnet | null = null;
 
   constructor(csum = false, gso = false) {
     this.offload = { csum, gso };
@@ -41,6 +41,10 @@ class Outside implements FrameSink {
 
   flush(): void {
     this.flushes++;
+  }
+
+  moved(ifp: Ifnet): void {
+    this.movedTo = ifp;
   }
 
   gone(): void {
@@ -189,8 +193,8 @@ describe('tap', () => {
     expect(lab.create(other, 'tun').xname).toBe('tun0');
     ifRename(ifp, 'lan');
     expect([deviceIfp(net, '/dev/lan'), deviceIfp(other, '/dev/tap0'), deviceIfp(net, 'tap9'), deviceIfp(other, 'lan')]).toEqual([ifp, ifp, null, null]);
-    ifVmove(ifp, other);
-    expect([deviceIfp(net, 'tap0'), deviceIfp(other, 'lan')]).toEqual([ifp, ifp]);
+    const there = lab.move(ifp, other);
+    expect([deviceIfp(net, 'tap0'), deviceIfp(other, 'lan')]).toEqual([there, there]);
     expect(ifCloneDestroy(other, 'lan')).toBe(0);
     expect(deviceIfp(net, 'tap0')).toBeNull();
     expect(lab.create(other, 'tap').xname).toBe('tap0');
@@ -258,9 +262,9 @@ describe('tun', () => {
     tunOf(ifp)!.attach(sink);
     ifUp(ifp);
     ifTransmit(ifp, lab.packet(IP));
-    ifp.driver.reassign!(ifp, jail);
+    const there = lab.move(ifp, jail);
     lab.turn();
-    expect([sink.got.length, tunOf(ifp)!.isOpen]).toEqual([0, true]);
+    expect([sink.got.length, tunOf(there)!.isOpen, sink.movedTo]).toEqual([0, true, there]);
   });
 
   it('refuses when its reader does not keep up', () => {
@@ -287,8 +291,9 @@ describe('tun', () => {
     const { lab, net, ifp, sink } = setUp('tun');
     const jail = lab.net('jail', []);
     tunOf(ifp)!.attach(sink);
-    ifVmove(ifp, jail);
-    expect(ifRename(ifp, 'foo')).toBe(0);
+    const there = lab.move(ifp, jail);
+    expect([sink.movedTo, tunOf(ifp)!.isOpen, tunOf(ifp)!.attach(sink)]).toEqual([there, true, EBUSY]);
+    expect(ifRename(there, 'foo')).toBe(0);
     expect(ifCloneDestroy(jail, 'foo')).toBe(0);
     expect(sink.isGone).toBe(true);
     expect(lab.create(net, 'tun').xname).toBe('tun0');

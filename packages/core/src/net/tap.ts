@@ -9,16 +9,18 @@
  * tap in whatever vnet and under whatever name its interface is.
  */
 import type { Errno } from '../base/errno.js';
-import { EINVAL, ENXIO } from '../base/errno.js';
+import { EINVAL, ENODEV, ENXIO } from '../base/errno.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHERMTU, ETHER_HDR_LEN } from '../wire/ether.js';
 import { etherIfattach, etherIfdetach } from './ether.js';
 import { HostPort, hostIfStop } from './host-port.js';
-import type { FrameSink } from './host-port.js';
+import type { FrameSink, HostPortOwner } from './host-port.js';
 import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { ifLinkStateChange, ifUp } from './if.js';
+import { ifMoved, ifNotMoved } from './if-move.js';
+import type { IfMove, IfMoveResult } from './if-move.js';
 import { ifInput } from './if-transmit.js';
 import {
   IFCAP_LINKSTATE, IFCAP_LRO, IFCAP_RXCSUM, IFCAP_RXCSUM_IPV6, IFF_BROADCAST, IFF_LINK0, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_DOWN,
@@ -45,18 +47,20 @@ const TAP_SYSCTLS: SysctlGroup<TapTunables> = {
   ],
 };
 
-export class TapSoftc implements IfDriver {
+export class TapSoftc implements IfDriver, HostPortOwner {
   readonly ifp: Ifnet;
+  /** The device, which the next instance takes over. */
+  readonly port: HostPort;
   /** A vmnet keeps addresses and UP when its device is closed. */
   readonly isVmnet: boolean;
-  private readonly port: HostPort;
 
-  constructor(net: Net, kind: string, xname: string, unit: number) {
+  /** @param port the device of the instance it replaces; absent: a new one. */
+  constructor(net: Net, kind: string, xname: string, unit: number, port?: HostPort) {
     this.isVmnet = kind === 'vmnet';
     this.ifp = new Ifnet(this, kind, unit, xname, IFT_ETHER, IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST, ETHERMTU);
     this.ifp.capabilities = IFCAP_LINKSTATE | IFCAP_RXCSUM | IFCAP_RXCSUM_IPV6 | IFCAP_LRO;
     this.ifp.capenable = IFCAP_LINKSTATE;
-    this.port = new HostPort(net, this.ifp, ETHER_HDR_LEN);
+    this.port = port ?? new HostPort(net, this, ETHER_HDR_LEN);
   }
 
   get isOpen(): boolean {
@@ -65,16 +69,23 @@ export class TapSoftc implements IfDriver {
 
   /** Opens the device, or with null closes it. EBUSY: it is open already; ENXIO: the interface is gone. */
   attach(sink: FrameSink | null): Errno {
-    const ifp = this.ifp;
-    if (sink === null) return this.close();
-    if (ifp.net === null) return ENXIO;
-    const error = this.port.open(sink);
-    if (error !== 0) return error;
+    return this.port.attach(sink);
+  }
+
+  /** HostPortOwner. */
+  opened(): void {
+    const { ifp } = this;
     ifp.flags |= IFF_RUNNING;
     ifLinkStateChange(ifp, LINK_STATE_UP);
-    const tun = ifp.net.drivers.get('tap');
+    const tun = ifp.net?.drivers.get('tap');
     if (tun instanceof TapTunables && tun.upOnOpen !== 0) ifUp(ifp);
-    return 0;
+  }
+
+  /** HostPortOwner. */
+  closed(): void {
+    const { ifp } = this;
+    if (!this.isVmnet && (ifp.flags & IFF_LINK0) === 0) hostIfStop(ifp);
+    ifLinkStateChange(ifp, LINK_STATE_DOWN);
   }
 
   transmit(ifp: Ifnet, m: PacketBuffer): Errno {
@@ -95,12 +106,28 @@ export class TapSoftc implements IfDriver {
     this.port.purge();
   }
 
-  reassign(_ifp: Ifnet, to: Net): void {
-    this.port.moved(to);
+  queued(): number {
+    return this.port.waiting;
   }
 
   media(): IfMedia {
     return { media: 'Ethernet 1000baseT <full-duplex>', active: this.port.isOpen };
+  }
+
+  /** The new instance has the device from now on. */
+  vmove(move: IfMove): IfMoveResult {
+    const made = new TapSoftc(move.to, this.ifp.dname, move.xname, this.ifp.dunit, this.port);
+    if (this.port.isOpen) made.ifp.flags |= IFF_RUNNING;
+    made.ifp.linkState = this.ifp.linkState;
+    etherIfattach(made.ifp, move.to, move.like.lladdr, move.like);
+    if (this.ifp.net === null) {
+      etherIfdetach(made.ifp);
+      return ifNotMoved(ENODEV);
+    }
+    move.commit(made.ifp);
+    etherIfdetach(this.ifp);
+    this.port.rebind(made, move.to);
+    return ifMoved(made.ifp);
   }
 
   /** Leaves its vnet for good. */
@@ -108,15 +135,6 @@ export class TapSoftc implements IfDriver {
     shared.devices.delete(`${this.ifp.dname}${this.ifp.dunit}`);
     etherIfdetach(this.ifp);
     this.port.destroy();
-  }
-
-  private close(): Errno {
-    if (!this.port.isOpen) return 0;
-    const ifp = this.ifp;
-    this.port.close();
-    if (!this.isVmnet && (ifp.flags & IFF_LINK0) === 0) hostIfStop(ifp);
-    ifLinkStateChange(ifp, LINK_STATE_DOWN);
-    return 0;
   }
 }
 
@@ -134,8 +152,8 @@ export function tapOf(ifp: Ifnet): TapSoftc | null {
 export function deviceIfp(net: Net, path: string): Ifnet | null {
   const name = path.replace(/^\/dev\//, '');
   const named = net.ifunit(name);
-  if (named !== null && net.shared.devices.get(`${named.dname}${named.dunit}`) === named) return named;
-  return net.shared.devices.get(name) ?? null;
+  if (named !== null && net.shared.devices.get(`${named.dname}${named.dunit}`)?.ifp === named) return named;
+  return net.shared.devices.get(name)?.ifp ?? null;
 }
 
 function cloner(kind: 'tap' | 'vmnet'): IfClonerSpec {
@@ -143,7 +161,7 @@ function cloner(kind: 'tap' | 'vmnet'): IfClonerSpec {
     name: kind,
     create(net: Net, _cloner: IfCloner, xname: string, unit: number): CloneResult {
       const sc = new TapSoftc(net, kind, xname, unit);
-      net.shared.devices.set(xname, sc.ifp);
+      net.shared.devices.set(xname, sc.port);
       etherIfattach(sc.ifp, net, net.shared.generateMac(0x02, 0x00));
       return { error: 0, ifp: sc.ifp };
     },
@@ -153,6 +171,7 @@ function cloner(kind: 'tap' | 'vmnet'): IfClonerSpec {
       sc.detach(c.net.shared);
       return 0;
     },
+    vmove: (_cloner, move) => tapOf(move.ifp)?.vmove(move) ?? ifNotMoved(ENXIO),
     unitTaken: (net, unit) => net.shared.devices.has(`${kind}${unit}`),
   };
 }

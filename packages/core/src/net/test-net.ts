@@ -17,6 +17,7 @@ import { ifCloneCreate, ifcAttach, ifcDetach } from './if-clone.js';
 import type { CloneParams, IfClonerSpec } from './if-clone.js';
 import { ifUp } from './if.js';
 import { ifTransmit } from './if-transmit.js';
+import { ifVmove } from './if-vmove.js';
 import type { Ifnet } from './ifnet.js';
 import { Net, NetShared } from './net.js';
 
@@ -82,6 +83,13 @@ export class TestLab {
     ifUp(a);
     ifUp(b);
     return [a, b];
+  }
+
+  /** Moves `ifp` to `net` and returns it as it is there; throws the error number. */
+  move(ifp: Ifnet, net: Net): Ifnet {
+    const result = ifVmove(ifp, net);
+    if (result.ifp === null) throw new Error(`move ${ifp.xname}: errno ${result.error}`);
+    return result.ifp;
   }
 
   /** Lets virtual time pass and serves everything that becomes due. */

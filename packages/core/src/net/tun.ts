@@ -6,17 +6,20 @@
  * from its first address on. While nobody has the device open, sending is refused (EHOSTDOWN).
  */
 import type { Errno } from '../base/errno.js';
-import { EHOSTDOWN, EINVAL, ENOBUFS, ENXIO } from '../base/errno.js';
+import { EHOSTDOWN, EINVAL, ENOBUFS, ENODEV, ENXIO } from '../base/errno.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import { M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHERMTU } from '../wire/ether.js';
 import { HostPort, hostIfStop } from './host-port.js';
-import type { FrameSink } from './host-port.js';
+import type { FrameSink, HostPortOwner } from './host-port.js';
 import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { ifDemux } from './if-demux.js';
-import { ifAttach, ifDetach, ifLinkStateChange, ifUp } from './if.js';
+import { ifAttach, ifLinkStateChange, ifUp } from './if.js';
+import { ifDetach } from './if-detach.js';
+import { ifMoved, ifNotMoved } from './if-move.js';
+import type { IfMove, IfMoveResult } from './if-move.js';
 import { ifInput } from './if-transmit.js';
 import { IFCAP_LINKSTATE, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING, IFT_PPP, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP } from './ifnet.js';
 import type { IfDriver } from './ifnet.js';
@@ -32,16 +35,18 @@ const TUN_SYSCTLS: SysctlGroup<TunTunables> = {
   oids: [sysctlInt('devfs_cloning', 'devfsCloning', 'bool', 0, 1, 'Make an interface when its device is opened')],
 };
 
-export class TunSoftc implements IfDriver {
+export class TunSoftc implements IfDriver, HostPortOwner {
   readonly ifp: Ifnet;
-  private readonly port: HostPort;
+  /** The device, which the next instance takes over. */
+  readonly port: HostPort;
 
-  constructor(net: Net, xname: string, unit: number) {
+  /** @param port the device of the instance it replaces; absent: a new one. */
+  constructor(net: Net, xname: string, unit: number, port?: HostPort) {
     this.ifp = new Ifnet(this, 'tun', unit, xname, IFT_PPP, IFF_POINTOPOINT | IFF_MULTICAST, ETHERMTU);
     this.ifp.capabilities = IFCAP_LINKSTATE;
     this.ifp.capenable = IFCAP_LINKSTATE;
     this.ifp.input = ifDemux;
-    this.port = new HostPort(net, this.ifp, 0);
+    this.port = port ?? new HostPort(net, this, 0);
   }
 
   get isOpen(): boolean {
@@ -50,11 +55,18 @@ export class TunSoftc implements IfDriver {
 
   /** Opens the device, or with null closes it: it goes down and loses its addresses. EBUSY: open already; ENXIO: the interface is gone. */
   attach(sink: FrameSink | null): Errno {
-    if (sink === null) return this.close();
-    if (this.ifp.net === null) return ENXIO;
-    const error = this.port.open(sink);
-    if (error === 0) ifLinkStateChange(this.ifp, LINK_STATE_UP);
-    return error;
+    return this.port.attach(sink);
+  }
+
+  /** HostPortOwner. */
+  opened(): void {
+    ifLinkStateChange(this.ifp, LINK_STATE_UP);
+  }
+
+  /** HostPortOwner. */
+  closed(): void {
+    hostIfStop(this.ifp);
+    ifLinkStateChange(this.ifp, LINK_STATE_DOWN);
   }
 
   /** EHOSTDOWN: not up, or nobody has the device open; ENOBUFS: whoever has it does not keep up. */
@@ -76,8 +88,23 @@ export class TunSoftc implements IfDriver {
     this.port.purge();
   }
 
-  reassign(_ifp: Ifnet, to: Net): void {
-    this.port.moved(to);
+  queued(): number {
+    return this.port.waiting;
+  }
+
+  /** The new instance has the device from now on. */
+  vmove(move: IfMove): IfMoveResult {
+    const made = new TunSoftc(move.to, move.xname, this.ifp.dunit, this.port);
+    made.ifp.linkState = this.ifp.linkState;
+    ifAttach(made.ifp, move.to, move.like);
+    if (this.ifp.net === null) {
+      ifDetach(made.ifp);
+      return ifNotMoved(ENODEV);
+    }
+    move.commit(made.ifp);
+    ifDetach(this.ifp);
+    this.port.rebind(made, move.to);
+    return ifMoved(made.ifp);
   }
 
   /** Leaves its vnet for good. */
@@ -85,15 +112,6 @@ export class TunSoftc implements IfDriver {
     shared.devices.delete(`tun${this.ifp.dunit}`);
     ifDetach(this.ifp);
     this.port.destroy();
-  }
-
-  private close(): Errno {
-    if (!this.port.isOpen) return 0;
-    const ifp = this.ifp;
-    this.port.close();
-    hostIfStop(ifp);
-    ifLinkStateChange(ifp, LINK_STATE_DOWN);
-    return 0;
   }
 }
 
@@ -110,10 +128,10 @@ export function tunOf(ifp: Ifnet): TunSoftc | null {
 export const tunCloner: IfClonerSpec = {
   name: 'tun',
   create(net: Net, _cloner: IfCloner, xname: string, unit: number): CloneResult {
-    const { ifp } = new TunSoftc(net, xname, unit);
-    net.shared.devices.set(xname, ifp);
-    ifAttach(ifp, net);
-    return { error: 0, ifp };
+    const sc = new TunSoftc(net, xname, unit);
+    net.shared.devices.set(xname, sc.port);
+    ifAttach(sc.ifp, net);
+    return { error: 0, ifp: sc.ifp };
   },
   destroy(ifp: Ifnet, cloner: IfCloner): Errno {
     const sc = tunOf(ifp);
@@ -121,6 +139,7 @@ export const tunCloner: IfClonerSpec = {
     sc.detach(cloner.net.shared);
     return 0;
   },
+  vmove: (_cloner, move) => tunOf(move.ifp)?.vmove(move) ?? ifNotMoved(ENXIO),
   unitTaken: (net, unit) => net.shared.devices.has(`tun${unit}`),
   attach(net) {
     const tun = new TunTunables();

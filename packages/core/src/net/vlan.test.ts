@@ -11,7 +11,6 @@ import { etherOutput } from './ether.js';
 import { ifCloneCreate, ifCloneDestroy } from './if-clone.js';
 import { ifDown, ifPromisc, ifRename, ifSetLladdr, ifSetMtu, ifUp } from './if.js';
 import { ifTransmit } from './if-transmit.js';
-import { ifVmove } from './if-vmove.js';
 import { IFF_PROMISC, IFF_RUNNING, IFF_SIMPLEX, LINK_STATE_DOWN, LINK_STATE_UNKNOWN, LINK_STATE_UP } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
 import { loCloner } from './lo.js';
@@ -30,8 +29,9 @@ class Pair {
   readonly b: Ifnet;
 
   constructor() {
-    [this.a, this.b] = this.lab.epair(this.v);
-    ifVmove(this.b, this.w);
+    const [a, near] = this.lab.epair(this.v);
+    this.a = a;
+    this.b = this.lab.move(near, this.w);
     ifUp(this.b);
   }
 
@@ -163,9 +163,8 @@ describe('vlan frames', () => {
     const p = new Pair();
     const jail = p.lab.net('jail', [vlanCloner]);
     const v5 = p.vlan(p.v, p.a, 5);
-    const w5 = p.vlan(p.w, p.b, 5);
     vlanSetPcp(v5, 4);
-    ifVmove(w5, jail);
+    const w5 = p.lab.move(p.vlan(p.w, p.b, 5), jail);
     ifUp(w5);
     jail.kern.sysctl.set('net.link.vlan.mtag_pcp', 1);
     p.say(v5, 'x');
@@ -282,8 +281,7 @@ describe('vlan configuration', () => {
     const p = new Pair();
     const jail = p.lab.net('jail', []);
     const v5 = p.vlan(p.v, p.a, 5);
-    const w5 = p.vlan(p.w, p.b, 5);
-    ifVmove(w5, jail);
+    const w5 = p.lab.move(p.vlan(p.w, p.b, 5), jail);
     ifUp(w5);
     expect([vlanInfo(w5), vlanConfig(w5, 'epair0b', 6), vlanUnconfig(w5), vlanSetPcp(w5, 1)]).toEqual([null, EPERM, EPERM, EPERM]);
     p.say(v5, 'x');
@@ -339,7 +337,7 @@ describe('a vlan and its parent', () => {
     ifRename(p.a, 'uplink');
     expect(vlanInfo(v5)!.parent).toBe('uplink');
     const elsewhere = p.lab.net('elsewhere', []);
-    ifVmove(p.a, elsewhere);
+    p.lab.move(p.a, elsewhere);
     for (const vlan of [v5, v6]) {
       expect(vlanInfo(vlan)).toEqual({ tag: 0, proto: 0, pcp: 0, parent: null });
       expect([vlan.linkState, vlan.flags & IFF_RUNNING, vlan.mtu]).toEqual([LINK_STATE_UNKNOWN, 0, 1_500]);

@@ -7,8 +7,10 @@
  * comes in on the vlan, untagged. Output tags the frame and sends it out of the parent. The outermost tag of a frame is never in its bytes
  * (ether.ts); a frame that has one already, because it comes from a vlan of this vlan, gets that one put into the bytes first.
  * A vlan has its parent's link address, link state and, at most, its MTU, and follows when they change. When the parent leaves its
- * vnet (destroyed or moved; not renamed) its vlans stay behind unconfigured. A vlan may itself be moved: it goes on working
- * over a parent in another vnet, but in a vnet that is not its home nobody may see or change what it is bound to.
+ * vnet (destroyed or moved; not renamed) its vlans stay behind unconfigured. A vlan may itself be moved: its new instance is bound as the
+ * old one was, over a parent in another vnet then, but in a vnet that is not its home nobody may see or change what it is bound to.
+ * The parent's driver sees the id go before it comes again (`vlanUnconfigEvent`, `vlanConfigEvent` of the parent's vnet), so the
+ * old instance lets go of it first; should the new one be refused, the old one gets it back, as if nothing had been.
  *
  * There are three ways to make one: `vlan create` and configure it later; `vlanN create vlan T vlandev P`; `P.T create`.
  * A creation that cannot be configured leaves nothing behind.
@@ -17,7 +19,7 @@
  * parents ends.
  */
 import type { Errno } from '../base/errno.js';
-import { EBUSY, EEXIST, EINVAL, ENETDOWN, ENOBUFS, ENOENT, ENXIO, EPERM, EPROTONOSUPPORT } from '../base/errno.js';
+import { EBUSY, EEXIST, EINVAL, ENETDOWN, ENOBUFS, ENODEV, ENOENT, ENXIO, EPERM, EPROTONOSUPPORT } from '../base/errno.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import { M_BCAST, M_MCAST, M_PROMISC, M_VLANTAG } from '../mbuf/packet-buffer.js';
@@ -29,7 +31,10 @@ import { etherIfattach, etherIfdetach, etherInsertTag } from './ether.js';
 import { IFC_F_FORCE } from './if-clone.js';
 import type { CloneParams, CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { ifChangeMtu, ifIsAbove, ifLinkStateChange, ifPromisc, ifSetLladdr, ifUp } from './if.js';
+import { ifMoved, ifNotMoved } from './if-move.js';
+import type { IfMove, IfMoveResult } from './if-move.js';
 import { ifInput, ifTransmit } from './if-transmit.js';
+import type { IfVparams } from './if-vparams.js';
 import {
   IFCAP_LINKSTATE, IFCAP_VLAN_MTU, IFF_BROADCAST, IFF_MULTICAST, IFF_PROMISC, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_ETHER, IFT_L2VLAN, Ifnet, LINK_STATE_UNKNOWN,
 } from './ifnet.js';
@@ -52,6 +57,14 @@ const VLAN_SYSCTLS: SysctlGroup<VlanTunables> = {
   prefix: 'net.link.vlan',
   oids: [sysctlInt('mtag_pcp', 'mtagPcp', 'bool', 0, 1, 'Packets keep the PCP they came in with')],
 };
+
+/** What a vlan is bound to. */
+interface VlanBinding {
+  readonly parent: Ifnet;
+  readonly vid: number;
+  readonly proto: number;
+  readonly pcp: number;
+}
 
 /** The vlans of one parent. */
 class VlanTrunk implements IfTrunkHook {
@@ -101,7 +114,7 @@ class VlanTrunk implements IfTrunkHook {
 /** A vlan. */
 export class VlanSoftc implements IfDriver {
   readonly ifp: Ifnet;
-  tun: VlanTunables;
+  readonly tun: VlanTunables;
   trunk: VlanTrunk | null = null;
   vid = 0;
   /** ETHERTYPE_VLAN or ETHERTYPE_QINQ; 0 until configured. */
@@ -159,10 +172,6 @@ export class VlanSoftc implements IfDriver {
     return this.parent === null ? [] : [this.parent];
   }
 
-  reassign(_ifp: Ifnet, to: Net): void {
-    this.tun = tunables(to);
-  }
-
   /** Binds to a parent, or changes id and protocol on the same one. Errors as `vlanConfig`; on error nothing has changed. */
   configure(parent: Ifnet, vid: number, proto: number): Errno {
     if (parent.type !== IFT_ETHER && parent.type !== IFT_L2VLAN) return EPROTONOSUPPORT;
@@ -181,17 +190,36 @@ export class VlanSoftc implements IfDriver {
     this.trunk = trunk;
     trunk.add(this, vid);
     this.inherit(parent);
+    parent.net?.vlanConfigEvent.invoke({ parent, vid });
     return 0;
   }
 
-  /** Lets go of the parent. */
+  /** Lets go of the parent, and of nothing else: `rebind` undoes it. */
+  unbind(): VlanBinding | null {
+    const { trunk, vid, proto, pcp } = this;
+    if (trunk === null) return null;
+    const { parent } = trunk;
+    this.passPromisc(false);
+    trunk.remove(this);
+    this.trunk = null;
+    parent.net?.vlanUnconfigEvent.invoke({ parent, vid });
+    return { parent, vid, proto, pcp };
+  }
+
+  rebind({ parent, vid }: VlanBinding): void {
+    const net = parent.net;
+    if (net === null) return;
+    const trunk = parent.trunk instanceof VlanTrunk ? parent.trunk : new VlanTrunk(parent, net);
+    this.trunk = trunk;
+    trunk.add(this, vid);
+    this.passPromisc(true);
+    net.vlanConfigEvent.invoke({ parent, vid });
+  }
+
+  /** Lets go of the parent and is what it was when it was made. */
   unconfigure(): void {
-    const { ifp, trunk } = this;
-    if (trunk !== null) {
-      this.passPromisc(false);
-      trunk.remove(this);
-      this.trunk = null;
-    }
+    const { ifp } = this;
+    this.unbind();
     this.vid = 0;
     this.proto = 0;
     ifp.mtu = ETHERMTU;
@@ -302,6 +330,36 @@ function create(net: Net, _cloner: IfCloner, xname: string, unit: number, params
   return { error, ifp: null };
 }
 
+/** The binding moves first: the parent sees the id go and come, and what fails is undone. Errors as VlanSoftc.configure, or ENODEV. */
+function vmove(_cloner: IfCloner, move: IfMove): IfMoveResult {
+  const { ifp, to, like } = move;
+  const sc = ifp.driver;
+  if (!(sc instanceof VlanSoftc)) return ifNotMoved(ENXIO);
+  const binding = sc.unbind();
+  const made = new VlanSoftc(to, move.xname, ifp.dunit);
+  made.ifp.capabilities = ifp.capabilities;
+  etherIfattach(made.ifp, to, like.lladdr, like);
+  const error = binding === null ? 0 : made.configure(binding.parent, binding.vid, binding.proto);
+  if (error !== 0 || ifp.net === null) {
+    etherIfdetach(made.ifp);
+    made.unconfigure();
+    if (binding !== null && ifp.net !== null) sc.rebind(binding);
+    return ifNotMoved(error === 0 ? ENODEV : error);
+  }
+  made.ifp.baudrate = ifp.baudrate;
+  if (binding !== null) keep(made, binding, like);
+  move.commit(made.ifp);
+  etherIfdetach(ifp);
+  sc.unconfigure();
+  return ifMoved(made.ifp);
+}
+
+/** What `configure` took over from the parent, and an administrator had set otherwise. */
+function keep(made: VlanSoftc, binding: VlanBinding, like: IfVparams): void {
+  made.ifp.mtu = like.mtu;
+  made.setPcp(binding.pcp);
+}
+
 /** EBUSY: it is itself the parent of vlans; by force they are left behind. */
 function destroy(ifp: Ifnet, _cloner: IfCloner, flags: number): Errno {
   const sc = ifp.driver;
@@ -319,6 +377,7 @@ export const vlanCloner: IfClonerSpec = {
   needsUnit: isUnitName,
   create,
   destroy,
+  vmove,
   attach(net) {
     const tun = new VlanTunables();
     net.drivers.set('vlan', tun);

@@ -9,6 +9,7 @@
  * Invariant: at most `queueMax` frames are under way in a direction; more are dropped and counted.
  */
 import type { Errno } from '../base/errno.js';
+import { ENODEV } from '../base/errno.js';
 import type { Prng } from '../base/prng.js';
 import type { Micros } from '../base/time.js';
 import { US_PER_SEC } from '../base/time.js';
@@ -19,6 +20,8 @@ import { etherIfattach, etherIfdetach, etherInsertTag } from '../net/ether.js';
 import { ifLinkStateChange } from '../net/if.js';
 import { ifInput } from '../net/if-transmit.js';
 import { IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_UP } from '../net/ifnet.js';
+import { ifMoved, ifNotMoved } from '../net/if-move.js';
+import type { IfMove, IfMoveResult } from '../net/if-move.js';
 import type { IfDriver } from '../net/ifnet.js';
 import type { Net } from '../net/net.js';
 import { finishChecksums } from '../net/offload.js';
@@ -58,12 +61,13 @@ interface InFlight {
 /** One end: the driver of its interface and the queue of frames toward the other end. */
 export class SimLinkEnd implements IfDriver {
   readonly stats = new SimLinkStats();
-  readonly ifp: Ifnet;
+  /** The interface it is now: another one after a move. */
+  ifp: Ifnet;
   peer: SimLinkEnd | null = null;
   private readonly engine: Engine;
   private readonly options: Required<SimLinkOptions>;
   private readonly rng: Prng;
-  private readonly callout: Callout;
+  private callout: Callout;
   private readonly flight: InFlight[] = [];
   private busyUntil: Micros = 0;
   private lastAt: Micros = 0;
@@ -76,6 +80,29 @@ export class SimLinkEnd implements IfDriver {
     this.callout = new Callout(net.kern, () => this.deliverDue());
     etherIfattach(this.ifp, net, net.shared.generateMac(0x02, unit & 0xff));
     ifLinkStateChange(this.ifp, LINK_STATE_UP);
+  }
+
+  /** The new instance has this driver, as a physical one; what was under way to the old vnet is lost. */
+  reassign(move: IfMove): IfMoveResult {
+    const { ifp: old, to, like } = move;
+    const made = new Ifnet(this, old.dname, old.dunit, move.xname, old.type, IFF_SIMPLEX | IFF_RUNNING, old.mtu);
+    made.linkState = old.linkState;
+    made.baudrate = old.baudrate;
+    etherIfattach(made, to, like.lladdr, like);
+    if (old.net === null) {
+      etherIfdetach(made);
+      return ifNotMoved(ENODEV);
+    }
+    move.commit(made);
+    this.drop();
+    this.ifp = made;
+    this.callout = new Callout(to.kern, () => this.deliverDue());
+    etherIfdetach(old);
+    return ifMoved(made);
+  }
+
+  queued(): number {
+    return this.flight.length;
   }
 
   transmit(_ifp: Ifnet, m: PacketBuffer): Errno {
@@ -100,9 +127,13 @@ export class SimLinkEnd implements IfDriver {
 
   /** Drops everything under way and takes the interface out of its vnet. */
   destroy(): void {
+    this.drop();
+    etherIfdetach(this.ifp);
+  }
+
+  private drop(): void {
     this.engine.calloutStop(this.callout);
     for (const f of this.flight.splice(0)) f.m.free();
-    etherIfdetach(this.ifp);
   }
 
   private corrupt(m: PacketBuffer): void {

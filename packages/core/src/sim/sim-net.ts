@@ -84,12 +84,22 @@ export class SimNet {
       const endA = ifCloneCreate(host, 'epair').ifp;
       const endB = endA === null ? null : host.ifunit(`${endA.xname.slice(0, -1)}b`);
       if (endA === null || endB === null) throw new Error(`no epair to be had (seed ${this.seed})`);
-      if (a.net !== host) ifVmove(endA, a.net);
-      if (b.net !== host) ifVmove(endB, b.net);
-      ifUp(endA);
-      ifUp(endB);
-      return [endA, endB] as const;
+      const ends = [this.at(endA, a), this.at(endB, b)] as const;
+      for (const ifp of ends) ifUp(ifp);
+      return ends;
     });
+  }
+
+  /** Moves `ifp` to `vnet` and returns it as it is there. */
+  move(ifp: Ifnet, vnet: Vnet): Ifnet {
+    return this.kernel.call(this.now, () => this.at(ifp, vnet));
+  }
+
+  private at(ifp: Ifnet, vnet: Vnet): Ifnet {
+    if (ifp.net === vnet.net) return ifp;
+    const result = ifVmove(ifp, vnet.net);
+    if (result.ifp === null) throw new Error(`${ifp.xname} to ${vnet.name}: ${strerror(result.error)} (seed ${this.seed})`);
+    return result.ifp;
   }
 
   /** Gives `ifp` an address: `addr(ifp, '192.0.2.1/24')`. */

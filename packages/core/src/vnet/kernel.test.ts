@@ -79,7 +79,8 @@ describe('Kernel', () => {
     const prison = k.prisons.find(k.prisons.prison0, 'a');
     expect(prison).not.toBeNull();
     if (prison !== null) expect(k.jailRemove(prison)).toBe(0);
-    expect(k.vnet0.net.ifunit(y.xname)).toBe(y);
+    const back = k.vnet0.net.ifunit(y.xname);
+    expect([back === y, back?.index, back?.lladdr]).toEqual([false, y.net === null ? back?.index : -1, y.lladdr]);
     expect(k.call(k.now, () => ifCloneDestroy(k.vnet0.net, x.xname))).toBe(0);
     net.run(2_000_000);
     expect(counts(k)).toEqual(before);

@@ -136,8 +136,15 @@ export class Kernel {
     return this.prisons.create(viewer, vnet ? { ...rest, newVnet: (name) => this.vnetAlloc(name) } : rest);
   }
 
-  /** jail(8) -r: ends its processes, its children, and its vnet if it owns one. */
+  /**
+   * jail(8) -r: ends its processes, its children, and its vnet if it owns one. While an interface is being made, moved or destroyed (an
+   * event of that led here), the jail ends when that is over.
+   */
   jailRemove(prison: Prison): Errno {
+    if (this.shared.lifecycleBusy) {
+      this.engine.defer(() => void (prison.dying ? 0 : this.jailRemove(prison)));
+      return 0;
+    }
     return this.prisons.remove(prison, (p) => {
       if (p.ownsVnet) this.vnetDestroy(p.vnet);
     });

@@ -9,7 +9,6 @@ import { bridgeAdd } from '../net/bridge-control.js';
 import { gifDeleteTunnel, gifSetTunnel, gifTunnel } from '../net/gif.js';
 import { ifCloneCreate, ifCloneDestroy } from '../net/if-clone.js';
 import { ifSetMtu, ifUp } from '../net/if.js';
-import { ifVmove } from '../net/if-vmove.js';
 import { ifTransmit } from '../net/if-transmit.js';
 import { IFF_LINK1, IFF_LINK2, LINK_STATE_DOWN, LINK_STATE_UP } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
@@ -340,9 +339,9 @@ describe('gif', () => {
 
   it('loses its tunnel when it moves', () => {
     const t = new Tunnel();
-    t.call(() => ifVmove(t.gif1, t.two.net.ifunit('gif0') === null ? t.two.net : t.sim.kernel.vnet0.net));
-    expect(gifTunnel(t.gif1)).toBeNull();
-    expect(t.call(() => gifSetTunnel(t.gif1, 1, 2))).toBe(0);
+    const there = t.sim.move(t.gif1, t.two.net.ifunit('gif0') === null ? t.two : t.sim.kernel.vnet0);
+    expect([gifTunnel(t.gif1), gifTunnel(there)]).toEqual([null, null]);
+    expect(t.call(() => gifSetTunnel(there, 1, 2))).toBe(0);
     t.end();
   });
 });
@@ -352,10 +351,8 @@ describe('tun', () => {
     const sim = new SimNet(1);
     const [duke, bass] = [sim.vnet('duke'), sim.vnet('bass')];
     const k = sim.kernel;
-    const tuns = k.call(0, () => [ifCloneCreate(k.vnet0.net, 'tun').ifp!, ifCloneCreate(k.vnet0.net, 'tun').ifp!]);
+    const tuns = [sim.move(sim.clone(k.vnet0, 'tun'), duke), sim.move(sim.clone(k.vnet0, 'tun'), bass)];
     k.call(0, () => {
-      ifVmove(tuns[0]!, duke.net);
-      ifVmove(tuns[1]!, bass.net);
       tuns.forEach((ifp, i) => {
         const program: FrameSink = {
           offload: { csum: false, gso: false },

@@ -27,7 +27,7 @@ export interface Attachment {
 }
 
 /** What a tap is bound to: a device, or files. */
-type Link = FrameSink & Pick<TapLink, 'ifp' | 'device' | 'close' | 'discard'>;
+type Link = FrameSink & Pick<TapLink, 'ifp' | 'device' | 'close' | 'discard' | 'moved'>;
 
 export class Attachments {
   private readonly kernel: Kernel;
@@ -65,6 +65,7 @@ export class Attachments {
       await link.discard();
       return `cannot open ${vnet}:${ifname}: ${strerror(error)}`;
     }
+    link.moved(tap.port.ifp); // it may have moved while the device was being opened
     this.links.add(link);
     if (link instanceof FileLink) link.start();
     return null;

@@ -114,7 +114,7 @@ export class FileLink implements FrameSink {
   readonly offload = { csum: false, gso: false };
   readonly device: string;
   readonly files: FileDevice;
-  readonly ifp: Ifnet;
+  ifp: Ifnet;
   private readonly kernel: Kernel;
   private readonly loop: HostLoop;
   private readonly onClose: FileLinkPlace['onClose'];
@@ -199,6 +199,10 @@ export class FileLink implements FrameSink {
     if (recorder !== null && !recorder.packet(this.recordId, loop.bootWallUs + loop.now, m.buf, m.off, m.len, 'out')) return false;
     m.free();
     return true;
+  }
+
+  moved(ifp: Ifnet): void {
+    this.ifp = ifp;
   }
 
   gone(): void {

@@ -41,7 +41,7 @@ class OutputHeader implements VnetHdr {
 
 export class TapLink implements FrameSink {
   readonly offload: { readonly csum: boolean; readonly gso: boolean };
-  readonly ifp: Ifnet;
+  ifp: Ifnet;
   readonly port: TapPort;
   private readonly kernel: Kernel;
   private readonly loop: HostLoop;
@@ -93,6 +93,10 @@ export class TapLink implements FrameSink {
 
   flush(): void {
     this.port.flush();
+  }
+
+  moved(ifp: Ifnet): void {
+    this.ifp = ifp;
   }
 
   gone(): void {

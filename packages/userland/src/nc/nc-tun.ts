@@ -25,10 +25,11 @@ export interface TunEnd {
 
 /** Opens `/dev/tunN`; leaves with nc's message when there is no such device in this vnet, or somebody has it open. The tool is woken by each packet. */
 export function openTun(p: Proc, path: string): TunEnd {
-  const ifp = deviceIfp(p.vnet.net, path);
-  const sc = ifp === null || ifp.net !== p.vnet.net ? null : tunOf(ifp);
-  if (ifp === null || sc === null) return errx(p, 1, `unable to open tun device ${path}`);
+  const found = deviceIfp(p.vnet.net, path);
+  const sc = found === null || found.net !== p.vnet.net ? null : tunOf(found);
+  if (found === null || sc === null) return errx(p, 1, `unable to open tun device ${path}`);
   const queue: Uint8Array[] = [];
+  let ifp = found;
   let gone = false;
   const error = sc.attach({
     offload: { csum: false, gso: false },
@@ -38,6 +39,9 @@ export function openTun(p: Proc, path: string): TunEnd {
       m.free();
       p.wake();
       return true;
+    },
+    moved: (now) => {
+      ifp = now;
     },
     gone: () => {
       gone = true;

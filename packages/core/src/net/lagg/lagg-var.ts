@@ -58,7 +58,7 @@ export class LaggPort implements IfLaggHook {
   readonly iftype: number;
   readonly capenable: number;
   /** Its counters when it joined: only what it has carried since is the lagg's. */
-  readonly countersAtJoin: IfData;
+  readonly countersAtJoin = new IfData();
   /** IFF_PROMISC and IFF_ALLMULTI as far as this lagg has asked for them. */
   pflags = 0;
   /** The lagg's multicast groups that were joined here for it. */
@@ -75,12 +75,17 @@ export class LaggPort implements IfLaggHook {
     this.lladdr = ifp.lladdr.slice();
     this.iftype = ifp.type;
     this.capenable = ifp.capenable;
-    this.countersAtJoin = Object.assign(new IfData(), counters);
+    this.countFrom(counters);
   }
 
   /** Link up and administratively up: frames may be sent on it. */
   get isActive(): boolean {
     return this.ifp.linkState === LINK_STATE_UP && (this.ifp.flags & IFF_UP) !== 0;
+  }
+
+  /** Only what it carries from now on is the lagg's. */
+  countFrom(counters: IfData): void {
+    Object.assign(this.countersAtJoin, counters);
   }
 
   input(m: PacketBuffer): Ifnet | null {

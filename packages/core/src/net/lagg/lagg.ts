@@ -4,8 +4,8 @@
  *
  * Theory of operation. A Lagg is ports, a protocol that says which port sends what and whose frames count (failover.ts, roundrobin.ts,
  * loadbalance.ts, broadcast.ts, lacp.ts, or none), and options. An interface stands for it, with the link address and the MTU of the first port; a new
- * link address of the lagg is given to all ports. The interface's driver is a LaggSoftc. When the interface moves to another vnet the ports stay
- * where they are and go on working: what they know is the Lagg.
+ * link address of the lagg is given to all ports. The interface's driver is a LaggSoftc. When the interface moves to another vnet, another one takes its
+ * place, and the ports stay where they are and go on working: what they know is the Lagg.
  * Frames that come in on a port go on as frames of the lagg, before anything else looks at them; the stack sends nothing on a port by itself.
  * A port that leaves its vnet, destroyed or moved, leaves the lagg. When the first port leaves, the next one's address becomes the lagg's.
  * The lagg's counters are those of its ports since they joined, and of those that have left.
@@ -15,7 +15,7 @@
  * Not here: the requests ifconfig makes (lagg-control.ts).
  */
 import type { Errno } from '../../base/errno.js';
-import { EBUSY, EEXIST, EINVAL, ENOSPC, ENXIO, EPROTONOSUPPORT } from '../../base/errno.js';
+import { EBUSY, EEXIST, EINVAL, ENODEV, ENOSPC, ENXIO, EPROTONOSUPPORT } from '../../base/errno.js';
 import type { Engine } from '../../kern/engine.js';
 import type { VnetKern } from '../../kern/vnet-kern.js';
 import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
@@ -23,6 +23,8 @@ import { ETHERMTU } from '../../wire/ether.js';
 import { BPF_D_IN } from '../bpf.js';
 import { etherIfattach, etherIfdetach } from '../ether.js';
 import type { CloneResult, IfCloner, IfClonerSpec } from '../if-clone.js';
+import { ifMoved, ifNotMoved } from '../if-move.js';
+import type { IfMove, IfMoveResult } from '../if-move.js';
 import { ifChangeMtu, ifCounters, ifIsAbove, ifLinkStateChange, ifSetLladdr, ifUp } from '../if.js';
 import {
   IFCAP_HWSTATS, IFF_BROADCAST, IFF_MONITOR, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_ETHER, IFT_L2VLAN, IfData, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP,
@@ -100,14 +102,21 @@ export class Lagg implements LaggShared, LaggPortEvents {
     this.protocol = newProtocol(LAGG_PROTO_DEFAULT, this);
   }
 
-  /** Another interface stands for it from now on, or the same in another vnet; the ports stay where they are. */
-  standsFor(net: Net, ifp: Ifnet): void {
+  /** `ifp`, in `net`, stands for it from now on. Ports, protocol and options stay; counters begin anew, as those of any interface that moves. */
+  standIn(net: Net, ifp: Ifnet): void {
     const v = laggVnet(net);
     this.kern = net.kern;
     this.tun = v.tun;
     this.stat = v.stat;
     this.ifp = ifp;
     this.protocol?.moved?.();
+    this.portErrors = 0;
+    Object.assign(this.detached, new IfData());
+    for (const port of this.ports) {
+      port.countFrom(ifCounters(port.ifp));
+      laggPortFlags(port, true);
+      laggPortMulti(port, ifp.multiaddrs.map((a) => a.mac));
+    }
   }
 
   input(port: LaggPort, m: PacketBuffer): Ifnet | null {
@@ -306,27 +315,29 @@ function sameMac(a: Uint8Array, b: Uint8Array): boolean {
 /** The interface that stands for a Lagg. */
 export class LaggSoftc implements IfDriver {
   readonly ifp: Ifnet;
-  readonly lagg: Lagg;
+  /** What it stands for; null before, and when another interface has taken its place. */
+  lagg: Lagg | null = null;
 
-  constructor(net: Net, xname: string, unit: number) {
+  constructor(xname: string, unit: number) {
     this.ifp = new Ifnet(this, 'lagg', unit, xname, IFT_ETHER, IFF_SIMPLEX | IFF_BROADCAST | IFF_MULTICAST, ETHERMTU);
     this.ifp.capabilities = IFCAP_HWSTATS;
     this.ifp.capenable = IFCAP_HWSTATS;
-    this.lagg = new Lagg(net, this.ifp);
   }
 
   /** ENXIO: no protocol, or no ports; else as the protocol says. */
   transmit(_ifp: Ifnet, m: PacketBuffer): Errno {
-    const { protocol, ports } = this.lagg;
-    if (protocol !== null && ports.length > 0) return protocol.start(m);
+    const { lagg } = this;
+    if (lagg !== null && lagg.protocol !== null && lagg.ports.length > 0) return lagg.protocol.start(m);
     m.free();
     return ENXIO;
   }
 
   flagsChanged(ifp: Ifnet): void {
-    for (const port of this.lagg.ports) laggPortFlags(port, true);
-    if ((ifp.flags & IFF_UP) !== 0) this.lagg.init();
-    else this.lagg.stop();
+    const { lagg } = this;
+    if (lagg === null) return;
+    for (const port of lagg.ports) laggPortFlags(port, true);
+    if ((ifp.flags & IFF_UP) !== 0) lagg.init();
+    else lagg.stop();
   }
 
   addrAdded(ifp: Ifnet): void {
@@ -335,11 +346,11 @@ export class LaggSoftc implements IfDriver {
 
   /** Every port's MTU or none's. */
   setMtu(ifp: Ifnet, mtu: number): Errno {
-    for (const port of this.lagg.ports) {
+    for (const port of this.ports) {
       const error = ifChangeMtu(port.ifp, mtu);
       if (error === 0) continue;
       ifp.net?.kern.log('notice', `${ifp.xname}: failed to change MTU to ${mtu} on port ${port.ifp.xname}, reverting all ports to original MTU (${ifp.mtu})`);
-      for (const back of this.lagg.ports) ifChangeMtu(back.ifp, ifp.mtu);
+      for (const back of this.ports) ifChangeMtu(back.ifp, ifp.mtu);
       return error;
     }
     return 0;
@@ -347,34 +358,34 @@ export class LaggSoftc implements IfDriver {
 
   /** Ports follow while the lagg is up, and when it comes up. */
   setLladdr(ifp: Ifnet, mac: Uint8Array): Errno {
-    if (ifp.isUp) this.lagg.giveLladdr(mac);
+    if (ifp.isUp) this.lagg?.giveLladdr(mac);
     return 0;
   }
 
   capsChanged(ifp: Ifnet): void {
     const want = ifp.capenable;
-    for (const { ifp: port } of this.lagg.ports) port.capenable = (want & port.capabilities) >>> 0;
-    this.lagg.capabilities();
+    for (const { ifp: port } of this.ports) port.capenable = (want & port.capabilities) >>> 0;
+    this.lagg?.capabilities();
   }
 
   multiChanged(ifp: Ifnet): void {
-    for (const port of this.lagg.ports) laggPortMulti(port, ifp.multiaddrs.map((a) => a.mac));
+    for (const port of this.ports) laggPortMulti(port, ifp.multiaddrs.map((a) => a.mac));
   }
 
-  counters(): IfData {
-    return this.lagg.counters();
+  counters(ifp: Ifnet): IfData {
+    return this.lagg?.counters() ?? ifp.data;
   }
 
   below(): readonly Ifnet[] {
-    return this.lagg.ports.map((p) => p.ifp);
+    return this.ports.map((p) => p.ifp);
   }
 
   media(): IfMedia {
-    return { media: 'Ethernet autoselect', active: this.lagg.ports.some((p) => p.isActive) };
+    return { media: 'Ethernet autoselect', active: this.ports.some((p) => p.isActive) };
   }
 
-  reassign(ifp: Ifnet, to: Net): void {
-    this.lagg.standsFor(to, ifp);
+  private get ports(): readonly LaggPort[] {
+    return this.lagg?.ports ?? [];
   }
 }
 
@@ -384,7 +395,8 @@ export function laggOf(ifp: Ifnet): Lagg | null {
 }
 
 function create(net: Net, _cloner: IfCloner, xname: string, unit: number): CloneResult {
-  const sc = new LaggSoftc(net, xname, unit);
+  const sc = new LaggSoftc(xname, unit);
+  sc.lagg = new Lagg(net, sc.ifp);
   etherIfattach(sc.ifp, net, NO_MAC);
   return { error: 0, ifp: sc.ifp };
 }
@@ -399,4 +411,28 @@ function destroy(ifp: Ifnet): Errno {
   return 0;
 }
 
-export const laggCloner: IfClonerSpec = { name: 'lagg', create, destroy, attach: laggVnetAttach, detach: laggVnetDetach };
+/** A new interface stands for the same Lagg. ENODEV: it was destroyed meanwhile. */
+function vmove(_cloner: IfCloner, move: IfMove): IfMoveResult {
+  const { ifp, to, like } = move;
+  const sc = ifp.driver;
+  const lagg = laggOf(ifp);
+  if (!(sc instanceof LaggSoftc) || lagg === null) return ifNotMoved(ENXIO);
+  const made = new LaggSoftc(move.xname, ifp.dunit);
+  made.ifp.capabilities = ifp.capabilities;
+  made.ifp.linkState = ifp.linkState;
+  made.ifp.baudrate = ifp.baudrate;
+  etherIfattach(made.ifp, to, like.lladdr, like);
+  if (ifp.net === null || made.ifp.net !== to) {
+    etherIfdetach(made.ifp);
+    return ifNotMoved(ENODEV);
+  }
+  lagg.standIn(to, made.ifp);
+  sc.lagg = null;
+  made.lagg = lagg;
+  if (made.ifp.isUp) lagg.init();
+  move.commit(made.ifp);
+  etherIfdetach(ifp);
+  return ifMoved(made.ifp);
+}
+
+export const laggCloner: IfClonerSpec = { name: 'lagg', create, destroy, vmove, attach: laggVnetAttach, detach: laggVnetDetach };

@@ -1,0 +1,275 @@
+/**
+ * lifecycle.mjs — Lifecycle: a host on which everything that can be made is made, used, moved and unmade in random order.
+ *
+ * One seed is one history. An operation may be refused, and is counted then; what it may not do is leave something behind or make the
+ * books wrong: `check` looks at every vnet after every operation, `end` takes everything down and looks at what is left.
+ * Some operations run inside the events of others: a handler that is called when an interface arrives, departs or changes its link moves,
+ * destroys, or stops something itself. That is where the races of a kernel with many threads are in one with a single thread.
+ *
+ * Used by the scenarios of lifecycle.sim.mjs and by `npm run soak`. Not here: time limits and the heap (scripts/soak.mjs).
+ */
+import {
+  Prng, bpfOpen, bridgeAdd, bridgeDelete, epairPeer, ifCloneCreate, ifCloneDestroy, ifDown, ifRename, ifSetDescription, ifSetMtu, ifUp, ifVmoveLoan, inAifaddr, tapOf, tunOf,
+} from '@netloom/core';
+import { SimNet, ip4 } from '@netloom/core/sim';
+
+/** @typedef {import('@netloom/core').Vnet} Vnet @typedef {import('@netloom/core').Ifnet} Ifnet @typedef {import('@netloom/core').Prison} Prison */
+
+const JAILS_MAX = 8;
+const IFS_MAX = 60;
+const SOCKETS_MAX = 24;
+const POINTOPOINT = 0x10;
+const ETHERNET_TYPES = [6, 135];
+
+export class Lifecycle {
+  /** @param {number} seed */
+  constructor(seed) {
+    this.seed = seed;
+    this.net = new SimNet(seed);
+    this.rng = new Prng(seed).split('lifecycle');
+    this.kernel = this.net.kernel;
+    this.kinds = this.kernel.vnet0.net.cloners.map((c) => c.name);
+    /** @type {import('@netloom/core').Socket[]} */
+    this.sockets = [];
+    this.names = 0;
+    this.depth = 0;
+    this.done = { ops: 0, refused: 0, nested: 0, moved: 0, created: 0, destroyed: 0, stopped: 0 };
+    /** What there was before anything was made. */
+    this.before = this.account();
+  }
+
+  /** One operation at random, and what time brings. */
+  step() {
+    this.done.ops++;
+    this.arm();
+    this.kernel.call(this.net.now, () => this.operate());
+    this.net.run(this.rng.below(2_000));
+    this.disarm();
+    this.check();
+  }
+
+  operate() {
+    const ops = [
+      () => this.createJail(), () => this.stopJail(), () => this.create(), () => this.create(), () => this.create(), () => this.destroy(), () => this.move(), () => this.move(),
+      () => this.move(), () => this.address(), () => this.address(), () => this.upDown(), () => this.rename(), () => this.join(), () => this.open(), () => this.send(), () => this.send(),
+      () => this.capture(), () => this.openDevice(), () => this.change(),
+    ];
+    const error = this.pick(ops)();
+    if (error !== 0) this.done.refused++;
+  }
+
+  /** @template T @param {readonly T[]} list @returns {T} */
+  pick(list) {
+    return list[this.rng.below(list.length)];
+  }
+
+  /** Vnets in which something may be done. @returns {Vnet[]} */
+  vnets() {
+    return [...this.kernel.vnets];
+  }
+
+  /** @returns {Ifnet | null} */
+  anyIf() {
+    const all = this.vnets().flatMap((v) => v.net.ifnets);
+    return all.length === 0 ? null : this.pick(all);
+  }
+
+  createJail() {
+    const all = this.kernel.prisons.prison0.descendants().filter((p) => !p.dying);
+    if (all.length >= JAILS_MAX) return 1;
+    const parent = all.length > 0 && this.rng.chance(0.3) ? this.pick(all) : this.kernel.prisons.prison0;
+    const name = `j${this.names++}`;
+    const dotted = parent.parent === null ? name : `${parent.nameFrom(this.kernel.prisons.prison0)}.${name}`;
+    return this.kernel.jailCreate(this.kernel.prisons.prison0, { name: dotted, persist: true, attach: false, vnet: true }).error;
+  }
+
+  stopJail() {
+    const all = this.kernel.prisons.prison0.descendants().filter((p) => !p.dying);
+    if (all.length === 0) return 1;
+    this.done.stopped++;
+    return this.kernel.jailRemove(this.pick(all));
+  }
+
+  create() {
+    if (this.kernel.shared.attached >= IFS_MAX) return this.destroy();
+    const vnet = this.pick(this.vnets());
+    const kind = this.pick(this.kinds);
+    const parents = vnet.net.ifnets.filter((i) => ETHERNET_TYPES.includes(i.type));
+    const params = kind === 'vlan' && parents.length > 0 && this.rng.chance(0.8) ? { vlan: 1 + this.rng.below(6), vlandev: this.pick(parents).xname } : null;
+    const { error } = ifCloneCreate(vnet.net, kind, params);
+    if (error === 0) this.done.created++;
+    return error;
+  }
+
+  destroy() {
+    const ifp = this.anyIf();
+    if (ifp === null || ifp.net === null) return 1;
+    const error = ifCloneDestroy(ifp.net, ifp.xname);
+    if (error === 0) this.done.destroyed++;
+    return error;
+  }
+
+  move() {
+    const ifp = this.anyIf();
+    if (ifp === null || ifp.net === null) return 1;
+    const from = ifp.net;
+    const to = this.pick(this.vnets()).net;
+    const error = ifVmoveLoan(from, ifp.xname, to);
+    if (error === 0) this.done.moved++;
+    else if (this.depth === 0 && ifp.net !== from && ifp.net !== null) throw new Error(`a refused move took ${ifp.xname} along`);
+    return error;
+  }
+
+  address() {
+    const ifp = this.anyIf();
+    const vnet = ifp === null ? null : this.kernel.vnetOf(ifp);
+    if (ifp === null || vnet === null) return 1;
+    const net = this.rng.below(4);
+    const far = (ifp.flags & POINTOPOINT) !== 0 ? { dstaddr: ip4(`10.${net}.0.${1 + this.rng.below(200)}`) } : {};
+    return inAifaddr(vnet.inNet, ifp, { addr: ip4(`10.${net}.0.${1 + this.rng.below(200)}`), plen: 24, ...far });
+  }
+
+  upDown() {
+    const ifp = this.anyIf();
+    if (ifp === null) return 1;
+    if (this.rng.chance(0.7)) ifUp(ifp);
+    else ifDown(ifp);
+    return 0;
+  }
+
+  rename() {
+    const ifp = this.anyIf();
+    return ifp === null ? 1 : ifRename(ifp, this.pick(['foo', 'bar', 'lan', 'wan', 'epair0b', 'vlan1', `n${this.names++}`]));
+  }
+
+  change() {
+    const ifp = this.anyIf();
+    if (ifp === null) return 1;
+    return this.rng.chance(0.5) ? ifSetMtu(ifp, 1_280 + this.rng.below(400)) : ifSetDescription(ifp, `description ${this.rng.below(100)}`);
+  }
+
+  /** In or out of a bridge. */
+  join() {
+    const ifp = this.anyIf();
+    const bridges = ifp?.net?.ifnets.filter((i) => i.dname === 'bridge') ?? [];
+    if (ifp === null || bridges.length === 0) return 1;
+    return this.rng.chance(0.8) ? bridgeAdd(this.pick(bridges), ifp.xname) : bridgeDelete(this.pick(bridges), ifp.xname);
+  }
+
+  open() {
+    if (this.sockets.length >= SOCKETS_MAX) {
+      this.sockets.shift()?.close();
+      return 0;
+    }
+    this.sockets.push(this.net.udp(this.pick(this.vnets()), 0));
+    return 0;
+  }
+
+  send() {
+    if (this.sockets.length === 0) return 1;
+    return this.pick(this.sockets).send(new Uint8Array(1 + this.rng.below(3_000)), ip4(`10.${this.rng.below(4)}.0.${1 + this.rng.below(200)}`), 9);
+  }
+
+  capture() {
+    const ifp = this.anyIf();
+    if (ifp === null || ifp.net === null || (ifp.bpf?.count ?? 0) > 2) return 1;
+    return bpfOpen(ifp.net, ifp.xname, { promisc: this.rng.chance(0.5) }).error;
+  }
+
+  openDevice() {
+    const ifp = this.anyIf();
+    const sc = ifp === null ? null : (tapOf(ifp) ?? tunOf(ifp));
+    if (sc === null) return 1;
+    if (sc.isOpen) return sc.attach(null);
+    return sc.attach({ offload: { csum: false, gso: false }, output: (m) => (m.free(), true) });
+  }
+
+  /** Hangs an operation on an event of some vnet, for this step. */
+  arm() {
+    if (!this.rng.chance(0.3)) return;
+    const { net } = this.pick(this.vnets());
+    const list = this.pick([net.arrivalEvent, net.departureEvent, net.linkEvent, net.upDownEvent]);
+    this.off = list.register(() => {
+      if (this.depth > 0) return;
+      this.depth++;
+      this.done.nested++;
+      try {
+        this.operate();
+      } finally {
+        this.depth--;
+      }
+    });
+  }
+
+  disarm() {
+    this.off?.();
+    this.off = undefined;
+  }
+
+  /** The books of every vnet. */
+  check() {
+    const seen = new Set();
+    for (const { net, kern } of this.vnets()) {
+      const names = new Set();
+      for (const ifp of net.ifnets) {
+        const must = (/** @type {boolean} */ ok, /** @type {string} */ what) => {
+          if (!ok) throw new Error(`${kern.name}: ${ifp.xname}: ${what} (seed ${this.seed}, operation ${this.done.ops})`);
+        };
+        must(!names.has(ifp.xname), 'two interfaces of one name');
+        must(ifp.net === net && !seen.has(ifp), 'not in exactly one vnet');
+        must(net.ifByIndex(ifp.index) === ifp, `index ${ifp.index} names another interface`);
+        must(!ifp.moving, 'still moving');
+        must(ifp.homeNet?.cloners.some((c) => c.name === ifp.cloner && c.interfaces.includes(ifp)) ?? false, 'no cloner answers for it');
+        const peer = epairPeer(ifp);
+        must(ifp.dname !== 'epair' || (peer !== null && peer.net !== null && epairPeer(peer) === ifp), 'an epair without its other end');
+        for (const g of ifp.groups) must(net.groups.get(g)?.includes(ifp) ?? false, `not listed in group ${g}`);
+        names.add(ifp.xname);
+        seen.add(ifp);
+      }
+      if (kern.ifcnt !== net.ifnets.length) throw new Error(`${kern.name}: ifcnt ${kern.ifcnt}, interfaces ${net.ifnets.length} (seed ${this.seed}, operation ${this.done.ops})`);
+    }
+    if (this.kernel.shared.attached !== seen.size) throw new Error(`${this.kernel.shared.attached} indexes, ${seen.size} interfaces (seed ${this.seed}, operation ${this.done.ops})`);
+  }
+
+  account() {
+    const { shared, engine, vnet0, vnets } = this.kernel;
+    const { net, kern } = vnet0;
+    return {
+      vnets: vnets.length, interfaces: shared.attached, packets: engine.pool.inUse, timers: engine.callouts.armed, devices: shared.devices.size, sockets: kern.sockcnt,
+      handlers: net.arrivalEvent.count + net.departureEvent.count + net.linkEvent.count + net.lladdrEvent.count + net.mtuEvent.count + net.ifaddrEvent.count + net.upDownEvent.count,
+      sysctls: kern.sysctl.count, groups: net.groups.size, indexes: shared.attached,
+    };
+  }
+
+  /** Stops every jail, destroys every interface, and compares with the beginning. */
+  end() {
+    const { kernel, net } = this;
+    this.disarm();
+    for (const so of this.sockets.splice(0)) so.close();
+    kernel.call(net.now, () => {
+      for (const p of [...kernel.prisons.prison0.children]) kernel.jailRemove(p);
+    });
+    for (let left = this.mine(); left.length > 0; left = this.mine()) {
+      kernel.call(net.now, () => void ifCloneDestroy(kernel.vnet0.net, left[left.length - 1].xname));
+      if (this.mine().length >= left.length) throw new Error(`${left.map((i) => i.xname).join(' ')} cannot be destroyed (seed ${this.seed})`);
+    }
+    net.run(120_000_000);
+    const after = this.account();
+    for (const [what, n] of Object.entries(this.before)) {
+      const now = Reflect.get(after, what);
+      if (now !== n) throw new Error(`${what}: ${n} before, ${now} after (seed ${this.seed})`);
+    }
+  }
+
+  /** What is left at the host, vlans before their parents. */
+  mine() {
+    const { ifnets } = this.kernel.vnet0.net;
+    const own = ifnets.filter((i) => i.dname !== 'lo' || i.dunit !== 0);
+    return [...own.filter((i) => i.trunk !== null), ...own.filter((i) => i.trunk === null)];
+  }
+
+  get summary() {
+    const { ops, refused, nested, moved, created, destroyed, stopped } = this.done;
+    return `${ops} operations (${refused} refused, ${nested} inside events): ${created} created, ${moved} moved, ${destroyed} destroyed, ${stopped} jails stopped`;
+  }
+}
