@@ -1,10 +1,10 @@
 /**
  * kernel-input.fuzz.mjs — any bytes as a frame on an interface of a busy little network: a router with an address, an echo
- * service, a bridge, vlans and a tunnel behind it. Nothing throws, every packet is given back.
+ * service, a bridge, vlans and a tunnel behind it; or a port of a lagg that speaks LACP. Nothing throws, every packet is given back.
  */
-import { bridgeAdd } from '@netloom/core';
+import { LAGG_PROTO_LACP, LINK_STATE_UP, bridgeAdd, ifLinkStateChange, ifUp, laggAddPort, laggSetProtocol } from '@netloom/core';
 import { SimNet, Wire } from '@netloom/core/sim';
-import { frames } from './corpus.mjs';
+import { frames, slowFrames } from './corpus.mjs';
 
 /** @param {boolean} bridged the interface is a member of a bridge that has the address */
 function build(bridged) {
@@ -35,17 +35,37 @@ function build(bridged) {
   return { net, wire };
 }
 
-/** @param {string} name @param {boolean} bridged */
-function target(name, bridged) {
+/** The interface is the port of a lagg. */
+function buildLagg() {
+  const net = new SimNet(1);
+  const vnet = net.vnet('target');
+  const wire = new Wire(net, vnet, { mac: '02:00:00:00:00:01' });
+  Object.assign(wire, { media: () => ({ media: 'Ethernet 1000baseT <full-duplex>', active: true }) });
+  const lagg = net.clone(vnet, 'lagg');
+  net.kernel.call(0, () => {
+    laggSetProtocol(lagg, LAGG_PROTO_LACP);
+    laggAddPort(lagg, wire.ifp.xname);
+    ifLinkStateChange(wire.ifp, LINK_STATE_UP);
+    ifUp(lagg);
+  });
+  wire.transmit = (_ifp, m) => {
+    m.free();
+    return 0;
+  };
+  return { net, wire };
+}
+
+/** @param {string} name @param {Uint8Array[]} corpus @param {() => ReturnType<typeof build>} build what is made when the first frame comes */
+function target(name, corpus, build) {
   /** @type {ReturnType<typeof build> | null} */
   let built = null;
   let n = 0;
   return {
     name,
-    corpus: frames,
+    corpus,
     /** @param {Uint8Array} bytes */
     run(bytes) {
-      built ??= build(bridged);
+      built ??= build();
       const { net, wire } = built;
       const m = net.kernel.engine.pool.from(bytes);
       if (m === null) throw new Error('the pool is exhausted: packets are lost');
@@ -54,11 +74,15 @@ function target(name, bridged) {
       else net.kernel.settle();
     },
     balance() {
-      built ??= build(bridged);
+      built ??= build();
       built.net.run(120_000_000);
       return { packets: built.net.kernel.engine.pool.inUse };
     },
   };
 }
 
-export const targets = [target('kernel-input/router', false), target('kernel-input/bridge', true)];
+export const targets = [
+  target('kernel-input/router', frames, () => build(false)),
+  target('kernel-input/bridge', frames, () => build(true)),
+  target('kernel-input/lagg', slowFrames, buildLagg),
+];

@@ -151,7 +151,7 @@ $ ifconfig epair7b unplumb
 $ ifconfig -l
 lo0 epair0a epair0b epair1a epair1b vlan5 lo1
 $ ifconfig -C
-vlan bridge vmnet tap tun lo epair gif
+vlan lagg bridge vmnet tap tun lo epair gif
 `);
   });
 
