@@ -12,9 +12,13 @@ import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, test } from 'vitest';
 import type { TestOptions } from 'vitest';
+import { guestKernel } from './interop/guest-kernel.js';
 
-/** `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. Anything else: a program. */
-export type Need = 'root' | 'tun' | 'netns' | (string & {});
+/**
+ * `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. `bonding`: a kernel package with the bonding
+ * driver, to boot a guest from. Anything else: a program.
+ */
+export type Need = 'root' | 'tun' | 'netns' | 'bonding' | (string & {});
 
 type Body = () => void | Promise<void>;
 
@@ -59,6 +63,8 @@ function lack(need: Need): string | null {
       return lacksTun();
     case 'netns':
       return lacksNetns();
+    case 'bonding':
+      return guestKernel('bonding') === null ? 'no kernel package with bonding (linux-image-cloud-amd64)' : null;
     default:
       return programPath(need) === null ? `no program ${need}` : null;
   }

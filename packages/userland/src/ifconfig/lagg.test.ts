@@ -65,7 +65,7 @@ $ ifconfig lagg0 laggproto roundrobin rr_limit 5 lagghash l3,l4 use_flowid -use_
 $ ifconfig -v lagg0
 lagg0: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	options=8<VLAN_MTU>
-	ether MAC
+	ether 06:00:00:00:00:01
 	laggproto roundrobin lagghash l3,l4
 	lagg options:
 		flags=1<USE_FLOWID>
@@ -83,7 +83,7 @@ $ ifconfig lagg0 laggproto lacp lacp_fast_timeout -lacp_strict
 $ ifconfig -v lagg0
 lagg0: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	options=8<VLAN_MTU>
-	ether MAC
+	ether 06:00:00:00:00:01
 	laggproto lacp lagghash l3,l4
 	lagg options:
 		flags=81<USE_FLOWID,LACP_FAST_TIMO>
