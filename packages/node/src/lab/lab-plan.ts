@@ -14,7 +14,7 @@
  * Not here: running them (lab-run.ts).
  */
 import type { Endpoint, Lab, LabBridge, LabInterface, LabPath, LabRoute, Link } from './lab-model.js';
-import { HOST_VNET, LOOPBACK, jailPath, labLinks, many } from './lab-model.js';
+import { HOST_VNET, LOOPBACK, carriers, jailPath, labLinks, many } from './lab-model.js';
 
 /** An argument: text, or the value of a variable; `peer` is the other end of the epair in it. */
 export type PlanArg = string | { readonly variable: string; readonly peer: boolean };
@@ -136,6 +136,9 @@ class PlanBuilder {
     if (ifc.vlan !== undefined && ifc.vlandev !== undefined) {
       const options = ['vlan', String(ifc.vlan), 'vlandev', ifc.vlandev, ...(ifc.vlanproto === undefined ? [] : ['vlanproto', ifc.vlanproto]), ...(ifc.vlanpcp === undefined ? [] : ['vlanpcp', String(ifc.vlanpcp)])];
       this.create(path, vnet, 'vlan', name, options);
+    } else if (ifc.laggport !== undefined) {
+      const options = [...(ifc.laggproto === undefined ? [] : ['laggproto', ifc.laggproto]), ...(ifc.lagghash === undefined ? [] : ['lagghash', ifc.lagghash])];
+      this.create(path, vnet, 'lagg', name, [...options, ...many(ifc.laggport).flatMap((port) => ['laggport', port])]);
     } else if (ifc.host !== undefined) {
       this.create(path, vnet, 'tap', name, []);
     } else if (/^lo\d+$/.test(name) && name !== 'lo0') {
@@ -230,12 +233,9 @@ function endName(end: Endpoint): string {
   return end.bridge ?? `${end.vnet}:${end.ifname}`;
 }
 
-/** Interfaces in an order in which whatever carries a VLAN is made before it. */
+/** Interfaces in an order in which whatever carries a VLAN or a lagg is made before it. */
 function carriersFirst(interfaces: Readonly<Record<string, LabInterface | null>>): string[] {
-  const depth = (name: string): number => {
-    const carrier = interfaces[name]?.vlandev;
-    return carrier === undefined ? 0 : 1 + depth(carrier);
-  };
+  const depth = (name: string): number => Math.max(0, ...carriers(interfaces[name]).map((carrier) => 1 + depth(carrier)));
   return Object.keys(interfaces).sort((a, b) => depth(a) - depth(b));
 }
 

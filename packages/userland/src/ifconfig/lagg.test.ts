@@ -163,7 +163,7 @@ it('netstat counts what the ports carry, and lacp\'s PDUs', async () => {
   await lab.sh('sleep 10');
   expect((await lab.sh('ifconfig lagg1')).stdout).toMatch(/laggport: epair0b flags=1c<ACTIVE,COLLECTING,DISTRIBUTING>\n/);
   const { stdout } = await lab.sh('netstat -s -p lacp');
-  expect(stdout).toMatch(/^lacp:\n\t[1-9][0-9]* PDUs received\n\t\t0 malformed PDUs dropped\n/);
+  expect(stdout).toMatch(/^lacp:\n\t[1-9][0-9]* PDUs received\n\t0 malformed PDUs dropped\n/);
   expect(JSON.parse((await lab.sh('ifconfig --json lagg0')).stdout)).toMatchObject([{
     lagg: { laggproto: 'lacp', lagghash: ['l2', 'l3', 'l4'], ports: [{ name: 'epair0a', flags: ['ACTIVE', 'COLLECTING', 'DISTRIBUTING'] }, { name: 'epair1a' }] },
   }]);

@@ -51,8 +51,8 @@ export const LACP_COUNTERS: CounterGroup<LacpStat> = {
   name: 'lacp',
   rows: [
     { key: 'pdusIn', text: '{} PDU{s} received' },
-    { key: 'pdusBad', text: '{} malformed PDU{s} dropped', depth: 2 },
-    { key: 'pdusLooped', text: '{} own PDU{s} received back', depth: 2 },
+    { key: 'pdusBad', text: '{} malformed PDU{s} dropped' },
+    { key: 'pdusLooped', text: '{} own PDU{s} received back' },
     { key: 'pdusOut', text: '{} PDU{s} sent' },
     { key: 'markersIn', text: '{} marker{s} answered' },
     { key: 'markersOut', text: '{} marker{s} sent' },
