@@ -24,10 +24,10 @@ const must = (ok, what) => {
 
 function moveEpairEnd() {
   const kernel = new Kernel(quietEnv(1));
-  const nets = [kernel.vnetAlloc('a').net, kernel.vnetAlloc('b').net];
+  const [a, b] = [kernel.vnetAlloc('a').net, kernel.vnetAlloc('b').net];
   return kernel.call(0, () => {
-    const name = ifCloneCreate(nets[0], 'epair').ifp?.xname ?? '';
-    const move = (/** @type {number} */ i) => must(ifVmoveLoan(nets[i & 1], name, nets[(i + 1) & 1]) === 0, 'a move was refused');
+    const name = ifCloneCreate(a, 'epair').ifp?.xname ?? '';
+    const move = (/** @type {number} */ i) => must((i & 1 ? ifVmoveLoan(b, name, a) : ifVmoveLoan(a, name, b)) === 0, 'a move was refused');
     for (let i = 0; i < 2_000; i++) move(i);
     const t0 = performance.now();
     for (let i = 0; i < MOVES; i++) move(i);

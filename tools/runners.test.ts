@@ -9,6 +9,7 @@ import { measure, median } from '../bench/main.mjs';
 import { loadEntries, pickEntries } from '../scripts/entries.mjs';
 import { fuzz, makeInput, numbers } from '../scripts/fuzz.mjs';
 import { simulate } from '../scripts/sim.mjs';
+import { durationMs, soak } from '../scripts/soak.mjs';
 
 describe('fuzz', () => {
   const corpus = [Uint8Array.from({ length: 64 }, (_, i) => i)];
@@ -134,5 +135,34 @@ describe('entries', () => {
     expect(pickEntries('sim', entries, ['ip/']).map(({ name }) => name)).toEqual(['ip/a', 'ip/b']);
     expect(pickEntries('sim', entries, [])).toHaveLength(3);
     expect(await loadEntries(join(dir, 'gone'), 'sim', 'list')).toEqual([]);
+  });
+});
+
+describe('soak', () => {
+  const quiet = { step: (): void => undefined, end: (): void => undefined, summary: '' };
+
+  test('a duration is a number with a unit', () => {
+    expect([durationMs('90s'), durationMs('30m'), durationMs('8h')]).toEqual([90_000, 1_800_000, 28_800_000]);
+    for (const text of ['', '5', 's', '1d', '-1s', '1.5h']) expect(durationMs(text)).toBeNaN();
+  });
+
+  test('ends after a whole round', () => {
+    const seen: number[] = [];
+    expect(soak(quiet, (ops) => ops >= 25, (ops) => seen.push(ops), 10)).toBeNull();
+    expect(seen).toEqual([10, 20, 30]);
+  });
+
+  test('what does not hold is reported, during a round and at its end', () => {
+    const failing = (what: string) => (): void => {
+      throw new Error(what);
+    };
+    expect(soak({ ...quiet, step: failing('a name twice') }, () => true, undefined, 10)).toContain('a name twice');
+    expect(soak({ ...quiet, end: failing('3 packets left') }, () => true, undefined, 10)).toContain('3 packets left');
+  });
+
+  test('a heap that grows is reported', () => {
+    const kept: Uint8Array[] = [];
+    const hoarder = { ...quiet, end: (): void => void kept.push(new Uint8Array(3 << 20)) };
+    expect(soak(hoarder, (ops) => ops >= 200, undefined, 10)).toMatch(/^the heap has grown/);
   });
 });

@@ -60,7 +60,7 @@ export class Lifecycle {
 
   /** @template T @param {readonly T[]} list @returns {T} */
   pick(list) {
-    return list[this.rng.below(list.length)];
+    return /** @type {T} */ (list[this.rng.below(list.length)]);
   }
 
   /** Vnets in which something may be done. @returns {Vnet[]} */
@@ -250,10 +250,11 @@ export class Lifecycle {
       for (const p of [...kernel.prisons.prison0.children]) kernel.jailRemove(p);
     });
     for (let left = this.mine(); left.length > 0; left = this.mine()) {
-      kernel.call(net.now, () => void ifCloneDestroy(kernel.vnet0.net, left[left.length - 1].xname));
+      kernel.call(net.now, () => void ifCloneDestroy(kernel.vnet0.net, left.at(-1)?.xname ?? ''));
       if (this.mine().length >= left.length) throw new Error(`${left.map((i) => i.xname).join(' ')} cannot be destroyed (seed ${this.seed})`);
     }
     net.run(120_000_000);
+    net.log.length = 0;
     const after = this.account();
     for (const [what, n] of Object.entries(this.before)) {
       const now = Reflect.get(after, what);

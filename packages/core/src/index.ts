@@ -6,6 +6,7 @@
  */
 export { Kernel } from './vnet/kernel.js';
 export type { JailCreate, Prison } from './vnet/kernel.js';
+export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';
 export { Vnet } from './vnet/vnet.js';
 
 export { Socket } from './socket/socket.js';

@@ -180,7 +180,7 @@ function errorReport(icmp: Icmp, m: PacketBuffer, at: number, len: number, type:
     m.free();
     return true;
   }
-  icmp.ip.protos[ip4P(v, inner)]?.ctlinput?.(icmpErrmap(type, code), m, inner, ip4Hl(v, inner));
+  icmp.ip.protos.get(ip4P(v, inner))?.ctlinput?.(icmpErrmap(type, code), m, inner, ip4Hl(v, inner));
   return false;
 }
 

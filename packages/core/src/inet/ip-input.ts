@@ -164,8 +164,8 @@ function deliver(ip: Ip, ifp: Ifnet, m: PacketBuffer): void {
     if (whole === null) return;
   }
   ip.stats.delivered++;
-  const proto = ip.protos[whole.view.getUint8(whole.off + IP4_P)];
-  if (proto === null || proto === undefined) unknownProtocol(ip, ifp, whole);
+  const proto = ip.protos.get(whole.view.getUint8(whole.off + IP4_P));
+  if (proto === null) unknownProtocol(ip, ifp, whole);
   else proto.input(ifp, whole, ip4Hl(whole.view, whole.off));
 }
 

@@ -19,7 +19,6 @@ import { ifaIfwithaddr } from '../net/route/ifa-lookup.js';
 import type { RouteTables } from '../net/route/route-tables.js';
 import { ip4IsMulticast } from '../wire/addr.js';
 import { ETHERTYPE_IP } from '../wire/ether.js';
-import { IPPROTO_MAX } from '../wire/ipproto.js';
 import type { Arp } from './arp.js';
 import type { Icmp } from './icmp.js';
 import type { InNet } from './in-net.js';
@@ -28,6 +27,7 @@ import { ipInput } from './ip-input.js';
 import { IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
 import type { IpOutputOpts } from './ip-output.js';
 import { OutRoute, SegmentChain, ipOutput } from './ip-output.js';
+import { IpProtosw } from './ip-protosw.js';
 import { IpReass, REASS_SYSCTLS } from './ip-reass.js';
 import type { IpProto, IpRawHook } from './ip-var.js';
 import { IP_COUNTERS, IP_MCAST_SYSCTLS, IP_SYSCTLS, IpStats, IpTunables } from './ip-var.js';
@@ -57,7 +57,7 @@ export class Ip {
   readonly pfil = new PfilHead('inet');
   readonly localPfil = new PfilHead('inet-local');
   /** The protocol switch. */
-  readonly protos: (IpProto | null)[] = new Array<IpProto | null>(IPPROTO_MAX).fill(null);
+  readonly protos = new IpProtosw();
   raw: IpRawHook | null = null;
   arp: Arp | null = null;
   icmp: Icmp | null = null;
@@ -116,8 +116,9 @@ export class Ip {
 
   /** Puts a protocol into the switch, or takes it out with null. EEXIST when the number is taken by another. */
   register(proto: number, handler: IpProto | null): Errno {
-    if (handler !== null && this.protos[proto] !== null && this.protos[proto] !== handler) return EEXIST;
-    this.protos[proto] = handler;
+    const there = this.protos.get(proto);
+    if (handler !== null && there !== null && there !== handler) return EEXIST;
+    this.protos.set(proto, handler);
     return 0;
   }
 

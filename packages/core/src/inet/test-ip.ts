@@ -230,7 +230,7 @@ export class IpBench {
       packets: engine.pool.inUse, callouts: net.kern.calloutsArmed, sysctls: net.kern.sysctl.count, counters: net.kern.counters.list().length,
       interfaces: net.kern.ifcnt, held: this.arp.params.held,
       handlers: net.ifaddrEvent.count + net.lladdrEvent.count + net.upDownEvent.count + net.departureEvent.count,
-      protos: this.ip.protos.filter((p) => p !== null).length + (net.ipInput === null ? 0 : 1) + (net.arpInput === null ? 0 : 1),
+      protos: this.ip.protos.count + (net.ipInput === null ? 0 : 1) + (net.arpInput === null ? 0 : 1),
     };
   }
 }

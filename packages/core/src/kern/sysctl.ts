@@ -4,8 +4,8 @@
  *
  * Theory of operation. A layer keeps its tunables as plain fields of an object of its own (the packet path reads a field,
  * never a tree) and declares once, in a constant table, how each field is called outside: a SysctlGroup. A vnet attaches
- * (group, object) pairs; the tree is those pairs by prefix, so that looking up a name costs a few hash probes, however many
- * groups there are. When two objects have the same name, the one attached first answers. Every integer has a unit, a range and a line of help; the default is what
+ * (group, object) pairs, and the tree is the list of them: looking up a name compares a few dozen prefixes, which is nothing beside
+ * the bytes a hash table would cost in every idle vnet. When two objects have the same name, the one attached first answers. Every integer has a unit, a range and a line of help; the default is what
  * a new object holds, so it is written once.
  */
 import type { Errno } from '../base/errno.js';
@@ -85,13 +85,6 @@ export interface SysctlNode {
   set(value: SysctlValue): Errno;
 }
 
-/** A group bound to its object. */
-interface Attached {
-  readonly object: object;
-  find(leaf: string): SysctlNode | null;
-  nodes(): SysctlNode[];
-}
-
 function bindNode<T>(prefix: string, oid: SysctlOid<T>, object: T): SysctlNode {
   const { leaf, type, help, unit, min, max, set } = oid;
   return {
@@ -107,46 +100,58 @@ function bindNode<T>(prefix: string, oid: SysctlOid<T>, object: T): SysctlNode {
   };
 }
 
+/** A group bound to its object. A vnet has dozens, so it is two fields and no more. */
+class BoundGroup<T extends object> {
+  readonly group: SysctlGroup<T>;
+  readonly object: T;
+
+  constructor(group: SysctlGroup<T>, object: T) {
+    this.group = group;
+    this.object = object;
+  }
+
+  get prefix(): string {
+    return this.group.prefix;
+  }
+
+  find(name: string): SysctlNode | null {
+    const { prefix } = this.group;
+    if (name.length <= prefix.length || name[prefix.length] !== '.' || !name.startsWith(prefix)) return null;
+    const leaf = name.slice(prefix.length + 1);
+    const oid = this.group.oids.find((o) => o.leaf === leaf);
+    return oid === undefined ? null : bindNode(prefix, oid, this.object);
+  }
+
+  nodes(): SysctlNode[] {
+    return this.group.oids.map((oid) => bindNode(this.group.prefix, oid, this.object));
+  }
+}
+
+/** What the tree needs of a group, whatever its object. */
+type Attached = Pick<BoundGroup<object>, 'object' | 'prefix' | 'find' | 'nodes'>;
+
 export class SysctlTree {
-  private readonly byPrefix = new Map<string, readonly Attached[]>();
+  private bound: readonly Attached[] = [];
 
   attach<T extends object>(group: SysctlGroup<T>, object: T): void {
-    const attached: Attached = {
-      object,
-      find: (leaf) => {
-        const oid = group.oids.find((o) => o.leaf === leaf);
-        return oid === undefined ? null : bindNode(group.prefix, oid, object);
-      },
-      nodes: () => group.oids.map((oid) => bindNode(group.prefix, oid, object)),
-    };
-    this.byPrefix.set(group.prefix, [...(this.byPrefix.get(group.prefix) ?? []), attached]);
+    this.bound = [...this.bound, new BoundGroup(group, object)];
   }
 
   /** Takes away every group bound to `object`. */
   detach(object: object): void {
-    for (const [prefix, list] of this.byPrefix) {
-      if (!list.some((a) => a.object === object)) continue;
-      const rest = list.filter((a) => a.object !== object);
-      if (rest.length === 0) this.byPrefix.delete(prefix);
-      else this.byPrefix.set(prefix, rest);
-    }
+    this.bound = this.bound.filter((a) => a.object !== object);
   }
 
   /** Groups attached. */
   get count(): number {
-    let n = 0;
-    for (const list of this.byPrefix.values()) n += list.length;
-    return n;
+    return this.bound.length;
   }
 
   /** The node called exactly `name`, or null. */
   find(name: string): SysctlNode | null {
-    for (let dot = name.lastIndexOf('.'); dot > 0; dot = name.lastIndexOf('.', dot - 1)) {
-      const leaf = name.slice(dot + 1);
-      for (const a of this.byPrefix.get(name.slice(0, dot)) ?? []) {
-        const node = a.find(leaf);
-        if (node !== null) return node;
-      }
+    for (const a of this.bound) {
+      const node = a.find(name);
+      if (node !== null) return node;
     }
     return null;
   }
@@ -154,11 +159,9 @@ export class SysctlTree {
   /** Every node at or below `prefix` ('' is all), sorted by name, each name once. */
   list(prefix: string): SysctlNode[] {
     const nodes = new Map<string, SysctlNode>();
-    for (const [under, list] of this.byPrefix) {
-      if (!touches(under, prefix)) continue;
-      for (const a of list) {
-        for (const node of a.nodes()) if (isBelow(node.name, prefix) && !nodes.has(node.name)) nodes.set(node.name, node);
-      }
+    for (const a of this.bound) {
+      if (!touches(a.prefix, prefix)) continue;
+      for (const node of a.nodes()) if (isBelow(node.name, prefix) && !nodes.has(node.name)) nodes.set(node.name, node);
     }
     return [...nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }

@@ -4,29 +4,26 @@
  *
  * A jail is named by name or number below the caller's prison. `-vnet` is the one word that works on an interface the caller does not see.
  */
-import { ENXIO, ifVmoveLoan, ifVmoveReclaim } from '@netloom/core';
-import type { Errno, Net } from '@netloom/core';
+import { vmoveLoan, vmoveReclaim } from '@netloom/core';
 import { jailGetid } from '../jail/jail-id.js';
-import { mayChange } from './if-request.js';
 import { word1 } from './invocation.js';
 import type { Command, Invocation } from './invocation.js';
 
-/** Looks the jail up and moves; answers with its number and the outcome. */
-function move(cx: Invocation, jail: string, how: (theirs: Net) => Errno): { readonly jid: number; readonly error: Errno } {
-  const id = jailGetid(cx.p, cx.prison, jail);
-  if (id.jid < 0) cx.errx(id.message);
-  const refused = mayChange(cx);
-  if (refused !== 0) return { jid: id.jid, error: refused };
-  return { jid: id.jid, error: id.prison === null ? ENXIO : how(id.prison.vnet.net) };
+/** The number of the jail, or the end of ifconfig in jail_getid(3)'s words. */
+function jidOf(cx: Invocation, jail: string): number {
+  const { jid, message } = jailGetid(cx.p, cx.prison, jail);
+  if (jid < 0) cx.errx(message);
+  return jid;
 }
 
 function lend(cx: Invocation, jail: string): void {
-  cx.check('SIOCSIFVNET', move(cx, jail, (theirs) => ifVmoveLoan(cx.net, cx.ifname, theirs)).error);
+  const jid = jidOf(cx, jail);
+  cx.check('SIOCSIFVNET', vmoveLoan(cx.p.kernel.prisons, cx.prison, cx.ifname, jid));
 }
 
 function reclaim(cx: Invocation, jail: string): void {
-  const { jid, error } = move(cx, jail, (theirs) => ifVmoveReclaim(cx.net, cx.ifname, theirs));
-  cx.check(`SIOCSIFRVNET(${jid}, ${cx.ifname})`, error);
+  const jid = jidOf(cx, jail);
+  cx.check(`SIOCSIFRVNET(${jid}, ${cx.ifname})`, vmoveReclaim(cx.p.kernel.prisons, cx.prison, cx.ifname, jid));
 }
 
 export const VNET_COMMANDS: readonly Command[] = [word1('vnet', lend), word1('-vnet', reclaim)];
