@@ -2,14 +2,13 @@
  * lagg.sim.mjs — two stacks joined by several cables, a lagg at each end, with LACP: cables fail and come back, ports leave and join,
  * and laggs go down and up. Whatever happens, no datagram arrives twice, the bundle is whole again in the end, and afterwards nothing is left.
  */
-import { Prng, ifCloneDestroyIfp, ifDown, ifLinkStateChange, ifUp, laggAddPort, laggDeletePort, laggInfo, laggSetOption, laggSetProtocol } from '@netloom/core';
+import {
+  LAGG_OPT_LACP_FAST_TIMO, LAGG_PORT_ACTIVE, LAGG_PORT_COLLECTING, LAGG_PORT_DISTRIBUTING, LAGG_PROTO_LACP, LINK_STATE_DOWN, LINK_STATE_UP, Prng, ifCloneDestroyIfp, ifDown,
+  ifLinkStateChange, ifUp, laggAddPort, laggDeletePort, laggInfo, laggSetOption, laggSetProtocol,
+} from '@netloom/core';
 import { SimNet, ip4 } from '@netloom/core/sim';
 
-const LACP = 4;
-const BUNDLED = 0x1c;
-const FAST_TIMEOUT = 0x80;
-const DOWN = 1;
-const UP = 2;
+const BUNDLED = LAGG_PORT_ACTIVE | LAGG_PORT_COLLECTING | LAGG_PORT_DISTRIBUTING;
 const SECOND = 1_000_000;
 const STEPS = 40;
 
@@ -22,20 +21,23 @@ const must = (ok, what) => {
 function bundle(seed) {
   const net = new SimNet(seed);
   const rng = new Prng(seed).split('lagg');
-  const ends = [net.vnet('left'), net.vnet('right')];
-  const [left, right] = /** @type {[typeof ends[0], typeof ends[0]]} */ (ends);
+  const left = net.vnet('left');
+  const right = net.vnet('right');
   const cables = Array.from({ length: 2 + rng.below(3) }, () => net.epair(left, right));
   const call = /** @param {() => void} fn */ (fn) => net.kernel.call(net.now, fn);
-  const laggs = ends.map((vnet, side) => {
+  /** @param {typeof left} vnet @param {0 | 1} side */
+  const make = (vnet, side) => {
     const lagg = net.clone(vnet, 'lagg');
+    const fast = rng.chance(0.5);
     call(() => {
-      laggSetProtocol(lagg, LACP);
-      if (rng.chance(0.5)) laggSetOption(lagg, FAST_TIMEOUT, true);
+      laggSetProtocol(lagg, LAGG_PROTO_LACP);
+      if (fast) laggSetOption(lagg, LAGG_OPT_LACP_FAST_TIMO, true);
       for (const cable of cables) laggAddPort(lagg, cable[side].xname);
     });
     net.addr(vnet, lagg, `10.0.0.${side + 1}/24`);
     return lagg;
-  });
+  };
+  const laggs = /** @type {const} */ ([make(left, 0), make(right, 1)]);
   const tx = net.udp(left);
   const rx = net.udp(right, 9_000);
   const got = new Set();
@@ -57,15 +59,21 @@ function bundle(seed) {
     read();
   };
   for (let step = 0; step < STEPS; step++) {
-    const cable = cables[rng.below(cables.length)];
-    const side = rng.below(2);
-    call(() => disturb(rng, laggs[side], cable[side]));
+    const cable = rng.below(cables.length);
+    const side = rng.chance(0.5) ? 0 : 1;
+    call(() => {
+      const port = cables[cable]?.[side];
+      if (port !== undefined) disturb(rng, laggs[side], port);
+    });
     for (let i = 0; i < 5; i++) say();
     net.run(rng.below(12) * SECOND);
     read();
   }
   call(() => {
-    for (const cable of cables) for (const [side, ifp] of cable.entries()) mend(laggs[side], ifp);
+    for (const [a, b] of cables) {
+      mend(laggs[0], a);
+      mend(laggs[1], b);
+    }
   });
   net.run(200 * SECOND);
   for (const lagg of laggs) {
@@ -95,9 +103,9 @@ function bundle(seed) {
 function disturb(rng, lagg, port) {
   switch (rng.below(7)) {
     case 0:
-      return ifLinkStateChange(port, DOWN);
+      return ifLinkStateChange(port, LINK_STATE_DOWN);
     case 1:
-      return ifLinkStateChange(port, UP);
+      return ifLinkStateChange(port, LINK_STATE_UP);
     case 2:
       return ifDown(port);
     case 3:
@@ -113,7 +121,7 @@ function disturb(rng, lagg, port) {
 
 /** @param {import('@netloom/core').Ifnet} lagg @param {import('@netloom/core').Ifnet} port */
 function mend(lagg, port) {
-  ifLinkStateChange(port, UP);
+  ifLinkStateChange(port, LINK_STATE_UP);
   ifUp(port);
   laggAddPort(lagg, port.xname);
   ifUp(lagg);
