@@ -35,6 +35,7 @@ const WITHOUT_EFFECT = {
 
 /** Tunables that bound something, and what happens at the bound. */
 const AT_THE_BOUND = {
+  'hw.bus.devctl_queue': 'the oldest event is dropped; a reader that had not read it is told how many it has lost',
   'kern.ipc.maxsockets': '`socket` answers ENFILE',
   'kern.ipc.maxsockbuf': 'a larger `SO_RCVBUF` or `SO_SNDBUF` answers ENOBUFS',
   'net.inet.arp.maxqueuelen': 'another name of `net.link.ether.inet.maxhold`',
@@ -70,6 +71,8 @@ const FIXED = [
   { file: 'net/bpf.ts', name: 'BPF_BUFFER_BYTES', unit: 'bytes', what: 'a capture may have waiting, unless it asks for another size', full: 'not captured: the listener\'s `dropped`' },
   { file: 'net/bpf-filter.ts', name: 'BPF_MAXINSNS', unit: 'instructions', what: 'of a capture filter', full: 'EINVAL' },
   { file: 'net/rtsock.ts', name: 'RTSOCK_QUEUE_MAX', unit: 'messages', what: 'waiting for a reader of routing messages', full: 'the message is dropped: the listener\'s `drops`' },
+  { file: 'kern/devctl.ts', name: 'DEVCTL_STREAM_MAX', unit: 'events', what: 'of all vnets, kept for `netloom events`', full: 'the oldest is dropped; a reader that had not read it is told how many it has lost' },
+  { file: 'net/move-journal.ts', name: 'MOVE_RECORDS_MAX', unit: 'moves', what: 'remembered for `netloom moves`', full: 'the oldest is forgotten' },
   { file: 'net/route/route-tables.ts', name: 'RT_MAXFIBS', unit: 'tables', what: 'routing tables of a vnet', full: '`net.fibs` stays at it' },
   { file: 'net/route/rtentry.ts', name: 'RIB_MAX_MPATH_WIDTH', unit: 'paths', what: 'of a multipath route', full: 'E2BIG' },
   { file: 'net/if-clone.ts', name: 'IF_MAXUNIT', unit: 'units', what: 'of one kind of interface in a vnet', full: 'ENOSPC' },

@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { DaemonClient, probe } from '@netloom/node/client';
@@ -29,7 +29,9 @@ export async function startBackgroundDaemon(socket: string): Promise<StartedDaem
   const log = `${socket.replace(/\.sock$/, '')}.log`;
   mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
   const fd = openSync(log, 'w', 0o600);
-  const child = spawn(process.execPath, [PROGRAM, 'daemon', '--socket', socket], { detached: true, stdio: ['ignore', 'ignore', fd], cwd: '/' });
+  // Its folder is another: what the environment names from here must be named in full.
+  const devd = process.env.NETLOOM_DEVD ?? '';
+  const child = spawn(process.execPath, [PROGRAM, 'daemon', '--socket', socket, ...(devd === '' ? [] : ['--devd', resolve(devd)])], { detached: true, stdio: ['ignore', 'ignore', fd], cwd: '/' });
   closeSync(fd);
   let ended = false;
   child.once('exit', () => (ended = true));

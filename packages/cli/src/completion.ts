@@ -2,11 +2,12 @@
  * completion.ts — shell completion: scripts for bash, zsh and fish, made from the command tree itself.
  *
  * Theory of operation. The scripts are static except for names of vnets, interfaces and labs, which they ask of the running daemon through
- * the hidden command `netloom names KIND [VNET]`. What an argument stands for is read from its name in the command tree: see KINDS.
+ * the hidden command `netloom names KIND [VNET]`. What an argument, or the value of an option, stands for is read from its name in the command
+ * tree: see KINDS.
  *
  * Invariant: a command added to program.ts is completed without a change here.
  */
-import type { Command } from 'commander';
+import type { Command, Option } from 'commander';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
@@ -22,7 +23,8 @@ interface Flag {
   readonly short: string | null;
   readonly long: string | null;
   readonly text: string;
-  readonly value: boolean;
+  /** What its value stands for; null when it has none. */
+  readonly value: Kind | null;
 }
 
 interface Leaf {
@@ -43,9 +45,14 @@ function leavesOf(command: Command, prefix: string): Leaf[] {
   return command.commands.filter((sub) => !(sub as unknown as { _hidden?: boolean })._hidden).flatMap((sub) => {
     const path = `${prefix}${sub.name()}`;
     if (sub.commands.length > 0) return leavesOf(sub, `${path} `);
-    const flags = sub.options.map((o) => ({ short: o.short ?? null, long: o.long ?? null, text: o.description, value: o.required || o.optional }));
-    return [{ path, text: sub.summary() || sub.description(), flags: [...flags, { short: '-h', long: '--help', text: 'display help for command', value: false }], arguments: sub.registeredArguments.map((a) => KINDS[a.name()] ?? 'none') }];
+    const flags = sub.options.map((o) => ({ short: o.short ?? null, long: o.long ?? null, text: o.description, value: valueKind(o) }));
+    return [{ path, text: sub.summary() || sub.description(), flags: [...flags, { short: '-h', long: '--help', text: 'display help for command', value: null }], arguments: sub.registeredArguments.map((a) => KINDS[a.name()] ?? 'none') }];
   });
+}
+
+function valueKind(option: Option): Kind | null {
+  if (!option.required && !option.optional) return null;
+  return KINDS[/[<[](.+)[>\]]/.exec(option.flags)?.[1] ?? ''] ?? 'files';
 }
 
 /** First words of the paths, each once, with what is said of it. */
@@ -80,7 +87,8 @@ function bashWords(kind: Kind): string {
 function bash(leaves: readonly Leaf[]): string {
   const cases = leaves.map((leaf) => {
     const places = leaf.arguments.map((kind, i) => `        ${i}) ${bashWords(kind)} ;;\n`).join('');
-    return `    '${leaf.path}')\n      if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "${flagWords(leaf).join(' ')}" -- "$cur")); return; fi\n${places === '' ? '' : `      case \${#args[@]} in\n${places}      esac\n`}      ;;\n`;
+    const values = leaf.flags.filter((f) => f.value !== null && f.value !== 'files').map((f) => `        ${f.long}) ${bashWords(f.value ?? 'none')}; return ;;\n`).join('');
+    return `    '${leaf.path}')\n${values === '' ? '' : `      case \${COMP_WORDS[COMP_CWORD-1]} in\n${values}      esac\n`}      if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "${flagWords(leaf).join(' ')}" -- "$cur")); return; fi\n${places === '' ? '' : `      case \${#args[@]} in\n${places}      esac\n`}      ;;\n`;
   });
   const groups = firstWords(leaves).filter(([first]) => secondWords(leaves, first).length > 0);
   const nested = groups.map(([first]) => `    ${first}) if (( COMP_CWORD == 2 )); then COMPREPLY=($(compgen -W "${secondWords(leaves, first).join(' ')}" -- "$cur")); return; fi; path="${first} \${COMP_WORDS[2]}"; from=3 ;;\n`);
@@ -109,7 +117,7 @@ function zsh(leaves: readonly Leaf[]): string {
     labs: '{compadd -- ${(f)"$(netloom names labs 2>/dev/null)"}}', files: '_files', folders: '_files -/', shells: `(${SHELLS.join(' ')})`, none: ' ',
   };
   const cases = leaves.map((leaf) => {
-    const flags = leaf.flags.flatMap((f) => [f.short, f.long].filter((w) => w !== null).map((w) => `'${w}[${quoted(f.text)}]${f.value ? ':value:_files' : ''}'`));
+    const flags = leaf.flags.flatMap((f) => [f.short, f.long].filter((w) => w !== null).map((w) => `'${w}[${quoted(f.text)}]${f.value === null ? '' : `:value:${action[f.value]}`}'`));
     const places = leaf.arguments.map((kind, i) => `'${i + 1}:${kind}:${action[kind]}'`);
     return `    '${leaf.path}') _arguments ${[...flags, ...places].join(' ')} ;;\n`;
   });
@@ -150,7 +158,7 @@ function fish(leaves: readonly Leaf[]): string {
     const when = leaf.path.split(' ').map((word) => `__fish_seen_subcommand_from ${word}`).join('; and ');
     for (const f of leaf.flags) {
       const names = [f.short === null ? '' : `-s ${f.short.slice(1)}`, f.long === null ? '' : `-l ${f.long.slice(2)}`].filter((n) => n !== '').join(' ');
-      lines.push(`complete -c netloom -n '${when}' ${names}${f.value ? ' -r' : ''} -d '${quoted(f.text)}'`);
+      lines.push(`complete -c netloom -n '${when}' ${names}${f.value === null ? '' : ` -r ${action[f.value]}`.trimEnd()} -d '${quoted(f.text)}'`);
     }
     const first = leaf.arguments.find((kind) => kind !== 'none');
     if (first !== undefined) lines.push(`complete -c netloom -n '${when}' ${action[first]}`);

@@ -3,10 +3,13 @@
  *
  * What a tool leaves behind (a rejected promise nobody looks at, an exception in a callback) is logged; it must not end the daemon, which
  * holds other people's networks. SIGINT, SIGTERM and SIGHUP end it in order; a second one at once.
+ *
+ * Beside the daemon's socket is one for devd's clients (docs/events.md); one that cannot be had ends the command only if it was asked for.
  */
 import type { Daemon } from '@netloom/node';
 import { readLab } from '@netloom/node/lab';
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { CliIo } from './cli-io.js';
 import { CliError } from './cli-io.js';
 
@@ -26,6 +29,32 @@ export async function startDaemonHere(socket: string, logLevel: string): Promise
   }
 }
 
+/** What the command line and the environment say of devd's socket. */
+export interface DevdOptions {
+  /** A path, false for `--no-devd`. */
+  readonly devd?: string | false;
+}
+
+/** Where devd's socket is to be; null for nowhere. What nobody asked for may fail. */
+export function devdPlace({ devd }: DevdOptions, env: NodeJS.ProcessEnv, socket: string): { readonly path: string; readonly asked: boolean } | null {
+  const named = devd ?? env.NETLOOM_DEVD;
+  if (named === false || named === '') return null;
+  return named === undefined ? { path: `${socket.replace(/\.sock$/, '')}.devd.pipe`, asked: false } : { path: resolve(named), asked: true };
+}
+
+/** Serves devd's clients where options and environment say. Throws CliError when a path that was asked for cannot be had. */
+export async function serveDevd(running: Daemon, options: DevdOptions, io: CliIo): Promise<void> {
+  const place = devdPlace(options, io.env, running.socketPath);
+  if (place === null) return;
+  try {
+    await running.serveDevd(place.path);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'SocketClaimError') throw error;
+    if (place.asked) throw new CliError(error.message);
+    running.log.warn(`no socket for devd's clients: ${error.message}`);
+  }
+}
+
 /** Resolves when a signal asks for the end; from then on a second signal ends the process at once. */
 export function untilAsked(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
@@ -38,7 +67,7 @@ export function untilAsked(): Promise<NodeJS.Signals> {
   });
 }
 
-export interface DaemonCommandOptions {
+export interface DaemonCommandOptions extends DevdOptions {
   readonly logLevel: string;
   readonly lab?: string;
 }
@@ -47,6 +76,7 @@ export async function daemon(options: DaemonCommandOptions, socket: string, io: 
   const asked = untilAsked();
   const running = await startDaemonHere(socket, options.logLevel);
   try {
+    await serveDevd(running, options, io);
     if (options.lab !== undefined) await bringUp(running, options.lab);
     running.log.info({ socket, signal: await asked }, 'ending');
   } finally {

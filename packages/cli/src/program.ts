@@ -12,6 +12,7 @@ import type { CliIo } from './cli-io.js';
 import { completionScript, SHELLS } from './completion.js';
 import type { Shell } from './completion.js';
 import type { DownOptions, GraphOptions, PsOptions, UpOptions } from './lab-commands.js';
+import type { EventsOptions } from './event-commands.js';
 import type { CaptureOptions } from './run-commands.js';
 
 interface SocketOption {
@@ -42,6 +43,7 @@ export function createProgram(io: CliIo, version: string): Command {
   addDaemonCommands(program, io, socketOf);
   addLabCommands(program, io, socketOf);
   addRunCommands(program, io, socketOf);
+  addEventCommands(program, io, socketOf);
   addToolCommands(program, io);
   addShellCommands(program, io, socketOf);
   settle(program, 'netloom');
@@ -64,9 +66,10 @@ function addDaemonCommands(program: Command, io: CliIo, socketOf: SocketOf): voi
     .action(async (options: SocketOption & { once?: boolean }) => (await import('./quickstart.js')).quickstart(options, socketOf(options), io));
 
   const daemon = program.command('daemon').summary('run a daemon in the foreground').addOption(socketOption()).description('Run a daemon until SIGINT, SIGTERM or SIGHUP. The socket has mode 0600. Ending it takes every vnet down.')
-    .addOption(new Option('--log-level <level>', 'least level that is logged, to standard error').choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('warn')).option('--lab <file>', 'bring this lab up at once');
+    .addOption(new Option('--log-level <level>', 'least level that is logged, to standard error').choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('warn')).option('--lab <file>', 'bring this lab up at once')
+    .option('--devd <path>', 'the socket for clients of FreeBSD\'s devd (default: $NETLOOM_DEVD, else the daemon\'s socket with .devd.pipe for .sock)').option('--no-devd', 'no such socket');
   examples(daemon, 'netloom daemon', 'netloom daemon --socket /run/user/1000/lab.sock --log-level info')
-    .action(async (options: SocketOption & { logLevel: string; lab?: string }) => (await import('./daemon-command.js')).daemon(options, socketOf(options), io));
+    .action(async (options: SocketOption & { logLevel: string; lab?: string; devd?: string | false }) => (await import('./daemon-command.js')).daemon(options, socketOf(options), io));
 
   const stop = program.command('stop').summary('end the daemon').addOption(socketOption()).description('End the daemon, and with it every lab and vnet.');
   examples(stop, 'netloom stop').action(async (options: SocketOption) => {
@@ -117,6 +120,26 @@ function addRunCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
   examples(attach, 'netloom exec r1 ifconfig tap0 create', 'netloom attach r1:tap0 tap0', 'netloom attach r1:tap0 file:in.pcapng,record=out.pcapng').action(async (at: string, device: string, options: SocketOption) => (await import('./run-commands.js')).attach(at, device, socketOf(options), io));
   const detach = program.command('detach').summary('undo attach').argument('<vnet:interface>', 'the tap').addOption(socketOption()).description('Let go of the device that a tap is bound to.');
   examples(detach, 'netloom detach r1:tap0').action(async (at: string, options: SocketOption) => (await import('./run-commands.js')).detach(at, socketOf(options), io));
+}
+
+function eventNumber(text: string): string {
+  if (!/^(\d{1,15}|now)$/.test(text)) throw new InvalidArgumentError('The number of an event is needed, or "now".');
+  return text;
+}
+
+function addEventCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
+  const events = program.command('events').summary('show what happened').addOption(socketOption())
+    .description('Print what happened to interfaces, addresses, vnets and jails, oldest first; -f stays and prints what happens. In a jail: its own vnet\'s events.')
+    .option('-f, --follow', 'stay, and print what happens until Ctrl-C').option('--vnet <vnet>', 'only events of this vnet ("host": outside all jails)')
+    .option('--system <system>', 'only events of this system: IFNET, ETHERNET, VNET, JAIL, MOVE')
+    .option('--since <seq>', 'only events behind the one with this number; "now": only what is still to come', eventNumber).option('--json', 'print JSON, an object a line');
+  examples(events, 'netloom events', 'netloom events -f --since now', 'netloom events --vnet r1 --system IFNET', "netloom events -f --json | jq -r 'select(.type == \"DETACH\").subsystem'")
+    .action(async (options: SocketOption & EventsOptions) => (await import('./event-commands.js')).events(options, socketOf(options), io));
+
+  const moves = program.command('moves').summary('list which interface moved where').addOption(socketOption()).addOption(jsonOption())
+    .description('List moves of interfaces between vnets, oldest first: loans to jails, what was taken back, what went home when its jail ended; and those that were refused, with the reason.');
+  examples(moves, 'netloom moves', "netloom moves --json | jq -r '.[] | select(.error != null)'")
+    .action(async (options: SocketOption & { json?: boolean }) => (await import('./event-commands.js')).moves(options, socketOf(options), io));
 }
 
 function addToolCommands(program: Command, io: CliIo): void {

@@ -16,7 +16,7 @@ import { ip4Parse } from '@netloom/core/wire';
 import { tools } from '@netloom/userland';
 import type { CliIo } from './cli-io.js';
 import { CliError, EXIT_FAILURE, EXIT_OK, table } from './cli-io.js';
-import { bringUp, startDaemonHere, untilAsked } from './daemon-command.js';
+import { bringUp, serveDevd, startDaemonHere, untilAsked } from './daemon-command.js';
 import { installLaunchers } from './launcher/install.js';
 import { transferUdp } from './udp-transfer.js';
 
@@ -50,6 +50,7 @@ export async function quickstart(options: QuickstartOptions, socket: string, io:
     io.out(`Starting a daemon at ${path} with examples/quickstart.yaml ...\n`);
     const daemon = await startDaemonHere(path, 'warn');
     try {
+      await serveDevd(daemon, once ? { devd: false } : {}, io);
       await bringUp(daemon, LAB);
       const passed = await show(daemon, io, () => new DaemonClient(path).get<Topology>('/v1/topology'));
       io.exitCode = passed ? EXIT_OK : EXIT_FAILURE;

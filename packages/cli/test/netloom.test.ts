@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -136,9 +137,59 @@ describe('a day with netloom', () => {
     expect(await shell).toMatchObject({ out: '' });
   });
 
+  test('events: what happened, filtered, from where one was; in a jail its own alone', async () => {
+    await command(['jail', '-c', 'name=ev', 'persist', 'vnet']);
+    await command(['ifconfig', 'lo8', 'create', 'inet', '10.8.0.1/32']);
+    await command(['ifconfig', 'lo8', 'vnet', 'ev']);
+    await command(['ifconfig', 'lo0', 'vnet', 'ev']);
+    const { out } = await netloom('events', '--vnet', 'ev');
+    expect(out).toMatch(/^ {3}SEQ {2}TIME {21}VNET {8}SYSTEM {4}SUBSYSTEM {3}TYPE {8}DATA\n/);
+    expect(out.trim().split('\n').slice(1).map((line) => line.trim().replace(/^\d+ {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {2}/, '').replace(/ +/g, ' '))).toEqual([
+      expect.stringMatching(/^ev VNET ev CREATE id=\d+$/), 'ev IFNET lo0 ATTACH', 'ev IFNET lo0 LINK_UP', expect.stringMatching(/^ev JAIL ev CREATE jid=\d+ vnet=new$/), 'ev IFNET lo8 ATTACH',
+      expect.stringMatching(/^ev MOVE lo8 COMMITTED how=loan from=host to=ev home=host index=\d+$/), expect.stringMatching(/^ev MOVE lo0 FAILED how=loan from=host to=ev home=host index=\d+ error=EEXIST$/),
+    ]);
+    const records = (await netloom('events', '--json', '--system', 'ifnet')).out.trim().split('\n').map((line) => JSON.parse(line) as { seq: number; vnet: string; type: string });
+    const { seq } = records.find((r) => r.vnet === 'host' && r.type === 'ADDR_DEL')!;
+    expect((await netloom('events', '--since', String(seq), '--vnet', 'host', '--system', 'IFNET')).out).toMatch(/host {8}IFNET {5}lo8 {9}DETACH\n/);
+    const inside = await command(['jexec', 'ev', process.execPath, PROGRAM, 'events', '--json']);
+    expect(inside.out.trim().split('\n').map((line) => JSON.parse(line) as object)).toMatchObject([{ seq: 1, subsystem: 'lo0' }, { seq: 2 }, { seq: 3, subsystem: 'lo8', type: 'ATTACH' }]);
+    expect(inside.out).not.toContain('vnet');
+    expect(await command(['jexec', 'ev', process.execPath, PROGRAM, 'moves'])).toMatchObject({ code: 2, err: 'netloom: the journal of moves names all vnets and is not for the jail "ev" (NETLOOM_JAIL); look at it from outside\n' });
+  });
+
+  test('events -f goes on until it is ended', async () => {
+    const child = spawn(process.execPath, [PROGRAM, 'events', '-f', '--since', 'now'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    let out = '';
+    child.stdout.on('data', (d: Buffer) => (out += d.toString()));
+    for (let n = 1; !out.includes('lo9') && n < 200; n++) await command(['ifconfig', 'lo9', n % 2 === 1 ? 'create' : 'destroy']);
+    expect(out).toMatch(/ {2}host {8}IFNET {5}lo9 {9}(ATTACH|DETACH)\n/);
+    child.kill('SIGINT');
+    expect(await once(child, 'close')).toEqual([null, 'SIGINT']);
+  });
+
+  test('moves: what went where, and why something did not', async () => {
+    const rows = (await netloom('moves')).out.trim().split('\n').map((line) => line.split(/ {2,}/));
+    expect(rows[0]).toEqual(['SEQ', 'TIME', 'HOW', 'INTERFACE', 'FROM', 'TO', 'HOME', 'RESULT']);
+    expect(rows.slice(-2).map((row) => row.slice(2))).toEqual([['loan', 'lo8', 'host', 'ev', 'host', 'moved'], ['loan', 'lo0', 'host', 'ev', 'host', 'EEXIST: File exists']]);
+    await command(['jail', '-r', 'ev']);
+    const list = JSON.parse((await netloom('moves', '--json')).out) as object[];
+    expect(list.at(-1)).toMatchObject({ how: 'return', interface: 'lo8', from: 'ev', to: 'host', error: null });
+  });
+
+  test('devd\'s clients have a socket beside the daemon\'s', async () => {
+    const socketOfDevd = connect(join(folder, 'n.devd.pipe'));
+    let text = '';
+    socketOfDevd.on('data', (d: Buffer) => (text += d.toString()));
+    await once(socketOfDevd, 'connect');
+    for (let n = 0; text === '' && n < 200; n++) await command(['ifconfig', 'lo11', n % 2 === 0 ? 'create' : 'destroy']);
+    expect(text).toMatch(/^!system=IFNET subsystem=lo11 type=(ATTACH|DETACH)\n/);
+    socketOfDevd.destroy();
+  });
+
   test('stop', async () => {
     expect(await netloom('stop')).toMatchObject({ code: 0, out: expect.stringMatching(/^the daemon \(process \d+\) has ended\n$/) as string });
     expect(existsSync(socket)).toBe(false);
+    expect(existsSync(join(folder, 'n.devd.pipe'))).toBe(false);
     expect(readFileSync(join(folder, 'n.log'), 'utf8')).toBe('');
     expect(await netloom('ps')).toMatchObject({ code: 3 });
   });

@@ -66,6 +66,8 @@ export { PrisonTree } from './kern/prison.js';
 export { Callout } from './kern/callout.js';
 export { Engine } from './kern/engine.js';
 export * from './kern/counters.js';
+export { devctlDataText, devctlLine, DevctlQueue, DevctlReader } from './kern/devctl.js';
+export type { DevctlData, DevctlEvent, DevctlItem } from './kern/devctl.js';
 export * from './kern/sysctl.js';
 export { subsystemName } from './kern/vnet-sysinit.js';
 export type { VnetSysinit } from './kern/vnet-sysinit.js';

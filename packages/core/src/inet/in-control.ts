@@ -17,12 +17,13 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EDESTADDRREQ, EEXIST, EINVAL, EPROTONOSUPPORT } from '../base/errno.js';
+import { devctlNotify } from '../kern/devctl.js';
 import { ifAddMulti, ifDelMulti, ifIoctlAllowed, ifUp } from '../net/if.js';
 import { IFF_BROADCAST, IFF_MULTICAST, IFF_POINTOPOINT, IFF_LOOPBACK } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE } from '../net/rtsock.js';
 import {
-  INADDR_ALLHOSTS_GROUP, INADDR_BROADCAST, MAC_HI_IP4_GROUP, ip4BroadcastOf, ip4ClassMask, ip4IsMulticast, ip4MaskOf, ip4PrefixLen, macLoOfIp4Group, macOf,
+  INADDR_ALLHOSTS_GROUP, INADDR_BROADCAST, MAC_HI_IP4_GROUP, ip4BroadcastOf, ip4ClassMask, ip4Format, ip4IsMulticast, ip4MaskOf, ip4PrefixLen, macLoOfIp4Group, macOf,
 } from '../wire/addr.js';
 import { IFA_ROUTE, InIfaddr } from './in-ifaddr.js';
 import type { InNet } from './in-net.js';
@@ -239,8 +240,9 @@ function freeNeighbours(inNet: InNet, ia: InIfaddr, statics: boolean): void {
   inNet.ifinfo(ia.ifp)?.lltable?.prefixFree(ia.addr, ia.mask, statics);
 }
 
-/** RTM_NEWADDR or RTM_DELADDR. */
+/** RTM_NEWADDR or RTM_DELADDR, and the event that goes with it. */
 function announce(inNet: InNet, ia: InIfaddr, added: boolean): void {
+  devctlNotify(inNet.net.kern, 'IFNET', ia.ifp.xname, added ? 'ADDR_ADD' : 'ADDR_DEL', { address: ip4Format(ia.addr) });
   const far = ia.dstaddr ?? ia.broadcast;
   inNet.net.rtsock?.addr(
     ia, added, { family: 'inet', addr: ia.addr }, { family: 'inet', addr: ia.mask }, far === null ? null : { family: 'inet', addr: far },

@@ -21,6 +21,7 @@ import type { Callout, CalloutOwner } from './callout.js';
 import { CalloutQueue } from './callout.js';
 import type { Context } from './context.js';
 import { CTX_IDLE, CTX_SOFTINT, CTX_THREAD } from './context.js';
+import { DEVCTL_STREAM_MAX, DevctlQueue } from './devctl.js';
 import type { NetisrSource } from './netisr.js';
 import { Netisr } from './netisr.js';
 
@@ -41,6 +42,8 @@ export class Engine {
   readonly pool: PacketPool;
   readonly callouts = new CalloutQueue();
   readonly netisr = new Netisr();
+  /** Events of all vnets, for the host. */
+  readonly devctl = new DevctlQueue(DEVCTL_STREAM_MAX);
   now: Micros = 0;
   context: Context = CTX_IDLE;
   /** Work refused because DEFER_MAX pieces were waiting. */

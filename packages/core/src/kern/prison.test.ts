@@ -72,7 +72,7 @@ describe('create', () => {
     const { t, b } = family();
     const own = make(t, 'a.v', { newVnet: (name) => `vnet of ${name}` });
     const below = make(t, 'a.v.w');
-    expect([b.vnet, b.ownsVnet, own.vnet, own.ownsVnet, below.vnet, below.ownsVnet]).toEqual(['vnet0', false, 'vnet of v', true, 'vnet of v', false]);
+    expect([b.vnet, b.ownsVnet, own.vnet, own.ownsVnet, below.vnet, below.ownsVnet]).toEqual(['vnet0', false, 'vnet of a.v', true, 'vnet of a.v', false]);
   });
 
   it('goes on counting jids, skips those in use, starts again after 999,999, and ends', () => {

@@ -17,6 +17,9 @@ import type { Errno } from '../base/errno.js';
 import { EAGAIN, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, EPERM } from '../base/errno.js';
 import { utf8Encode } from '../wire/utf8.js';
 
+/** What the tree tells of: made; renamed; asked to go; all below it is told to end; out of the tree. */
+export type PrisonEvent = 'CREATE' | 'RENAME' | 'REMOVE' | 'DYING' | 'GONE';
+
 /** Something that runs inside a prison and must end with it: a tool, a host program. */
 export interface Attached {
   kill(): void;
@@ -99,7 +102,7 @@ export interface PrisonCreate<V> {
   readonly persist: boolean;
   /** A process will attach at once (jail -c … command=). */
   readonly attach: boolean;
-  /** Builds the vnet of its own; absent: the parent's is shared. Called after every check has passed. */
+  /** Builds the vnet of its own, given the prison's name from outside; absent: the parent's is shared. Called after every check has passed. */
   readonly newVnet?: (name: string) => V;
 }
 
@@ -123,6 +126,8 @@ function splitName(name: string): SplitName {
 
 export class PrisonTree<V> {
   readonly prison0: Prison<V>;
+  /** Told of each change, while the prison has its place in the tree; `was`: its name until now, from outside, for RENAME. */
+  onEvent: ((event: PrisonEvent, prison: Prison<V>, was: string) => void) | null = null;
   private lastJid = 0;
   private readonly byJid = new Map<number, Prison<V>>();
 
@@ -171,12 +176,13 @@ export class PrisonTree<V> {
   }
 
   private make(parent: Prison<V>, jid: number, name: string, want: PrisonCreate<V>, assigned: boolean): PrisonResult<V> {
-    const vnet = want.newVnet === undefined ? parent.vnet : want.newVnet(name);
+    const vnet = want.newVnet === undefined ? parent.vnet : want.newVnet(parent.parent === null ? name : `${parent.nameFrom(this.prison0)}.${name}`);
     const prison = new Prison<V>(jid, parent, name, vnet, want.newVnet !== undefined);
     prison.persist = want.persist;
     if (assigned) this.lastJid = jid;
     this.byJid.set(jid, prison);
     parent.children.push(prison);
+    this.onEvent?.('CREATE', prison, '');
     return { error: 0, message: '', prison };
   }
 
@@ -191,7 +197,9 @@ export class PrisonTree<V> {
     const below = Math.max(0, ...prison.descendants().map((d) => utf8Encode(d.nameFrom(prison)).length + 1));
     const refused = this.checkName(to, prison.jid, parent, below);
     if (refused !== null) return refused;
+    const was = prison.nameFrom(this.prison0);
     prison.name = to;
+    this.onEvent?.('RENAME', prison, was);
     return { error: 0, message: '', prison };
   }
 
@@ -203,7 +211,9 @@ export class PrisonTree<V> {
   remove(prison: Prison<V>, stop: (p: Prison<V>) => void): Errno {
     if (prison.parent === null) return EPERM;
     const all = [prison, ...prison.descendants()].filter((p) => !p.dying);
+    this.onEvent?.('REMOVE', prison, '');
     for (const p of all) p.dying = true;
+    for (const p of all) this.onEvent?.('DYING', p, '');
     const errors: unknown[] = [];
     for (const p of all.reverse()) {
       try {
@@ -213,6 +223,7 @@ export class PrisonTree<V> {
       } catch (error) {
         errors.push(error);
       }
+      this.onEvent?.('GONE', p, '');
       this.unlink(p);
     }
     if (errors.length > 0) throw errors[0];

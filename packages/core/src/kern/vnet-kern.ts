@@ -9,6 +9,7 @@
 import type { LogLevel } from '../env/env.js';
 import type { CalloutOwner } from './callout.js';
 import { CounterTree } from './counters.js';
+import { DEVCTL_DEFAULT_QUEUE_LEN, DevctlQueue } from './devctl.js';
 import type { Engine } from './engine.js';
 import { SysctlTree } from './sysctl.js';
 import { SI_SUB_VNET_DONE } from './vnet-sysinit.js';
@@ -16,9 +17,12 @@ import { SI_SUB_VNET_DONE } from './vnet-sysinit.js';
 export class VnetKern implements CalloutOwner {
   readonly engine: Engine;
   readonly id: number;
-  readonly name: string;
+  /** Its jail's, from outside all jails; follows it when it is renamed. */
+  name: string;
   readonly sysctl = new SysctlTree();
   readonly counters = new CounterTree();
+  /** Events of this vnet, for readers inside it. */
+  readonly devctl = new DevctlQueue(DEVCTL_DEFAULT_QUEUE_LEN);
   /** The last SI_SUB_* whose constructors or destructors ran. */
   state = 0;
   shutdown = false;

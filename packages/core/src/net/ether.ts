@@ -14,6 +14,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { ENETDOWN, ENOBUFS } from '../base/errno.js';
+import { devctlNotify } from '../kern/devctl.js';
 import { M_BCAST, M_MCAST, M_PROMISC, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_QINQ, ETHERTYPE_VLAN, ETHER_HDR_LEN, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK } from '../wire/ether.js';
@@ -41,6 +42,7 @@ export function etherIfattach(ifp: Ifnet, net: Net, mac: Uint8Array, like: IfVpa
   ifp.hwaddr = mac.slice();
   if (ifp.baudrate === 0) ifp.baudrate = 10_000_000;
   ifAttach(ifp, net, like);
+  if (ifp.net === net) devctlNotify(net.kern, 'ETHERNET', ifp.xname, 'IFATTACH');
 }
 
 /** Takes an Ethernet interface out of its vnet for good. */

@@ -26,6 +26,7 @@ import { ifInput } from '../net/if-transmit.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ifCounters } from '../net/if.js';
 import { NetShared } from '../net/net.js';
+import { TeardownTeller, tellOfMoves, tellOfPrisons, tellVnetCreated, tellVnetGone, tellVnetPanic } from './kernel-events.js';
 import { Vnet, vnetSysinitTable } from './vnet.js';
 
 export type Prison = KernPrison<Vnet>;
@@ -51,6 +52,8 @@ export class Kernel {
     this.sysinit = vnetSysinitTable();
     this.vnet0 = this.call(0, () => this.vnetAlloc('vnet0'));
     this.prisons = new PrisonTree<Vnet>(this.vnet0);
+    tellOfPrisons(this.prisons);
+    tellOfMoves(this.shared.moves, this.vnets, this.vnet0);
   }
 
   get now(): Micros {
@@ -110,6 +113,7 @@ export class Kernel {
   vnetAlloc(name: string): Vnet {
     const vnet = new Vnet(this.engine, this.shared, this.nextVnetId++, name);
     const previous = this.engine.enter(CTX_THREAD);
+    tellVnetCreated(vnet);
     this.sysinit.runConstructors(vnet);
     this.engine.leave(previous);
     this.vnets.unshift(vnet);
@@ -123,9 +127,15 @@ export class Kernel {
     this.vnets.splice(at, 1);
     vnet.kern.shutdown = true;
     const previous = this.engine.enter(CTX_THREAD);
+    const teller = new TeardownTeller(vnet);
     try {
-      this.sysinit.runDestructors(vnet, this.onTeardown === null ? undefined : (step) => this.onTeardown?.(vnet, step));
+      this.sysinit.runDestructors(vnet, (step) => {
+        teller.step(step);
+        this.onTeardown?.(vnet, step);
+      });
     } finally {
+      teller.step(null);
+      tellVnetGone(vnet);
       this.engine.leave(previous);
     }
   }
@@ -168,6 +178,7 @@ export class Kernel {
   private stopCulprit(error: unknown, vnet: Vnet | null): void {
     if (!(error instanceof InvariantError) || vnet === null || vnet === this.vnet0) throw error;
     vnet.panic = error.message;
+    tellVnetPanic(vnet, error.message);
     vnet.kern.log('err', `panic: ${error.message}\n${error.stack ?? ''}\n${dump(vnet)}`);
     const prison = this.prisons.prison0.descendants().find((p) => p.ownsVnet && p.vnet === vnet);
     try {

@@ -13,6 +13,7 @@
  * PROTO_DOMAIN parts are built bottom-up. Destruction has FreeBSD's order.
  */
 import type { Engine } from '../kern/engine.js';
+import { DEVCTL_SYSCTL } from '../kern/devctl.js';
 import { VnetKern } from '../kern/vnet-kern.js';
 import {
   SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT,
@@ -26,6 +27,7 @@ import { IF_SYSCTLS } from '../net/if-sysctl.js';
 import { ifUp } from '../net/if.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
 import type { IfClonerSpec } from '../net/if-clone.js';
+import { ifDevctlAttach } from '../net/if-devctl.js';
 import { vnetIfReturn } from '../net/if-vmove.js';
 import { laggCloner } from '../net/lagg/lagg.js';
 import { loCloner } from '../net/lo.js';
@@ -57,6 +59,8 @@ export class Vnet {
   raw!: RawIp;
   udp!: Udp;
   sockets!: SocketLayer;
+  /** Ends what tells devctl of interfaces. */
+  devctlDetach!: () => void;
   /** Why the vnet was stopped, when an invariant of it broke. */
   panic: string | null = null;
 
@@ -89,6 +93,10 @@ const s = (name: string, subsystem: number, order: number, run: (v: Vnet) => voi
 
 /** Constructors. Same place: in this order. */
 const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
+  s('vnet_devctl_init', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
+    v.devctlDetach = ifDevctlAttach(v.net);
+    v.kern.sysctl.attach(DEVCTL_SYSCTL, v.kern.devctl);
+  }),
   s('vnet_if_init', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
     v.kern.sysctl.attach(IF_SYSCTLS, v.net);
   }),
@@ -188,6 +196,11 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_loif_uninit', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
     v.net.loif = null;
     uncloners(loCloner)(v);
+  }),
+  s('vnet_devctl_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
+    v.kern.sysctl.detach(v.kern.devctl);
+    v.devctlDetach();
+    v.kern.devctl.end();
   }),
   s('vnet_if_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
     v.kern.sysctl.detach(v.net);

@@ -28,6 +28,8 @@ import type { CommandResult } from '../lab/lab-run.js';
 import { HostLoop } from '../loop.js';
 import { Attachments } from './attachments.js';
 import { captureTool } from './capture-tool.js';
+import { DevdSocket } from './devd-socket.js';
+import { addEventRoutes } from './event-routes.js';
 import { execBuffered } from './exec-buffer.js';
 import { EXEC_UPGRADE } from './exec-protocol.js';
 import { ExecService } from './exec-service.js';
@@ -35,6 +37,7 @@ import { serveExecStream } from './exec-stream.js';
 import { addRoutes } from './http-routes.js';
 import { kernelTopology } from './kernel-topology.js';
 import { Labs } from './labs.js';
+import { addMoveRoutes } from './move-records.js';
 import { claimSocket, withPrivateUmask } from './socket-claim.js';
 import { version } from './version.js';
 
@@ -64,6 +67,8 @@ export interface Daemon {
   readonly labs: Labs;
   readonly service: ExecService;
   readonly log: Logger;
+  /** Serves devd's clients at a Unix socket of their own, until the daemon ends. Rejects with SocketClaimError when it cannot be had. */
+  serveDevd(path: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -87,22 +92,31 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const app: FastifyInstance = fastify({ loggerInstance: httpLog, bodyLimit: BODY_MAX, forceCloseConnections: true });
   await app.register(fastifySwagger, { openapi: { openapi: '3.1.0', info: { title: 'Netloom daemon', version, description: 'Vnets, tools and labs of one daemon, over its Unix socket.' } } });
   setErrors(app);
+  addEventRoutes(app, kernel, loop);
+  addMoveRoutes(app, kernel, loop);
   addRoutes(app, { service, labs, attachments, version, topology: () => kernelTopology(kernel, attachments) });
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
   const streams = serveUpgrades(app, service);
   await app.ready();
   await withPrivateUmask(() => app.listen({ path: options.socketPath }));
+  let devd: DevdSocket | null = null;
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
     service.table.killAll();
     await new Promise((resolve) => setTimeout(resolve, streams.size > 0 ? LINGER_MS : 0));
     for (const stream of streams) stream.destroy();
     await app.close();
+    await devd?.close();
     await attachments.close();
     kernel.shutdown();
     loop.close();
   };
-  return { socketPath: options.socketPath, kernel, loop, labs, service, log, close: () => (closing ??= close()) };
+  const serveDevd = async (path: string): Promise<void> => {
+    await devd?.close();
+    devd = null;
+    devd = await DevdSocket.listen(path, kernel, log);
+  };
+  return { socketPath: options.socketPath, kernel, loop, labs, service, log, serveDevd, close: () => (closing ??= close()) };
 }
 
 /** What rc(8) does at boot: the host's own loopback answers. Vnets of jails begin without addresses. */

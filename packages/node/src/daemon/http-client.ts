@@ -3,6 +3,7 @@
  *
  * One request per connection; failures come back as DaemonError with the daemon's words, or as DaemonUnreachable with the path and the remedy.
  */
+import type { IncomingMessage } from 'node:http';
 import { request } from 'node:http';
 import { errnoText } from './errno-text.js';
 
@@ -49,6 +50,39 @@ export class DaemonClient {
     return this.call<T>('DELETE', path);
   }
 
+  /** The lines of an answer, as they come, until it ends. */
+  async *lines(path: string): AsyncGenerator<string> {
+    const response = await this.open(path);
+    if ((response.statusCode ?? 0) >= 400) throw this.refusal(response.statusCode ?? 0, await bodyOf(response));
+    let rest = '';
+    try {
+      for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+        const lines = `${rest}${chunk}`.split('\n');
+        rest = lines.pop() ?? '';
+        yield* lines;
+      }
+    } catch (error) {
+      throw new DaemonUnreachable(this.socketPath, (error as NodeJS.ErrnoException).code ?? 'EIO');
+    }
+  }
+
+  private open(path: string): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const call = request({ socketPath: this.socketPath, method: 'GET', path, agent: false }, resolve);
+      call.on('error', (error: NodeJS.ErrnoException) => reject(new DaemonUnreachable(this.socketPath, error.code ?? 'EIO')));
+      call.end();
+    });
+  }
+
+  private refusal(status: number, text: string): DaemonError {
+    try {
+      const { error } = JSON.parse(text) as { error?: { message: string } & Record<string, unknown> };
+      return new DaemonError(status, error?.message ?? text, error ?? {});
+    } catch {
+      return new DaemonError(status, text, {});
+    }
+  }
+
   private call<T>(method: string, path: string, body?: unknown): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const payload = body === undefined ? null : Buffer.from(JSON.stringify(body));
@@ -73,4 +107,10 @@ export class DaemonClient {
       call.end(payload ?? undefined);
     });
   }
+}
+
+async function bodyOf(response: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) text += chunk;
+  return text;
 }

@@ -39,18 +39,22 @@ function uid(): number {
   return process.getuid?.() ?? 0;
 }
 
-/** Makes sure that `path` can be listened on, removing a dead daemon's socket. Throws SocketClaimError. */
-export async function claimSocket(path: string): Promise<void> {
+/**
+ * Makes sure that `path` can be listened on, removing a dead daemon's socket. `option` is what chooses another path. Throws
+ * SocketClaimError.
+ */
+export async function claimSocket(path: string, option: '--socket' | '--devd' = '--socket'): Promise<void> {
   if (Buffer.byteLength(path) > PATH_MAX) {
-    throw new SocketClaimError(`the socket's path "${path}" is longer than ${PATH_MAX} bytes, which the system does not allow; choose a shorter one with --socket`);
+    throw new SocketClaimError(`the socket's path "${path}" is longer than ${PATH_MAX} bytes, which the system does not allow; choose a shorter one with ${option}`);
   }
-  prepareFolder(dirname(path));
+  prepareFolder(dirname(path), option);
   const present = lstatSync(path, { throwIfNoEntry: false });
   if (present === undefined) return;
-  if (!present.isSocket()) throw new SocketClaimError(`"${path}" exists and is not a socket; choose another with --socket, or move it away`);
+  if (!present.isSocket()) throw new SocketClaimError(`"${path}" exists and is not a socket; choose another with ${option}, or move it away`);
   const answer = await probe(path);
+  if (answer === 'alive' && option !== '--socket') throw new SocketClaimError(`somebody is listening at "${path}" already; choose another path with ${option}`);
   if (answer === 'alive') throw new SocketClaimError(`a daemon is already running at "${path}"; use it, stop it ("netloom stop"), or choose another socket with --socket`);
-  if (answer !== 'ECONNREFUSED' && answer !== 'ENOENT') throw new SocketClaimError(`cannot tell whether a daemon is running at "${path}" (${answer}); choose another socket with --socket`);
+  if (answer !== 'ECONNREFUSED' && answer !== 'ENOENT') throw new SocketClaimError(`cannot tell whether a daemon is running at "${path}" (${answer}); choose another path with ${option}`);
   rmSync(path, { force: true });
 }
 
@@ -70,16 +74,16 @@ export function probe(path: string): Promise<string> {
 }
 
 /** The socket's folder. The per-user one in /tmp is made here, and refused when it is somebody else's or open to others. */
-function prepareFolder(folder: string): void {
+function prepareFolder(folder: string, option: string): void {
   try {
     mkdirSync(folder, { mode: 0o700, recursive: true });
   } catch (error) {
-    throw new SocketClaimError(`cannot make the socket's folder "${folder}" (${(error as NodeJS.ErrnoException).code}); choose another socket with --socket`);
+    throw new SocketClaimError(`cannot make the socket's folder "${folder}" (${(error as NodeJS.ErrnoException).code}); choose another path with ${option}`);
   }
   if (folder !== `/tmp/netloom-${uid()}`) return;
   const { uid: owner, mode } = lstatSync(folder);
   if (owner !== uid() || (mode & 0o022) !== 0) {
-    throw new SocketClaimError(`"${folder}" belongs to user ${owner} with mode ${(mode & 0o777).toString(8)}: others could replace the socket; choose another with --socket`);
+    throw new SocketClaimError(`"${folder}" belongs to user ${owner} with mode ${(mode & 0o777).toString(8)}: others could replace the socket; choose another with ${option}`);
   }
 }
 

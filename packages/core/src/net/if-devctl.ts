@@ -1,0 +1,45 @@
+/**
+ * if-devctl.ts — what devctl tells of interfaces: ATTACH, DETACH, LINK_UP, LINK_DOWN, RENAME.
+ * Read first: kern/devctl.ts; freebsd `sys/net/if.c`, the calls of devctl_notify.
+ *
+ * Theory of operation. All of it hangs on the event handlers of the vnet. A link's change is told before the handlers that pass it on to
+ * vlans and bridges, so that a parent comes before its children; arrival and departure after everybody else's, as in FreeBSD.
+ * Those others may rename, move or destroy the interface meanwhile. So what was told is remembered: DETACH and RENAME come of what ATTACH was
+ * told of, and what is gone again when its turn comes is not told of at all.
+ * A vnet that is being taken down does not say DETACH for each interface it takes along, as FreeBSD does not.
+ * FreeBSD tells vnet0's devd of vnet0 alone, but for RENAME and addresses, where it tells of every jail; here each vnet has a stream of its
+ * own, and nothing is in another's.
+ *
+ * Not here: ADDR_ADD and ADDR_DEL (inet/in-control.ts: they go with RTM_NEWADDR and RTM_DELADDR), IFATTACH (ether.ts).
+ */
+import { devctlNotify } from '../kern/devctl.js';
+import { EVENTHANDLER_PRI_FIRST, EVENTHANDLER_PRI_LAST } from '../kern/eventhandler.js';
+import { LINK_STATE_UP } from './ifnet.js';
+import type { Ifnet } from './ifnet.js';
+import type { Net } from './net.js';
+
+/** Begins telling; the returned function ends it. */
+export function ifDevctlAttach(net: Net): () => void {
+  const { kern } = net;
+  /** What readers know, by the name they know it under. */
+  const told = new Map<Ifnet, string>();
+  const undo = [
+    net.arrivalEvent.register(({ ifp }) => {
+      const was = told.get(ifp);
+      if (ifp.net !== net || was === ifp.xname) return;
+      told.set(ifp, ifp.xname);
+      if (was === undefined) devctlNotify(kern, 'IFNET', ifp.xname, 'ATTACH');
+      else devctlNotify(kern, 'IFNET', was, 'RENAME', { name: ifp.xname });
+    }, EVENTHANDLER_PRI_LAST),
+    net.departureEvent.register(({ ifp, renaming }) => {
+      if (renaming || !told.delete(ifp)) return;
+      if (!kern.isShuttingDown) devctlNotify(kern, 'IFNET', ifp.xname, 'DETACH');
+    }, EVENTHANDLER_PRI_LAST),
+    net.linkEvent.register((ifp) => {
+      devctlNotify(kern, 'IFNET', ifp.xname, ifp.linkState === LINK_STATE_UP ? 'LINK_UP' : 'LINK_DOWN');
+    }, EVENTHANDLER_PRI_FIRST),
+  ];
+  return () => {
+    for (const off of undo) off();
+  };
+}
