@@ -30,7 +30,7 @@ export function netstatStatistics(p: Proc, vnet: Vnet, allowed: boolean, o: Nets
     if (o.protocol !== null) warnx(p, `${o.protocol}: no per-interface stats routine`);
     return 0;
   }
-  const place = (g: BoundCounters): number => (ORDER.includes(g.name) ? ORDER.indexOf(g.name) : ORDER.length);
+  const place = (g: BoundCounters): number => ORDER.indexOf(g.name);
   const inet = o.family === 'any' || o.family === 'inet';
   const groups = inet ? vnet.kern.counters.list().filter((g) => (o.protocol === null ? ORDER.includes(g.name) : g.name === o.protocol)).sort((a, b) => place(a) - place(b)) : [];
   if (groups.length === 0 && o.protocol !== null) warnx(p, `${o.protocol}: no stats routine`);
