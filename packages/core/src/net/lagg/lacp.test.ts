@@ -14,7 +14,7 @@ import { ifVmove } from '../if-vmove.js';
 import { LINK_STATE_DOWN, LINK_STATE_UP } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
 import { BROADCAST, NOTHING_LEFT, hexOf, mac, testFrame } from '../test-net.js';
-import { laggAddPort, laggInfo, laggSetOption, laggSetProtocol } from './lagg-control.js';
+import { laggAddPort, laggDeletePort, laggInfo, laggSetOption, laggSetProtocol } from './lagg-control.js';
 import { LacpStat, laggVnet } from './lagg-tunables.js';
 import {
   LAGG_OPT_LACP_FAST_TIMO, LAGG_OPT_LACP_RXTEST, LAGG_OPT_LACP_STRICT, LAGG_OPT_LACP_TXTEST, LAGG_PORT_ACTIVE, LAGG_PORT_COLLECTING, LAGG_PORT_DISTRIBUTING, LAGG_PROTO_LACP,
@@ -167,7 +167,9 @@ describe('two laggs', () => {
         }
         return -1;
       };
-      return [first(LACP_STATE_EXPIRED), first(LACP_STATE_DEFAULTED)];
+      const expired = first(LACP_STATE_EXPIRED);
+      expect(t.flags()[0]! & (LAGG_PORT_COLLECTING | LAGG_PORT_DISTRIBUTING), 'an expired partner gets nothing').toBe(0);
+      return [expired, first(LACP_STATE_DEFAULTED)];
     };
     const [slowExpired, slowDefaulted] = outlives(false);
     expect(slowExpired).toBeGreaterThan(60);
@@ -191,6 +193,15 @@ describe('two laggs', () => {
     const fast = during(60);
     expect(fast).toBeGreaterThanOrEqual(60);
     expect(fast).toBeLessThanOrEqual(64);
+  });
+
+  it('do not wait for a port that has left while it waited', () => {
+    const t = new LacpBench(2);
+    t.pair();
+    t.seconds(4);
+    laggDeletePort(t.lagg, t.a[1]?.xname ?? '');
+    t.seconds(6);
+    expect(t.flags()).toEqual([BUNDLED]);
   });
 
   it('begin anew when one of them has another address', () => {
@@ -234,6 +245,22 @@ describe('who is kept out', () => {
     expect(t.flags()).toEqual([BUNDLED, BUNDLED, LAGG_PORT_COLLECTING | LAGG_PORT_DISTRIBUTING]);
     expect(t.reached(t.lagg)).toEqual([many.xname]);
     expect([t.reached(few), t.reached(many)]).toEqual([[], [t.lagg.xname]]);
+  });
+
+  it('a link of another speed, or one that is half duplex', () => {
+    const t = new LacpBench(4);
+    // It is enough that one side thinks so.
+    const medium = (ifp: Ifnet | undefined, media: string): void => void Object.assign(ifp?.driver ?? {}, { media: () => ({ media, active: true }) });
+    medium(t.a[0], 'Ethernet 1000baseT <full-duplex>');
+    medium(t.a[1], 'Ethernet 10Gbase-T <half-duplex>');
+    for (const i of [0, 1]) {
+      t.link(i, false);
+      t.link(i, true);
+    }
+    const far = t.pair();
+    t.seconds(12);
+    expect(t.flags()).toEqual([LAGG_PORT_COLLECTING | LAGG_PORT_DISTRIBUTING, 0, BUNDLED, BUNDLED]);
+    expect([t.flags(far), t.lagg.baudrate]).toEqual([t.flags(), 2e10]);
   });
 
   it('a cable that comes back to the same lagg', () => {
@@ -306,6 +333,14 @@ describe('frames of slow protocols', () => {
     expect(snapshot(t.stat)).toEqual({ ...new LacpStat(), pdusIn: 1, pdusOut: 1, pdusBad: 4, markersBad: 2 });
     expect([t.a[0]?.data.ierrors, t.lab.engine.pool.inUse]).toEqual([5, 0]);
     expect(t.states()[0]).toBe(LACP_STATE_ACTIVITY | LACP_STATE_AGGREGATION);
+  });
+
+  it('are answered at most three times in a second, whatever the partner says', () => {
+    const t = new LacpBench(1);
+    t.seconds(10);
+    const before = t.stat.pdusOut;
+    for (let i = 0; i < 20; i++) t.slow(0, pduOf(partner({ key: i + 1 }), partner()));
+    expect(t.stat.pdusOut - before).toBe(3);
   });
 
   it('a marker comes back as its response, with the port\'s own address', () => {

@@ -2,7 +2,7 @@
  * lagg.test.ts — what becomes of an interface in a lagg, who may join, what is given back, and what travels.
  */
 import { describe, expect, it } from 'vitest';
-import { EBUSY, EEXIST, EINVAL, ENETDOWN, ENOENT, ENOSPC, ENXIO, EPROTONOSUPPORT } from '../../base/errno.js';
+import { E2BIG, EBUSY, EEXIST, EINVAL, ENETDOWN, ENOENT, ENOSPC, ENXIO, EPROTONOSUPPORT } from '../../base/errno.js';
 import { bridgeAdd } from '../bridge-control.js';
 import { etherOutput } from '../ether.js';
 import { ifCloneDestroy } from '../if-clone.js';
@@ -197,10 +197,12 @@ it('counts what its ports carried while they were ports, also those that have le
   ifDown(at(t.b, 0));
   t.says('lost');
   expect(counts()[3]).toBe(1);
+  expect(ifTransmit(t.lagg, t.lab.packet(testFrame(BROADCAST, t.lagg.lladdr, 'long', 1_600)))).toBe(E2BIG);
+  expect(counts()[3], 'one frame, one error').toBe(2);
   laggDeletePort(t.lagg, port.xname);
-  expect(counts()).toEqual([1, 0, 1, 1]);
-  expect(ifTransmit(t.lagg, t.lab.packet(testFrame(BROADCAST, t.lagg.lladdr, 'no port')))).toBe(ENXIO);
   expect(counts()).toEqual([1, 0, 1, 2]);
+  expect(ifTransmit(t.lagg, t.lab.packet(testFrame(BROADCAST, t.lagg.lladdr, 'no port')))).toBe(ENXIO);
+  expect(counts()).toEqual([1, 0, 1, 3]);
 });
 
 describe('departure', () => {
