@@ -22,7 +22,6 @@ const WITHOUT_EFFECT = {
   'net.link.bridge.allow_llz_overlap': 'IPv6',
   'net.link.bridge.ipfw': 'there is no ipfw',
   'net.link.bridge.ipfw_arp': 'there is no ipfw',
-  'net.link.bridge.log_stp': 'there is no spanning tree',
   'net.link.bridge.pfil_bridge': 'bridges run no packet filters',
   'net.link.bridge.pfil_local_phys': 'bridges run no packet filters',
   'net.link.bridge.pfil_member': 'bridges run no packet filters',
@@ -53,6 +52,7 @@ const AT_THE_BOUND = {
   'net.link.ether.inet.maxentries': 'the oldest unresolved or stale neighbour gives way; if there is none, arp `tablefull`',
   'net.link.ether.inet.maxheld': 'the neighbour\'s oldest packet, or the new one, is dropped: arp `dropped`',
   'net.link.ether.inet.maxhold': 'the oldest packet is dropped: arp `dropped`',
+  'security.jail.stop_limit_s': 'the jail is gone; its holders are killed once more and named in the log',
   'net.link.gif.max_nesting': 'the packet is dropped: the interface\'s `oerrors`',
 };
 
@@ -64,6 +64,9 @@ const FIXED = [
   { file: 'net/epair.ts', name: 'EPAIR_QUEUE_MAX', unit: 'packets', what: 'waiting at an end of an epair', full: 'dropped: the sending end\'s `oqdrops`' },
   { file: 'net/lo.ts', name: 'LO_QUEUE_MAX', unit: 'packets', what: 'waiting in a loopback interface', full: 'dropped: `oqdrops`' },
   { file: 'net/gif.ts', name: 'GIF_QUEUE_MAX', unit: 'packets', what: 'waiting behind a tunnel', full: 'dropped: `iqdrops`' },
+  { file: 'net/vxlan.ts', name: 'VXLAN_QUEUE_MAX', unit: 'packets', what: 'waiting behind a vxlan', full: 'dropped: `iqdrops`; udp `fullsock`' },
+  { file: 'net/vxlan-ftable.ts', name: 'VXLAN_FTABLE_MAX', unit: 'addresses', what: 'a vxlan knows, until `ifconfig vxlanmaxaddr` says otherwise', full: 'not learned: `net.link.vxlan.N.stats.ftable_nospace`; the frame goes on' },
+  { file: 'transport/udp-vxlan.ts', name: 'VXLAN_GROUPS_MAX', unit: 'groups', what: 'the vxlans of one UDP port are in', full: 'the next one does not start' },
   { file: 'net/host-port.ts', name: 'HOST_QUEUE_MAX', unit: 'packets', what: 'waiting for the program that has a tap or tun open', full: 'dropped: `oqdrops`' },
   { file: 'net/ether.ts', name: 'HOPS_MAX', unit: 'links', what: 'virtual links a frame crosses between two routers', full: 'dropped: `oerrors`' },
   { file: 'net/bridge-forward.ts', name: 'BRIDGE_RTABLE_MAX', unit: 'addresses', what: 'a bridge learns, until `ifconfig maxaddr` says otherwise', full: 'not learned; the frame goes on' },

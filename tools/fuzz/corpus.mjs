@@ -51,6 +51,8 @@ export const frames = [
   craftIp(link, { ...ip, id: 77, off: 8, proto: 17 }, new Uint8Array(64)),
   craftIp(link, { ...ip, proto: 97 }, new Uint8Array([0x30, 0x00, ...craftEcho(link, ip, 1, 1)])),
   craftIp(link, { ...ip, proto: 4 }, craftEcho(link, ip, 1, 1).subarray(14)),
+  craftUdp(link, ip, 1024, 4789, new Uint8Array([8, 0, 0, 0, 0, 0, 42, 0, ...craftArp({ ...link, dst: BROADCAST }, 1, link.src, '10.43.0.2', '00:00:00:00:00:00', '10.43.0.1')])),
+  craftUdp(link, ip, 1024, 4789, new Uint8Array([8, 0, 0, 0, 0, 0, 42, 0, ...tagged(craftEcho(link, { src: '10.43.0.2', dst: '10.43.0.1' }, 1, 1), 9)])),
   craftIp(link, { ...ip, proto: 6 }, Uint8Array.of(4, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 2, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 5, 0xb4)),
   craftIp(link, { ...ip, proto: 1 }, new Uint8Array([3, 3, 0xfc, 0xfc, 0, 0, 0, 0, ...craftUdp(link, { src: ip.dst, dst: ip.src }, 7, 1024, words).subarray(14, 50)])),
   craftEther(link, 0x86dd, new Uint8Array([0x60, 0, 0, 0, 0, 8, 58, 255, ...new Uint8Array(32), 128, 0, 0, 0, 0, 1, 0, 1])),

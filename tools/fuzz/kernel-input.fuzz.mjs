@@ -1,10 +1,14 @@
 /**
  * kernel-input.fuzz.mjs — any bytes as a frame on an interface of a busy little network: a router with an address, an echo
- * service, a bridge, vlans and a tunnel behind it; or a port of a lagg that speaks LACP. Nothing throws, every packet is given back.
+ * service, a bridge with a spanning tree, vlans and tunnels behind it; or a port of a lagg that speaks LACP. Nothing throws, every packet is given back.
  */
-import { LAGG_PROTO_LACP, LINK_STATE_UP, bridgeAdd, ifLinkStateChange, ifUp, laggAddPort, laggSetProtocol } from '@netloom/core';
+import {
+  IFM_1000_T, IFM_ETHER, IFM_FDX, LAGG_PROTO_LACP, LINK_STATE_UP, bridgeAdd, bridgeSetFlags, ifCloneCreate, ifLinkStateChange, ifUp, laggAddPort, laggSetProtocol,
+} from '@netloom/core';
 import { SimNet, Wire } from '@netloom/core/sim';
 import { frames, slowFrames } from './corpus.mjs';
+
+const IFBIF_STP = 0x4;
 
 /** @param {boolean} bridged the interface is a member of a bridge that has the address */
 function build(bridged) {
@@ -20,9 +24,13 @@ function build(bridged) {
     net.kernel.call(0, () => {
       bridgeAdd(bridge, wire.ifp.xname);
       bridgeAdd(bridge, a.xname);
+      bridgeSetFlags(bridge, wire.ifp.xname, IFBIF_STP, 0);
     });
     net.addr(vnet, bridge, '192.0.2.1/24');
   } else net.addr(vnet, wire.ifp, '192.0.2.1/24');
+  const vxlan = net.kernel.call(0, () => ifCloneCreate(vnet.net, 'vxlan', { vxlanid: 42, vxlanlocal: 0xc0000201, vxlanremote: 0xc0000202 })).ifp;
+  if (vxlan === null) throw new Error('no vxlan to be had');
+  net.addr(vnet, vxlan, '10.43.0.1/24');
   const sink = net.udp(vnet, 7);
   sink.onReadable = () => {
     for (let m = sink.recvPacket(); m !== null; m = sink.recvPacket()) m.free();
@@ -40,7 +48,8 @@ function buildLagg() {
   const net = new SimNet(1);
   const vnet = net.vnet('target');
   const wire = new Wire(net, vnet, { mac: '02:00:00:00:00:01' });
-  Object.assign(wire, { media: () => ({ media: 'Ethernet 1000baseT <full-duplex>', active: true }) });
+  const medium = IFM_ETHER | IFM_1000_T | IFM_FDX;
+  Object.assign(wire, { media: () => ({ current: medium, effective: medium, active: true, supported: [medium] }) });
   const lagg = net.clone(vnet, 'lagg');
   net.kernel.call(0, () => {
     laggSetProtocol(lagg, LAGG_PROTO_LACP);

@@ -4,7 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DaemonClient, DaemonError, drawSvg, drawText } from '@netloom/node/client';
-import type { Attachment, LabState, Topology } from '@netloom/node/client';
+import type { Attachment, DyingJail, LabState, Topology } from '@netloom/node/client';
 import type { Lab, LabFile, LabPath } from '@netloom/node/lab';
 import { isRunning, startBackgroundDaemon } from './background-daemon.js';
 import type { CliIo } from './cli-io.js';
@@ -91,6 +91,7 @@ function chooseLabs(name: string | undefined, all: boolean, labs: readonly LabSt
 export interface PsOptions {
   readonly json?: boolean;
   readonly procs?: boolean;
+  readonly dying?: boolean;
 }
 
 interface ProcRow {
@@ -105,7 +106,12 @@ export async function ps(options: PsOptions, socket: string, io: CliIo): Promise
   const client = new DaemonClient(socket);
   if (options.procs === true) {
     const procs = await client.get<ProcRow[]>('/v1/procs');
-    return io.out(options.json === true ? json(procs) : table(['PID', 'KIND', 'VNET', 'AGE', 'COMMAND'], procs.map((p) => [String(p.pid), p.kind, p.vnet, `${(p.ageUs / 1e6).toFixed(1)}s`, p.argv.join(' ')])));
+    return io.out(options.json === true ? json(procs) : table(['PID', 'KIND', 'VNET', 'AGE', 'COMMAND'], procs.map((p) => [String(p.pid), p.kind, p.vnet, seconds(p.ageUs), p.argv.join(' ')])));
+  }
+  if (options.dying === true) {
+    const jails = await client.get<DyingJail[]>('/v1/dying');
+    if (options.json === true) return io.out(json(jails));
+    return io.out(table(['JAIL', 'JID', 'DYING', 'LEFT', 'HELD BY'], jails.map((j) => [j.name, String(j.jid), seconds(j.dyingUs), seconds(j.leftUs), j.holders.join(', ')])));
   }
   const [labs, { vnets }, attachments] = await Promise.all([client.get<LabState[]>('/v1/labs'), client.get<Topology>('/v1/topology'), client.get<Attachment[]>('/v1/attachments')]);
   if (options.json === true) return io.out(json({ labs, vnets, attachments }));
@@ -113,6 +119,10 @@ export async function ps(options: PsOptions, socket: string, io: CliIo): Promise
   const rows = vnets.flatMap((vnet) =>
     vnet.interfaces.map((ifc) => [labOf(vnet.name), vnet.name, String(vnet.jid), ifc.name, ifc.up ? 'up' : 'down', ifc.inet.join(', ') || '-', ifc.description ?? '']));
   io.out(table(['LAB', 'VNET', 'JID', 'INTERFACE', 'STATE', 'ADDRESS', 'DESCRIPTION'], rows));
+}
+
+function seconds(us: number): string {
+  return `${(us / 1e6).toFixed(1)}s`;
 }
 
 export interface GraphOptions {

@@ -89,8 +89,8 @@ function addLabCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
   examples(down, 'netloom down', 'netloom down quickstart', 'netloom down --all')
     .action(async (lab: string | undefined, options: SocketOption & DownOptions) => (await import('./lab-commands.js')).down(lab, options, socketOf(options), io));
 
-  const ps = program.command('ps').summary('list labs, vnets, interfaces, addresses').addOption(socketOption()).addOption(jsonOption()).description('List what is there.').option('--procs', 'list running tools instead');
-  examples(ps, 'netloom ps', "netloom ps --json | jq -r '.vnets[].name'", 'netloom ps --procs')
+  const ps = program.command('ps').summary('list labs, vnets, interfaces, addresses').addOption(socketOption()).addOption(jsonOption()).description('List what is there.').option('--procs', 'list running tools instead').option('--dying', 'list jails that were removed and are still held, and by what');
+  examples(ps, 'netloom ps', "netloom ps --json | jq -r '.vnets[].name'", 'netloom ps --procs', 'netloom ps --dying')
     .action(async (options: SocketOption & PsOptions) => (await import('./lab-commands.js')).ps(options, socketOf(options), io));
 
   const graph = program.command('graph').summary('draw the topology').argument('[file]', 'lab file to draw; left out: what is running').addOption(socketOption())

@@ -5,7 +5,7 @@
  * `@netloom/core/wire`, promises in `@netloom/core/promises`, the simulator in `@netloom/core/sim`.
  */
 export { Kernel } from './vnet/kernel.js';
-export type { JailCreate, Prison } from './vnet/kernel.js';
+export type { DyingPrison, JailCreate, Prison } from './vnet/kernel.js';
 export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';
 export { Vnet } from './vnet/vnet.js';
 
@@ -40,6 +40,7 @@ export * from './net/if-clone.js';
 export * from './net/if-detach.js';
 export * from './net/if-move.js';
 export * from './net/if-vmove.js';
+export * from './net/if-media.js';
 export { IfVparams } from './net/if-vparams.js';
 export * from './net/ifnet.js';
 export * from './net/lagg/lagg-control.js';
@@ -57,11 +58,14 @@ export * from './net/sockaddr.js';
 export * from './net/tap.js';
 export * from './net/tun.js';
 export * from './net/vlan.js';
+export { VXLAN_FE_DYNAMIC, VXLAN_FE_STATIC, VXLAN_FTABLE_MAX } from './net/vxlan-ftable.js';
+export type { FtableEntry } from './net/vxlan-ftable.js';
+export * from './net/vxlan-control.js';
 export { ifInput, ifTransmit } from './net/if-transmit.js';
 export { etherIfattach, etherIfdetach, etherInsertTag, etherOutputFrame } from './net/ether.js';
 export type { IfAddr } from './net/ifaddr.js';
 
-export type { Attached, PrisonCreate, PrisonResult } from './kern/prison.js';
+export type { Attached, PrisonCreate, PrisonHold, PrisonResult } from './kern/prison.js';
 export { PrisonTree } from './kern/prison.js';
 export { Callout } from './kern/callout.js';
 export { Engine } from './kern/engine.js';

@@ -8,6 +8,7 @@ export { DaemonClient, DaemonError, DaemonUnreachable } from './daemon/http-clie
 export type { EventRecord, GapRecord } from './daemon/event-records.js';
 export type { MoveView } from './daemon/move-records.js';
 export { probe, socketPath } from './daemon/socket-claim.js';
+export type { DyingJail } from './daemon/http-routes.js';
 export type { LabState } from './daemon/labs.js';
 export type { Attachment } from './daemon/attachments.js';
 export { absoluteFileDevice } from './daemon/file-device.js';

@@ -15,10 +15,10 @@ import type { TestOptions } from 'vitest';
 import { guestKernel } from './interop/guest-kernel.js';
 
 /**
- * `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. `bonding`: a kernel package with the bonding
- * driver, to boot a guest from. Anything else: a program.
+ * `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. `vxlan-device`: the kernel makes them.
+ * `bonding`: a kernel package with the bonding driver, to boot a guest from. Anything else: a program.
  */
-export type Need = 'root' | 'tun' | 'netns' | 'bonding' | (string & {});
+export type Need = 'root' | 'tun' | 'netns' | 'vxlan-device' | 'bonding' | (string & {});
 
 type Body = () => void | Promise<void>;
 
@@ -55,6 +55,11 @@ function lacksNetns(): string | null {
   return `no network namespaces (${(made.error?.message ?? made.stderr).trim() || 'unshare failed'})`;
 }
 
+function lacksVxlan(): string | null {
+  const made = spawnSync('unshare', ['--net', 'ip', 'link', 'add', 'vx0', 'type', 'vxlan', 'id', '1', 'dstport', '4789'], { encoding: 'utf8' });
+  return made.status === 0 ? null : `no vxlan devices (${(made.error?.message ?? made.stderr).trim() || 'ip failed'})`;
+}
+
 function lack(need: Need): string | null {
   switch (need) {
     case 'root':
@@ -65,6 +70,8 @@ function lack(need: Need): string | null {
       return lacksNetns();
     case 'bonding':
       return guestKernel('bonding') === null ? 'no kernel package with bonding (linux-image-cloud-amd64)' : null;
+    case 'vxlan-device':
+      return lacksVxlan();
     default:
       return programPath(need) === null ? `no program ${need}` : null;
   }

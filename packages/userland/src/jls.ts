@@ -116,6 +116,8 @@ function verboseLines(prison: Prison, viewer: Prison): string {
 /** Jails to list, by number. */
 function jails(p: Proc, o: JlsOptions): Prison[] {
   if (o.jail === null) return p.prison.descendants().filter((prison) => o.dying || !prison.dying).sort((a, b) => a.jid - b.jid);
+  const dying = o.dying ? p.kernel.prisons.find(p.prison, o.jail) : null;
+  if (dying !== null) return [dying];
   const id = jailGetid(p, p.prison, o.jail);
   if (id.jid < 0) errx(p, 1, id.message);
   return id.prison === null ? errx(p, 1, `jail ${o.jail} not found`) : [id.prison];

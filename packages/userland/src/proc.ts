@@ -59,6 +59,8 @@ export interface RunOptions {
   readonly fib?: number;
   /** Merged over the caller's environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A file of the host, by its absolute path, that takes both outputs at its end. */
+  readonly outputFile?: string;
 }
 
 /** The process of one running tool. */
@@ -110,15 +112,17 @@ export interface Proc {
    * with NETLOOM_JAIL naming that prison. Rejects with `HostError` ENOENT when there is no such program, EACCES when it may not be run.
    */
   run(argv: readonly string[], options?: RunOptions): Promise<number>;
-  /** Sends a signal to every process inside `prison` or a prison below it, tools and host programs alike. Returns how many there were. */
-  killPrison(prison: Prison, signal: ProcSignal): number;
+  /** Sends a signal to every process inside `prison`, tools and host programs alike, but not to those of jails below it. Returns their numbers. */
+  killPrison(prison: Prison, signal: ProcSignal): readonly number[];
 }
 
 /** Things only a real host has. Paths are relative to the process's `cwd`. Every failure rejects with `HostError`. */
 export interface ProcHost {
   readFile(path: string): Promise<Uint8Array>;
-  /** Creates or truncates a file. `-` is not special here. */
-  openWrite(path: string): Promise<HostFile>;
+  /** Creates or truncates a file; with `append` what is there stays, and writes go behind it. `-` is not special here. */
+  openWrite(path: string, append?: boolean): Promise<HostFile>;
+  /** Names of what is in a folder, in no order. */
+  listFolder(path: string): Promise<readonly string[]>;
   /** Runs a host program at the client with its terminal, whatever its name (no tool of ours is looked up). Prefer `Proc.run`. */
   spawn(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<number>;
 }

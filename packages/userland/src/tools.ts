@@ -18,6 +18,7 @@ import { jls } from './jls.js';
 import { kldload, kldstat, kldunload } from './kld.js';
 import { nc } from './nc/nc.js';
 import { netstat } from './netstat/netstat.js';
+import { pfctl } from './pfctl.js';
 import { ping } from './ping/ping.js';
 import type { Tool } from './proc.js';
 import { route } from './route/route.js';
@@ -36,6 +37,7 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   kldunload: { summary: 'refuse to unload what is built in', main: kldunload },
   nc: { summary: 'send and receive UDP datagrams', main: nc },
   netstat: { summary: 'show routes, interfaces, sockets and protocol statistics', main: netstat },
+  pfctl: { summary: 'list interfaces and groups; there is no packet filter', main: pfctl },
   ping: { summary: 'ask an IPv4 host whether it is there', main: ping },
   ping6: { summary: 'ask an IPv6 host whether it is there', main: ping },
   route: { summary: 'show and change the routing tables', main: route },

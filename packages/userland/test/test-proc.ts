@@ -46,6 +46,26 @@ interface Sleeper {
 class Sink {
   readonly stdout: Uint8Array[] = [];
   readonly stderr: Uint8Array[] = [];
+
+  write(to: 'stdout' | 'stderr', data: Uint8Array): void {
+    this[to].push(data);
+  }
+}
+
+/** Output that goes into a file of the bench. */
+class FileSink extends Sink {
+  private readonly lab: ToolLab;
+  private readonly path: string;
+
+  constructor(lab: ToolLab, path: string) {
+    super();
+    this.lab = lab;
+    this.path = path;
+  }
+
+  override write(_to: 'stdout' | 'stderr', data: Uint8Array): void {
+    this.lab.append(this.path, Buffer.from(data).toString('utf8'));
+  }
 }
 
 const text = (chunks: readonly Uint8Array[]): string => Buffer.concat(chunks).toString('utf8');
@@ -72,7 +92,7 @@ export class LabProc implements Proc, Attached {
   private readonly waits = new Set<(e: ProcKilled) => void>();
   private handlers: ((signal: ProcSignal) => boolean)[] = [];
   private exits: (() => void)[] = [];
-  private child: LabProc | null = null;
+  private readonly children = new Set<LabProc>();
   private woken = false;
 
   constructor(lab: ToolLab, argv: readonly string[], prison: Prison, fib: number, env: Readonly<Record<string, string | undefined>>, input: Uint8Array, sink: Sink) {
@@ -89,7 +109,8 @@ export class LabProc implements Proc, Attached {
     this.stdin = { [Symbol.asyncIterator]: () => this.readInput() };
     this.host = {
       readFile: (path) => this.until(lab.readFile(path)),
-      openWrite: (path) => Promise.resolve(lab.openWrite(path)),
+      openWrite: (path, append) => new Promise((resolve) => resolve(lab.openWrite(path, append))),
+      listFolder: (path) => Promise.resolve(lab.listFolder(path)),
       spawn: (words, extra) => this.runHost(words, { env: extra }),
     };
     prison.attached.add(this);
@@ -97,11 +118,11 @@ export class LabProc implements Proc, Attached {
   }
 
   out(data: string | Uint8Array): void {
-    this.write(this.sink.stdout, data);
+    this.write('stdout', data);
   }
 
   err(data: string | Uint8Array): void {
-    this.write(this.sink.stderr, data);
+    this.write('stderr', data);
   }
 
   flush(): Promise<void> {
@@ -150,16 +171,16 @@ export class LabProc implements Proc, Attached {
     return this.until(this.runChild(argv, options, (child) => tool.main(child)));
   }
 
-  killPrison(prison: Prison, signal: ProcSignal): number {
-    const inside = [...this.lab.procs].filter((p) => p !== this && isInside(p.prison, prison));
+  killPrison(prison: Prison, signal: ProcSignal): number[] {
+    const inside = [...this.lab.procs].filter((p) => p !== this && p.prison === prison);
     for (const p of inside) p.signal(signal);
-    return inside.length;
+    return inside.map((p) => p.pid);
   }
 
   signal(signal: ProcSignal): void {
     if (this.exit !== null) return;
     if (signal === 'KILL') return this.end(128 + signalNumber.KILL, signal);
-    if (this.child !== null) return this.child.signal(signal);
+    if (this.children.size > 0) return [...this.children].forEach((child) => child.signal(signal));
     if (this.handlers.some((h) => h(signal))) return this.wake();
     if (!IGNORED.has(signal)) this.end(128 + signalNumber[signal], signal);
   }
@@ -174,7 +195,7 @@ export class LabProc implements Proc, Attached {
     this.exit = code;
     for (const callback of this.exits) callback();
     this.sleepers.clear();
-    this.child?.kill();
+    for (const child of [...this.children]) child.kill();
     for (const fail of [...this.waits]) fail(new ProcKilled(signal));
     this.lab.procs.delete(this);
     this.prison.attached.delete(this);
@@ -207,8 +228,8 @@ export class LabProc implements Proc, Attached {
     }
   }
 
-  private write(to: Uint8Array[], data: string | Uint8Array): void {
-    if (this.exit === null && data.length > 0) to.push(typeof data === 'string' ? Buffer.from(data) : data.slice());
+  private write(to: 'stdout' | 'stderr', data: string | Uint8Array): void {
+    if (this.exit === null && data.length > 0) this.sink.write(to, typeof data === 'string' ? Buffer.from(data) : data.slice());
   }
 
   private until<T>(promise: Promise<T>): Promise<T> {
@@ -224,12 +245,13 @@ export class LabProc implements Proc, Attached {
   }
 
   private async runChild(argv: readonly string[], options: RunOptions, main: (child: LabProc) => Promise<number>): Promise<number> {
-    const child = new LabProc(this.lab, argv, options.prison ?? this.prison, options.fib ?? this.fib, { ...this.env, ...options.env }, this.input, this.sink);
-    this.child = child;
+    const sink = options.outputFile === undefined ? this.sink : new FileSink(this.lab, options.outputFile);
+    const child = new LabProc(this.lab, argv, options.prison ?? this.prison, options.fib ?? this.fib, { ...this.env, ...options.env }, this.input, sink);
+    this.children.add(child);
     try {
       return await child.execute(main);
     } finally {
-      this.child = null;
+      this.children.delete(child);
     }
   }
 
@@ -247,11 +269,6 @@ export class LabProc implements Proc, Attached {
 function printed(output: string): string[] {
   if (output === '') return [];
   return output.endsWith('\n') ? output.slice(0, -1).split('\n') : `${output}<no newline>`.split('\n');
-}
-
-function isInside(prison: Prison, ancestor: Prison): boolean {
-  for (let at: Prison | null = prison; at !== null; at = at.parent) if (at === ancestor) return true;
-  return false;
 }
 
 /** A process started with `start`. */
@@ -377,13 +394,24 @@ export class ToolLab {
     return content === undefined ? Promise.reject(new HostError('ENOENT', 'No such file or directory')) : Promise.resolve(Buffer.from(content));
   }
 
-  openWrite(path: string): HostFile {
-    this.files.set(path, '');
+  /** Folders are there when something is in them; '/' always is. */
+  openWrite(path: string, append = false): HostFile {
+    if (path.lastIndexOf('/') > 0 && this.listFolder(path.slice(0, path.lastIndexOf('/') + 1)).length === 0) throw new HostError('ENOENT', 'No such file or directory');
+    if (!append || !this.files.has(path)) this.files.set(path, '');
     return {
-      write: (data) => void this.files.set(path, (this.files.get(path) ?? '') + (typeof data === 'string' ? data : Buffer.from(data).toString('utf8'))),
+      write: (data) => this.append(path, typeof data === 'string' ? data : Buffer.from(data).toString('utf8')),
       flush: () => Promise.resolve(),
       close: () => Promise.resolve(),
     };
+  }
+
+  append(path: string, data: string): void {
+    this.files.set(path, (this.files.get(path) ?? '') + data);
+  }
+
+  listFolder(path: string): string[] {
+    const inside = [...this.files.keys()].filter((file) => file.startsWith(path)).map((file) => file.slice(path.length).replace(/^\/|\/.*/g, ''));
+    return [...new Set(inside)].filter((name) => name !== '');
   }
 
   private async drive(finished: () => boolean, what: string, end = Infinity): Promise<void> {

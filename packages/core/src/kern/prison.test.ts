@@ -78,7 +78,7 @@ describe('create', () => {
   it('goes on counting jids, skips those in use, starts again after 999,999, and ends', () => {
     const t = new PrisonTree<string>('');
     expect([make(t, undefined).jid, make(t, undefined).jid, make(t, undefined, { jid: 3 }).jid, make(t, undefined, { jid: 100 }).jid, make(t, undefined).jid]).toEqual([1, 2, 3, 100, 4]);
-    t.remove(t.find(t.prison0, '2')!, () => {});
+    t.unlink(t.find(t.prison0, '2')!);
     expect(make(t, undefined).jid).toBe(5);
     expect(make(t, undefined, { jid: 2 }).jid).toBe(2);
     const last = new PrisonTree<string>('');
@@ -86,7 +86,7 @@ describe('create', () => {
     expect(make(last, undefined).jid).toBe(1);
     Object.assign(last, { lastJid: 999_998 });
     expect(make(last, undefined).jid).toBe(2);
-    last.remove(bottom, () => {});
+    last.unlink(bottom);
     Object.assign(last, { lastJid: 999_998 });
     expect(make(last, undefined).jid).toBe(999_999);
     Object.assign(last, { byJid: { has: (jid: number) => jid > 0 } });
@@ -167,57 +167,31 @@ describe('rename', () => {
   });
 });
 
-describe('remove', () => {
-  it('ends processes and takes children first, youngest first, each while it has its place', () => {
-    const { t, a, b, c } = family();
-    const e = make(t, 'a.e');
-    const log: string[] = [];
-    for (const p of [a, b, c, e]) {
-      p.attached.add({
-        kill: () => {
-          log.push(`kill ${p.name}`);
-          expect(t.create(p, { name: 'late', persist: true, attach: false }).error).toBe(EAGAIN);
-        },
-      });
-    }
-    expect(t.remove(a, (p) => {
-      log.push(`stop ${p.name}`);
-      expect(p.parent?.children).toContain(p);
-      expect([p.attached.size, p.dying]).toEqual([0, true]);
-      expect(t.remove(p, () => log.push('again'))).toBe(0);
-    })).toBe(0);
-    expect(log).toEqual(['kill e', 'stop e', 'kill c', 'stop c', 'kill b', 'stop b', 'kill a', 'stop a']);
-    expect([t.find(t.prison0, 'a'), t.find(t.prison0, '3'), t.prison0.childrenCur]).toEqual([null, null, 1]);
-    expect(make(t, 'a', { jid: 1 }).jid).toBe(1);
+describe('a dying prison', () => {
+  it('keeps its jid and its place, not its name', () => {
+    const { t, b } = family();
+    expect(t.beginStop(b, 5).map((p) => [p.name, p.dying, p.persist, p.stoppedUs])).toEqual([['c', true, false, 5], ['b', true, false, 5]]);
+    expect(t.beginStop(b, 6)).toEqual([]);
+    expect([t.find(t.prison0, 'a.b'), t.find(t.prison0, '2'), t.prison0.childrenCur]).toEqual([b, b, 4]);
+    expect(t.create(t.prison0, { name: 'x', jid: 2, persist: true, attach: false }).message).toBe('jail 2 already exists');
+    const other = make(t, 'a.b');
+    expect([t.find(t.prison0, 'a.b'), t.find(t.prison0, '2'), other.jid]).toEqual([other, b, 5]);
+    expect(t.rename(make(t, 'a.x'), 'b').message).toBe('jail "b" already exists');
+    expect([t.unlink(t.find(t.prison0, '3')!), t.unlink(b), t.unlink(b)]).toEqual([true, true, false]);
+    expect([t.find(t.prison0, '2'), make(t, 'y', { jid: 2 }).jid]).toEqual([null, 2]);
   });
+});
 
-  it('takes everything out although stopping one throws', () => {
-    const { t, a } = family();
-    const stopped: string[] = [];
-    expect(() => t.remove(a, (p) => {
-      stopped.push(p.name);
-      if (p.name === 'c') throw new Error('c is stuck');
-    })).toThrow('c is stuck');
-    expect(stopped).toEqual(['c', 'b', 'a']);
-    expect(t.prison0.children.map((p) => p.name)).toEqual(['d']);
-  });
-
-  it('does not remove the host', () => {
-    const { t } = family();
-    expect(t.remove(t.prison0, () => {})).toBe(EPERM);
-  });
-
-  it('is releasable when nothing holds it', () => {
-    const { t, a, b, c } = family();
-    a.persist = false;
-    b.persist = false;
-    c.persist = false;
-    expect([a, b, c, t.prison0].map((p) => p.isReleasable)).toEqual([false, false, true, false]);
-    const process = { kill: () => {} };
-    c.attached.add(process);
-    expect(c.isReleasable).toBe(false);
-    c.attached.delete(process);
-    c.dying = true;
-    expect(c.isReleasable).toBe(false);
-  });
+it('is releasable when nothing uses it', () => {
+  const { t, a, b, c } = family();
+  a.persist = false;
+  b.persist = false;
+  c.persist = false;
+  expect([a, b, c, t.prison0].map((p) => p.isReleasable)).toEqual([false, false, true, false]);
+  const process = { kill: () => {} };
+  c.attached.add(process);
+  expect(c.isReleasable).toBe(false);
+  c.attached.delete(process);
+  c.dying = true;
+  expect(c.isReleasable).toBe(false);
 });

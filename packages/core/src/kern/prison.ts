@@ -4,17 +4,21 @@
  *
  * Theory of operation. Prisons form a tree below prison 0 (the host). Each has the vnet it runs in: its parent's, or one of
  * its own when it was made with `vnet`. Names are local to the parent; `nameFrom` joins them with dots. A prison that is not
- * `persist` lives as long as something holds it: a process attached to it, or a child. Removal takes children before parents;
- * the processes attached are told to end (`Attached.kill`), sockets do not keep a prison alive.
+ * `persist` lives as long as something uses it: a process attached to it, or a child. Removal (prison-stop.ts) takes children
+ * before parents and tells the processes attached to end (`Attached.kill`); sockets do not keep a prison alive.
+ * What has to be waited for, because it is outside of the kernel's reach, holds the prison by name (`hold`). A prison that was
+ * removed and is still held is dying: it keeps its jid and its place, its name may be taken by another, nothing new comes into
+ * it, and it does not come back.
  * Jids are handed out ascending and start again at 1 after 999,999; a jid is free again when its prison is gone.
  * `children.max` limits what is created from inside a prison; the host may put a jail below any jail.
  *
  * Invariants: a prison's children list holds exactly the prisons whose parent it is; no two prisons have one jid, no two
- * siblings one name. A dying prison gets no children and is not found by name once it is out of the tree.
- * Not here: what a vnet is. The tree is generic in it; vnet/kernel.ts joins the two.
+ * siblings that live one name. A dying prison gets no children, and is found by its name only while no living one has it.
+ * Not here: how a prison ends (prison-stop.ts); what a vnet is. The tree is generic in it; vnet/kernel.ts joins the two.
  */
 import type { Errno } from '../base/errno.js';
 import { EAGAIN, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, EPERM } from '../base/errno.js';
+import type { Micros } from '../base/time.js';
 import { utf8Encode } from '../wire/utf8.js';
 
 /** What the tree tells of: made; renamed; asked to go; all below it is told to end; out of the tree. */
@@ -23,6 +27,14 @@ export type PrisonEvent = 'CREATE' | 'RENAME' | 'REMOVE' | 'DYING' | 'GONE';
 /** Something that runs inside a prison and must end with it: a tool, a host program. */
 export interface Attached {
   kill(): void;
+}
+
+/** Something outside that must be over before a prison can be gone. */
+export interface PrisonHold {
+  /** For people: `process 12 (sleep 60)`. */
+  readonly what: string;
+  /** The limit has come: make it end, it is not waited for any longer. */
+  readonly force: () => void;
 }
 
 /** Highest jid handed out. */
@@ -44,10 +56,15 @@ export class Prison<V> {
   readonly ownsVnet: boolean;
   persist: boolean;
   dying = false;
+  /** When it was removed; of a dying one. */
+  stoppedUs: Micros = 0;
   /** Other parameters, as given (`allow.raw_sockets`, `host.domainname` …). */
   readonly params = new Map<string, string>();
   readonly children: Prison<V>[] = [];
   readonly attached = new Set<Attached>();
+  readonly holds = new Set<PrisonHold>();
+  /** Told of each hold that is let go; set while it is dying. */
+  onLetGo: ((hold: PrisonHold) => void) | null = null;
   private childLimit: number;
 
   constructor(jid: number, parent: Prison<V> | null, name: string, vnet: V, ownsVnet: boolean) {
@@ -88,7 +105,19 @@ export class Prison<V> {
     return this.children.reduce((n, c) => n + 1 + c.childrenCur, 0);
   }
 
-  /** Nothing holds it any more. */
+  /**
+   * Keeps the prison from being gone until the function returned is called, in thread context. Removing it is not prevented:
+   * it is dying then, for as long as security.jail.stop_limit_s allows; `force` is called when that time is over.
+   */
+  hold(what: string, force: () => void = () => {}): () => void {
+    const hold: PrisonHold = { what, force };
+    this.holds.add(hold);
+    return () => {
+      if (this.holds.delete(hold)) this.onLetGo?.(hold);
+    };
+  }
+
+  /** Nothing uses it any more. */
   get isReleasable(): boolean {
     return this.parent !== null && !this.persist && !this.dying && this.attached.size === 0 && this.children.length === 0;
   }
@@ -137,16 +166,16 @@ export class PrisonTree<V> {
     this.prison0.hostname = 'netloom';
   }
 
-  /** The descendant of `viewer` with that jid or name (dotted for nested ones), or null. Digits only are a jid. */
+  /** The descendant of `viewer` with that jid or name (dotted for nested ones), or null. Digits only are a jid. A living one comes before a dying one. */
   find(viewer: Prison<V>, nameOrJid: string): Prison<V> | null {
     if (/^[0-9]+$/.test(nameOrJid)) {
       const prison = this.byJid.get(Number(nameOrJid)) ?? null;
       for (let p = prison; p !== null; p = p.parent) if (p.parent === viewer) return prison;
       return null;
     }
-    let at: Prison<V> | undefined = viewer;
-    for (const part of nameOrJid.split('.')) at = at?.children.find((c) => c.name === part);
-    return at ?? null;
+    let found: readonly Prison<V>[] = [viewer];
+    for (const part of nameOrJid.split('.')) found = found.flatMap((p) => p.children.filter((c) => c.name === part));
+    return found.find((p) => !p.dying) ?? found.at(-1) ?? null;
   }
 
   /**
@@ -164,7 +193,7 @@ export class PrisonTree<V> {
     const parent = above === null ? viewer : this.find(viewer, above);
     if (parent === null) return fail(ENOENT, `jail "${above ?? ''}" not found`);
     if (parent.dying) return fail(ENOENT, `jail "${above ?? ''}" is dying`);
-    if (local !== '' && parent.children.some((c) => c.name === local)) return fail(EEXIST, `jail "${want.name ?? ''}" already exists`);
+    if (local !== '' && isTaken(parent, local)) return fail(EEXIST, `jail "${want.name ?? ''}" already exists`);
     for (let p: Prison<V> | null = viewer; p !== null; p = p.parent) {
       if (p.childrenCur >= p.childrenMax) return fail(EPERM, 'prison limit exceeded');
     }
@@ -193,7 +222,7 @@ export class PrisonTree<V> {
     if (name.includes('.')) return fail(EINVAL, "cannot change jail's parent");
     const to = name === '' ? String(prison.jid) : name;
     if (to === prison.name) return { error: 0, message: '', prison };
-    if (parent.children.some((c) => c.name === to)) return fail(EEXIST, `jail "${to}" already exists`);
+    if (isTaken(parent, to)) return fail(EEXIST, `jail "${to}" already exists`);
     const below = Math.max(0, ...prison.descendants().map((d) => utf8Encode(d.nameFrom(prison)).length + 1));
     const refused = this.checkName(to, prison.jid, parent, below);
     if (refused !== null) return refused;
@@ -203,38 +232,28 @@ export class PrisonTree<V> {
     return { error: 0, message: '', prison };
   }
 
-  /**
-   * Takes `prison` and everything below it out of the tree, children first. `stop` is called for each, after its processes
-   * were told to end and while it still has its place in the tree; it takes the vnet down if the prison owns it. What it throws
-   * is thrown again when all are out of the tree. A prison that is dying already is left to who began: 0. EPERM for prison 0.
-   */
-  remove(prison: Prison<V>, stop: (p: Prison<V>) => void): Errno {
-    if (prison.parent === null) return EPERM;
+  /** Marks `prison` and everything below it as dying; returns those that were not dying before, children first. */
+  beginStop(prison: Prison<V>, now: Micros): Prison<V>[] {
     const all = [prison, ...prison.descendants()].filter((p) => !p.dying);
-    this.onEvent?.('REMOVE', prison, '');
-    for (const p of all) p.dying = true;
-    for (const p of all) this.onEvent?.('DYING', p, '');
-    const errors: unknown[] = [];
-    for (const p of all.reverse()) {
-      try {
-        for (const a of [...p.attached]) a.kill();
-        p.attached.clear();
-        stop(p);
-      } catch (error) {
-        errors.push(error);
-      }
-      this.onEvent?.('GONE', p, '');
-      this.unlink(p);
+    if (all.length > 0) this.onEvent?.('REMOVE', prison, '');
+    for (const p of all) {
+      p.dying = true;
+      p.persist = false;
+      p.stoppedUs = now;
     }
-    if (errors.length > 0) throw errors[0];
-    return 0;
+    for (const p of all) this.onEvent?.('DYING', p, '');
+    return all.reverse();
   }
 
-  private unlink(prison: Prison<V>): void {
-    this.byJid.delete(prison.jid);
+  /** Takes a prison without children out of the tree; false when it is out already. */
+  unlink(prison: Prison<V>): boolean {
     const siblings = prison.parent?.children ?? [];
     const at = siblings.indexOf(prison);
-    if (at >= 0) siblings.splice(at, 1);
+    if (at < 0) return false;
+    this.onEvent?.('GONE', prison, '');
+    siblings.splice(at, 1);
+    this.byJid.delete(prison.jid);
+    return true;
   }
 
   /** The next jid nobody has, after the last one handed out; 0 when there is none. */
@@ -252,6 +271,11 @@ export class PrisonTree<V> {
     const prefix = parent.parent === null ? 0 : utf8Encode(parent.nameFrom(this.prison0)).length + 1;
     return prefix + utf8Encode(name).length + below >= NAME_BYTES_MAX ? fail(ENAMETOOLONG, '') : null;
   }
+}
+
+/** Has a living child of `parent` this name? */
+function isTaken<V>(parent: Prison<V>, name: string): boolean {
+  return parent.children.some((c) => c.name === name && !c.dying);
 }
 
 function fail<V>(error: Errno, message: string): PrisonResult<V> {

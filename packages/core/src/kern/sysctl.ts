@@ -24,6 +24,8 @@ export interface SysctlOid<T> {
   /** Range of an integer; of a text, of its length. */
   readonly min: number;
   readonly max: number;
+  /** Only for those who ask for it by its whole name (CTLFLAG_SKIP). */
+  readonly skip?: boolean;
   get(object: T): SysctlValue;
   /** Absent: read-only. Returns an Errno for a value the owner refuses. */
   readonly set?: (object: T, value: SysctlValue) => Errno;
@@ -81,14 +83,15 @@ export interface SysctlNode {
   readonly min: number;
   readonly max: number;
   readonly writable: boolean;
+  readonly skip?: boolean | undefined;
   get(): SysctlValue;
   set(value: SysctlValue): Errno;
 }
 
 function bindNode<T>(prefix: string, oid: SysctlOid<T>, object: T): SysctlNode {
-  const { leaf, type, help, unit, min, max, set } = oid;
+  const { leaf, type, help, unit, min, max, set, skip } = oid;
   return {
-    name: `${prefix}.${leaf}`, type, help, unit, min, max, writable: set !== undefined,
+    name: `${prefix}.${leaf}`, type, help, unit, min, max, writable: set !== undefined, skip,
     get: () => oid.get(object),
     set: (value) => {
       if (set === undefined) return EPERM;
@@ -156,12 +159,12 @@ export class SysctlTree {
     return null;
   }
 
-  /** Every node at or below `prefix` ('' is all), sorted by name, each name once. */
+  /** Every node at or below `prefix` ('' is all), sorted by name, each name once; skipped ones only when `prefix` is their name. */
   list(prefix: string): SysctlNode[] {
     const nodes = new Map<string, SysctlNode>();
     for (const a of this.bound) {
       if (!touches(a.prefix, prefix)) continue;
-      for (const node of a.nodes()) if (isBelow(node.name, prefix) && !nodes.has(node.name)) nodes.set(node.name, node);
+      for (const node of a.nodes()) if (isBelow(node.name, prefix) && (node.skip !== true || node.name === prefix) && !nodes.has(node.name)) nodes.set(node.name, node);
     }
     return [...nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }

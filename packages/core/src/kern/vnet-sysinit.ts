@@ -71,6 +71,8 @@ export class VnetSysinitTable<V extends { readonly kern: VnetKern }> {
   readonly constructors: readonly VnetSysinit<V>[];
   /** In the order they run. */
   readonly destructors: readonly VnetSysinit<V>[];
+  private readonly stops: readonly VnetSysinit<V>[];
+  private readonly ends: readonly VnetSysinit<V>[];
 
   constructor(inits: readonly VnetSysinit<V>[], uninits: readonly VnetSysinit<V>[]) {
     for (const s of [...inits, ...uninits]) {
@@ -78,6 +80,8 @@ export class VnetSysinitTable<V extends { readonly kern: VnetKern }> {
     }
     this.constructors = sorted(inits);
     this.destructors = sorted(uninits).reverse();
+    this.stops = this.destructors.filter((s) => s.subsystem === SI_SUB_VNET_DONE);
+    this.ends = this.destructors.filter((s) => s.subsystem !== SI_SUB_VNET_DONE);
   }
 
   /** Runs every constructor on `vnet`. */
@@ -89,13 +93,23 @@ export class VnetSysinitTable<V extends { readonly kern: VnetKern }> {
     vnet.kern.state = SI_SUB_VNET_DONE;
   }
 
-  /**
-   * Runs every destructor on `vnet`, which has been marked as shutting down; `seen` is told of each step. A step that throws does
-   * not keep the later ones from giving back what is theirs; the first exception is thrown again at the end.
-   */
+  /** The destructors that stop a vnet that still stands whole: those at SI_SUB_VNET_DONE. It has been marked as shutting down. */
+  runStop(vnet: V, seen?: (step: VnetSysinit<V>) => void): void {
+    this.run(vnet, this.stops, seen);
+  }
+
+  /** The other destructors, on a vnet that was stopped. */
   runDestructors(vnet: V, seen?: (step: VnetSysinit<V>) => void): void {
+    this.run(vnet, this.ends, seen);
+  }
+
+  /**
+   * `seen` is told of each step. A step that throws does not keep the later ones from giving back what is theirs; the first
+   * exception is thrown again at the end.
+   */
+  private run(vnet: V, steps: readonly VnetSysinit<V>[], seen?: (step: VnetSysinit<V>) => void): void {
     const errors: unknown[] = [];
-    for (const s of this.destructors) {
+    for (const s of steps) {
       vnet.kern.state = s.subsystem;
       try {
         seen?.(s);

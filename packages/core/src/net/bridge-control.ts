@@ -5,12 +5,18 @@
  * Every call answers EINVAL for an interface that is no bridge. Members are looked up by name in the bridge's vnet.
  */
 import type { Errno } from '../base/errno.js';
-import { EINVAL, ENOENT, EOPNOTSUPP } from '../base/errno.js';
+import { EINVAL, ENOENT } from '../base/errno.js';
 import { bridgeOf } from './bridge.js';
 import type { BridgeSoftc } from './bridge.js';
-import { IFBIF_BSTP_ADMCOST, IFBIF_SPAN, IFBIF_STP } from './bridge-forward.js';
+import {
+  IFBIF_BSTP_ADMCOST, IFBIF_BSTP_ADMEDGE, IFBIF_BSTP_AUTOEDGE, IFBIF_BSTP_AUTOPTP, IFBIF_BSTP_EDGE, IFBIF_BSTP_PTP, IFBIF_DISCOVER, IFBIF_LEARNING, IFBIF_PRIVATE,
+  IFBIF_SPAN, IFBIF_STICKY, IFBIF_STP,
+} from './bridge-forward.js';
 import type { BridgePort } from './bridge-forward.js';
-import { BSTP_PROTO_RSTP } from './bridge-params.js';
+import type { BstpOption } from './bridgestp/bstp.js';
+import { BSTP_ROLE_NAMES, BSTP_STATE_NAMES } from './bridgestp/bstp-port.js';
+import { BSTP_TICK_256THS } from './bridgestp/bstp-timer.js';
+import { BSTP_PROTO_RSTP } from '../wire/stp.js';
 import { IFBAF_DYNAMIC, IFBAF_STATIC, IFBAF_TYPEMASK } from './bridge-rtable.js';
 import type { Ifnet } from './ifnet.js';
 
@@ -19,6 +25,12 @@ const VLAN_MAX = 4_094;
 const U32_MAX = 0xffffffff;
 const PORT_MASK = 0xfff;
 const MAC_BYTES = 6;
+/** Flags that are options of the spanning-tree port. */
+const BSTP_OPTIONS: readonly (readonly [flag: number, option: BstpOption])[] = [
+  [IFBIF_BSTP_EDGE, 'edge'], [IFBIF_BSTP_AUTOEDGE, 'autoedge'], [IFBIF_BSTP_PTP, 'ptp'], [IFBIF_BSTP_AUTOPTP, 'autoptp'],
+];
+/** Flags that are the bridge's own. */
+const BRIDGE_FLAGS = IFBIF_LEARNING | IFBIF_DISCOVER | IFBIF_STICKY | IFBIF_PRIVATE;
 
 /** A member, or a span port (IFBIF_SPAN), as `ifconfig bridgeN` shows it. */
 export interface BridgeMember {
@@ -32,6 +44,15 @@ export interface BridgeMember {
   readonly port: number;
   readonly priority: number;
   readonly pathCost: number;
+  /** What the spanning tree makes of it; null while it takes no part. */
+  readonly stp: BridgeMemberStp | null;
+}
+
+/** A member's part in the spanning tree. */
+export interface BridgeMemberStp {
+  readonly proto: 'rstp' | 'stp';
+  readonly role: string;
+  readonly state: string;
 }
 
 /** An address in the table, as `ifconfig bridgeN addr` shows it. */
@@ -90,13 +111,14 @@ export function bridgeDeleteSpan(ifp: Ifnet, name: string): Errno {
   return onInterface(ifp, name, (sc, other) => sc.removeSpan(other));
 }
 
-/** learn, discover, sticky, private, edge, ptp … and their negations. ENOENT not a member; EINVAL the span flag; EOPNOTSUPP the spanning tree. */
+/** learn, discover, stp, edge, ptp … and their negations. ENOENT not a member; EINVAL the span flag, or stp on what is no Ethernet. */
 export function bridgeSetFlags(ifp: Ifnet, member: string, set: number, clear: number): Errno {
-  return onMember(ifp, member, (_sc, port) => {
-    const flags = (port.flags & ~clear) | set;
-    if ((flags & IFBIF_SPAN) !== 0) return EINVAL;
-    if ((flags & IFBIF_STP) !== 0) return EOPNOTSUPP;
-    port.flags = flags;
+  return onMember(ifp, member, (sc, port) => {
+    if ((set & IFBIF_SPAN) !== 0) return EINVAL;
+    const error = ((set | clear) & IFBIF_STP) === 0 ? 0 : sc.setStp(port, (set & IFBIF_STP) !== 0);
+    if (error !== 0) return error;
+    for (const [flag, option] of BSTP_OPTIONS) if (((set | clear) & flag) !== 0) sc.stp.setOption(port.stp, option, (set & flag) !== 0);
+    port.flags = (port.flags & ~(clear & BRIDGE_FLAGS)) | (set & BRIDGE_FLAGS);
     return 0;
   });
 }
@@ -104,14 +126,8 @@ export function bridgeSetFlags(ifp: Ifnet, member: string, set: number, clear: n
 /** ifmaxaddr, ifpriority, ifpathcost. ENOENT not a member; EINVAL out of range. */
 export function bridgeSetMemberParam(ifp: Ifnet, member: string, name: 'ifmaxaddr' | 'ifpriority' | 'ifpathcost', value: number): Errno {
   return onMember(ifp, member, (sc, port) => {
-    const params = sc.portParams.get(port);
-    if (params === undefined) return ENOENT;
-    if (name === 'ifpriority') return params.setPriority(value);
-    if (name === 'ifpathcost') {
-      const error = params.setPathCost(value, sc.stp.proto);
-      if (error === 0) port.flags = value === 0 ? port.flags & ~IFBIF_BSTP_ADMCOST : port.flags | IFBIF_BSTP_ADMCOST;
-      return error;
-    }
+    if (name === 'ifpriority') return sc.stp.setPortPriority(port.stp, value);
+    if (name === 'ifpathcost') return sc.stp.setPathCost(port.stp, value);
     if (!isU32(value)) return EINVAL;
     port.addrMax = value;
     return 0;
@@ -168,13 +184,13 @@ export function bridgeSetParam(ifp: Ifnet, name: BridgeParamName, value: number)
     case 'hellotime':
       return sc.stp.setHelloTime(value);
     case 'fwddelay':
-      return sc.stp.setFwdDelay(value);
+      return sc.stp.setForwardDelay(value);
     case 'maxage':
       return sc.stp.setMaxAge(value);
     case 'holdcnt':
       return sc.stp.setHoldCount(value);
     case 'proto':
-      return sc.stp.setProto(value);
+      return sc.stp.setProtocol(value);
   }
 }
 
@@ -185,16 +201,25 @@ export function bridgeMembers(ifp: Ifnet): BridgeMember[] | null {
   const members = sc.fwd.order.map((p) => memberInfo(sc, p));
   const spans = sc.fwd.spans.map((s) => ({
     name: s.xname, flags: IFBIF_SPAN, addrMax: 0, addrCount: 0, addrExceeded: 0, port: s.index & PORT_MASK, priority: 0, pathCost: 0,
+    stp: null,
   }));
   return [...members, ...spans];
 }
 
 function memberInfo(sc: BridgeSoftc, p: BridgePort): BridgeMember {
-  const params = sc.portParams.get(p);
+  const { stp: bp } = p;
   return {
-    name: p.ifp.xname, flags: p.flags, addrMax: p.addrMax, addrCount: sc.fwd.rtable.portCount[p.index] ?? 0, addrExceeded: p.addrExceeded,
-    port: p.ifp.index & PORT_MASK, priority: params?.priority ?? 0, pathCost: params?.cost(p.ifp, sc.stp.proto) ?? 0,
+    name: p.ifp.xname, flags: memberFlags(p), addrMax: p.addrMax, addrCount: sc.fwd.rtable.portCount[p.index] ?? 0, addrExceeded: p.addrExceeded,
+    port: bp.number, priority: bp.priority, pathCost: bp.pathCost,
+    stp: bp.active ? { proto: bp.rapid ? 'rstp' : 'stp', role: BSTP_ROLE_NAMES[bp.role] ?? '', state: BSTP_STATE_NAMES[bp.state] ?? '' } : null,
   };
+}
+
+/** The bridge's flags of a member, and how the spanning tree sees it. */
+function memberFlags(p: BridgePort): number {
+  const { stp: bp } = p;
+  return p.flags | (bp.operEdge ? IFBIF_BSTP_EDGE : 0) | (bp.autoEdge ? IFBIF_BSTP_AUTOEDGE : 0) | (bp.ptpLink ? IFBIF_BSTP_PTP : 0)
+    | (bp.autoPtp ? IFBIF_BSTP_AUTOPTP : 0) | (bp.admEdge ? IFBIF_BSTP_ADMEDGE : 0) | (bp.adminCost === 0 ? 0 : IFBIF_BSTP_ADMCOST);
 }
 
 /** Known addresses, newest first; null when `ifp` is no bridge. */
@@ -213,11 +238,13 @@ export function bridgeParams(ifp: Ifnet): BridgeParams | null {
   const sc = bridgeOf(ifp);
   if (sc === null) return null;
   const { stp, fwd } = sc;
-  const nobody = new Uint8Array(MAC_BYTES);
+  const { bridgePv: own, rootPv: root, bridgeTimes: times } = stp;
   return {
-    id: nobody, priority: stp.priority, helloTime: stp.helloTime, fwdDelay: stp.fwdDelay, maxAge: stp.maxAge, holdCount: stp.holdCount,
+    id: macOf(own.bridgeHi & 0xffff, own.bridgeLo), priority: stp.priority, helloTime: times.helloTime / BSTP_TICK_256THS,
+    fwdDelay: times.forwardDelay / BSTP_TICK_256THS, maxAge: times.maxAge / BSTP_TICK_256THS, holdCount: stp.holdCount,
     proto: stp.proto === BSTP_PROTO_RSTP ? 'rstp' : 'stp', maxAddr: fwd.rtable.max, timeout: sc.timeoutS,
-    rootId: nobody, rootPriority: stp.rootPriority, rootCost: 0, rootPort: 0, exceeded: fwd.stats.exceeded,
+    rootId: macOf(root.rootHi & 0xffff, root.rootLo), rootPriority: root.rootHi >>> 16, rootCost: root.cost, rootPort: stp.rootPort?.number ?? 0,
+    exceeded: fwd.stats.exceeded,
   };
 }
 

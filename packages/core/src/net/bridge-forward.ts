@@ -8,11 +8,14 @@
  * frame once per port but the last, which gets the frame itself.
  * Local delivery calls Ethernet's input of the bridge directly: a bridge is never a member of a bridge, so that cannot come
  * back here. Frames that travel in a loop of bridges do so over links with queues, which count hops (epair.ts).
+ * A port that takes part in the spanning tree and may not forward neither gives frames to the others nor gets any; while it learns,
+ * its addresses are noted. What comes in on it is still shown to the member's own protocols, as if there were no bridge.
  * The addresses that are this host's are kept in a table of their own, so that the cost of a frame does not grow with the
  * number of members.
  *
  * Invariants: `ports[p.index] === p` for every member; `order` has the same ports, newest first (it is the order of flooding).
- * Not here: adding and removing members (bridge.ts); spanning tree; offload capabilities need not be equal among members,
+ * `p.dataState` is FORWARDING for a port without `stp`.
+ * Not here: adding and removing members (bridge.ts); the spanning tree itself (bridgestp/); offload capabilities need not be equal among members,
  * because what is left to compute travels in the packet and the last link does it.
  */
 import type { Errno } from '../base/errno.js';
@@ -23,6 +26,10 @@ import { M_BCAST, M_MCAST, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHER_SHOST, EVL_VLID_MASK } from '../wire/ether.js';
 import { BPF_D_IN, BPF_D_OUT } from './bpf.js';
+import type { Bstp } from './bridgestp/bstp.js';
+import { BSTP_ETHERADDR_LO } from './bridgestp/bpdu-transmit.js';
+import { BSTP_IFSTATE_DISCARDING, BSTP_IFSTATE_FORWARDING } from './bridgestp/bstp-port.js';
+import type { BstpClient, BstpPort } from './bridgestp/bstp-port.js';
 import { BridgeRtable, IFBAF_DYNAMIC, IFBAF_STICKY } from './bridge-rtable.js';
 import { etherLocalInput } from './ether.js';
 import { ifInput, ifTransmit } from './if-transmit.js';
@@ -55,12 +62,15 @@ const RESERVED_LO = 0xc2000000;
 const US_PER_S = 1_000_000;
 
 /** Per-port state of a member, and its hook. */
-export class BridgePort implements IfFrameHook {
+export class BridgePort implements IfFrameHook, BstpClient {
   readonly ifp: Ifnet;
   readonly bridge: BridgeForward;
   readonly index: number;
-  /** IFBIF_* */
+  readonly stp: BstpPort;
+  /** IFBIF_*, but for those that say how the spanning tree sees the port: they are in `stp`. */
   flags = IFBIF_LEARNING | IFBIF_DISCOVER;
+  /** BSTP_IFSTATE_*: what the spanning tree lets frames do. */
+  dataState: number = BSTP_IFSTATE_FORWARDING;
   /** Addresses it may have in the table, 0 without limit; and how often that limit was met. */
   addrMax = 0;
   addrExceeded = 0;
@@ -69,6 +79,18 @@ export class BridgePort implements IfFrameHook {
     this.ifp = ifp;
     this.bridge = bridge;
     this.index = index;
+    this.stp = bridge.stp.newPort(ifp, this);
+  }
+
+  stateChanged(bp: BstpPort): void {
+    this.dataState = bp.state;
+    this.bridge.onStpState(this);
+  }
+
+  ageAddresses(us: Micros): void {
+    if ((this.bridge.rtable.portCount[this.index] ?? 0) === 0) return;
+    if (us === 0) this.bridge.rtable.flushPort(this.index);
+    else this.bridge.onFastAge(this, us);
   }
 
   input(_ifp: Ifnet, m: PacketBuffer): PacketBuffer | null {
@@ -88,6 +110,8 @@ export class BridgeStats {
   reserved = 0;
   /** From one of this host's own addresses: our frame came back. */
   own = 0;
+  /** The spanning tree does not let the port they came in on, or the one they were for, forward. */
+  blocked = 0;
   /** Between private ports. */
   private = 0;
   /** The port it was for is not running. */
@@ -114,12 +138,17 @@ export class BridgeForward {
   onLearn: () => void = () => {};
   /** Called when a dynamic address moved: its octets, VLAN and the two ports. */
   onMove: (hi: number, lo: number, vlan: number, from: BridgePort, to: BridgePort) => void = () => {};
+  /** Called when the spanning tree has put a port into another state, and when its addresses shall be forgotten sooner. */
+  onStpState: (port: BridgePort) => void = () => {};
+  onFastAge: (port: BridgePort, us: Micros) => void = () => {};
+  readonly stp: Bstp;
   private readonly localTable: BridgeRtable;
   private localIfs: Ifnet[] = [];
 
-  constructor(ifp: Ifnet, engine: Engine, key: number) {
+  constructor(ifp: Ifnet, engine: Engine, stp: Bstp, key: number) {
     this.ifp = ifp;
     this.engine = engine;
+    this.stp = stp;
     this.rtable = new BridgeRtable(key, BRIDGE_RTABLE_MAX);
     this.localTable = new BridgeRtable(key, Number.MAX_SAFE_INTEGER);
   }
@@ -145,6 +174,7 @@ export class BridgeForward {
     }
     if (this.spans.length > 0) this.span(m);
     if ((m.flags & (M_BCAST | M_MCAST)) !== 0) return this.inputMulticast(port, m);
+    if (port.dataState === BSTP_IFSTATE_DISCARDING) return m;
     const v = m.view;
     const off = m.off;
     const dhi = v.getUint16(off);
@@ -171,8 +201,9 @@ export class BridgeForward {
     const to = slot < 0 ? null : this.ports[this.rtable.portAt(slot)]!;
     if (to !== port && bifp.bpf !== null) bifp.bpf.tap(bifp, m, BPF_D_OUT);
     if (this.spans.length > 0) this.span(m);
-    if (to === null) this.floodOwn(m);
+    if (to === null) this.floodOwn(port, m);
     else if ((to.ifp.flags & IFF_RUNNING) === 0) this.drop(m, 'down');
+    else if (to !== port && to.dataState !== BSTP_IFSTATE_FORWARDING) this.drop(m, 'blocked');
     else this.enqueue(to.ifp, m);
     return true;
   }
@@ -180,8 +211,10 @@ export class BridgeForward {
   /** A frame this host sends through the bridge interface itself. */
   transmit(m: PacketBuffer): void {
     const slot = (m.flags & (M_BCAST | M_MCAST)) !== 0 ? -1 : this.rtable.find(m.view.getUint16(m.off), m.view.getInt32(m.off + 2), vlanOf(m));
-    if (slot >= 0) this.enqueue(this.ports[this.rtable.portAt(slot)]!.ifp, m);
-    else this.flood(null, m);
+    const to = slot < 0 ? null : this.ports[this.rtable.portAt(slot)]!;
+    if (to === null) this.flood(null, m);
+    else if (to.dataState !== BSTP_IFSTATE_FORWARDING) this.drop(m, 'blocked');
+    else this.enqueue(to.ifp, m);
   }
 
   /**
@@ -232,6 +265,10 @@ export class BridgeForward {
       this.drop(m, 'overLimit');
       return;
     }
+    if (port.dataState !== BSTP_IFSTATE_FORWARDING) {
+      this.drop(m, 'blocked');
+      return;
+    }
     const slot = rtable.find(dhi, dlo, vlan);
     const to = slot < 0 ? null : this.ports[rtable.portAt(slot)]!;
     if (to === port) {
@@ -242,22 +279,29 @@ export class BridgeForward {
     if (to === null) this.flood(port, m);
     else if ((to.ifp.flags & IFF_RUNNING) === 0) this.drop(m, 'down');
     else if ((port.flags & to.flags & IFBIF_PRIVATE) !== 0) this.drop(m, 'private');
+    else if (to.dataState !== BSTP_IFSTATE_FORWARDING) this.drop(m, 'blocked');
     else this.enqueue(to.ifp, m);
   }
 
   /** Broadcast and multicast: to every port, to the bridge itself, and back to the port's own protocols. */
   private inputMulticast(port: BridgePort, m: PacketBuffer): PacketBuffer | null {
     const v = m.view;
-    if (v.getUint16(m.off) === RESERVED_HI && (v.getUint32(m.off + 2) & 0xfffffff0) >>> 0 === RESERVED_LO) {
-      return this.drop(m, 'reserved');
-    }
+    if (v.getUint16(m.off) === RESERVED_HI && (v.getUint32(m.off + 2) & 0xfffffff0) >>> 0 === RESERVED_LO) return this.inputReserved(port, m);
+    if (port.dataState === BSTP_IFSTATE_DISCARDING) return m;
     const learns = (port.flags & IFBIF_LEARNING) !== 0;
     const error = learns ? this.learn(port, v.getUint16(m.off + ETHER_SHOST), v.getUint32(m.off + ETHER_SHOST + 2), vlanOf(m)) : 0;
     if (error !== 0 && port.addrMax !== 0) this.stats.overLimit++;
-    else this.floodCopies(port, m);
+    else if (port.dataState === BSTP_IFSTATE_FORWARDING) this.floodCopies(port, m);
     const mine = m.pool.copy(m);
     if (mine !== null) ifInput(this.ifp, mine);
     return m;
+  }
+
+  /** To an address bridges keep to themselves: the spanning tree's, on a port that takes part, or nobody's. */
+  private inputReserved(port: BridgePort, m: PacketBuffer): null {
+    if (!port.stp.active || m.view.getUint32(m.off + 2) !== BSTP_ETHERADDR_LO) return this.drop(m, 'reserved');
+    this.stp.input(port.stp, m);
+    return null;
   }
 
   /** A frame for this host, addressed to `iface`, came in on `port`. */
@@ -296,7 +340,7 @@ export class BridgeForward {
     let last: BridgePort | null = null;
     for (let i = 0; i < order.length; i++) {
       const p = order[i]!;
-      if (p === from || (p.ifp.flags & IFF_RUNNING) === 0) continue;
+      if (p === from || p.dataState !== BSTP_IFSTATE_FORWARDING || (p.ifp.flags & IFF_RUNNING) === 0) continue;
       if (from !== null && (from.flags & p.flags & IFBIF_PRIVATE) !== 0) continue;
       if (unicast && (p.flags & IFBIF_DISCOVER) === 0) continue;
       if (last !== null) this.copyTo(last.ifp, m);
@@ -306,12 +350,13 @@ export class BridgeForward {
   }
 
   /** Flooding of what a member's own protocols send: also out through that member, never through a tunnel. */
-  private floodOwn(m: PacketBuffer): void {
+  private floodOwn(from: BridgePort, m: PacketBuffer): void {
     const order = this.order;
     let last: Ifnet | null = null;
     for (let i = 0; i < order.length; i++) {
-      const ifp = order[i]!.ifp;
-      if (ifp.type === IFT_GIF || (ifp.flags & IFF_RUNNING) === 0) continue;
+      const p = order[i]!;
+      const { ifp } = p;
+      if (ifp.type === IFT_GIF || (ifp.flags & IFF_RUNNING) === 0 || (p !== from && p.dataState !== BSTP_IFSTATE_FORWARDING)) continue;
       if (last !== null) this.copyTo(last, m);
       last = ifp;
     }

@@ -146,6 +146,22 @@ export class BridgeRtable {
     });
   }
 
+  /** Removes the dynamic entries of one port. Makes no object: neighbours can ask for it. */
+  flushPort(port: number): void {
+    const value = ((port + 1) << FLAG_BITS) | IFBAF_DYNAMIC;
+    for (let i = 0; i <= this.mask && (this.portCount[port] ?? 0) > 0; i++) {
+      while (this.words[i * WORDS + 2] === value) this.removeAt(i);
+    }
+  }
+
+  /** The dynamic entries of one port are due at `expire`, unless they are sooner. */
+  capExpiry(port: number, expire: Micros): void {
+    const value = ((port + 1) << FLAG_BITS) | IFBAF_DYNAMIC;
+    for (let i = 0; i <= this.mask; i++) {
+      if (this.words[i * WORDS + 2] === value && this.expires[i]! > expire) this.expires[i] = expire;
+    }
+  }
+
   /** Sets another limit; ages, then forgets dynamic entries until the table fits. */
   setMax(max: number, now: Micros): void {
     this.max = max;

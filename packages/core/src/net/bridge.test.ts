@@ -10,7 +10,7 @@ import {
   bridgeAdd, bridgeAddSpan, bridgeAddrs, bridgeDelete, bridgeDeleteAddr, bridgeDeleteSpan, bridgeFlush, bridgeMembers, bridgeParams, bridgeSetFlags,
   bridgeSetMemberParam, bridgeSetParam, bridgeSetStatic,
 } from './bridge-control.js';
-import { IFBIF_DISCOVER, IFBIF_LEARNING, IFBIF_PRIVATE, IFBIF_SPAN, IFBIF_STICKY, IFBIF_STP } from './bridge-forward.js';
+import { IFBIF_DISCOVER, IFBIF_LEARNING, IFBIF_PRIVATE, IFBIF_SPAN, IFBIF_STICKY } from './bridge-forward.js';
 import { IFBAF_STATIC, IFBAF_STICKY } from './bridge-rtable.js';
 import { epairCloner } from './epair.js';
 import { etherOutput } from './ether.js';
@@ -291,7 +291,6 @@ describe('learning', () => {
     expect(s.addrs()).toHaveLength(1);
     bridgeFlush(s.ifp, true);
     expect(s.addrs()).toEqual([]);
-    expect(set(0, IFBIF_STP)).toBe(EOPNOTSUPP);
     expect(set(0, IFBIF_SPAN)).toBe(EINVAL);
     expect(bridgeSetFlags(s.ifp, 'epair9a', 1, 0)).toBe(ENOENT);
   });
@@ -519,7 +518,7 @@ describe('parameters', () => {
       rootId: new Uint8Array(6), rootPriority: 32_768, rootCost: 0, rootPort: 0, exceeded: 0,
     });
     expect(bridgeMembers(s.ifp)).toEqual([
-      { name: 'epair0a', flags: 0x143, addrMax: 0, addrCount: 0, addrExceeded: 0, port: s.members[0]!.index, priority: 128, pathCost: 2_000 },
+      { name: 'epair0a', flags: 0x143, addrMax: 0, addrCount: 0, addrExceeded: 0, port: s.members[0]!.index, priority: 128, pathCost: 2_000, stp: null },
     ]);
   });
 

@@ -6,20 +6,23 @@
  * A member is put into promiscuous mode, gets the bridge on its frame hook, and has the bridge's MTU: the first one gives it,
  * later ones are made to fit or refused. A change of the bridge's MTU changes every member's or none's. A span port is no member:
  * it only gets a copy of everything.
+ * The spanning tree (bridgestp/) is told of members' links, and runs while the bridge is up; ports take part one by one (`setStp`).
  * Members that leave the vnet, destroyed or moved, leave the bridge; a bridge that moves or is destroyed lets all go. While it
  * has members or span ports it listens to the vnet's events. Ageing has one timer, armed while a dynamic address is known.
  *
  * Invariants: `member.bridge` is the BridgePort in `fwd.ports`; a bridge without members and spans has no handler registered; a
  * bridge that is not running has no dynamic address and no timer.
- * Not here: the requests by name that ifconfig makes (bridge-control.ts), and the spanning tree.
+ * Not here: the requests by name that ifconfig makes (bridge-control.ts).
  */
 import type { Errno } from '../base/errno.js';
 import { EBUSY, EEXIST, EINVAL, ENOENT } from '../base/errno.js';
 import { Callout } from '../kern/callout.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHERMTU } from '../wire/ether.js';
-import { BridgeForward, BridgePort, IFBIF_BSTP_AUTOEDGE, IFBIF_BSTP_AUTOPTP } from './bridge-forward.js';
-import { BRIDGE_SYSCTLS, BridgePortParams, BridgeStpParams, BridgeTunables } from './bridge-params.js';
+import { BridgeForward, BridgePort, IFBIF_STP } from './bridge-forward.js';
+import { BRIDGE_SYSCTLS, BridgeTunables } from './bridge-params.js';
+import { Bstp } from './bridgestp/bstp.js';
+import { BSTP_IFSTATE_FORWARDING, BSTP_STATE_NAMES } from './bridgestp/bstp-port.js';
 import { etherIfattach, etherIfdetach } from './ether.js';
 import type { CloneParams, CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { ifChangeMtu, ifLinkStateChange, ifPromisc, ifUp } from './if.js';
@@ -64,9 +67,7 @@ function bridgeVnet(net: Net): BridgeVnet | null {
 export class BridgeSoftc implements IfDriver {
   readonly ifp: Ifnet;
   readonly fwd: BridgeForward;
-  readonly stp = new BridgeStpParams();
-  /** Spanning-tree parameters of the ports. */
-  readonly portParams = new Map<BridgePort, BridgePortParams>();
+  readonly stp: Bstp;
   /** The address it was created with. */
   readonly defaultMac: Uint8Array;
   /** The member whose address it bears (`inherit_mac`), or null. */
@@ -77,10 +78,13 @@ export class BridgeSoftc implements IfDriver {
   constructor(net: Net, xname: string, unit: number, like: IfVparams | null) {
     const engine = net.kern.engine;
     this.ifp = new Ifnet(this, 'bridge', unit, xname, IFT_BRIDGE, IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST, ETHERMTU);
-    this.fwd = new BridgeForward(this.ifp, engine, engine.rng.split(`bridge-rtable/${net.kern.id}/${xname}`).u32());
+    this.stp = new Bstp(net, () => this.fwd.order.map((p) => p.ifp));
+    this.fwd = new BridgeForward(this.ifp, engine, this.stp, engine.rng.split(`bridge-rtable/${net.kern.id}/${xname}`).u32());
     this.defaultMac = like?.hwaddr ?? net.shared.generateMac(0x02, 0x00);
     this.ageing = this.newCallout(net);
     this.fwd.onLearn = () => this.startAgeing();
+    this.fwd.onStpState = (port) => this.logStp(port);
+    this.fwd.onFastAge = (port, us) => this.ageSoon(port, us);
     this.fwd.onMove = (hi, lo, vlan, from, to) => this.logFlap(hi, lo, vlan, from, to);
   }
 
@@ -94,7 +98,7 @@ export class BridgeSoftc implements IfDriver {
     const running = (ifp.flags & IFF_RUNNING) !== 0;
     if (up && !running) {
       ifp.flags |= IFF_RUNNING;
-      this.stp.rootPriority = this.stp.priority;
+      this.stp.start();
     } else if (!up && running) {
       this.stop();
     }
@@ -133,10 +137,8 @@ export class BridgeSoftc implements IfDriver {
     this.watch();
     const index = freeIndex(this.fwd.ports);
     const port = new BridgePort(member, this.fwd, index);
-    port.flags |= IFBIF_BSTP_AUTOEDGE | IFBIF_BSTP_AUTOPTP;
     this.fwd.ports[index] = port;
     this.fwd.order = [port, ...this.fwd.order];
-    this.portParams.set(port, new BridgePortParams());
     member.bridge = port;
     this.fwd.fileLocal();
     this.linkCheck();
@@ -147,16 +149,33 @@ export class BridgeSoftc implements IfDriver {
   /** BRDGDEL, and what happens to a member that leaves the vnet. */
   remove(port: BridgePort): void {
     const member = port.ifp;
+    this.stp.destroyPort(port.stp);
     member.bridge = null;
     this.fwd.order = this.fwd.order.filter((p) => p !== port);
     this.fwd.rtable.flush(true, port.index);
     this.fwd.ports[port.index] = null;
-    this.portParams.delete(port);
+    this.stp.identityCheck();
     this.fwd.fileLocal();
     if (this.macFrom === member) this.bearMac(this.fwd.order[0]?.ifp ?? null);
     this.linkCheck();
     if (member.type !== IFT_GIF) ifPromisc(member, false);
     this.unwatchIfIdle();
+  }
+
+  /** `stp IF`: EINVAL when it is no Ethernet. `-stp IF`: the port forwards, whatever the others do. */
+  setStp(port: BridgePort, on: boolean): Errno {
+    if (port.stp.active === on) return 0;
+    if (!on) {
+      this.stp.disable(port.stp);
+      port.flags &= ~IFBIF_STP;
+      port.dataState = BSTP_IFSTATE_FORWARDING;
+      return 0;
+    }
+    const error = this.stp.enable(port.stp);
+    if (error !== 0) return error;
+    port.flags |= IFBIF_STP;
+    port.dataState = port.stp.state;
+    return 0;
   }
 
   /** BRDGADDS. */
@@ -174,6 +193,13 @@ export class BridgeSoftc implements IfDriver {
     this.fwd.spans = this.fwd.spans.filter((p) => p !== port);
     this.unwatchIfIdle();
     return 0;
+  }
+
+  /** Takes over the parameters of `other`, whose place in another vnet it takes; members and addresses stay behind. */
+  setLike(other: BridgeSoftc): void {
+    this.setTimeout(other.timeoutS);
+    this.fwd.rtable.max = other.fwd.rtable.max;
+    this.stp.setLike(other.stp);
   }
 
   /** The bridge is destroyed. */
@@ -196,6 +222,7 @@ export class BridgeSoftc implements IfDriver {
 
   private stop(): void {
     this.fwd.engine.calloutStop(this.ageing);
+    this.stp.stop();
     this.fwd.rtable.flush(false);
     this.ifp.flags &= ~IFF_RUNNING;
   }
@@ -248,19 +275,27 @@ export class BridgeSoftc implements IfDriver {
   private watch(): void {
     const net = this.ifp.net;
     if (net === null || this.unwatch.length > 0) return;
-    const isMember = (ifp: Ifnet): boolean => ifp.bridge instanceof BridgePort && ifp.bridge.bridge === this.fwd;
+    const portOf = (ifp: Ifnet): BridgePort | null => (ifp.bridge instanceof BridgePort && ifp.bridge.bridge === this.fwd ? ifp.bridge : null);
+    const linkChanged = (ifp: Ifnet): void => {
+      const port = portOf(ifp);
+      if (port !== null && port.stp.active) this.stp.linkChanged(port.stp);
+    };
     this.unwatch = [
       net.departureEvent.register(({ ifp, renaming }) => {
         if (renaming) return;
-        const port = ifp.bridge;
-        if (port instanceof BridgePort && port.bridge === this.fwd) this.remove(port);
-        else this.removeSpan(ifp);
+        const port = portOf(ifp);
+        if (port === null) this.removeSpan(ifp);
+        else this.remove(port);
       }),
       net.linkEvent.register((ifp) => {
-        if (isMember(ifp)) this.linkCheck();
+        if (portOf(ifp) !== null) this.linkCheck();
+        linkChanged(ifp);
       }),
+      net.upDownEvent.register(({ ifp }) => linkChanged(ifp)),
       net.lladdrEvent.register((ifp) => {
-        if (isMember(ifp)) this.fwd.fileLocal();
+        if (portOf(ifp) === null) return;
+        this.fwd.fileLocal();
+        this.stp.identityCheck();
       }),
     ];
   }
@@ -281,6 +316,19 @@ export class BridgeSoftc implements IfDriver {
   private startAgeing(again = false): void {
     if ((this.ageing.pending && !again) || (this.ifp.flags & IFF_RUNNING) === 0) return;
     this.fwd.engine.calloutReset(this.ageing, Math.min(PRUNE_PERIOD_US, this.fwd.timeoutUs));
+  }
+
+  /** Addresses behind `port` are due in `us`: the timer may have to look sooner than it meant to. */
+  private ageSoon(port: BridgePort, us: number): void {
+    this.fwd.rtable.capExpiry(port.index, this.fwd.engine.now + us);
+    const due = this.fwd.engine.now + us;
+    if (this.ageing.pending && this.ageing.deadline > due) this.fwd.engine.calloutReset(this.ageing, us);
+  }
+
+  private logStp(port: BridgePort): void {
+    if (this.tun()?.logStp !== 1) return;
+    const state = BSTP_STATE_NAMES[port.stp.state] ?? '';
+    this.ifp.net?.kern.log('notice', `${this.ifp.xname}: state changed to ${state} on ${port.ifp.xname}`);
   }
 
   private logFlap(hi: number, lo: number, vlan: number, from: BridgePort, to: BridgePort): void {
@@ -325,6 +373,13 @@ export const bridgeCloner: IfClonerSpec = {
   name: 'bridge',
   create,
   destroy,
+  saveParams: (ifp) => ifp.driver,
+  applyParams(ifp, saved) {
+    const sc = bridgeOf(ifp);
+    if (sc === null || !(saved instanceof BridgeSoftc)) return EINVAL;
+    sc.setLike(saved);
+    return 0;
+  },
   attach(net) {
     const state = new BridgeVnet();
     net.drivers.set('bridge', state);

@@ -9,6 +9,7 @@ import { HOPS_MAX, etherOutput } from './ether.js';
 import { ifCloneCreate, ifCloneDestroy } from './if-clone.js';
 import { ifDown, ifGroupMembers, ifRename, ifUp } from './if.js';
 import { ifTransmit } from './if-transmit.js';
+import { IFM_10G_T, IFM_ETHER, IFM_FDX, ifMedia } from './if-media.js';
 import { IFCAP_VLAN_MTU, IFF_RUNNING, IFF_UP, LINK_STATE_DOWN, LINK_STATE_UP } from './ifnet.js';
 import { BROADCAST, NOTHING_LEFT, TEST_ETHERTYPE, TestLab, hexOf, testFrame } from './test-net.js';
 
@@ -26,7 +27,7 @@ describe('epair create', () => {
     for (const ifp of [a, b]) {
       expect(ifp.flags).toBe(0x8842);
       expect([ifp.linkState, ifp.capabilities, ifp.capenable, ifp.baudrate]).toEqual([LINK_STATE_UP, IFCAP_VLAN_MTU, IFCAP_VLAN_MTU, 1e10]);
-      expect(ifp.driver.media?.(ifp)).toEqual({ media: 'Ethernet 10Gbase-T (10Gbase-T <full-duplex>)', active: true });
+      expect(ifMedia(ifp)).toEqual({ current: IFM_ETHER | IFM_10G_T, effective: IFM_ETHER | IFM_10G_T | IFM_FDX, active: true, supported: [IFM_ETHER | IFM_10G_T] });
     }
     lab.destroy();
     expect(lab.leftovers()).toEqual(NOTHING_LEFT);

@@ -26,6 +26,8 @@ import { PacketQueue } from '../mbuf/packet-queue.js';
 import { ETHERMTU, ETHER_HDR_LEN, ETHER_VLAN_ENCAP_LEN } from '../wire/ether.js';
 import { HOPS_MAX, etherIfattach, etherIfdetach } from './ether.js';
 import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
+import { IFM_10G_T, IFM_ETHER, IFM_FDX, ifmediaMatch } from './if-media.js';
+import type { IfMedia } from './if-media.js';
 import { ifLinkStateChange, ifUp } from './if.js';
 import { ifMoved, ifNotMoved } from './if-move.js';
 import type { IfMove, IfMoveResult } from './if-move.js';
@@ -33,7 +35,7 @@ import { ifInput } from './if-transmit.js';
 import {
   IFCAP_VLAN_MTU, IFF_BROADCAST, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFNAMSIZ, IFT_ETHER, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP, TRANSMIT_COUNTED,
 } from './ifnet.js';
-import type { IfDriver, IfMedia } from './ifnet.js';
+import type { IfDriver } from './ifnet.js';
 import type { Net } from './net.js';
 
 /** Packets that may wait at one end. */
@@ -43,6 +45,8 @@ const UP_AND_RUNNING = IFF_UP | IFF_RUNNING;
 /** What a frame may be longer than the MTU: the header and one tag. */
 const FRAME_EXTRA = ETHER_HDR_LEN + ETHER_VLAN_ENCAP_LEN;
 const BAUDRATE = 10_000_000_000;
+const MEDIUM = IFM_ETHER | IFM_10G_T;
+const MEDIA: IfMedia = { current: MEDIUM, effective: MEDIUM | IFM_FDX, active: true, supported: [MEDIUM] };
 /** First and last octets of the generated addresses. */
 const MAC_FIRST = 0x02;
 const MAC_LAST_A = 0x0a;
@@ -115,7 +119,11 @@ export class EpairSoftc implements IfDriver, NetisrSource {
   }
 
   media(): IfMedia {
-    return { media: 'Ethernet 10Gbase-T (10Gbase-T <full-duplex>)', active: true };
+    return MEDIA;
+  }
+
+  setMedia(_ifp: Ifnet, word: number): Errno {
+    return ifmediaMatch(MEDIA.supported, word);
   }
 
   /** The cable is plugged in, or pulled out. */

@@ -3,7 +3,7 @@
  * Read first: tuntap(4).
  *
  * Theory of operation. Output is put on a bounded queue; when the netisr serves it, each packet is made fit for whoever is outside (tag
- * into the bytes, super-segments cut, checksums finished, as far as the sink cannot do that itself) and handed to the sink, a
+ * into the bytes, super-segments cut, checksums finished, as far as the sink cannot or may not do that itself) and handed to the sink, a
  * batch at a time, with a `flush` at the end. A sink that has no room says so: the packet is dropped and counted, nothing waits
  * behind it. One sink at a time has the device open, like a device that can be opened once.
  *
@@ -17,20 +17,27 @@ import type { Errno } from '../base/errno.js';
 import { EBUSY, ENXIO } from '../base/errno.js';
 import type { CalloutOwner } from '../kern/callout.js';
 import type { NetisrSource } from '../kern/netisr.js';
+import { GSO_NONE, GSO_TCPV4, GSO_TCPV6 } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { PacketQueue } from '../mbuf/packet-queue.js';
+import { IPV6_VERSION } from '../wire/ip6.js';
 import { etherInsertTag } from './ether.js';
 import { ifDown } from './if.js';
-import { IFF_RUNNING } from './ifnet.js';
+import { IFCAP_TSO4, IFCAP_TSO6, IFCAP_TXCSUM, IFCAP_TXCSUM_IPV6, IFF_RUNNING } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
 import type { Net } from './net.js';
-import { finishChecksums, segment } from './offload.js';
+import { finishChecksums, ipVersion, segment } from './offload.js';
 
 /** Packets that may wait for the sink. */
 export const HOST_QUEUE_MAX = 1_024;
 
+const NO_OFFLOAD: FrameSink['offload'] = { csum: false, gso: false };
+const TX_CAPS = IFCAP_TXCSUM | IFCAP_TXCSUM_IPV6 | IFCAP_TSO4 | IFCAP_TSO6;
+
 /** Whoever has a tap or tun open. */
 export interface FrameSink {
+  /** The process that has the device open, as `ifconfig` shows it; absent: nobody to name. */
+  readonly pid?: number;
   /** What may be left to it: pending checksums (`m.csumFlags`), super-segments (`m.gsoSize`). */
   readonly offload: { readonly csum: boolean; readonly gso: boolean };
   /** Takes `m` over, or answers false when it cannot: then `m` is still the caller's, who drops and counts it. */
@@ -70,6 +77,17 @@ export class HostPort implements NetisrSource {
 
   get isOpen(): boolean {
     return this.sink !== null;
+  }
+
+  /** What whoever has it open can be left to do. */
+  get offload(): FrameSink['offload'] {
+    return this.sink?.offload ?? NO_OFFLOAD;
+  }
+
+  /** Who has it open, in the words of SIOCGIFSTATUS. */
+  statusText(): string {
+    const pid = this.sink?.pid;
+    return pid === undefined ? '' : `\tOpened by PID ${pid}\n`;
   }
 
   /** The interface it belongs to now. */
@@ -145,7 +163,7 @@ export class HostPort implements NetisrSource {
       this.lost(m);
       return;
     }
-    if (m.gsoSize > 0 && !sink.offload.gso) {
+    if (m.gsoSize > 0 && !(sink.offload.gso && this.mayStay(m, m.gsoType))) {
       if (segment(m.pool, m, this.emit, this.linkLen) === 0) this.ifp.data.oerrors++;
     } else {
       this.hand(m);
@@ -154,11 +172,21 @@ export class HostPort implements NetisrSource {
 
   private hand(m: PacketBuffer): void {
     const sink = this.sink;
-    if (sink === null || (!sink.offload.csum && m.gsoSize === 0 && !finishChecksums(m, this.linkLen))) this.lost(m);
+    if (sink === null || (m.gsoSize === 0 && !(sink.offload.csum && this.mayStay(m, GSO_NONE)) && !finishChecksums(m, this.linkLen))) this.lost(m);
     else if (!sink.output(m)) {
       this.ifp.data.oqdrops++;
       m.free();
     }
+  }
+
+  /** Does the administrator let undone work go out? Only a capability that the interface has can be switched off. */
+  private mayStay(m: PacketBuffer, gsoType: number): boolean {
+    const off = this.ifp.capabilities & ~this.ifp.capenable;
+    if ((off & TX_CAPS) === 0) return true;
+    const isIp6 = ipVersion(m, this.linkLen) === IPV6_VERSION;
+    const csum = isIp6 ? IFCAP_TXCSUM_IPV6 : IFCAP_TXCSUM;
+    const tso = gsoType === GSO_TCPV4 ? IFCAP_TSO4 : gsoType === GSO_TCPV6 ? IFCAP_TSO6 : 0;
+    return (off & (csum | tso)) === 0;
   }
 
   private drop(): void {

@@ -22,9 +22,6 @@ import type { Net } from './net.js';
 const IFF_CANTCHANGE = IFF_BROADCAST | IFF_POINTOPOINT | IFF_RUNNING | IFF_OACTIVE | IFF_SIMPLEX | IFF_MULTICAST | IFF_ALLMULTI | IFF_PROMISC
   | IFF_DYING | IFF_LOOPBACK | IFF_RENAMING;
 
-/** `net.ifdescr_maxlen`: bytes of a description, its terminating zero included. */
-export const IFDESCR_BYTES_MAX = 1_024;
-
 /**
  * Links `ifp` into `net`: index, groups "all" and, when it moved here, its cloner's; address families, arrival event. `like`: it is the new
  * instance of an interface that moves, and takes over from it what survives.
@@ -109,13 +106,6 @@ export function ifAllmulti(ifp: Ifnet, on: boolean): void {
   ifp.net?.rtsock?.ifinfo(ifp);
 }
 
-/** SIOCSIFCAP: capabilities an interface does not have are left alone. */
-export function ifSetCaps(ifp: Ifnet, capenable: number): void {
-  ifp.capenable = (capenable & ifp.capabilities) >>> 0;
-  ifp.driver.capsChanged?.(ifp);
-  ifp.lagg?.capsChanged();
-}
-
 /** Counters as `netstat -i` shows them. */
 export function ifCounters(ifp: Ifnet): IfData {
   return ifp.driver.counters?.(ifp) ?? ifp.data;
@@ -149,6 +139,26 @@ export function ifChangeMtu(ifp: Ifnet, mtu: number): Errno {
   return 0;
 }
 
+/**
+ * SIOCSIFCAP: `caps` are the capabilities to be enabled from now on. EINVAL: some of them are none of this interface, or its driver lets
+ * nobody change them.
+ */
+export function ifSetCaps(ifp: Ifnet, caps: number): Errno {
+  const error = ifChangeCaps(ifp, caps);
+  if (error !== 0) return error;
+  ifp.driver.capsChanged?.(ifp);
+  ifp.lagg?.capsChanged();
+  return 0;
+}
+
+/** The part of SIOCSIFCAP a lagg may do to its ports. */
+export function ifChangeCaps(ifp: Ifnet, caps: number): Errno {
+  if ((caps & ~ifp.capabilities) !== 0) return EINVAL;
+  const error = ifp.driver.setCaps === undefined ? EINVAL : ifp.driver.setCaps(ifp, caps);
+  if (error === 0) ifp.capenable = caps >>> 0;
+  return error;
+}
+
 /** SIOCSIFLLADDR. EINVAL for another length than it has or a multicast address, ENODEV for an interface without link addresses. */
 export function ifSetLladdr(ifp: Ifnet, mac: Uint8Array): Errno {
   if (mac.length !== ifp.lladdr.length) return EINVAL;
@@ -163,7 +173,8 @@ export function ifSetLladdr(ifp: Ifnet, mac: Uint8Array): Errno {
 
 /** SIOCSIFDESCR. ENAMETOOLONG above `net.ifdescr_maxlen`; null or '' removes. */
 export function ifSetDescription(ifp: Ifnet, text: string | null): Errno {
-  if (text !== null && utf8Encode(text).length >= IFDESCR_BYTES_MAX) return ENAMETOOLONG;
+  const limit = ifp.net?.shared.ifdescrBytesMax ?? Infinity;
+  if (text !== null && text !== '' && utf8Encode(text).length >= limit) return ENAMETOOLONG;
   ifp.description = text === null || text === '' ? null : text;
   return 0;
 }

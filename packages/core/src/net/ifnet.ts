@@ -15,6 +15,7 @@
 import type { Errno } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { BpfIf } from './bpf.js';
+import type { IfMedia } from './if-media.js';
 import type { IfVmoveHandler } from './if-move.js';
 import type { IfAddr } from './ifaddr.js';
 import type { Net } from './net.js';
@@ -66,9 +67,11 @@ export const IFCAP_TXCSUM = 0x2;
 export const IFCAP_VLAN_MTU = 0x8;
 export const IFCAP_VLAN_HWTAGGING = 0x10;
 export const IFCAP_JUMBO_MTU = 0x20;
+export const IFCAP_VLAN_HWCSUM = 0x80;
 export const IFCAP_TSO4 = 0x100;
 export const IFCAP_TSO6 = 0x200;
 export const IFCAP_LRO = 0x400;
+export const IFCAP_VLAN_HWTSO = 0x40000;
 export const IFCAP_LINKSTATE = 0x80000;
 export const IFCAP_RXCSUM_IPV6 = 0x200000;
 export const IFCAP_TXCSUM_IPV6 = 0x400000;
@@ -81,12 +84,6 @@ export const AF_UNSPEC = 0;
 export const AF_INET = 2;
 export const AF_LINK = 18;
 export const AF_INET6 = 28;
-
-/** `media:` of ifconfig, and whether `status:` is "active" or "no carrier". */
-export interface IfMedia {
-  readonly media: string;
-  readonly active: boolean;
-}
 
 /** What `transmit` returns when the driver has counted the packet itself, sent or dropped: the caller counts nothing and reports success. */
 export const TRANSMIT_COUNTED = -1;
@@ -103,7 +100,7 @@ export interface IfDriver {
   setLladdr?(ifp: Ifnet, mac: Uint8Array): Errno;
   /** The first IPv4 address was set: the driver may come up. */
   addrAdded?(ifp: Ifnet): void;
-  /** `capenable` was changed by the administrator. */
+  /** The administrator has changed `capenable`. */
   capsChanged?(ifp: Ifnet): void;
   /** A link-layer multicast group was joined or left. */
   multiChanged?(ifp: Ifnet): void;
@@ -113,8 +110,14 @@ export interface IfDriver {
   below?(ifp: Ifnet): readonly Ifnet[];
   /** Drops what is queued for output. */
   qflush?(ifp: Ifnet): void;
-  /** Text of `media:` and `status:` in ifconfig; absent or null: none. */
+  /** Its media; absent or null: none. */
   media?(ifp: Ifnet): IfMedia | null;
+  /** Chooses a medium. Absent: there is nothing to choose, EINVAL. */
+  setMedia?(ifp: Ifnet, word: number): Errno;
+  /** Checks and applies new enabled capabilities, a subset of `ifp.capabilities`; the caller stores them when 0 is returned. Absent: EINVAL. */
+  setCaps?(ifp: Ifnet, caps: number): Errno;
+  /** Lines of the driver's own for ifconfig, each ending in a newline (SIOCGIFSTATUS); absent: none. */
+  statusText?(ifp: Ifnet): string;
   /** How an interface that no cloner made moves to another vnet: as a cloner's `vmove`. Absent: as the same object. */
   readonly reassign?: IfVmoveHandler;
   /** The interface moves as the same object and is in no vnet at this moment: forget what belongs to the old one. */

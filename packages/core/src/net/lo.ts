@@ -4,12 +4,13 @@
  *
  * Theory of operation. What is sent waits on the interface's bounded queue and comes back in through it when the netisr serves
  * the queue, so that a sender never runs into its own input. A capture sees each packet once, when it is sent. Checksums
- * are vouched for, not computed: the packet never left the process. A super-segment comes back whole.
+ * are vouched for, not computed: the packet never left the process; without RXCSUM the receiver looks at them, without TXCSUM the sender
+ * has computed them (ip-output.ts). A super-segment comes back whole.
  * lo0 is made with its vnet and goes with it; more can be made. The first of a vnet is what its local routes go through
  * (`net.loif`).
  */
 import type { Errno } from '../base/errno.js';
-import { EAFNOSUPPORT, EINVAL } from '../base/errno.js';
+import { EAFNOSUPPORT, EINVAL, EOPNOTSUPP } from '../base/errno.js';
 import type { CalloutOwner } from '../kern/callout.js';
 import type { NetisrSource } from '../kern/netisr.js';
 import { CSUM_IP_VALID, CSUM_L4_VALID, M_BCAST, M_LOOP, M_MCAST } from '../mbuf/packet-buffer.js';
@@ -86,6 +87,11 @@ class LoSoftc implements IfDriver, NetisrSource {
 
   flagsChanged(ifp: Ifnet): void {
     ifLinkStateChange(ifp, ifp.isUp ? LINK_STATE_UP : LINK_STATE_DOWN);
+  }
+
+  /** EOPNOTSUPP: IPv6's checksums are always vouched for. */
+  setCaps(ifp: Ifnet, caps: number): Errno {
+    return ((ifp.capenable ^ caps) & (IFCAP_RXCSUM_IPV6 | IFCAP_TXCSUM_IPV6)) === 0 ? 0 : EOPNOTSUPP;
   }
 
   addrAdded(ifp: Ifnet): void {

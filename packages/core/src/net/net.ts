@@ -65,6 +65,8 @@ export class NetShared {
   readonly moves = new MoveJournal();
   /** Kinds of interfaces that have moved as the same object: each is logged once. */
   readonly movedClassic = new Set<string>();
+  /** `net.ifdescr_maxlen`: bytes of a description, its terminating zero included. */
+  ifdescrBytesMax = 1_024;
   private readonly table: (Ifnet | null)[] = [null];
   /** No index below this one is free. */
   private lowestFree = 1;

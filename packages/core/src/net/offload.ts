@@ -74,6 +74,12 @@ export function segment(pool: PacketPool, m: PacketBuffer, emit: (piece: PacketB
   return emitted;
 }
 
+/** Version of the IP packet behind `linkLen` bytes of link header and its tags; 0 when there is no room for one. */
+export function ipVersion(m: PacketBuffer, linkLen: number): number {
+  const l3 = networkHeader(m, linkLen);
+  return l3 < m.off + m.len ? ip4Version(m.view, l3) : 0;
+}
+
 /** Offset in the slot of the network header. */
 function networkHeader(m: PacketBuffer, linkLen: number): number {
   let at = m.off + linkLen;

@@ -5,6 +5,8 @@
  * Theory of operation. Whoever is outside opens the device by attaching a FrameSink: then the link is up and frames flow. Frames
  * from outside come in through `kernel.input(ifp, m, now)`. Closing takes a tap down, drops what waits, and removes its addresses;
  * a vmnet, and a tap with LINK0, keep them. While nobody has it open, what is sent is dropped and counted.
+ * What a sink may be left to do (its `offload`) are capabilities of the interface while it has the device open. One that is switched off is
+ * done here: the far side gets checksums finished, frames of the link's size.
  * Units are unique in the Kernel, because the device is named after the unit the interface was created with: `/dev/tap3` is the same
  * tap in whatever vnet and under whatever name its interface is.
  */
@@ -18,18 +20,31 @@ import { etherIfattach, etherIfdetach } from './ether.js';
 import { HostPort, hostIfStop } from './host-port.js';
 import type { FrameSink, HostPortOwner } from './host-port.js';
 import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
+import { IFM_1000_T, IFM_AUTO, IFM_ETHER, IFM_FDX } from './if-media.js';
+import type { IfMedia } from './if-media.js';
 import { ifLinkStateChange, ifUp } from './if.js';
 import { ifMoved, ifNotMoved } from './if-move.js';
 import type { IfMove, IfMoveResult } from './if-move.js';
 import { ifInput } from './if-transmit.js';
 import {
-  IFCAP_LINKSTATE, IFCAP_LRO, IFCAP_RXCSUM, IFCAP_RXCSUM_IPV6, IFF_BROADCAST, IFF_LINK0, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_DOWN,
-  LINK_STATE_UP, TRANSMIT_COUNTED,
+  IFCAP_LINKSTATE, IFCAP_LRO, IFCAP_RXCSUM, IFCAP_RXCSUM_IPV6, IFCAP_TSO4, IFCAP_TSO6, IFCAP_TXCSUM, IFCAP_TXCSUM_IPV6, IFCAP_VLAN_HWCSUM, IFCAP_VLAN_HWTSO,
+  IFF_BROADCAST, IFF_LINK0, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP, TRANSMIT_COUNTED,
 } from './ifnet.js';
-import type { IfDriver, IfMedia } from './ifnet.js';
+import type { IfDriver } from './ifnet.js';
 import type { Net } from './net.js';
 
 export type { FrameSink } from './host-port.js';
+
+const TAP_CAPS = IFCAP_LINKSTATE | IFCAP_RXCSUM | IFCAP_RXCSUM_IPV6 | IFCAP_LRO;
+/** What an opener that understands pending checksums, and one that understands super-segments, adds. */
+const TAP_TXCSUM_CAPS = IFCAP_TXCSUM | IFCAP_TXCSUM_IPV6 | IFCAP_VLAN_HWCSUM;
+const TAP_TSO_CAPS = IFCAP_TSO4 | IFCAP_TSO6 | IFCAP_VLAN_HWTSO;
+/** They are used until the administrator says otherwise. */
+const TAP_OFFLOAD_CAPS = TAP_TXCSUM_CAPS | TAP_TSO_CAPS;
+
+const MEDIUM = IFM_ETHER | IFM_1000_T | IFM_FDX;
+const MEDIA_OPEN: IfMedia = { current: MEDIUM, effective: MEDIUM, active: true, supported: [IFM_ETHER | IFM_AUTO] };
+const MEDIA_CLOSED: IfMedia = { ...MEDIA_OPEN, active: false };
 
 /** `net.link.tap.*`. */
 class TapTunables {
@@ -58,9 +73,9 @@ export class TapSoftc implements IfDriver, HostPortOwner {
   constructor(net: Net, kind: string, xname: string, unit: number, port?: HostPort) {
     this.isVmnet = kind === 'vmnet';
     this.ifp = new Ifnet(this, kind, unit, xname, IFT_ETHER, IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST, ETHERMTU);
-    this.ifp.capabilities = IFCAP_LINKSTATE | IFCAP_RXCSUM | IFCAP_RXCSUM_IPV6 | IFCAP_LRO;
     this.ifp.capenable = IFCAP_LINKSTATE;
     this.port = port ?? new HostPort(net, this, ETHER_HDR_LEN);
+    this.takeOffload();
   }
 
   get isOpen(): boolean {
@@ -75,6 +90,8 @@ export class TapSoftc implements IfDriver, HostPortOwner {
   /** HostPortOwner. */
   opened(): void {
     const { ifp } = this;
+    this.takeOffload();
+    ifp.capenable |= ifp.capabilities & TAP_OFFLOAD_CAPS;
     ifp.flags |= IFF_RUNNING;
     ifLinkStateChange(ifp, LINK_STATE_UP);
     const tun = ifp.net?.drivers.get('tap');
@@ -84,6 +101,7 @@ export class TapSoftc implements IfDriver, HostPortOwner {
   /** HostPortOwner. */
   closed(): void {
     const { ifp } = this;
+    this.takeOffload();
     if (!this.isVmnet && (ifp.flags & IFF_LINK0) === 0) hostIfStop(ifp);
     ifLinkStateChange(ifp, LINK_STATE_DOWN);
   }
@@ -95,6 +113,14 @@ export class TapSoftc implements IfDriver, HostPortOwner {
       return TRANSMIT_COUNTED;
     }
     return this.port.enqueue(m) ? 0 : TRANSMIT_COUNTED;
+  }
+
+  setCaps(): Errno {
+    return 0;
+  }
+
+  statusText(): string {
+    return this.port.statusText();
   }
 
   addrAdded(ifp: Ifnet): void {
@@ -111,7 +137,7 @@ export class TapSoftc implements IfDriver, HostPortOwner {
   }
 
   media(): IfMedia {
-    return { media: 'Ethernet 1000baseT <full-duplex>', active: this.port.isOpen };
+    return this.port.isOpen ? MEDIA_OPEN : MEDIA_CLOSED;
   }
 
   /** The new instance has the device from now on. */
@@ -135,6 +161,14 @@ export class TapSoftc implements IfDriver, HostPortOwner {
     shared.devices.delete(`${this.ifp.dname}${this.ifp.dunit}`);
     etherIfdetach(this.ifp);
     this.port.destroy();
+  }
+
+  /** The interface is able to do what its opener can. */
+  private takeOffload(): void {
+    const { ifp } = this;
+    const { csum, gso } = this.port.offload;
+    ifp.capabilities = TAP_CAPS | (csum ? TAP_TXCSUM_CAPS : 0) | (csum && gso ? TAP_TSO_CAPS : 0);
+    ifp.capenable &= ifp.capabilities;
   }
 }
 

@@ -126,7 +126,7 @@ export class TestLab {
       callouts: sum((n) => n.kern.calloutsArmed),
       interfaces: sum((n) => n.kern.ifcnt),
       indexes: this.shared.attached,
-      handlers: sum((n) => n.departureEvent.count + n.linkEvent.count + n.lladdrEvent.count + n.mtuEvent.count + n.arrivalEvent.count),
+      handlers: sum((n) => n.departureEvent.count + n.linkEvent.count + n.lladdrEvent.count + n.mtuEvent.count + n.arrivalEvent.count + n.upDownEvent.count),
       drivers: sum((n) => n.drivers.size),
     };
   }

@@ -79,6 +79,14 @@ export class TunSoftc implements IfDriver, HostPortOwner {
     return this.port.enqueue(m) ? 0 : ENOBUFS;
   }
 
+  setCaps(): Errno {
+    return 0;
+  }
+
+  statusText(): string {
+    return this.port.statusText();
+  }
+
   addrAdded(ifp: Ifnet): void {
     ifp.flags |= IFF_RUNNING;
     ifUp(ifp);

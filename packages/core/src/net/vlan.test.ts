@@ -9,6 +9,7 @@ import { bridgeAdd } from './bridge-control.js';
 import { epairCloner } from './epair.js';
 import { etherOutput } from './ether.js';
 import { ifCloneCreate, ifCloneDestroy } from './if-clone.js';
+import { ifMedia } from './if-media.js';
 import { ifDown, ifPromisc, ifRename, ifSetLladdr, ifSetMtu, ifUp } from './if.js';
 import { ifTransmit } from './if-transmit.js';
 import { IFF_PROMISC, IFF_RUNNING, IFF_SIMPLEX, LINK_STATE_DOWN, LINK_STATE_UNKNOWN, LINK_STATE_UP } from './ifnet.js';
@@ -211,7 +212,7 @@ describe('vlan create', () => {
     expect(vlanInfo(deeper)).toMatchObject({ tag: 42, parent: 'vlan7' });
     expect([named.lladdr, dotted.lladdr, deeper.lladdr]).toEqual([p.a.lladdr, p.a.lladdr, p.a.lladdr]);
     expect(p.v.groups.get('vlan')!.map((i) => i.xname)).toEqual(['vlan0', 'vlan7', 'epair0a.8', 'vlan7.42']);
-    expect([named.linkState, named.flags & IFF_RUNNING, named.flags & IFF_SIMPLEX, named.driver.media?.(named)?.active]).toEqual([
+    expect([named.linkState, named.flags & IFF_RUNNING, named.flags & IFF_SIMPLEX, ifMedia(named)?.active]).toEqual([
       LINK_STATE_UP, IFF_RUNNING, IFF_SIMPLEX, true,
     ]);
     p.lab.destroy();

@@ -30,6 +30,8 @@ import {
 import { etherIfattach, etherIfdetach, etherInsertTag } from './ether.js';
 import { IFC_F_FORCE } from './if-clone.js';
 import type { CloneParams, CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
+import { ifMedia } from './if-media.js';
+import type { IfMedia } from './if-media.js';
 import { ifChangeMtu, ifIsAbove, ifLinkStateChange, ifPromisc, ifSetLladdr, ifUp } from './if.js';
 import { ifMoved, ifNotMoved } from './if-move.js';
 import type { IfMove, IfMoveResult } from './if-move.js';
@@ -38,7 +40,7 @@ import type { IfVparams } from './if-vparams.js';
 import {
   IFCAP_LINKSTATE, IFCAP_VLAN_MTU, IFF_BROADCAST, IFF_MULTICAST, IFF_PROMISC, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_ETHER, IFT_L2VLAN, Ifnet, LINK_STATE_UNKNOWN,
 } from './ifnet.js';
-import type { IfDriver, IfMedia, IfTrunkHook } from './ifnet.js';
+import type { IfDriver, IfTrunkHook } from './ifnet.js';
 import type { Net } from './net.js';
 
 const VLAN_PCP_MAX = 7;
@@ -163,9 +165,15 @@ export class VlanSoftc implements IfDriver {
     return parent === null || mtu > parent.mtu - this.mtuFudge || mtu < ETHERMIN - this.mtuFudge ? EINVAL : 0;
   }
 
+  /** The parent's are used whatever is said here: work that is pending is left to the parent. */
+  setCaps(): Errno {
+    return 0;
+  }
+
+  /** The parent's, as it is now: what may be chosen is the parent's business. */
   media(): IfMedia | null {
-    const parent = this.parent;
-    return parent?.driver.media?.(parent) ?? null;
+    const media = this.parent === null ? null : ifMedia(this.parent);
+    return media === null ? null : { ...media, supported: [media.current] };
   }
 
   below(): readonly Ifnet[] {

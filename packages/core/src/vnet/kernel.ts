@@ -10,7 +10,7 @@
  * A broken invariant (InvariantError) leaving a turn stops the vnet whose packet or timer was being processed, with a dump in
  * the log; the others go on. Anything else thrown is a defect of the Kernel itself and passes through.
  *
- * Invariants: a vnet is in `vnets` only while all of its parts stand. vnet0 lives as long as the Kernel.
+ * Invariants: a vnet is in `vnets` only while all of its parts stand and it has not been stopped. vnet0 lives as long as the Kernel.
  */
 import { InvariantError } from '../base/assert.js';
 import type { Errno } from '../base/errno.js';
@@ -18,10 +18,14 @@ import type { Micros } from '../base/time.js';
 import type { Env } from '../env/env.js';
 import { CTX_SOFTINT, CTX_THREAD } from '../kern/context.js';
 import { Engine } from '../kern/engine.js';
+import { EventHandlerList } from '../kern/eventhandler.js';
 import { PrisonTree } from '../kern/prison.js';
 import type { Prison as KernPrison, PrisonCreate, PrisonResult } from '../kern/prison.js';
+import type { DyingPrison as KernDyingPrison } from '../kern/prison-stop.js';
+import { PrisonStop } from '../kern/prison-stop.js';
 import type { VnetSysinit, VnetSysinitTable } from '../kern/vnet-sysinit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { ifDown } from '../net/if.js';
 import { ifInput } from '../net/if-transmit.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ifCounters } from '../net/if.js';
@@ -30,6 +34,8 @@ import { TeardownTeller, tellOfMoves, tellOfPrisons, tellVnetCreated, tellVnetGo
 import { Vnet, vnetSysinitTable } from './vnet.js';
 
 export type Prison = KernPrison<Vnet>;
+
+export type DyingPrison = KernDyingPrison<Vnet>;
 
 /** What `jail -c` asks for. `vnet`: a stack of its own. */
 export type JailCreate = Omit<PrisonCreate<Vnet>, 'newVnet'> & { readonly vnet: boolean };
@@ -42,6 +48,11 @@ export class Kernel {
   readonly vnet0: Vnet;
   /** Complete vnets, newest first. */
   readonly vnets: Vnet[] = [];
+  /** Stopped vnets of dying jails: they stand, without sockets and borrowed interfaces, and are found nowhere. */
+  private readonly stopped: Vnet[] = [];
+  /** A jail is being removed: whoever has something of it open outside lets go, and holds the jail for as long as that takes. */
+  readonly jailStopEvent = new EventHandlerList<Prison>();
+  private readonly stops: PrisonStop<Vnet>;
   /** Told of each step of a teardown: which vnet, which destructor. */
   onTeardown: ((vnet: Vnet, step: VnetSysinit<Vnet>) => void) | null = null;
   private nextVnetId = 0;
@@ -54,6 +65,18 @@ export class Kernel {
     this.prisons = new PrisonTree<Vnet>(this.vnet0);
     tellOfPrisons(this.prisons);
     tellOfMoves(this.shared.moves, this.vnets, this.vnet0);
+    this.stops = new PrisonStop<Vnet>(this.prisons, this.vnet0.kern, {
+      stop: (p) => {
+        if (p.ownsVnet) this.vnetStop(p.vnet);
+        this.jailStopEvent.invoke(p);
+      },
+      wait: (p) => {
+        if (p.ownsVnet) this.call(this.now, () => p.vnet.net.ifnets.forEach(ifDown));
+      },
+      finish: (p) => {
+        if (p.ownsVnet) this.vnetDestroy(p.vnet);
+      },
+    });
   }
 
   get now(): Micros {
@@ -67,7 +90,7 @@ export class Kernel {
     try {
       ifInput(ifp, m);
     } catch (error) {
-      this.stopCulprit(error, ifp.net === null ? null : this.vnetOf(ifp));
+      this.stopCulprit(error, this.vnetWhere((v) => v.net === ifp.net));
     } finally {
       this.engine.leave(previous);
     }
@@ -79,7 +102,7 @@ export class Kernel {
       this.engine.runTurn(now);
     } catch (error) {
       const owner = this.engine.takeCulprit();
-      this.stopCulprit(error, this.vnets.find((v) => v.kern === owner) ?? null);
+      this.stopCulprit(error, this.vnetWhere((v) => v.kern === owner));
     }
   }
 
@@ -120,22 +143,44 @@ export class Kernel {
     return vnet;
   }
 
-  /** Takes a vnet down, top-down. Its foreign interfaces go home first; everything it made is destroyed. */
-  vnetDestroy(vnet: Vnet): void {
+  /** The first part of taking a vnet down: it is found no more, its sockets end, its foreign interfaces go home. */
+  private vnetStop(vnet: Vnet): void {
     const at = this.vnets.indexOf(vnet);
     if (at < 0) return;
     this.vnets.splice(at, 1);
+    this.stopped.push(vnet);
     vnet.kern.shutdown = true;
+    this.tellSteps(vnet, (seen) => this.sysinit.runStop(vnet, seen));
+  }
+
+  /** Takes a vnet down, top-down: stops it, and destroys everything it made. */
+  vnetDestroy(vnet: Vnet): void {
+    try {
+      this.vnetStop(vnet);
+    } finally {
+      const at = this.stopped.indexOf(vnet);
+      if (at >= 0) {
+        this.stopped.splice(at, 1);
+        try {
+          this.tellSteps(vnet, (seen) => this.sysinit.runDestructors(vnet, seen));
+        } finally {
+          tellVnetGone(vnet);
+        }
+      }
+    }
+  }
+
+  /** Runs steps of a teardown in thread context; the host and the events hear of each. */
+  private tellSteps(vnet: Vnet, run: (seen: (step: VnetSysinit<Vnet>) => void) => void): void {
     const previous = this.engine.enter(CTX_THREAD);
     const teller = new TeardownTeller(vnet);
     try {
-      this.sysinit.runDestructors(vnet, (step) => {
+      run((step) => {
         teller.step(step);
         this.onTeardown?.(vnet, step);
       });
     } finally {
       teller.step(null);
-      tellVnetGone(vnet);
       this.engine.leave(previous);
     }
   }
@@ -147,32 +192,42 @@ export class Kernel {
   }
 
   /**
-   * jail(8) -r: ends its processes, its children, and its vnet if it owns one. While an interface is being made, moved or destroyed (an
-   * event of that led here), the jail ends when that is over.
+   * jail(8) -r: ends its processes, its children, and its vnet if it owns one. All of it in this call, unless something outside holds it
+   * (`Prison.hold`): then it is dying, for at most security.jail.stop_limit_s. While an interface is being made, moved or destroyed (an
+   * event of that led here), the jail is removed when that is over.
    */
   jailRemove(prison: Prison): Errno {
     if (this.shared.lifecycleBusy) {
       this.engine.defer(() => void (prison.dying ? 0 : this.jailRemove(prison)));
       return 0;
     }
-    return this.prisons.remove(prison, (p) => {
-      if (p.ownsVnet) this.vnetDestroy(p.vnet);
-    });
+    return this.stops.remove(prison);
+  }
+
+  /** Jails that were removed and are held. */
+  dyingJails(): DyingPrison[] {
+    return this.stops.dying();
   }
 
   /** A process of a prison ended; one that is not persistent goes with its last process. */
   prisonRelease(prison: Prison): void {
-    if (!prison.persist && !prison.dying && prison.attached.size === 0) this.jailRemove(prison);
+    if (prison.isReleasable) this.jailRemove(prison);
   }
 
-  /** Removes every jail. vnet0's cloned interfaces go too. */
+  /** Removes every jail, whoever holds it. vnet0's cloned interfaces go too. */
   shutdown(): void {
     for (const p of [...this.prisons.prison0.children].reverse()) this.jailRemove(p);
+    this.stops.destroy();
     for (const v of [...this.vnets]) this.vnetDestroy(v);
   }
 
   vnetOf(ifp: Ifnet): Vnet | null {
     return this.vnets.find((v) => v.net === ifp.net) ?? null;
+  }
+
+  /** Also among those of dying jails. */
+  private vnetWhere(is: (v: Vnet) => boolean): Vnet | null {
+    return this.vnets.find(is) ?? this.stopped.find(is) ?? null;
   }
 
   private stopCulprit(error: unknown, vnet: Vnet | null): void {
@@ -182,8 +237,12 @@ export class Kernel {
     vnet.kern.log('err', `panic: ${error.message}\n${error.stack ?? ''}\n${dump(vnet)}`);
     const prison = this.prisons.prison0.descendants().find((p) => p.ownsVnet && p.vnet === vnet);
     try {
-      if (prison !== undefined) this.jailRemove(prison);
-      else this.vnetDestroy(vnet);
+      try {
+        if (prison !== undefined) this.jailRemove(prison);
+      } finally {
+        // A broken stack does not stay until its jail's holders have let go.
+        this.vnetDestroy(vnet);
+      }
     } catch (second) {
       vnet.kern.log('err', `panic while stopping: ${second instanceof Error ? second.message : String(second)}`);
     }

@@ -23,7 +23,7 @@ import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
 import { epairCloner } from '../net/epair.js';
 import { gifCloner } from '../net/gif.js';
-import { IF_SYSCTLS } from '../net/if-sysctl.js';
+import { ifSysctlAttach, ifSysctlDetach } from '../net/if-sysctl.js';
 import { ifUp } from '../net/if.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
 import type { IfClonerSpec } from '../net/if-clone.js';
@@ -38,6 +38,7 @@ import { Rtsock } from '../net/rtsock.js';
 import { tapCloner, vmnetCloner } from '../net/tap.js';
 import { tunCloner } from '../net/tun.js';
 import { vlanCloner } from '../net/vlan.js';
+import { vxlanCloner } from '../net/vxlan.js';
 import { Arp } from '../inet/arp.js';
 import { Icmp } from '../inet/icmp.js';
 import { InGif } from '../inet/in-gif.js';
@@ -45,6 +46,7 @@ import { InNet } from '../inet/in-net.js';
 import { Ip } from '../inet/ip.js';
 import { RawIp } from '../transport/raw-ip.js';
 import { Udp } from '../transport/udp.js';
+import { UdpVxlan } from '../transport/udp-vxlan.js';
 import { SocketLayer } from '../socket/socket-layer.js';
 
 export class Vnet {
@@ -58,6 +60,7 @@ export class Vnet {
   gif!: InGif;
   raw!: RawIp;
   udp!: Udp;
+  vxlan!: UdpVxlan;
   sockets!: SocketLayer;
   /** Ends what tells devctl of interfaces. */
   devctlDetach!: () => void;
@@ -98,7 +101,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.kern.sysctl.attach(DEVCTL_SYSCTL, v.kern.devctl);
   }),
   s('vnet_if_init', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
-    v.kern.sysctl.attach(IF_SYSCTLS, v.net);
+    ifSysctlAttach(v.net);
   }),
   s('vnet_gif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gifCloner)),
   s('vnet_epair_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(epairCloner)),
@@ -147,6 +150,10 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_bridge_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(bridgeCloner)),
   s('vnet_lagg_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(laggCloner)),
   s('vnet_vlan_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(vlanCloner)),
+  s('vnet_vxlan_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
+    ifcAttach(v.net, vxlanCloner);
+    v.vxlan = new UdpVxlan(v.ip, v.udp);
+  }),
 ];
 
 /** Destructors. Same place: in the reverse of this order. */
@@ -154,6 +161,10 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_if_return', SI_SUB_VNET_DONE, SI_ORDER_ANY, (v) => {
     v.sockets.closeAll();
     vnetIfReturn(v.net);
+  }),
+  s('vnet_vxlan_uninit', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
+    uncloners(vxlanCloner)(v);
+    v.vxlan.destroy();
   }),
   s('in_gif_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif.destroy();
@@ -203,7 +214,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.kern.devctl.end();
   }),
   s('vnet_if_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
-    v.kern.sysctl.detach(v.net);
+    ifSysctlDetach(v.net);
     v.inNet.destroy();
   }),
 ];

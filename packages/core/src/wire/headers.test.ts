@@ -18,6 +18,7 @@ import * as llc from './llc.js';
 import * as stp from './stp.js';
 import * as tcp from './tcp.js';
 import * as udp from './udp.js';
+import * as vxlan from './vxlan.js';
 
 const viewOf = (b: Uint8Array): DataView => new DataView(b.buffer, b.byteOffset, b.byteLength);
 const hex = (text: string): Uint8Array => Uint8Array.from(text.replace(/\s/g, '').match(/../g) ?? [], (h) => parseInt(h, 16));
@@ -146,6 +147,23 @@ describe('emit after parse is the identity', () => {
     expect(etherip.etheripCheck(e, 0, 16)).toBe(etherip.ETHERIP_BAD_VERSION);
     e.setUint16(0, 0x3001);
     expect(etherip.etheripCheck(e, 0, 16)).toBe(etherip.ETHERIP_BAD_RESERVED);
+  });
+
+  it('VXLAN', () => {
+    const v = viewOf(new Uint8Array(23).fill(0xff));
+    for (const vni of [0, 42, 0xff_ffff]) {
+      vxlan.vxlanEmit(v, 1, vni);
+      expect([vxlan.vxlanCheck(v, 1, 22), vxlan.vxlanVni(v, 1)]).toEqual([0, vni]);
+    }
+    expect([v.getUint32(1), v.getUint32(5)]).toEqual([0x0800_0000, 0xffff_ff00]);
+    expect(vxlan.vxlanCheck(v, 1, 21)).toBe(vxlan.VXLAN_BAD_SHORT);
+    for (const word of [0, 0x0c00_0000, 0x8800_0000, 0x0800_0001]) {
+      v.setUint32(1, word);
+      expect(vxlan.vxlanCheck(v, 1, 22)).toBe(vxlan.VXLAN_BAD_FLAGS);
+    }
+    vxlan.vxlanEmit(v, 1, 42);
+    v.setUint8(8, 1);
+    expect(vxlan.vxlanCheck(v, 1, 22)).toBe(vxlan.VXLAN_BAD_RESERVED);
   });
 });
 
@@ -442,7 +460,7 @@ describe('any bytes', () => {
   it('no check throws or reads outside', () => {
     const checks = [
       ether.etherCheck, arp.arpCheck, ip4.ip4Check, icmp4.icmp4Check, igmp.igmpCheck, udp.udpCheck, tcp.tcpCheck,
-      ip6.ip6Check, icmp6.icmp6Check, stp.stpCheck, etherip.etheripCheck,
+      ip6.ip6Check, icmp6.icmp6Check, stp.stpCheck, etherip.etheripCheck, vxlan.vxlanCheck,
     ];
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 90 }), (b) => {

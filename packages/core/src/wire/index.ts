@@ -26,3 +26,4 @@ export * from './pcapng.js';
 export * from './stp.js';
 export * from './tcp.js';
 export * from './udp.js';
+export * from './vxlan.js';

@@ -365,6 +365,28 @@ const SLOW: readonly Frame[] = [
 
 const named = (group: string, frames: readonly Frame[]): readonly Frame[] => frames.map(([name, bytes]) => [`${group}: ${name}`, bytes] as const);
 
+const VXLAN = hex('08000000 00002a00');
+const INNER = eth(IP, ip4(1, icmp(8, 0, 1, data(8)), { src: 0x0a000001, dst: 0x0a000002 }), '020000000002');
+const vxlan = (payload: Uint8Array, sport = 1234, dport = 4789): Uint8Array => v4(17, udpNoSum(sport, dport, payload));
+const VXLANS: readonly Frame[] = [
+  ['frame', vxlan(concat(VXLAN, INNER))],
+  ['from the port', vxlan(concat(VXLAN, INNER), 4789, 1234)],
+  ['over IPv6', v6(17, udp(1234, 4789, concat(VXLAN, INNER)))],
+  ['tagged frame', vxlan(concat(VXLAN, vlan(0x8100, 5, INNER)))],
+  ['unknown type', vxlan(concat(VXLAN, eth(0x1234, data(4))))],
+  ['vxlan in vxlan', vxlan(concat(VXLAN, vxlan(concat(hex('08000000 ffffff00'), INNER))))],
+  ['other flags', vxlan(concat(hex('0c000000 00002a00'), INNER))],
+  ['no valid vni', vxlan(concat(hex('00000000 00002a00'), INNER))],
+  ['reserved bits', vxlan(concat(hex('08010203 00002a09'), INNER))],
+  ['header alone', vxlan(VXLAN)],
+  ['five bytes', vxlan(VXLAN.subarray(0, 5))],
+  ['no bytes', vxlan(NONE)],
+  ['frame of ten bytes', vxlan(concat(VXLAN, INNER.subarray(0, 10)))],
+  ['length within', eth(IP, patch(ip4(17, udpNoSum(1234, 4789, concat(VXLAN, INNER))), 25, 20))],
+  ['length beyond', eth(IP, patch(ip4(17, udpNoSum(1234, 4789, concat(VXLAN, INNER))), 25, 200))],
+  ['first fragment', v4(17, udpNoSum(1234, 4789, concat(VXLAN, INNER)), { off: 0x2000 })],
+];
+
 /** Ethernet frames. */
 export const FRAMES: readonly Frame[] = [
   ...named('arp', ARP),
@@ -375,6 +397,7 @@ export const FRAMES: readonly Frame[] = [
   ...named('link', LINK),
   ...named('ip6', IPV6),
   ...named('ip6', ICMP6),
+  ...named('vxlan', VXLANS),
   ...named('slow', SLOW),
 ];
 

@@ -6,9 +6,11 @@
  * so a daemon without taps needs no native library. `file:...` in the device's place names capture files: what one holds comes in, what
  * the vnet sends is recorded in another (file-link.ts).
  *
+ * A jail that is removed takes its taps with it: their links are closed then, and hold the jail until their devices are really free.
+ *
  * Invariant: a device is bound once, a tap to one device, a recording is written by one link.
  */
-import type { FrameSink, Ifnet, Kernel } from '@netloom/core';
+import type { FrameSink, Ifnet, Kernel, Prison } from '@netloom/core';
 import { strerror, tapOf } from '@netloom/core';
 import type { Logger } from 'pino';
 import { HOST_VNET } from '../lab/lab-model.js';
@@ -39,6 +41,7 @@ export class Attachments {
     this.kernel = kernel;
     this.loop = loop;
     this.log = log;
+    kernel.jailStopEvent.register((prison) => this.jailStops(prison));
   }
 
   list(): Attachment[] {
@@ -85,6 +88,21 @@ export class Attachments {
     await Promise.all([...this.links].map((link) => link.close()));
   }
 
+  private jailStops(prison: Prison): void {
+    if (!prison.ownsVnet) return;
+    for (const link of [...this.links].filter((l) => l.ifp.net === prison.vnet.net)) {
+      const letGo = prison.hold(`device ${link.device}`);
+      const closed = (): void => {
+        this.loop.enter();
+        letGo();
+      };
+      link.close().then(closed, (error: unknown) => {
+        this.log.warn({ device: link.device, err: error }, 'a device could not be closed');
+        closed();
+      });
+    }
+  }
+
   private async openDevice(ifp: Ifnet, name: string): Promise<TapLink> {
     const { openTapPort } = await import('../tap/tap-port.js');
     const port = openTapPort({ name, vnetHdr: true, up: process.getuid?.() === 0 });
@@ -107,6 +125,7 @@ export class Attachments {
     const root = this.kernel.prisons.prison0;
     const prison = vnet === HOST_VNET ? root : this.kernel.prisons.find(root, vnet);
     if (prison === null) return `there is no vnet "${vnet}" ("netloom ps" lists them)`;
+    if (prison.dying) return `jail "${vnet}" is dying ("netloom ps --dying" says what holds it)`;
     return prison.vnet.net.ifunit(ifname) ?? `vnet "${vnet}" has no interface "${ifname}" (it has: ${prison.vnet.net.ifnets.map((i) => i.xname).join(', ')})`;
   }
 

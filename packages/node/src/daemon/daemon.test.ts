@@ -13,7 +13,7 @@ import { ProcKilled } from '@netloom/userland';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Daemon } from './daemon.js';
 import { startDaemon } from './daemon.js';
-import { FRAME_EXIT, FRAME_MAX, FRAME_SIGNAL, FRAME_START, FRAME_STDERR, FRAME_STDIN, FRAME_STDOUT, FrameParser, encodeFrame } from './exec-protocol.js';
+import { FRAME_EXIT, FRAME_KILL, FRAME_MAX, FRAME_SIGNAL, FRAME_SPAWN, FRAME_SPAWNED, FRAME_START, FRAME_STDERR, FRAME_STDIN, FRAME_STDOUT, FrameParser, encodeFrame } from './exec-protocol.js';
 import type { ExecResult } from './exec-buffer.js';
 import { DaemonClient, DaemonError, DaemonUnreachable } from './http-client.js';
 import { SocketClaimError, claimSocket } from './socket-claim.js';
@@ -103,7 +103,7 @@ describe('HTTP', () => {
     const { openapi, paths } = await client.get<{ openapi: string; paths: Record<string, object> }>('/v1/openapi.json');
     expect(openapi).toBe('3.1.0');
     expect(Object.entries(paths).flatMap(([p, methods]) => Object.keys(methods).map((m) => `${m} ${p}`)).sort()).toEqual([
-      'delete /v1/attachments/{vnet}/{ifname}', 'delete /v1/labs/{name}', 'get /v1/attachments', 'get /v1/events', 'get /v1/health', 'get /v1/interfaces', 'get /v1/labs', 'get /v1/moves', 'get /v1/procs', 'get /v1/topology',
+      'delete /v1/attachments/{vnet}/{ifname}', 'delete /v1/labs/{name}', 'get /v1/attachments', 'get /v1/dying', 'get /v1/events', 'get /v1/health', 'get /v1/interfaces', 'get /v1/labs', 'get /v1/moves', 'get /v1/procs', 'get /v1/topology',
       'get /v1/vnets', 'post /v1/attachments', 'post /v1/exec', 'post /v1/labs',
     ]);
   });
@@ -156,9 +156,12 @@ class Raw {
   private readonly parser = new FrameParser();
   private head = '';
   readonly frames: [number, string][] = [];
+  /** The daemon has said all it has to say. */
+  onEnd = (): void => void this.socket.end();
 
   constructor(start: string | null) {
-    this.socket = connect(path);
+    this.socket = connect({ path, allowHalfOpen: true });
+    this.socket.on('end', () => this.onEnd());
     this.socket.write('POST /v1/exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: netloom-exec\r\n\r\n');
     if (start !== null) this.socket.write(encodeFrame(FRAME_START, start));
     this.socket.on('error', () => {});
@@ -206,6 +209,27 @@ describe('the stream', () => {
     raw.socket.write(frame);
     expect(await raw.closed()).toEqual([[FRAME_STDERR, `netloom: protocol error: ${message}\n`], exit(1)]);
     expect(daemon!.service.table.size).toBe(0);
+  });
+
+  test.each<[string, (raw: Raw) => void]>([
+    ['says that it has ended', (raw) => raw.socket.write(encodeFrame(FRAME_SPAWNED, Buffer.from([0, 0, 0, 2, 0, 0, 0, 137])))],
+    ['goes away', (raw) => raw.socket.destroy()],
+  ])('a program at a client outlives its tool, and holds its jail until the client %s', async (_, letGo) => {
+    await start({ outer: tool(async (p) => p.run(['server', 'x'])) });
+    const { kernel, service } = daemon!;
+    const box = kernel.call(kernel.now, () => kernel.jailCreate(kernel.prisons.prison0, { name: 'box', persist: true, attach: false, vnet: true })).prison!;
+    const raw = new Raw('{"argv":["outer"],"env":{"NETLOOM_JAIL":"box"}}');
+    raw.onEnd = () => {};
+    await expect.poll(() => raw.frames.length).toBe(1);
+    kernel.call(kernel.now, () => kernel.jailRemove(box));
+    await expect.poll(() => raw.frames.map(([type]) => type)).toEqual([FRAME_SPAWN, FRAME_KILL, FRAME_EXIT]);
+    expect(raw.frames.at(-1)).toEqual(exit(137, 'KILL'));
+    expect(kernel.dyingJails().map((d) => d.holders)).toEqual([['process 2 (server x)']]);
+    expect(service.table.list().map((entry) => entry.kind)).toEqual(['host']);
+    expect(await new DaemonClient(path).post('/v1/exec', { argv: ['outer'], vnet: 'box' })).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/^outer: jail "box" is dying/) as string });
+    letGo(raw);
+    await expect.poll(() => kernel.dyingJails().length + service.table.size).toBe(0);
+    raw.socket.destroy();
   });
 
   test('another upgrade is refused', async () => {

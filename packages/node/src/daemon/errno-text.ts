@@ -7,6 +7,7 @@ const TEXTS: Readonly<Record<string, string>> = Object.freeze({
   ECONNREFUSED: 'Connection refused',
   EEXIST: 'File exists',
   EFBIG: 'File too large',
+  EINVAL: 'Invalid argument',
   EIO: 'Input/output error',
   EISDIR: 'Is a directory',
   ELOOP: 'Too many levels of symbolic links',

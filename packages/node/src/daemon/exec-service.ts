@@ -66,6 +66,7 @@ export class ExecService implements ProcWorld {
     const jail = call.env.NETLOOM_JAIL ?? '';
     const prison = this.findPrison(jail);
     if (prison === null) return refuse(name === CAPTURE_NAME ? `netloom: there is no vnet "${jail}" ("netloom ps" lists them)` : `${name}: jail "${jail}" not found (named by NETLOOM_JAIL; "jls" lists them)`, 1);
+    if (prison.dying) return refuse(`${name}: jail "${jail}" is dying (named by NETLOOM_JAIL; "netloom ps --dying" says what holds it)`, 1);
     const fib = Number(call.env.NETLOOM_FIB ?? 0);
     if (!Number.isInteger(fib) || fib < 0 || fib > FIB_MAX) return refuse(`${name}: NETLOOM_FIB="${call.env.NETLOOM_FIB}" is not a FIB number (0 to ${FIB_MAX})`, 1);
     const pid = this.table.allocatePid();

@@ -91,7 +91,7 @@ class StreamIo implements ProcIo {
     resolve(spawned);
   }
 
-  /** Sends the exit code and closes. */
+  /** Sends the exit code and closes; children of the client's that are left are heard of until it has closed as well. */
   exit(code: number, signal: string): void {
     this.send(encodeExit(code, signal));
     this.uncork();
@@ -159,6 +159,7 @@ export function serveExecStream(service: ExecService, socket: Duplex, head: Buff
     try {
       for (const frame of parser.push(chunk)) {
         if (!started) begin(frame);
+        else if (frame.type === FRAME_SPAWNED) io.spawned(decodeSpawned(frame.payload));
         else if (proc !== null && proc.exitCode === null) dispatch(frame, io, proc);
       }
     } catch (error) {
@@ -191,8 +192,6 @@ function dispatch(frame: Frame, io: StreamIo, proc: ToolProc): void {
       if (frame.payload.length !== 4) throw new ProtocolError('a window frame has 4 bytes');
       io.columns = frame.payload.readUInt16BE(0);
       return proc.signal('WINCH');
-    case FRAME_SPAWNED:
-      return io.spawned(decodeSpawned(frame.payload));
     default:
       throw new ProtocolError(`unknown frame type ${frame.type}`);
   }

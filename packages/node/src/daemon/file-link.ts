@@ -110,6 +110,8 @@ async function openRecorder(path: string): Promise<PcapngRecorder> {
 }
 
 export class FileLink implements FrameSink {
+  /** The daemon's. */
+  readonly pid = process.pid;
   /** Files hold whole frames. */
   readonly offload = { csum: false, gso: false };
   readonly device: string;

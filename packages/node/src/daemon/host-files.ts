@@ -9,7 +9,7 @@
  * Not here: running host programs, which needs the client's terminal (tool-proc.ts, exec-stream.ts).
  */
 import type { FileHandle } from 'node:fs/promises';
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { HostFile } from '@netloom/userland';
 import { HostError } from '@netloom/userland';
@@ -32,10 +32,19 @@ export async function readHostFile(cwd: string, path: string): Promise<Uint8Arra
   }
 }
 
-/** Creates or truncates a file. */
-export async function openHostFile(cwd: string, path: string): Promise<BufferedFile> {
+/** Names of what is in a folder. */
+export async function listHostFolder(cwd: string, path: string): Promise<string[]> {
   try {
-    return new BufferedFile(await open(resolve(cwd, path), 'w'));
+    return await readdir(resolve(cwd, path));
+  } catch (error) {
+    throw toHostError(error);
+  }
+}
+
+/** Creates or truncates a file, or goes on at its end. */
+export async function openHostFile(cwd: string, path: string, append = false): Promise<BufferedFile> {
+  try {
+    return new BufferedFile(await open(resolve(cwd, path), append ? 'a' : 'w'));
   } catch (error) {
     throw toHostError(error);
   }

@@ -59,6 +59,19 @@ interface ExecBody {
   readonly stdin?: string;
 }
 
+/** A jail that was removed and is held, as /v1/dying lists it. */
+export interface DyingJail {
+  readonly name: string;
+  readonly jid: number;
+  /** What holds it: processes, devices, jails below it. */
+  readonly holders: readonly string[];
+  /** How long it has been dying. */
+  readonly dyingUs: number;
+  /** When it will be gone at the latest, from now. */
+  readonly leftUs: number;
+}
+
+const DYING = { type: 'object', properties: { name: STRING, jid: INTEGER, holders: STRINGS, dyingUs: INTEGER, leftUs: INTEGER } } as const;
 const PROC = { type: 'object', properties: { pid: INTEGER, kind: STRING, vnet: STRING, argv: STRINGS, ageUs: INTEGER } } as const;
 
 export function addRoutes(app: FastifyInstance, context: DaemonContext): void {
@@ -80,6 +93,11 @@ function addStateRoutes(app: FastifyInstance, { service, topology, version }: Da
   app.get<{ Querystring: { vnet?: string } }>('/v1/interfaces', { schema: { summary: 'Interfaces, of one vnet or of all', querystring: query, response: { 200: listOf(ANY_OBJECT) } } }, (request) => {
     const { vnet } = request.query;
     return topology().vnets.filter((v) => vnet === undefined || v.name === vnet).flatMap((v) => v.interfaces.map((i) => ({ vnet: v.name, ...i })));
+  });
+  app.get('/v1/dying', { schema: { summary: 'Jails that were removed and are still held, and by what', response: { 200: listOf(DYING) } } }, (): DyingJail[] => {
+    service.loop.enter();
+    const root = service.kernel.prisons.prison0;
+    return service.kernel.dyingJails().map(({ prison, ...dying }) => ({ name: prison.nameFrom(root), jid: prison.jid, ...dying }));
   });
   app.get('/v1/procs', { schema: { summary: 'Running tools, and host programs running for them', response: { 200: listOf(PROC) } } }, () => {
     const now = service.loop.enter();

@@ -13,7 +13,7 @@ import type { Attachments } from './attachments.js';
 
 export function kernelTopology(kernel: Kernel, attachments: Attachments): Topology {
   const root = kernel.prisons.prison0;
-  const owners = [root, ...root.descendants()].filter((prison) => prison.ownsVnet);
+  const owners = [root, ...root.descendants()].filter((prison) => prison.ownsVnet && !prison.dying);
   const nameOf = new Map(owners.map((prison) => [prison.vnet, vnetName(prison, root)]));
   return { vnets: owners.map((prison) => vnetOf(kernel, prison, nameOf, attachments)) };
 }

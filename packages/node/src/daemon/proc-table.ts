@@ -69,20 +69,15 @@ export class ProcTable {
     this.kernel.prisonRelease(entry.prison);
   }
 
-  /** Signals what runs inside `prison` or below it, except `spare`. Returns how many. */
-  killPrison(prison: Prison, signal: ProcSignal, spare: TableEntry | null): number {
-    const inside = this.list().filter((entry) => entry !== spare && isInside(entry.prison, prison));
+  /** Signals what runs inside `prison`, jails below it not included, except `spare`. Returns their numbers. */
+  killPrison(prison: Prison, signal: ProcSignal, spare: TableEntry | null): number[] {
+    const inside = this.list().filter((entry) => entry !== spare && entry.prison === prison);
     for (const entry of inside) entry.signal(signal);
-    return inside.length;
+    return inside.map((entry) => entry.pid);
   }
 
   /** Ends everything. */
   killAll(): void {
     for (const entry of this.list()) entry.signal('KILL');
   }
-}
-
-function isInside(prison: Prison, ancestor: Prison): boolean {
-  for (let at: Prison | null = prison; at !== null; at = at.parent) if (at === ancestor) return true;
-  return false;
 }

@@ -40,6 +40,8 @@ class OutputHeader implements VnetHdr {
 }
 
 export class TapLink implements FrameSink {
+  /** The daemon's. */
+  readonly pid = process.pid;
   readonly offload: { readonly csum: boolean; readonly gso: boolean };
   ifp: Ifnet;
   readonly port: TapPort;

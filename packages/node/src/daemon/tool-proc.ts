@@ -7,7 +7,8 @@
  * HTTP call). Everything that wakes the tool (time, input, a signal, a child's end) enters the host loop first, so the tool runs with
  * a fresh stamp. A process that waits registers how to fail it in `waits`; `end` fails them all with ProcKilled. A stopped process
  * (TSTP) keeps its wake-ups in `parked` until CONT.
- * A child (`run`) is a ToolProc of its own with the same ProcIo, or a HostChild; while there is one, signals go to it.
+ * A child (`run`) is a ToolProc of its own with the same ProcIo, or a HostChild; there may be several at a time. While one of our tools is
+ * among them, signals go to those. A HostChild outlives its parent until the client has seen its end.
  *
  * Invariants: `end` acts once; afterwards nothing the tool does reaches the connection. atExit callbacks run exactly once, newest first,
  * also when the tool's body crashes. A crash is logged, answered with exit code EX_SOFTWARE, and goes no further.
@@ -17,8 +18,9 @@ import type { Kernel, Prison, Vnet } from '@netloom/core';
 import type { Proc, ProcHost, ProcSignal, RunOptions, Tool, ToolMain } from '@netloom/userland';
 import { HostError, ProcKilled, signalNumber } from '@netloom/userland';
 import type { HostLoop, LoopTimer } from '../loop.js';
+import { FileIo } from './file-io.js';
 import { HostChild } from './host-child.js';
-import { hostError, openHostFile, readHostFile } from './host-files.js';
+import { hostError, listHostFolder, openHostFile, readHostFile } from './host-files.js';
 import type { ProcTable, TableEntry } from './proc-table.js';
 
 /** Output waiting for the client above which `flush` waits, bytes. */
@@ -101,7 +103,7 @@ export class ToolProc implements Proc, TableEntry {
   private handlers: ((signal: ProcSignal) => boolean)[] = [];
   private exits: (() => void)[] = [];
   private parked: (() => void)[] = [];
-  private child: TableEntry | null = null;
+  private readonly children = new Set<ToolProc | HostChild>();
   private stopped = false;
   private woken = false;
 
@@ -122,8 +124,9 @@ export class ToolProc implements Proc, TableEntry {
     this.stdin = { [Symbol.asyncIterator]: () => this.readInput() };
     this.host = {
       readFile: (path) => this.until(readHostFile(this.cwd, path)),
-      openWrite: (path) => this.until(openHostFile(this.cwd, path)),
-      spawn: (argv, env) => this.spawnHost(argv, env, this.prison),
+      openWrite: (path, append) => this.until(openHostFile(this.cwd, path, append)),
+      listFolder: (path) => this.until(listHostFolder(this.cwd, path)),
+      spawn: (argv, env) => this.spawnHost(this.io, argv, env, this.prison),
     };
     world.table.add(this);
   }
@@ -198,9 +201,25 @@ export class ToolProc implements Proc, TableEntry {
   }
 
   async run(argv: readonly string[], options: RunOptions = {}): Promise<number> {
+    const { outputFile, ...others } = options;
+    if (outputFile !== undefined) return this.runLogged(argv, others, outputFile);
+    return this.runOn(this.io, argv, options);
+  }
+
+  /** With its output in a file. */
+  private async runLogged(argv: readonly string[], options: RunOptions, file: string): Promise<number> {
+    const io = new FileIo(this.io, await this.until(openHostFile(this.cwd, file, true)), file);
+    try {
+      return await this.runOn(io, argv, options);
+    } finally {
+      await io.close();
+    }
+  }
+
+  private async runOn(io: ProcIo, argv: readonly string[], options: RunOptions): Promise<number> {
     const prison = options.prison ?? this.prison;
     const tool = this.world.findTool(argv[0] ?? '');
-    if (tool === undefined) return this.spawnHost(argv, { ...options.env, ...this.placeEnv(prison, options.fib ?? this.fib) }, prison);
+    if (tool === undefined) return this.spawnHost(io, argv, { ...options.env, ...this.placeEnv(prison, options.fib ?? this.fib) }, prison);
     const pid = this.world.table.allocatePid();
     if (pid === null) throw new HostError('EAGAIN', 'Resource temporarily unavailable');
     return this.until(
@@ -213,17 +232,17 @@ export class ToolProc implements Proc, TableEntry {
           envChanges: { ...this.spec.envChanges, ...options.env },
           ignored: this.spec.ignored,
         };
-        const child = new ToolProc(this.world, this.io, spec, (ended) => {
-          if (this.child === ended) this.child = null;
+        const child = new ToolProc(this.world, io, spec, (ended) => {
+          this.children.delete(ended);
           resolve(ended.exitCode ?? 0);
         });
-        this.child = child;
+        this.children.add(child);
         void child.execute(tool.main);
       }),
     );
   }
 
-  killPrison(prison: Prison, signal: ProcSignal): number {
+  killPrison(prison: Prison, signal: ProcSignal): number[] {
     return this.world.table.killPrison(prison, signal, this);
   }
 
@@ -232,7 +251,8 @@ export class ToolProc implements Proc, TableEntry {
     if (this.exitCode !== null) return;
     this.world.loop.enter();
     if (signal === 'KILL') return this.end(128 + signalNumber.KILL, 'KILL');
-    if (this.child !== null && !(this.child instanceof HostChild)) return this.child.signal(signal);
+    const tools = [...this.children].filter((child) => child instanceof ToolProc);
+    if (tools.length > 0) return tools.forEach((child) => child.signal(signal));
     if (signal === 'CONT') this.resume();
     if (this.handled(signal)) return this.wakeSleepers();
     if (IGNORED.has(signal) || this.spec.ignored.includes(signal)) return;
@@ -257,7 +277,7 @@ export class ToolProc implements Proc, TableEntry {
     this.exits = [];
     for (const sleeper of this.sleepers) sleeper.timer?.cancel();
     this.sleepers.clear();
-    this.child?.signal('KILL');
+    for (const child of [...this.children]) child.signal('KILL');
     const killed = new ProcKilled(signal ?? 'TERM');
     for (const fail of [...this.waits]) fail(killed);
     this.waits.clear();
@@ -338,21 +358,23 @@ export class ToolProc implements Proc, TableEntry {
     return { NETLOOM_JAIL: prison === root ? '' : prison.nameFrom(root), NETLOOM_FIB: String(fib) };
   }
 
-  private async spawnHost(argv: readonly string[], env: Readonly<Record<string, string>>, prison: Prison): Promise<number> {
-    if (this.io.spawn === null) throw hostError('ENOTSUP');
+  private async spawnHost(io: ProcIo, argv: readonly string[], env: Readonly<Record<string, string>>, prison: Prison): Promise<number> {
+    if (io.spawn === null) throw hostError('ENOTSUP');
+    // jail_attach(2): nothing new comes into a jail that is ending.
+    if (prison.dying) throw hostError('EINVAL');
     const pid = this.world.table.allocatePid();
     if (pid === null) throw new HostError('EAGAIN', 'Resource temporarily unavailable');
-    const child = new HostChild(this.world.table, pid, prison, argv, this.now(), (signal) => this.io.killChild(pid, signal));
-    this.child = child;
-    try {
-      const placed = { ...this.spec.envChanges, ...this.placeEnv(prison, this.fib), ...env };
-      const { exitCode, error } = await this.until(this.io.spawn(pid, argv, placed));
-      if (error !== '') throw hostError(error);
-      return exitCode;
-    } finally {
-      this.child = null;
+    const child = new HostChild(this.world.table, pid, prison, argv, this.now(), (signal) => io.killChild(pid, signal));
+    this.children.add(child);
+    const placed = { ...this.spec.envChanges, ...this.placeEnv(prison, this.fib), ...env };
+    const ran = io.spawn(pid, argv, placed).finally(() => {
+      this.world.loop.enter();
+      this.children.delete(child);
       child.ended();
-    }
+    });
+    const { exitCode, error } = await this.until(ran);
+    if (error !== '') throw hostError(error);
+    return exitCode;
   }
 
   private guarded(work: () => void): void {

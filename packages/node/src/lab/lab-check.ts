@@ -118,22 +118,29 @@ function checkInterface(lab: Lab, vnet: string, ifname: string, ifc: LabInterfac
   const path = ['vnets', vnet, 'interfaces', ifname];
   const key = `${vnet}:${ifname}`;
   const isVlan = ifc.vlan !== undefined || ifc.vlandev !== undefined;
+  const isVxlan = ifc.vxlan !== undefined;
   const isLagg = ifc.laggport !== undefined;
+  const isMade = isVlan || isVxlan || isLagg || ifc.host !== undefined;
   const maker = made.get(key);
   if (isVlan && ifc.host !== undefined) return report(path, `"${key}" is both a VLAN and a tap`, 'keep "vlan" or "host"');
-  if (isLagg && (isVlan || ifc.host !== undefined)) return report(path, `"${key}" is both a lagg and ${isVlan ? 'a VLAN' : 'a tap'}`, `keep "laggport" or "${isVlan ? 'vlan' : 'host'}"`);
-  if (maker !== undefined && (isVlan || isLagg || ifc.host !== undefined)) return report(path, `"${key}" is made twice: it is ${maker === 'link' ? 'the end of a link' : 'a bridge'} already`, 'give it another name');
+  if (isVxlan && (isVlan || ifc.host !== undefined)) return report(path, `"${key}" is both a vxlan and a ${isVlan ? 'VLAN' : 'tap'}`, `keep "vxlan" or "${isVlan ? 'vlan' : 'host'}"`);
+  if (isLagg && (isVlan || isVxlan || ifc.host !== undefined)) {
+    const [other, word] = isVlan ? ['VLAN', 'vlan'] : isVxlan ? ['vxlan', 'vxlan'] : ['tap', 'host'];
+    return report(path, `"${key}" is both a lagg and a ${other}`, `keep "laggport" or "${word}"`);
+  }
+  if (maker !== undefined && isMade) return report(path, `"${key}" is made twice: it is ${maker === 'link' ? 'the end of a link' : 'a bridge'} already`, 'give it another name');
   if (maker === 'bridge') return report(path, `"${key}" is a bridge`, 'configure it under "bridges"');
   if (isVlan) checkVlan(lab, vnet, ifname, ifc, made, report);
   else if (ifc.vlanproto !== undefined || ifc.vlanpcp !== undefined) report(path, `"${key}" is not a VLAN`, 'add "vlan" and "vlandev"');
   if (isLagg) checkLagg(lab, vnet, ifname, ifc, made, report);
   else if (ifc.laggproto !== undefined || ifc.lagghash !== undefined) report(path, `"${key}" is not a lagg`, 'add "laggport"');
-  if (isVlan || isLagg || ifc.host !== undefined || maker === 'link') return;
+  checkVxlan(lab, vnet, ifname, ifc, made, report);
+  if (isMade || maker === 'link') return;
   if (/^lo\d+$/.test(ifname)) {
     if (vnet === HOST_VNET && ifname === 'lo0') report(path, 'a lab does not change lo0 of the host, which it shares with others', 'use lo1, or a vnet of its own');
     return;
   }
-  report(path, `nothing makes interface "${ifname}" of vnet "${vnet}"`, `add a link with the endpoint "${key}", or "vlan" and "vlandev", or "laggport", or "host"`);
+  report(path, `nothing makes interface "${ifname}" of vnet "${vnet}"`, `add a link with the endpoint "${key}", or "vlan" and "vlandev", or "laggport", or "vxlan", or "host"`);
 }
 
 /** Does `ifname` of `vnet` carry itself, over VLANs and laggs, beginning with `over`? */
@@ -155,6 +162,29 @@ function checkLagg(lab: Lab, vnet: string, ifname: string, ifc: LabInterface, ma
     else if (carriesItself(lab, vnet, ifname, port)) report(path, `lagg "${ifname}" carries itself over "${port}"`, 'break the circle');
     else if (interfaces[port]?.inet !== undefined) report(path, `"${port}" is a port and sends nothing by itself`, `give its addresses to "${ifname}"`);
   }
+}
+
+function checkVxlan(lab: Lab, vnet: string, ifname: string, ifc: LabInterface, made: Made, report: Report): void {
+  const path = ['vnets', vnet, 'interfaces', ifname];
+  const { vxlan, vxlanlocal, vxlanremote, vxlangroup, vxlandev } = ifc;
+  const words = Object.entries({ vxlanlocal, vxlanremote, vxlangroup, vxlandev }).filter(([, value]) => value !== undefined);
+  const [first] = words;
+  if (vxlan === undefined) {
+    if (first !== undefined) report([...path, first[0]], `"${vnet}:${ifname}" has "${first[0]}" and no "vxlan"`, 'give the network identifier, 0 to 16777215');
+    return;
+  }
+  if ((vxlanremote === undefined) === (vxlangroup === undefined)) report([...path, 'vxlan'], `vxlan "${ifname}" has ${vxlangroup === undefined ? 'no other end' : 'two other ends'}`, 'give either "vxlanremote" or "vxlangroup"');
+  if (vxlangroup !== undefined && !isGroup(vxlangroup)) report([...path, 'vxlangroup'], `${vxlangroup} is no multicast group`, 'give an address from 224.0.0.0 to 239.255.255.255');
+  if (vxlanremote !== undefined && isGroup(vxlanremote)) report([...path, 'vxlanremote'], `${vxlanremote} is a multicast group`, 'say "vxlangroup"');
+  if (vxlandev === undefined) return;
+  if (vxlangroup === undefined) report([...path, 'vxlandev'], `vxlan "${ifname}" has "vxlandev" and no group`, 'leave it out: the routes say where its packets go');
+  else if (!isKnown(lab, vnet, vxlandev, made)) report([...path, 'vxlandev'], `vnet "${vnet}" has no interface "${vxlandev}"`, suggest(vxlandev, interfacesOf(lab, vnet, made)));
+}
+
+/** 224.0.0.0/4 */
+function isGroup(address: string): boolean {
+  const first = Number(address.split('.')[0]);
+  return first >= 224 && first <= 239;
 }
 
 function checkVlan(lab: Lab, vnet: string, ifname: string, ifc: LabInterface, made: Made, report: Report): void {

@@ -29,6 +29,11 @@ export interface LabInterface {
   readonly laggport?: OneOrMany;
   readonly laggproto?: string;
   readonly lagghash?: string;
+  readonly vxlan?: number;
+  readonly vxlanlocal?: string;
+  readonly vxlanremote?: string;
+  readonly vxlangroup?: string;
+  readonly vxlandev?: string;
   readonly host?: string;
 }
 

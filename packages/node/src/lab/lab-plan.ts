@@ -139,6 +139,8 @@ class PlanBuilder {
     } else if (ifc.laggport !== undefined) {
       const options = [...(ifc.laggproto === undefined ? [] : ['laggproto', ifc.laggproto]), ...(ifc.lagghash === undefined ? [] : ['lagghash', ifc.lagghash])];
       this.create(path, vnet, 'lagg', name, [...options, ...many(ifc.laggport).flatMap((port) => ['laggport', port])]);
+    } else if (ifc.vxlan !== undefined) {
+      this.create(path, vnet, 'vxlan', name, vxlanArgs(ifc));
     } else if (ifc.host !== undefined) {
       this.create(path, vnet, 'tap', name, []);
     } else if (/^lo\d+$/.test(name) && name !== 'lo0') {
@@ -233,10 +235,23 @@ function endName(end: Endpoint): string {
   return end.bridge ?? `${end.vnet}:${end.ifname}`;
 }
 
-/** Interfaces in an order in which whatever carries a VLAN or a lagg is made before it. */
+/** Deeper than VLANs can be stacked. */
+const BEHIND_ALL = 1_000;
+
+/** Interfaces in an order in which whatever carries a VLAN, a lagg or a tunnel is made before it. */
 function carriersFirst(interfaces: Readonly<Record<string, LabInterface | null>>): string[] {
-  const depth = (name: string): number => Math.max(0, ...carriers(interfaces[name]).map((carrier) => 1 + depth(carrier)));
+  const depth = (name: string): number => {
+    // A tunnel needs the addresses of all that are not in one.
+    if (interfaces[name]?.vxlan !== undefined) return BEHIND_ALL;
+    return Math.max(0, ...carriers(interfaces[name]).map((carrier) => 1 + depth(carrier)));
+  };
   return Object.keys(interfaces).sort((a, b) => depth(a) - depth(b));
+}
+
+function vxlanArgs(ifc: LabInterface): string[] {
+  const { vxlan, vxlanlocal, vxlanremote, vxlangroup, vxlandev } = ifc;
+  const words = Object.entries({ vxlanid: vxlan, vxlanlocal, vxlanremote, vxlangroup, vxlandev });
+  return words.flatMap(([word, value]) => (value === undefined ? [] : [word, String(value)]));
 }
 
 function bridgeSettings(bridge: LabBridge): string[] {

@@ -29,10 +29,20 @@ test.each<[string, string, string[]]>([
   ['a link to a vnet that is not there', 'name: x\nvnets: {alpha: {}}\nlinks:\n  - [alpha:e0, alpa:e0]\n', ['lab.yaml:4:16: there is no vnet "alpa" (did you mean "alpha"?)']],
   ['a link to a vnet without interface', 'name: x\nvnets: {a: {}}\nlinks: [[a:e0, a]]\n', ['lab.yaml:3:16: there is no bridge "a" (it is a vnet: say which interface, as in "a:eth0")']],
   ['one end in two links', 'name: x\nvnets: {a: {}, b: {}}\nlinks:\n  - [a:e0, b:e0]\n  - {endpoints: [a:e0, b:e1]}\n', ['lab.yaml:5:18: "a:e0" is the end of two links (give each end its own name)']],
-  ['an interface nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0: {inet: 10.0.0.1/8}\n', ['lab.yaml:5:13: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "laggport", or "host")']],
-  ['an interface without settings nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0:\n', ['lab.yaml:5:7: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "laggport", or "host")']],
+  ['an interface nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0: {inet: 10.0.0.1/8}\n', ['lab.yaml:5:13: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "laggport", or "vxlan", or "host")']],
+  ['an interface without settings nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0:\n', ['lab.yaml:5:7: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "laggport", or "vxlan", or "host")']],
   ['a lagg of what it cannot be made of', 'name: x\nvnets:\n  a:\n    interfaces:\n      p: {host: t0, inet: 10.0.0.1/8}\n      l: {laggport: [p, q, lo1], laggproto: lacp}\n      v: {vlan: 1, vlandev: m}\n      m: {laggport: v}\n      n: {laggport: l}\n', ['lab.yaml:6:21: "p" is a port and sends nothing by itself (give its addresses to "l")', 'lab.yaml:6:21: vnet "a" has no interface "q" (there are: p, l, v, m, n)', 'lab.yaml:6:21: "lo1" cannot be a port of a lagg (a port is the end of a link, a VLAN or a tap)', 'lab.yaml:7:29: VLAN "v" carries itself over "m" (break the circle of "vlandev")', 'lab.yaml:8:21: lagg "m" carries itself over "v" (break the circle)', 'lab.yaml:9:21: "l" is a lagg itself (name its ports)']],
   ['VLANs in a circle', 'name: x\nvnets: {a: {interfaces: {v: {vlan: 1, vlandev: w}, w: {vlan: 2, vlandev: v}}}}\n', ['lab.yaml:2:48: VLAN "v" carries itself over "w" (break the circle of "vlandev")', 'lab.yaml:2:74: VLAN "w" carries itself over "v" (break the circle of "vlandev")']],
+  ['vxlans without, and with two other ends', 'name: x\nvnets: {a: {interfaces: {v: {vxlan: 1}, w: {vxlan: 2, vxlanremote: 10.0.0.1, vxlangroup: 239.0.0.1}}}}\n', ['lab.yaml:2:37: vxlan "v" has no other end (give either "vxlanremote" or "vxlangroup")', 'lab.yaml:2:52: vxlan "w" has two other ends (give either "vxlanremote" or "vxlangroup")']],
+  ['a vxlan that is a tap too', 'name: x\nvnets: {a: {interfaces: {v: {vxlan: 1, host: tap0}}}}\n', ['lab.yaml:2:29: "a:v" is both a vxlan and a tap (keep "vxlan" or "host")']],
+  ['words of a vxlan that is none', 'name: x\nvnets: {a: {interfaces: {v: {vlan: 1, vlandev: lo0, vxlanlocal: 10.0.0.1}}}}\n', ['lab.yaml:2:65: "a:v" has "vxlanlocal" and no "vxlan" (give the network identifier, 0 to 16777215)']],
+  ['a network identifier out of range', 'name: x\nvnets: {a: {interfaces: {v: {vxlan: 16777216}}}}\n', ['lab.yaml:2:37: 16777216 is not a network identifier from 0 to 16777215 (give "vxlan" a network identifier from 0 to 16777215)']],
+  ['a group on an interface that is not there', 'name: x\nvnets: {a: {interfaces: {v: {vxlan: 1, vxlangroup: 10.0.0.1, vxlandev: e9}, u: {vxlan: 1, vxlanremote: 239.0.0.1, vxlandev: lo0}}}}\n', [
+    'lab.yaml:2:52: 10.0.0.1 is no multicast group (give an address from 224.0.0.0 to 239.255.255.255)',
+    'lab.yaml:2:72: vnet "a" has no interface "e9" (there are: v, u)',
+    'lab.yaml:2:104: 239.0.0.1 is a multicast group (say "vxlangroup")',
+    'lab.yaml:2:125: vxlan "u" has "vxlandev" and no group (leave it out: the routes say where its packets go)',
+  ]],
   ['parents in a circle', 'name: x\nvnets: {a: {parent: b}, b: {parent: a}}\n', ['lab.yaml:2:21: vnet "a" is its own ancestor (break the circle of "parent")', 'lab.yaml:2:37: vnet "b" is its own ancestor (break the circle of "parent")']],
   ['a route that leads nowhere', 'name: x\nvnets: {a: {routes: [{to: default}]}}\n', ['lab.yaml:2:22: the route to default leads nowhere (add "via", "interface" or "type")']],
   ['a private port that is no port', 'name: x\nvnets: {a: {}}\nbridges: {br0: {private: [a:e1]}}\nlinks: [[a:e0, br0]]\n', ['lab.yaml:3:27: "a:e1" is not linked to bridge "br0" (name the other end of one of its links, or one of its "members")']],
@@ -56,6 +66,8 @@ vnets:
     interfaces:
       lan20: {vlan: 20, vlandev: lan, inet: 10.0.20.1/24}
       lan: {inet: 10.0.1.1/24, mtu: 9000}
+      vx0.7: {vlan: 7, vlandev: vx0}
+      vx0: {vxlan: 42, vxlanlocal: 10.0.1.1, vxlanremote: 10.0.1.2, inet: 10.42.0.1/24}
       tap0: {host: tap7, up: false}
     sysctl: {net.inet.ip.ttl: 32, net.inet.ip.redirect: false}
 bridges:
@@ -107,6 +119,13 @@ test('a plan is a script of the tools, in the order things need each other', () 
     'jexec site.r ifconfig "$if2" name lan20',
     'jexec site.r ifconfig lan20 up',
     'jexec site.r ifconfig lan20 inet 10.0.20.1/24',
+    'if3=$(jexec site.r ifconfig vxlan create vxlanid 42 vxlanlocal 10.0.1.1 vxlanremote 10.0.1.2)',
+    'jexec site.r ifconfig "$if3" name vx0',
+    'jexec site.r ifconfig vx0 up',
+    'jexec site.r ifconfig vx0 inet 10.42.0.1/24',
+    'if4=$(jexec site.r ifconfig vlan create vlan 7 vlandev vx0)',
+    'jexec site.r ifconfig "$if4" name vx0.7',
+    'jexec site.r ifconfig vx0.7 up',
     'ifconfig lan0 timeout 60 up',
     'jexec site.r sysctl net.inet.ip.forwarding=1',
     'jexec site.r sysctl net.inet.ip.ttl=32 net.inet.ip.redirect=0',

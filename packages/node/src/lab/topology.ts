@@ -66,6 +66,7 @@ export function labTopology(lab: Lab): Topology {
     }
     for (const [name, ifc] of Object.entries(lab.vnets[vnet]?.interfaces ?? {})) {
       if (ifc?.vlan !== undefined) interfaces.push({ ...bare(name, 'vlan', ifc), vlan: { tag: ifc.vlan, proto: ifc.vlanproto ?? '802.1q', parent: ifc.vlandev ?? null } });
+      else if (ifc?.vxlan !== undefined) interfaces.push(bare(name, 'vxlan', ifc));
       else if (ifc?.host !== undefined) interfaces.push({ ...bare(name, 'tap', ifc), device: ifc.host });
       else if (/^lo[1-9]/.test(name)) interfaces.push(bare(name, 'lo', ifc ?? {}));
     }

@@ -35,9 +35,15 @@ function maskText(cx: Invocation, ia: InIfaddr): string {
   return ` netmask 0x${ia.mask.toString(16)}`;
 }
 
+/** The address as `-f addr:` wants it. The one name that is known is this host's own. */
+function addrText(cx: Invocation, addr: number): string {
+  const format = cx.args.format.get('addr');
+  return (format === 'fqdn' || format === 'host') && addr === INADDR_LOOPBACK ? 'localhost' : ip4Format(addr);
+}
+
 function status(cx: Invocation, ifp: Ifnet): void {
   for (const ia of inetAddrs(ifp)) {
-    let line = `\tinet ${ip4Format(ia.addr)}`;
+    let line = `\tinet ${addrText(cx, ia.addr)}`;
     if ((ifp.flags & IFF_POINTOPOINT) !== 0) line += ` --> ${ip4Format(ia.dstaddr ?? 0)}`;
     line += maskText(cx, ia);
     if ((ifp.flags & IFF_BROADCAST) !== 0 && ia.plen !== 0 && ia.broadcast !== null) line += ` broadcast ${ip4Format(ia.broadcast)}`;

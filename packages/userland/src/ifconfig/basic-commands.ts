@@ -3,10 +3,10 @@
  * Read first: ifconfig(8); freebsd `sys/net/if.c` ifhwioctl.
  *
  * `descr` with an empty text removes the description, as `-descr` does. A capability the interface does not have is left alone
- * silently, in both directions.
+ * silently, in both directions; one that its driver lets nobody change is an error.
  */
 import {
-  EINVAL, ENXIO, IFF_DEBUG, IFF_LINK0, IFF_LINK1, IFF_LINK2, IFF_MONITOR, IFF_NOARP, IFF_PPROMISC, IFF_STATICARP, IFF_STICKYARP, IFF_UP, ifRename, ifSetCaps,
+  EINVAL, ENXIO, IFF_DEBUG, IFF_LINK0, IFF_LINK1, IFF_LINK2, IFF_MONITOR, IFF_NOARP, IFF_PPROMISC, IFF_STATICARP, IFF_STICKYARP, IFF_UP, IFT_L2VLAN, ifRename, ifSetCaps,
   ifSetDescription, ifSetFlags, ifSetMtu,
 } from '@netloom/core';
 import { CAPS } from './capabilities.js';
@@ -32,8 +32,8 @@ function flagWords(name: string, flag: number, negated = false): Command[] {
 function changeCaps(cx: Invocation, name: string, set: number, clear: number): void {
   if (cx.ifp === null) cx.perror('ioctl (SIOCGIFCAP)', ENXIO);
   const error = request(cx, (ifp) => {
-    ifSetCaps(ifp, (ifp.capenable | set) & ~clear);
-    return 0;
+    const wanted = (((ifp.capenable | set) & ~clear) & ifp.capabilities) >>> 0;
+    return wanted === ifp.capenable ? 0 : ifSetCaps(ifp, wanted);
   });
   if (error !== 0) cx.perror(name, error);
 }
@@ -62,9 +62,10 @@ function setDescription(cx: Invocation, text: string): void {
   cx.check('ioctl SIOCSIFDESCR (set descr)', request(cx, (ifp) => ifSetDescription(ifp, text)));
 }
 
+/** Of Ethernet interfaces; a vlan has a `vlanpcp`. */
 function changePcp(cx: Invocation, pcp: number): void {
   cx.check('SIOCSLANPCP', request(cx, (ifp) => {
-    if (ifp.lladdr.length !== ETHER_ADDR_LEN) return EINVAL;
+    if (ifp.lladdr.length !== ETHER_ADDR_LEN || ifp.type === IFT_L2VLAN) return EINVAL;
     ifp.pcp = pcp;
     return 0;
   }));
@@ -79,7 +80,7 @@ function setPcp(cx: Invocation, value: string): void {
 
 function setFib(cx: Invocation, value: string): void {
   const fib = parseUnsigned(value);
-  if (fib === null || fib < 0) return cx.warn(`fib ${value} not valid`, 0);
+  if (fib === null || fib < 0) return cx.warn(`fib ${value} not valid`, EINVAL);
   const error = request(cx, (ifp) => {
     const refused = checkFib(cx, fib);
     if (refused === 0) ifp.fib = fib;

@@ -2,7 +2,7 @@
  * bridge-status.ts — how a bridge is shown: its parameters, its members, its addresses.
  * Read first: ifconfig(8).
  *
- * What spanning tree would add to a member (`proto`, `role`, `state`) is shown when a member takes part in it, which none can yet.
+ * A member that takes part in the spanning tree has a protocol, a role and a state as well.
  */
 import { bridgeMembers, bridgeParams } from '@netloom/core';
 import type { BridgeAddr, BridgeMember, BridgeParams, Ifnet } from '@netloom/core';
@@ -34,7 +34,8 @@ function paramLines(b: BridgeParams): string {
 
 function memberLines(m: BridgeMember): string {
   return `\tmember: ${m.name} flags=${m.flags.toString(16)}<${memberFlagNames(m.flags).join(',')}>\n`
-    + `\t        ifmaxaddr ${m.addrMax} port ${m.port} priority ${m.priority} path cost ${m.pathCost}\n`;
+    + `\t        ifmaxaddr ${m.addrMax} port ${m.port} priority ${m.priority} path cost ${m.pathCost}`
+    + (m.stp === null ? '\n' : ` proto ${m.stp.proto}\n\t        role ${m.stp.role} state ${m.stp.state}\n`);
 }
 
 export function bridgeStatus(cx: Invocation, ifp: Ifnet): void {

@@ -3,7 +3,7 @@
  * Read first: ifconfig(8).
  *
  * Theory of operation. `create` only notes that a clone is wanted. The words that follow are looked up among those about making one
- * (CLONE_COMMANDS: `vlan`, `vlandev`, `vlanproto`); the first word that is none of them, or the end of the line, makes the clone with the
+ * (`vlan`, `vlandev`, `vlanproto`, those of a vxlan); the first word that is none of them, or the end of the line, makes the clone with the
  * parameters so far, and from there on words are about the new interface.
  */
 import { EEXIST, ifCloneCreate, ifCloneDestroyIfp } from '@netloom/core';
@@ -12,11 +12,17 @@ import { mayChange, request } from './if-request.js';
 import { word } from './invocation.js';
 import type { Command, Invocation } from './invocation.js';
 import { vlanCloneParams } from './vlan.js';
+import { vxlanCloneParams } from './vxlan.js';
+
+function cloneParams(cx: Invocation, name: string): CloneParams | null {
+  if (name.startsWith('vxlan')) return vxlanCloneParams(cx);
+  return /^vlan|\./.test(name) ? vlanCloneParams(cx, name) : null;
+}
 
 /** Makes interface `cx.ifname`; afterwards `cx.ifname` is the name it got. */
 export function cloneCreate(cx: Invocation): void {
   const name = cx.ifname;
-  const params: CloneParams | null = /^vlan|\./.test(name) ? vlanCloneParams(cx, name) : null;
+  const params = cloneParams(cx, name);
   const refused = mayChange(cx);
   const made = refused === 0 ? ifCloneCreate(cx.net, name, params) : { error: refused, ifp: null };
   if (made.error === EEXIST) cx.errx(`interface ${name} already exists`);

@@ -15,20 +15,22 @@ import { GROUP_COMMANDS } from './group.js';
 import type { AddressFamily, Command } from './invocation.js';
 import { LAGG_CLONE_COMMANDS, LAGG_COMMANDS } from './lagg.js';
 import { MEDIA_COMMANDS } from './media.js';
+import { NOT_BUILT_COMMANDS } from './not-built.js';
 import { ADDRESS_COMMANDS } from './address-words.js';
 import { TUNNEL_COMMANDS } from './tunnel.js';
 import { VLAN_CLONE_COMMANDS, VLAN_COMMANDS } from './vlan.js';
 import { VNET_COMMANDS } from './vnet.js';
+import { VXLAN_CLONE_COMMANDS, VXLAN_COMMANDS } from './vxlan.js';
 
 function byName<T extends { readonly name: string }>(entries: readonly T[]): ReadonlyMap<string, T> {
   return new Map(entries.map((entry) => [entry.name, entry]));
 }
 
 const COMMANDS = byName<Command>([
-  ...BASIC_COMMANDS, ...ADDRESS_COMMANDS, ...INET6_COMMANDS, ...CLONE_COMMANDS, ...MEDIA_COMMANDS, ...VLAN_COMMANDS, ...TUNNEL_COMMANDS, ...GROUP_COMMANDS,
-  ...BRIDGE_COMMANDS, ...LAGG_COMMANDS, ...VNET_COMMANDS,
+  ...NOT_BUILT_COMMANDS, ...BASIC_COMMANDS, ...ADDRESS_COMMANDS, ...INET6_COMMANDS, ...CLONE_COMMANDS, ...MEDIA_COMMANDS, ...VLAN_COMMANDS, ...TUNNEL_COMMANDS, ...GROUP_COMMANDS,
+  ...BRIDGE_COMMANDS, ...LAGG_COMMANDS, ...VNET_COMMANDS, ...VXLAN_COMMANDS,
 ]);
-const CREATE_COMMANDS = byName<Command>([...CLONE_START, ...LAGG_CLONE_COMMANDS, ...VLAN_CLONE_COMMANDS]);
+const CREATE_COMMANDS = byName<Command>([...CLONE_START, ...LAGG_CLONE_COMMANDS, ...VLAN_CLONE_COMMANDS, ...VXLAN_CLONE_COMMANDS]);
 const FAMILIES = byName<AddressFamily>([AF_INET_FAMILY, AF_INET6_FAMILY, ...LINK_FAMILIES]);
 
 /** @param creating before the clone is made. */

@@ -3,17 +3,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { golden } from '../../test/golden.js';
 import { ToolLab } from '../../test/test-proc.js';
-
-/** Runs the sessions one after the other in one lab; each must come out as it is written. */
-async function golden(...sessions: readonly string[]): Promise<ToolLab> {
-  const lab = new ToolLab();
-  for (const session of sessions) {
-    const text = session.replace(/^\n/, '');
-    expect(await lab.session(text)).toBe(text);
-  }
-  return lab;
-}
 
 describe('showing', () => {
   it('prints an interface in the form of FreeBSD 14', async () => {
@@ -97,18 +88,6 @@ $ ifconfig -l nosuchfamily
 `);
   });
 
-  it('takes formats from -f and the environment', async () => {
-    const lab = new ToolLab();
-    await lab.ok('ifconfig epair create');
-    await lab.ok('ifconfig epair0a 192.0.2.1/26');
-    await lab.ok('ifconfig epair0a ether 06:00:0a:0b:0c:0d');
-    expect(await lab.ok('ifconfig -f inet:cidr epair0a inet')).toContain('\tinet 192.0.2.1/26 broadcast 192.0.2.63');
-    expect(await lab.ok('ifconfig -f inet:dotted epair0a inet')).toContain('\tinet 192.0.2.1 netmask 255.255.255.192 broadcast 192.0.2.63');
-    expect(await lab.ok('ifconfig epair0a inet', { env: { IFCONFIG_FORMAT: 'inet:cidr' } })).toContain('192.0.2.1/26');
-    expect(await lab.ok('ifconfig -f ether:dash epair0a ether')).toContain('\tether 06-00-0a-0b-0c-0d');
-    expect(await lab.ok('ifconfig -f ether:dotted epair0a ether')).toContain('\tether 0600.0a0b.0c0d');
-  });
-
   it('answers in JSON', async () => {
     const lab = new ToolLab();
     await lab.ok('ifconfig epair create');
@@ -151,7 +130,7 @@ $ ifconfig epair7b unplumb
 $ ifconfig -l
 lo0 epair0a epair0b epair1a epair1b vlan5 lo1
 $ ifconfig -C
-vlan lagg bridge vmnet tap tun lo epair gif
+vxlan vlan lagg bridge vmnet tap tun lo epair gif
 `);
   });
 
@@ -187,6 +166,7 @@ vlan0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
     ['epair0a mtu 71', 'ioctl SIOCSIFMTU (set mtu): Invalid argument'],
     ['epair0a mtu 65536', 'ioctl SIOCSIFMTU (set mtu): Invalid argument'],
     ['epair0a mtu', "'mtu' requires argument"],
+    ['epair0a name ""', 'ioctl SIOCSIFNAME (set name): Invalid argument'],
     ['epair0a name lo0', 'ioctl SIOCSIFNAME (set name): File exists'],
     ['epair0a name averyveryverylongname', 'ioctl SIOCSIFNAME (set name): File name too long'],
     [`epair0a descr ${'x'.repeat(1025)}`, 'ioctl SIOCSIFDESCR (set descr): File name too long'],
@@ -197,6 +177,8 @@ vlan0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
     ['tun0 ether 06:00:00:00:00:00', 'ioctl (SIOCAIFADDR): Invalid argument'],
     ['epair0a pcp 8', 'value for pcp out of range'],
     ['epair0a pcp x', 'invalid value for pcp'],
+    ['lo0 pcp 1', 'SIOCSLANPCP: Invalid argument'],
+    ['gif0 -pcp', 'SIOCSLANPCP: Invalid argument'],
     ['tun0 pcp 1', 'SIOCSLANPCP: Invalid argument'],
     ['epair0a group g1', 'setifgroup: group names may not end in a digit'],
     ['epair0a group averyveryverylongname', 'setifgroup: group name too long'],
@@ -207,7 +189,8 @@ vlan0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
     ['epair0a 10.0.0.1/x', '10.0.0.1/x: bad value (width invalid)'],
     ['epair0a inet 10.9.9.9 delete', 'ioctl (SIOCDIFADDR): Can\'t assign requested address'],
     ['tun0 10.0.0.1/24', 'ioctl (SIOCAIFADDR): Destination address required'],
-    ['epair0a media 100baseTX', 'unknown media subtype: 100baseTX'],
+    ['epair0a vhid 1 pass secret', 'vhid: CARP is not available: this kernel is built without carp'],
+    ['epair0a -ampdutx', '-ampdutx: 802.11 parameters are not available: this kernel is built without wlan'],
     ['epair0a vlan 5', 'both vlan and vlandev must be specified'],
     ['epair0a vlan x', 'invalid value for vlan'],
     ['epair0a vlan 65536', 'value for vlan out of range'],
@@ -247,7 +230,7 @@ $ ifconfig epair0a fib 99
 $ ifconfig epair0a tunnelfib 0
 ! ifconfig: ioctl (SIOCSTUNFIB): Invalid argument
 $ ifconfig epair0a fib x
-! ifconfig: fib x not valid: No error: 0
+! ifconfig: fib x not valid: Invalid argument
 $ ifconfig epair0a tunnel 10.0.0.1 10.0.0.2
 ! ifconfig: SIOCSIFPHYADDR: Invalid argument
 $ ifconfig epair0a inet6 ifdisabled -auto_linklocal
@@ -345,13 +328,21 @@ describe('flags and capabilities', () => {
     expect(await flags()).toBe(always);
   });
 
-  it('toggles what the interface can, and leaves the rest alone', async () => {
-    const lab = new ToolLab();
-    await lab.ok('ifconfig lo0 -rxcsum -txcsum -txcsum6 tso lro');
-    expect(await lab.ok('ifconfig lo0')).toContain('options=280000<LINKSTATE,RXCSUM_IPV6>');
-    await lab.ok('ifconfig lo0 rxcsum txcsum txcsum6');
-    expect(await lab.ok('ifconfig lo0')).toContain('options=680003<RXCSUM,TXCSUM,LINKSTATE,RXCSUM_IPV6,TXCSUM_IPV6>');
-  });
+});
+
+it('gives Ethernet interfaces a PCP; a vlan has one of its own', async () => {
+  await golden(`
+$ ifconfig epair create pcp 3
+epair0a
+$ ifconfig vlan create vlandev epair0a vlan 5 vlanpcp 2
+vlan0
+$ ifconfig vlan0 pcp 3
+! ifconfig: SIOCSLANPCP: Invalid argument
+[1]
+$ ifconfig vlan0 vlanpcp 7
+$ ifconfig bridge create pcp 1 -pcp
+bridge0
+`);
 });
 
 describe('bridges', () => {
@@ -392,6 +383,37 @@ $ ifconfig epair0a addr
 `);
   });
 
+  it('shows the spanning tree: who is root, and what each port does', async () => {
+    const lab = await golden(`
+$ ifconfig epair create up
+epair0a
+$ ifconfig epair0b up
+$ ifconfig bridge create addm epair0a addm epair0b stp epair0a stp epair0b edge epair0b up
+bridge0
+$ ifconfig bridge0
+bridge0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
+	options=0
+	ether MAC
+	id MAC priority 32768 hellotime 2 fwddelay 15
+	maxage 20 holdcnt 6 proto rstp maxaddr 2000 timeout 1200
+	root id MAC priority 32768 ifcost 0 port 0
+	member: epair0b flags=3c7<LEARNING,DISCOVER,STP,AUTOEDGE,PTP,AUTOPTP>
+	        ifmaxaddr 0 port 3 priority 128 path cost 2000 proto rstp
+	        role backup state discarding
+	member: epair0a flags=1c7<LEARNING,DISCOVER,STP,AUTOEDGE,PTP,AUTOPTP>
+	        ifmaxaddr 0 port 2 priority 128 path cost 2000 proto rstp
+	        role designated state forwarding
+	groups: bridge
+`);
+    const shown: unknown = JSON.parse(await lab.ok('ifconfig --json bridge0'));
+    expect(shown).toMatchObject([{
+      bridge: {
+        root: { priority: 32768, ifcost: 0, port: 0 },
+        members: [{ name: 'epair0b', proto: 'rstp', role: 'backup', state: 'discarding' }, { name: 'epair0a', proto: 'rstp', role: 'designated', state: 'forwarding' }],
+      },
+    }]);
+  });
+
   it.each([
     ['addm nosuch', 'BRDGADD nosuch: No such file or directory'],
     ['addm epair0a', 'BRDGADD epair0a: File exists'],
@@ -400,7 +422,8 @@ $ ifconfig epair0a addr
     ['span epair0a', 'BRDGADDS epair0a: Device busy'],
     ['-span epair1a', 'BRDGDELS epair1a: No such file or directory'],
     ['private epair1a', 'unable to get bridge flags: No such file or directory'],
-    ['stp epair0a', 'unable to set bridge flags: Operation not supported'],
+    ['stp epair1a', 'unable to get bridge flags: No such file or directory'],
+    ['stp gif0', 'unable to set bridge flags: Invalid argument'],
     ['static epair1a 00:01:02:03:04:05', 'BRDGSADDR epair1a: No such file or directory'],
     ['static epair0a 00:01:02:03:04', 'epair0a: invalid address: 00:01:02:03:04'],
     ['static epair0a', "'static' requires 2 arguments"],
@@ -413,7 +436,7 @@ $ ifconfig epair0a addr
     ['ifpriority epair0a 256', 'invalid value: 256'],
   ])('refuses: ifconfig bridge0 %s', async (words, complaint) => {
     const lab = new ToolLab();
-    for (const line of ['epair create', 'epair create', 'bridge create addm epair0a']) await lab.ok(`ifconfig ${line}`);
+    for (const line of ['epair create', 'epair create', 'gif create', 'bridge create addm epair0a addm gif0']) await lab.ok(`ifconfig ${line}`);
     expect(await lab.sh(`ifconfig bridge0 ${words}`)).toEqual({ stdout: '', stderr: `ifconfig: ${complaint}\n`, exit: 1 });
   });
 });
@@ -550,13 +573,14 @@ $ jexec a ifconfig vlan0 vlan 6
   });
 });
 
-const NAMES = ['epair', 'epair0a', 'epair0b', 'epair0a.5', 'bridge', 'bridge0', 'vlan', 'vlan0', 'gif0', 'tun0', 'lo0', 'lo1', 'x0', '-a', '-l', '-j', '--json', '-g', '-C', '-v'];
+const NAMES = ['epair', 'epair0a', 'epair0b', 'epair0a.5', 'bridge', 'bridge0', 'vlan', 'vlan0', 'vxlan', 'vxlan0', 'gif0', 'tun0', 'lo0', 'lo1', 'x0', '-a', '-l', '-j', '--json', '-g', '-C', '-v'];
 /** Words that mean something, with what may follow them, and some that do not. */
 const WORDS = [
   'create', 'destroy', 'up', 'down', 'inet', 'ether', 'inet6', 'alias', 'delete', '-alias', '10.0.0.1/24', '10.0.0.2', '10.0.0.0/33', 'netmask 255.255.255.0', 'netmask', 'broadcast 10.0.0.3',
   'mtu 1400', 'mtu 9000', 'name x0', 'name lo0', 'addm epair0a', 'addm epair0b', 'addm gif0', 'deletem epair0a', 'span epair0b', '-span epair0b', 'static epair0a 00:01:02:03:04:05', 'addr',
   'vlandev epair0a', 'vlandev epair0b', 'vlandev vlan0', 'vlan 5', '-vlandev', 'vlanproto 802.1ad', 'vlanpcp 3', 'tunnel 10.0.0.1 10.0.0.2', 'deletetunnel', 'vnet j', '-vnet j', 'group g',
   '-group g', 'descr x', '-descr', 'promisc', '-promisc', '-arp', 'fib 1', 'pcp 3', '-pcp', 'random', '00:01:02:03:04:06', 'private epair0a', 'sticky epair0a', 'flushall', 'media x', 'ifdisabled',
+  'vxlanid 5', 'vxlanlocal 10.0.0.1', 'vxlanremote 10.0.0.2', 'vxlangroup 239.0.0.1', 'vxlandev epair0a', 'vxlandev vxlan0', 'vxlanflushall', 'vxlanportrange 1 2', '-vxlanlearn',
   'nosuch', '',
 ];
 const LINE = fc.tuple(fc.constantFrom(...NAMES), fc.array(fc.constantFrom(...WORDS), { maxLength: 4 })).map(([name, words]) => [name, ...words.flatMap((w) => w.split(' '))]);

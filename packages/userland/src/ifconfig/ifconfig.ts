@@ -40,10 +40,7 @@ const USAGE = `usage: ifconfig [-j jail] [-f type:format] [-g groupname] [-C] [-
 `;
 
 /** What is to be done instead of configuring: `-C`, `-g GROUP`. */
-interface Query {
-  cloners: boolean;
-  group: string | null;
-}
+type Query = (cx: Invocation) => void;
 
 function setFormat(p: Proc, args: IfconfigArgs, text: string): void {
   for (const part of text.split(',')) {
@@ -64,18 +61,18 @@ const SWITCHES: Readonly<Record<string, (args: IfconfigArgs) => void>> = {
   v: (args) => void args.verbose++,
 };
 
-/** Parses the options; answers with the words behind them. */
-function parseOptions(p: Proc, args: IfconfigArgs, query: Query): readonly string[] {
+/** Parses the options; answers with the words behind them, or with the question that an option asks: what stands behind that one is not looked at. */
+function parseOptions(p: Proc, args: IfconfigArgs): readonly string[] | Query {
   const { options, rest, error } = getopt(OPTIONS, takeJson(p, args));
   for (const [letter, value] of options) {
     SWITCHES[letter]?.(args);
-    if (letter === 'C') query.cloners = true;
+    if (letter === 'C') return listCloners;
     else if (letter === 'f') setFormat(p, args, value);
     else if (letter === 'j') args.jail = value;
     else if (letter === 'G' && args.all) args.noGroup = value;
     else if (letter === 'G') usage(p, 1, USAGE);
     else if (letter === 'g' && args.all) args.matchGroup = value;
-    else if (letter === 'g') query.group ??= value;
+    else if (letter === 'g') return (cx) => printGroup(cx, value);
   }
   if (error !== null) {
     warnx(p, error);
@@ -125,7 +122,7 @@ function isListed(args: IfconfigArgs, ifp: Ifnet): boolean {
 
 function list(cx: Invocation, ifps: readonly Ifnet[]): void {
   const listed = ifps.filter((ifp) => isListed(cx.args, ifp));
-  if (cx.args.json) cx.out(`${JSON.stringify(listed.map((ifp) => interfaceJson(ifp)), null, 2)}\n`);
+  if (cx.args.json) cx.out(`${JSON.stringify(listed.map((ifp) => interfaceJson(ifp, cx.args.supportedMedia)), null, 2)}\n`);
   else if (cx.args.namesOnly) cx.out(`${listed.map((ifp) => ifp.xname).join(' ')}\n`);
   else for (const ifp of listed) status(cx, ifp);
 }
@@ -175,15 +172,12 @@ function runIfconfig(p: Proc): number {
     all: false, downOnly: false, upOnly: false, namesOnly: false, supportedMedia: false, driverName: false, verbose: 0, matchGroup: null, noGroup: null, jail: null,
     json: false, format: new Map(), family: null,
   };
-  const query: Query = { cloners: false, group: null };
   const envFormat = p.env['IFCONFIG_FORMAT'];
   if (envFormat !== undefined) setFormat(p, args, envFormat);
-  const options = parseOptions(p, args, query);
-  const isQuery = query.cloners || query.group !== null;
-  const rest = isQuery ? [] : settleArgs(p, args, options);
+  const options = parseOptions(p, args);
+  const rest = typeof options === 'function' ? [] : settleArgs(p, args, options);
   const cx = new Invocation(p, args, attach(p, args), AF_INET_FAMILY);
-  if (query.cloners) listCloners(cx);
-  else if (query.group !== null) printGroup(cx, query.group);
+  if (typeof options === 'function') options(cx);
   else if (args.all || args.namesOnly) list(cx, cx.net.ifnets);
   else configure(cx, rest);
   return cx.exitCode;

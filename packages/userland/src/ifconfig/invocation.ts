@@ -107,7 +107,11 @@ export class Invocation {
     add: { addr: 0, set: false }, plen: 0, maskset: false, dst: { addr: 0, set: false }, brd: { addr: 0, set: false }, del: { addr: 0, set: false },
   };
   lladdr: Uint8Array = new Uint8Array(0);
+  /** The medium asked for so far; null: none. */
+  mediaWord: number | null = null;
   readonly vlan: VlanRequest = { tag: NOTAG, parent: '', proto: 0 };
+  /** Words about a vxlan that is to be made, as `vxlanCloner` takes them. */
+  readonly vxlan: Record<string, string | number> = {};
 
   constructor(p: Proc, args: IfconfigArgs, prison: Prison, family: AddressFamily) {
     this.p = p;

@@ -4,15 +4,17 @@
  * Ours, not FreeBSD's. Keys are the words of the text form; a key whose text line is absent is absent. Numbers are numbers, flags lists of
  * names. `packets`… are the counters netstat -i shows.
  */
-import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, gifTunnel, ifCounters, laggInfo } from '@netloom/core';
+import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, gifTunnel, ifCounters, ifMedia, laggInfo, vxlanConfig } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
-import { ip4Format, macFormat } from '@netloom/core/wire';
+import { VXLAN_VNI_MAX, ip4Format, macFormat } from '@netloom/core/wire';
 import { inetAddrs } from './af-inet.js';
 import { isEtherLike } from './af-link.js';
 import { memberFlagNames } from './bridge-status.js';
 import { CAP_NAMES } from './capabilities.js';
 import { shownGroups } from './group.js';
 import { LAGG_PORT_FLAGS, laggHashText, laggProtoName } from './lagg-status.js';
+import { carrierStatus, mediaLine } from './media.js';
+import { mediaArguments } from './media-words.js';
 import { FLAG_NAMES, driverName } from './status.js';
 import { shownVlan } from './vlan.js';
 
@@ -40,8 +42,35 @@ function bridgeJson(ifp: Ifnet): { readonly bridge?: Json } {
   const { priority, helloTime, fwdDelay, maxAge, holdCount, proto, maxAddr, timeout } = params;
   const members = (bridgeMembers(ifp) ?? []).map((m) => ({
     name: m.name, flags: memberFlagNames(m.flags), ifmaxaddr: m.addrMax, addresses: m.addrCount, port: m.port, priority: m.priority, pathcost: m.pathCost,
+    ...m.stp,
   }));
-  return { bridge: { priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, members } };
+  const root = { id: macFormat(params.rootId), priority: params.rootPriority, ifcost: params.rootCost, port: params.rootPort };
+  return {
+    bridge: {
+      id: macFormat(params.id), priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, root, members,
+    },
+  };
+}
+
+/** What the interface could do and be told, for `-m`. */
+function supportedJson(ifp: Ifnet): { readonly [key: string]: Json } {
+  const media = ifMedia(ifp);
+  return {
+    capabilities: names(ifp.capabilities, CAP_NAMES),
+    ...(media === null ? {} : { 'supported media': media.supported.map(mediaArguments) }),
+  };
+}
+
+function vxlanJson(ifp: Ifnet): { readonly vxlan?: Json } {
+  const c = vxlanConfig(ifp);
+  if (c === null) return {};
+  const { vni, localPort, remotePort, portMin, portMax, mcastIfname, learn, ttl, ftableCount, ftableMax, ftableTimeout } = c;
+  return {
+    vxlan: {
+      ...(vni < VXLAN_VNI_MAX ? { vni } : {}), local: ip4Format(c.local), localport: localPort, remote: ip4Format(c.remote), remoteport: remotePort, portrange: [portMin, portMax],
+      ...(mcastIfname === '' ? {} : { dev: mcastIfname }), learn, ttl, addresses: ftableCount, maxaddr: ftableMax, timeout: ftableTimeout,
+    },
+  };
 }
 
 function laggJson(ifp: Ifnet): { readonly lagg?: Json } {
@@ -54,18 +83,19 @@ function laggJson(ifp: Ifnet): { readonly lagg?: Json } {
 function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
   const tunnel = gifTunnel(ifp);
   const vlan = shownVlan(ifp);
-  const media = ifp.driver.media?.(ifp) ?? null;
+  const media = ifMedia(ifp);
   return {
     ...(tunnel === null ? {} : { tunnel: { source: ip4Format(tunnel.src), destination: ip4Format(tunnel.dst) } }),
     ...bridgeJson(ifp),
     ...laggJson(ifp),
     ...(vlan === null ? {} : { vlan: { vlan: vlan.tag, vlanproto: vlan.proto, vlanpcp: vlan.pcp, parent: vlan.parent } }),
-    ...(media === null ? {} : { media: media.media, status: media.active ? 'active' : 'no carrier' }),
+    ...vxlanJson(ifp),
+    ...(media === null ? {} : { media: mediaLine(media), status: carrierStatus(media) }),
   };
 }
 
-/** One element of the array. */
-export function interfaceJson(ifp: Ifnet): Json {
+/** One element of the array; `supported` as with `-m`. */
+export function interfaceJson(ifp: Ifnet, supported = false): Json {
   const data = ifCounters(ifp);
   return {
     name: ifp.xname,
@@ -82,6 +112,7 @@ export function interfaceJson(ifp: Ifnet): Json {
     groups: shownGroups(ifp),
     fib: ifp.fib,
     ...kindJson(ifp),
+    ...(supported ? supportedJson(ifp) : {}),
     packets: { in: data.ipackets, out: data.opackets, ierrors: data.ierrors, oerrors: data.oerrors, oqdrops: data.oqdrops },
     bytes: { in: data.ibytes, out: data.obytes },
   };

@@ -4,7 +4,7 @@
  *
  * One deviation: LOWER_UP (0x1000000), which FreeBSD 14's netlink adds to `flags=` of an interface whose link is up, is not shown; `status:`
  * says it, and `flags=8843<…>` stays what scripts have matched for decades.
- * Sections: the header, description, capabilities, tunnel ends, link address, addresses, then what each kind adds.
+ * Sections: the header, description, capabilities, tunnel ends, link address, addresses, then what each kind adds, and who has its device open.
  */
 import type { Ifnet } from '@netloom/core';
 import { AF_INET_FAMILY } from './af-inet.js';
@@ -17,6 +17,7 @@ import { laggStatus } from './lagg-status.js';
 import { mediaStatus } from './media.js';
 import { tunnelStatus } from './tunnel.js';
 import { vlanStatus } from './vlan.js';
+import { vxlanStatus } from './vxlan.js';
 
 /** Names of IFF_* by bit. */
 export const FLAG_NAMES: readonly string[] = [
@@ -56,8 +57,10 @@ export function status(cx: Invocation, ifp: Ifnet): void {
     laggStatus(cx, ifp);
     groupStatus(cx, ifp);
     vlanStatus(cx, ifp);
+    vxlanStatus(cx, ifp);
     fibStatus(cx, ifp);
     mediaStatus(cx, ifp);
   }
+  cx.out(ifp.driver.statusText?.(ifp) ?? '');
   if (cx.args.driverName || cx.args.verbose > 0) cx.out(`\tdrivername: ${driverName(ifp)}\n`);
 }

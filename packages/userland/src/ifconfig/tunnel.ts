@@ -1,5 +1,5 @@
 /**
- * tunnel.ts — `tunnel SRC DST`, `-tunnel`, `tunnelfib N`: the outer addresses of a gif and the routing table they are looked up in.
+ * tunnel.ts — `tunnel SRC DST`, `-tunnel`, `tunnelfib N`: the outer addresses of a gif, and the routing table they (or a vxlan's) are looked up in.
  * Read first: ifconfig(8) "tunnel", gif(4).
  *
  * Not here: outer IPv6 addresses; `ignore_source`, which gif refuses.
@@ -12,6 +12,8 @@ import { parseUnsigned, word, word1, word2 } from './invocation.js';
 import type { Command, Invocation } from './invocation.js';
 
 const GIF = 'gif';
+/** Kinds whose outer packets have a routing table of their own. */
+const HAS_TUNNELFIB = [GIF, 'vxlan'];
 
 function parseEnd(cx: Invocation, text: string): number {
   return inetAton(text) ?? cx.errx('error in parsing address string: Name does not resolve');
@@ -35,9 +37,9 @@ function deleteTunnel(cx: Invocation): void {
 
 function setTunnelFib(cx: Invocation, value: string): void {
   const fib = parseUnsigned(value);
-  if (fib === null || fib < 0) return cx.warn(`fib ${value} not valid`, 0);
+  if (fib === null || fib < 0) return cx.warn(`fib ${value} not valid`, EINVAL);
   const error = request(cx, (ifp): Errno => {
-    const refused = ifp.dname === GIF ? checkFib(cx, fib) : EINVAL;
+    const refused = HAS_TUNNELFIB.includes(ifp.dname) ? checkFib(cx, fib) : EINVAL;
     if (refused === 0) ifp.tunnelFib = fib;
     return refused;
   });

@@ -36,6 +36,8 @@ export class CfJail {
   readonly params: CfParam[] = [];
   /** An operation failed, or will not be tried. */
   failed = false;
+  /** It is a running jail that is dying already: nothing of it is left to stop. */
+  isDying = false;
   private readonly p: Proc;
 
   constructor(p: Proc, name: string | null) {

@@ -19,6 +19,8 @@ export interface ConfParam {
   /** How the values were joined to the name; 'none': there are none. */
   readonly join: 'none' | '=' | '+=' | 'space';
   readonly values: readonly (readonly Piece[])[];
+  /** Where it ends. */
+  readonly line: number;
 }
 
 export interface ConfJail {
@@ -59,9 +61,10 @@ class Parser {
     }
     const join = this.accept('=') ? '=' : this.accept('+=') ? '+=' : this.peek().kind === 'word' ? 'space' : 'none';
     const values = join === 'none' ? [] : this.values();
+    const { line } = this.peek();
     if (!this.accept(';')) return this.fail();
     const isVariable = 'variable' in piece;
-    return { kind: 'param', name: isVariable ? piece.variable : piece.text, isVariable, join, values };
+    return { kind: 'param', name: isVariable ? piece.variable : piece.text, isVariable, join, values, line };
   }
 
   private values(): (readonly Piece[])[] {

@@ -48,8 +48,22 @@ describe('what a file means', () => {
     expect(await lab.ok('jail -f /etc/j/main.conf -e ,')).toBe('name=a,vnet,persist');
     lab.files.set('/etc/j/one', '.include "one";');
     expect(await lab.sh('jail -f /etc/j/main.conf -e ,')).toMatchObject({ stderr: 'jail: maximum include depth exceeded\n', exit: 1 });
-    lab.files.set('/etc/j/one', '.include "*.conf";');
-    expect(await lab.sh('jail -f /etc/j/main.conf -e ,')).toMatchObject({ stderr: 'jail: *.conf: filename glob failed\n', exit: 1 });
+  });
+
+  it.each([
+    ['*.conf', 'a,b'], ['?.conf', 'a,b'], ['[!b].conf', 'a'], ['[a-b]*f', 'a,b'], ['/etc/*/*.conf', 'a,b'], ['../*/a.conf', ''], ['.*.conf', 'hidden'], ['a\\\\*.conf', ''], ['x.d/[', ''], ['none/*', ''],
+  ])('includes what matches %s', async (pattern, names) => {
+    const lab = new ToolLab();
+    for (const name of ['b', 'a']) lab.files.set(`/etc/jail.conf.d/${name}.conf`, `${name} { persist; }`);
+    lab.files.set('/etc/jail.conf.d/.hidden.conf', 'hidden { }');
+    lab.files.set('/etc/jail.conf.d/README', 'not ; a { configuration');
+    lab.files.set('/etc/jail.conf.d/main', `.include "${pattern}";`);
+    const ran = await lab.sh('jail -f /etc/jail.conf.d/main -e ,');
+    expect({ ...ran, stdout: [...ran.stdout.matchAll(/^name=(\w+)/gm)].map((m) => m[1]).join(',') }).toEqual({ stdout: names, stderr: '', exit: 0 });
+  });
+
+  it('has no variables in the names of files', async () => {
+    expect(await listed('$d = "x";\n.include "$d.conf";\na { }')).toEqual({ stdout: '', stderr: "jail: /jc line 2: variables not permitted in '.include' filename\n", exit: 1 });
   });
 
   it('reads standard input', async () => {

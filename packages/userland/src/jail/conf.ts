@@ -4,9 +4,7 @@
  *
  * Theory of operation. Parameters outside of any block are those of a jail called `*`. A jail's parameters are its name, then those of every
  * wildcard that matches it and stands before it, then its own, then those of matching wildcards behind it. A block inside a block is a child
- * jail, `parent.child`.
- *
- * Not here: file name patterns in `.include` (a host gives no listing of folders).
+ * jail, `parent.child`. `.include` reads other files in its place; they may be patterns, and may not have variables in them.
  */
 import type { Proc } from '../proc.js';
 import { HostError } from '../proc.js';
@@ -14,6 +12,8 @@ import { ToolExit, errx, warnx } from '../err.js';
 import { utf8Text } from '../utf8.js';
 import { CfJail, isWild, wildMatch } from './cf-jail.js';
 import type { CfParamSpec } from './cf-jail.js';
+import { globFiles, hasMagic } from './conf-glob.js';
+import type { Piece } from './conf-lexer.js';
 import { ConfError } from './conf-lexer.js';
 import { parseConf } from './conf-parser.js';
 import type { ConfParam, ConfStatement } from './conf-parser.js';
@@ -44,6 +44,8 @@ async function readAll(p: Proc, file: string): Promise<string> {
 /** Collects entries in the order of the file. */
 class Collector {
   readonly entries: Entry[] = [];
+  /** Something was wrong that did not keep the rest from being read. */
+  failed = false;
   private readonly p: Proc;
   private global: Entry | null = null;
 
@@ -73,17 +75,24 @@ class Collector {
         this.entries.push(entry);
         await this.statements(s.body, entry, file, depth);
       } else if (s.name === '.include' && s.join === 'space' && !s.isVariable) {
-        for (const value of s.values) await this.include(value.map((piece) => ('text' in piece ? piece.text : '')).join(''), into, file, depth);
+        for (const value of s.values) await this.include(value, s.line, into, file, depth);
       } else {
         (into ?? this.globalEntry()).params.push(specOf(s));
       }
     }
   }
 
-  private async include(name: string, into: Entry | null, file: string, depth: number): Promise<void> {
-    if (/[*?[]/.test(name)) errx(this.p, 1, `${name}: filename glob failed`);
-    const folder = file === '-' || name.startsWith('/') ? '' : file.slice(0, file.lastIndexOf('/') + 1);
-    await this.file(folder + name, into, depth + 1);
+  private async include(value: readonly Piece[], line: number, into: Entry | null, file: string, depth: number): Promise<void> {
+    const [piece, ...more] = value;
+    if (piece === undefined || more.length > 0 || !('text' in piece)) {
+      warnx(this.p, `${file === '-' ? 'STDIN' : file} line ${line}: variables not permitted in '.include' filename`);
+      this.failed = true;
+      return;
+    }
+    const folder = file === '-' || piece.text.startsWith('/') ? '' : file.slice(0, file.lastIndexOf('/') + 1);
+    const name = folder + piece.text;
+    const files = hasMagic(name) && this.p.host !== null ? await globFiles(this.p.host, name) : [name];
+    for (const included of files) await this.file(included, into, depth + 1);
   }
 
   private globalEntry(): Entry {
@@ -103,6 +112,7 @@ function specOf(s: ConfParam): CfParamSpec {
 export async function loadConf(p: Proc, file: string): Promise<CfJail[]> {
   const collector = new Collector(p);
   await collector.file(file, null, 0);
+  if (collector.failed) throw new ToolExit(1);
   const { entries } = collector;
   return entries.flatMap((entry, i) => (isWild(entry.name) ? [] : [merge(p, entries, entry, i)]));
 }

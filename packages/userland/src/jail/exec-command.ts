@@ -16,12 +16,16 @@ export interface ExecCommand {
 
 const IFCONFIG = '/sbin/ifconfig';
 const SHELL = '/bin/sh';
+/** Nothing for the shell but the wish not to wait. */
+const BACKGROUND = /^[^!"$&'()*;<>?[\\\]`{|}~]*&$/;
 const SHELL_CHARACTERS = /[!"$&'()*;<>?[\\\]`{|}~]/;
 
 /** @param down undoing the step, or stopping. Null when there is nothing to run. */
 export function commandOf(j: CfJail, step: Step, value: string, down: boolean): ExecCommand | null {
   const argv = argvOf(j, step, value, down);
-  return argv.length === 0 ? null : { argv, shown: argv.join(' ') };
+  if (argv.length === 0) return null;
+  const isBackground = argv[0] === SHELL && argv[2] === value && BACKGROUND.test(value);
+  return { argv, shown: isBackground ? words(value.slice(0, -1)).join(' ') : argv.join(' ') };
 }
 
 function argvOf(j: CfJail, step: Step, value: string, down: boolean): readonly string[] {
@@ -29,7 +33,11 @@ function argvOf(j: CfJail, step: Step, value: string, down: boolean): readonly s
   if (step === 'vnet.interface') return [IFCONFIG, value, down ? '-vnet' : 'vnet', j.string('jid') ?? j.string('name') ?? ''];
   if (step === 'command' && j.name === null) return j.list('command');
   if (SHELL_CHARACTERS.test(value)) return [SHELL, '-c', value];
-  return value.split(/[ \t\f\v\r\n]+/).filter((word) => word !== '');
+  return words(value);
+}
+
+function words(text: string): string[] {
+  return text.split(/[ \t\f\v\r\n]+/).filter((word) => word !== '');
 }
 
 /** `em0|10.0.0.1/24 vhid 1`: interface, address, more words for ifconfig. */

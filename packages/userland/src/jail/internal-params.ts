@@ -2,6 +2,8 @@
  * internal-params.ts — parameters that jail(8) itself acts upon, and the check of all values of a jail.
  * Read first: jail(8) "Pseudo-Parameters".
  */
+import { ip4Format } from '@netloom/core/wire';
+import { NO_SUCH_NAME, hostAddress } from '../host-address.js';
 import type { CfJail } from './cf-jail.js';
 import { sameOption } from './cf-jail.js';
 import { importParam } from './param-value.js';
@@ -17,8 +19,8 @@ const INTERNAL = [...BOOLS, ...INTS, ...STRINGS];
 
 const isInt = (text: string): boolean => /^\s*[+-]?[0-9]+$/.test(text);
 
-/** Checks booleans and numbers that jail(8) acts upon. */
-export function checkInternal(j: CfJail): boolean {
+/** Checks booleans and numbers that jail(8) acts upon, and looks the hostname up if that is asked for. @param stops the jail is only stopped. */
+export function checkInternal(j: CfJail, stops: boolean): boolean {
   let ok = true;
   for (const { name, isVariable } of j.params) {
     const value = isVariable ? null : j.string(name);
@@ -32,8 +34,19 @@ export function checkInternal(j: CfJail): boolean {
       ok = false;
     }
   }
+  if (!stops || j.string('interface') !== null) ok = addHostAddress(j) && ok;
   if (!ok) j.failed = true;
   return ok;
+}
+
+/** `ip_hostname`: the address that host.hostname stands for is one of the jail's. */
+function addHostAddress(j: CfJail): boolean {
+  const hostname = j.string('host.hostname');
+  if (!j.bool('ip_hostname') || hostname === null) return true;
+  const addr = hostAddress(hostname);
+  if (addr === null) j.warnx(`host.hostname ${hostname}: ${NO_SUCH_NAME}`);
+  else j.addText('ip4.addr', ip4Format(addr));
+  return addr !== null;
 }
 
 export interface KernelParam {
@@ -41,6 +54,8 @@ export interface KernelParam {
   readonly value: string;
   /** As written: `nopersist`. */
   readonly written: string;
+  /** It was written without a value. */
+  readonly isBare: boolean;
 }
 
 /** The parameters that go to the kernel; null when one of them is wrong. */
@@ -56,7 +71,7 @@ export function kernelParams(j: CfJail): KernelParam[] | null {
       ok = false;
       continue;
     }
-    params.push({ param: imported.param, value: imported.value, written: name });
+    params.push({ param: imported.param, value: imported.value, written: name, isBare: values.length === 0 });
   }
   if (!ok) j.failed = true;
   return ok ? params : null;

@@ -4,18 +4,21 @@
  *
  * Theory of operation. Starting goes through START_STEPS, stopping through STOP_STEPS; `op` is the jail itself. A jail that has commands to
  * run after it was made is persistent until they have run, or until jail(8) itself is ended. When a step of starting fails, the steps before it are undone in reverse: addresses
- * go off their interfaces, lent interfaces come back, the jail is removed. Commands (exec.*) have no undo. When a step of stopping fails, the
- * jail stays.
- * Commands in the jail and outside of it run through `Proc.run`, one after the other: FreeBSD's `-p 1`. A command with characters of
- * the shell's runs in the host's shell.
+ * go off their interfaces, lent interfaces come back, the jail is removed. Commands (exec.*) have no undo. When a step of stopping fails before
+ * the jail is removed, the jail stays; behind that the other steps are still gone through.
+ * The commands of one jail run through `Proc.run` one after the other, those of several jails side by side (jail-order.ts). A command with
+ * characters of the shell's runs in the host's shell.
+ * Stopping tells the processes to end (TERM), gives them stop.timeout, and removes the jail: who is left is ended by the kernel, which
+ * lets the jail be dying until they are gone, and no longer than its limit.
  *
- * What a jail here has not is ignored, and said so with -v: mounts, a console log, a clean environment.
+ * What a jail here has not is ignored, and said so with -v: mounts, a clean environment (its PATH would not have these tools).
  */
-import { EPERM, strerror } from '@netloom/core';
-import type { Prison } from '@netloom/core';
+import { EINVAL, EPERM, strerror } from '@netloom/core';
+import type { Errno, Prison } from '@netloom/core';
 import { HostError } from '../proc.js';
 import type { Proc, RunOptions } from '../proc.js';
 import type { CfJail } from './cf-jail.js';
+import type { CommandSlots } from './command-slots.js';
 import { commandOf } from './exec-command.js';
 import type { ExecCommand } from './exec-command.js';
 import { kernelParams } from './internal-params.js';
@@ -31,6 +34,8 @@ export interface JailOptions {
   readonly printJid: boolean;
   /** A removal is worth a line. */
   readonly noteRemove: boolean;
+  /** -p. */
+  readonly slots: CommandSlots;
 }
 
 export type Step = 'op' | 'stop.timeout' | 'addresses' | 'vnet.interface' | 'command' | 'mount' | `exec.${string}`;
@@ -62,6 +67,10 @@ export class JailJob {
   private params: readonly KernelParam[] = [];
   /** The jail is persistent only until its commands have run. */
   private lentPersist = false;
+  /** Number of the jail it made; it may have ended since. */
+  jid: number | null = null;
+  /** Told once when the jail has been made, or removed: who needs only that goes on. */
+  onOp: () => void = () => {};
 
   constructor(p: Proc, j: CfJail, options: JailOptions) {
     this.p = p;
@@ -75,6 +84,17 @@ export class JailJob {
     const key = jid ?? this.j.string('name');
     if (key === null || (jid !== null && !/^[1-9][0-9]*$/.test(jid))) return null;
     return jailGetid(this.p, this.p.prison, key).prison;
+  }
+
+  /** The jail to change: with allow.dying also one that is dying. */
+  get target(): Prison | null {
+    return this.prison ?? (this.j.bool('allow.dying') ? this.dyingPrison : null);
+  }
+
+  /** The dying jail with its number, or its name. */
+  get dyingPrison(): Prison | null {
+    const prison = this.p.kernel.prisons.find(this.p.prison, this.j.string('jid') ?? this.j.string('name') ?? '');
+    return prison?.dying === true ? prison : null;
   }
 
   /** Checks the parameters that go to the kernel. */
@@ -103,24 +123,25 @@ export class JailJob {
     for (const step of STOP_STEPS) {
       if (await this.attempt(() => this.doStep(step, true, []))) continue;
       this.j.failed = true;
-      return false;
+      if (this.prison !== null) return false;
     }
-    return true;
+    return !this.j.failed;
   }
 
   /** jail -m. */
   update(): boolean {
-    const { prison } = this;
-    if (prison === null) return false;
-    const changed = this.createOnly(prison);
+    const { target } = this;
+    if (target === null) return false;
+    const changed = this.createOnly(target);
     if (changed !== null) {
       this.j.fail(`${changed} cannot be changed after creation`);
       return false;
     }
     const writable = this.params.filter(({ param }) => param.access === 'rw');
     if (writable.length === 0) return true;
-    const set = jailUpdate(this.p, prison, new Map(writable.map(({ param, value }) => [param.name, value])));
-    this.noteSet('JAIL_UPDATE', writable, set.message);
+    const mayDie = this.j.bool('allow.dying');
+    const set = jailUpdate(this.p, target, new Map(writable.map(({ param, value }) => [param.name, value])), mayDie);
+    this.noteSet(mayDie ? 'JAIL_UPDATE | JAIL_DYING' : 'JAIL_UPDATE', [`jid=${target.jid}`, ...writable.map(shownParam)], set.error);
     if (set.error !== 0) this.j.fail(set.message);
     return set.error === 0;
   }
@@ -143,9 +164,9 @@ export class JailJob {
 
   /** @param done receives what of the step was done, for undoing a part of it. */
   private async doStep(step: Step, down: boolean, done: string[]): Promise<void> {
-    if (step === 'op') return down ? this.remove() : this.create();
+    if (step === 'op') return down ? this.remove() : await this.create();
     if (step === 'stop.timeout') return this.terminate();
-    if (step === 'mount') return down ? undefined : this.noteMounts();
+    if (step === 'mount') return down ? undefined : this.noteIgnored();
     for (const value of this.valuesOf(step, down)) {
       await this.runCommand(step, value, down);
       done.push(value);
@@ -171,8 +192,9 @@ export class JailJob {
     for (const value of [...(done ?? this.valuesOf(step, false))].reverse()) await this.attempt(() => this.runCommand(step, value, true));
   }
 
-  private create(): void {
+  private async create(): Promise<void> {
     const { j } = this;
+    await this.outlastDying();
     const path = j.string('path');
     if (path !== null && j.name !== null && !path.startsWith('/')) this.refuse(`path ${path}: not an absolute pathname`);
     const lend = !j.bool('persist') && ['exec.start', 'command', 'exec.poststart'].some((name) => j.has(name));
@@ -180,21 +202,35 @@ export class JailJob {
     const values = new Map(params.map(({ param, value }) => [param.name, value]));
     if (lend) values.set('persist', 'true');
     const set = jailCreate(this.p, values);
-    this.noteSet('JAIL_CREATE', params, set.message);
+    this.noteSet('JAIL_CREATE', [...(lend ? ['persist'] : []), ...params.map(shownParam)], set.error);
     if (set.prison === null) this.refuse(set.message);
+    this.jid = set.prison.jid;
     this.lentPersist = lend;
     if (lend) this.p.atExit(() => this.clearPersist());
     if (!j.has('name')) j.addText('name', set.prison.nameFrom(this.p.prison));
     if (this.options.printJid) this.p.out(`${set.prison.jid}\n`);
     if (this.options.verbose > 0 || (this.options.verbose === 0 && j.name !== null)) j.note('created\n');
+    this.onOp();
+  }
+
+  /** allow.dying and a number that a dying jail still has: it is waited for. Its limit bounds that. */
+  private async outlastDying(): Promise<void> {
+    if (!this.j.bool('allow.dying') || !this.j.has('jid')) return;
+    while (this.dyingPrison !== null) await this.p.sleepUs(POLL_US);
   }
 
   private remove(): void {
-    const { j, options, prison } = this;
+    const { prison } = this;
     if (prison !== null && this.p.kernel.call(this.p.now(), () => this.p.kernel.jailRemove(prison)) === EPERM) this.refuse(`jail_remove: ${strerror(EPERM)}`);
+    this.noteRemoved();
+    this.lentPersist = false;
+    this.onOp();
+  }
+
+  noteRemoved(): void {
+    const { j, options } = this;
     const worthIt = j.failed ? j.name !== null : options.noteRemove;
     if (options.verbose > 0 || (options.verbose === 0 && worthIt)) j.note('removed\n');
-    this.lentPersist = false;
   }
 
   /** Tells the jail's processes to end and gives them time. */
@@ -203,31 +239,61 @@ export class JailJob {
     const seconds = this.j.int('stop.timeout') ?? DEFAULT_STOP_TIMEOUT_S;
     if (prison === null || seconds <= 0) return;
     const told = this.p.killPrison(prison, 'TERM');
-    if (told === 0) return;
-    if (this.options.verbose > 0) this.j.note(`sent SIGTERM to ${told} process${told === 1 ? '' : 'es'}\n`);
+    if (told.length === 0) return;
+    if (this.options.verbose > 0) this.j.note(`sent SIGTERM to: ${told.join(' ')}\n`);
     const end = this.p.now() + seconds * US_PER_S;
+    this.options.slots.give();
     while (prison.attached.size > 0 && this.p.now() < end) await this.p.sleepUs(Math.min(POLL_US, end - this.p.now()));
+    await this.options.slots.take();
   }
 
-  private noteMounts(): void {
+  private noteIgnored(): void {
+    if (this.options.verbose <= 0) return;
     const asked = MOUNTS.filter((name) => this.j.has(name) && (this.j.find(name)?.values.length !== 0 || this.j.bool(name)));
-    if (this.options.verbose > 0) for (const name of asked) this.j.note(`${name}: ignored: jails have no file systems here\n`);
+    for (const name of asked) this.j.note(`${name}: ignored: jails have no file systems here\n`);
+    if (this.j.bool('exec.clean')) this.j.note('exec.clean: ignored: its PATH would not have these tools\n');
   }
 
   private async runCommand(step: Step, value: string, down: boolean): Promise<void> {
     const inJail = IN_JAIL.has(step);
     const { prison } = this;
     const command = commandOf(this.j, step, value, down);
-    if (command === null || (inJail && prison === null)) return;
-    const user = this.checkUser(inJail ? 'exec.jail_user' : 'exec.system_user');
+    if (command === null) return;
+    const user = this.j.string(inJail ? 'exec.jail_user' : 'exec.system_user');
+    const outputFile = inJail ? await this.consoleLog() : null;
     if (this.options.verbose > 0) this.j.note(`run command${inJail ? ' in jail' : ''}${user === null ? '' : ` as ${user}`}: ${command.shown}\n`);
     const fib = inJail ? this.j.int('exec.fib') : null;
-    const options: RunOptions = { ...(inJail && prison !== null ? { prison } : {}), ...(fib === null ? {} : { fib }) };
-    if (inJail && this.options.verbose > 0 && this.j.has('exec.consolelog')) this.j.note('exec.consolelog: ignored: output comes here\n');
+    const options: RunOptions = { ...(inJail && prison !== null ? { prison } : {}), ...(fib === null ? {} : { fib }), ...(outputFile === null ? {} : { outputFile }) };
+    const wrong = this.whyNot(user, inJail, fib);
+    if (wrong !== null) {
+      this.j.warnx(wrong);
+      this.refuse(`${command.shown}: failed`);
+    }
     const code = await this.exitCode(command, options);
     if (code === 0) return;
     if (code === 'timeout') this.refuse(`${command.shown}: timed out`);
     this.refuse(code > 128 && code <= 128 + SIGNAL_MAX ? `${command.shown}: exited on signal ${code - 128}` : `${command.shown}: failed`);
+  }
+
+  /** The file that takes the output of commands in the jail, which can be opened; null: there is none. */
+  private async consoleLog(): Promise<string | null> {
+    const path = this.j.string('exec.consolelog');
+    if (path === null) return null;
+    if (!path.startsWith('/')) this.refuse(`exec.consolelog: ${path}: not an absolute pathname`);
+    try {
+      await (await this.p.host?.openWrite(path, true))?.close();
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      this.refuse(`open ${path}: ${error.message}`);
+    }
+    return path;
+  }
+
+  /** What keeps a command from being run as its user, with its FIB, in its jail; null: nothing. The only users are root and whoever called. */
+  private whyNot(user: string | null, inJail: boolean, fib: number | null): string | null {
+    if (fib !== null && (fib < 0 || fib >= this.p.vnet.routes.fibs)) return `setfib: ${strerror(EINVAL)}`;
+    if (inJail && this.prison === null) return `jail_attach: ${strerror(EINVAL)}`;
+    return user !== null && user !== 'root' && user !== this.p.env['USER'] ? `${user}: no such user` : null;
   }
 
   private async exitCode(command: ExecCommand, options: RunOptions): Promise<number | 'timeout'> {
@@ -235,9 +301,8 @@ export class JailJob {
     try {
       const child = this.p.run(command.argv, options);
       if (timeout <= 0) return await child;
-      const late = this.p.sleepUs(timeout * US_PER_S).then((): 'timeout' => 'timeout');
       child.catch(() => {});
-      return await Promise.race([child, late]);
+      return await Promise.race([child, this.timeout(timeout * US_PER_S)]);
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
       this.j.warnx(`exec ${command.argv[0]}: ${error.message}`);
@@ -245,11 +310,11 @@ export class JailJob {
     }
   }
 
-  /** The only users are root and whoever called; nobody else can be become. */
-  private checkUser(name: string): string | null {
-    const user = this.j.string(name);
-    if (user !== null && user !== 'root' && user !== this.p.env['USER']) this.refuse(`${user}: no such user`);
-    return user;
+  /** A sleep that no wake-up cuts short. */
+  private async timeout(us: number): Promise<'timeout'> {
+    const end = this.p.now() + us;
+    while (this.p.now() < end) await this.p.sleepUs(end - this.p.now());
+    return 'timeout';
   }
 
   private clearPersist(): void {
@@ -261,16 +326,21 @@ export class JailJob {
     this.p.kernel.call(this.p.now(), () => this.p.kernel.prisonRelease(prison));
   }
 
-  private noteSet(call: string, params: readonly KernelParam[], message: string): void {
+  private noteSet(call: string, words: readonly string[], error: Errno): void {
     if (this.options.verbose <= 0) return;
-    const words = params.map(({ param, value, written }) => (param.type === 'bool' ? written : `${param.name}=${quoted(value)}`));
-    this.j.note(`jail_set(${call}) ${words.join(' ')}${message === '' ? '' : `: ${message}`}\n`);
+    this.j.note(`jail_set(${call}) ${words.join(' ')}${error === 0 ? '' : `: ${strerror(error)}`}\n`);
   }
 
   private refuse(text: string): never {
     this.j.warnx(text);
     throw new StepFailed(text);
   }
+}
+
+/** As it was written, with its value if it was given one. */
+function shownParam({ param, value, written, isBare }: KernelParam): string {
+  if (isBare) return written;
+  return `${written}=${quoted(param.type === 'bool' && written !== param.name ? String(value !== 'true') : value)}`;
 }
 
 /** A value with quotes around it if it needs them. */

@@ -107,9 +107,12 @@ export function jailCreate(p: Proc, values: JailValues): JailSet {
   return { prison: made.prison, error: 0, message: '' };
 }
 
-/** JAIL_UPDATE of a jail below the caller's prison. */
-export function jailUpdate(p: Proc, prison: Prison, values: JailValues): JailSet {
-  if (prison.dying) return refuse(ENOENT, `jail ${prison.jid} is dying`);
+/**
+ * JAIL_UPDATE of a jail below the caller's prison. A dying one is changed with `mayDie` (JAIL_DYING) only, and never made persistent: its
+ * stack has been stopped, it does not come back.
+ */
+export function jailUpdate(p: Proc, prison: Prison, values: JailValues, mayDie = false): JailSet {
+  if (prison.dying && (!mayDie || values.get('persist') === 'true')) return refuse(ENOENT, `jail ${prison.jid} is dying`);
   const refused = checkNetwork(values, prison.ownsVnet) ?? checkValues(values, prison.parent ?? p.prison);
   if (refused !== null) return refused;
   if (values.has('vnet')) return refuse(EINVAL, 'vnet cannot be changed after creation');

@@ -39,12 +39,12 @@ prepare
 prestart
 web: created
 created
-start web
-poststart
-ready
 web.kid: created
 lo0
 web.kid
+start web
+poststart
+ready
 db: created
 start db
 cmd
@@ -67,8 +67,8 @@ start db
 cmd
 $ jail -r web
 stop db
-db: removed
 stop web.kid
+db: removed
 web.kid: removed
 prestop
 stop web
@@ -99,7 +99,8 @@ lo0 epair0a epair1a epair0b epair1b
     await golden(lab, `
 $ jail -vc db
 db: mount.devfs: ignored: jails have no file systems here
-db: jail_set(JAIL_CREATE) name=db vnet=inherit persist
+db: exec.clean: ignored: its PATH would not have these tools
+db: jail_set(JAIL_CREATE) name=db novnet persist
 db: created
 db: run command in jail: echo start db
 start db
@@ -118,9 +119,9 @@ db: removed
     await golden(lab, `
 $ jail -f /jc -c
 a: created
+g: created
 b: created
 b: removed
-g: created
 ! jail: e: depends on undefined jail "nosuch"
 ! jail: f: unknown parameter: x
 ! jail: b: false: failed
@@ -140,7 +141,7 @@ name=g
 $ jail -f /jc -c
 c: created
 ! jail: a: dependency loop
-! jail: b: dependency loop
+! jail: b: skipped
 [1]
 `);
   });
@@ -192,7 +193,7 @@ $ jail -f /jc -qc b
 `);
     const sleeper = lab.start('jexec b sleep 1000');
     const before = lab.kernel.now;
-    expect(await lab.ok('jail -f /jc -vr b')).toBe('b: sent SIGTERM to 1 process\nb: removed');
+    expect(await lab.ok('jail -f /jc -vr b')).toBe('b: sent SIGTERM to: 104\nb: removed');
     expect(lab.kernel.now - before).toBeLessThan(100_000);
     expect((await sleeper.done).exit).toBe(143);
   });
@@ -289,7 +290,6 @@ hi
     ['-c name=b persist exec.timeout=soon', 'exec.timeout: non-integer value "soon"'],
     ['-c name=b persist exec.clean=maybe', 'exec.clean: unknown boolean value "maybe"'],
     ['-c name=b persist depend=nosuch', 'depends on nonexistent jail "nosuch"'],
-    ['-c name=b exec.start=true exec.jail_user=mallory', 'mallory: no such user'],
     ['-m name=nosuch persist', '"nosuch" not found'],
     ['-m host.hostname=x persist', 'no jail specified'],
     ['-m name=a vnet=new', 'vnet cannot be changed after creation'],
@@ -303,6 +303,75 @@ hi
     const before = await lab.ok('jls -s');
     expect(await lab.sh(`jail ${words}`)).toEqual({ stdout: '', stderr: `jail: ${complaint}\n`, exit: 1 });
     expect(await lab.ok('jls -s')).toBe(before);
+  });
+
+  it('looks a hostname up, as far as there is anybody to ask', async () => {
+    await golden(new ToolLab(), `
+$ jail -c -h name=a persist host.hostname=192.0.2.9
+$ jail -c name=b persist ip_hostname host.hostname=localhost ip4.addr=192.0.2.1
+$ jls -n name ip4.addr
+name=a ip4.addr=192.0.2.9
+name=b ip4.addr=192.0.2.1,127.0.0.1
+$ jail -c name=c persist ip_hostname host.hostname=c.example.org
+! jail: host.hostname c.example.org: Name does not resolve
+[1]
+`);
+  });
+
+  it('says everything with -v, errors as well', async () => {
+    await golden(new ToolLab(), `
+$ jail -vc name=a vnet=new exec.start="true" persist=false exec.fib=0 host.hostname="a b"
+jail_set(JAIL_CREATE) persist name=a vnet=new host.hostname="a b"
+created
+run command in jail: true
+jail_set(JAIL_UPDATE) jid=1 nopersist
+$ jail -vc name=a.b persist children.max=5 command=true
+jail_set(JAIL_CREATE) name=a.b persist children.max=5: No such file or directory
+! jail: jail "a" not found
+[1]
+$ jail -vc name=a persist exec.start="true &" exec.fib=0
+jail_set(JAIL_CREATE) name=a persist
+created
+run command in jail: true
+$ jail -vm name=a nopersist=false host.hostname=x
+jail_set(JAIL_UPDATE) jid=2 name=a nopersist=false host.hostname=x
+updated
+$ jail -vc name=f persist exec.start=true exec.fib=9
+jail_set(JAIL_CREATE) name=f persist
+created
+run command in jail: true
+removed
+! jail: setfib: Invalid argument
+! jail: true: failed
+[1]
+`);
+  });
+
+  it('runs commands as whoever called, or root, and nobody else', async () => {
+    await golden(new ToolLab(), `
+$ jail -vc name=a persist exec.jail_user=root exec.start=true
+jail_set(JAIL_CREATE) name=a persist
+created
+run command in jail as root: true
+$ jail -c name=b persist exec.prestart=true exec.system_user=mallory
+! jail: mallory: no such user
+! jail: true: failed
+[1]
+$ jail -U mallory -c name=b exec.start=true
+! jail: mallory: no such user
+! jail: true: failed
+[1]
+$ jls name
+a
+`);
+  });
+
+  it('opens the record of jails before it starts any', async () => {
+    const lab = new ToolLab();
+    expect(await lab.sh('jail -J /none/jids -c name=a persist')).toEqual({ stdout: '', stderr: 'jail: open /none/jids: No such file or directory\n', exit: 1 });
+    expect(await lab.ok('jls name')).toBe('');
+    await lab.ok('jail -J /jids /x "old host" 10.0.0.1,10.0.0.2 echo hi');
+    expect(lab.files.get('/jids')).toBe('1\t/x\t"old host"\t10.0.0.1,10.0.0.2\techo hi\n');
   });
 
   it('shows its usage', async () => {

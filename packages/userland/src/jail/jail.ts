@@ -9,15 +9,14 @@
  *     jail [-f file] -e separator                       list what the file describes
  *
  * A jail here is a network stack with a name: it has no file system and no users. Parameters about those are accepted and reported back.
- * Jails are handled one at a time (`-p` is accepted). A path is not looked for: no program is confined to it.
- *
- * Not here: `ip_hostname` (there is no resolver).
+ * A path is not looked for: no program is confined to it.
  */
-import type { Proc } from '../proc.js';
+import type { HostFile, Proc } from '../proc.js';
 import { HostError } from '../proc.js';
 import { errx, toolMain, usage, warnx } from '../err.js';
 import { getopt } from '../getopt.js';
-import { CfJail, isWild, wildMatch } from './cf-jail.js';
+import { CfJail, isWild, parseLeadingInt, wildMatch } from './cf-jail.js';
+import { CommandSlots } from './command-slots.js';
 import { loadConf } from './conf.js';
 import { quoted } from './jail-job.js';
 import type { JailOptions } from './jail-job.js';
@@ -45,6 +44,8 @@ interface Line {
   verbose: number;
   printJid: boolean;
   dying: boolean;
+  /** Commands at a time; Infinity: any number. */
+  limit: number;
   /** Options that describe a jail: it is not in a file then. */
   readonly words: (readonly [name: string, value: string | null])[];
   args: readonly string[];
@@ -72,7 +73,7 @@ const OPTIONS: Readonly<Record<string, Apply>> = {
   J: (line, value) => void (line.jidFile = value),
   l: describes(['exec.clean', null]),
   n: (line, value) => void line.words.push(['name', value]),
-  p: () => {},
+  p: (line, value) => void (line.limit = Math.max(0, parseLeadingInt(value)) || Infinity),
   q: (line) => void (line.verbose = -1),
   s: (line, value) => void line.words.push(['securelevel', value]),
   u: (line, value) => void line.words.push(['exec.jail_user', value], ['exec.system_jail_user', null]),
@@ -82,7 +83,7 @@ const OPTIONS: Readonly<Record<string, Apply>> = {
 
 function parseLine(p: Proc): Line {
   const line: Line = {
-    op: { start: false, set: false, stop: false }, removeOnly: false, separator: null, file: CONF_FILE, jidFile: null, verbose: 0, printJid: false, dying: false,
+    op: { start: false, set: false, stop: false }, removeOnly: false, separator: null, file: CONF_FILE, jidFile: null, verbose: 0, printJid: false, dying: false, limit: Infinity,
     words: [], args: [],
   };
   const { options, rest, error } = getopt('cde:f:hiJ:lmn:p:qrRs:u:U:v', p.argv.slice(1));
@@ -138,7 +139,7 @@ async function fileExists(p: Proc, file: string): Promise<boolean> {
 
 /** Names of running jails below the caller's prison. */
 function runningNames(p: Proc): string[] {
-  return p.prison.descendants().map((prison) => prison.nameFrom(p.prison));
+  return p.prison.descendants().filter((prison) => !prison.dying).map((prison) => prison.nameFrom(p.prison));
 }
 
 /** What is to be worked on: the jails known, those meant, and whether they were meant as a whole. */
@@ -149,12 +150,13 @@ interface Targets {
   missing: boolean;
 }
 
-/** A running jail that no file describes. */
-function addRunning(p: Proc, targets: Targets, name: string): void {
+/** A running jail that no file describes, or one that is dying. */
+function addRunning(p: Proc, targets: Targets, name: string, isDying = false): void {
   const known = targets.known.find((j) => j.name === name);
   const j = known ?? new CfJail(p, name);
   if (known === undefined) {
     j.addText('name', name);
+    j.isDying = isDying;
     targets.known.push(j);
   }
   targets.meant.add(j);
@@ -170,7 +172,7 @@ function aim(p: Proc, targets: Targets, target: string, line: Line): void {
   const known = targets.known.find((j) => j.name === target);
   const running = known === undefined && line.op.stop && !line.op.start && !line.op.set ? p.kernel.prisons.find(p.prison, target) : null;
   if (known !== undefined) targets.meant.add(known);
-  else if (running !== null) addRunning(p, targets, running.nameFrom(p.prison));
+  else if (running !== null) addRunning(p, targets, running.nameFrom(p.prison), running.dying);
   else {
     warnx(p, `"${target}" not found`);
     targets.missing = true;
@@ -211,14 +213,23 @@ function describe(j: CfJail): string[] {
   return j.params.map(({ name, values }) => (values.length === 0 ? name : `${name}=${j.list(name).map(quoted).join(',')}`));
 }
 
-async function writeJidFile(p: Proc, file: string, lines: readonly string[]): Promise<void> {
+/** A line of the -J file: the number, and the parameters it was started with. */
+function record(j: CfJail, jid: number): string {
+  return [`jid=${jid}`, ...describe(j).filter((word) => !/^jid(=|$)/.test(word))].join('\t');
+}
+
+/** The same for `jail path hostname ip command`. */
+function oldStyleRecord(j: CfJail, jid: number): string {
+  const [path, hostname, addrs, command] = ['path', 'host.hostname', 'ip4.addr', 'command'].map((name) => j.list(name).map(quoted));
+  return [String(jid), path?.join(','), hostname?.join(','), addrs?.join(','), command?.join(' ')].join('\t');
+}
+
+async function openJidFile(p: Proc, file: string): Promise<HostFile> {
   try {
     if (p.host === null) throw new HostError('ENOENT', 'No such file or directory');
-    const handle = await p.host.openWrite(file);
-    handle.write(lines.map((l) => `${l}\n`).join(''));
-    await handle.close();
+    return await p.host.openWrite(file);
   } catch (error) {
-    if (error instanceof HostError) errx(p, 1, `open ${file}: ${error.message}`);
+    if (error instanceof HostError) return errx(p, 1, `open ${file}: ${error.message}`);
     throw error;
   }
 }
@@ -230,12 +241,13 @@ async function runJail(p: Proc): Promise<number> {
   const isOldStyle = !line.op.start && !line.op.set && !line.op.stop;
   const op: JailOp = isOldStyle ? { start: true, set: false, stop: false } : line.op;
   if (targets.missing && !op.stop) return 1;
-  const options: JailOptions = { verbose: line.verbose, printJid: line.printJid, noteRemove };
+  if (line.dying) for (const j of targets.known) j.addText('allow.dying', null);
+  const jidFile = line.jidFile === null ? null : await openJidFile(p, line.jidFile);
+  const options: JailOptions = { verbose: line.verbose, printJid: line.printJid, noteRemove, slots: new CommandSlots(line.limit) };
   const order = new JailOrder(p, targets.known, options);
-  const lines: string[] = [];
-  order.onStarted = (j, jid) => void lines.push([`jid=${jid}`, ...describe(j).filter((word) => !word.startsWith('jid='))].join('\t'));
+  order.onStarted = (j, jid) => jidFile?.write(`${isOldStyle ? oldStyleRecord(j, jid) : record(j, jid)}\n`);
   await order.run([...targets.meant], op, targets.all);
-  if (line.jidFile !== null) await writeJidFile(p, line.jidFile, lines);
+  await jidFile?.close();
   return targets.missing || order.failed ? 1 : 0;
 }
 

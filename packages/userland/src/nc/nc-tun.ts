@@ -32,6 +32,7 @@ export function openTun(p: Proc, path: string): TunEnd {
   let ifp = found;
   let gone = false;
   const error = sc.attach({
+    pid: p.pid,
     offload: { csum: false, gso: false },
     output: (m) => {
       if (queue.length >= QUEUE_MAX) return false;

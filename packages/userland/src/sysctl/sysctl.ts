@@ -58,7 +58,7 @@ class Sysctl {
       warnx(this.p, "Can't set variables when using -T or -W");
       usage(this.p, 1, USAGE);
     }
-    const leaf = this.nodes.find((node) => node.name === name);
+    const leaf = this.nodes.find((node) => node.name === name) ?? this.p.vnet.kern.sysctl.find(name) ?? undefined;
     const below = leaf === undefined ? this.nodes.filter((node) => node.name.startsWith(`${name}.`)) : [];
     if (leaf === undefined && below.length === 0) return this.unknown(name, where);
     if (at < 0 || this.has('d')) {

@@ -5,7 +5,7 @@
  * The best come first: running before not running, up before down, connected before disconnected, loopback last; among equals the older one. Without
  * `-i` the first is taken, and `-i 2` is the second.
  */
-import { DLT_EN10MB, DLT_RAW, IFF_LOOPBACK, IFF_RUNNING, bpfDlt } from '@netloom/core';
+import { DLT_EN10MB, DLT_RAW, IFF_LOOPBACK, IFF_RUNNING, bpfDlt, ifMedia } from '@netloom/core';
 import type { Ifnet, Net } from '@netloom/core';
 import { errx } from '../err.js';
 import { jsonText } from '../libxo.js';
@@ -18,7 +18,7 @@ const isLoopback = (ifp: Ifnet): boolean => (ifp.flags & IFF_LOOPBACK) !== 0;
 
 /** 'Connected' or 'Disconnected'; null for interfaces without a carrier to speak of. */
 function connection(ifp: Ifnet): 'Connected' | 'Disconnected' | null {
-  const media = isLoopback(ifp) ? null : (ifp.driver.media?.(ifp) ?? null);
+  const media = isLoopback(ifp) ? null : ifMedia(ifp);
   return media === null ? null : media.active ? 'Connected' : 'Disconnected';
 }
 

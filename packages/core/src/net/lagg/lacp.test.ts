@@ -8,6 +8,7 @@ import {
   LACP_STATE_ACTIVITY, LACP_STATE_AGGREGATION, LACP_STATE_COLLECTING, LACP_STATE_DEFAULTED, LACP_STATE_DISTRIBUTING, LACP_STATE_EXPIRED, LACP_STATE_SYNC, LACP_STATE_TIMEOUT,
   LacpInfo, MARKER_TLV_INFO, MARKER_TLV_RESPONSE, SLOW_PDU_LEN, lacpEmit, lacpReadInfo, LACP_ACTOR, LACP_PARTNER, markerEmit,
 } from '../../wire/lacp.js';
+import { IFM_1000_T, IFM_10G_T, IFM_ETHER, IFM_FDX, IFM_HDX } from '../if-media.js';
 import { ifDown, ifLinkStateChange, ifSetLladdr, ifUp } from '../if.js';
 import { ifTransmit } from '../if-transmit.js';
 import { ifVmove } from '../if-vmove.js';
@@ -250,9 +251,9 @@ describe('who is kept out', () => {
   it('a link of another speed, or one that is half duplex', () => {
     const t = new LacpBench(4);
     // It is enough that one side thinks so.
-    const medium = (ifp: Ifnet | undefined, media: string): void => void Object.assign(ifp?.driver ?? {}, { media: () => ({ media, active: true }) });
-    medium(t.a[0], 'Ethernet 1000baseT <full-duplex>');
-    medium(t.a[1], 'Ethernet 10Gbase-T <half-duplex>');
+    const medium = (ifp: Ifnet | undefined, effective: number): void => void Object.assign(ifp?.driver ?? {}, { media: () => ({ current: effective, effective, active: true, supported: [] }) });
+    medium(t.a[0], IFM_ETHER | IFM_1000_T | IFM_FDX);
+    medium(t.a[1], IFM_ETHER | IFM_10G_T | IFM_HDX);
     for (const i of [0, 1]) {
       t.link(i, false);
       t.link(i, true);

@@ -6,7 +6,7 @@
  * its hook, and it joins the lagg's multicast groups and is promiscuous when the lagg is. All of this is given back, but for the MTU, which
  * stays the lagg's, as in FreeBSD. Deviation: an interface that moves to another vnet takes its own address along, not the lagg's.
  */
-import { ifAddMulti, ifAllmulti, ifCounters, ifDelMulti, ifPromisc, ifSetLladdr } from '../if.js';
+import { ifAddMulti, ifAllmulti, ifChangeCaps, ifCounters, ifDelMulti, ifPromisc, ifSetLladdr } from '../if.js';
 import { IFF_ALLMULTI, IFF_PROMISC, IFT_IEEE8023ADLAG } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
 import { LaggPort } from './lagg-var.js';
@@ -46,7 +46,7 @@ export function laggPortDetach(port: LaggPort): void {
   if (port.detaching) port.multi = [];
   laggPortMulti(port, []);
   laggPortFlags(port, false);
-  ifp.capenable = port.capenable;
+  if (ifp.capenable !== port.capenable) ifChangeCaps(ifp, port.capenable);
   if (port.detaching) ifp.storeLladdr(port.lladdr);
   else ifSetLladdr(ifp, port.lladdr);
 }

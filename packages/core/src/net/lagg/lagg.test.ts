@@ -8,9 +8,10 @@ import { etherOutput } from '../ether.js';
 import { ifCloneDestroy } from '../if-clone.js';
 import { ifAddMulti, ifAllmulti, ifCounters, ifDelMulti, ifDown, ifLinkStateChange, ifPromisc, ifRename, ifSetCaps, ifSetLladdr, ifSetMtu, ifUp } from '../if.js';
 import { ifTransmit } from '../if-transmit.js';
+import { ifMedia } from '../if-media.js';
 import { ifVmove } from '../if-vmove.js';
 import {
-  IFCAP_VLAN_MTU, IFF_ALLMULTI, IFF_PROMISC, IFF_RUNNING, IFT_ETHER, IFT_IEEE8023ADLAG, LINK_STATE_DOWN, LINK_STATE_UP,
+  IFCAP_LINKSTATE, IFCAP_RXCSUM, IFCAP_VLAN_MTU, IFF_ALLMULTI, IFF_PROMISC, IFF_RUNNING, IFT_ETHER, IFT_IEEE8023ADLAG, LINK_STATE_DOWN, LINK_STATE_UP,
 } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
 import { BROADCAST, NOTHING_LEFT, TEST_ETHERTYPE, hexOf, mac, testFrame } from '../test-net.js';
@@ -157,26 +158,31 @@ describe('what a lagg is, its ports are too', () => {
   });
 
   it('has the capabilities that all ports have in force, and gives each its own back', () => {
-    const t = new LaggBench(LAGG_PROTO_FAILOVER, 1);
-    const vlan = t.lab.create(t.net, 'vlan', { vlan: 5, vlandev: t.cable().xname });
-    expect(t.lagg.capenable).toBe(IFCAP_VLAN_MTU);
-    laggAddPort(t.lagg, vlan.xname);
-    expect([t.lagg.capenable, at(t.a, 0).capenable]).toEqual([0, 0]);
-    laggDeletePort(t.lagg, vlan.xname);
-    laggDeletePort(t.lagg, at(t.a, 0).xname);
-    expect([t.lagg.capenable, at(t.a, 0).capenable]).toEqual([0, IFCAP_VLAN_MTU]);
-    laggAddPort(t.lagg, at(t.a, 0).xname);
-    ifSetCaps(t.lagg, 0);
-    expect(at(t.a, 0).capenable).toBe(0);
-    ifSetCaps(at(t.a, 0), IFCAP_VLAN_MTU);
-    expect(t.lagg.capenable).toBe(IFCAP_VLAN_MTU);
+    const t = new LaggBench(LAGG_PROTO_FAILOVER, 0);
+    const [p, q] = [t.lab.create(t.net, 'tap'), t.lab.create(t.net, 'tap')];
+    const all = IFCAP_LINKSTATE | IFCAP_RXCSUM;
+    ifSetCaps(p, all);
+    laggAddPort(t.lagg, p.xname);
+    expect(t.lagg.capenable).toBe(all);
+    laggAddPort(t.lagg, q.xname);
+    expect([t.lagg.capenable, p.capenable, q.capenable]).toEqual([IFCAP_LINKSTATE, IFCAP_LINKSTATE, IFCAP_LINKSTATE]);
+    expect(ifSetCaps(t.lagg, all)).toBe(0);
+    expect([t.lagg.capenable, p.capenable, q.capenable]).toEqual([all, all, all]);
+    ifSetCaps(q, 0);
+    expect([t.lagg.capenable, p.capenable]).toEqual([0, 0]);
+    // What a driver lets nobody change stays on it, and off the lagg.
+    const cable = t.cable();
+    laggAddPort(t.lagg, cable.xname);
+    expect([t.lagg.capenable, cable.capenable]).toEqual([0, IFCAP_VLAN_MTU]);
+    for (const port of [cable, q, p]) laggDeletePort(t.lagg, port.xname);
+    expect([t.lagg.capenable, p.capenable, q.capenable, cable.capenable]).toEqual([0, all, IFCAP_LINKSTATE, IFCAP_VLAN_MTU]);
   });
 
   it('its link is up when one of theirs is', () => {
     const t = new LaggBench(LAGG_PROTO_ROUNDROBIN, 2);
     expect([t.lagg.linkState, t.lagg.baudrate]).toEqual([LINK_STATE_UP, 2e10]);
     for (const ifp of t.a) ifLinkStateChange(ifp, LINK_STATE_DOWN);
-    expect([t.lagg.linkState, t.lagg.driver.media?.(t.lagg)]).toEqual([LINK_STATE_DOWN, { media: 'Ethernet autoselect', active: false }]);
+    expect([t.lagg.linkState, ifMedia(t.lagg)?.active]).toEqual([LINK_STATE_DOWN, false]);
     ifLinkStateChange(at(t.a, 1), LINK_STATE_UP);
     expect(t.lagg.linkState).toBe(LINK_STATE_UP);
     ifDown(t.lagg);

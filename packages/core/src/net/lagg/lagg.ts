@@ -23,13 +23,15 @@ import { ETHERMTU } from '../../wire/ether.js';
 import { BPF_D_IN } from '../bpf.js';
 import { etherIfattach, etherIfdetach } from '../ether.js';
 import type { CloneResult, IfCloner, IfClonerSpec } from '../if-clone.js';
+import { IFM_AUTO, IFM_ETHER, ifmediaMatch } from '../if-media.js';
+import type { IfMedia } from '../if-media.js';
 import { ifMoved, ifNotMoved } from '../if-move.js';
 import type { IfMove, IfMoveResult } from '../if-move.js';
-import { ifChangeMtu, ifCounters, ifIsAbove, ifLinkStateChange, ifSetLladdr, ifUp } from '../if.js';
+import { ifChangeCaps, ifChangeMtu, ifCounters, ifIsAbove, ifLinkStateChange, ifSetLladdr, ifUp } from '../if.js';
 import {
   IFCAP_HWSTATS, IFF_BROADCAST, IFF_MONITOR, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_ETHER, IFT_L2VLAN, IfData, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP,
 } from '../ifnet.js';
-import type { IfDriver, IfMedia } from '../ifnet.js';
+import type { IfDriver } from '../ifnet.js';
 import type { Net } from '../net.js';
 import { Broadcast } from './broadcast.js';
 import { Failover } from './failover.js';
@@ -47,6 +49,7 @@ import type { LaggPort, LaggProtoNumber, LaggProtocol, LaggShared } from './lagg
 import { LoadBalance } from './loadbalance.js';
 import { RoundRobin } from './roundrobin.js';
 
+const MEDIUM = IFM_ETHER | IFM_AUTO;
 /** A lagg without ports has no link address. */
 const NO_MAC = new Uint8Array(6);
 
@@ -195,7 +198,7 @@ export class Lagg implements LaggShared, LaggPortEvents {
     this.protocol?.portLinkState?.(port);
   }
 
-  /** Capabilities: what all ports can, and what all have in force; that is then what each has. */
+  /** Capabilities: what all ports can, and what all have in force; that is then what each has, if its driver lets itself be told. */
   capabilities(): void {
     const { ifp, ports } = this;
     let capabilities = ports.length === 0 ? 0 : 0xffff_ffff;
@@ -204,7 +207,7 @@ export class Lagg implements LaggShared, LaggPortEvents {
       capabilities = (capabilities & port.ifp.capabilities) >>> 0;
       capenable = (capenable & port.ifp.capenable) >>> 0;
     }
-    for (const port of ports) if (port.ifp.capenable !== capenable) port.ifp.capenable = capenable;
+    for (const port of ports) if (port.ifp.capenable !== capenable) ifChangeCaps(port.ifp, capenable);
     ifp.capabilities = capabilities;
     ifp.capenable = capenable;
   }
@@ -362,9 +365,13 @@ export class LaggSoftc implements IfDriver {
     return 0;
   }
 
-  capsChanged(ifp: Ifnet): void {
-    const want = ifp.capenable;
-    for (const { ifp: port } of this.ports) port.capenable = (want & port.capabilities) >>> 0;
+  /** What comes of it is in what the ports say. */
+  setCaps(_ifp: Ifnet, caps: number): Errno {
+    for (const port of this.ports) ifChangeCaps(port.ifp, caps);
+    return 0;
+  }
+
+  capsChanged(): void {
     this.lagg?.capabilities();
   }
 
@@ -381,7 +388,11 @@ export class LaggSoftc implements IfDriver {
   }
 
   media(): IfMedia {
-    return { media: 'Ethernet autoselect', active: this.ports.some((p) => p.isActive) };
+    return { current: MEDIUM, effective: MEDIUM, active: this.ports.some((p) => p.isActive), supported: [MEDIUM] };
+  }
+
+  setMedia(_ifp: Ifnet, word: number): Errno {
+    return ifmediaMatch([MEDIUM], word);
   }
 
   private get ports(): readonly LaggPort[] {

@@ -7,6 +7,7 @@ import { BROADCAST, TestLab, hexOf, mac, testFrame } from '../test-net.js';
 import type { Net } from '../net.js';
 import { bridgeCloner } from '../bridge.js';
 import { epairCloner } from '../epair.js';
+import { tapCloner } from '../tap.js';
 import { vlanCloner } from '../vlan.js';
 import { laggAddPort, laggInfo, laggSetProtocol } from './lagg-control.js';
 import type { LaggInfo } from './lagg-control.js';
@@ -15,7 +16,7 @@ import type { LaggProtoNumber } from './lagg-var.js';
 
 export const US_PER_S = 1_000_000;
 export const STRANGER = mac('02:00:00:00:00:99');
-const CLONERS = [epairCloner, vlanCloner, bridgeCloner, laggCloner];
+const CLONERS = [epairCloner, tapCloner, vlanCloner, bridgeCloner, laggCloner];
 
 export class LaggBench {
   readonly lab: TestLab;

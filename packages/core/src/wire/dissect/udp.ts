@@ -2,13 +2,16 @@
  * udp.ts — prints UDP: `IP 10.0.0.1.1234 > 10.0.0.2.53: UDP, length 10`.
  * Read first: RFC 768.
  *
- * Not here: what the datagram carries. tcpdump guesses from the port; a guess about a port of the lab says little.
+ * What the datagram carries tcpdump guesses from the port. Of that only VXLAN is here, whose port is assigned and whose content is a frame;
+ * a guess about any other port of the lab says little.
  */
 
 import * as udp from '../udp.js';
+import { VXLAN_PORT } from '../vxlan.js';
 import type { IpPayload } from './ip-payload.js';
 import { cksumNote, endpoints, ipDst, ipSrc, payloadCksum } from './ip-payload.js';
 import type { Printer } from './printer.js';
+import { vxlanPrint } from './vxlan.js';
 
 export function udpPrint(p: Printer, ip: IpPayload): void {
   p.proto = 'udp';
@@ -18,7 +21,9 @@ export function udpPrint(p: Printer, ip: IpPayload): void {
     p.trunc();
     return;
   }
-  p.put(endpoints(p, ip, p.u16(at), p.u16(at + udp.UDP_DPORT)));
+  const sport = p.u16(at);
+  const dport = p.u16(at + udp.UDP_DPORT);
+  p.put(endpoints(p, ip, sport, dport));
   if (ip.length < udp.UDP_HDR_LEN) {
     p.put(`truncated-udp ${ip.length}`);
     return;
@@ -40,7 +45,8 @@ export function udpPrint(p: Printer, ip: IpPayload): void {
   const dataLen = ulen - udp.UDP_HDR_LEN;
   const length = Math.min(dataLen, ip.length - udp.UDP_HDR_LEN);
   sumPrint(p, ip, length + udp.UDP_HDR_LEN);
-  if (dataLen > length && !ip.fragmented) p.put(`UDP, bad length ${dataLen} > ${length}`);
+  if (!p.flags.quiet && (sport === VXLAN_PORT || dport === VXLAN_PORT)) vxlanPrint(p, at + udp.UDP_HDR_LEN, length);
+  else if (dataLen > length && !ip.fragmented) p.put(`UDP, bad length ${dataLen} > ${length}`);
   else p.put(`UDP, length ${dataLen}`);
 }
 
