@@ -14,7 +14,7 @@ import { counterName } from './counter-names.js';
 import type { NetstatOptions } from './options.js';
 import { hasSockets } from './sockets.js';
 
-/** The order netstat prints protocols in. Groups that FreeBSD does not have (lacp) are printed when they are asked for by name. */
+/** The order netstat prints protocols in; groups it does not know come last. */
 const ORDER = ['tcp', 'udp', 'sctp', 'divert', 'ip', 'icmp', 'igmp', 'ipsec', 'ah', 'esp', 'ipcomp', 'pim', 'carp', 'pfsync', 'arp', 'ip6', 'icmp6', 'rip6'];
 const HISTOGRAM_DEPTH = 2;
 
@@ -30,9 +30,9 @@ export function netstatStatistics(p: Proc, vnet: Vnet, allowed: boolean, o: Nets
     if (o.protocol !== null) warnx(p, `${o.protocol}: no per-interface stats routine`);
     return 0;
   }
-  const place = (g: BoundCounters): number => ORDER.indexOf(g.name);
+  const place = (g: BoundCounters): number => (ORDER.includes(g.name) ? ORDER.indexOf(g.name) : ORDER.length);
   const inet = o.family === 'any' || o.family === 'inet';
-  const groups = inet ? vnet.kern.counters.list().filter((g) => (o.protocol === null ? ORDER.includes(g.name) : g.name === o.protocol)).sort((a, b) => place(a) - place(b)) : [];
+  const groups = inet ? vnet.kern.counters.list().filter((g) => o.protocol === null || g.name === o.protocol).sort((a, b) => place(a) - place(b)) : [];
   if (groups.length === 0 && o.protocol !== null) warnx(p, `${o.protocol}: no stats routine`);
   if (o.json !== 'none') p.out(jsonText({ statistics: Object.fromEntries(groups.map((g) => [g.name, groupJson(g)])) }, o.json));
   for (const g of groups) {
