@@ -7,6 +7,10 @@ import { BROADCAST, craftArp, craftEcho, craftEther, craftIp, craftUdp } from '@
 const link = { src: '02:00:00:00:00:02', dst: '02:00:00:00:00:01' };
 const ip = { src: '192.0.2.2', dst: '192.0.2.1' };
 const far = { src: '192.0.2.2', dst: '198.51.100.9' };
+/** An IPv6 packet without payload from 2002:c000:202::1 to 2002:c000:201::1. */
+const sixToFour = new Uint8Array([
+  0x60, 0, 0, 0, 0, 0, 59, 64, 0x20, 0x02, 0xc0, 0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x20, 0x02, 0xc0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+]);
 const words = new TextEncoder().encode('the quick brown fox jumps over the lazy dog');
 
 /** A tag in front of the ethertype. @param {Uint8Array} frame @param {number} vid */
@@ -51,6 +55,13 @@ export const frames = [
   craftIp(link, { ...ip, id: 77, off: 8, proto: 17 }, new Uint8Array(64)),
   craftIp(link, { ...ip, proto: 97 }, new Uint8Array([0x30, 0x00, ...craftEcho(link, ip, 1, 1)])),
   craftIp(link, { ...ip, proto: 4 }, craftEcho(link, ip, 1, 1).subarray(14)),
+  craftIp(link, { ...ip, proto: 47 }, new Uint8Array([0, 0, 8, 0, ...craftEcho(link, ip, 1, 1).subarray(14)])),
+  craftIp(link, { ...ip, proto: 47 }, new Uint8Array([0x30, 0, 8, 0, 0, 0, 0, 10, 0, 0, 0, 1, ...craftEcho(link, { ...ip, dst: '203.0.113.9' }, 1, 1).subarray(14)])),
+  craftIp(link, { ...ip, proto: 47 }, new Uint8Array([0x80, 0, 0x86, 0xdd, 0x99, 0xd6, 0, 0, ...sixToFour])),
+  craftIp(link, { ...ip, proto: 47 }, new Uint8Array([0, 0, 0x88, 0x3e, 0, 1, 2, 3, ...craftEcho(link, ip, 1, 1).subarray(14)])),
+  craftIp(link, { ...ip, proto: 41 }, sixToFour),
+  craftIp(link, { ...ip, src: '192.0.2.3', proto: 41 }, sixToFour),
+  craftUdp(link, ip, 0xc123, 4754, new Uint8Array([0, 0, 8, 0, ...craftEcho(link, ip, 1, 1).subarray(14)])),
   craftUdp(link, ip, 1024, 4789, new Uint8Array([8, 0, 0, 0, 0, 0, 42, 0, ...craftArp({ ...link, dst: BROADCAST }, 1, link.src, '10.43.0.2', '00:00:00:00:00:00', '10.43.0.1')])),
   craftUdp(link, ip, 1024, 4789, new Uint8Array([8, 0, 0, 0, 0, 0, 42, 0, ...tagged(craftEcho(link, { src: '10.43.0.2', dst: '10.43.0.1' }, 1, 1), 9)])),
   craftIp(link, { ...ip, proto: 6 }, Uint8Array.of(4, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 2, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 5, 0xb4)),

@@ -1,14 +1,40 @@
 /**
  * kernel-input.fuzz.mjs — any bytes as a frame on an interface of a busy little network: a router with an address, an echo
- * service, a bridge with a spanning tree, vlans and tunnels behind it; or a port of a lagg that speaks LACP. Nothing throws, every packet is given back.
+ * service, a bridge with a spanning tree, vlans and tunnels of every kind behind it; or a port of a lagg that speaks LACP. Nothing throws, every packet is
+ * given back.
  */
 import {
-  IFM_1000_T, IFM_ETHER, IFM_FDX, LAGG_PROTO_LACP, LINK_STATE_UP, bridgeAdd, bridgeSetFlags, ifCloneCreate, ifLinkStateChange, ifUp, laggAddPort, laggSetProtocol,
+  AF_INET6, GRE_ENABLE_SEQ, GRE_UDPENCAP, IFM_1000_T, IFM_ETHER, IFM_FDX, LAGG_PROTO_LACP, LINK_STATE_UP, bridgeAdd, bridgeSetFlags, greSetOptions, ifCloneCreate,
+  ifLinkStateChange, ifUp, laggAddPort, laggSetProtocol, tunnelSet,
 } from '@netloom/core';
 import { SimNet, Wire } from '@netloom/core/sim';
 import { frames, slowFrames } from './corpus.mjs';
 
 const IFBIF_STP = 0x4;
+const PEER = 0xc0000202;
+/** 2002:c000:201::1 */
+const SIX_TO_FOUR = Uint8Array.of(0x20, 0x02, 0xc0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+
+/**
+ * A gif, a gre, a gre in UDP and an stf, between 192.0.2.1 and 192.0.2.2.
+ * @param {SimNet} net
+ * @param {ReturnType<SimNet['vnet']>} vnet
+ */
+function addTunnels(net, vnet) {
+  const stf = net.clone(vnet, 'stf');
+  const greUdp = net.clone(vnet, 'gre');
+  net.kernel.call(0, () => {
+    greSetOptions(greUdp, GRE_UDPENCAP | GRE_ENABLE_SEQ);
+    for (const ifp of [greUdp, net.clone(vnet, 'gre'), net.clone(vnet, 'gif')]) {
+      tunnelSet(ifp, PEER - 1, PEER);
+      ifUp(ifp);
+    }
+    const own = { af: AF_INET6, ifp: stf, addr: SIX_TO_FOUR, plen: 16 };
+    stf.addrs = [own];
+    ifUp(stf);
+  });
+  net.addr(vnet, net.clone(vnet, 'disc'), '203.0.113.1/24');
+}
 
 /** @param {boolean} bridged the interface is a member of a bridge that has the address */
 function build(bridged) {
@@ -28,6 +54,7 @@ function build(bridged) {
     });
     net.addr(vnet, bridge, '192.0.2.1/24');
   } else net.addr(vnet, wire.ifp, '192.0.2.1/24');
+  addTunnels(net, vnet);
   const vxlan = net.kernel.call(0, () => ifCloneCreate(vnet.net, 'vxlan', { vxlanid: 42, vxlanlocal: 0xc0000201, vxlanremote: 0xc0000202 })).ifp;
   if (vxlan === null) throw new Error('no vxlan to be had');
   net.addr(vnet, vxlan, '10.43.0.1/24');

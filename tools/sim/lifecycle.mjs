@@ -9,7 +9,8 @@
  * Used by the scenarios of lifecycle.sim.mjs and by `npm run soak`. Not here: time limits and the heap (scripts/soak.mjs).
  */
 import {
-  Prng, bpfOpen, bridgeAdd, bridgeDelete, epairPeer, ifCloneCreate, ifCloneDestroy, ifDown, ifRename, ifSetDescription, ifSetMtu, ifUp, ifVmoveLoan, inAifaddr, tapOf, tunOf,
+  IFBIF_STP, Prng, bpfOpen, bridgeAdd, bridgeDelete, bridgeMembers, bridgeSetFlags, epairPeer, ifCloneCreate, ifCloneDestroy, ifDown, ifRename, ifSetDescription, ifSetMtu, ifUp, ifVmoveLoan, inAifaddr, tapOf, tunOf,
+  tunnelDelete, tunnelSet, vlanConfig, vlanUnconfig, vxlanSetLocal, vxlanSetRemote, vxlanSetVni,
 } from '@netloom/core';
 import { SimNet, ip4 } from '@netloom/core/sim';
 
@@ -52,7 +53,7 @@ export class Lifecycle {
     const ops = [
       () => this.createJail(), () => this.stopJail(), () => this.create(), () => this.create(), () => this.create(), () => this.destroy(), () => this.move(), () => this.move(),
       () => this.move(), () => this.address(), () => this.address(), () => this.upDown(), () => this.rename(), () => this.join(), () => this.open(), () => this.send(), () => this.send(),
-      () => this.capture(), () => this.openDevice(), () => this.change(),
+      () => this.capture(), () => this.openDevice(), () => this.change(), () => this.configure(), () => this.configure(),
     ];
     const error = this.pick(ops)();
     if (error !== 0) this.done.refused++;
@@ -154,6 +155,30 @@ export class Lifecycle {
     const bridges = ifp?.net?.ifnets.filter((i) => i.dname === 'bridge') ?? [];
     if (ifp === null || bridges.length === 0) return 1;
     return this.rng.chance(0.8) ? bridgeAdd(this.pick(bridges), ifp.xname) : bridgeDelete(this.pick(bridges), ifp.xname);
+  }
+
+  /** What its kind can be told: ends of a tunnel, ports of an aggregate, the spanning tree, and the way back. */
+  configure() {
+    const ifp = this.anyIf();
+    if (ifp === null || ifp.net === null) return 1;
+    const [near, far] = [ip4(`10.${this.rng.below(4)}.0.${1 + this.rng.below(200)}`), ip4(`10.${this.rng.below(4)}.0.${1 + this.rng.below(200)}`)];
+    const other = this.pick(ifp.net.ifnets).xname;
+    const often = this.rng.chance(0.7);
+    switch (ifp.dname) {
+      case 'gif':
+      case 'gre':
+        return often ? tunnelSet(ifp, near, far) : tunnelDelete(ifp);
+      case 'vxlan':
+        return vxlanSetVni(ifp, this.rng.below(4)) + vxlanSetLocal(ifp, near) + vxlanSetRemote(ifp, far);
+      case 'bridge': {
+        const member = bridgeMembers(ifp)?.[0]?.name ?? other;
+        return often ? bridgeSetFlags(ifp, member, IFBIF_STP, 0) : bridgeSetFlags(ifp, member, 0, IFBIF_STP);
+      }
+      case 'vlan':
+        return often ? vlanConfig(ifp, other, 1 + this.rng.below(6)) : vlanUnconfig(ifp);
+      default:
+        return 1;
+    }
   }
 
   open() {

@@ -34,7 +34,10 @@ export {
 } from './net/bridge-forward.js';
 export { IFBAF_DYNAMIC, IFBAF_STATIC, IFBAF_STICKY, IFBAF_TYPEMASK } from './net/bridge-rtable.js';
 export { epairPeer } from './net/epair.js';
-export * from './net/gif.js';
+export {
+  GRE_ENABLE_CSUM, GRE_ENABLE_SEQ, GRE_UDPENCAP, greParams, greSetKey, greSetOptions, greSetUdpport,
+} from './net/gre.js';
+export type { GreParams } from './net/gre.js';
 export * from './net/if.js';
 export * from './net/if-clone.js';
 export * from './net/if-detach.js';
@@ -55,8 +58,12 @@ export { Rtentry } from './net/route/rtentry.js';
 export type { RtPath } from './net/route/rtentry.js';
 export * from './net/rtsock.js';
 export * from './net/sockaddr.js';
+export { stfParams, stfSetNet, stfSetRelay } from './net/stf.js';
+export type { StfParams } from './net/stf.js';
 export * from './net/tap.js';
 export * from './net/tun.js';
+export { tunnelDelete, tunnelPair, tunnelSet } from './net/tunnel-softc.js';
+export type { TunnelPair } from './net/tunnel-softc.js';
 export * from './net/vlan.js';
 export { VXLAN_FE_DYNAMIC, VXLAN_FE_STATIC, VXLAN_FTABLE_MAX } from './net/vxlan-ftable.js';
 export type { FtableEntry } from './net/vxlan-ftable.js';

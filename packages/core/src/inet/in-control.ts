@@ -54,8 +54,10 @@ export function inAifaddr(inNet: InNet, ifp: Ifnet, req: InAliasreq): Errno {
   if (refused !== 0) return refused;
   const mask = maskOf(req);
   const isFirst = ifp.addrs.every((ifa) => !(ifa instanceof InIfaddr) || ifa.addr === req.addr);
-  if (inNet.addrOnIf(req.addr, ifp) !== null) inDifaddr(inNet, ifp, req.addr);
   const ia = new InIfaddr(ifp, req.addr, mask, ip4PrefixLen(mask), broadcastOf(ifp, req, mask), dstaddrOf(ifp, req), req.vhid ?? 0);
+  const unfit = ifp.driver.checkAddr?.(ifp, ia) ?? 0;
+  if (unfit !== 0) return unfit;
+  if (inNet.addrOnIf(req.addr, ifp) !== null) inDifaddr(inNet, ifp, req.addr);
   inNet.link(ia);
   const error = addRoutes(inNet, ia);
   if (error !== 0) {

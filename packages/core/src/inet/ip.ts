@@ -141,6 +141,11 @@ export class Ip {
     return choice;
   }
 
+  /** Is `addr` reached through `ifp`, where a packet that claims to be from there came in? */
+  cameFrom(ifp: Ifnet, addr: number, fib: number): boolean {
+    return this.routes.lookup4(fib, addr, 0)?.ifp === ifp;
+  }
+
   /** Sends an ICMP error about `m`, and frees it. See Icmp.error; without ICMP the packet is only freed. */
   icmpError(ifp: Ifnet | null, m: PacketBuffer, type: number, code: number, arg: number): void {
     if (this.icmp === null) m.free();

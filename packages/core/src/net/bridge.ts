@@ -141,14 +141,15 @@ export class BridgeSoftc implements IfDriver {
     this.fwd.order = [port, ...this.fwd.order];
     member.bridge = port;
     this.fwd.fileLocal();
-    this.linkCheck();
     if (member.type !== IFT_GIF) ifPromisc(member, true);
+    this.linkCheck();
     return 0;
   }
 
-  /** BRDGDEL, and what happens to a member that leaves the vnet. */
+  /** BRDGDEL, and what happens to a member that leaves the vnet. Nothing happens to one that was removed meanwhile. */
   remove(port: BridgePort): void {
     const member = port.ifp;
+    if (this.fwd.ports[port.index] !== port) return;
     this.stp.destroyPort(port.stp);
     member.bridge = null;
     this.fwd.order = this.fwd.order.filter((p) => p !== port);
@@ -157,8 +158,8 @@ export class BridgeSoftc implements IfDriver {
     this.stp.identityCheck();
     this.fwd.fileLocal();
     if (this.macFrom === member) this.bearMac(this.fwd.order[0]?.ifp ?? null);
-    this.linkCheck();
     if (member.type !== IFT_GIF) ifPromisc(member, false);
+    this.linkCheck();
     this.unwatchIfIdle();
   }
 

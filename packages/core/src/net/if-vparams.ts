@@ -29,6 +29,7 @@ export class IfVparams {
   private readonly flags: number;
   private readonly metric: number;
   private readonly fib: number;
+  private readonly tunnelFib: number;
   private readonly pcp: number;
   private readonly description: string | null;
   private readonly capenable: number;
@@ -44,6 +45,7 @@ export class IfVparams {
     this.flags = ifp.flags & KEPT_FLAGS;
     this.metric = ifp.metric;
     this.fib = ifp.fib;
+    this.tunnelFib = ifp.tunnelFib;
     this.pcp = ifp.pcp;
     this.description = ifp.description;
     this.capenable = ifp.lagg?.capenable ?? ifp.capenable;
@@ -59,7 +61,9 @@ export class IfVparams {
     if ((this.flags & IFF_PPROMISC) !== 0) ifp.flags |= IFF_PROMISC;
     ifp.mtu = this.mtu;
     ifp.metric = this.metric;
-    ifp.fib = net.routes !== null && this.fib >= net.routes.fibs ? 0 : this.fib;
+    const fibs = net.routes?.fibs ?? null;
+    ifp.fib = fibs !== null && this.fib >= fibs ? 0 : this.fib;
+    ifp.tunnelFib = fibs !== null && this.tunnelFib >= fibs ? 0 : this.tunnelFib;
     ifp.pcp = this.pcp;
     ifp.description = this.description;
     ifp.capenable = this.capenable & ifp.capabilities;

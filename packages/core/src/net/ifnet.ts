@@ -55,6 +55,7 @@ export const IFT_TUNNEL = 131;
 /** What an Ethernet interface is while it is a port of a lagg. */
 export const IFT_IEEE8023ADLAG = 161;
 export const IFT_BRIDGE = 209;
+export const IFT_STF = 215;
 export const IFT_GIF = 240;
 
 export const LINK_STATE_UNKNOWN = 0;
@@ -98,6 +99,8 @@ export interface IfDriver {
   setMtu?(ifp: Ifnet, mtu: number): Errno;
   /** Checks and applies a new link address; the caller stores it when 0 is returned. */
   setLladdr?(ifp: Ifnet, mac: Uint8Array): Errno;
+  /** May this address be set on it? Absent: yes. */
+  checkAddr?(ifp: Ifnet, ifa: IfAddr): Errno;
   /** The first IPv4 address was set: the driver may come up. */
   addrAdded?(ifp: Ifnet): void;
   /** The administrator has changed `capenable`. */

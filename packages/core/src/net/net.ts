@@ -62,6 +62,8 @@ export class NetShared {
   readonly hostId: string;
   /** Device nodes (tap, tun) by name, which is the name their interface was created under; units of such are unique in the Kernel. */
   readonly devices = new Map<string, HostPort>();
+  /** State of drivers that all vnets share, by cloner name; a driver finds its own with `instanceof`. */
+  readonly drivers = new Map<string, object>();
   readonly moves = new MoveJournal();
   /** Kinds of interfaces that have moved as the same object: each is logged once. */
   readonly movedClassic = new Set<string>();

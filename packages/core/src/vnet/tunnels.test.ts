@@ -6,14 +6,13 @@ import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, EIO, ENETDOWN } from '../base/errn
 import { inAifaddr, inDifaddr } from '../inet/in-control.js';
 import { CSUM_L4, GSO_UDP_L4, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import { bridgeAdd } from '../net/bridge-control.js';
-import { gifDeleteTunnel, gifSetTunnel, gifTunnel } from '../net/gif.js';
-import { ifCloneCreate, ifCloneDestroy } from '../net/if-clone.js';
 import { ifSetMtu, ifUp } from '../net/if.js';
 import { ifTransmit } from '../net/if-transmit.js';
 import { IFF_LINK1, IFF_LINK2, LINK_STATE_DOWN, LINK_STATE_UP } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTF_STATIC } from '../net/route/nexthop.js';
 import type { FrameSink } from '../net/tap.js';
+import { tunnelDelete, tunnelPair, tunnelSet } from '../net/tunnel-softc.js';
 import { tunOf } from '../net/tun.js';
 import { SimNet } from '../sim/sim-net.js';
 import { PF_INET, SOCK_DGRAM, SOCK_RAW } from '../socket/socket-type.js';
@@ -21,100 +20,35 @@ import { ip4Parse } from '../wire/addr.js';
 import { icmp4Emit } from '../wire/icmp4.js';
 import { ip4Emit } from '../wire/ip4.js';
 import { udpEmit } from '../wire/udp.js';
-import type { Vnet } from './vnet.js';
+import { OuterWire, TunnelLab, unhex } from '../../test/tunnel-lab.js';
 
 const addr = (text: string): number => ip4Parse(text) ?? 0;
 
-/** Two vnets on one cable, 192.0.2.1 and 192.0.2.2, with a gif each that points at the other. */
-class Tunnel {
-  readonly sim = new SimNet(1);
-  readonly one = this.sim.vnet('one');
-  readonly two = this.sim.vnet('two');
-  readonly a: Ifnet;
-  readonly b: Ifnet;
-  readonly gif1: Ifnet;
-  readonly gif2: Ifnet;
-
-  constructor() {
-    [this.a, this.b] = this.sim.epair(this.one, this.two);
-    this.sim.addr(this.one, this.a, '192.0.2.1/24');
-    this.sim.addr(this.two, this.b, '192.0.2.2/24');
-    this.gif1 = this.gif(this.one, '192.0.2.1', '192.0.2.2');
-    this.gif2 = this.gif(this.two, '192.0.2.2', '192.0.2.1');
-  }
-
-  call<T>(fn: () => T): T {
-    return this.sim.kernel.call(this.sim.now, fn);
-  }
-
-  create(v: Vnet, name: string): Ifnet {
-    const made = this.call(() => ifCloneCreate(v.net, name));
-    if (made.ifp === null) throw new Error(`${name}: errno ${made.error}`);
-    return made.ifp;
-  }
-
-  gif(v: Vnet, src: string, dst: string): Ifnet {
-    const ifp = this.create(v, 'gif');
-    this.call(() => {
-      expect(gifSetTunnel(ifp, addr(src), addr(dst))).toBe(0);
-      ifUp(ifp);
-    });
-    return ifp;
-  }
-
-  p2p(v: Vnet, ifp: Ifnet, own: string, other: string): void {
-    expect(this.call(() => inAifaddr(v.inNet!, ifp, { addr: addr(own), plen: 32, dstaddr: addr(other) }))).toBe(0);
-  }
-
-  /** Inner addresses on both gifs. */
-  inner(): void {
-    this.p2p(this.one, this.gif1, '10.0.0.1', '10.0.0.2');
-    this.p2p(this.two, this.gif2, '10.0.0.2', '10.0.0.1');
-  }
-
-  /** Sends an echo request of `size` bytes of data; true when the answer came. */
-  ping(v: Vnet, dst: string, size = 56): boolean {
-    const so = v.sockets!.socket(PF_INET, SOCK_RAW, 1).so!;
-    const echo = new Uint8Array(8 + size);
-    icmp4Emit(new DataView(echo.buffer), 0, echo.length, 8, 0, 0x10001);
-    this.call(() => so.send(echo, addr(dst)));
-    this.sim.run(3_000_000);
-    const got = so.rcv.count > 0;
-    this.call(() => so.close());
-    return got;
-  }
-
-  /** What can leak. */
-  counts(): unknown {
-    const k = this.sim.kernel;
-    return { interfaces: k.shared.attached, packets: k.engine.pool.inUse, timers: k.engine.callouts.armed, devices: k.shared.devices.size };
-  }
-
-  end(): void {
-    const k = this.sim.kernel;
-    for (const name of ['one', 'two']) {
-      const prison = k.prisons.find(k.prisons.prison0, name);
-      if (prison !== null) expect(k.jailRemove(prison)).toBe(0);
-    }
-    for (const ifp of [...k.vnet0.net.ifnets]) if (ifp.cloner === 'epair' && ifp.net !== null) this.call(() => ifCloneDestroy(k.vnet0.net, ifp.xname));
-    this.sim.run(5_000_000);
-    expect(this.counts()).toEqual({ interfaces: 1, packets: 0, timers: 0, devices: 0 });
-  }
-}
-
 describe('gif', () => {
   it('carries IP in IP', () => {
-    const t = new Tunnel();
+    const t = new TunnelLab('gif');
     t.inner();
     expect(t.ping(t.one, '10.0.0.2')).toBe(true);
     expect(t.ping(t.two, '10.0.0.1', 1_200)).toBe(true);
-    expect(t.gif1.data).toMatchObject({ opackets: 2, ipackets: 2, oerrors: 0, ierrors: 0 });
-    expect([t.gif1.mtu, t.gif1.flags & 0x8010, t.gif1.linkState]).toEqual([1_280, 0x8010, LINK_STATE_UP]);
+    expect(t.tun1.data).toMatchObject({ opackets: 2, ipackets: 2, oerrors: 0, ierrors: 0 });
+    expect([t.tun1.mtu, t.tun1.flags & 0x8010, t.tun1.linkState]).toEqual([1_280, 0x8010, LINK_STATE_UP]);
+    t.end();
+  });
+
+  it('carries IPv6 in IP', () => {
+    const t = new OuterWire();
+    const gif = t.tunnel('gif');
+    const packet = `60500000 0000 3b40 ${'20010db8'.padEnd(31, '0')}1 ${'20010db8'.padEnd(31, '0')}2`.replace(/ /g, '');
+    t.call(() => ifTransmit(gif, t.sim.kernel.engine.pool.from(unhex(packet))!));
+    const [out = ''] = t.out();
+    expect([out.slice(0, 8), out.slice(12, 20), out.slice(24)]).toEqual(['4505003c', '00001e29', `c0000201c0000202${packet}`]);
+    t.in(41, packet);
+    expect([t.ip6, gif.data.ipackets, gif.data.opackets]).toEqual([[packet], 1, 1]);
     t.end();
   });
 
   it('carries what is longer than the path in fragments of the outer packet', () => {
-    const t = new Tunnel();
+    const t = new TunnelLab('gif');
     t.inner();
     t.call(() => [t.a, t.b].forEach((i) => ifSetMtu(i, 600)));
     expect(t.ping(t.one, '10.0.0.2', 1_200)).toBe(true);
@@ -123,8 +57,8 @@ describe('gif', () => {
   });
 
   it('carries frames between bridges, of any size', () => {
-    const t = new Tunnel();
-    const bridges = ([[t.one, t.gif1, '198.51.100.1/24'], [t.two, t.gif2, '198.51.100.2/24']] as const).map(([v, gif, a]) => {
+    const t = new TunnelLab('gif');
+    const bridges = ([[t.one, t.tun1, '198.51.100.1/24'], [t.two, t.tun2, '198.51.100.2/24']] as const).map(([v, gif, a]) => {
       const br = t.create(v, 'bridge');
       t.sim.addr(v, br, a);
       expect(t.call(() => bridgeAdd(br, gif.xname))).toBe(0);
@@ -134,17 +68,17 @@ describe('gif', () => {
     for (const size of [56, 1_200, 2_000]) expect(t.ping(t.one, '198.51.100.2', size)).toBe(true);
     t.call(() => [t.a, t.b].forEach((i) => ifSetMtu(i, 1_000)));
     for (const size of [1_200, 2_000]) expect(t.ping(t.one, '198.51.100.2', size)).toBe(true);
-    expect(t.gif2.data.imcasts).toBeGreaterThan(0);
+    expect(t.tun2.data.imcasts).toBeGreaterThan(0);
     t.end();
   });
 
   it('carries tagged frames to a bridge, and drops frames without one', () => {
-    const t = new Tunnel();
+    const t = new TunnelLab('gif');
     const br = t.create(t.one, 'bridge');
     const [x, y] = t.sim.epair(t.one, t.one);
     t.call(() => {
       ifUp(br);
-      expect([bridgeAdd(br, t.gif1.xname), bridgeAdd(br, x.xname)]).toEqual([0, 0]);
+      expect([bridgeAdd(br, t.tun1.xname), bridgeAdd(br, x.xname)]).toEqual([0, 0]);
     });
     const seen: string[] = [];
     y.input = (_ifp, m) => {
@@ -157,22 +91,22 @@ describe('gif', () => {
       const m = t.sim.kernel.engine.pool.from(Uint8Array.of(0x30, 0, ...frame))!;
       t.call(() => {
         m.prepend(20);
-        const [src, dst] = from === t.gif2 ? ['192.0.2.2', '192.0.2.1'] : ['192.0.2.1', '192.0.2.2'];
+        const [src, dst] = from === t.tun2 ? ['192.0.2.2', '192.0.2.1'] : ['192.0.2.1', '192.0.2.2'];
         ip4Emit(m.view, m.off, 20, 0, m.len, 1, 0, 64, 97, addr(src), addr(dst));
-        (from === t.gif2 ? t.two : t.one).ip.output(m);
+        (from === t.tun2 ? t.two : t.one).ip.output(m);
       });
       t.sim.run(100_000);
     };
-    send(t.gif2);
+    send(t.tun2);
     expect(seen).toEqual([`${M_VLANTAG} 88a8 ${0x2005} 36`]);
-    send(t.gif1);
-    expect([t.gif2.data.ipackets, t.gif2.data.noproto]).toEqual([1, 1]);
+    send(t.tun1);
+    expect([t.tun2.data.ipackets, t.tun2.data.noproto]).toEqual([1, 1]);
     t.end();
     expect(t.one.kern.sysctl.count).toBe(0);
   });
 
   it('carries super-segments cut, with finished checksums', () => {
-    const t = new Tunnel();
+    const t = new TunnelLab('gif');
     t.inner();
     const rx = t.two.sockets!.socket(PF_INET, SOCK_DGRAM).so!;
     t.call(() => rx.bind(0, 9));
@@ -180,83 +114,83 @@ describe('gif', () => {
     ip4Emit(m.view, m.off, 20, 0, m.len, 1, 0, 64, 17, addr('10.0.0.1'), addr('10.0.0.2'));
     udpEmit(m.view, m.off + 20, 1_000, 9, m.len - 20, 0);
     Object.assign(m, { csumFlags: CSUM_L4, csumStart: m.off + 20, csumOffset: 6, gsoType: GSO_UDP_L4, gsoSize: 1_000 });
-    expect(t.call(() => ifTransmit(t.gif1, m))).toBe(0);
+    expect(t.call(() => ifTransmit(t.tun1, m))).toBe(0);
     t.sim.run(1_000_000);
-    expect([rx.rcv.count, t.gif2.data.ipackets, t.two.udp!.stats.badsum]).toEqual([3, 3, 0]);
+    expect([rx.rcv.count, t.tun2.data.ipackets, t.two.udp!.stats.badsum]).toEqual([3, 3, 0]);
     t.call(() => rx.close());
     t.end();
   });
 
   it('answers with the right error', () => {
-    const t = new Tunnel();
+    const t = new TunnelLab('gif');
     const other = t.create(t.one, 'gif');
     t.call(() => {
       expect([
-        gifSetTunnel(other, 0, addr('192.0.2.2')), gifSetTunnel(other, addr('192.0.2.1'), 0), gifSetTunnel(other, addr('192.0.2.1'), addr('192.0.2.2')),
-        gifSetTunnel(t.gif1, addr('192.0.2.1'), addr('192.0.2.2')), gifSetTunnel(t.a, 1, 2), gifDeleteTunnel(t.a),
+        tunnelSet(other, 0, addr('192.0.2.2')), tunnelSet(other, addr('192.0.2.1'), 0), tunnelSet(other, addr('192.0.2.1'), addr('192.0.2.2')),
+        tunnelSet(t.tun1, addr('192.0.2.1'), addr('192.0.2.2')), tunnelSet(t.a, 1, 2), tunnelDelete(t.a),
       ]).toEqual([EADDRNOTAVAIL, EADDRNOTAVAIL, EADDRNOTAVAIL, 0, EINVAL, EINVAL]);
       expect([1_279, 8_193, 8_192, 1_280].map((mtu) => ifSetMtu(other, mtu))).toEqual([EINVAL, EINVAL, 0, 0]);
       expect([other.capabilities, other.capenable]).toEqual([0x80000, 0x80000]);
-      expect([gifTunnel(other), gifTunnel(t.gif1)]).toEqual([null, { src: addr('192.0.2.1'), dst: addr('192.0.2.2') }]);
-      expect(gifDeleteTunnel(t.gif1)).toBe(0);
-      expect([gifTunnel(t.gif1), t.gif1.isRunning, t.gif1.linkState]).toEqual([null, false, LINK_STATE_DOWN]);
-      expect(gifSetTunnel(other, addr('192.0.2.1'), addr('192.0.2.2'))).toBe(0);
+      expect([tunnelPair(other), tunnelPair(t.tun1)]).toEqual([null, { src: addr('192.0.2.1'), dst: addr('192.0.2.2') }]);
+      expect(tunnelDelete(t.tun1)).toBe(0);
+      expect([tunnelPair(t.tun1), t.tun1.isRunning, t.tun1.linkState]).toEqual([null, false, LINK_STATE_DOWN]);
+      expect(tunnelSet(other, addr('192.0.2.1'), addr('192.0.2.2'))).toBe(0);
     });
     t.end();
   });
 
   it('runs while its source is an address of the vnet', () => {
-    const t = new Tunnel();
+    const t = new TunnelLab('gif');
     t.inner();
-    expect(t.gif1.isRunning).toBe(true);
+    expect(t.tun1.isRunning).toBe(true);
     t.call(() => inDifaddr(t.one.inNet!, t.a, addr('192.0.2.1')));
-    expect(t.gif1.isRunning).toBe(false);
+    expect(t.tun1.isRunning).toBe(false);
     const m = t.sim.kernel.engine.pool.alloc(20)!;
     m.bytes().set([0x45]);
-    expect(t.call(() => ifTransmit(t.gif1, m))).toBe(ENETDOWN);
+    expect(t.call(() => ifTransmit(t.tun1, m))).toBe(ENETDOWN);
     t.sim.addr(t.one, t.a, '192.0.2.1/24');
-    expect(t.gif1.isRunning).toBe(true);
+    expect(t.tun1.isRunning).toBe(true);
     expect(t.ping(t.one, '10.0.0.2')).toBe(true);
     t.end();
   });
 
   it('does not nest deeper than allowed, nor through itself', () => {
-    const t = new Tunnel();
+    const t = new TunnelLab('gif');
     t.inner();
-    const [in1, in2] = [t.gif(t.one, '10.0.0.1', '10.0.0.2'), t.gif(t.two, '10.0.0.2', '10.0.0.1')];
+    const [in1, in2] = [t.tunnel(t.one, '10.0.0.1', '10.0.0.2'), t.tunnel(t.two, '10.0.0.2', '10.0.0.1')];
     t.p2p(t.one, in1, '10.1.0.1', '10.1.0.2');
     t.p2p(t.two, in2, '10.1.0.2', '10.1.0.1');
     expect(t.ping(t.one, '10.1.0.2')).toBe(false);
-    expect(t.gif1.data.oerrors).toBe(1);
+    expect(t.tun1.data.oerrors).toBe(1);
     for (const v of [t.one, t.two]) expect(v.kern.sysctl.set('net.link.gif.max_nesting', 2)).toBe(0);
     expect(t.ping(t.one, '10.1.0.2')).toBe(true);
     t.one.kern.sysctl.set('net.link.gif.max_nesting', 20);
-    t.call(() => t.one.routes!.add({ fib: 0, family: 'inet', dst: addr('192.0.2.2'), plen: 32, ifp: t.gif1, flags: RTF_STATIC }));
+    t.call(() => t.one.routes!.add({ fib: 0, family: 'inet', dst: addr('192.0.2.2'), plen: 32, ifp: t.tun1, flags: RTF_STATIC }));
     const m = t.sim.kernel.engine.pool.alloc(20)!;
     m.bytes().fill(0).set([0x45, 0, 0, 20, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
-    expect(t.call(() => ifTransmit(t.gif1, m))).toBe(EIO);
+    expect(t.call(() => ifTransmit(t.tun1, m))).toBe(EIO);
     t.end();
   });
 
   it('takes a packet only from where its sender is reached, unless LINK2 says otherwise', () => {
-    const t = new Tunnel();
+    const t = new TunnelLab('gif');
     t.inner();
     const [, far] = t.sim.epair(t.one, t.two);
     t.sim.addr(t.two, far, '203.0.113.1/24');
     t.call(() => t.two.routes!.add({ fib: 0, family: 'inet', dst: addr('192.0.2.1'), plen: 32, ifp: far, flags: RTF_STATIC }));
-    const before = t.gif2.data.ipackets;
+    const before = t.tun2.data.ipackets;
     t.ping(t.one, '10.0.0.2');
-    expect([t.gif2.data.ipackets - before, t.two.ip!.stats.nogif]).toEqual([0, 1]);
-    t.gif2.flags |= IFF_LINK2;
+    expect([t.tun2.data.ipackets - before, t.two.ip!.stats.nogif]).toEqual([0, 1]);
+    t.tun2.flags |= IFF_LINK2;
     t.ping(t.one, '10.0.0.2');
-    expect(t.gif2.data.ipackets - before).toBe(1);
+    expect(t.tun2.data.ipackets - before).toBe(1);
     t.end();
   });
 
   it('leaves packets of nobody\'s tunnel to raw sockets and ICMP', () => {
-    const t = new Tunnel();
+    const t = new TunnelLab('gif');
     t.inner();
-    t.call(() => gifDeleteTunnel(t.gif2));
+    t.call(() => tunnelDelete(t.tun2));
     t.ping(t.one, '10.0.0.2');
     expect(t.two.ip!.stats.nogif).toBe(1);
     const raw = t.two.sockets!.socket(PF_INET, SOCK_RAW, 4).so!;
@@ -267,13 +201,13 @@ describe('gif', () => {
   });
 
   it('tells the inside about congestion met in the tunnel, with LINK1', () => {
-    const t = new Tunnel();
+    const t = new TunnelLab('gif');
     t.inner();
     const tosSeen: number[] = [];
     const send = (tos: number): void => {
       const m = t.sim.kernel.engine.pool.alloc(20)!;
       m.bytes().fill(0).set([0x45, tos, 0, 20, 0, 0, 0, 0, 64, 253, 0x66, 0xec, 10, 0, 0, 1, 10, 0, 0, 2]);
-      t.call(() => ifTransmit(t.gif1, m));
+      t.call(() => ifTransmit(t.tun1, m));
       t.sim.run(1_000_000);
     };
     const input = t.b.input;
@@ -289,59 +223,59 @@ describe('gif', () => {
       input(ifp, m);
     };
     send(2);
-    t.gif1.flags |= IFF_LINK1;
+    t.tun1.flags |= IFF_LINK1;
     send(3);
     expect(tosSeen).toEqual([2, 2]);
-    const before = [t.gif2.data.ipackets, t.gif2.data.ierrors];
-    t.gif2.flags |= IFF_LINK1;
+    const before = [t.tun2.data.ipackets, t.tun2.data.ierrors];
+    t.tun2.flags |= IFF_LINK1;
     send(0);
     send(2);
-    expect([t.gif2.data.ipackets, t.gif2.data.ierrors]).toEqual([before[0]! + 1, before[1]! + 1]);
+    expect([t.tun2.data.ipackets, t.tun2.data.ierrors]).toEqual([before[0]! + 1, before[1]! + 1]);
     t.end();
   });
 
   it('sends its outer packets by the routing table it was told', () => {
-    const t = new Tunnel();
+    const t = new TunnelLab('gif');
     t.inner();
     expect(t.call(() => t.one.routes!.setFibs(2))).toBe(0);
-    t.gif1.tunnelFib = 1;
+    t.tun1.tunnelFib = 1;
     expect(t.ping(t.one, '10.0.0.2')).toBe(false);
-    t.gif1.tunnelFib = 0;
+    t.tun1.tunnelFib = 0;
     expect(t.ping(t.one, '10.0.0.2')).toBe(true);
     t.end();
   });
 
   it('carries a routing loop until the inner TTL ends it', () => {
-    const t = new Tunnel();
+    const t = new TunnelLab('gif');
     t.inner();
-    for (const [v, gif] of [[t.one, t.gif1], [t.two, t.gif2]] as const) {
+    for (const [v, gif] of [[t.one, t.tun1], [t.two, t.tun2]] as const) {
       v.kern.sysctl.set('net.inet.ip.forwarding', 1);
       t.call(() => v.routes!.add({ fib: 0, family: 'inet', dst: addr('10.9.9.9'), plen: 32, ifp: gif, flags: RTF_STATIC }));
     }
     const m = t.sim.kernel.engine.pool.alloc(20)!;
     ip4Emit(m.view, m.off, 20, 0, 20, 1, 0, 255, 253, addr('10.0.0.1'), addr('10.9.9.9'));
-    t.call(() => ifTransmit(t.gif1, m));
+    t.call(() => ifTransmit(t.tun1, m));
     t.sim.run(1_000_000);
-    const crossings = t.gif1.data.opackets + t.gif2.data.opackets;
+    const crossings = t.tun1.data.opackets + t.tun2.data.opackets;
     expect(crossings).toBe(255);
     t.end();
   });
 
   it('is without a carrier when the vnet\'s IPv4 is gone', () => {
-    const t = new Tunnel();
+    const t = new TunnelLab('gif');
     t.call(() => {
       t.one.gif.destroy();
-      gifDeleteTunnel(t.gif1);
-      expect(gifSetTunnel(t.gif1, addr('192.0.2.1'), addr('192.0.2.2'))).toBe(EAFNOSUPPORT);
+      tunnelDelete(t.tun1);
+      expect(tunnelSet(t.tun1, addr('192.0.2.1'), addr('192.0.2.2'))).toBe(EAFNOSUPPORT);
     });
     t.end();
   });
 
   it('loses its tunnel when it moves', () => {
-    const t = new Tunnel();
-    const there = t.sim.move(t.gif1, t.two.net.ifunit('gif0') === null ? t.two : t.sim.kernel.vnet0);
-    expect([gifTunnel(t.gif1), gifTunnel(there)]).toEqual([null, null]);
-    expect(t.call(() => gifSetTunnel(there, 1, 2))).toBe(0);
+    const t = new TunnelLab('gif');
+    const there = t.sim.move(t.tun1, t.two.net.ifunit('gif0') === null ? t.two : t.sim.kernel.vnet0);
+    expect([tunnelPair(t.tun1), tunnelPair(there)]).toEqual([null, null]);
+    expect(t.call(() => tunnelSet(there, 1, 2))).toBe(0);
     t.end();
   });
 });

@@ -21,8 +21,11 @@ import {
 } from '../kern/vnet-sysinit.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
+import { discCloner } from '../net/disc.js';
+import { edscCloner } from '../net/edsc.js';
 import { epairCloner } from '../net/epair.js';
 import { gifCloner } from '../net/gif.js';
+import { greCloner } from '../net/gre.js';
 import { ifSysctlAttach, ifSysctlDetach } from '../net/if-sysctl.js';
 import { ifUp } from '../net/if.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
@@ -35,6 +38,7 @@ import { Net } from '../net/net.js';
 import type { NetShared } from '../net/net.js';
 import { RouteTables } from '../net/route/route-tables.js';
 import { Rtsock } from '../net/rtsock.js';
+import { stfCloner } from '../net/stf.js';
 import { tapCloner, vmnetCloner } from '../net/tap.js';
 import { tunCloner } from '../net/tun.js';
 import { vlanCloner } from '../net/vlan.js';
@@ -42,9 +46,12 @@ import { vxlanCloner } from '../net/vxlan.js';
 import { Arp } from '../inet/arp.js';
 import { Icmp } from '../inet/icmp.js';
 import { InGif } from '../inet/in-gif.js';
+import { InGre } from '../inet/in-gre.js';
 import { InNet } from '../inet/in-net.js';
+import { InStf } from '../inet/in-stf.js';
 import { Ip } from '../inet/ip.js';
 import { RawIp } from '../transport/raw-ip.js';
+import { udpTunnelDoor } from '../transport/udp-tunnel.js';
 import { Udp } from '../transport/udp.js';
 import { UdpVxlan } from '../transport/udp-vxlan.js';
 import { SocketLayer } from '../socket/socket-layer.js';
@@ -58,6 +65,8 @@ export class Vnet {
   arp!: Arp;
   icmp!: Icmp;
   gif!: InGif;
+  stf!: InStf;
+  gre!: InGre;
   raw!: RawIp;
   udp!: Udp;
   vxlan!: UdpVxlan;
@@ -104,7 +113,9 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     ifSysctlAttach(v.net);
   }),
   s('vnet_gif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gifCloner)),
+  s('vnet_stf_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(stfCloner)),
   s('vnet_epair_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(epairCloner)),
+  s('vnet_disc_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(discCloner)),
   s('vnet_loif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, (v) => {
     ifcAttach(v.net, loCloner);
     v.net.loif = ifCloneCreate(v.net, 'lo0').ifp;
@@ -143,12 +154,20 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('in_gif_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif = new InGif(v.ip);
   }),
+  s('in_stf_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.stf = new InStf(v.ip);
+  }),
   s('if_attachdomain', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_SECOND, (v) => {
     for (const ifp of v.net.ifnets) for (const d of v.net.domains) ifp.afdata[d.af] ??= d.ifattach(ifp);
     if (v.net.loif !== null) ifUp(v.net.loif);
   }),
+  s('vnet_edsc_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(edscCloner)),
   s('vnet_bridge_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(bridgeCloner)),
   s('vnet_lagg_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(laggCloner)),
+  s('vnet_gre_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
+    cloners(greCloner)(v);
+    v.gre = new InGre(v.ip, udpTunnelDoor(v.udp));
+  }),
   s('vnet_vlan_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(vlanCloner)),
   s('vnet_vxlan_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
     ifcAttach(v.net, vxlanCloner);
@@ -165,6 +184,13 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_vxlan_uninit', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
     uncloners(vxlanCloner)(v);
     v.vxlan.destroy();
+  }),
+  s('vnet_gre_uninit', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
+    uncloners(greCloner)(v);
+    v.gre.destroy();
+  }),
+  s('in_stf_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.stf.destroy();
   }),
   s('in_gif_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif.destroy();
@@ -200,9 +226,12 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('vnet_tun_uninit', SI_SUB_PROTO_IF, SI_ORDER_ANY, uncloners(tunCloner, tapCloner, vmnetCloner)),
   s('vnet_gif_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(gifCloner)),
+  s('vnet_stf_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(stfCloner)),
   s('vnet_bridge_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(bridgeCloner)),
+  s('vnet_edsc_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(edscCloner)),
   s('vnet_epair_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(epairCloner)),
   s('vnet_lagg_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(laggCloner)),
+  s('vnet_disc_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(discCloner)),
   s('vnet_vlan_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(vlanCloner)),
   s('vnet_loif_uninit', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
     v.net.loif = null;

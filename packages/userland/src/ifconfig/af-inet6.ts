@@ -8,6 +8,7 @@
 import { AF_INET6, EAFNOSUPPORT } from '@netloom/core';
 import type { AddressFamily, Command } from './invocation.js';
 import { word, word1 } from './invocation.js';
+import { setInet6Tunnel } from './tunnel.js';
 
 const FLAG_WORDS = [
   'accept_rtadv', 'no_radr', 'defaultif', 'ifdisabled', 'nud', 'auto_linklocal', 'no_prefer_iface', 'no_dad', 'ipv6_only', 'anycast', 'tentative', 'deprecated',
@@ -27,4 +28,5 @@ export const AF_INET6_FAMILY: AddressFamily = {
   status: () => {},
   getaddr: (cx, text) => cx.errx(`${text}: IPv6 addresses are not available: this kernel is built without INET6`),
   add: () => EAFNOSUPPORT,
+  settunnel: setInet6Tunnel,
 };

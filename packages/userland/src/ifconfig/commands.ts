@@ -11,12 +11,14 @@ import { LINK_FAMILIES } from './af-link.js';
 import { BASIC_COMMANDS } from './basic-commands.js';
 import { BRIDGE_COMMANDS } from './bridge.js';
 import { CLONE_COMMANDS, CLONE_START } from './clone.js';
+import { GRE_COMMANDS } from './gre.js';
 import { GROUP_COMMANDS } from './group.js';
 import type { AddressFamily, Command } from './invocation.js';
 import { LAGG_CLONE_COMMANDS, LAGG_COMMANDS } from './lagg.js';
 import { MEDIA_COMMANDS } from './media.js';
 import { NOT_BUILT_COMMANDS } from './not-built.js';
 import { ADDRESS_COMMANDS } from './address-words.js';
+import { STF_COMMANDS } from './stf.js';
 import { TUNNEL_COMMANDS } from './tunnel.js';
 import { VLAN_CLONE_COMMANDS, VLAN_COMMANDS } from './vlan.js';
 import { VNET_COMMANDS } from './vnet.js';
@@ -28,7 +30,7 @@ function byName<T extends { readonly name: string }>(entries: readonly T[]): Rea
 
 const COMMANDS = byName<Command>([
   ...NOT_BUILT_COMMANDS, ...BASIC_COMMANDS, ...ADDRESS_COMMANDS, ...INET6_COMMANDS, ...CLONE_COMMANDS, ...MEDIA_COMMANDS, ...VLAN_COMMANDS, ...TUNNEL_COMMANDS, ...GROUP_COMMANDS,
-  ...BRIDGE_COMMANDS, ...LAGG_COMMANDS, ...VNET_COMMANDS, ...VXLAN_COMMANDS,
+  ...BRIDGE_COMMANDS, ...LAGG_COMMANDS, ...VNET_COMMANDS, ...GRE_COMMANDS, ...STF_COMMANDS, ...VXLAN_COMMANDS,
 ]);
 const CREATE_COMMANDS = byName<Command>([...CLONE_START, ...LAGG_CLONE_COMMANDS, ...VLAN_CLONE_COMMANDS, ...VXLAN_CLONE_COMMANDS]);
 const FAMILIES = byName<AddressFamily>([AF_INET_FAMILY, AF_INET6_FAMILY, ...LINK_FAMILIES]);

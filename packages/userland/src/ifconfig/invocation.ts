@@ -17,6 +17,12 @@ import { err, errx, warn, warnx } from '../err.js';
 /** Which address a word gives: the one to remove, to add, its mask, the far end, the broadcast address. */
 export type AddressRole = 'ridaddr' | 'addr' | 'mask' | 'dstaddr' | 'brdaddr';
 
+/** One end of a tunnel; `addr` counts for IPv4 only. */
+export interface TunnelEnd {
+  readonly family: 'inet' | 'inet6';
+  readonly addr: number;
+}
+
 /** An address family of the command line: `inet`, `link`, … */
 export interface AddressFamily {
   readonly name: string;
@@ -35,7 +41,7 @@ export interface AddressFamily {
   /** Removes what was asked for. Absent: the family has nothing to remove. */
   remove?(cx: Invocation): Errno;
   add(cx: Invocation): Errno;
-  settunnel?(cx: Invocation, src: number, dst: number): void;
+  settunnel?(cx: Invocation, src: TunnelEnd, dst: TunnelEnd): void;
 }
 
 /** An IPv4 address as collected from words. */

@@ -4,18 +4,20 @@
  * Ours, not FreeBSD's. Keys are the words of the text form; a key whose text line is absent is absent. Numbers are numbers, flags lists of
  * names. `packets`… are the counters netstat -i shows.
  */
-import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, gifTunnel, ifCounters, ifMedia, laggInfo, vxlanConfig } from '@netloom/core';
+import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, greParams, ifCounters, ifMedia, laggInfo, tunnelPair, vxlanConfig } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
 import { VXLAN_VNI_MAX, ip4Format, macFormat } from '@netloom/core/wire';
 import { inetAddrs } from './af-inet.js';
 import { isEtherLike } from './af-link.js';
 import { memberFlagNames } from './bridge-status.js';
 import { CAP_NAMES } from './capabilities.js';
+import { GRE_OPTION_NAMES } from './gre.js';
 import { shownGroups } from './group.js';
 import { LAGG_PORT_FLAGS, laggHashText, laggProtoName } from './lagg-status.js';
 import { carrierStatus, mediaLine } from './media.js';
 import { mediaArguments } from './media-words.js';
 import { FLAG_NAMES, driverName } from './status.js';
+import { shownStf } from './stf.js';
 import { shownVlan } from './vlan.js';
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -81,11 +83,15 @@ function laggJson(ifp: Ifnet): { readonly lagg?: Json } {
 }
 
 function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
-  const tunnel = gifTunnel(ifp);
+  const tunnel = tunnelPair(ifp);
+  const gre = greParams(ifp);
+  const stf = shownStf(ifp);
   const vlan = shownVlan(ifp);
   const media = ifMedia(ifp);
   return {
     ...(tunnel === null ? {} : { tunnel: { source: ip4Format(tunnel.src), destination: ip4Format(tunnel.dst) } }),
+    ...(gre === null ? {} : { gre: { grekey: gre.key, udpport: gre.udpport, options: names(gre.options, GRE_OPTION_NAMES) } }),
+    ...(stf === null ? {} : { stf }),
     ...bridgeJson(ifp),
     ...laggJson(ifp),
     ...(vlan === null ? {} : { vlan: { vlan: vlan.tag, vlanproto: vlan.proto, vlanpcp: vlan.pcp, parent: vlan.parent } }),

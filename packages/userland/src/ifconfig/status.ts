@@ -11,10 +11,12 @@ import { AF_INET_FAMILY } from './af-inet.js';
 import { LINK_FAMILIES } from './af-link.js';
 import { bridgeStatus } from './bridge-status.js';
 import { CAP_NAMES, bitList } from './capabilities.js';
+import { greStatus } from './gre.js';
 import { groupStatus } from './group.js';
 import type { Invocation } from './invocation.js';
 import { laggStatus } from './lagg-status.js';
 import { mediaStatus } from './media.js';
+import { stfStatus } from './stf.js';
 import { tunnelStatus } from './tunnel.js';
 import { vlanStatus } from './vlan.js';
 import { vxlanStatus } from './vxlan.js';
@@ -56,10 +58,12 @@ export function status(cx: Invocation, ifp: Ifnet): void {
     bridgeStatus(cx, ifp);
     laggStatus(cx, ifp);
     groupStatus(cx, ifp);
+    greStatus(cx, ifp);
     vlanStatus(cx, ifp);
     vxlanStatus(cx, ifp);
     fibStatus(cx, ifp);
     mediaStatus(cx, ifp);
+    stfStatus(cx, ifp);
   }
   cx.out(ifp.driver.statusText?.(ifp) ?? '');
   if (cx.args.driverName || cx.args.verbose > 0) cx.out(`\tdrivername: ${driverName(ifp)}\n`);

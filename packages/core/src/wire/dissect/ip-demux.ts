@@ -1,10 +1,11 @@
 /**
  * ip-demux.ts — from a protocol number to the printer of the protocol, for IPv4 and IPv6.
  *
- * Not here, though tcpdump has them: IPsec, GRE, SCTP, routing protocols. They print their number and length.
+ * Not here, though tcpdump has them: IPsec, SCTP, routing protocols. They print their number and length.
  */
 
 import * as proto from '../ipproto.js';
+import { grePrint } from './gre.js';
 import { icmp4Print } from './icmp4.js';
 import { icmp6Print } from './icmp6.js';
 import { igmpPrint } from './igmp.js';
@@ -39,6 +40,9 @@ export function ipDemuxPrint(p: Printer, ip: IpPayload): void {
       break;
     case proto.IPPROTO_IPV6:
       p.layers.ip6(p, ip.at, ip.length);
+      break;
+    case proto.IPPROTO_GRE:
+      grePrint(p, ip.at, ip.length);
       break;
     case proto.IPPROTO_NONE:
       p.put('no next header');
