@@ -82,6 +82,8 @@ const FIXED = [
   { file: 'net/if-clone.ts', name: 'IF_MAXUNIT', unit: 'units', what: 'of one kind of interface in a vnet', full: 'ENOSPC' },
   { file: 'kern/engine.ts', name: 'TURN_BUDGET', unit: 'packets and timers', what: 'a turn serves before the host has its chance', full: 'the next turn goes on' },
   { file: 'kern/netisr.ts', name: 'NETISR_BATCH', unit: 'packets', what: 'one queue is served before the next one', full: 'it goes to the back' },
+  { file: 'kern/audit.ts', name: 'LEAKS_MAX', unit: 'leaks', what: 'of vnets that are gone, kept for `netloom audit`', full: 'counted only: `leaksFound`' },
+  { file: 'kern/witness.ts', name: 'WITNESS_FINDINGS_MAX', unit: 'findings', what: 'of the Witness kept', full: 'counted only: `debug.witness.count`' },
   { file: 'kern/engine.ts', name: 'DEFER_MAX', unit: 'pieces of work', what: 'waiting for thread context', full: 'refused: `deferDrops` of the engine' },
 ];
 

@@ -33,6 +33,6 @@ describe('lifecycle', () => {
     a!.xname = 'epair0a';
     life.kernel.engine.pool.from(new Uint8Array(10));
     life.kernel.call(0, () => ifCloneDestroyIfp(a!, 0));
-    expect(() => life.end()).toThrow('packets: 0 before, 1 after');
+    expect(() => life.end()).toThrow('lost: 1 packets (seed 1)');
   });
 });

@@ -32,6 +32,8 @@ export class Lifecycle {
     this.kinds = this.kernel.vnet0.net.cloners.map((c) => c.name);
     /** @type {import('@netloom/core').Socket[]} */
     this.sockets = [];
+    /** @type {import('@netloom/core').BpfListener[]} */
+    this.captures = [];
     this.names = 0;
     this.depth = 0;
     this.done = { ops: 0, refused: 0, nested: 0, moved: 0, created: 0, destroyed: 0, stopped: 0 };
@@ -198,7 +200,9 @@ export class Lifecycle {
   capture() {
     const ifp = this.anyIf();
     if (ifp === null || ifp.net === null || (ifp.bpf?.count ?? 0) > 2) return 1;
-    return bpfOpen(ifp.net, ifp.xname, { promisc: this.rng.chance(0.5) }).error;
+    const { error, listener } = bpfOpen(ifp.net, ifp.xname, { promisc: this.rng.chance(0.5) });
+    if (listener !== null) this.captures.push(listener);
+    return error;
   }
 
   openDevice() {
@@ -256,14 +260,16 @@ export class Lifecycle {
     if (this.kernel.shared.attached !== seen.size) throw new Error(`${this.kernel.shared.attached} indexes, ${seen.size} interfaces (seed ${this.seed}, operation ${this.done.ops})`);
   }
 
+  /**
+   * What anybody holds, by kind; throws when something is unaccounted for or was left by a vnet that is gone. One event handler may be: `arm`
+   * registers it, and the vnet may be gone before the operation is over.
+   */
   account() {
-    const { shared, engine, vnet0, vnets } = this.kernel;
-    const { net, kern } = vnet0;
-    return {
-      vnets: vnets.length, interfaces: shared.attached, packets: engine.pool.inUse, timers: engine.callouts.armed, devices: shared.devices.size, sockets: kern.sockcnt,
-      handlers: net.arrivalEvent.count + net.departureEvent.count + net.linkEvent.count + net.lladdrEvent.count + net.mtuEvent.count + net.ifaddrEvent.count + net.upDownEvent.count,
-      sysctls: kern.sysctl.count, groups: net.groups.size, indexes: shared.attached,
-    };
+    const { vnets, kernel, unaccounted, leaks } = this.kernel.audit();
+    const lost = [...Object.entries(unaccounted).filter(([, n]) => n !== 0), ...leaks.filter((l) => l.name !== 'event handlers' || l.count > 1).map((l) => [`${l.name} of ${l.vnet}`, l.count])];
+    if (lost.length > 0) throw new Error(`lost: ${lost.map(([what, n]) => `${n} ${what}`).join(', ')} (seed ${this.seed})`);
+    const rows = [...kernel.map((r) => [r.name, r.count]), ...vnets.flatMap((v) => v.rows.map((r) => [`${v.vnet}: ${r.name}`, r.count]))];
+    return Object.fromEntries(rows);
   }
 
   /** Stops every jail, destroys every interface, and compares with the beginning. */
@@ -271,6 +277,7 @@ export class Lifecycle {
     const { kernel, net } = this;
     this.disarm();
     for (const so of this.sockets.splice(0)) so.close();
+    for (const listener of this.captures.splice(0)) listener.close();
     kernel.call(net.now, () => {
       for (const p of [...kernel.prisons.prison0.children]) kernel.jailRemove(p);
     });
@@ -278,6 +285,10 @@ export class Lifecycle {
       kernel.call(net.now, () => void ifCloneDestroy(kernel.vnet0.net, left.at(-1)?.xname ?? ''));
       if (this.mine().length >= left.length) throw new Error(`${left.map((i) => i.xname).join(' ')} cannot be destroyed (seed ${this.seed})`);
     }
+    const { inNet, net: host } = kernel.vnet0;
+    kernel.call(net.now, () => {
+      for (const ifp of host.ifnets) inNet.purgeAddrs(ifp);
+    });
     net.run(120_000_000);
     net.log.length = 0;
     const after = this.account();

@@ -13,6 +13,7 @@ import { completionScript, SHELLS } from './completion.js';
 import type { Shell } from './completion.js';
 import type { DownOptions, GraphOptions, PsOptions, UpOptions } from './lab-commands.js';
 import type { EventsOptions } from './event-commands.js';
+import type { AuditOptions } from './inspect-commands.js';
 import type { CaptureOptions } from './run-commands.js';
 
 interface SocketOption {
@@ -43,6 +44,7 @@ export function createProgram(io: CliIo, version: string): Command {
   addDaemonCommands(program, io, socketOf);
   addLabCommands(program, io, socketOf);
   addRunCommands(program, io, socketOf);
+  addInspectCommands(program, io, socketOf);
   addEventCommands(program, io, socketOf);
   addToolCommands(program, io);
   addShellCommands(program, io, socketOf);
@@ -120,6 +122,17 @@ function addRunCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
   examples(attach, 'netloom exec r1 ifconfig tap0 create', 'netloom attach r1:tap0 tap0', 'netloom attach r1:tap0 file:in.pcapng,record=out.pcapng').action(async (at: string, device: string, options: SocketOption) => (await import('./run-commands.js')).attach(at, device, socketOf(options), io));
   const detach = program.command('detach').summary('undo attach').argument('<vnet:interface>', 'the tap').addOption(socketOption()).description('Let go of the device that a tap is bound to.');
   examples(detach, 'netloom detach r1:tap0').action(async (at: string, options: SocketOption) => (await import('./run-commands.js')).detach(at, socketOf(options), io));
+}
+
+function addInspectCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
+  const audit = program.command('audit').summary('count what vnets hold, find what was left behind').argument('[vnet]', 'its name; left out: all').addOption(socketOption()).addOption(jsonOption())
+    .description('Count what every vnet holds: packets, timers, sockets, routes, handlers and the rest. Exit code 1 if something is unaccounted for, or was left by a vnet that is gone.');
+  examples(audit, 'netloom audit', 'netloom audit r1', "netloom audit --json | jq '.unaccounted, .leaks'")
+    .action(async (vnet: string | undefined, options: SocketOption & AuditOptions) => (await import('./inspect-commands.js')).audit(vnet, options, socketOf(options), io));
+  const sysinit = program.command('sysinit').summary('show how stacks are built and taken down').addOption(socketOption()).addOption(jsonOption())
+    .description('Print the constructors and destructors of a vnet in the order they run, and how long each step of the last teardown took.');
+  examples(sysinit, 'netloom sysinit', "netloom sysinit --json | jq '.teardowns[-1]'")
+    .action(async (options: SocketOption & { json?: boolean }) => (await import('./inspect-commands.js')).sysinit(options, socketOf(options), io));
 }
 
 function eventNumber(text: string): string {

@@ -6,6 +6,7 @@
  */
 export { Kernel } from './vnet/kernel.js';
 export type { DyingPrison, JailCreate, Prison } from './vnet/kernel.js';
+export type { AuditBalance, AuditReport, VnetAuditReport } from './vnet/kernel-audit.js';
 export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';
 export { Vnet } from './vnet/vnet.js';
 
@@ -75,13 +76,14 @@ export type { IfAddr } from './net/ifaddr.js';
 export type { Attached, PrisonCreate, PrisonHold, PrisonResult } from './kern/prison.js';
 export { PrisonTree } from './kern/prison.js';
 export { Callout } from './kern/callout.js';
+export type { AuditCount, AuditLeak, AuditRow } from './kern/audit.js';
 export { Engine } from './kern/engine.js';
 export * from './kern/counters.js';
 export { devctlDataText, devctlLine, DevctlQueue, DevctlReader } from './kern/devctl.js';
 export type { DevctlData, DevctlEvent, DevctlItem } from './kern/devctl.js';
 export * from './kern/sysctl.js';
-export { subsystemName } from './kern/vnet-sysinit.js';
-export type { VnetSysinit } from './kern/vnet-sysinit.js';
+export { orderName, subsystemName } from './kern/vnet-sysinit.js';
+export type { VnetSysinit, VnetSysinitObserver } from './kern/vnet-sysinit.js';
 export { VnetKern } from './kern/vnet-kern.js';
 export type { NetisrSource } from './kern/netisr.js';
 

@@ -10,6 +10,8 @@ export type { MoveView } from './daemon/move-records.js';
 export { probe, socketPath } from './daemon/socket-claim.js';
 export type { DyingJail } from './daemon/http-routes.js';
 export type { LabState } from './daemon/labs.js';
+export type { AuditAnswer, SysinitAnswer, SysinitRow } from './daemon/kernel-instruments.js';
+export type { TeardownStep, TeardownTrace } from './daemon/teardown-traces.js';
 export type { Attachment } from './daemon/attachments.js';
 export { absoluteFileDevice } from './daemon/file-device.js';
 export { HOST_VNET } from './lab/lab-model.js';

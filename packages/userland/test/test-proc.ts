@@ -327,6 +327,11 @@ export class ToolLab {
 
   constructor(options: { readonly seed?: number; readonly programs?: Readonly<Record<string, HostProgram>> } = {}) {
     this.kernel = new Kernel({ ...quietEnv(options.seed ?? 1, 'lab'), log: (_level, vnet, message) => void this.log.push(`${vnet}: ${message}`) });
+    const { witness } = this.kernel.engine;
+    witness.watch = 1;
+    witness.onFinding = ({ text }) => {
+      throw new Error(`witness: ${text}`);
+    };
     this.programs = { ...PROGRAMS, ...options.programs };
   }
 

@@ -22,7 +22,7 @@ import { etherOutput } from '../net/ether.js';
 import { AF_INET, IFF_NOARP, IFF_STATICARP } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import {
-  LLE_EV_ADDED, LLE_EV_CHANGED, LLE_EV_EXPIRED, LLE_EV_MISSED, LLE_IFADDR, LLE_INCOMPLETE, LLE_PUB, LLE_STATE_NAMES, LlParams, LlTable,
+  LL_AUDIT, LLE_EV_ADDED, LLE_EV_CHANGED, LLE_EV_EXPIRED, LLE_EV_MISSED, LLE_IFADDR, LLE_INCOMPLETE, LLE_PUB, LLE_STATE_NAMES, LlParams, LlTable,
 } from '../net/llentry.js';
 import type { LlEntry, LlProtocol } from '../net/llentry.js';
 import { isIfAddr4 } from '../net/route/ifa-lookup.js';
@@ -88,6 +88,7 @@ export class Arp implements LlProtocol {
     this.claims = new ArpClaims(this, rng);
     ip.arp = this;
     kern.counters.attach(ARP_COUNTERS, this.stats);
+    kern.audit.attach(LL_AUDIT, this.params);
     kern.sysctl.attach(ARP_LL_SYSCTLS, this.params);
     kern.sysctl.attach(ARP_ND_SYSCTLS, this.params);
     for (const group of [ARP_SYSCTLS, ARP_LOG_SYSCTLS, ARP_NETBSD_SYSCTLS, ARP_DAD_SYSCTLS]) kern.sysctl.attach(group, this.tun);

@@ -7,7 +7,9 @@
  */
 import type { Prng } from '../base/prng.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
-import type { IcmpStats, IcmpTunables } from './icmp-var.js';
+import { sysctlInt } from '../kern/sysctl.js';
+import type { SysctlGroup } from '../kern/sysctl.js';
+import type { IcmpStats } from './icmp-var.js';
 import { RateCheck } from './rate-check.js';
 
 export const BANDLIM_ICMP_UNREACH = 0;
@@ -23,24 +25,46 @@ const NAMES = [
   'icmp error response', 'icmp redirect response',
 ] as const;
 
+const LIMIT_MAX = 10_000_000;
+const JITTER_MAX = 65_535;
+
+const BANDLIM_SYSCTLS: SysctlGroup<Bandlim> = {
+  prefix: 'net.inet.icmp',
+  oids: [
+    sysctlInt<Bandlim, 'icmplim'>('icmplim', 'icmplim', 'packets/s', 0, LIMIT_MAX, 'Maximum number of ICMP responses per second; 0 is no limit'),
+    sysctlInt<Bandlim, 'icmplimJitter'>('icmplim_jitter', 'icmplimJitter', 'packets/s', 0, JITTER_MAX, 'Random icmplim jitter adjustment limit'),
+    sysctlInt<Bandlim, 'icmplimOutput'>('icmplim_output', 'icmplimOutput', 'bool', 0, 1, 'Enable logging of ICMP response rate limiting'),
+  ],
+};
+
 export class Bandlim {
+  icmplim = 200;
+  icmplimJitter = 16;
+  icmplimOutput = 1;
   private readonly kern: VnetKern;
-  private readonly tun: IcmpTunables;
   private readonly stats: IcmpStats;
   private readonly rng: Prng;
   private readonly rates = NAMES.map(() => new RateCheck());
   private jitter = 0;
 
-  constructor(kern: VnetKern, tun: IcmpTunables, stats: IcmpStats) {
+  constructor(kern: VnetKern, stats: IcmpStats) {
     this.kern = kern;
-    this.tun = tun;
     this.stats = stats;
     this.rng = kern.engine.rng.split(`icmp/${kern.name}`);
   }
 
+  /** Its tunables appear in the vnet, or are taken away (icmp_bandlimit_init, icmp_bandlimit_uninit). */
+  attach(): void {
+    this.kern.sysctl.attach(BANDLIM_SYSCTLS, this);
+  }
+
+  detach(): void {
+    this.kern.sysctl.detach(this);
+  }
+
   /** 0: one more answer of kind `which` may be sent; -1: not in this second. */
   check(which: number): number {
-    const { icmplim } = this.tun;
+    const { icmplim } = this;
     if (icmplim === 0) return 0;
     if (icmplim + this.jitter <= 0) this.jitter = 1 - icmplim;
     const limit = icmplim + this.jitter;
@@ -54,7 +78,7 @@ export class Bandlim {
   }
 
   private overLimit(which: number, pps: number): void {
-    const { icmplim, icmplimJitter, icmplimOutput } = this.tun;
+    const { icmplim, icmplimJitter, icmplimOutput } = this;
     if (icmplimJitter > 0) this.jitter = this.rng.below(2 * icmplimJitter + 1) - icmplimJitter;
     if (icmplimOutput !== 0) this.kern.log('notice', `Limiting ${NAMES[which] ?? ''} from ${pps} to ${icmplim + this.jitter} packets/sec`);
   }

@@ -87,9 +87,6 @@ export const ICMP_COUNTERS: CounterGroup<IcmpStats> = {
 
 /** What `sysctl net.inet.icmp` sets. */
 export class IcmpTunables {
-  icmplim = 200;
-  icmplimJitter = 16;
-  icmplimOutput = 1;
   maskrepl = 0;
   maskfake = 0;
   dropRedirect = 0;
@@ -102,8 +99,6 @@ export class IcmpTunables {
   tstamprepl = 1;
 }
 
-const LIMIT_MAX = 10_000_000;
-const JITTER_MAX = 65_535;
 const REDIRTIMEOUT_MAX = 86_400;
 /** What fits behind two headers into one packet without options. */
 const QUOTE_MAX = 65_507;
@@ -111,9 +106,6 @@ const QUOTE_MAX = 65_507;
 export const ICMP_SYSCTLS: SysctlGroup<IcmpTunables> = {
   prefix: 'net.inet.icmp',
   oids: [
-    sysctlInt('icmplim', 'icmplim', 'packets/s', 0, LIMIT_MAX, 'Maximum number of ICMP responses per second; 0 is no limit'),
-    sysctlInt('icmplim_jitter', 'icmplimJitter', 'packets/s', 0, JITTER_MAX, 'Random icmplim jitter adjustment limit'),
-    sysctlInt('icmplim_output', 'icmplimOutput', 'bool', 0, 1, 'Enable logging of ICMP response rate limiting'),
     sysctlInt('maskrepl', 'maskrepl', 'bool', 0, 1, 'Reply to ICMP Address Mask Request packets'),
     sysctlInt('maskfake', 'maskfake', 'netmask', 0, 0xffff_ffff, 'Fake reply to ICMP Address Mask Request packets'),
     sysctlInt('drop_redirect', 'dropRedirect', 'bool', 0, 1, 'Ignore ICMP redirects'),

@@ -24,13 +24,13 @@ export class Icmp implements IpProto {
   /** Options of the reply being sent. */
   readonly replyOptions = new IpOptions();
   readonly replyOpts = new IpOutputOpts();
-  private readonly limits: Bandlim;
+  readonly limits: Bandlim;
 
   constructor(ip: Ip) {
     this.ip = ip;
     const { kern } = ip.net;
     this.replyOpts.options = this.replyOptions;
-    this.limits = new Bandlim(kern, this.tun, this.stats);
+    this.limits = new Bandlim(kern, this.stats);
     kern.counters.attach(ICMP_COUNTERS, this.stats);
     kern.sysctl.attach(ICMP_SYSCTLS, this.tun);
     ip.register(IPPROTO_ICMP, this);

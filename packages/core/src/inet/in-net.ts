@@ -14,6 +14,7 @@
  * Not here: the order of messages when an address comes or goes (in-control.ts), IGMP, sockets' multicast options.
  */
 import { AddrSet } from '../fwd/addr-set.js';
+import type { AuditRow } from '../kern/audit.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import { AF_INET, IFF_BROADCAST, IFF_LOOPBACK } from '../net/ifnet.js';
@@ -67,6 +68,12 @@ const IN_SYSCTL: SysctlGroup<InTunables> = {
   ],
 };
 
+const IN_AUDIT: readonly AuditRow<InNet>[] = [
+  { name: 'IPv4 addresses', count: (n) => n.addrs.length },
+  { name: 'IPv4 groups of interfaces', count: (n) => n.net.ifnets.reduce((sum, ifp) => sum + (n.ifinfo(ifp)?.groups.size ?? 0), 0) },
+  { name: 'interface watchers of transports', count: (n) => n.purgeUpperHooks.length },
+];
+
 export class InNet implements Domain {
   readonly af = AF_INET;
   readonly net: Net;
@@ -89,6 +96,7 @@ export class InNet implements Domain {
     this.routes = routes;
     net.domains.push(this);
     for (const ifp of net.ifnets) ifp.afdata[AF_INET] = this.ifattach(ifp);
+    net.kern.audit.attach(IN_AUDIT, this);
     net.kern.sysctl.attach(IN_SYSCTL, this.tun);
   }
 
@@ -253,7 +261,13 @@ export class InNet implements Domain {
   }
 
   purgeUpper(ifp: Ifnet): void {
-    for (const hook of this.purgeUpperHooks) hook(ifp);
+    const { softnet } = this.net.kern.engine;
+    softnet.acquire('in_ifdetach');
+    try {
+      for (const hook of this.purgeUpperHooks) hook(ifp);
+    } finally {
+      softnet.release('in_ifdetach');
+    }
     this.ifinfo(ifp)?.groups.clear();
   }
 

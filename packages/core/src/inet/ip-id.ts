@@ -11,7 +11,7 @@
  */
 import type { Prng } from '../base/prng.js';
 import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
-import type { SysctlGroup } from '../kern/sysctl.js';
+import type { SysctlGroup, SysctlTree } from '../kern/sysctl.js';
 import { IP_DF } from '../wire/ip4.js';
 
 const IDS = 65_536;
@@ -36,6 +36,15 @@ export class IpId {
   constructor(rng: Prng) {
     this.rng = rng;
     this.counter = rng.below(IDS);
+  }
+
+  /** Its tunables appear in the vnet, or are taken away (ipid_sysinit, ipid_sysuninit). */
+  attach(sysctl: SysctlTree): void {
+    sysctl.attach(IPID_SYSCTLS, this);
+  }
+
+  detach(sysctl: SysctlTree): void {
+    sysctl.detach(this);
   }
 
   /** The identification of a datagram whose flags and offset field is `off`. */
@@ -72,7 +81,7 @@ export class IpId {
   }
 }
 
-export const IPID_SYSCTLS: SysctlGroup<IpId> = {
+const IPID_SYSCTLS: SysctlGroup<IpId> = {
   prefix: 'net.inet.ip',
   oids: [
     sysctlInt('rfc6864', 'rfc6864', 'bool', 0, 1, 'Use constant IP ID for atomic datagrams'),

@@ -11,6 +11,7 @@
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EEXIST, ENETUNREACH } from '../base/errno.js';
 import type { LogLevel } from '../env/env.js';
+import type { AuditRow } from '../kern/audit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { Net } from '../net/net.js';
@@ -22,7 +23,7 @@ import { ETHERTYPE_IP } from '../wire/ether.js';
 import type { Arp } from './arp.js';
 import type { Icmp } from './icmp.js';
 import type { InNet } from './in-net.js';
-import { IPID_SYSCTLS, IpId } from './ip-id.js';
+import { IpId } from './ip-id.js';
 import { ipInput } from './ip-input.js';
 import { IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
 import type { IpOutputOpts } from './ip-output.js';
@@ -43,6 +44,14 @@ export interface SourceChoice {
   error: Errno;
   addr: number;
 }
+
+const IP_AUDIT: readonly AuditRow<Ip>[] = [
+  { name: 'fragments', packets: true, count: (ip) => ip.reass.nfrags },
+  { name: 'datagrams in reassembly', count: (ip) => ip.reass.nqueues },
+  { name: 'packets looped back by IP', packets: true, count: (ip) => ip.loop.queue.length },
+  { name: 'IP filters', count: (ip) => ip.pfil.hooks.length + ip.localPfil.hooks.length },
+  { name: 'IP protocols', count: (ip) => ip.protos.count + (ip.raw === null ? 0 : 1) },
+];
 
 export class Ip {
   readonly net: Net;
@@ -76,10 +85,10 @@ export class Ip {
     this.id = new IpId(kern.engine.rng.split(`ip-id/${kern.name}`));
     this.reass = new IpReass(this);
     this.loop = new IpLoop(this);
+    kern.audit.attach(IP_AUDIT, this);
     kern.counters.attach(IP_COUNTERS, this.stats);
     kern.sysctl.attach(IP_SYSCTLS, this.tun);
     kern.sysctl.attach(IP_MCAST_SYSCTLS, this.tun);
-    kern.sysctl.attach(IPID_SYSCTLS, this.id);
     kern.sysctl.attach(REASS_SYSCTLS, this.reass);
     kern.sysctl.attach(IP_LOOP_SYSCTLS, this.loop);
     this.net.registerEtherProto(ETHERTYPE_IP, (ifp, m) => {
@@ -97,7 +106,9 @@ export class Ip {
     this.unregister();
     this.reass.drain();
     this.loop.queue.purge();
-    for (const o of [this.loop, this.reass, this.id, this.tun]) kern.sysctl.detach(o);
+    this.pfil.close();
+    this.localPfil.close();
+    for (const o of [this.loop, this.reass, this.tun]) kern.sysctl.detach(o);
     kern.counters.detach(this.stats);
   }
 

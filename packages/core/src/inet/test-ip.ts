@@ -147,8 +147,10 @@ export class IpBench {
     this.net.routes = this.routes;
     this.inNet = new InNet(this.net, this.routes);
     this.ip = new Ip(this.inNet, this.routes);
+    this.ip.id.attach(this.net.kern.sysctl);
     this.arp = new Arp(this.ip);
     this.icmp = new Icmp(this.ip);
+    this.icmp.limits.attach();
     ifUp(lo0);
   }
 
@@ -215,6 +217,8 @@ export class IpBench {
     for (const ifp of [...this.net.ifnets]) this.inNet.purgeAddrs(ifp);
     this.arp.destroy();
     this.ip.destroy();
+    this.ip.id.detach(this.net.kern.sysctl);
+    this.icmp.limits.detach();
     this.icmp.destroy();
     for (const w of this.wires) ifDetach(w.ifp);
     for (const c of [...this.net.cloners]) ifcDetach(c);

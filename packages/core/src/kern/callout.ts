@@ -89,6 +89,7 @@ export class CalloutQueue {
 
   /** Disarms every timer charged to `owner`: it is gone, whatever it left behind. Returns how many there were. */
   stopAllOf(owner: CalloutOwner): number {
+    if (owner.calloutsArmed === 0) return 0;
     const theirs = this.heap.filter((c) => c.owner === owner);
     for (const c of theirs) this.stop(c);
     return theirs.length;

@@ -17,11 +17,14 @@ import type { Micros } from '../base/time.js';
 import { NEVER } from '../base/time.js';
 import type { Env } from '../env/env.js';
 import { PacketPool } from '../mbuf/packet-buffer.js';
+import { AuditRegister } from './audit.js';
 import type { Callout, CalloutOwner } from './callout.js';
 import { CalloutQueue } from './callout.js';
 import type { Context } from './context.js';
 import { CTX_IDLE, CTX_SOFTINT, CTX_THREAD } from './context.js';
 import { DEVCTL_STREAM_MAX, DevctlQueue } from './devctl.js';
+import { Witness } from './witness.js';
+import { WitnessCallout, WitnessLock, WitnessQueue } from './witness-lock.js';
 import type { NetisrSource } from './netisr.js';
 import { Netisr } from './netisr.js';
 
@@ -42,16 +45,28 @@ export class Engine {
   readonly pool: PacketPool;
   readonly callouts = new CalloutQueue();
   readonly netisr = new Netisr();
+  readonly witness = new Witness();
+  /**
+   * What protocols change is changed by one at a time: netisr has it while it serves queues, a callout while it runs, a thread while
+   * it attaches, detaches or purges, and never while it waits for readers.
+   */
+  readonly softnet = new WitnessLock(this.witness, 'softnet', { recurses: true });
+  private readonly workq = new WitnessQueue(this.witness, 'deferred work');
+  private readonly calloutRun = new WitnessCallout(this.witness, 'callout');
   /** Events of all vnets, for the host. */
   readonly devctl = new DevctlQueue(DEVCTL_STREAM_MAX);
   now: Micros = 0;
   context: Context = CTX_IDLE;
+  /** Packets that programs outside keep: whoever does attaches a row, and takes it off. */
+  readonly audit = new AuditRegister();
   /** Work refused because DEFER_MAX pieces were waiting. */
   deferDrops = 0;
   private deferred: Deferred[] = [];
   private deferredAt = 0;
   /** Whose deferred work is being done. */
   private deferredOwner: CalloutOwner | null = null;
+  /** Deferred work is begun: thread context of its own, although a turn is under way. */
+  private working = false;
   private inTurn = false;
   private wakeAsked = false;
 
@@ -92,22 +107,50 @@ export class Engine {
     return true;
   }
 
+  /** Pieces of deferred work waiting for `owner`. */
+  deferredOf(owner: CalloutOwner | null): number {
+    let n = 0;
+    for (let i = this.deferredAt; i < this.deferred.length; i++) if (this.deferred[i]!.owner === owner) n++;
+    return n;
+  }
+
+  /** Pieces of deferred work waiting. */
+  get deferredCount(): number {
+    return this.deferred.length - this.deferredAt;
+  }
+
   /** `owner` is gone: its timers are disarmed, its deferred work forgotten. Returns how many timers it had left. */
   forget(owner: CalloutOwner): number {
-    this.deferred = this.deferred.slice(this.deferredAt).filter((d) => d.owner !== owner);
-    this.deferredAt = 0;
+    this.workq.wait('forgetting deferred work');
+    this.calloutRun.wait('forgetting callouts');
+    if (this.deferredOf(owner) > 0) {
+      this.deferred = this.deferred.slice(this.deferredAt).filter((d) => d.owner !== owner);
+      this.deferredAt = 0;
+    }
     return this.callouts.stopAllOf(owner);
   }
 
   /** Enters a context at one of the Kernel's doors and returns the previous one, for `leave`. */
   enter(context: Context): Context {
     const previous = this.context;
+    if (this.witness.on) this.watchEnter(context);
     this.context = context;
     return previous;
   }
 
   leave(previous: Context): void {
+    if (this.witness.on) this.watchLeave();
     this.context = previous;
+  }
+
+  private watchEnter(context: Context): void {
+    this.witness.enter(context, this.working);
+    if (context === CTX_SOFTINT && !this.inTurn) this.softnet.acquire('a frame from outside');
+  }
+
+  private watchLeave(): void {
+    if (this.context === CTX_SOFTINT && !this.inTurn) this.softnet.release('a frame from outside');
+    this.witness.leave();
   }
 
   /** Asserts that the caller may wait for readers. */
@@ -130,13 +173,13 @@ export class Engine {
     try {
       let budget = TURN_BUDGET;
       while (budget > 0) {
-        const done = this.netisr.run(budget) + this.callouts.run(this.now, budget) + this.runDeferred();
+        const done = this.runNetisr(budget) + this.runCallouts(budget) + this.runDeferred();
         if (done === 0) break;
         budget -= done;
       }
     } finally {
-      this.inTurn = false;
       this.leave(previous);
+      this.inTurn = false;
     }
   }
 
@@ -165,18 +208,49 @@ export class Engine {
     return this.nextDeadline() === NEVER;
   }
 
+  private doWork(work: () => void): void {
+    this.workq.enter('deferred work');
+    try {
+      work();
+    } finally {
+      this.workq.exit('deferred work');
+    }
+  }
+
+  private runNetisr(budget: number): number {
+    this.softnet.acquire('netisr');
+    try {
+      return this.netisr.run(budget);
+    } finally {
+      this.softnet.release('netisr');
+    }
+  }
+
+  private runCallouts(budget: number): number {
+    this.calloutRun.enter('a callout');
+    this.softnet.acquire('a callout');
+    try {
+      return this.callouts.run(this.now, budget);
+    } finally {
+      this.softnet.release('a callout');
+      this.calloutRun.exit('a callout');
+    }
+  }
+
   /** Does what is waiting now; what that work defers is done after the packets and timers it caused. */
   private runDeferred(): number {
     let left = this.deferred.length - this.deferredAt;
     const n = left;
     if (left === 0) return 0;
+    this.working = true;
     const previous = this.enter(CTX_THREAD);
+    this.working = false;
     try {
       for (; left > 0; left--) {
         const next = this.deferred[this.deferredAt++];
         if (next === undefined) break;
         this.deferredOwner = next.owner;
-        next.work();
+        this.doWork(next.work);
       }
       this.deferredOwner = null;
     } finally {

@@ -210,7 +210,7 @@ describe('VnetSysinitTable', () => {
     v.ran.length = 0;
     v.kern.shutdown = true;
     const seen: string[] = [];
-    t.runDestructors(v, (s) => void seen.push(s.name));
+    t.runDestructors(v, (_v, s, when) => void (when === 'before' && seen.push(s.name)));
     expect(v.ran).toEqual(['a@8800000', 'b@7000000', 'd@7000000', 'c@7000000']);
     expect(seen).toEqual(['a', 'b', 'd', 'c']);
   });

@@ -4,15 +4,27 @@
  *
  * A layer's own per-vnet state is an object of that layer, built by its constructor in vnet/vnet.ts and handed what it
  * needs; there is no "current vnet". This object carries what is common: name, state, the sysctl and counter trees, the
- * account of timers, interfaces and sockets. `ifcnt`, `sockcnt` and `calloutsArmed` must be zero when the vnet is gone.
+ * account of what everybody holds (audit.ts), which must be zero when the vnet is gone.
  */
 import type { LogLevel } from '../env/env.js';
+import { AuditRegister } from './audit.js';
+import type { AuditRow } from './audit.js';
 import type { CalloutOwner } from './callout.js';
 import { CounterTree } from './counters.js';
 import { DEVCTL_DEFAULT_QUEUE_LEN, DevctlQueue } from './devctl.js';
 import type { Engine } from './engine.js';
 import { SysctlTree } from './sysctl.js';
 import { SI_SUB_VNET_DONE } from './vnet-sysinit.js';
+
+const KERN_AUDIT: readonly AuditRow<VnetKern>[] = [
+  { name: 'interfaces', count: (k) => k.ifcnt },
+  { name: 'sockets', count: (k) => k.sockcnt },
+  { name: 'timers', count: (k) => k.calloutsArmed },
+  { name: 'deferred work', count: (k) => k.engine.deferredOf(k) },
+  { name: 'sysctl groups', count: (k) => k.sysctl.count },
+  { name: 'event readers', count: (k) => k.devctl.readerCount },
+  { name: 'counter groups', count: (k) => k.counters.list().length },
+];
 
 export class VnetKern implements CalloutOwner {
   readonly engine: Engine;
@@ -21,6 +33,8 @@ export class VnetKern implements CalloutOwner {
   name: string;
   readonly sysctl = new SysctlTree();
   readonly counters = new CounterTree();
+  /** What the parts of the vnet hold; all zero when it is gone. */
+  readonly audit = new AuditRegister();
   /** Events of this vnet, for readers inside it. */
   readonly devctl = new DevctlQueue(DEVCTL_DEFAULT_QUEUE_LEN);
   /** The last SI_SUB_* whose constructors or destructors ran. */
@@ -34,6 +48,7 @@ export class VnetKern implements CalloutOwner {
     this.engine = engine;
     this.id = id;
     this.name = name;
+    this.audit.attach(KERN_AUDIT, this);
   }
 
   /** VNET_IS_SHUTTING_DOWN: false while the first destructor (interfaces going home) runs, true for all later ones. */

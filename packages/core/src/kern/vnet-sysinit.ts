@@ -44,11 +44,29 @@ export interface VnetSysinit<V> {
   run(vnet: V): void;
 }
 
+/** Who is told of the steps. It must not throw. */
+export type VnetSysinitObserver<V> = (vnet: V, step: VnetSysinit<V>, when: 'before' | 'after') => void;
+
 /** The name of a subsystem number, for listings. */
 export function subsystemName(subsystem: number): string {
   for (const [name, value] of SUBSYSTEM_NAMES) if (value === subsystem) return name;
   return `0x${subsystem.toString(16)}`;
 }
+
+/** The name of an order, for listings: `SI_ORDER_ANY`, `SI_ORDER_ANY-126`. */
+export function orderName(order: number): string {
+  for (const [name, value] of ORDER_NAMES) if (value === order) return name;
+  return order > SI_ORDER_MIDDLE && order < SI_ORDER_ANY ? `SI_ORDER_ANY-${SI_ORDER_ANY - order}` : `0x${order.toString(16)}`;
+}
+
+const ORDER_NAMES: readonly (readonly [string, number])[] = [
+  ['SI_ORDER_FIRST', SI_ORDER_FIRST],
+  ['SI_ORDER_SECOND', SI_ORDER_SECOND],
+  ['SI_ORDER_THIRD', SI_ORDER_THIRD],
+  ['SI_ORDER_FOURTH', SI_ORDER_FOURTH],
+  ['SI_ORDER_MIDDLE', SI_ORDER_MIDDLE],
+  ['SI_ORDER_ANY', SI_ORDER_ANY],
+];
 
 const SUBSYSTEM_NAMES: readonly (readonly [string, number])[] = [
   ['SI_SUB_INIT_IF', SI_SUB_INIT_IF],
@@ -84,38 +102,42 @@ export class VnetSysinitTable<V extends { readonly kern: VnetKern }> {
     this.ends = this.destructors.filter((s) => s.subsystem !== SI_SUB_VNET_DONE);
   }
 
-  /** Runs every constructor on `vnet`. */
-  runConstructors(vnet: V): void {
+  /** Runs every constructor on `vnet`; `seen` is told before and after each. */
+  runConstructors(vnet: V, seen?: VnetSysinitObserver<V>): void {
     for (const s of this.constructors) {
       vnet.kern.state = s.subsystem;
+      seen?.(vnet, s, 'before');
       s.run(vnet);
+      seen?.(vnet, s, 'after');
     }
     vnet.kern.state = SI_SUB_VNET_DONE;
   }
 
   /** The destructors that stop a vnet that still stands whole: those at SI_SUB_VNET_DONE. It has been marked as shutting down. */
-  runStop(vnet: V, seen?: (step: VnetSysinit<V>) => void): void {
+  runStop(vnet: V, seen?: VnetSysinitObserver<V>): void {
     this.run(vnet, this.stops, seen);
   }
 
   /** The other destructors, on a vnet that was stopped. */
-  runDestructors(vnet: V, seen?: (step: VnetSysinit<V>) => void): void {
+  runDestructors(vnet: V, seen?: VnetSysinitObserver<V>): void {
     this.run(vnet, this.ends, seen);
   }
 
   /**
-   * `seen` is told of each step. A step that throws does not keep the later ones from giving back what is theirs; the first
-   * exception is thrown again at the end.
+   * `seen` is told before and after each step. A step that throws does not keep the later ones from giving back what is theirs; the
+   * first exception is thrown again at the end.
    */
-  private run(vnet: V, steps: readonly VnetSysinit<V>[], seen?: (step: VnetSysinit<V>) => void): void {
+  private run(vnet: V, steps: readonly VnetSysinit<V>[], seen?: VnetSysinitObserver<V>): void {
     const errors: unknown[] = [];
     for (const s of steps) {
       vnet.kern.state = s.subsystem;
       try {
-        seen?.(s);
+        seen?.(vnet, s, 'before');
         s.run(vnet);
       } catch (error) {
         errors.push(error);
+      } finally {
+        seen?.(vnet, s, 'after');
       }
     }
     if (errors.length > 0) throw errors[0];

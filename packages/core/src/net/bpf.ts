@@ -139,10 +139,12 @@ export class BpfIf {
   readonly ifp: Ifnet;
   readonly dlt: number;
   private listeners: readonly BpfListener[] = [];
+  private readonly net: Net | null;
 
   constructor(ifp: Ifnet, dlt: number) {
     this.ifp = ifp;
     this.dlt = dlt;
+    this.net = ifp.net;
   }
 
   get count(): number {
@@ -152,11 +154,13 @@ export class BpfIf {
   add(options: BpfOptions): BpfListener {
     const l = new BpfListener(this, this.ifp, options);
     this.listeners = [...this.listeners, l];
+    this.account(1);
     if (l.promisc) ifPromisc(this.ifp, true);
     return l;
   }
 
   remove(l: BpfListener): void {
+    this.account(-1);
     this.listeners = this.listeners.filter((x) => x !== l);
     if (l.promisc) ifPromisc(this.ifp, false);
     if (this.listeners.length === 0) this.ifp.bpf = null;
@@ -166,10 +170,15 @@ export class BpfIf {
   detachAll(): void {
     const all = this.listeners;
     this.listeners = [];
+    this.account(-all.length);
     for (const l of all) {
       if (l.promisc) ifPromisc(this.ifp, false);
       l.detach();
     }
+  }
+
+  private account(n: number): void {
+    if (this.net !== null) this.net.captures += n;
   }
 
   /** Shows `m` to every listener of direction `dir`. */

@@ -125,7 +125,7 @@ export interface IfDriver {
   readonly reassign?: IfVmoveHandler;
   /** The interface moves as the same object and is in no vnet at this moment: forget what belongs to the old one. */
   vnetChanged?(ifp: Ifnet, to: Net): void;
-  /** Packets the driver holds at this moment. */
+  /** Packets the driver holds at this moment, in whatever queues; for the audit. */
   queued?(): number;
   /** Its vnet is being taken down and the interface, which no cloner made, with it: give back what is queued and armed. */
   vnetGone?(ifp: Ifnet): void;

@@ -23,12 +23,13 @@
  * entry and `maxHeld` in all tables of the protocol together.
  *
  * Invariants: an entry is in `slots` exactly while `linked`; dynamic entries are on one of the two age lists; `fast` implies
- * LLE_VALID; `params.held` is the sum of all `held`.
+ * LLE_VALID; `params.held` is the sum of all `held`, `params.entries` of all `count`.
  * Not here: ARP and ND messages, IPv6 keys (inet6 brings its own key comparison).
  */
 import type { Micros } from '../base/time.js';
 import { US_PER_MS, US_PER_SEC } from '../base/time.js';
 import type { Prng } from '../base/prng.js';
+import type { AuditRow } from '../kern/audit.js';
 import { Callout } from '../kern/callout.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
@@ -93,8 +94,9 @@ export class LlParams {
   maxHeld = 1_024;
   /** Entries per interface, static ones not counted. */
   maxEntries = 8_192;
-  /** Packets waiting now. */
+  /** Packets waiting now, and entries there are, static ones included. */
   held = 0;
+  entries = 0;
   readonly kern: VnetKern;
   readonly protocol: LlProtocol;
   readonly rng: Prng;
@@ -105,6 +107,12 @@ export class LlParams {
     this.rng = rng;
   }
 }
+
+/** The neighbours of one protocol in one vnet. */
+export const LL_AUDIT: readonly AuditRow<LlParams>[] = [
+  { name: 'neighbours', count: (p) => p.entries },
+  { name: 'packets waiting for neighbours', packets: true, count: (p) => p.held },
+];
 
 export class LlEntry {
   readonly table: LlTable;
@@ -490,6 +498,7 @@ export class LlTable {
     this.place(lle);
     lle.linked = true;
     this.count++;
+    this.params.entries++;
   }
 
   private place(lle: LlEntry): void {
@@ -523,5 +532,6 @@ export class LlTable {
     slots[i] = null;
     lle.linked = false;
     this.count--;
+    this.params.entries--;
   }
 }

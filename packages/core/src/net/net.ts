@@ -11,6 +11,7 @@
  */
 import { fnv1a } from '../base/prng.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { Witness } from '../kern/witness.js';
 import { EventHandlerList } from '../kern/eventhandler.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { HostPort } from './host-port.js';
@@ -18,6 +19,8 @@ import type { IfCloner } from './if-clone.js';
 import type { IfAddr } from './ifaddr.js';
 import type { IfAfData, Ifnet } from './ifnet.js';
 import { MoveJournal } from './move-journal.js';
+import { NET_AUDIT } from './net-audit.js';
+import { NetWitness } from './net-witness.js';
 import { PfilHead } from './pfil.js';
 import type { RouteTables } from './route/route-tables.js';
 import type { Rtsock } from './rtsock.js';
@@ -60,6 +63,7 @@ export const IFNETS_MAX = 65_535;
 /** Common to all Nets of a Kernel. */
 export class NetShared {
   readonly hostId: string;
+  readonly witness: NetWitness;
   /** Device nodes (tap, tun) by name, which is the name their interface was created under; units of such are unique in the Kernel. */
   readonly devices = new Map<string, HostPort>();
   /** State of drivers that all vnets share, by cloner name; a driver finds its own with `instanceof`. */
@@ -77,8 +81,9 @@ export class NetShared {
   private instances = 0;
   private underWay = 0;
 
-  constructor(hostId: string) {
+  constructor(hostId: string, witness = new Witness()) {
     this.hostId = hostId;
+    this.witness = new NetWitness(witness);
   }
 
   /** The interface with that index in whatever vnet: for the host. Code of a vnet asks its Net. */
@@ -117,9 +122,11 @@ export class NetShared {
    */
   lifecycle<T>(op: () => T): T {
     this.underWay++;
+    this.witness.detach.acquire('the life of an interface');
     try {
       return op();
     } finally {
+      this.witness.detach.release('the life of an interface');
       this.underWay--;
     }
   }
@@ -190,6 +197,8 @@ export class Net {
   routes: RouteTables | null = null;
   /** Routing messages; null outside its life. */
   rtsock: Rtsock | null = null;
+  /** Captures open on the interfaces here. */
+  captures = 0;
   private readonly etherProtos = new Map<number, EtherProtoInput>();
   /** The two ethertypes every frame is compared with first. */
   ipInput: EtherProtoInput | null = null;
@@ -198,6 +207,11 @@ export class Net {
   constructor(kern: VnetKern, shared: NetShared) {
     this.kern = kern;
     this.shared = shared;
+    kern.audit.attach(NET_AUDIT, this);
+  }
+
+  get etherProtoCount(): number {
+    return this.etherProtos.size;
   }
 
   /** The interface called `xname`, or null. */

@@ -4,9 +4,11 @@
  *
  * A head belongs to one place (ethernet input/output, IPv4 input/output/forward …) of one vnet. Hooks run in the order they
  * were linked for input and in the reverse order for output, so that a filter pair nests. An empty head costs one branch.
+ * When its place goes the head is closed: no packet reaches a hook any more, nobody can link one. Whoever linked one takes it off
+ * before; the audit names those who did not.
  */
 import type { Errno } from '../base/errno.js';
-import { EEXIST, ENOENT } from '../base/errno.js';
+import { EEXIST, ENOENT, ENXIO } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from './ifnet.js';
 
@@ -29,6 +31,7 @@ export interface PfilHook {
 export class PfilHead {
   readonly name: string;
   hooks: readonly PfilHook[] = [];
+  private isOpen = true;
   private reversed: readonly PfilHook[] = [];
 
   constructor(name: string) {
@@ -37,11 +40,17 @@ export class PfilHead {
 
   /** Any hook linked? The packet path asks this first. */
   get hooked(): boolean {
-    return this.hooks.length > 0;
+    return this.hooks.length > 0 && this.isOpen;
   }
 
-  /** EEXIST when it is linked already. */
+  /** The place it belongs to is going. */
+  close(): void {
+    this.isOpen = false;
+  }
+
+  /** EEXIST when it is linked already, ENXIO when the head is closed. */
   link(hook: PfilHook): Errno {
+    if (!this.isOpen) return ENXIO;
     if (this.hooks.includes(hook)) return EEXIST;
     this.hooks = [...this.hooks, hook];
     this.reversed = [...this.hooks].reverse();

@@ -7,6 +7,7 @@
  * A listener sees its own vnet and nothing else; an interface that moves departs in one vnet and arrives in the other.
  * Not here: the byte layout of `struct rt_msghdr`; `route monitor` prints from these values.
  */
+import type { AuditRow } from '../kern/audit.js';
 import type { IfAddr } from './ifaddr.js';
 import type { Ifnet } from './ifnet.js';
 import type { Net } from './net.js';
@@ -70,12 +71,15 @@ export class RtListener {
   }
 }
 
+const RTSOCK_AUDIT: readonly AuditRow<Rtsock>[] = [{ name: 'routing message listeners', count: (r) => r.listeners.size }];
+
 export class Rtsock {
   readonly listeners = new Set<RtListener>();
   private readonly net: Net;
 
   constructor(net: Net) {
     this.net = net;
+    net.kern.audit.attach(RTSOCK_AUDIT, this);
   }
 
   /** Opens a listener. */

@@ -131,6 +131,11 @@ export class SimLinkEnd implements IfDriver {
     etherIfdetach(this.ifp);
   }
 
+  /** The vnet goes: what was under way is lost. */
+  vnetGone(): void {
+    this.drop();
+  }
+
   private drop(): void {
     this.engine.calloutStop(this.callout);
     for (const f of this.flight.splice(0)) f.m.free();

@@ -5,6 +5,8 @@
  * happens between deadlines, so an hour of keepalives costs microseconds. The same seed and the same calls give the same
  * history, byte for byte.
  *
+ * The Witness is on, and what it finds is thrown where it is found: every test of a network is one of the order of waits.
+ *
  * Bounded: `run` stops after STEPS_MAX turns with an error that names the seed, so that a livelock is a failure and not a hang.
  */
 import { strerror } from '../base/errno.js';
@@ -50,6 +52,11 @@ export class SimNet {
       this.log.push({ time: this.kernel.now, level, vnet, message });
     };
     this.kernel = new Kernel({ ...quietEnv(seed, `sim${seed}`), log });
+    const { witness } = this.kernel.engine;
+    witness.watch = 1;
+    witness.onFinding = ({ text }) => {
+      throw new Error(`witness: ${text} (seed ${seed})`);
+    };
   }
 
   get now(): Micros {

@@ -7,6 +7,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EAFNOSUPPORT, EINVAL, ENOBUFS, EPROTONOSUPPORT, EPROTOTYPE } from '../base/errno.js';
+import type { AuditRow } from '../kern/audit.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
@@ -43,6 +44,10 @@ const SOCKET_READINGS: SysctlGroup<SocketLayerView> = {
   oids: [sysctlRead('numopensockets', 'int', 'sockets', 'Number of open sockets', (l: SocketLayerView) => l.count)],
 };
 
+const SOCKET_AUDIT: readonly AuditRow<SocketLayer>[] = [
+  { name: 'packets in socket buffers', packets: true, count: (l) => l.list().reduce((n, so) => n + so.rcv.count, 0) },
+];
+
 export class SocketLayer {
   readonly kern: VnetKern;
   readonly tun = new SocketTunables();
@@ -57,6 +62,7 @@ export class SocketLayer {
 
   constructor(kern: VnetKern) {
     this.kern = kern;
+    kern.audit.attach(SOCKET_AUDIT, this);
     kern.sysctl.attach(SOCKET_SYSCTLS, this.tun);
     kern.sysctl.attach(SOCKET_READINGS, this);
   }
@@ -76,7 +82,10 @@ export class SocketLayer {
   socket(domain: number, type: number, protocol = 0, fib = 0): SocketResult {
     const error = this.check(domain, type, protocol, fib);
     if (error !== 0) return { error, so: null };
+    const { softnet } = this.kern.engine;
+    softnet.acquire('socreate');
     const so = new Socket(this, type, type === SOCK_RAW ? protocol : IPPROTO_UDP, fib);
+    softnet.release('socreate');
     this.open.add(so);
     this.kern.sockcnt++;
     return { error: 0, so };

@@ -273,8 +273,11 @@ export class Socket implements PcbUser {
     this.onReadable = null;
     this.pendingError = 0;
     this.rcv.flush();
+    const { softnet } = this.layer.kern.engine;
+    softnet.acquire('soclose');
     if (this.type === SOCK_RAW) this.layer.raw?.detach(this.inp);
     else this.layer.udp?.detach(this.inp);
+    softnet.release('soclose');
     this.layer.forget(this);
   }
 

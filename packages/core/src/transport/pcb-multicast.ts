@@ -48,6 +48,11 @@ export function pcbLeaveAll(inNet: InNet, inp: InPcb): void {
   for (const g of inp.groups?.splice(0) ?? []) inLeaveGroup(inNet, g.ifp, g.group);
 }
 
+/** Groups all of them have joined. */
+export function pcbMemberships(pcbs: readonly InPcb[]): number {
+  return pcbs.reduce((n, inp) => n + (inp.groups?.length ?? 0), 0);
+}
+
 /** May the pcb have a packet for `group` that came in on the interface with index `rcvif`? Packet path. */
 export function pcbIsMember(inp: InPcb, group: number, rcvif: number): boolean {
   const { groups } = inp;

@@ -13,6 +13,7 @@ import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENOBUFS } from '../base/errno.js';
 import { IP_ALLOWBROADCAST, IP_RAWOUTPUT } from '../inet/ip-output.js';
 import type { Ip, IpRawHook } from '../inet/ip.js';
+import type { AuditRow } from '../kern/audit.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
@@ -21,7 +22,7 @@ import { ip4IsMulticast } from '../wire/addr.js';
 import { IP4_HDR_LEN, IPVERSION, IP_MAXPACKET, ip4Dst, ip4Hl, ip4Len, ip4OptLen, ip4P, ip4Src, ip4Version } from '../wire/ip4.js';
 import { INADDR_ANY, InPcb } from './inpcb.js';
 import type { PcbUser } from './inpcb.js';
-import { pcbIsMember, pcbLeaveAll, pcbPurgeIf } from './pcb-multicast.js';
+import { pcbIsMember, pcbLeaveAll, pcbMemberships, pcbPurgeIf } from './pcb-multicast.js';
 import { emitIpHeader, pcbOutput, pcbSource } from './pcb-output.js';
 
 export class RawTunables {
@@ -37,6 +38,11 @@ const RAW_SYSCTLS: SysctlGroup<RawTunables> = {
   ],
 };
 
+const RAW_AUDIT: readonly AuditRow<RawIp>[] = [
+  { name: 'raw IP pcbs', count: (r) => r.list().length },
+  { name: 'multicast memberships of sockets', count: (r) => pcbMemberships(r.list()) },
+];
+
 export class RawIp implements IpRawHook {
   readonly ip: Ip;
   readonly tun = new RawTunables();
@@ -47,6 +53,7 @@ export class RawIp implements IpRawHook {
 
   constructor(ip: Ip) {
     this.ip = ip;
+    ip.net.kern.audit.attach(RAW_AUDIT, this);
     ip.net.kern.sysctl.attach(RAW_SYSCTLS, this.tun);
     ip.registerRaw(this);
     ip.inNet.purgeUpperHooks.push(this.purge);

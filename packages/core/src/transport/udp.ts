@@ -17,6 +17,7 @@ import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EDESTADDRREQ, EISCONN, EMSGSIZE, ENOBUFS } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { CSUM_L4, CSUM_L4_VALID, GSO_NONE, GSO_UDP_L4, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
+import type { AuditRow } from '../kern/audit.js';
 import type { CounterGroup } from '../kern/counters.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
@@ -32,7 +33,7 @@ import type { Icmp } from '../inet/icmp.js';
 import type { Ip, IpProto } from '../inet/ip.js';
 import type { InPcb, PcbUser } from './inpcb.js';
 import { INADDR_ANY, InPcbTable, PORTRANGE_SYSCTLS, PortRange } from './inpcb.js';
-import { pcbIsMember, pcbLeaveAll, pcbPurgeIf } from './pcb-multicast.js';
+import { pcbIsMember, pcbLeaveAll, pcbMemberships, pcbPurgeIf } from './pcb-multicast.js';
 import { emitIpHeader, pcbOutput, pcbSource } from './pcb-output.js';
 
 /** Largest UDP payload an IPv4 packet can carry. */
@@ -92,6 +93,11 @@ const UDP_SYSCTLS: SysctlGroup<UdpTunables> = {
   ],
 };
 
+const UDP_AUDIT: readonly AuditRow<Udp>[] = [
+  { name: 'UDP pcbs', count: (u) => u.pcbs.count },
+  { name: 'multicast memberships of sockets', count: (u) => pcbMemberships(u.pcbs.list()) },
+];
+
 export class Udp implements IpProto {
   readonly ip: Ip;
   readonly stats = new UdpStats();
@@ -110,6 +116,7 @@ export class Udp implements IpProto {
     this.icmp = icmp;
     const { kern } = ip.net;
     this.pcbs = new InPcbTable(this.range, kern.engine.rng.split(`udp/${kern.id}/${kern.name}`));
+    kern.audit.attach(UDP_AUDIT, this);
     kern.sysctl.attach(UDP_SYSCTLS, this.tun);
     kern.sysctl.attach(PORTRANGE_SYSCTLS, this.range);
     kern.counters.attach(UDP_COUNTERS, this.stats);

@@ -23,12 +23,15 @@ import { PrisonTree } from '../kern/prison.js';
 import type { Prison as KernPrison, PrisonCreate, PrisonResult } from '../kern/prison.js';
 import type { DyingPrison as KernDyingPrison } from '../kern/prison-stop.js';
 import { PrisonStop } from '../kern/prison-stop.js';
-import type { VnetSysinit, VnetSysinitTable } from '../kern/vnet-sysinit.js';
+import type { VnetSysinitObserver, VnetSysinitTable } from '../kern/vnet-sysinit.js';
+import { WITNESS_SYSCTLS } from '../kern/witness.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ifCounters, ifDown } from '../net/if.js';
 import { ifInput } from '../net/if-transmit.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { NetShared } from '../net/net.js';
+import { KernelAudit } from './kernel-audit.js';
+import type { AuditReport } from './kernel-audit.js';
 import { TeardownTeller, tellOfMoves, tellOfPrisons, tellVnetCreated, tellVnetGone, tellVnetPanic } from './kernel-events.js';
 import { Vnet, vnetSysinitTable } from './vnet.js';
 
@@ -47,20 +50,25 @@ export class Kernel {
   readonly vnet0: Vnet;
   /** Complete vnets, newest first. */
   readonly vnets: Vnet[] = [];
+  /** Told of each step while a vnet is built, and while one is taken down. Neither is in `vnets` meanwhile. */
+  onBuild: VnetSysinitObserver<Vnet> | null = null;
+  onTeardown: VnetSysinitObserver<Vnet> | null = null;
+  private readonly auditor: KernelAudit;
   /** Stopped vnets of dying jails: they stand, without sockets and borrowed interfaces, and are found nowhere. */
   private readonly stopped: Vnet[] = [];
   /** A jail is being removed: whoever has something of it open outside lets go, and holds the jail for as long as that takes. */
   readonly jailStopEvent = new EventHandlerList<Prison>();
   private readonly stops: PrisonStop<Vnet>;
-  /** Told of each step of a teardown: which vnet, which destructor. */
-  onTeardown: ((vnet: Vnet, step: VnetSysinit<Vnet>) => void) | null = null;
   private nextVnetId = 0;
 
   constructor(env: Env) {
     this.engine = new Engine(env);
-    this.shared = new NetShared(env.hostId);
+    this.shared = new NetShared(env.hostId, this.engine.witness);
     this.sysinit = vnetSysinitTable();
+    this.auditor = new KernelAudit(this.engine, this.shared, [this.vnets, this.stopped], (v) => this.processesIn(v));
     this.vnet0 = this.call(0, () => this.vnetAlloc('vnet0'));
+    this.vnet0.kern.sysctl.attach(WITNESS_SYSCTLS, this.engine.witness);
+    this.engine.witness.onFinding = ({ text }) => env.log('warning', '', `witness: ${text}`);
     this.prisons = new PrisonTree<Vnet>(this.vnet0);
     tellOfPrisons(this.prisons);
     tellOfMoves(this.shared.moves, this.vnets, this.vnet0);
@@ -89,10 +97,11 @@ export class Kernel {
     try {
       ifInput(ifp, m);
     } catch (error) {
-      this.stopCulprit(error, this.vnetWhere((v) => v.net === ifp.net));
-    } finally {
       this.engine.leave(previous);
+      this.stopCulprit(error, this.vnetWhere((v) => v.net === ifp.net));
+      return;
     }
+    this.engine.leave(previous);
   }
 
   /** Time is `now`: run what is due. */
@@ -103,6 +112,7 @@ export class Kernel {
       const owner = this.engine.takeCulprit();
       this.stopCulprit(error, this.vnetWhere((v) => v.kern === owner));
     }
+    this.auditor.turnEnded();
   }
 
   /** When the host should call `tick` next; NEVER when idle. */
@@ -136,8 +146,11 @@ export class Kernel {
     const vnet = new Vnet(this.engine, this.shared, this.nextVnetId++, name);
     const previous = this.engine.enter(CTX_THREAD);
     tellVnetCreated(vnet);
-    this.sysinit.runConstructors(vnet);
-    this.engine.leave(previous);
+    try {
+      this.sysinit.runConstructors(vnet, this.onBuild ?? undefined);
+    } finally {
+      this.engine.leave(previous);
+    }
     this.vnets.unshift(vnet);
     return vnet;
   }
@@ -149,7 +162,7 @@ export class Kernel {
     this.vnets.splice(at, 1);
     this.stopped.push(vnet);
     vnet.kern.shutdown = true;
-    this.tellSteps(vnet, (seen) => this.sysinit.runStop(vnet, seen));
+    this.tellSteps(vnet, (seen) => this.sysinit.runStop(vnet, seen), false);
   }
 
   /** Takes a vnet down, top-down: stops it, and destroys everything it made. */
@@ -161,7 +174,7 @@ export class Kernel {
       if (at >= 0) {
         this.stopped.splice(at, 1);
         try {
-          this.tellSteps(vnet, (seen) => this.sysinit.runDestructors(vnet, seen));
+          this.tellSteps(vnet, (seen) => this.sysinit.runDestructors(vnet, seen), true);
         } finally {
           tellVnetGone(vnet);
         }
@@ -169,17 +182,23 @@ export class Kernel {
     }
   }
 
-  /** Runs steps of a teardown in thread context; the host and the events hear of each. */
-  private tellSteps(vnet: Vnet, run: (seen: (step: VnetSysinit<Vnet>) => void) => void): void {
+  /** Runs steps of a teardown in thread context; the host and the events hear of each. After the last ones the vnet is gone. */
+  private tellSteps(vnet: Vnet, run: (seen: VnetSysinitObserver<Vnet>) => void, last: boolean): void {
+    const { detach } = this.shared.witness;
+    const held = this.auditor.begin(vnet);
     const previous = this.engine.enter(CTX_THREAD);
     const teller = new TeardownTeller(vnet);
+    detach.acquire('vnet_destroy');
     try {
-      run((step) => {
-        teller.step(step);
-        this.onTeardown?.(vnet, step);
+      run((_vnet, step, when) => {
+        teller.step(when === 'before' ? step : null);
+        this.onTeardown?.(vnet, step, when);
       });
     } finally {
-      teller.step(null);
+      detach.release('vnet_destroy');
+      if (last && vnet === this.vnet0) vnet.kern.sysctl.detach(this.engine.witness);
+      this.auditor.end(held, last, previous);
+      if (last) this.engine.forget(vnet.kern);
       this.engine.leave(previous);
     }
   }
@@ -222,6 +241,16 @@ export class Kernel {
 
   vnetOf(ifp: Ifnet): Vnet | null {
     return this.vnets.find((v) => v.net === ifp.net) ?? null;
+  }
+
+  /** What every vnet holds, what the accounts of the Kernel do not explain, and what destroyed vnets left behind. */
+  audit(): AuditReport {
+    return this.auditor.report();
+  }
+
+  private processesIn(vnet: Vnet): number {
+    const { prison0 } = this.prisons;
+    return [prison0, ...prison0.descendants()].reduce((n, p) => n + (p.vnet === vnet ? p.attached.size : 0), 0);
   }
 
   /** Also among those of dying jails. */

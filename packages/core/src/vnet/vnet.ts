@@ -11,13 +11,15 @@
  * The numbers are FreeBSD's. One deviation: there ARP (SECOND) and raw IP (THIRD) are built before the routing tables and IP
  * (FOURTH), because their constructors only fill tables; here a part is given what it needs when it is made, so within
  * PROTO_DOMAIN parts are built bottom-up. Destruction has FreeBSD's order.
+ * Entries of FreeBSD's that would do nothing here are not in the tables: there are no helper hooks (hhook) to end last of all, and
+ * Ethernet has no queue of its own to give up at PROTO_IF; `netloom sysinit` prints what there is.
  */
 import type { Engine } from '../kern/engine.js';
 import { DEVCTL_SYSCTL } from '../kern/devctl.js';
 import { VnetKern } from '../kern/vnet-kern.js';
 import {
   SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT,
-  SI_SUB_PROTO_IF, SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
+  SI_SUB_PROTO_IF, SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PROTO_PFIL, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
 } from '../kern/vnet-sysinit.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
@@ -28,6 +30,7 @@ import { gifCloner } from '../net/gif.js';
 import { greCloner } from '../net/gre.js';
 import { ifSysctlAttach, ifSysctlDetach } from '../net/if-sysctl.js';
 import { ifUp } from '../net/if.js';
+import { ifDetach } from '../net/if-detach.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
 import type { IfClonerSpec } from '../net/if-clone.js';
 import { ifDevctlAttach } from '../net/if-devctl.js';
@@ -151,6 +154,12 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.udp = new Udp(v.ip, v.icmp);
     v.sockets.udp = v.udp;
   }),
+  s('icmp_bandlimit_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.icmp.limits.attach();
+  }),
+  s('ipid_sysinit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.ip.id.attach(v.kern.sysctl);
+  }),
   s('in_gif_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif = new InGif(v.ip);
   }),
@@ -203,7 +212,13 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.sockets.udp = null;
     v.udp.destroy();
   }),
+  s('ipid_sysuninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
+    v.ip.id.detach(v.kern.sysctl);
+  }),
   s('icmp_bandlimit_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
+    v.icmp.limits.detach();
+  }),
+  s('icmp_vnet_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     v.icmp.destroy();
   }),
   s('ip_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
@@ -225,6 +240,9 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.sockets.destroy();
   }),
   s('vnet_tun_uninit', SI_SUB_PROTO_IF, SI_ORDER_ANY, uncloners(tunCloner, tapCloner, vmnetCloner)),
+  s('vnet_ether_pfil_destroy', SI_SUB_PROTO_PFIL, SI_ORDER_ANY, (v) => {
+    v.net.linkPfil.close();
+  }),
   s('vnet_gif_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(gifCloner)),
   s('vnet_stf_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(stfCloner)),
   s('vnet_bridge_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(bridgeCloner)),
@@ -243,6 +261,10 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.kern.devctl.end();
   }),
   s('vnet_if_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
+    for (const ifp of [...v.net.ifnets]) {
+      ifp.driver.vnetGone?.(ifp);
+      ifDetach(ifp);
+    }
     ifSysctlDetach(v.net);
     v.inNet.destroy();
   }),

@@ -37,6 +37,7 @@ import { serveExecStream } from './exec-stream.js';
 import { addRoutes } from './http-routes.js';
 import { kernelTopology } from './kernel-topology.js';
 import { Labs } from './labs.js';
+import { TeardownTraces } from './teardown-traces.js';
 import { addMoveRoutes } from './move-records.js';
 import { claimSocket, withPrivateUmask } from './socket-claim.js';
 import { version } from './version.js';
@@ -85,6 +86,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   loop.attach(kernel);
   const service = new ExecService(kernel, loop, { ...(options.tools ?? tools), 'netloom-capture': captureTool }, log);
+  const traces = new TeardownTraces(kernel, loop);
   const attachments = new Attachments(kernel, loop, log);
   await configureLoopback(service);
   const labs = new Labs((argv) => runForLab(service, attachments, argv));
@@ -94,7 +96,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   setErrors(app);
   addEventRoutes(app, kernel, loop);
   addMoveRoutes(app, kernel, loop);
-  addRoutes(app, { service, labs, attachments, version, topology: () => kernelTopology(kernel, attachments) });
+  addRoutes(app, { service, labs, attachments, traces, version, topology: () => kernelTopology(kernel, attachments) });
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
   const streams = serveUpgrades(app, service);
   await app.ready();

@@ -14,6 +14,8 @@ import { execBuffered } from './exec-buffer.js';
 import type { Attachments } from './attachments.js';
 import type { Labs } from './labs.js';
 import { LabConflict, LabFailure } from './labs.js';
+import { auditAnswer, sysinitAnswer } from './kernel-instruments.js';
+import type { TeardownTraces } from './teardown-traces.js';
 import type { Topology } from '../lab/topology.js';
 import type { Lab } from '../lab/lab-model.js';
 
@@ -21,6 +23,7 @@ export interface DaemonContext {
   readonly service: ExecService;
   readonly labs: Labs;
   readonly attachments: Attachments;
+  readonly traces: TeardownTraces;
   readonly version: string;
   topology(): Topology;
 }
@@ -76,6 +79,7 @@ const PROC = { type: 'object', properties: { pid: INTEGER, kind: STRING, vnet: S
 
 export function addRoutes(app: FastifyInstance, context: DaemonContext): void {
   addStateRoutes(app, context);
+  addInstrumentRoutes(app, context);
   addExecRoute(app, context);
   addLabRoutes(app, context);
   addAttachmentRoutes(app, context);
@@ -104,6 +108,38 @@ function addStateRoutes(app: FastifyInstance, { service, topology, version }: Da
     const root = service.kernel.prisons.prison0;
     return service.table.list().map((p) => ({ pid: p.pid, kind: p.kind, vnet: p.prison === root ? 'host' : p.prison.nameFrom(root), argv: p.argv, ageUs: now - p.startedUs }));
   });
+}
+
+const COUNT = { type: 'object', properties: { name: STRING, count: INTEGER, packets: { type: 'boolean' } } } as const;
+const AUDIT = {
+  type: 'object',
+  properties: {
+    vnets: listOf({ type: 'object', properties: { name: STRING, jid: INTEGER, rows: listOf(COUNT) } }),
+    kernel: listOf(COUNT),
+    unaccounted: { type: 'object', properties: { packets: INTEGER, timers: INTEGER, interfaces: INTEGER, deferred: INTEGER } },
+    leaks: listOf({ type: 'object', properties: { vnet: STRING, name: STRING, count: INTEGER } }),
+    leaksFound: INTEGER,
+  },
+};
+const SYSINIT_ROW = { type: 'object', properties: { value: INTEGER, subsystem: STRING, orderValue: INTEGER, order: STRING, function: STRING } } as const;
+const TEARDOWN_STEP = { type: 'object', properties: { function: STRING, state: INTEGER, subsystem: STRING, us: { type: 'number' } } } as const;
+const SYSINIT = {
+  type: 'object',
+  properties: {
+    constructors: listOf(SYSINIT_ROW),
+    destructors: listOf(SYSINIT_ROW),
+    teardowns: listOf({ type: 'object', properties: { vnet: STRING, atUs: INTEGER, us: { type: 'number' }, steps: listOf(TEARDOWN_STEP) } }),
+  },
+};
+
+function addInstrumentRoutes(app: FastifyInstance, { service, traces }: DaemonContext): void {
+  const querystring = { type: 'object', properties: { vnet: { ...STRING, description: 'Rows of this vnet only' } } };
+  app.get<{ Querystring: { vnet?: string } }>('/v1/audit', { schema: { summary: 'What vnets hold, what is unaccounted for, what dead vnets left', querystring, response: { 200: AUDIT, ...FAILURES } } }, (request, reply) => {
+    service.loop.enter();
+    const { vnet } = request.query;
+    return auditAnswer(service.kernel, vnet) ?? reply.code(404).send({ error: { message: `no vnet is called "${vnet ?? ''}" ("netloom ps" lists them)` } });
+  });
+  app.get('/v1/sysinit', { schema: { summary: 'The order in which vnets are built and taken down, and the last teardowns', response: { 200: SYSINIT } } }, () => sysinitAnswer(service.kernel, traces));
 }
 
 function addExecRoute(app: FastifyInstance, { service }: DaemonContext): void {

@@ -18,6 +18,7 @@ import type { Micros } from '../../base/time.js';
 import { NEVER } from '../../base/time.js';
 import { AddrSet } from '../../fwd/addr-set.js';
 import type { Fwd4 } from '../../fwd/forward.js';
+import type { AuditRow } from '../../kern/audit.js';
 import { Callout } from '../../kern/callout.js';
 import { sysctlInt, sysctlRead } from '../../kern/sysctl.js';
 import type { SysctlGroup } from '../../kern/sysctl.js';
@@ -64,6 +65,12 @@ const NET_ROUTE_SYSCTL: SysctlGroup<RouteTables> = {
   ],
 };
 
+const ROUTE_AUDIT: readonly AuditRow<RouteTables>[] = [
+  { name: 'routes', count: (r) => r.routeCount },
+  { name: 'next hops', count: (r) => r.store.count },
+  { name: 'next hop groups', count: (r) => r.store.groupCount },
+];
+
 export class RouteTables implements RouteState {
   readonly net: Net;
   /** Number of FIBs (`net.fibs`); FIB numbers are 0..fibs-1. */
@@ -90,8 +97,14 @@ export class RouteTables implements RouteState {
     this.flowSalt = net.kern.engine.rng.split(`flow ${net.kern.id}`).u32();
     this.expiry = new Callout(net.kern, () => void net.kern.defer(() => this.expire()));
     this.unregister = net.mtuEvent.register((ifp) => this.store.republish(ifp));
+    net.kern.audit.attach(ROUTE_AUDIT, this);
     net.kern.sysctl.attach(NET_SYSCTL, this);
     net.kern.sysctl.attach(NET_ROUTE_SYSCTL, this);
+  }
+
+  /** Routes of all FIBs. */
+  get routeCount(): number {
+    return this.ribs.reduce((n, rib) => n + (rib?.count ?? 0), 0);
   }
 
   /** Takes every route out without a message and undoes what the constructor registered. */
@@ -179,25 +192,31 @@ export class RouteTables implements RouteState {
   /** Adds (RTM_ADD) or deletes (RTM_DELETE) the prefix route of an address; see route-ifaddrs.ts. */
   ifaPrefix(type: typeof RTM_ADD | typeof RTM_DELETE, ifa: IfAddr4, ifp: Ifnet, dst: number, plen: number): Errno {
     this.net.kern.engine.assertThread();
-    return rtIfaPrefix(this, this.addAddrAllfibs !== 0, type, ifa, ifp, dst, plen);
+    const error = rtIfaPrefix(this, this.addAddrAllfibs !== 0, type, ifa, ifp, dst, plen);
+    if (type === RTM_DELETE) this.drain('rt_ifaprefix');
+    return error;
   }
 
   /** Adds, deletes or hands over the loopback route of an own address. */
   ifaLoopback(type: typeof RTM_ADD | typeof RTM_DELETE | typeof RTM_CHANGE, ifa: IfAddr4): Errno {
     this.net.kern.engine.assertThread();
-    return rtIfaLoopback(this, type, ifa);
+    const error = rtIfaLoopback(this, type, ifa);
+    if (type !== RTM_ADD) this.drain('rt_ifaloopback');
+    return error;
   }
 
   /** The address is deleted, or its interface goes down: routes that use it as source go silently; on down static ones stay. */
   ifaDown(ifa: IfAddr, deleted: boolean): void {
     this.net.kern.engine.assertThread();
     walkDelete(this, usingIfa(ifa, deleted), false, null);
+    this.drain('rt_ifadown');
   }
 
   /** Removes every path through `ifp` without a message: the interface goes. */
   flushIf(ifp: Ifnet): void {
     this.net.kern.engine.assertThread();
     walkDelete(this, throughIf(ifp), true, null);
+    this.drain('rt_flushif');
   }
 
   /**
@@ -244,8 +263,14 @@ export class RouteTables implements RouteState {
   private control(type: number, run: (state: RouteState, spec: RouteSpec) => Errno, spec: RouteSpec): Errno {
     this.net.kern.engine.assertThread();
     const error = checkSpec(this, spec) || run(this, spec);
+    if (error === 0 && type !== RTM_ADD) this.drain('rt_ctl');
     if (error !== 0 && spec.silent !== true) rtErrormsg(this.net, type, spec, error);
     return error;
+  }
+
+  /** Routes have been changed or taken out: whoever still uses one is waited for before it is freed. */
+  private drain(where: string): void {
+    this.net.shared.witness.rtentry.wait(where);
   }
 
   /** Deletes the paths whose time has come and arms the callout for the next one. */
@@ -259,6 +284,7 @@ export class RouteTables implements RouteState {
       return path.expireUs > 0 && path.expireUs <= now;
     };
     walkDelete(this, due, false, (rt, nh) => rtRoutemsg(this.net, RTM_DELETE, rt, nh));
+    this.drain('rt_expire');
     if (next !== NEVER) this.expiresAt(next);
   }
 
