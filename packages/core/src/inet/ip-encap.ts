@@ -54,7 +54,7 @@ class IpEncap implements IpProto {
 /** Asks `handler` for packets of `proto`, after those that are asked already. */
 export function encapAttach(ip: Ip, proto: number, handler: EncapHandler): void {
   const there = ip.protos.get(proto);
-  if (there instanceof IpEncap) there.handlers = [...there.handlers, handler];
+  if (there instanceof IpEncap) there.handlers = there.handlers.concat(handler);
   else ip.register(proto, new IpEncap(ip, handler));
 }
 

@@ -25,7 +25,7 @@ export class IpProtosw {
     if (at > 0) this.handlers = this.handlers.map((h, i) => (i === at ? handler : h));
     else if (handler !== null) {
       this.place[proto] = this.handlers.length;
-      this.handlers = [...this.handlers, handler];
+      this.handlers = this.handlers.concat(handler);
     }
   }
 

@@ -56,20 +56,20 @@ class Part<T extends object> implements Attached {
 }
 
 export class AuditRegister {
-  private readonly parts: Attached[] = [];
+  private parts: readonly Attached[] = [];
 
   attach<T extends object>(rows: readonly AuditRow<T>[], object: T): void {
-    this.parts.push(new Part(rows, object));
+    this.parts = this.parts.concat(new Part(rows, object));
   }
 
   /** For what ends before its register does: a program's row. */
   detach(object: object): void {
-    for (let i = this.parts.length - 1; i >= 0; i--) if (this.parts[i]!.object === object) this.parts.splice(i, 1);
+    this.parts = this.parts.filter((p) => p.object !== object);
   }
 
   /** The owner is gone and has been looked at: nothing is kept alive from here. */
   clear(): void {
-    this.parts.length = 0;
+    this.parts = [];
   }
 
   /** Tells every row of every part, in order of attachment. Rows of several parts may have one name. */

@@ -19,12 +19,35 @@ export interface CounterGroup<T> {
   readonly rows: readonly CounterRow<T>[];
 }
 
+/** A group and the object that counts. */
 export interface BoundCounters {
   readonly name: string;
   readonly object: object;
   lines(): { readonly key: string; readonly value: number; readonly text: string; readonly depth: number }[];
   /** Sets every counter of the object to zero, also those that are not shown (`netstat -z`). */
   zero(): void;
+}
+
+class Bound<T extends { [K in keyof T]: number }> implements BoundCounters {
+  readonly object: T & object;
+  private readonly group: CounterGroup<T>;
+
+  constructor(group: CounterGroup<T>, object: T & object) {
+    this.group = group;
+    this.object = object;
+  }
+
+  get name(): string {
+    return this.group.name;
+  }
+
+  lines(): ReturnType<BoundCounters['lines']> {
+    return this.group.rows.map((r) => ({ key: r.key, value: this.object[r.key], text: counterText(r.text, this.object[r.key]), depth: r.depth ?? 1 }));
+  }
+
+  zero(): void {
+    for (const key of Object.keys(this.object)) Object.assign(this.object, { [key]: 0 });
+  }
 }
 
 /** Fills in number and plural. */
@@ -45,14 +68,7 @@ export class CounterTree {
   private groups: BoundCounters[] = [];
 
   attach<T extends { [K in keyof T]: number }>(group: CounterGroup<T>, object: T & object): void {
-    this.groups.push({
-      name: group.name,
-      object,
-      lines: () => group.rows.map((r) => ({ key: r.key, value: object[r.key], text: counterText(r.text, object[r.key]), depth: r.depth ?? 1 })),
-      zero: () => {
-        for (const key of Object.keys(object)) Object.assign(object, { [key]: 0 });
-      },
-    });
+    this.groups = this.groups.concat(new Bound(group, object));
   }
 
   detach(object: object): void {

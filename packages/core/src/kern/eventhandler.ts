@@ -21,7 +21,7 @@ export class EventHandlerList<A> {
   register(fn: (arg: A) => void, priority: number = EVENTHANDLER_PRI_ANY): () => void {
     const entry = { fn, priority };
     const at = this.handlers.findIndex((h) => h.priority > priority);
-    this.handlers = at < 0 ? [...this.handlers, entry] : [...this.handlers.slice(0, at), entry, ...this.handlers.slice(at)];
+    this.handlers = at < 0 ? this.handlers.concat(entry) : this.handlers.slice(0, at).concat(entry, this.handlers.slice(at));
     return () => {
       this.handlers = this.handlers.filter((h) => h !== entry);
     };

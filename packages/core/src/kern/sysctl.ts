@@ -137,7 +137,7 @@ export class SysctlTree {
   private bound: readonly Attached[] = [];
 
   attach<T extends object>(group: SysctlGroup<T>, object: T): void {
-    this.bound = [...this.bound, new BoundGroup(group, object)];
+    this.bound = this.bound.concat(new BoundGroup(group, object)); // concat leaves no room for more, as a spread would
   }
 
   /** Takes away every group bound to `object`. */

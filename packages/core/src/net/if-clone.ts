@@ -67,7 +67,8 @@ export class IfCloner {
   readonly net: Net;
   /** Interfaces made here and alive, oldest first. */
   readonly interfaces: Ifnet[] = [];
-  readonly units = new Set<number>();
+  /** Units that are taken; null while none ever was, because a vnet has a dozen cloners and uses few. */
+  private units: Set<number> | null = null;
   private lowestFree = 0;
 
   constructor(spec: IfClonerSpec, net: Net) {
@@ -88,13 +89,13 @@ export class IfCloner {
     const max = this.spec.maxUnit ?? IF_MAXUNIT;
     if (unit >= 0) {
       if (this.unitInUse(unit)) return { error: EEXIST, unit: -1 };
-      this.units.add(unit);
+      this.taken.add(unit);
       return { error: 0, unit };
     }
-    while (this.units.has(this.lowestFree)) this.lowestFree++;
+    while (this.taken.has(this.lowestFree)) this.lowestFree++;
     for (let u = this.lowestFree; u <= max; u++) {
       if (this.unitInUse(u)) continue;
-      this.units.add(u);
+      this.taken.add(u);
       return { error: 0, unit: u };
     }
     return { error: ENOSPC, unit: -1 };
@@ -102,7 +103,7 @@ export class IfCloner {
 
   freeUnit(unit: number): void {
     if (unit < 0) return;
-    this.units.delete(unit);
+    this.units?.delete(unit);
     if (unit < this.lowestFree) this.lowestFree = unit;
   }
 
@@ -126,8 +127,17 @@ export class IfCloner {
     return true;
   }
 
+  /** Units that are taken. */
+  get unitsTaken(): number {
+    return this.units?.size ?? 0;
+  }
+
+  private get taken(): Set<number> {
+    return (this.units ??= new Set());
+  }
+
   private unitInUse(unit: number): boolean {
-    return this.units.has(unit) || this.net.ifunit(`${this.name}${unit}`) !== null || (this.spec.unitTaken?.(this.net, unit) ?? false);
+    return this.taken.has(unit) || this.net.ifunit(`${this.name}${unit}`) !== null || (this.spec.unitTaken?.(this.net, unit) ?? false);
   }
 }
 

@@ -231,9 +231,9 @@ describe('vlan create', () => {
     p.lab.create(p.v, 'lo0');
     p.lab.create(p.v, 'bridge');
     p.vlan(p.v, p.a, 1);
-    const before = [p.v.ifnets.length, p.v.cloners.map((c) => c.units.size), p.lab.shared.attached];
+    const before = [p.v.ifnets.length, p.v.cloners.map((c) => c.unitsTaken), p.lab.shared.attached];
     expect(ifCloneCreate(p.v, name, params).error).toBe(error);
-    expect([p.v.ifnets.length, p.v.cloners.map((c) => c.units.size), p.lab.shared.attached]).toEqual(before);
+    expect([p.v.ifnets.length, p.v.cloners.map((c) => c.unitsTaken), p.lab.shared.attached]).toEqual(before);
     expect(p.lab.create(p.v, 'vlan').xname).toBe('vlan1');
   });
 
