@@ -71,6 +71,7 @@ const FIXED = [
   { file: 'net/host-port.ts', name: 'HOST_QUEUE_MAX', unit: 'packets', what: 'waiting for the program that has a tap or tun open', full: 'dropped: `oqdrops`' },
   { file: 'net/ether.ts', name: 'HOPS_MAX', unit: 'links', what: 'virtual links a frame crosses between two routers', full: 'dropped: `oerrors`' },
   { file: 'net/bridge-forward.ts', name: 'BRIDGE_RTABLE_MAX', unit: 'addresses', what: 'a bridge learns, until `ifconfig maxaddr` says otherwise', full: 'not learned; the frame goes on' },
+  { file: 'net/lagg/lagg-var.ts', name: 'LAGG_MAX_PORTS', unit: 'ports', what: 'of a lagg', full: 'ENOSPC' },
   { file: 'net/bpf.ts', name: 'BPF_BUFFER_BYTES', unit: 'bytes', what: 'a capture may have waiting, unless it asks for another size', full: 'not captured: the listener\'s `dropped`' },
   { file: 'net/bpf-filter.ts', name: 'BPF_MAXINSNS', unit: 'instructions', what: 'of a capture filter', full: 'EINVAL' },
   { file: 'net/rtsock.ts', name: 'RTSOCK_QUEUE_MAX', unit: 'messages', what: 'waiting for a reader of routing messages', full: 'the message is dropped: the listener\'s `drops`' },

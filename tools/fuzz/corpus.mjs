@@ -1,6 +1,7 @@
 /**
  * corpus.mjs — valid frames every fuzz target starts from.
  */
+import { LacpInfo, MARKER_TLV_INFO, MARKER_TLV_RESPONSE, SLOW_PDU_LEN, lacpEmit, markerEmit } from '@netloom/core/wire';
 import { BROADCAST, craftArp, craftEcho, craftEther, craftIp, craftUdp } from '@netloom/core/sim';
 
 const link = { src: '02:00:00:00:00:02', dst: '02:00:00:00:00:01' };
@@ -20,6 +21,24 @@ function tagged(frame, vid) {
   out.set(frame.subarray(12), 16);
   return out;
 }
+
+const SLOW_GROUP = '01:80:c2:00:00:02';
+const ETHERTYPE_SLOW = 0x8809;
+/** A frame of a slow protocol. @param {(view: DataView) => void} emit */
+function slow(emit) {
+  const pdu = new Uint8Array(SLOW_PDU_LEN);
+  emit(new DataView(pdu.buffer));
+  return craftEther({ ...link, dst: SLOW_GROUP }, ETHERTYPE_SLOW, pdu);
+}
+const partner = Object.assign(new LacpInfo(), { sysPrio: 0x8000, sysHi: 0x0200, sysLo: 2, key: 9, portPrio: 1, port: 1, state: 0x3d });
+
+/** What a partner of a lagg says. */
+export const slowFrames = [
+  slow((view) => lacpEmit(view, 0, partner, new LacpInfo(), 0)),
+  slow((view) => lacpEmit(view, 0, Object.assign(new LacpInfo(), partner, { state: 0x07 }), partner, 0)),
+  slow((view) => markerEmit(view, 0, MARKER_TLV_INFO, 1, 0x0200, 2, 7)),
+  slow((view) => markerEmit(view, 0, MARKER_TLV_RESPONSE, 1, 0x0200, 1, 1)),
+];
 
 export const frames = [
   craftArp({ ...link, dst: BROADCAST }, 1, link.src, ip.src, '00:00:00:00:00:00', ip.dst),
@@ -50,4 +69,5 @@ export const frames = [
   craftEther(link, 0x86dd, new Uint8Array([0x60, 0, 0, 0, 0, 8, 58, 255, ...new Uint8Array(32), 128, 0, 0, 0, 0, 1, 0, 1])),
   craftEther({ ...link, dst: '01:80:c2:00:00:00' }, 38, new Uint8Array([0x42, 0x42, 3, 0, 0, 0, 0, ...new Uint8Array(31)])),
 ];
+frames.push(...slowFrames);
 for (const f of frames.slice(2, 7)) frames.push(tagged(f, 42), tagged(tagged(f, 42), 7));

@@ -1,10 +1,14 @@
 /**
  * kernel-input.fuzz.mjs — any bytes as a frame on an interface of a busy little network: a router with an address, an echo
- * service, a bridge with a spanning tree, vlans and tunnels of every kind behind it. Nothing throws, every packet is given back.
+ * service, a bridge with a spanning tree, vlans and tunnels of every kind behind it; or a port of a lagg that speaks LACP. Nothing throws, every packet is
+ * given back.
  */
-import { AF_INET6, GRE_ENABLE_SEQ, GRE_UDPENCAP, bridgeAdd, bridgeSetFlags, greSetOptions, ifCloneCreate, ifUp, tunnelSet } from '@netloom/core';
+import {
+  AF_INET6, GRE_ENABLE_SEQ, GRE_UDPENCAP, IFM_1000_T, IFM_ETHER, IFM_FDX, LAGG_PROTO_LACP, LINK_STATE_UP, bridgeAdd, bridgeSetFlags, greSetOptions, ifCloneCreate,
+  ifLinkStateChange, ifUp, laggAddPort, laggSetProtocol, tunnelSet,
+} from '@netloom/core';
 import { SimNet, Wire } from '@netloom/core/sim';
-import { frames } from './corpus.mjs';
+import { frames, slowFrames } from './corpus.mjs';
 
 const IFBIF_STP = 0x4;
 const PEER = 0xc0000202;
@@ -66,17 +70,38 @@ function build(bridged) {
   return { net, wire };
 }
 
-/** @param {string} name @param {boolean} bridged */
-function target(name, bridged) {
+/** The interface is the port of a lagg. */
+function buildLagg() {
+  const net = new SimNet(1);
+  const vnet = net.vnet('target');
+  const wire = new Wire(net, vnet, { mac: '02:00:00:00:00:01' });
+  const medium = IFM_ETHER | IFM_1000_T | IFM_FDX;
+  Object.assign(wire, { media: () => ({ current: medium, effective: medium, active: true, supported: [medium] }) });
+  const lagg = net.clone(vnet, 'lagg');
+  net.kernel.call(0, () => {
+    laggSetProtocol(lagg, LAGG_PROTO_LACP);
+    laggAddPort(lagg, wire.ifp.xname);
+    ifLinkStateChange(wire.ifp, LINK_STATE_UP);
+    ifUp(lagg);
+  });
+  wire.transmit = (_ifp, m) => {
+    m.free();
+    return 0;
+  };
+  return { net, wire };
+}
+
+/** @param {string} name @param {Uint8Array[]} corpus @param {() => ReturnType<typeof build>} build what is made when the first frame comes */
+function target(name, corpus, build) {
   /** @type {ReturnType<typeof build> | null} */
   let built = null;
   let n = 0;
   return {
     name,
-    corpus: frames,
+    corpus,
     /** @param {Uint8Array} bytes */
     run(bytes) {
-      built ??= build(bridged);
+      built ??= build();
       const { net, wire } = built;
       const m = net.kernel.engine.pool.from(bytes);
       if (m === null) throw new Error('the pool is exhausted: packets are lost');
@@ -85,11 +110,15 @@ function target(name, bridged) {
       else net.kernel.settle();
     },
     balance() {
-      built ??= build(bridged);
+      built ??= build();
       built.net.run(120_000_000);
       return { packets: built.net.kernel.engine.pool.inUse };
     },
   };
 }
 
-export const targets = [target('kernel-input/router', false), target('kernel-input/bridge', true)];
+export const targets = [
+  target('kernel-input/router', frames, () => build(false)),
+  target('kernel-input/bridge', frames, () => build(true)),
+  target('kernel-input/lagg', slowFrames, buildLagg),
+];

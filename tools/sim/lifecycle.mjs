@@ -9,7 +9,8 @@
  * Used by the scenarios of lifecycle.sim.mjs and by `npm run soak`. Not here: time limits and the heap (scripts/soak.mjs).
  */
 import {
-  IFBIF_STP, Prng, bpfOpen, bridgeAdd, bridgeDelete, bridgeMembers, bridgeSetFlags, epairPeer, ifCloneCreate, ifCloneDestroy, ifDown, ifRename, ifSetDescription, ifSetMtu, ifUp, ifVmoveLoan, inAifaddr, tapOf, tunOf,
+  IFBIF_STP, LAGG_PROTO_BROADCAST, LAGG_PROTO_FAILOVER, LAGG_PROTO_LACP, LAGG_PROTO_LOADBALANCE, LAGG_PROTO_NONE, LAGG_PROTO_ROUNDROBIN, Prng, bpfOpen, bridgeAdd, bridgeDelete, bridgeMembers, bridgeSetFlags, epairPeer, ifCloneCreate, ifCloneDestroy, ifDown, ifRename, ifSetDescription, ifSetMtu, ifUp, ifVmoveLoan, inAifaddr,
+  laggAddPort, laggDeletePort, laggInfo, laggSetProtocol, tapOf, tunOf,
   tunnelDelete, tunnelSet, vlanConfig, vlanUnconfig, vxlanSetLocal, vxlanSetRemote, vxlanSetVni,
 } from '@netloom/core';
 import { SimNet, ip4 } from '@netloom/core/sim';
@@ -20,6 +21,8 @@ const JAILS_MAX = 8;
 const IFS_MAX = 60;
 const SOCKETS_MAX = 24;
 const POINTOPOINT = 0x10;
+/** @type {import('@netloom/core').LaggProtoNumber[]} */
+const LAGG_PROTOS = [LAGG_PROTO_NONE, LAGG_PROTO_ROUNDROBIN, LAGG_PROTO_FAILOVER, LAGG_PROTO_LOADBALANCE, LAGG_PROTO_LACP, LAGG_PROTO_BROADCAST];
 const ETHERNET_TYPES = [6, 135];
 
 export class Lifecycle {
@@ -175,6 +178,11 @@ export class Lifecycle {
       case 'bridge': {
         const member = bridgeMembers(ifp)?.[0]?.name ?? other;
         return often ? bridgeSetFlags(ifp, member, IFBIF_STP, 0) : bridgeSetFlags(ifp, member, 0, IFBIF_STP);
+      }
+      case 'lagg': {
+        const port = laggInfo(ifp)?.ports[0]?.name ?? other;
+        if (this.rng.chance(0.3)) laggSetProtocol(ifp, this.pick(LAGG_PROTOS));
+        return often ? laggAddPort(ifp, other) : laggDeletePort(ifp, port);
       }
       case 'vlan':
         return often ? vlanConfig(ifp, other, 1 + this.rng.below(6)) : vlanUnconfig(ifp);

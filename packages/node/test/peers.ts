@@ -12,12 +12,13 @@ import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, test } from 'vitest';
 import type { TestOptions } from 'vitest';
+import { guestKernel } from './interop/guest-kernel.js';
 
 /**
  * `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. `vxlan-device`: the kernel makes them.
- * Anything else: a program.
+ * `bonding`: a kernel package with the bonding driver, to boot a guest from. Anything else: a program.
  */
-export type Need = 'root' | 'tun' | 'netns' | 'vxlan-device' | (string & {});
+export type Need = 'root' | 'tun' | 'netns' | 'vxlan-device' | 'bonding' | (string & {});
 
 type Body = () => void | Promise<void>;
 
@@ -67,6 +68,8 @@ function lack(need: Need): string | null {
       return lacksTun();
     case 'netns':
       return lacksNetns();
+    case 'bonding':
+      return guestKernel('bonding') === null ? 'no kernel package with bonding (linux-image-cloud-amd64)' : null;
     case 'vxlan-device':
       return lacksVxlan();
     default:

@@ -2,8 +2,8 @@
  * ether.ts — Ethernet: a frame comes in, a frame goes out.
  * Read first: freebsd `sys/net/if_ethersubr.c`; IEEE 802.3 §3, 802.1Q §9.
  *
- * Theory of operation. Input: recognise broadcast and multicast, take the outermost 802.1Q tag out of the bytes, offer the
- * frame to the bridge, then to the vlans, then to the protocol of its ethertype. Output: put a header on, offer the frame
+ * Theory of operation. Input: recognise broadcast and multicast, on a port let the lagg take over, take the outermost 802.1Q tag
+ * out of the bytes, offer the frame to the bridge, then to the vlans, then to the protocol of its ethertype. Output: put a header on, offer the frame
  * to the bridge, then to the interface. Ethernet never resolves addresses: whoever calls `etherOutput` has the
  * destination's already.
  *
@@ -52,13 +52,24 @@ export function etherIfdetach(ifp: Ifnet): void {
 
 /** A frame arrived on `ifp`. Owns `m`; `m.off` is at the Ethernet header. */
 export function etherInput(ifp: Ifnet, m: PacketBuffer): void {
-  const net = ifp.net;
-  if (net === null || m.len < ETHER_HDR_LEN) {
+  if (ifp.net === null || m.len < ETHER_HDR_LEN) {
     ifp.data.ierrors++;
     m.free();
     return;
   }
   if ((m.view.getUint8(m.off) & 1) !== 0) markMulticast(ifp, m);
+  if (ifp.lagg === null) {
+    etherInputAs(ifp, ifp.net, m);
+    return;
+  }
+  const lagg = ifp.lagg.input(m);
+  if (lagg === null) return;
+  if (lagg.net !== null) etherInputAs(lagg, lagg.net, m);
+  else m.free();
+}
+
+/** A frame goes on as one of `ifp`: the interface it arrived on, or the lagg above that. */
+function etherInputAs(ifp: Ifnet, net: Net, m: PacketBuffer): void {
   let etype = m.view.getUint16(m.off + ETHER_TYPE);
   if ((etype === ETHERTYPE_VLAN || etype === ETHERTYPE_QINQ) && (m.flags & M_VLANTAG) === 0) {
     if (m.len < ETHER_HDR_LEN + ETHER_VLAN_ENCAP_LEN) {
@@ -159,9 +170,9 @@ export function etherInsertTag(m: PacketBuffer): boolean {
   return true;
 }
 
-/** Sends the payload `m` to a resolved link address. Owns `m`. ENETDOWN when down or only listening, ENOBUFS without headroom. */
+/** Sends the payload `m` to a resolved link address. Owns `m`. ENETDOWN when down, only listening, or a lagg's port; ENOBUFS without headroom. */
 export function etherOutput(ifp: Ifnet, m: PacketBuffer, dstHi: number, dstLo: number, ethertype: number): Errno {
-  if ((ifp.flags & (IFF_UP | IFF_RUNNING | IFF_MONITOR)) !== (IFF_UP | IFF_RUNNING)) {
+  if ((ifp.flags & (IFF_UP | IFF_RUNNING | IFF_MONITOR)) !== (IFF_UP | IFF_RUNNING) || ifp.lagg !== null) {
     m.free();
     return ENETDOWN;
   }

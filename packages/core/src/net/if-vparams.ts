@@ -5,7 +5,7 @@
  * Identity survives: index, home and the cloner that answers for it, link address, unit and birth name (these two the maker gives again).
  * So does what an administrator set on the interface alone: MTU, description, metric, capabilities, PCP, and the flags that are his.
  * What belongs to the stack it leaves does not: UP, addresses, routes, neighbours, multicast, groups, captures, counters. The routing
- * table of its packets survives as far as the target has one of that number.
+ * table of its packets survives as far as the target has one of that number. A port of a lagg leaves it, with what was its own.
  *
  * Invariant: `apply` runs before the new instance is linked into its vnet, so nobody there sees it otherwise than it will be.
  */
@@ -37,7 +37,7 @@ export class IfVparams {
   constructor(ifp: Ifnet) {
     this.index = ifp.index;
     this.mtu = ifp.mtu;
-    this.lladdr = ifp.lladdr;
+    this.lladdr = ifp.lagg?.lladdr ?? ifp.lladdr;
     this.hwaddr = ifp.hwaddr;
     this.homeNet = ifp.homeNet;
     this.cloner = ifp.cloner;
@@ -48,7 +48,7 @@ export class IfVparams {
     this.tunnelFib = ifp.tunnelFib;
     this.pcp = ifp.pcp;
     this.description = ifp.description;
-    this.capenable = ifp.capenable;
+    this.capenable = ifp.lagg?.capenable ?? ifp.capenable;
   }
 
   /** Gives `ifp`, which is about to be attached to `net`, all of it. */

@@ -14,7 +14,7 @@ import {
   IFF_ALLMULTI, IFF_BROADCAST, IFF_DYING, IFF_LOOPBACK, IFF_MULTICAST, IFF_OACTIVE, IFF_POINTOPOINT, IFF_PPROMISC, IFF_PROMISC, IFF_RENAMING,
   IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFNAMSIZ, IF_MAXMTU, IF_MINMTU,
 } from './ifnet.js';
-import type { Ifnet } from './ifnet.js';
+import type { IfData, Ifnet } from './ifnet.js';
 import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
 
@@ -95,9 +95,35 @@ export function ifPromisc(ifp: Ifnet, on: boolean): void {
   ifp.net?.rtsock?.ifinfo(ifp);
 }
 
-/** SIOCSIFMTU. EINVAL outside 72..65535, EOPNOTSUPP on a bridge member. */
+/** The same for all multicast frames, which only the stack asks for. */
+export function ifAllmulti(ifp: Ifnet, on: boolean): void {
+  assert(on || ifp.allmultiCount > 0, 'all multicast given up more often than asked for');
+  ifp.allmultiCount += on ? 1 : -1;
+  const want = ifp.allmultiCount > 0;
+  if (((ifp.flags & IFF_ALLMULTI) !== 0) === want) return;
+  ifp.flags = want ? ifp.flags | IFF_ALLMULTI : ifp.flags & ~IFF_ALLMULTI;
+  ifp.driver.flagsChanged?.(ifp);
+  ifp.net?.rtsock?.ifinfo(ifp);
+}
+
+/** Counters as `netstat -i` shows them. */
+export function ifCounters(ifp: Ifnet): IfData {
+  return ifp.driver.counters?.(ifp) ?? ifp.data;
+}
+
+/** Does `top` send through `ifp`, or is it `ifp`? */
+export function ifIsAbove(top: Ifnet, ifp: Ifnet): boolean {
+  const seen = new Set<Ifnet>([top]);
+  for (const at of seen) {
+    if (at === ifp) return true;
+    for (const lower of at.driver.below?.(at) ?? []) seen.add(lower);
+  }
+  return false;
+}
+
+/** SIOCSIFMTU. EINVAL outside 72..65535 and on a port of a lagg, EOPNOTSUPP on a bridge member. */
 export function ifSetMtu(ifp: Ifnet, mtu: number): Errno {
-  if (!Number.isInteger(mtu) || mtu < IF_MINMTU || mtu > IF_MAXMTU) return EINVAL;
+  if (!Number.isInteger(mtu) || mtu < IF_MINMTU || mtu > IF_MAXMTU || ifp.lagg !== null) return EINVAL;
   if (ifp.bridge !== null) return EOPNOTSUPP;
   return ifChangeMtu(ifp, mtu);
 }
@@ -118,6 +144,15 @@ export function ifChangeMtu(ifp: Ifnet, mtu: number): Errno {
  * nobody change them.
  */
 export function ifSetCaps(ifp: Ifnet, caps: number): Errno {
+  const error = ifChangeCaps(ifp, caps);
+  if (error !== 0) return error;
+  ifp.driver.capsChanged?.(ifp);
+  ifp.lagg?.capsChanged();
+  return 0;
+}
+
+/** The part of SIOCSIFCAP a lagg may do to its ports. */
+export function ifChangeCaps(ifp: Ifnet, caps: number): Errno {
   if ((caps & ~ifp.capabilities) !== 0) return EINVAL;
   const error = ifp.driver.setCaps === undefined ? EINVAL : ifp.driver.setCaps(ifp, caps);
   if (error === 0) ifp.capenable = caps >>> 0;
@@ -216,6 +251,7 @@ export function ifAddMulti(ifp: Ifnet, mac: Uint8Array): Errno {
   }
   ifp.multiaddrs.push({ mac: mac.slice(), refs: 1 });
   ifp.net?.rtsock?.newmaddr(ifp, mac, true);
+  ifp.driver.multiChanged?.(ifp);
   return 0;
 }
 
@@ -224,7 +260,9 @@ export function ifDelMulti(ifp: Ifnet, mac: Uint8Array): Errno {
   const at = ifp.multiaddrs.findIndex((a) => sameMac(a.mac, mac));
   const have = ifp.multiaddrs[at];
   if (have === undefined) return ENOENT;
-  if (--have.refs === 0) ifp.multiaddrs.splice(at, 1);
+  if (--have.refs > 0) return 0;
+  ifp.multiaddrs.splice(at, 1);
+  ifp.driver.multiChanged?.(ifp);
   return 0;
 }
 

@@ -52,6 +52,8 @@ export const IFT_LOOP = 24;
 export const IFT_L2VLAN = 135;
 export const IFT_PROPVIRTUAL = 53;
 export const IFT_TUNNEL = 131;
+/** What an Ethernet interface is while it is a port of a lagg. */
+export const IFT_IEEE8023ADLAG = 161;
 export const IFT_BRIDGE = 209;
 export const IFT_STF = 215;
 export const IFT_GIF = 240;
@@ -74,6 +76,7 @@ export const IFCAP_VLAN_HWTSO = 0x40000;
 export const IFCAP_LINKSTATE = 0x80000;
 export const IFCAP_RXCSUM_IPV6 = 0x200000;
 export const IFCAP_TXCSUM_IPV6 = 0x400000;
+export const IFCAP_HWSTATS = 0x800000;
 
 export const IF_MINMTU = 72;
 export const IF_MAXMTU = 65_535;
@@ -100,6 +103,14 @@ export interface IfDriver {
   checkAddr?(ifp: Ifnet, ifa: IfAddr): Errno;
   /** The first IPv4 address was set: the driver may come up. */
   addrAdded?(ifp: Ifnet): void;
+  /** The administrator has changed `capenable`. */
+  capsChanged?(ifp: Ifnet): void;
+  /** A link-layer multicast group was joined or left. */
+  multiChanged?(ifp: Ifnet): void;
+  /** Counters to show instead of `ifp.data`; absent: those. */
+  counters?(ifp: Ifnet): IfData;
+  /** The interfaces it sends through; absent: none. Whoever gives an interface another one below it makes sure that the chain ends (`ifIsAbove`). */
+  below?(ifp: Ifnet): readonly Ifnet[];
   /** Drops what is queued for output. */
   qflush?(ifp: Ifnet): void;
   /** Its media; absent or null: none. */
@@ -126,6 +137,17 @@ export interface IfFrameHook {
   input(ifp: Ifnet, m: PacketBuffer): PacketBuffer | null;
   /** A frame is to go out through member `ifp`, from this host. True when consumed. */
   output(ifp: Ifnet, m: PacketBuffer): boolean;
+}
+
+/** What a lagg hangs on its ports. */
+export interface IfLaggHook {
+  /** What the port had before the lagg gave it its own. */
+  readonly lladdr: Uint8Array;
+  readonly capenable: number;
+  /** A frame came in on the port. Returns the interface it goes on as, or null when consumed. Owns `m` in the latter case. */
+  input(m: PacketBuffer): Ifnet | null;
+  /** The port's capabilities in force were changed by the administrator. */
+  capsChanged(): void;
 }
 
 /** What the vlans of a trunk hang on their parent. */
@@ -214,6 +236,8 @@ export class Ifnet {
   bpf: BpfIf | null = null;
   /** A bridge this interface is a member of. */
   bridge: IfFrameHook | null = null;
+  /** The lagg whose port this is. */
+  lagg: IfLaggHook | null = null;
   /** The vlans whose parent this is. */
   trunk: IfTrunkHook | null = null;
   /** The function `ifInput` hands packets to: etherInput, loInput … */

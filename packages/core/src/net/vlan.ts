@@ -32,7 +32,7 @@ import { IFC_F_FORCE } from './if-clone.js';
 import type { CloneParams, CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { ifMedia } from './if-media.js';
 import type { IfMedia } from './if-media.js';
-import { ifChangeMtu, ifLinkStateChange, ifPromisc, ifSetLladdr, ifUp } from './if.js';
+import { ifChangeMtu, ifIsAbove, ifLinkStateChange, ifPromisc, ifSetLladdr, ifUp } from './if.js';
 import { ifMoved, ifNotMoved } from './if-move.js';
 import type { IfMove, IfMoveResult } from './if-move.js';
 import { ifInput, ifTransmit } from './if-transmit.js';
@@ -176,6 +176,10 @@ export class VlanSoftc implements IfDriver {
     return media === null ? null : { ...media, supported: [media.current] };
   }
 
+  below(): readonly Ifnet[] {
+    return this.parent === null ? [] : [this.parent];
+  }
+
   /** Binds to a parent, or changes id and protocol on the same one. Errors as `vlanConfig`; on error nothing has changed. */
   configure(parent: Ifnet, vid: number, proto: number): Errno {
     if (parent.type !== IFT_ETHER && parent.type !== IFT_L2VLAN) return EPROTONOSUPPORT;
@@ -185,7 +189,7 @@ export class VlanSoftc implements IfDriver {
     if (this.trunk !== null) return this.reconfigure(this.trunk, parent, vid, proto);
     const net = parent.net;
     if (net === null) return ENXIO;
-    if (isAbove(parent, this)) return EINVAL;
+    if (ifIsAbove(parent, this.ifp)) return EINVAL;
     if (parent.trunk instanceof VlanTrunk && parent.trunk.vlans.has(vid)) return EEXIST;
     const trunk = parent.trunk instanceof VlanTrunk ? parent.trunk : new VlanTrunk(parent, net);
     this.vid = vid;
@@ -283,14 +287,6 @@ export class VlanSoftc implements IfDriver {
 function refuse(m: PacketBuffer, error: Errno): Errno {
   m.free();
   return error;
-}
-
-/** Would `sc` become its own parent's parent? */
-function isAbove(parent: Ifnet, sc: VlanSoftc): boolean {
-  for (let ifp: Ifnet | null = parent; ifp !== null; ifp = ifp.driver instanceof VlanSoftc ? ifp.driver.parent : null) {
-    if (ifp === sc.ifp) return true;
-  }
-  return false;
 }
 
 function tunables(net: Net): VlanTunables {

@@ -26,7 +26,7 @@ import { PrisonStop } from '../kern/prison-stop.js';
 import type { VnetSysinitObserver, VnetSysinitTable } from '../kern/vnet-sysinit.js';
 import { WITNESS_SYSCTLS } from '../kern/witness.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-import { ifDown } from '../net/if.js';
+import { ifCounters, ifDown } from '../net/if.js';
 import { ifInput } from '../net/if-transmit.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { NetShared } from '../net/net.js';
@@ -279,7 +279,7 @@ export class Kernel {
 
 /** What a post-mortem needs first: interfaces and non-zero counters. */
 function dump(vnet: Vnet): string {
-  const ifs = vnet.net.ifnets.map((i) => `  ${i.xname}: flags=${i.flags.toString(16)} mtu ${i.mtu} ${JSON.stringify(i.data)}`);
+  const ifs = vnet.net.ifnets.map((i) => `  ${i.xname}: flags=${i.flags.toString(16)} mtu ${i.mtu} ${JSON.stringify(ifCounters(i))}`);
   const counters = vnet.kern.counters.list().flatMap((g) => g.lines().filter((l) => l.value !== 0).map((l) => `  ${g.name}: ${l.text}`));
   return [`vnet ${vnet.name} state 0x${vnet.kern.state.toString(16)} callouts ${vnet.kern.calloutsArmed} sockets ${vnet.kern.sockcnt}`, ...ifs, ...counters].join('\n');
 }

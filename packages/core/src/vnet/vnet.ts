@@ -35,6 +35,7 @@ import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
 import type { IfClonerSpec } from '../net/if-clone.js';
 import { ifDevctlAttach } from '../net/if-devctl.js';
 import { vnetIfReturn } from '../net/if-vmove.js';
+import { laggCloner } from '../net/lagg/lagg.js';
 import { loCloner } from '../net/lo.js';
 import { Net } from '../net/net.js';
 import type { NetShared } from '../net/net.js';
@@ -171,6 +172,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('vnet_edsc_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(edscCloner)),
   s('vnet_bridge_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(bridgeCloner)),
+  s('vnet_lagg_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(laggCloner)),
   s('vnet_gre_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
     cloners(greCloner)(v);
     v.gre = new InGre(v.ip, udpTunnelDoor(v.udp));
@@ -245,8 +247,9 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_stf_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(stfCloner)),
   s('vnet_bridge_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(bridgeCloner)),
   s('vnet_edsc_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(edscCloner)),
-  s('vnet_disc_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(discCloner)),
   s('vnet_epair_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(epairCloner)),
+  s('vnet_lagg_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(laggCloner)),
+  s('vnet_disc_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(discCloner)),
   s('vnet_vlan_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(vlanCloner)),
   s('vnet_loif_uninit', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
     v.net.loif = null;

@@ -21,6 +21,7 @@ export * from './ip4.js';
 export * from './ip6.js';
 export * from './ip6-over-ip4.js';
 export * from './ipproto.js';
+export * from './lacp.js';
 export * from './linktype.js';
 export * from './llc.js';
 export * from './pcapng.js';

@@ -336,6 +336,33 @@ const ICMP6: readonly Frame[] = [
   ...['8d', '8e', 'c7', 'ff', '64'].map((type) => i6(`type 0x${type}`, `${type} 00 0000 00010203 04050607`)),
 ];
 
+/** Behind the Ethernet header of a slow protocol's frame. */
+const slow = (text: string): Uint8Array => eth(0x8809, hex(text), '0180c2000002');
+const END = `0000 ${'00'.repeat(50)}`;
+const ACTOR_TLV = '0114 8000 020000000001 01cb 8000 0003 3d 000000';
+const PARTNER_TLV = '0214 ffff 000000000000 0000 ffff 0000 c2 000000';
+const COLLECTOR_TLV = `0310 8000 ${'00'.repeat(12)}`;
+const MARKER_END = `0000 ${'00'.repeat(90)}`;
+
+const SLOW: readonly Frame[] = [
+  ['lacp', slow(`01 01 ${ACTOR_TLV} ${PARTNER_TLV} ${COLLECTOR_TLV} ${END}`)],
+  ['lacp version 2', slow(`01 02 ${ACTOR_TLV} ${PARTNER_TLV} ${COLLECTOR_TLV} ${END}`)],
+  ['lacp, no state', slow(`01 01 0114 8000 020000000001 01cb 8000 0003 00 000000 ${END}`)],
+  ['lacp, unknown TLV', slow(`01 01 0906 01020304 ${ACTOR_TLV} ${END}`)],
+  ['lacp, TLV of length 1', slow(`01 01 0301 ${END}`)],
+  ['lacp, actor of length 19', slow(`01 01 0113 ${'00'.repeat(17)} ${END}`)],
+  ['lacp, collector of length 15', slow(`01 01 030f ${'00'.repeat(13)} ${END}`)],
+  ['lacp, TLV beyond', slow('01 01 0114 8000 02000000')],
+  ['lacp, half a TLV header', slow('01 01 0303 00 02')],
+  ['lacp, subtype alone', slow('01')],
+  ['lacp, empty', slow('')],
+  ['marker', slow(`02 01 0110 0003 020000000001 00000007 0000 ${MARKER_END}`)],
+  ['marker response', slow(`02 01 0210 0003 020000000001 fffffff7 0000 ${MARKER_END}`)],
+  ['marker of length 15', slow(`02 01 010f ${'00'.repeat(13)} ${MARKER_END}`)],
+  ['marker version 3', slow(`02 03 0110 0003 020000000001 00000007 0000 ${MARKER_END}`)],
+  ['unknown subtype', slow('0a 00 1234567890abcdef 0011223344556677 8899')],
+];
+
 const named = (group: string, frames: readonly Frame[]): readonly Frame[] => frames.map(([name, bytes]) => [`${group}: ${name}`, bytes] as const);
 
 const VXLAN = hex('08000000 00002a00');
@@ -393,6 +420,7 @@ export const FRAMES: readonly Frame[] = [
   ...named('ip6', ICMP6),
   ...named('vxlan', VXLANS),
   ...named('gre', GRE),
+  ...named('slow', SLOW),
 ];
 
 /** The IP packets among them, without their Ethernet header. */

@@ -7,7 +7,7 @@
  * Not here: what only the running stack knows (an interface name that is taken, an address in use).
  */
 import type { Endpoint, Lab, LabInterface, LabPath, LabVnet } from './lab-model.js';
-import { HOST_VNET, labLinks } from './lab-model.js';
+import { HOST_VNET, carriers, labLinks, many } from './lab-model.js';
 import { nearest } from './nearest.js';
 
 export interface LabFinding {
@@ -119,21 +119,49 @@ function checkInterface(lab: Lab, vnet: string, ifname: string, ifc: LabInterfac
   const key = `${vnet}:${ifname}`;
   const isVlan = ifc.vlan !== undefined || ifc.vlandev !== undefined;
   const isVxlan = ifc.vxlan !== undefined;
-  const isMade = isVlan || isVxlan || ifc.host !== undefined;
+  const isLagg = ifc.laggport !== undefined;
+  const isMade = isVlan || isVxlan || isLagg || ifc.host !== undefined;
   const maker = made.get(key);
   if (isVlan && ifc.host !== undefined) return report(path, `"${key}" is both a VLAN and a tap`, 'keep "vlan" or "host"');
   if (isVxlan && (isVlan || ifc.host !== undefined)) return report(path, `"${key}" is both a vxlan and a ${isVlan ? 'VLAN' : 'tap'}`, `keep "vxlan" or "${isVlan ? 'vlan' : 'host'}"`);
+  if (isLagg && (isVlan || isVxlan || ifc.host !== undefined)) {
+    const [other, word] = isVlan ? ['VLAN', 'vlan'] : isVxlan ? ['vxlan', 'vxlan'] : ['tap', 'host'];
+    return report(path, `"${key}" is both a lagg and a ${other}`, `keep "laggport" or "${word}"`);
+  }
   if (maker !== undefined && isMade) return report(path, `"${key}" is made twice: it is ${maker === 'link' ? 'the end of a link' : 'a bridge'} already`, 'give it another name');
   if (maker === 'bridge') return report(path, `"${key}" is a bridge`, 'configure it under "bridges"');
   if (isVlan) checkVlan(lab, vnet, ifname, ifc, made, report);
   else if (ifc.vlanproto !== undefined || ifc.vlanpcp !== undefined) report(path, `"${key}" is not a VLAN`, 'add "vlan" and "vlandev"');
+  if (isLagg) checkLagg(lab, vnet, ifname, ifc, made, report);
+  else if (ifc.laggproto !== undefined || ifc.lagghash !== undefined) report(path, `"${key}" is not a lagg`, 'add "laggport"');
   checkVxlan(lab, vnet, ifname, ifc, made, report);
   if (isMade || maker === 'link') return;
   if (/^lo\d+$/.test(ifname)) {
     if (vnet === HOST_VNET && ifname === 'lo0') report(path, 'a lab does not change lo0 of the host, which it shares with others', 'use lo1, or a vnet of its own');
     return;
   }
-  report(path, `nothing makes interface "${ifname}" of vnet "${vnet}"`, `add a link with the endpoint "${key}", or "vlan" and "vlandev", or "vxlan", or "host"`);
+  report(path, `nothing makes interface "${ifname}" of vnet "${vnet}"`, `add a link with the endpoint "${key}", or "vlan" and "vlandev", or "laggport", or "vxlan", or "host"`);
+}
+
+/** Does `ifname` of `vnet` carry itself, over VLANs and laggs, beginning with `over`? */
+function carriesItself(lab: Lab, vnet: string, ifname: string, over: string): boolean {
+  const seen = new Set([over]);
+  for (const at of seen) for (const carrier of carriers(lab.vnets[vnet]?.interfaces?.[at])) seen.add(carrier);
+  return seen.has(ifname);
+}
+
+function checkLagg(lab: Lab, vnet: string, ifname: string, ifc: LabInterface, made: Made, report: Report): void {
+  const path = ['vnets', vnet, 'interfaces', ifname, 'laggport'];
+  const interfaces = lab.vnets[vnet]?.interfaces ?? {};
+  for (const port of many(ifc.laggport)) {
+    const other = Object.keys(interfaces).find((name) => name !== ifname && many(interfaces[name]?.laggport).includes(port));
+    if (!isKnown(lab, vnet, port, made)) report(path, `vnet "${vnet}" has no interface "${port}"`, suggest(port, interfacesOf(lab, vnet, made)));
+    else if (made.get(`${vnet}:${port}`) === 'bridge' || /^lo\d+$/.test(port)) report(path, `"${port}" cannot be a port of a lagg`, 'a port is the end of a link, a VLAN or a tap');
+    else if (other !== undefined) report(path, `"${port}" is a port of "${other}", too`, 'keep it in one lagg');
+    else if (interfaces[port]?.laggport !== undefined) report(path, `"${port}" is a lagg itself`, 'name its ports');
+    else if (carriesItself(lab, vnet, ifname, port)) report(path, `lagg "${ifname}" carries itself over "${port}"`, 'break the circle');
+    else if (interfaces[port]?.inet !== undefined) report(path, `"${port}" is a port and sends nothing by itself`, `give its addresses to "${ifname}"`);
+  }
 }
 
 function checkVxlan(lab: Lab, vnet: string, ifname: string, ifc: LabInterface, made: Made, report: Report): void {
@@ -165,11 +193,7 @@ function checkVlan(lab: Lab, vnet: string, ifname: string, ifc: LabInterface, ma
   if (ifc.vlan === undefined) return report([...path, 'vlandev'], `"${ifname}" has "vlandev" and no "vlan"`, 'give the tag, 1 to 4094');
   if (ifc.vlandev === ifname) return report([...path, 'vlandev'], `VLAN "${ifname}" carries itself`, 'name another interface');
   if (!isKnown(lab, vnet, ifc.vlandev, made)) return report([...path, 'vlandev'], `vnet "${vnet}" has no interface "${ifc.vlandev}"`, suggest(ifc.vlandev, interfacesOf(lab, vnet, made)));
-  const seen = new Set([ifname]);
-  for (let at: string | undefined = ifc.vlandev; at !== undefined; at = lab.vnets[vnet]?.interfaces?.[at]?.vlandev) {
-    if (seen.has(at)) return report([...path, 'vlandev'], `VLAN "${ifname}" carries itself over "${ifc.vlandev}"`, 'break the circle of "vlandev"');
-    seen.add(at);
-  }
+  if (carriesItself(lab, vnet, ifname, ifc.vlandev)) report([...path, 'vlandev'], `VLAN "${ifname}" carries itself over "${ifc.vlandev}"`, 'break the circle of "vlandev"');
 }
 
 function checkMembers(lab: Lab, made: Made, report: Report): void {

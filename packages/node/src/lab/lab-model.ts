@@ -26,6 +26,9 @@ export interface LabInterface {
   readonly vlandev?: string;
   readonly vlanproto?: '802.1q' | '802.1ad';
   readonly vlanpcp?: number;
+  readonly laggport?: OneOrMany;
+  readonly laggproto?: string;
+  readonly lagghash?: string;
   readonly vxlan?: number;
   readonly vxlanlocal?: string;
   readonly vxlanremote?: string;
@@ -105,6 +108,11 @@ export function labLinks(lab: Lab): Link[] {
 export function many(value: OneOrMany | undefined): readonly string[] {
   if (value === undefined) return [];
   return typeof value === 'string' ? [value] : value;
+}
+
+/** The interfaces of the same vnet that `ifc` is made on: a VLAN's parent, a lagg's ports. */
+export function carriers(ifc: LabInterface | null | undefined): readonly string[] {
+  return [...(ifc?.vlandev === undefined ? [] : [ifc.vlandev]), ...many(ifc?.laggport)];
 }
 
 /** Name of a vnet's jail as seen from outside all jails: its ancestors' names, dotted. '' for the host. Assumes no cycle. */

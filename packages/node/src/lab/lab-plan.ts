@@ -14,7 +14,7 @@
  * Not here: running them (lab-run.ts).
  */
 import type { Endpoint, Lab, LabBridge, LabInterface, LabPath, LabRoute, Link } from './lab-model.js';
-import { HOST_VNET, LOOPBACK, jailPath, labLinks, many } from './lab-model.js';
+import { HOST_VNET, LOOPBACK, carriers, jailPath, labLinks, many } from './lab-model.js';
 
 /** An argument: text, or the value of a variable; `peer` is the other end of the epair in it. */
 export type PlanArg = string | { readonly variable: string; readonly peer: boolean };
@@ -136,6 +136,9 @@ class PlanBuilder {
     if (ifc.vlan !== undefined && ifc.vlandev !== undefined) {
       const options = ['vlan', String(ifc.vlan), 'vlandev', ifc.vlandev, ...(ifc.vlanproto === undefined ? [] : ['vlanproto', ifc.vlanproto]), ...(ifc.vlanpcp === undefined ? [] : ['vlanpcp', String(ifc.vlanpcp)])];
       this.create(path, vnet, 'vlan', name, options);
+    } else if (ifc.laggport !== undefined) {
+      const options = [...(ifc.laggproto === undefined ? [] : ['laggproto', ifc.laggproto]), ...(ifc.lagghash === undefined ? [] : ['lagghash', ifc.lagghash])];
+      this.create(path, vnet, 'lagg', name, [...options, ...many(ifc.laggport).flatMap((port) => ['laggport', port])]);
     } else if (ifc.vxlan !== undefined) {
       this.create(path, vnet, 'vxlan', name, vxlanArgs(ifc));
     } else if (ifc.host !== undefined) {
@@ -235,13 +238,12 @@ function endName(end: Endpoint): string {
 /** Deeper than VLANs can be stacked. */
 const BEHIND_ALL = 1_000;
 
-/** Interfaces in an order in which whatever carries a VLAN or a tunnel is made before it. */
+/** Interfaces in an order in which whatever carries a VLAN, a lagg or a tunnel is made before it. */
 function carriersFirst(interfaces: Readonly<Record<string, LabInterface | null>>): string[] {
   const depth = (name: string): number => {
-    const { vlandev: carrier, vxlan } = interfaces[name] ?? {};
     // A tunnel needs the addresses of all that are not in one.
-    if (vxlan !== undefined) return BEHIND_ALL;
-    return carrier === undefined ? 0 : 1 + depth(carrier);
+    if (interfaces[name]?.vxlan !== undefined) return BEHIND_ALL;
+    return Math.max(0, ...carriers(interfaces[name]).map((carrier) => 1 + depth(carrier)));
   };
   return Object.keys(interfaces).sort((a, b) => depth(a) - depth(b));
 }

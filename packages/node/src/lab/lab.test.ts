@@ -29,8 +29,9 @@ test.each<[string, string, string[]]>([
   ['a link to a vnet that is not there', 'name: x\nvnets: {alpha: {}}\nlinks:\n  - [alpha:e0, alpa:e0]\n', ['lab.yaml:4:16: there is no vnet "alpa" (did you mean "alpha"?)']],
   ['a link to a vnet without interface', 'name: x\nvnets: {a: {}}\nlinks: [[a:e0, a]]\n', ['lab.yaml:3:16: there is no bridge "a" (it is a vnet: say which interface, as in "a:eth0")']],
   ['one end in two links', 'name: x\nvnets: {a: {}, b: {}}\nlinks:\n  - [a:e0, b:e0]\n  - {endpoints: [a:e0, b:e1]}\n', ['lab.yaml:5:18: "a:e0" is the end of two links (give each end its own name)']],
-  ['an interface nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0: {inet: 10.0.0.1/8}\n', ['lab.yaml:5:13: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "vxlan", or "host")']],
-  ['an interface without settings nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0:\n', ['lab.yaml:5:7: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "vxlan", or "host")']],
+  ['an interface nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0: {inet: 10.0.0.1/8}\n', ['lab.yaml:5:13: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "laggport", or "vxlan", or "host")']],
+  ['an interface without settings nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0:\n', ['lab.yaml:5:7: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "laggport", or "vxlan", or "host")']],
+  ['a lagg of what it cannot be made of', 'name: x\nvnets:\n  a:\n    interfaces:\n      p: {host: t0, inet: 10.0.0.1/8}\n      l: {laggport: [p, q, lo1], laggproto: lacp}\n      v: {vlan: 1, vlandev: m}\n      m: {laggport: v}\n      n: {laggport: l}\n', ['lab.yaml:6:21: "p" is a port and sends nothing by itself (give its addresses to "l")', 'lab.yaml:6:21: vnet "a" has no interface "q" (there are: p, l, v, m, n)', 'lab.yaml:6:21: "lo1" cannot be a port of a lagg (a port is the end of a link, a VLAN or a tap)', 'lab.yaml:7:29: VLAN "v" carries itself over "m" (break the circle of "vlandev")', 'lab.yaml:8:21: lagg "m" carries itself over "v" (break the circle)', 'lab.yaml:9:21: "l" is a lagg itself (name its ports)']],
   ['VLANs in a circle', 'name: x\nvnets: {a: {interfaces: {v: {vlan: 1, vlandev: w}, w: {vlan: 2, vlandev: v}}}}\n', ['lab.yaml:2:48: VLAN "v" carries itself over "w" (break the circle of "vlandev")', 'lab.yaml:2:74: VLAN "w" carries itself over "v" (break the circle of "vlandev")']],
   ['vxlans without, and with two other ends', 'name: x\nvnets: {a: {interfaces: {v: {vxlan: 1}, w: {vxlan: 2, vxlanremote: 10.0.0.1, vxlangroup: 239.0.0.1}}}}\n', ['lab.yaml:2:37: vxlan "v" has no other end (give either "vxlanremote" or "vxlangroup")', 'lab.yaml:2:52: vxlan "w" has two other ends (give either "vxlanremote" or "vxlangroup")']],
   ['a vxlan that is a tap too', 'name: x\nvnets: {a: {interfaces: {v: {vxlan: 1, host: tap0}}}}\n', ['lab.yaml:2:29: "a:v" is both a vxlan and a tap (keep "vxlan" or "host")']],
@@ -133,6 +134,15 @@ test('a plan is a script of the tools, in the order things need each other', () 
     'netloom attach site.r:tap0 tap7',
     '',
   ]);
+});
+
+test('plans a lagg behind its ports and before its VLANs', () => {
+  const text = 'name: x\nvnets: {a: {interfaces: {v: {vlan: 5, vlandev: lag0}, lag0: {laggport: [t0, t1], laggproto: lacp, lagghash: "l3,l4", mtu: 1400}, t0: {host: x0}, t1: {host: x1}}}}\n';
+  const script = planScript(planLab(readLab('lab.yaml', text).lab!)).split('\n');
+  const at = (line: string): number => script.indexOf(line);
+  expect(at('if3=$(jexec a ifconfig lagg create laggproto lacp lagghash l3,l4 laggport t0 laggport t1)'), script.join('\n')).toBeGreaterThan(at('jexec a ifconfig t1 up'));
+  expect(script).toContain('jexec a ifconfig lag0 mtu 1400 up');
+  expect(script.findIndex((line) => line.includes('vlan create'))).toBeGreaterThan(at('jexec a ifconfig lag0 mtu 1400 up'));
 });
 
 /** Tools that only remember what exists, so that "nothing is left" can be counted. */

@@ -5,7 +5,7 @@
  * As an argument of a listing, `ether` shows Ethernet-like interfaces, `link` and `lladdr` all that have a link address.
  * `ether random` draws a locally administered individual address.
  */
-import { AF_LINK, IFT_BRIDGE, IFT_ETHER, IFT_L2VLAN, ifSetLladdr } from '@netloom/core';
+import { AF_LINK, IFT_BRIDGE, IFT_ETHER, IFT_IEEE8023ADLAG, IFT_L2VLAN, ifSetLladdr } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
 import { macEquals, macFormat } from '@netloom/core/wire';
 import { request } from './if-request.js';
@@ -17,7 +17,19 @@ const ADDR_BYTES_MAX = 14;
 
 /** Does it have an Ethernet address that is shown as `ether`? */
 export function isEtherLike(ifp: Ifnet): boolean {
-  return ifp.lladdr.length === ETHER_ADDR_LEN && (ifp.type === IFT_ETHER || ifp.type === IFT_L2VLAN || ifp.type === IFT_BRIDGE);
+  return ifp.lladdr.length === ETHER_ADDR_LEN && (isNic(ifp) || ifp.type === IFT_L2VLAN || ifp.type === IFT_BRIDGE);
+}
+
+/** An Ethernet interface proper, a port of a lagg among them. */
+function isNic(ifp: Ifnet): boolean {
+  return ifp.type === IFT_ETHER || ifp.type === IFT_IEEE8023ADLAG;
+}
+
+/** The address it was made with, when that is another one and not that of a lagg, which has none. */
+function shownHwaddr(ifp: Ifnet): Uint8Array | null {
+  const { hwaddr } = ifp;
+  const isShown = isNic(ifp) && hwaddr.length === ETHER_ADDR_LEN && !macEquals(hwaddr, ifp.lladdr) && hwaddr.some((byte) => byte !== 0);
+  return isShown ? hwaddr : null;
 }
 
 /** An Ethernet address in the form of `-f ether:`: colons, dashes, or dotted quads of digits. */
@@ -34,10 +46,10 @@ function status(cx: Invocation, ifp: Ifnet): void {
   if (ifp.lladdr.length > 0) {
     if (isEtherLike(ifp)) cx.out(`\tether ${etherText(cx, ifp.lladdr)}\n`);
     else cx.out(`\tlladdr ${[...ifp.lladdr].map((b) => b.toString(16).padStart(2, '0')).join('.')}\n`);
-    const { hwaddr } = ifp;
-    if (ifp.type === IFT_ETHER && hwaddr.length === ETHER_ADDR_LEN && !macEquals(hwaddr, ifp.lladdr)) cx.out(`\thwaddr ${etherText(cx, hwaddr)}\n`);
+    const hwaddr = shownHwaddr(ifp);
+    if (hwaddr !== null) cx.out(`\thwaddr ${etherText(cx, hwaddr)}\n`);
   }
-  if (ifp.type === IFT_ETHER && ifp.pcp >= 0) cx.out(`\tpcp ${ifp.pcp}\n`);
+  if (isNic(ifp) && ifp.pcp >= 0) cx.out(`\tpcp ${ifp.pcp}\n`);
 }
 
 /** Hexadecimal digits, two a byte, groups of them separated by `:`, `.` or `-`. */

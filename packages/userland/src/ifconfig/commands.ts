@@ -14,6 +14,7 @@ import { CLONE_COMMANDS, CLONE_START } from './clone.js';
 import { GRE_COMMANDS } from './gre.js';
 import { GROUP_COMMANDS } from './group.js';
 import type { AddressFamily, Command } from './invocation.js';
+import { LAGG_CLONE_COMMANDS, LAGG_COMMANDS } from './lagg.js';
 import { MEDIA_COMMANDS } from './media.js';
 import { NOT_BUILT_COMMANDS } from './not-built.js';
 import { ADDRESS_COMMANDS } from './address-words.js';
@@ -29,9 +30,9 @@ function byName<T extends { readonly name: string }>(entries: readonly T[]): Rea
 
 const COMMANDS = byName<Command>([
   ...NOT_BUILT_COMMANDS, ...BASIC_COMMANDS, ...ADDRESS_COMMANDS, ...INET6_COMMANDS, ...CLONE_COMMANDS, ...MEDIA_COMMANDS, ...VLAN_COMMANDS, ...TUNNEL_COMMANDS, ...GROUP_COMMANDS,
-  ...BRIDGE_COMMANDS, ...VNET_COMMANDS, ...GRE_COMMANDS, ...STF_COMMANDS, ...VXLAN_COMMANDS,
+  ...BRIDGE_COMMANDS, ...LAGG_COMMANDS, ...VNET_COMMANDS, ...GRE_COMMANDS, ...STF_COMMANDS, ...VXLAN_COMMANDS,
 ]);
-const CREATE_COMMANDS = byName<Command>([...CLONE_START, ...VLAN_CLONE_COMMANDS, ...VXLAN_CLONE_COMMANDS]);
+const CREATE_COMMANDS = byName<Command>([...CLONE_START, ...LAGG_CLONE_COMMANDS, ...VLAN_CLONE_COMMANDS, ...VXLAN_CLONE_COMMANDS]);
 const FAMILIES = byName<AddressFamily>([AF_INET_FAMILY, AF_INET6_FAMILY, ...LINK_FAMILIES]);
 
 /** @param creating before the clone is made. */

@@ -180,7 +180,7 @@ function runIfconfig(p: Proc): number {
   if (typeof options === 'function') options(cx);
   else if (args.all || args.namesOnly) list(cx, cx.net.ifnets);
   else configure(cx, rest);
-  return 0;
+  return cx.exitCode;
 }
 
 function configure(cx: Invocation, rest: readonly string[]): void {

@@ -99,6 +99,8 @@ export class Invocation {
   family: AddressFamily;
   /** The interface has another name than what was typed: printed at the end. */
   nameToPrint = '';
+  /** What the tool exits with when nothing ends it before. */
+  exitCode = 0;
   setaddr = false;
   setmask = false;
   /** > 0: alias; < 0: delete; 0: the address replaces the first one. */

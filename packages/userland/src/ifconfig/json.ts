@@ -4,7 +4,7 @@
  * Ours, not FreeBSD's. Keys are the words of the text form; a key whose text line is absent is absent. Numbers are numbers, flags lists of
  * names. `packets`… are the counters netstat -i shows.
  */
-import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, greParams, ifMedia, tunnelPair, vxlanConfig } from '@netloom/core';
+import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, greParams, ifCounters, ifMedia, laggInfo, tunnelPair, vxlanConfig } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
 import { VXLAN_VNI_MAX, ip4Format, macFormat } from '@netloom/core/wire';
 import { inetAddrs } from './af-inet.js';
@@ -13,6 +13,7 @@ import { memberFlagNames } from './bridge-status.js';
 import { CAP_NAMES } from './capabilities.js';
 import { GRE_OPTION_NAMES } from './gre.js';
 import { shownGroups } from './group.js';
+import { LAGG_PORT_FLAGS, laggHashText, laggProtoName } from './lagg-status.js';
 import { carrierStatus, mediaLine } from './media.js';
 import { mediaArguments } from './media-words.js';
 import { FLAG_NAMES, driverName } from './status.js';
@@ -74,6 +75,13 @@ function vxlanJson(ifp: Ifnet): { readonly vxlan?: Json } {
   };
 }
 
+function laggJson(ifp: Ifnet): { readonly lagg?: Json } {
+  const info = laggInfo(ifp);
+  if (info === null) return {};
+  const ports = info.ports.map((p) => ({ name: p.name, flags: names(p.flags, LAGG_PORT_FLAGS) }));
+  return { lagg: { laggproto: laggProtoName(info), lagghash: laggHashText(info).split(','), ports } };
+}
+
 function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
   const tunnel = tunnelPair(ifp);
   const gre = greParams(ifp);
@@ -85,6 +93,7 @@ function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
     ...(gre === null ? {} : { gre: { grekey: gre.key, udpport: gre.udpport, options: names(gre.options, GRE_OPTION_NAMES) } }),
     ...(stf === null ? {} : { stf }),
     ...bridgeJson(ifp),
+    ...laggJson(ifp),
     ...(vlan === null ? {} : { vlan: { vlan: vlan.tag, vlanproto: vlan.proto, vlanpcp: vlan.pcp, parent: vlan.parent } }),
     ...vxlanJson(ifp),
     ...(media === null ? {} : { media: mediaLine(media), status: carrierStatus(media) }),
@@ -93,6 +102,7 @@ function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
 
 /** One element of the array; `supported` as with `-m`. */
 export function interfaceJson(ifp: Ifnet, supported = false): Json {
+  const data = ifCounters(ifp);
   return {
     name: ifp.xname,
     index: ifp.index,
@@ -109,7 +119,7 @@ export function interfaceJson(ifp: Ifnet, supported = false): Json {
     fib: ifp.fib,
     ...kindJson(ifp),
     ...(supported ? supportedJson(ifp) : {}),
-    packets: { in: ifp.data.ipackets, out: ifp.data.opackets, ierrors: ifp.data.ierrors, oerrors: ifp.data.oerrors, oqdrops: ifp.data.oqdrops },
-    bytes: { in: ifp.data.ibytes, out: ifp.data.obytes },
+    packets: { in: data.ipackets, out: data.opackets, ierrors: data.ierrors, oerrors: data.oerrors, oqdrops: data.oqdrops },
+    bytes: { in: data.ibytes, out: data.obytes },
   };
 }

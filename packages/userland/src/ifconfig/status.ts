@@ -14,6 +14,7 @@ import { CAP_NAMES, bitList } from './capabilities.js';
 import { greStatus } from './gre.js';
 import { groupStatus } from './group.js';
 import type { Invocation } from './invocation.js';
+import { laggStatus } from './lagg-status.js';
 import { mediaStatus } from './media.js';
 import { stfStatus } from './stf.js';
 import { tunnelStatus } from './tunnel.js';
@@ -55,6 +56,7 @@ export function status(cx: Invocation, ifp: Ifnet): void {
     LINK_FAMILIES[0]?.status(cx, ifp);
     AF_INET_FAMILY.status(cx, ifp);
     bridgeStatus(cx, ifp);
+    laggStatus(cx, ifp);
     groupStatus(cx, ifp);
     greStatus(cx, ifp);
     vlanStatus(cx, ifp);

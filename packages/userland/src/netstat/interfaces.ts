@@ -6,7 +6,7 @@
  * address. Widths follow the largest value, as FreeBSD's do.
  */
 import type { Ifnet, Vnet } from '@netloom/core';
-import { IFT_ETHER, InIfaddr } from '@netloom/core';
+import { IFT_ETHER, IFT_IEEE8023ADLAG, InIfaddr, ifCounters } from '@netloom/core';
 import { ip4Format, ip4IsMulticast, macFormat } from '@netloom/core/wire';
 import { hostName } from '../host-address.js';
 import { jsonText } from '../libxo.js';
@@ -27,7 +27,7 @@ interface Row {
 function rowsOf(vnet: Vnet, ifp: Ifnet, o: NetstatOptions): Row[] {
   const rows: Row[] = [];
   if (o.family === 'any' || o.family === 'link') {
-    const groups = ifp.type === IFT_ETHER ? ifp.multiaddrs.map((ma) => macFormat(ma.mac)) : [];
+    const groups = ifp.type === IFT_ETHER || ifp.type === IFT_IEEE8023ADLAG ? ifp.multiaddrs.map((ma) => macFormat(ma.mac)) : [];
     rows.push({ ifp, link: true, network: `<Link#${ifp.index}>`, address: ifp.lladdr.length === 6 ? macFormat(ifp.lladdr) : ifp.xname, groups });
   }
   if (o.family === 'any' || o.family === 'inet') {
@@ -83,9 +83,9 @@ function widths(rows: readonly Row[], o: NetstatOptions): Widths {
     name: most(5, (r) => nameOf(r.ifp).length),
     net: most('Network '.length, (r) => r.network.length),
     addr: most('Address '.length, (r) => r.address.length),
-    packets: most(8, (r) => digits(r, r.ifp.data.ipackets, r.ifp.data.opackets)),
-    bytes: most(10, (r) => (o.bytes ? digits(r, r.ifp.data.ibytes, r.ifp.data.obytes) : 0)),
-    errors: most(5, (r) => digits(r, r.ifp.data.ierrors, r.ifp.data.iqdrops, r.ifp.data.collisions, o.drops ? r.ifp.data.oqdrops : 0)),
+    packets: most(8, (r) => digits(r, ifCounters(r.ifp).ipackets, ifCounters(r.ifp).opackets)),
+    bytes: most(10, (r) => (o.bytes ? digits(r, ifCounters(r.ifp).ibytes, ifCounters(r.ifp).obytes) : 0)),
+    errors: most(5, (r) => digits(r, ifCounters(r.ifp).ierrors, ifCounters(r.ifp).iqdrops, ifCounters(r.ifp).collisions, o.drops ? ifCounters(r.ifp).oqdrops : 0)),
   };
 }
 
@@ -104,7 +104,7 @@ function headLine(w: Widths, o: NetstatOptions): string {
 
 function rowLine(row: Row, w: Widths, o: NetstatOptions): string {
   const { ifp, link } = row;
-  const d = ifp.data;
+  const d = ifCounters(ifp);
   const cell = (n: number, width: number, divisor: 1000 | 1024 = 1000): string => rightWide(!link ? '-' : o.human ? humanize(n, divisor) : n, width);
   const parts = [
     `${left(nameOf(ifp), w.name)}${cell(ifp.mtu, 6, 1024)} ${leftWide(row.network, w.net)}  ${leftWide(row.address, w.addr)} ${cell(d.ipackets, w.packets)}`,
@@ -120,14 +120,14 @@ function rowLine(row: Row, w: Widths, o: NetstatOptions): string {
 
 /** A multicast address below the line of its family; the link's with what the interface received and sent by multicast. */
 function groupLine(row: Row, group: string, o: NetstatOptions): string {
-  const { imcasts, omcasts } = row.ifp.data;
+  const { imcasts, omcasts } = ifCounters(row.ifp);
   const address = `${' '.repeat(o.wide ? 28 : 26)}${o.wide ? leftWide(group, 17) : left(group, 17)}`;
   return row.link ? `${address} ${rightWide(imcasts, 8)}${' '.repeat(o.bytes ? 17 : 6)} ${rightWide(omcasts, 8)}` : address;
 }
 
 function rowJson(row: Row, o: NetstatOptions): object {
   const { ifp, link, network, address } = row;
-  const d = ifp.data;
+  const d = ifCounters(ifp);
   const packets = {
     'received-packets': d.ipackets, 'received-errors': d.ierrors, 'dropped-packets': d.iqdrops, 'received-bytes': d.ibytes, 'sent-packets': d.opackets,
     'send-errors': d.oerrors, 'sent-bytes': d.obytes, collisions: d.collisions, 'output-drops': d.oqdrops,

@@ -3,7 +3,7 @@
  * Read first: IEEE 802.3 §3.2, IEEE 802.1Q §9.
  *
  * A type nobody here knows prints the link-level header and the payload's bytes, as tcpdump does for types it does not know.
- * Not here, though tcpdump has them: LLDP, EAPOL, PPPoE, MPLS, slow protocols and other payloads that no stack of ours sends.
+ * Not here, though tcpdump has them: LLDP, EAPOL, PPPoE, MPLS and other payloads that no stack of ours sends.
  */
 
 import * as ether from '../ether.js';
@@ -11,6 +11,7 @@ import { arpPrint } from './arp.js';
 import { llcPrint } from './llc.js';
 import { ETHERTYPE_NAMES } from './names.js';
 import type { Printer } from './printer.js';
+import { slowPrint } from './slow.js';
 import { hex } from './text.js';
 
 function isTag(type: number): boolean {
@@ -95,6 +96,9 @@ export function ethertypePrint(p: Printer, type: number, at: number, length: num
     case ether.ETHERTYPE_ARP:
     case ether.ETHERTYPE_REVARP:
       arpPrint(p, at, length);
+      return true;
+    case ether.ETHERTYPE_SLOW:
+      slowPrint(p, at, length);
       return true;
     default:
       return false;
