@@ -255,7 +255,7 @@ export class Lifecycle {
         must(!names.has(ifp.xname), 'two interfaces of one name');
         must(ifp.net === net && !seen.has(ifp), 'not in exactly one vnet');
         must(net.ifByIndex(ifp.index) === ifp, `index ${ifp.index} names another interface`);
-        must(!ifp.moving, 'still moving');
+        must(!ifp.busy, 'still busy');
         must(ifp.homeNet?.cloners.some((c) => c.name === ifp.cloner && c.interfaces.includes(ifp)) ?? false, 'no cloner answers for it');
         const peer = epairPeer(ifp);
         must(ifp.dname !== 'epair' || (peer !== null && peer.net !== null && epairPeer(peer) === ifp), 'an epair without its other end');

@@ -188,8 +188,9 @@ function scrubPrefix(inNet: InNet, target: InIfaddr, statics: boolean): void {
   const { routes } = inNet;
   if (statics && target.needsLoopbackRoute) {
     const other = otherWithAddr(inNet, target);
-    if (other !== null) routes.ifaLoopback(RTM_CHANGE, other);
-    else routes.ifaLoopback(RTM_DELETE, target);
+    // One that leads to this host by a prefix route of its own needs no other, and could not take this one away again.
+    if (other?.needsLoopbackRoute === true) routes.ifaLoopback(RTM_CHANGE, other);
+    else if (other?.hasRoute !== true) routes.ifaLoopback(RTM_DELETE, target);
   }
   if (!target.hasRoute) {
     announce(inNet, target, false);

@@ -237,8 +237,10 @@ function ifcDestroyOne(cloner: IfCloner, ifp: Ifnet, flags: number): Errno {
   const unit = ifp.dunit;
   if (!cloner.unlink(ifp)) return ENXIO;
   if (inGroup) ifDelGroup(ifp, cloner.name);
+  ifp.busy = true;
   const error = cloner.net.shared.lifecycle(() => cloner.spec.destroy(ifp, cloner, flags));
   if (error !== 0) {
+    ifp.busy = false;
     cloner.interfaces.push(ifp);
     if (inGroup) ifAddGroup(ifp, cloner.name);
     return error;

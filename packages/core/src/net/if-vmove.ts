@@ -30,7 +30,7 @@ import { ifVmoveSimple } from './vmove-simple.js';
 
 /**
  * `ifconfig IF vnet JAIL`: from `src` into `dst`. In this order: ENXIO no such interface, EEXIST same vnet, EEXIST name taken there, EBUSY
- * a vnet is being taken down, or the interface is being made or moved, ENOSPC no room for another interface; then what the handler of its kind says.
+ * a vnet is being taken down, or the interface is being made, moved or destroyed, ENOSPC no room for another interface; then what the handler of its kind says.
  */
 export function ifVmoveLoan(src: Net, xname: string, dst: Net): Errno {
   const ifp = src.ifunit(xname);
@@ -57,7 +57,7 @@ export function ifVmove(ifp: Ifnet, to: Net, how: IfMoveReason = 'loan'): IfMove
 function mayMove(ifp: Ifnet, from: Net, to: Net): Errno {
   if (from === to) return EEXIST;
   if (to.ifunit(ifp.xname) !== null) return EEXIST;
-  if (from.kern.shutdown || to.kern.shutdown || ifp.moving || ifcIsMaking(ifp)) return EBUSY;
+  if (from.kern.shutdown || to.kern.shutdown || ifp.busy || ifcIsMaking(ifp)) return EBUSY;
   return to.kern.ifcnt >= to.ifMax ? ENOSPC : 0;
 }
 
@@ -94,10 +94,10 @@ function commit(before: Before, ifp: Ifnet, to: Net, xname: string, how: IfMoveR
 
 /** Nobody else moves `ifp` or its successor meanwhile. */
 function underWay(ifp: Ifnet, { shared }: Net, run: () => IfMoveResult): IfMoveResult {
-  ifp.moving = true;
+  ifp.busy = true;
   const result = shared.lifecycle(run);
-  ifp.moving = false;
-  if (result.ifp !== null) result.ifp.moving = false;
+  ifp.busy = false;
+  if (result.ifp !== null) result.ifp.busy = false;
   return result;
 }
 

@@ -53,7 +53,7 @@ export class IfVparams {
 
   /** Gives `ifp`, which is about to be attached to `net`, all of it. */
   apply(ifp: Ifnet, net: Net): void {
-    ifp.moving = true;
+    ifp.busy = true;
     ifp.homeNet = this.homeNet;
     ifp.cloner = this.cloner;
     ifp.birthName = this.birthName;

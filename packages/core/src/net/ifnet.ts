@@ -193,8 +193,8 @@ export class Ifnet {
   index = 0;
   /** Number of this object in this Kernel, never given again; 0 before it is attached. */
   instance = 0;
-  /** It is on its way to another vnet at this moment, or arriving from one: nobody else may move it. */
-  moving = false;
+  /** It is being destroyed or moved at this moment, or arriving from another vnet: nobody else may move it. */
+  busy = false;
   /** Driver name and unit it was created with; `xname` is what it is called now. */
   readonly dname: string;
   readonly dunit: number;
