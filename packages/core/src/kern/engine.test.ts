@@ -190,6 +190,18 @@ describe('Engine', () => {
     expect(log).toEqual(['1', '2', 'packet', '3']);
   });
 
+  it('goes on when deferred work ends the owner of what waits behind it', () => {
+    const { e, log } = bench();
+    const owner: CalloutOwner = { calloutsArmed: 0 };
+    e.defer(() => void e.forget(owner));
+    e.defer(() => void log.push('of one that is gone'), owner);
+    e.runTurn(0); // without an end, should the count of what waits be wrong
+    expect([e.deferredCount, e.idle]).toEqual([0, true]);
+    e.defer(() => void log.push('later'));
+    e.runTurn(0);
+    expect(log).toEqual(['later']);
+  });
+
   it('says "now" when the budget ended before the work, and the next turn does the rest', () => {
     const { e } = bench();
     const s = new Source(20_000);

@@ -239,16 +239,17 @@ export class Engine {
 
   /** Does what is waiting now; what that work defers is done after the packets and timers it caused. */
   private runDeferred(): number {
-    let left = this.deferred.length - this.deferredAt;
-    const n = left;
-    if (left === 0) return 0;
+    const waiting = this.deferred.length - this.deferredAt;
+    let n = 0;
+    if (waiting === 0) return 0;
     this.working = true;
     const previous = this.enter(CTX_THREAD);
     this.working = false;
     try {
-      for (; left > 0; left--) {
-        const next = this.deferred[this.deferredAt++];
-        if (next === undefined) break;
+      // Work that ends a vnet takes what waits for that off the list (`forget`).
+      while (n < waiting && this.deferredAt < this.deferred.length) {
+        const next = this.deferred[this.deferredAt++]!;
+        n++;
         this.deferredOwner = next.owner;
         this.doWork(next.work);
       }
