@@ -8,14 +8,14 @@ import { SI_SUB_VNET_DONE } from '../kern/vnet-sysinit.js';
 import { epairCloner, epairPeer } from './epair.js';
 import { IFC_F_NOMOVE, ifCloneCreate, ifCloneDestroy, ifCloneDestroyIfp } from './if-clone.js';
 import type { IfClonerSpec } from './if-clone.js';
-import { ifAttach, ifRename, ifSetDescription, ifUp } from './if.js';
+import { ifAttach, ifRename, ifSetDescription, ifSetLladdr, ifSetMtu, ifUp } from './if.js';
 import { ifDetach } from './if-detach.js';
 import { ifTransmit } from './if-transmit.js';
 import { ifVmove, ifVmoveLoan, ifVmoveReclaim, vnetIfReturn } from './if-vmove.js';
-import { IFF_MULTICAST, IFT_PPP, Ifnet } from './ifnet.js';
+import { IFF_MULTICAST, IFT_PPP, Ifnet, LINK_STATE_UNKNOWN, LINK_STATE_UP } from './ifnet.js';
 import type { Net } from './net.js';
 import { NOTHING_LEFT, TestLab, testFrame } from './test-net.js';
-import { vlanCloner, vlanInfo } from './vlan.js';
+import { vlanCloner, vlanConfig, vlanInfo } from './vlan.js';
 
 /** A kind whose creation and destruction fail on request, and which keeps a word of its own. */
 class Moody implements IfClonerSpec {
@@ -190,6 +190,46 @@ describe('a vlan that moves', () => {
     const back = lab.move(lab.move(ifp, away), home);
     expect(seen).toEqual(['unconfig epair0a 5', 'config epair0a 5', 'unconfig epair0a 5', 'config epair0a 5']);
     expect(vlanInfo(back)).toEqual({ tag: 5, proto: 0x8100, pcp: 0, parent: 'epair0a' });
+  });
+
+  it('keeps a link address and an MTU of its own, and its link does not come up anew', () => {
+    const { lab, home, away, ifp } = vlan();
+    const own = Uint8Array.of(2, 1, 2, 3, 4, 5);
+    expect([ifSetLladdr(ifp, own), ifSetMtu(ifp, 1_400)]).toEqual([0, 0]);
+    const seen: string[] = [];
+    for (const net of [home, away]) {
+      net.linkEvent.register((i) => void seen.push(`link of ${i.xname}`));
+      net.lladdrEvent.register((i) => void seen.push(`address of ${i.xname}`));
+    }
+    const there = lab.move(ifp, away);
+    expect([there.lladdr, there.mtu, there.linkState, seen]).toEqual([own, 1_400, LINK_STATE_UP, []]);
+  });
+
+  it('stays behind unconfigured when its parent is destroyed while it moves', () => {
+    const { lab, home, away, parent, ifp } = vlan();
+    const off = away.arrivalEvent.register(() => void ifCloneDestroyIfp(parent, 0));
+    expect(ifVmoveLoan(home, ifp.xname, away)).toBe(ENXIO);
+    off();
+    expect([vlanInfo(ifp), ifp.isRunning, ifp.linkState]).toEqual([{ tag: 0, proto: 0, pcp: 0, parent: null }, false, LINK_STATE_UNKNOWN]);
+    lab.destroy();
+    expect(lab.leftovers()).toEqual(NOTHING_LEFT);
+  });
+
+  it('does not take back an id that another vlan got while it moved, nor does anybody get its index', () => {
+    const { lab, home, away, parent, ifp } = vlan();
+    const other = lab.create(home, 'vlan');
+    let made: Ifnet | null = null;
+    const off = [
+      away.arrivalEvent.register(() => void vlanConfig(other, parent.xname, 5)),
+      home.linkEvent.register(() => void (made ??= ifCloneCreate(home, 'moody').ifp)),
+    ];
+    expect(ifVmoveLoan(home, ifp.xname, away)).toBe(EEXIST);
+    for (const end of off) end();
+    expect([vlanInfo(ifp)?.parent, vlanInfo(other)?.parent]).toEqual([null, parent.xname]);
+    expect(new Set(home.ifnets.map((i) => i.index)).size).toBe(home.ifnets.length);
+    expect(made).not.toBeNull();
+    lab.destroy();
+    expect(lab.leftovers()).toEqual(NOTHING_LEFT);
   });
 
   it('is bound as before when the second half fails', () => {

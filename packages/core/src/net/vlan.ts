@@ -180,8 +180,11 @@ export class VlanSoftc implements IfDriver {
     return this.parent === null ? [] : [this.parent];
   }
 
-  /** Binds to a parent, or changes id and protocol on the same one. Errors as `vlanConfig`; on error nothing has changed. */
-  configure(parent: Ifnet, vid: number, proto: number): Errno {
+  /**
+   * Binds to a parent, or changes id and protocol on the same one. Errors as `vlanConfig`; on error nothing has changed. `like`: it moves, and
+   * keeps what an administrator may have set otherwise than the parent has it.
+   */
+  configure(parent: Ifnet, vid: number, proto: number, like: IfVparams | null = null): Errno {
     if (parent.type !== IFT_ETHER && parent.type !== IFT_L2VLAN) return EPROTONOSUPPORT;
     if ((parent.flags & PARENT_FLAGS) !== PARENT_FLAGS) return EPROTONOSUPPORT;
     if (!Number.isInteger(vid) || vid < 1 || vid > EVL_VLID_MAX) return EINVAL;
@@ -197,7 +200,7 @@ export class VlanSoftc implements IfDriver {
     this.pcp = 0;
     this.trunk = trunk;
     trunk.add(this, vid);
-    this.inherit(parent);
+    this.inherit(parent, like);
     parent.net?.vlanConfigEvent.invoke({ parent, vid });
     return 0;
   }
@@ -214,10 +217,15 @@ export class VlanSoftc implements IfDriver {
     return { parent, vid, proto, pcp };
   }
 
+  /** When the parent has left its vnet meanwhile, or given the id to another vlan, it stays behind unconfigured. */
   rebind({ parent, vid }: VlanBinding): void {
-    const net = parent.net;
-    if (net === null) return;
-    const trunk = parent.trunk instanceof VlanTrunk ? parent.trunk : new VlanTrunk(parent, net);
+    const { net } = parent;
+    const others = parent.trunk instanceof VlanTrunk ? parent.trunk : null;
+    if (net === null || others?.vlans.has(vid) === true) {
+      this.unconfigure();
+      return;
+    }
+    const trunk = others ?? new VlanTrunk(parent, net);
     this.trunk = trunk;
     trunk.add(this, vid);
     this.passPromisc(true);
@@ -260,16 +268,16 @@ export class VlanSoftc implements IfDriver {
     return 0;
   }
 
-  private inherit(parent: Ifnet): void {
+  private inherit(parent: Ifnet, like: IfVparams | null): void {
     const ifp = this.ifp;
     this.mtuFudge = (parent.capenable & IFCAP_VLAN_MTU) !== 0 ? 0 : ETHER_VLAN_ENCAP_LEN;
-    ifp.mtu = parent.mtu - this.mtuFudge;
+    ifp.mtu = Math.min(like?.mtu ?? Infinity, parent.mtu - this.mtuFudge);
     ifp.baudrate = parent.baudrate;
     ifp.pcp = this.pcp;
     ifp.capabilities = parent.capabilities & IFCAP_LINKSTATE;
     ifp.capenable = parent.capenable & IFCAP_LINKSTATE;
     ifp.flags = (ifp.flags & ~IFF_SIMPLEX) | (parent.flags & IFF_SIMPLEX) | IFF_RUNNING;
-    if (parent.macHi !== ifp.macHi || parent.macLo !== ifp.macLo) ifSetLladdr(ifp, parent.lladdr);
+    if (like === null && (parent.macHi !== ifp.macHi || parent.macLo !== ifp.macLo)) ifSetLladdr(ifp, parent.lladdr);
     ifLinkStateChange(ifp, parent.linkState);
     this.passPromisc(true);
   }
@@ -346,26 +354,21 @@ function vmove(_cloner: IfCloner, move: IfMove): IfMoveResult {
   const binding = sc.unbind();
   const made = new VlanSoftc(to, move.xname, ifp.dunit);
   made.ifp.capabilities = ifp.capabilities;
+  made.ifp.linkState = ifp.linkState;
   etherIfattach(made.ifp, to, like.lladdr, like);
-  const error = binding === null ? 0 : made.configure(binding.parent, binding.vid, binding.proto);
+  const error = binding === null ? 0 : made.configure(binding.parent, binding.vid, binding.proto, like);
   if (error !== 0 || ifp.net === null) {
+    if (binding !== null && ifp.net !== null) sc.rebind(binding); // while the index is still the successor's, so that nobody else gets it
     etherIfdetach(made.ifp);
     made.unconfigure();
-    if (binding !== null && ifp.net !== null) sc.rebind(binding);
     return ifNotMoved(error === 0 ? ENODEV : error);
   }
   made.ifp.baudrate = ifp.baudrate;
-  if (binding !== null) keep(made, binding, like);
+  if (binding !== null) made.setPcp(binding.pcp);
   move.commit(made.ifp);
   etherIfdetach(ifp);
   sc.unconfigure();
   return ifMoved(made.ifp);
-}
-
-/** What `configure` took over from the parent, and an administrator had set otherwise. */
-function keep(made: VlanSoftc, binding: VlanBinding, like: IfVparams): void {
-  made.ifp.mtu = like.mtu;
-  made.setPcp(binding.pcp);
 }
 
 /** EBUSY: it is itself the parent of vlans; by force they are left behind. */
