@@ -20,6 +20,7 @@ class Yard {
   readonly kern = new VnetKern(this.engine, 0, 'vnet0');
   readonly tree = new PrisonTree<string>('vnet0');
   stuck = '';
+  busy = false;
   readonly stop = new PrisonStop<string>(this.tree, this.kern, {
     stop: (p) => {
       this.log.push(`stop ${p.name}`);
@@ -31,6 +32,7 @@ class Yard {
       this.log.push(`finish ${p.name}`);
       expect([p.attached.size, p.dying, p.children]).toEqual([0, true, []]);
     },
+    busy: () => this.busy,
   });
 
   constructor() {
@@ -113,6 +115,19 @@ describe('somebody holds it', () => {
     ]);
   });
 
+  it('goes when the moment is over in which no vnet may go', () => {
+    const y = new Yard();
+    const release = y.jail('d').hold('device tap0');
+    y.stop.remove(y.jail('d'));
+    expect(y.news).toBe('stop d, wait d');
+    y.busy = true;
+    release();
+    expect([y.news, y.jail('d').dying]).toEqual(['', true]);
+    y.busy = false;
+    y.engine.runTurn(0);
+    expect([y.news, y.engine.callouts.armed]).toEqual(['finish d', 0]);
+  });
+
   it('is not prevented from living on by a hold, nor kept from being removed later', () => {
     const y = new Yard();
     const release = y.jail('d').hold('process 1');
@@ -175,7 +190,9 @@ it('keeps its invariants whatever is made, held, let go and removed', () => {
         expect([phase.get(p), to === 'finished' ? p.children.length + p.holds.size : 0]).toEqual([from, 0]);
         phase.set(p, to);
       };
-      const stop = new PrisonStop<string>(tree, kern, { stop: (p) => advance(p, undefined, 'stopped'), wait: () => {}, finish: (p) => advance(p, 'stopped', 'finished') });
+      const stop = new PrisonStop<string>(tree, kern, {
+        stop: (p) => advance(p, undefined, 'stopped'), wait: () => {}, finish: (p) => advance(p, 'stopped', 'finished'), busy: () => false,
+      });
       const holds: (() => void)[] = [];
       for (const { what, at } of ops) {
         const all = tree.prison0.descendants();

@@ -37,6 +37,8 @@ export interface PrisonEnd<V> {
   wait(p: Prison<V>): void;
   /** Nothing holds it any more. */
   finish(p: Prison<V>): void;
+  /** Must no vnet be taken down at this moment? A hold let go then ends its prison when the moment is over. */
+  busy(): boolean;
 }
 
 /** A dying prison, for listings. */
@@ -120,6 +122,12 @@ export class PrisonStop<V> {
 
   private letGo(p: Prison<V>, hold: PrisonHold): void {
     if (this.limits.has(p)) this.log('info', p, `let go by ${hold.what} after ${this.elapsed(p)} s`);
+    // Should this be one piece of deferred work too many, the limit finishes it.
+    if (this.end.busy()) this.kern.defer(() => this.finish(p));
+    else this.finish(p);
+  }
+
+  private finish(p: Prison<V>): void {
     const errors: unknown[] = [];
     this.finishIfFree(p, errors);
     if (errors.length > 0) throw errors[0];

@@ -14,6 +14,7 @@
  */
 import { InvariantError } from '../base/assert.js';
 import type { Errno } from '../base/errno.js';
+import { EAGAIN } from '../base/errno.js';
 import type { Micros } from '../base/time.js';
 import type { Env } from '../env/env.js';
 import { CTX_SOFTINT, CTX_THREAD } from '../kern/context.js';
@@ -83,6 +84,7 @@ export class Kernel {
       finish: (p) => {
         if (p.ownsVnet) this.vnetDestroy(p.vnet);
       },
+      busy: () => this.shared.lifecycleBusy,
     });
   }
 
@@ -212,12 +214,11 @@ export class Kernel {
   /**
    * jail(8) -r: ends its processes, its children, and its vnet if it owns one. All of it in this call, unless something outside holds it
    * (`Prison.hold`): then it is dying, for at most security.jail.stop_limit_s. While an interface is being made, moved or destroyed (an
-   * event of that led here), the jail is removed when that is over.
+   * event of that led here), the jail is removed when that is over; EAGAIN: too much waits for that already.
    */
   jailRemove(prison: Prison): Errno {
     if (this.shared.lifecycleBusy) {
-      this.engine.defer(() => void (prison.dying ? 0 : this.jailRemove(prison)));
-      return 0;
+      return this.engine.defer(() => void (prison.dying ? 0 : this.jailRemove(prison))) ? 0 : EAGAIN;
     }
     return this.stops.remove(prison);
   }
