@@ -503,6 +503,15 @@ describe('life', () => {
     expect(told).toEqual([a.lladdr.join('.'), b.lladdr.join('.'), own.join('.')]);
   });
 
+  it('leaves a member\'s address behind when it moves', () => {
+    const s = new Switch(0);
+    s.host.kern.sysctl.set('net.link.bridge.inherit_mac', 1);
+    const own = s.ifp.lladdr;
+    const [a] = s.lab.epair(s.host);
+    bridgeAdd(s.ifp, a.xname);
+    expect(s.lab.move(s.ifp, s.lab.net('away', [])).lladdr).toEqual(own);
+  });
+
   it('has an address no other bridge has, in any vnet', () => {
     const lab = new TestLab();
     const macs = ['one', 'two'].map((n) => lab.create(lab.net(n, [bridgeCloner]), 'bridge').lladdr.toString());

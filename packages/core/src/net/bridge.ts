@@ -196,8 +196,9 @@ export class BridgeSoftc implements IfDriver {
     return 0;
   }
 
-  /** Takes over the parameters of `other`, whose place in another vnet it takes; members and addresses stay behind. */
+  /** Takes over the parameters of `other`, whose place in another vnet it takes; members, what they have learned and an address that is a member's stay behind. */
   setLike(other: BridgeSoftc): void {
+    if (other.macFrom !== null) this.bearMac(null);
     this.setTimeout(other.timeoutS);
     this.fwd.rtable.max = other.fwd.rtable.max;
     this.stp.setLike(other.stp);
