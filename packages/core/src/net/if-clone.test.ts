@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { InvariantError } from '../base/assert.js';
 import { EBUSY, EEXIST, EINVAL, ENODEV, ENOSPC, ENXIO } from '../base/errno.js';
 import { CTX_SOFTINT } from '../kern/context.js';
+import { epairCloner } from './epair.js';
 import { IFC_F_FORCE, ifCloneCreate, ifCloneDestroy, ifcAttach, ifcDetach, ifcNameToUnit } from './if-clone.js';
 import type { CloneParams, IfClonerSpec } from './if-clone.js';
 import { ifAddGroup, ifAttach, ifDelGroup, ifRename } from './if.js';
@@ -214,6 +215,27 @@ describe('destroy', () => {
     ifcDetach(home.cloners[0]!);
     expect(kind.log).toEqual(['destroy kind2 by force', 'destroy kind1 by force', 'destroy kind0 by force']);
     expect([home.cloners.length, home.ifnets.length, away.ifnets.length, home.groups.size]).toEqual([0, 0, 0, 0]);
+    expect(lab.leftovers()).toEqual(NOTHING_LEFT);
+  });
+
+  it('takes along what is just being made when its cloner goes', () => {
+    const lab = new TestLab();
+    const net = lab.net('home', [new Kind('kind')]);
+    const off = net.arrivalEvent.register(() => ifcDetach(net.cloners[0]!));
+    expect(ifCloneCreate(net, 'kind')).toEqual({ error: ENXIO, ifp: null });
+    off();
+    expect(lab.leftovers()).toEqual(NOTHING_LEFT);
+  });
+
+  it('may come to an epair from whoever hears of its link', () => {
+    const lab = new TestLab();
+    const net = lab.net('home', [epairCloner]);
+    const off = net.linkEvent.register(() => void ifCloneDestroy(net, 'epair0b'));
+    expect(ifCloneCreate(net, 'epair')).toEqual({ error: ENXIO, ifp: null });
+    off();
+    expect(net.cloners[0]!.interfaces).toEqual([]);
+    expect(lab.create(net, 'epair').xname).toBe('epair0a');
+    lab.destroy();
     expect(lab.leftovers()).toEqual(NOTHING_LEFT);
   });
 });

@@ -180,7 +180,7 @@ export function ifcNameToUnit(name: string, max: number): { readonly error: Errn
   return unit > max ? { error: ENOSPC, unit: -1 } : { error: 0, unit };
 }
 
-/** SIOCIFCREATE2. EINVAL: no cloner makes such a name; EEXIST: it is taken; ENOSPC: units or letters are used up. */
+/** SIOCIFCREATE2. EINVAL: no cloner makes such a name; EEXIST: it is taken; ENOSPC: units or letters are used up; ENXIO: somebody who was told of it destroyed it. */
 export function ifCloneCreate(net: Net, name: string, params: CloneParams | null = null): CloneResult {
   net.kern.engine.assertThread();
   const cloner = net.cloners.find((c) => c.matches(name));
@@ -203,9 +203,16 @@ export function ifCloneCreate(net: Net, name: string, params: CloneParams | null
 
 function make(net: Net, cloner: IfCloner, xname: string, unit: number, params: CloneParams | null): CloneResult {
   const made = cloner.spec.create(net, cloner, xname, unit, params, null);
-  if (made.ifp === null) cloner.freeUnit(unit);
-  else cloner.link(made.ifp);
-  return made;
+  if (made.ifp === null) {
+    cloner.freeUnit(unit);
+    return made;
+  }
+  // Whoever was told of it destroyed it (and freed the unit), or took the cloner away, and what that made goes with it.
+  if (made.ifp.net === null) return { error: ENXIO, ifp: null };
+  cloner.link(made.ifp);
+  if (net.cloners.includes(cloner)) return made;
+  ifcDestroyOne(cloner, made.ifp, IFC_F_FORCE);
+  return { error: ENXIO, ifp: null };
 }
 
 /** SIOCIFDESTROY by name in `net`. ENXIO: no such interface; EINVAL: not cloned, or protected. */
