@@ -175,6 +175,31 @@ describe('a kind that does not move by instance', () => {
   });
 });
 
+describe('a kind that does not move by instance, and is destroyed on its way', () => {
+  it('does not arrive', () => {
+    const { lab, home, away, ifp } = setUp(new Moody(IFC_F_NOMOVE));
+    const off = home.departureEvent.register(() => void ifCloneDestroyIfp(ifp, 0));
+    expect(ifVmove(ifp, away)).toEqual({ error: ENODEV, ifp: null });
+    off();
+    expect([home.ifnets, away.ifnets]).toEqual([[], []]);
+    lab.destroy();
+    expect(lab.leftovers()).toEqual(NOTHING_LEFT);
+  });
+});
+
+describe('what throws in the middle of a move', () => {
+  it('does not keep the interface from being moved later', () => {
+    const { lab, home, away, ifp } = setUp();
+    const off = home.arrivalEvent.register(() => {
+      throw new Error('broken');
+    });
+    const there = lab.move(ifp, away);
+    expect(() => ifVmoveReclaim(home, there.xname, away)).toThrow('broken');
+    off();
+    expect(there.busy).toBe(false);
+  });
+});
+
 describe('a vlan that moves', () => {
   function vlan(): { lab: TestLab; home: Net; away: Net; parent: Ifnet; ifp: Ifnet } {
     const { lab, home, away } = setUp();

@@ -70,7 +70,7 @@ export function vnetIfReturn(net: Net): void {
     const name = home.ifunit(ifp.xname) === null ? ifp.xname : freeNameAt(ifp, home);
     if (commit(before, ifp, home, name, 'return').ifp === null && ifp.net === net) {
       home.kern.log('warning', `${ifp.xname}: carried home as the same object, because no new instance could be made`);
-      record(before, underWay(ifp, home, () => ifVmoveClassic(moveOf(ifp, home, name, null))), 'return', home, 'classic');
+      record(before, underWay(ifp, home, () => ifVmoveClassic(moveOf(ifp, home, name, null), ifcOf(ifp))), 'return', home, 'classic');
     }
     if (name !== before.name) home.kern.log('notice', `${before.name}: returned as ${name}, because ${before.name} exists already`);
   }
@@ -87,7 +87,7 @@ function commit(before: Before, ifp: Ifnet, to: Net, xname: string, how: IfMoveR
   const cloner = ifcOf(ifp);
   const move = moveOf(ifp, to, xname, cloner);
   const handler = handlerOf(ifp, cloner);
-  const result = underWay(ifp, to, () => (handler === null ? ifVmoveClassic(move) : handler(move)));
+  const result = underWay(ifp, to, () => (handler === null ? ifVmoveClassic(move, cloner) : handler(move)));
   if (result.ifp === null && ifp.net !== null) to.shared.takeIndex(ifp.index, ifp);
   return record(before, result, how, to, handler === null ? 'classic' : 'instance');
 }
@@ -95,10 +95,13 @@ function commit(before: Before, ifp: Ifnet, to: Net, xname: string, how: IfMoveR
 /** Nobody else moves `ifp` or its successor meanwhile. */
 function underWay(ifp: Ifnet, { shared }: Net, run: () => IfMoveResult): IfMoveResult {
   ifp.busy = true;
-  const result = shared.lifecycle(run);
-  ifp.busy = false;
-  if (result.ifp !== null) result.ifp.busy = false;
-  return result;
+  try {
+    const result = shared.lifecycle(run);
+    if (result.ifp !== null) result.ifp.busy = false;
+    return result;
+  } finally {
+    ifp.busy = false;
+  }
 }
 
 function moveOf(ifp: Ifnet, to: Net, xname: string, cloner: IfCloner | null): IfMove {

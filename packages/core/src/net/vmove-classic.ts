@@ -3,23 +3,34 @@
  * Read first: docs/moves.md "Kinds that do not move by a new instance".
  *
  * For cloners marked IFC_F_NOMOVE and for drivers without a `reassign`. Everything that kept a pointer to the interface can be wrong
- * afterwards, which is why the kinds of this repository do not use it. It cannot fail. The first time for each kind is logged.
+ * afterwards, which is why the kinds of this repository do not use it. It fails only when somebody who is told of the departure destroys the
+ * interface: ENODEV. The first time for each kind is logged.
  */
+import { ENODEV } from '../base/errno.js';
+import type { IfCloner } from './if-clone.js';
 import { ifAttach } from './if.js';
 import { ifDetachInternal } from './if-detach.js';
-import { ifMoved } from './if-move.js';
+import { ifMoved, ifNotMoved } from './if-move.js';
 import type { IfMove, IfMoveResult } from './if-move.js';
 import type { Ifnet } from './ifnet.js';
 
 export const MOVES_PAGE = 'docs/moves.md';
 
-export function ifVmoveClassic(move: IfMove): IfMoveResult {
+/** @param cloner the one that made it; null: none did. */
+export function ifVmoveClassic(move: IfMove, cloner: IfCloner | null): IfMoveResult {
   const { ifp, to } = move;
   warnOnce(ifp);
   ifDetachInternal(ifp, 'vmove');
+  if (cloner !== null && !cloner.interfaces.includes(ifp)) {
+    to.shared.freeIndex(ifp);
+    return ifNotMoved(ENODEV);
+  }
   ifp.xname = move.xname;
   ifp.driver.vnetChanged?.(ifp, to);
   ifp.instance = 0;
+  const fibs = to.routes?.fibs ?? Infinity;
+  if (ifp.fib >= fibs) ifp.fib = 0;
+  if (ifp.tunnelFib >= fibs) ifp.tunnelFib = 0;
   ifAttach(ifp, to);
   return ifMoved(ifp);
 }
