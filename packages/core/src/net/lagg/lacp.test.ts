@@ -15,11 +15,12 @@ import { ifVmove } from '../if-vmove.js';
 import { LINK_STATE_DOWN, LINK_STATE_UP } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
 import { BROADCAST, NOTHING_LEFT, hexOf, mac, testFrame } from '../test-net.js';
-import { laggAddPort, laggDeletePort, laggInfo, laggSetOption, laggSetProtocol } from './lagg-control.js';
+import { laggAddPort, laggDeletePort, laggSetOption, laggSetProtocol } from './lagg-control.js';
 import { LacpStat, laggVnet } from './lagg-tunables.js';
 import {
   LAGG_OPT_LACP_FAST_TIMO, LAGG_OPT_LACP_RXTEST, LAGG_OPT_LACP_STRICT, LAGG_OPT_LACP_TXTEST, LAGG_PORT_ACTIVE, LAGG_PORT_COLLECTING, LAGG_PORT_DISTRIBUTING, LAGG_PROTO_LACP,
 } from './lagg-var.js';
+import { laggOf } from './lagg.js';
 import { LaggBench } from './test-lagg.js';
 
 const BUNDLED = LAGG_PORT_ACTIVE | LAGG_PORT_COLLECTING | LAGG_PORT_DISTRIBUTING;
@@ -229,7 +230,8 @@ describe('two laggs', () => {
     if (moved === null) throw new Error('lagg0 is lost');
     ifUp(moved);
     t.seconds(200);
-    expect([laggInfo(moved)?.ports.map((p) => p.flags), t.flags(far)]).toEqual([[BUNDLED, BUNDLED], [BUNDLED, BUNDLED]]);
+    const lagg = laggOf(moved);
+    expect([lagg?.ports.map((p) => lagg.protocol?.portFlags(p)), t.flags(far)]).toEqual([[BUNDLED, BUNDLED], [BUNDLED, BUNDLED]]);
     t.lab.send(far, testFrame(BROADCAST, far.lladdr, 'x'));
     expect(t.lab.arrived(w)).toEqual([`lagg0:${hexOf('x')}`]);
     t.destroy();

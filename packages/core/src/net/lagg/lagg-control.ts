@@ -2,7 +2,8 @@
  * lagg-control.ts — the requests ifconfig makes of a lagg, by port name.
  * Read first: lagg(4), ifconfig(8) "Link Aggregation".
  *
- * Every call answers EINVAL for an interface that is no lagg. Ports are looked up by name in the vnet the lagg is in.
+ * Every call answers EINVAL for an interface that is no lagg. Ports are looked up, and shown, by name in the vnet the lagg is in:
+ * those that stayed behind when it moved belong to the lender.
  */
 import type { Errno } from '../../base/errno.js';
 import { EINVAL, ENOENT } from '../../base/errno.js';
@@ -52,6 +53,7 @@ export interface LaggInfo {
   readonly flapping: number;
   /** The active aggregator; null unless the protocol is LACP. */
   readonly lacp: LacpPeers | null;
+  /** Those in the lagg's own vnet. */
   readonly ports: readonly LaggPortInfo[];
 }
 
@@ -145,7 +147,7 @@ export function laggInfo(ifp: Ifnet): LaggInfo | null {
     active: lacp === null ? lagg.ports.filter((p) => p.isActive).length : lagg.active,
     flapping: lagg.flapping,
     lacp: lacp === null ? null : (lacp.active ?? { actor: new LacpInfo(), partner: new LacpInfo() }),
-    ports: lagg.ports.map((port) => ({
+    ports: lagg.ports.filter((port) => port.ifp.net === ifp.net).map((port) => ({
       name: port.ifp.xname,
       flags: protocol?.portFlags(port) ?? 0,
       lacp: port.psc instanceof LacpPort ? port.psc : null,
