@@ -301,3 +301,23 @@ describe('tun', () => {
     expect(lab.leftovers()).toEqual(NOTHING_LEFT);
   });
 });
+
+describe.each([tapCloner, tunCloner])('the device of a moving $name', (spec) => {
+  const softcOf = (ifp: Ifnet) => (tapOf(ifp) ?? tunOf(ifp))!;
+
+  it('is closed, and opened, by whoever hears of the arrival', () => {
+    const lab = new TestLab();
+    const [home, away] = [lab.net('home', [spec]), lab.net('away', [])];
+    const ifp = lab.create(home, spec.name);
+    softcOf(ifp).attach(new Outside());
+    const off = [away.arrivalEvent.register(() => void softcOf(ifp).attach(null))];
+    const there = lab.move(ifp, away);
+    expect([softcOf(there).isOpen, there.linkState, there.flags & IFF_RUNNING]).toEqual([false, LINK_STATE_DOWN, 0]);
+    off.push(home.arrivalEvent.register(() => void softcOf(there).attach(new Outside())));
+    const back = lab.move(there, home);
+    expect([softcOf(back).isOpen, back.linkState]).toEqual([true, LINK_STATE_UP]);
+    for (const end of off) end();
+    lab.destroy();
+    expect(lab.leftovers()).toEqual(NOTHING_LEFT);
+  });
+});

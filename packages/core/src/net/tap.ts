@@ -142,6 +142,7 @@ export class TapSoftc implements IfDriver, HostPortOwner {
 
   /** The new instance has the device from now on. */
   vmove(move: IfMove): IfMoveResult {
+    const wasOpen = this.port.isOpen;
     const made = new TapSoftc(move.to, this.ifp.dname, move.xname, this.ifp.dunit, this.port);
     if (this.port.isOpen) made.ifp.flags |= IFF_RUNNING;
     made.ifp.linkState = this.ifp.linkState;
@@ -153,6 +154,9 @@ export class TapSoftc implements IfDriver, HostPortOwner {
     move.commit(made.ifp);
     etherIfdetach(this.ifp);
     this.port.rebind(made, move.to);
+    // Whoever was told of the arrival, or the departure, may have closed or opened it.
+    if (wasOpen && !this.port.isOpen) made.closed();
+    else if (!wasOpen && this.port.isOpen) made.opened();
     return ifMoved(made.ifp);
   }
 

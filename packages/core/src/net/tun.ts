@@ -102,6 +102,7 @@ export class TunSoftc implements IfDriver, HostPortOwner {
 
   /** The new instance has the device from now on. */
   vmove(move: IfMove): IfMoveResult {
+    const wasOpen = this.port.isOpen;
     const made = new TunSoftc(move.to, move.xname, this.ifp.dunit, this.port);
     made.ifp.linkState = this.ifp.linkState;
     ifAttach(made.ifp, move.to, move.like);
@@ -112,6 +113,9 @@ export class TunSoftc implements IfDriver, HostPortOwner {
     move.commit(made.ifp);
     ifDetach(this.ifp);
     this.port.rebind(made, move.to);
+    // Whoever was told of the arrival, or the departure, may have closed or opened it.
+    if (wasOpen && !this.port.isOpen) made.closed();
+    else if (!wasOpen && this.port.isOpen) made.opened();
     return ifMoved(made.ifp);
   }
 
