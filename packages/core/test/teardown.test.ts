@@ -75,4 +75,39 @@ describe.each(kinds)('%s', (kind) => {
     net.run(60_000_000);
     expect(account(net)).toEqual(before);
   });
+
+  it('leaves nothing when the vnet it was lent to ends while its home is dying', () => {
+    const net = new SimNet(SEED);
+    const { kernel } = net;
+    const before = account(net);
+    const [home, away] = [net.vnet('home'), net.vnet('away')];
+    const [lender, borrower] = ['home', 'away'].map((name) => kernel.prisons.find(kernel.prisons.prison0, name)!);
+    const there = net.move(use(net, home, kind), away);
+    net.up(there);
+    const letGo = lender!.hold('a device');
+    kernel.jailRemove(lender!);
+    expect(kernel.jailRemove(borrower!)).toBe(0);
+    account(net);
+    kernel.call(net.now, letGo);
+    net.run(60_000_000);
+    expect(account(net)).toEqual(before);
+  });
+
+  it('keeps a vnet that nothing holds any more until its own destruction is over', () => {
+    const net = new SimNet(SEED);
+    const { kernel } = net;
+    const before = account(net);
+    const there = net.move(use(net, net.vnet('home'), kind), kernel.vnet0);
+    const prison = kernel.prisons.find(kernel.prisons.prison0, 'home')!;
+    const letGo = prison.hold('a device');
+    kernel.jailRemove(prison);
+    const off = kernel.vnet0.net.departureEvent.register(() => {
+      letGo();
+      expect(kernel.prisons.find(kernel.prisons.prison0, 'home')).toBe(prison);
+    });
+    expect(kernel.call(net.now, () => ifCloneDestroyIfp(there, 0))).toBe(0);
+    off();
+    net.run(60_000_000);
+    expect(account(net)).toEqual(before);
+  });
 });

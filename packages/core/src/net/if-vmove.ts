@@ -9,7 +9,7 @@
  *
  * An interface that goes home when its vnet ends may find its name taken there; it then gets the name it was made with or, when
  * that is taken too, the next free one of its kind, and log and journal say so. It goes home whatever happens: when its handler
- * cannot make a new instance, the old one is carried over. An interface whose home is gone as well ends with the vnet it is in.
+ * cannot make a new instance, the old one is carried over. An interface whose home is being taken down too is destroyed where it is.
  *
  * Event handlers run in the middle of a move. They may destroy the interface (the move answers ENODEV), or stop a jail (the Kernel does
  * that when the move is over), but not move what is moving already.
@@ -19,7 +19,7 @@
 import type { Errno } from '../base/errno.js';
 import { EBUSY, EEXIST, ENOSPC, ENXIO } from '../base/errno.js';
 import type { IfCloner } from './if-clone.js';
-import { IFC_F_NOMOVE, ifcIsMaking, ifcOf } from './if-clone.js';
+import { IFC_F_FORCE, IFC_F_NOMOVE, ifCloneDestroyIfp, ifcIsMaking, ifcOf } from './if-clone.js';
 import type { IfMove, IfMoveReason, IfMoveResult } from './if-move.js';
 import { ifNotMoved } from './if-move.js';
 import type { Ifnet } from './ifnet.js';
@@ -61,11 +61,18 @@ function mayMove(ifp: Ifnet, from: Net, to: Net): Errno {
   return to.kern.ifcnt >= to.ifMax ? ENOSPC : 0;
 }
 
-/** The first destructor of a vnet: every interface whose home is elsewhere goes there, in list order. */
+/**
+ * The first destructor of a vnet: every interface whose home is elsewhere goes there, in list order. What no cloner made, and whose home is
+ * going too, goes with the vnet.
+ */
 export function vnetIfReturn(net: Net): void {
   for (const ifp of [...net.ifnets]) {
     const home = ifp.homeNet;
-    if (ifp.net !== net || home === null || home === net || home.kern.shutdown) continue;
+    if (ifp.net !== net || home === null || home === net) continue;
+    if (home.kern.shutdown) {
+      ifCloneDestroyIfp(ifp, IFC_F_FORCE);
+      continue;
+    }
     const before = namesOf(ifp, net);
     const name = home.ifunit(ifp.xname) === null ? ifp.xname : freeNameAt(ifp, home);
     if (commit(before, ifp, home, name, 'return').ifp === null && ifp.net === net) {

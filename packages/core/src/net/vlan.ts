@@ -116,7 +116,7 @@ class VlanTrunk implements IfTrunkHook {
 /** A vlan. */
 export class VlanSoftc implements IfDriver {
   readonly ifp: Ifnet;
-  readonly tun: VlanTunables;
+  tun: VlanTunables;
   trunk: VlanTrunk | null = null;
   vid = 0;
   /** ETHERTYPE_VLAN or ETHERTYPE_QINQ; 0 until configured. */
@@ -153,6 +153,11 @@ export class VlanSoftc implements IfDriver {
 
   flagsChanged(): void {
     this.passPromisc(true);
+  }
+
+  /** It was carried home as the same object. */
+  vnetChanged(_ifp: Ifnet, to: Net): void {
+    this.tun = tunables(to);
   }
 
   addrAdded(ifp: Ifnet): void {
