@@ -75,11 +75,14 @@ export class Kernel {
     tellOfMoves(this.shared.moves, this.vnets, this.vnet0);
     this.stops = new PrisonStop<Vnet>(this.prisons, this.vnet0.kern, {
       stop: (p) => {
-        if (p.ownsVnet) this.vnetStop(p.vnet);
-        this.jailStopEvent.invoke(p);
+        try {
+          if (p.ownsVnet) this.vnetStop(p.vnet);
+        } finally {
+          this.jailStopEvent.invoke(p);
+        }
       },
       wait: (p) => {
-        if (p.ownsVnet) this.call(this.now, () => p.vnet.net.ifnets.forEach(ifDown));
+        if (p.ownsVnet) this.call(this.now, () => [...p.vnet.net.ifnets].forEach((ifp) => ifDown(ifp)));
       },
       finish: (p) => {
         if (p.ownsVnet) this.vnetDestroy(p.vnet);
