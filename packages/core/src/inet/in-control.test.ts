@@ -2,7 +2,7 @@
  * in-control.test.ts — addresses: errors, the order of routing messages, hand-over of connected routes, nothing left behind.
  */
 import { describe, expect, it } from 'vitest';
-import { EADDRNOTAVAIL, EAFNOSUPPORT, EBUSY, EDESTADDRREQ, EEXIST, EINVAL, EPROTONOSUPPORT } from '../base/errno.js';
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EBUSY, EDESTADDRREQ, EEXIST, EINVAL, ENXIO, EPROTONOSUPPORT } from '../base/errno.js';
 import { ifDown, ifUp } from '../net/if.js';
 import { ifDetach } from '../net/if-detach.js';
 import { AF_INET } from '../net/ifnet.js';
@@ -70,6 +70,19 @@ describe('SIOCAIFADDR errors', () => {
     expect(b.table()).toEqual(table);
     expect(b.inNet.isLocal(ip('192.0.2.2'))).toBe(false);
     expect(b.inNet.addrs.length).toBe(1);
+  });
+
+  it('is not given to an interface that somebody who hears of the old one takes away', () => {
+    const { b, em0 } = twoUp();
+    b.addr(em0, '192.0.2.1/24');
+    const told: boolean[] = [];
+    const off = b.net.ifaddrEvent.register(({ added }) => {
+      told.push(added);
+      ifDetach(em0);
+    });
+    expect(b.addr(em0, '192.0.2.1/25')).toBe(ENXIO);
+    off();
+    expect([b.inNet.addrs, told]).toEqual([[], [false]]);
   });
 
   it('deleting an address the interface does not have', () => {

@@ -16,7 +16,7 @@
  * one); ARP listens to `net.ifaddrEvent` and is called through InLlTable.
  */
 import type { Errno } from '../base/errno.js';
-import { EADDRNOTAVAIL, EAFNOSUPPORT, EDESTADDRREQ, EEXIST, EINVAL, EPROTONOSUPPORT } from '../base/errno.js';
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EDESTADDRREQ, EEXIST, EINVAL, ENXIO, EPROTONOSUPPORT } from '../base/errno.js';
 import { devctlNotify } from '../kern/devctl.js';
 import { ifAddMulti, ifDelMulti, ifIoctlAllowed, ifUp } from '../net/if.js';
 import { IFF_BROADCAST, IFF_MULTICAST, IFF_POINTOPOINT, IFF_LOOPBACK } from '../net/ifnet.js';
@@ -45,7 +45,7 @@ export interface InAliasreq {
  * SIOCAIFADDR: adds an address, or replaces it when `ifp` has it already. The first one brings the interface up.
  * EINVAL address or mask unusable (not contiguous), EDESTADDRREQ point-to-point without far end, EEXIST same prefix with
  * `net.inet.ip.no_same_prefix` or a connected route there already, EPROTONOSUPPORT vhid without CARP, EAFNOSUPPORT interface
- * without IPv4, EBUSY while the vnet goes down.
+ * without IPv4, EBUSY while the vnet goes down, ENXIO while the interface leaves.
  */
 export function inAifaddr(inNet: InNet, ifp: Ifnet, req: InAliasreq): Errno {
   const net = inNet.net;
@@ -58,6 +58,7 @@ export function inAifaddr(inNet: InNet, ifp: Ifnet, req: InAliasreq): Errno {
   const unfit = ifp.driver.checkAddr?.(ifp, ia) ?? 0;
   if (unfit !== 0) return unfit;
   if (inNet.addrOnIf(req.addr, ifp) !== null) inDifaddr(inNet, ifp, req.addr);
+  if (!net.ifnets.includes(ifp)) return ENXIO; // leaving, or taken away by somebody who was told
   inNet.link(ia);
   const error = addRoutes(inNet, ia);
   if (error !== 0) {
@@ -67,7 +68,7 @@ export function inAifaddr(inNet: InNet, ifp: Ifnet, req: InAliasreq): Errno {
   if (isFirst && (ifp.flags & IFF_MULTICAST) !== 0) inJoinGroup(inNet, ifp, INADDR_ALLHOSTS_GROUP);
   if (isFirst) ifp.driver.addrAdded?.(ifp);
   if (!ifp.isUp) ifUp(ifp);
-  net.ifaddrEvent.invoke({ ifa: ia, added: true });
+  if (inNet.addrOnIf(req.addr, ifp) === ia) net.ifaddrEvent.invoke({ ifa: ia, added: true }); // and not gone again by now
   return 0;
 }
 
