@@ -8,7 +8,8 @@
  * and must then have left source and target as they were; behind it, it cannot.
  *
  * Event handlers run while the new instance attaches and the old one detaches, and may destroy either. A handler that finds its
- * interface gone undoes what it made and answers ENODEV.
+ * interface gone undoes what it made and answers ENODEV. One that causes events before it attaches the new instance looks once more whether
+ * the name is free.
  */
 import type { Errno } from '../base/errno.js';
 import type { Ifnet } from './ifnet.js';
@@ -34,6 +35,14 @@ export type IfMoveResult = { readonly error: 0; readonly ifp: Ifnet } | { readon
 
 /** Moves one kind of interface. */
 export type IfVmoveHandler = (move: IfMove) => IfMoveResult;
+
+/** `xname` if no interface of `net` has it; else the name `ifp` was made with, or the next of its kind that is free. */
+export function freeNameIn(net: Net, ifp: Ifnet, xname: string): string {
+  if (net.ifunit(xname) === null) return xname;
+  let name = ifp.birthName;
+  for (let unit = 0; net.ifunit(name) !== null; unit++) name = `${ifp.dname}${unit}`;
+  return name;
+}
 
 export function ifMoved(ifp: Ifnet): IfMoveResult {
   return { error: 0, ifp };

@@ -185,6 +185,17 @@ describe('a kind that does not move by instance, and is destroyed on its way', (
     lab.destroy();
     expect(lab.leftovers()).toEqual(NOTHING_LEFT);
   });
+
+  it('gets another name when its own is taken meanwhile', () => {
+    const { lab, home, away, ifp } = setUp(new Moody(IFC_F_NOMOVE));
+    const [a] = lab.epair(away);
+    ifRename(ifp, 'mine');
+    const off = home.departureEvent.register(() => void ifRename(a, 'mine'));
+    expect([lab.move(ifp, away), ifp.xname]).toEqual([ifp, 'moody0']);
+    off();
+    lab.destroy();
+    expect(lab.leftovers()).toEqual(NOTHING_LEFT);
+  });
 });
 
 describe('what throws in the middle of a move', () => {
@@ -253,6 +264,17 @@ describe('a vlan that moves', () => {
     expect([vlanInfo(ifp)?.parent, vlanInfo(other)?.parent]).toEqual([null, parent.xname]);
     expect(new Set(home.ifnets.map((i) => i.index)).size).toBe(home.ifnets.length);
     expect(made).not.toBeNull();
+    lab.destroy();
+    expect(lab.leftovers()).toEqual(NOTHING_LEFT);
+  });
+
+  it('is bound as before when somebody who hears of its id takes its name in the target', () => {
+    const { lab, home, away, parent, ifp } = vlan();
+    const [a] = lab.epair(away);
+    const off = home.vlanUnconfigEvent.register(() => void ifRename(a, ifp.xname));
+    expect(ifVmoveLoan(home, ifp.xname, away)).toBe(EEXIST);
+    off();
+    expect([vlanInfo(ifp)?.parent, away.ifnets.filter((i) => i.xname === ifp.xname)]).toEqual([parent.xname, [a]]);
     lab.destroy();
     expect(lab.leftovers()).toEqual(NOTHING_LEFT);
   });

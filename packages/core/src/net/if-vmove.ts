@@ -21,7 +21,7 @@ import { EBUSY, EEXIST, ENOSPC, ENXIO } from '../base/errno.js';
 import type { IfCloner } from './if-clone.js';
 import { IFC_F_FORCE, IFC_F_NOMOVE, ifCloneDestroyIfp, ifcIsMaking, ifcOf } from './if-clone.js';
 import type { IfMove, IfMoveReason, IfMoveResult } from './if-move.js';
-import { ifNotMoved } from './if-move.js';
+import { freeNameIn, ifNotMoved } from './if-move.js';
 import type { Ifnet } from './ifnet.js';
 import { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
@@ -74,20 +74,14 @@ export function vnetIfReturn(net: Net): void {
       continue;
     }
     const before = namesOf(ifp, net);
-    const name = home.ifunit(ifp.xname) === null ? ifp.xname : freeNameAt(ifp, home);
-    if (commit(before, ifp, home, name, 'return').ifp === null && ifp.net === net) {
+    let came = commit(before, ifp, home, freeNameIn(home, ifp, ifp.xname), 'return');
+    if (came.ifp === null && ifp.net === net) {
       home.kern.log('warning', `${ifp.xname}: carried home as the same object, because no new instance could be made`);
-      record(before, underWay(ifp, home, () => ifVmoveClassic(moveOf(ifp, home, name, null), ifcOf(ifp))), 'return', home, 'classic');
+      came = record(before, underWay(ifp, home, () => ifVmoveClassic(moveOf(ifp, home, ifp.xname, null), ifcOf(ifp))), 'return', home, 'classic');
     }
+    const name = came.ifp?.xname ?? before.name;
     if (name !== before.name) home.kern.log('notice', `${before.name}: returned as ${name}, because ${before.name} exists already`);
   }
-}
-
-/** A name no interface of `home` has: the one it was made with, or the next of its kind. */
-function freeNameAt(ifp: Ifnet, home: Net): string {
-  let name = ifp.birthName;
-  for (let unit = 0; home.ifunit(name) !== null; unit++) name = `${ifp.dname}${unit}`;
-  return name;
 }
 
 function commit(before: Before, ifp: Ifnet, to: Net, xname: string, how: IfMoveReason): IfMoveResult {

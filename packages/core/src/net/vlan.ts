@@ -351,12 +351,16 @@ function create(net: Net, _cloner: IfCloner, xname: string, unit: number, params
   return { error, ifp: null };
 }
 
-/** The binding moves first: the parent sees the id go and come, and what fails is undone. Errors as VlanSoftc.configure, or ENODEV. */
+/** The binding moves first: the parent sees the id go and come, and what fails is undone. Errors as VlanSoftc.configure, ENODEV, EEXIST. */
 function vmove(_cloner: IfCloner, move: IfMove): IfMoveResult {
   const { ifp, to, like } = move;
   const sc = ifp.driver;
   if (!(sc instanceof VlanSoftc)) return ifNotMoved(ENXIO);
   const binding = sc.unbind();
+  if (to.ifunit(move.xname) !== null) { // taken by whoever was told
+    if (binding !== null) sc.rebind(binding);
+    return ifNotMoved(EEXIST);
+  }
   const made = new VlanSoftc(to, move.xname, ifp.dunit);
   made.ifp.capabilities = ifp.capabilities;
   made.ifp.linkState = ifp.linkState;

@@ -4,13 +4,13 @@
  *
  * For cloners marked IFC_F_NOMOVE and for drivers without a `reassign`. Everything that kept a pointer to the interface can be wrong
  * afterwards, which is why the kinds of this repository do not use it. It fails only when somebody who is told of the departure destroys the
- * interface: ENODEV. The first time for each kind is logged.
+ * interface: ENODEV. Should they take its name in the target, it gets another. The first time for each kind is logged.
  */
 import { ENODEV } from '../base/errno.js';
 import type { IfCloner } from './if-clone.js';
 import { ifAttach } from './if.js';
 import { ifDetachInternal } from './if-detach.js';
-import { ifMoved, ifNotMoved } from './if-move.js';
+import { freeNameIn, ifMoved, ifNotMoved } from './if-move.js';
 import type { IfMove, IfMoveResult } from './if-move.js';
 import type { Ifnet } from './ifnet.js';
 
@@ -25,7 +25,7 @@ export function ifVmoveClassic(move: IfMove, cloner: IfCloner | null): IfMoveRes
     to.shared.freeIndex(ifp);
     return ifNotMoved(ENODEV);
   }
-  ifp.xname = move.xname;
+  ifp.xname = freeNameIn(to, ifp, move.xname);
   ifp.driver.vnetChanged?.(ifp, to);
   ifp.instance = 0;
   const fibs = to.routes?.fibs ?? Infinity;
