@@ -13,6 +13,7 @@ import type { Ifnet } from '../src/net/ifnet.js';
 import { inAifaddr } from '../src/inet/in-control.js';
 import { ip4 } from '../src/sim/craft.js';
 import { SimNet } from '../src/sim/sim-net.js';
+import type { Prison } from '../src/vnet/kernel.js';
 import type { AuditReport } from '../src/vnet/kernel-audit.js';
 import type { Vnet } from '../src/vnet/vnet.js';
 
@@ -43,6 +44,45 @@ function use(net: SimNet, vnet: Vnet, kind: string): Ifnet {
   so.close();
   return ifp;
 }
+
+describe('in the middle of a teardown', () => {
+  function two(): { net: SimNet; prisons: [Prison, Prison]; first: Vnet } {
+    const net = new SimNet(SEED);
+    const { prisons } = net.kernel;
+    const [first] = [net.vnet('first'), net.vnet('second')];
+    net.addr(first, net.clone(first, 'epair'), '10.0.0.1/24');
+    return { net, first, prisons: [prisons.find(prisons.prison0, 'first')!, prisons.find(prisons.prison0, 'second')!] };
+  }
+
+  it('another jail may be removed: it goes when that is over', () => {
+    const { net, first, prisons: [mine, other] } = two();
+    const seen: boolean[] = [];
+    const off = first.net.ifaddrEvent.register(() => {
+      net.kernel.jailRemove(other);
+      seen.push(other.dying);
+    });
+    net.kernel.onTeardown = (_v, step, when) => void (step.name === 'ip_destroy' && when === 'after' && off());
+    net.kernel.jailRemove(mine);
+    expect([seen.length > 0, seen.includes(true)]).toEqual([true, false]);
+    net.run(1_000);
+    expect(net.kernel.vnets).toEqual([net.kernel.vnet0]);
+    account(net);
+  });
+
+  it('a jail that its last process leaves, and another enters, stays', () => {
+    const { net, first, prisons: [mine, other] } = two();
+    other.persist = false;
+    const off = first.net.ifaddrEvent.register(() => {
+      other.attached.clear();
+      net.kernel.prisonRelease(other);
+      other.attached.add({ kill: () => {} });
+    });
+    net.kernel.onTeardown = (_v, step, when) => void (step.name === 'ip_destroy' && when === 'after' && off());
+    net.kernel.jailRemove(mine);
+    net.run(1_000);
+    expect([other.dying, net.kernel.vnets.length]).toEqual([false, 2]);
+  });
+});
 
 describe.each(kinds)('%s', (kind) => {
   it('leaves nothing when it is destroyed, at home or after a journey', () => {

@@ -117,16 +117,17 @@ export class NetShared {
   }
 
   /**
-   * Runs `op`, which makes, moves or destroys an interface. Event handlers run in the middle of it; as long as one such operation is under
-   * way no vnet may be taken down (FreeBSD's ifnet_detach_sxlock), so the Kernel waits for `lifecycleBusy` to be false.
+   * Runs `op`, which makes, moves or destroys an interface, or takes a vnet down. Event handlers run in the middle of it; as long as one such
+   * operation is under way no other vnet may be taken down (FreeBSD's ifnet_detach_sxlock), so the Kernel waits for `lifecycleBusy` to be
+   * false. `where`: its name for the Witness.
    */
-  lifecycle<T>(op: () => T): T {
+  lifecycle<T>(op: () => T, where = 'the life of an interface'): T {
     this.underWay++;
-    this.witness.detach.acquire('the life of an interface');
+    this.witness.detach.acquire(where);
     try {
       return op();
     } finally {
-      this.witness.detach.release('the life of an interface');
+      this.witness.detach.release(where);
       this.underWay--;
     }
   }

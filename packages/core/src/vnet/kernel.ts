@@ -189,18 +189,16 @@ export class Kernel {
 
   /** Runs steps of a teardown in thread context; the host and the events hear of each. After the last ones the vnet is gone. */
   private tellSteps(vnet: Vnet, run: (seen: VnetSysinitObserver<Vnet>) => void, last: boolean): void {
-    const { detach } = this.shared.witness;
     const held = this.auditor.begin(vnet);
     const previous = this.engine.enter(CTX_THREAD);
     const teller = new TeardownTeller(vnet);
-    detach.acquire('vnet_destroy');
+    const seen: VnetSysinitObserver<Vnet> = (_vnet, step, when) => {
+      teller.step(when === 'before' ? step : null);
+      this.onTeardown?.(vnet, step, when);
+    };
     try {
-      run((_vnet, step, when) => {
-        teller.step(when === 'before' ? step : null);
-        this.onTeardown?.(vnet, step, when);
-      });
+      this.shared.lifecycle(() => run(seen), 'vnet_destroy');
     } finally {
-      detach.release('vnet_destroy');
       if (last && vnet === this.vnet0) vnet.kern.sysctl.detach(this.engine.witness);
       this.auditor.end(held, last, previous);
       if (last) this.engine.forget(vnet.kern);
@@ -216,8 +214,8 @@ export class Kernel {
 
   /**
    * jail(8) -r: ends its processes, its children, and its vnet if it owns one. All of it in this call, unless something outside holds it
-   * (`Prison.hold`): then it is dying, for at most security.jail.stop_limit_s. While an interface is being made, moved or destroyed (an
-   * event of that led here), the jail is removed when that is over; EAGAIN: too much waits for that already.
+   * (`Prison.hold`): then it is dying, for at most security.jail.stop_limit_s. While an interface is being made, moved or destroyed, or a
+   * vnet taken down (an event of that led here), the jail is removed when that is over; EAGAIN: too much waits for that already.
    */
   jailRemove(prison: Prison): Errno {
     if (this.shared.lifecycleBusy) {
@@ -233,7 +231,9 @@ export class Kernel {
 
   /** A process of a prison ended; one that is not persistent goes with its last process. */
   prisonRelease(prison: Prison): void {
-    if (prison.isReleasable) this.jailRemove(prison);
+    if (!prison.isReleasable) return;
+    if (this.shared.lifecycleBusy) this.engine.defer(() => this.prisonRelease(prison)); // it may be used again by then
+    else this.jailRemove(prison);
   }
 
   /** Removes every jail, whoever holds it. vnet0's cloned interfaces go too. */
