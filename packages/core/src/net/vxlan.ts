@@ -273,7 +273,7 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
 
   private newCallout(net: Net): Callout {
     return new Callout(net.kern, () => {
-      this.end.ftable.expire(this.engine.now);
+      this.end.ftable.age(this.engine.now);
       if (this.end.ftable.dynamic > 0) this.startAgeing();
     });
   }
