@@ -41,8 +41,9 @@ import {
 import type { IfDriver } from './ifnet.js';
 import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
-import { finishChecksums, segment } from './offload.js';
+import { finishChecksums } from './offload.js';
 import { TunnelInput } from './tunnel-input.js';
+import { TunnelOutput, tunnelEnter } from './tunnel-output.js';
 import { refuse } from './tunnel-softc.js';
 import { VXLAN_SYSCTLS, VxlanCarrier, VxlanEnd, vxlanCarrier } from './vxlan-end.js';
 import type { VxlanUser } from './vxlan-end.js';
@@ -81,11 +82,7 @@ export class VxlanSoftc implements IfDriver, VxlanUser {
   private dst = 0;
   private dport = 0;
   private sport = 0;
-  private pieceError: Errno = 0;
-  private readonly emit = (piece: PacketBuffer): void => {
-    const error = this.encapsulate(piece);
-    if (error !== 0) this.pieceError = error;
-  };
+  private readonly down = new TunnelOutput((m) => this.encapsulate(m));
 
   constructor(net: Net, xname: string, unit: number) {
     const { engine } = net.kern;
@@ -268,7 +265,7 @@ export class VxlanSoftc implements IfDriver, VxlanUser {
     else if (!this.ageing.pending && ftable.dynamic > 0) this.startAgeing();
   }
 
-  /** Finds out where the frame goes, and cuts what is too long to be left whole. */
+  /** Finds out where the frame goes. */
   private send(m: PacketBuffer): Errno {
     const { end } = this;
     const hi = m.view.getUint16(m.off);
@@ -276,10 +273,7 @@ export class VxlanSoftc implements IfDriver, VxlanUser {
     this.dst = slot < 0 ? end.remote : end.ftable.addrAt(slot);
     this.dport = slot < 0 ? end.remotePort : end.ftable.portAt(slot);
     this.sport = vxlanSourcePort(m, this.portKey, end.minPort, end.maxPort);
-    if (m.gsoSize === 0) return this.encapsulate(m);
-    this.pieceError = 0;
-    const pieces = segment(m.pool, m, this.emit, ETHER_HDR_LEN);
-    return pieces === 0 ? ENOBUFS : this.pieceError;
+    return this.down.send(m, ETHER_HDR_LEN);
   }
 
   private encapsulate(frame: PacketBuffer): Errno {
@@ -289,16 +283,7 @@ export class VxlanSoftc implements IfDriver, VxlanUser {
     const m = frame.off >= OUTER_ROOM ? frame : withRoom(frame);
     if (m === null || !m.prepend(VXLAN_HDR_LEN)) return refuse(m ?? frame, ENOBUFS);
     vxlanEmit(m.view, m.off, this.end.vni);
-    m.hops++;
-    m.flags = 0;
-    m.csumFlags = 0;
-    m.gsoSize = 0;
-    m.gsoType = 0;
-    m.pcp = -1;
-    m.rcvif = 0;
-    m.nhoff = 0;
-    m.flowid = 0;
-    m.fib = this.ifp.tunnelFib;
+    tunnelEnter(m, this.ifp.tunnelFib);
     return binding.output(m, this.sport, this.dst, this.dport);
   }
 }
