@@ -64,8 +64,7 @@ const AT_THE_BOUND = {
 const FIXED = [
   { file: 'net/epair.ts', name: 'EPAIR_QUEUE_MAX', unit: 'packets', what: 'waiting at an end of an epair', full: 'dropped: the sending end\'s `oqdrops`' },
   { file: 'net/lo.ts', name: 'LO_QUEUE_MAX', unit: 'packets', what: 'waiting in a loopback interface', full: 'dropped: `oqdrops`' },
-  { file: 'net/tunnel-input.ts', name: 'TUNNEL_QUEUE_MAX', unit: 'packets', what: 'waiting behind a tunnel', full: 'dropped: `iqdrops`' },
-  { file: 'net/vxlan.ts', name: 'VXLAN_QUEUE_MAX', unit: 'packets', what: 'waiting behind a vxlan', full: 'dropped: `iqdrops`; udp `fullsock`' },
+  { file: 'net/tunnel-input.ts', name: 'TUNNEL_QUEUE_MAX', unit: 'packets', what: 'waiting behind a gif, gre, stf or vxlan', full: 'dropped: `iqdrops`; of a vxlan, udp `fullsock` too' },
   { file: 'net/vxlan-ftable.ts', name: 'VXLAN_FTABLE_MAX', unit: 'addresses', what: 'a vxlan knows, until `ifconfig vxlanmaxaddr` says otherwise', full: 'not learned: `net.link.vxlan.N.stats.ftable_nospace`; the frame goes on' },
   { file: 'transport/udp-vxlan.ts', name: 'VXLAN_GROUPS_MAX', unit: 'groups', what: 'the vxlans of one UDP port are in', full: 'the next one does not start' },
   { file: 'net/host-port.ts', name: 'HOST_QUEUE_MAX', unit: 'packets', what: 'waiting for the program that has a tap or tun open', full: 'dropped: `oqdrops`' },

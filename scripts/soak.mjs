@@ -97,12 +97,15 @@ async function main() {
   const spent = () => performance.now() - start;
   console.log(`seed ${seed}, ${forMs > 0 ? positionals[0] : `${ops} operations`}`);
   let reported = 0;
+  /** @type {number[]} */
+  const heaps = [];
   const problem = soak(life, (done) => (forMs > 0 ? spent() >= forMs : done >= ops), (done, heap) => {
+    heaps.push(heap);
     if (spent() - reported < REPORT_MS) return;
     reported = spent();
     console.log(`  ${seconds(spent()).padStart(9)}  ${String(done).padStart(9)} operations  heap ${mb(heap)}`);
   });
-  console.log(`  ${problem === null ? 'ok    ' : 'FAILED'}  ${seconds(spent())}  ${life.summary}`);
+  console.log(`  ${problem === null ? 'ok    ' : 'FAILED'}  ${seconds(spent())}  ${life.summary}; heap ${mb(heaps[WARM_ROUNDS - 1] ?? heaps.at(-1) ?? 0)} when warm, ${mb(heaps.at(-1) ?? 0)} at the end`);
   if (problem === null) return 0;
   console.log(`  ${problem}\n  again: npm run soak -- --ops ${life.done.ops} --seed ${seed}`);
   return 1;

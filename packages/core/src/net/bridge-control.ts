@@ -142,7 +142,7 @@ export function bridgeSetStatic(ifp: Ifnet, member: string, mac: Uint8Array, vla
     const [hi, lo] = macParts(mac);
     const slot = rtable.find(hi, lo, vlan);
     if (slot < 0) return sc.fwd.addEntry(port, hi, lo, vlan, IFBAF_STATIC);
-    if (rtable.flagsAt(slot) === IFBAF_DYNAMIC) rtable.move(slot, port.index);
+    if (rtable.typeAt(slot) === IFBAF_DYNAMIC) rtable.move(slot, port.index);
     rtable.setFlags(slot, IFBAF_STATIC);
     return 0;
   });

@@ -226,7 +226,7 @@ export class BridgeForward {
     const slot = rtable.find(hi, lo, vlan);
     if (slot < 0) return this.learnNew(port, hi, lo, vlan);
     const was = rtable.portAt(slot);
-    if (was !== port.index && rtable.flagsAt(slot) === IFBAF_DYNAMIC) {
+    if (was !== port.index && rtable.typeAt(slot) === IFBAF_DYNAMIC) {
       rtable.move(slot, port.index);
       this.stats.moved++;
       this.onMove(hi, lo, vlan, this.ports[was]!, port);

@@ -38,9 +38,10 @@ import { IFF_LINK0, IFF_LINK1, IFF_LINK2, IFF_RUNNING, IF_MAXMTU, IFT_STF, Ifnet
 import type { IfDriver } from './ifnet.js';
 import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
-import { finishChecksums, segment } from './offload.js';
+import { finishChecksums } from './offload.js';
 import { ecnEgress, ecnIngress, ipTos } from './tunnel-ecn.js';
 import { TunnelInput } from './tunnel-input.js';
+import { TunnelOutput, tunnelEnter } from './tunnel-output.js';
 import { refuse } from './tunnel-softc.js';
 
 const STF = 'stf';
@@ -125,11 +126,7 @@ export class StfSoftc implements IfDriver, StfParams {
   gateway: Uint8Array | null = null;
   private readonly vnet: StfVnet | null;
   private readonly up: TunnelInput;
-  private pieceError: Errno = 0;
-  private readonly emit = (piece: PacketBuffer): void => {
-    const error = this.encapsulate(piece);
-    if (error !== 0) this.pieceError = error;
-  };
+  private readonly down = new TunnelOutput((m) => this.encapsulate(m));
 
   constructor(net: Net, xname: string, unit: number) {
     this.vnet = stfVnet(net);
@@ -143,9 +140,7 @@ export class StfSoftc implements IfDriver, StfParams {
   transmit(ifp: Ifnet, m: PacketBuffer): Errno {
     if (!ifp.isUp || this.vnet?.carrier === null) return refuse(m, ENETDOWN);
     if (m.hops >= HOPS_MAX) return refuse(m, EIO);
-    if (m.gsoSize === 0) return this.encapsulate(m);
-    this.pieceError = 0;
-    return segment(m.pool, m, this.emit, 0) === 0 ? ENOBUFS : this.pieceError;
+    return this.down.send(m, 0);
   }
 
   setMtu(_ifp: Ifnet, mtu: number): Errno {
@@ -207,13 +202,7 @@ export class StfSoftc implements IfDriver, StfParams {
     const dst = this.farAddr4(m, own);
     if (src < 0 || dst < 0) return refuse(m, ENETUNREACH);
     if (!finishChecksums(m, 0)) return refuse(m, ENOBUFS);
-    m.hops++;
-    m.flags = 0;
-    m.csumFlags = 0;
-    m.pcp = -1;
-    m.rcvif = 0;
-    m.fib = this.ifp.tunnelFib;
-    m.flowid = 0;
+    tunnelEnter(m, this.ifp.tunnelFib);
     return carrier.output(m, src, dst, ecnIngress(ipTos(m), this.isEcnFull));
   }
 

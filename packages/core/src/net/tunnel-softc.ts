@@ -31,8 +31,9 @@ import {
 import type { IfDriver } from './ifnet.js';
 import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
-import { finishChecksums, segment } from './offload.js';
+import { finishChecksums } from './offload.js';
 import { TunnelInput } from './tunnel-input.js';
+import { TunnelOutput, tunnelEnter } from './tunnel-output.js';
 
 const NESTING_MAX = 32;
 const UP_AND_RUNNING = IFF_UP | IFF_RUNNING;
@@ -96,11 +97,7 @@ export abstract class TunnelSoftc<C extends TunnelCarrier> implements IfDriver {
   protected readonly vnet: TunnelVnet<C> | null;
   protected readonly up: TunnelInput;
   private sending = false;
-  private pieceError: Errno = 0;
-  private readonly emit = (piece: PacketBuffer): void => {
-    const error = this.encapsulate(piece);
-    if (error !== 0) this.pieceError = error;
-  };
+  private readonly down = new TunnelOutput((m) => this.encapsulate(m));
 
   /** @param input see Ifnet.input */
   constructor(net: Net, vnet: TunnelVnet<C> | null, dname: string, unit: number, xname: string, type: number, mtu: number, input: Ifnet['input']) {
@@ -141,7 +138,7 @@ export abstract class TunnelSoftc<C extends TunnelCarrier> implements IfDriver {
     vnet.depth++;
     this.sending = true;
     try {
-      return this.send(m);
+      return this.down.send(m, this.linkLen);
     } finally {
       this.sending = false;
       vnet.depth--;
@@ -219,25 +216,11 @@ export abstract class TunnelSoftc<C extends TunnelCarrier> implements IfDriver {
     ifLinkStateChange(this.ifp, LINK_STATE_DOWN);
   }
 
-  /** Cuts what is too long to be left whole; the rest as `encapsulate`. */
-  private send(m: PacketBuffer): Errno {
-    if (m.gsoSize === 0) return this.encapsulate(m);
-    this.pieceError = 0;
-    const pieces = segment(m.pool, m, this.emit, this.linkLen);
-    return pieces === 0 ? ENOBUFS : this.pieceError;
-  }
-
   private encapsulate(m: PacketBuffer): Errno {
     const carrier = this.vnet?.carrier ?? null;
     if (carrier === null) return refuse(m, ENETDOWN);
     if (!etherInsertTag(m) || !finishChecksums(m, this.linkLen)) return refuse(m, ENOBUFS);
-    m.hops++;
-    m.flags = 0;
-    m.csumFlags = 0;
-    m.pcp = -1;
-    m.rcvif = 0;
-    m.fib = this.ifp.tunnelFib;
-    m.flowid = 0;
+    tunnelEnter(m, this.ifp.tunnelFib);
     return this.output(carrier, m);
   }
 }

@@ -49,7 +49,7 @@ function apply(t: VxlanFtable, s: { readonly do: string; readonly mac: number; r
   if (s.do === 'learn') t.learn(hi, lo, s.addr, 4789, s.at);
   else if (s.do === 'add' && slot < 0) t.insert(hi, lo, s.addr, 4789, VXLAN_FE_STATIC, Infinity);
   else if (s.do === 'remove' && slot >= 0) t.removeAt(slot);
-  else if (s.do === 'expire') t.expire(s.at);
+  else if (s.do === 'expire') t.age(s.at);
   else if (s.do.startsWith('flush')) t.flush(s.do === 'flushall');
 }
 

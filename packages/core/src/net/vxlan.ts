@@ -22,13 +22,10 @@
 import type { Errno } from '../base/errno.js';
 import { EINVAL, EIO, ENETDOWN, ENOBUFS, ENODEV } from '../base/errno.js';
 import { Callout } from '../kern/callout.js';
-import type { CalloutOwner } from '../kern/callout.js';
 import type { Engine } from '../kern/engine.js';
-import type { NetisrSource } from '../kern/netisr.js';
 import type { SysctlTree } from '../kern/sysctl.js';
 import { CSUM_L4, HEADROOM, copyBytes } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-import { PacketQueue } from '../mbuf/packet-queue.js';
 import { ETHERMIN, ETHERMTU, ETHER_HDR_LEN, ETHER_SHOST, ETHER_VLAN_ENCAP_LEN } from '../wire/ether.js';
 import { IP4_HDR_LEN } from '../wire/ip4.js';
 import { UDP_HDR_LEN } from '../wire/udp.js';
@@ -38,14 +35,16 @@ import type { CloneParams, CloneResult, IfCloner, IfClonerSpec } from './if-clon
 import { ifChangeMtu, ifDown, ifLinkStateChange, ifUp } from './if.js';
 import { IFM_AUTO, IFM_ETHER, IFM_FDX, ifmediaMatch } from './if-media.js';
 import type { IfMedia } from './if-media.js';
-import { ifInput } from './if-transmit.js';
 import {
   IFCAP_JUMBO_MTU, IFCAP_LINKSTATE, IFF_BROADCAST, IFF_MONITOR, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_ETHER, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP,
 } from './ifnet.js';
 import type { IfDriver } from './ifnet.js';
 import type { IfVparams } from './if-vparams.js';
 import type { Net } from './net.js';
-import { finishChecksums, segment } from './offload.js';
+import { finishChecksums } from './offload.js';
+import { TunnelInput } from './tunnel-input.js';
+import { TunnelOutput, tunnelEnter } from './tunnel-output.js';
+import { refuse } from './tunnel-softc.js';
 import { VXLAN_SYSCTLS, VxlanCarrier, VxlanEnd, vxlanCarrier } from './vxlan-end.js';
 import type { VxlanUser } from './vxlan-end.js';
 import { vxlanParams } from './vxlan-params.js';
@@ -55,8 +54,6 @@ import { VxlanStats, vxlanSysctls } from './vxlan-sysctl.js';
 const US_PER_S = 1_000_000;
 /** Time between two looks at the table. */
 const PRUNE_PERIOD_US = 300 * US_PER_S;
-/** Packets that may wait to come in. */
-export const VXLAN_QUEUE_MAX = 1_024;
 /** Largest frame payload that fits into an IPv4 packet with every option. */
 const VXLAN_MAX_MTU = 65_535 - 60 - UDP_HDR_LEN - VXLAN_HDR_LEN - ETHER_HDR_LEN - 4 - ETHER_VLAN_ENCAP_LEN;
 /** Headers around the payload, less IP's. */
@@ -68,16 +65,14 @@ const GROUP_BIT = 0x100;
 const MEDIUM = IFM_ETHER | IFM_AUTO;
 const MEDIA: IfMedia = { current: MEDIUM, effective: MEDIUM | IFM_FDX, active: true, supported: [MEDIUM] };
 
-export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
+export class VxlanSoftc implements IfDriver, VxlanUser {
   readonly ifp: Ifnet;
   end: VxlanEnd;
   readonly stats = new VxlanStats();
-  netisrQueued = false;
-  netisrOwner: CalloutOwner;
   /** The administrator chose the MTU: it no longer follows from the kind of remote. */
   userMtu = false;
   private readonly engine: Engine;
-  private readonly queue = new PacketQueue(VXLAN_QUEUE_MAX);
+  private readonly up: TunnelInput;
   /** Keys the choice of source ports. */
   private readonly portKey: number;
   private ageing: Callout;
@@ -87,23 +82,19 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
   private dst = 0;
   private dport = 0;
   private sport = 0;
-  private pieceError: Errno = 0;
-  private readonly emit = (piece: PacketBuffer): void => {
-    const error = this.encapsulate(piece);
-    if (error !== 0) this.pieceError = error;
-  };
+  private readonly down = new TunnelOutput((m) => this.encapsulate(m));
 
   constructor(net: Net, xname: string, unit: number) {
     const { engine } = net.kern;
     const rng = engine.rng.split(`vxlan/${net.kern.id}/${xname}`);
     this.engine = engine;
-    this.netisrOwner = net.kern;
     this.portKey = rng.u32() | 0;
     this.end = new VxlanEnd(vxlanCarrier(net), rng.u32());
     this.end.user = this;
     this.ifp = new Ifnet(this, 'vxlan', unit, xname, IFT_ETHER, IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST, ETHERMTU - VXLAN_OVERHEAD);
     this.ifp.capabilities = IFCAP_LINKSTATE | IFCAP_JUMBO_MTU;
     this.ifp.capenable = this.ifp.capabilities;
+    this.up = new TunnelInput(this.ifp, net);
     this.ageing = this.newCallout(net);
   }
 
@@ -147,15 +138,15 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
   }
 
   queued(): number {
-    return this.queue.length;
+    return this.up.length;
   }
 
   /** The end stays where it is; learned addresses, timer and names are for the new vnet. */
   vnetChanged(_ifp: Ifnet, to: Net): void {
     this.stop();
     this.end.ftable.flush(false);
-    this.queue.purge();
-    this.netisrOwner = to.kern;
+    this.up.purge();
+    this.up.netisrOwner = to.kern;
     this.ageing = this.newCallout(to);
     this.name(to.kern.sysctl);
   }
@@ -190,8 +181,7 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
     const { ifp } = this;
     if ((ifp.flags & UP_AND_RUNNING) !== UP_AND_RUNNING || m.rcvif === ifp.index || m.hops >= HOPS_MAX) {
       if ((ifp.flags & UP_AND_RUNNING) === UP_AND_RUNNING) this.stats.loops++;
-      ifp.data.ierrors++;
-      m.free();
+      this.up.error(m);
       return true;
     }
     if (this.end.learn) this.learn(m, src);
@@ -205,24 +195,7 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
     m.flags = 0;
     m.nhoff = 0;
     m.flowid = 0;
-    m.pcp = -1;
-    m.fib = ifp.fib;
-    if (!this.queue.enqueue(m)) {
-      ifp.data.iqdrops++;
-      return false;
-    }
-    if (!this.netisrQueued) this.engine.schedule(this);
-    return true;
-  }
-
-  netisrRun(max: number): number {
-    let n = 0;
-    for (; n < max; n++) {
-      const m = this.queue.dequeue();
-      if (m === null) break;
-      ifInput(this.ifp, m);
-    }
-    return n;
+    return this.up.put(m);
   }
 
   /** Leaves its vnet for good. */
@@ -268,12 +241,12 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
     this.ifp.flags &= ~IFF_RUNNING;
     this.engine.calloutStop(this.ageing);
     this.end.unbind();
-    this.queue.purge();
+    this.up.purge();
   }
 
   private newCallout(net: Net): Callout {
     return new Callout(net.kern, () => {
-      this.end.ftable.expire(this.engine.now);
+      this.end.ftable.age(this.engine.now);
       if (this.end.ftable.dynamic > 0) this.startAgeing();
     });
   }
@@ -292,7 +265,7 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
     else if (!this.ageing.pending && ftable.dynamic > 0) this.startAgeing();
   }
 
-  /** Finds out where the frame goes, and cuts what is too long to be left whole. */
+  /** Finds out where the frame goes. */
   private send(m: PacketBuffer): Errno {
     const { end } = this;
     const hi = m.view.getUint16(m.off);
@@ -300,10 +273,7 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
     this.dst = slot < 0 ? end.remote : end.ftable.addrAt(slot);
     this.dport = slot < 0 ? end.remotePort : end.ftable.portAt(slot);
     this.sport = vxlanSourcePort(m, this.portKey, end.minPort, end.maxPort);
-    if (m.gsoSize === 0) return this.encapsulate(m);
-    this.pieceError = 0;
-    const pieces = segment(m.pool, m, this.emit, ETHER_HDR_LEN);
-    return pieces === 0 ? ENOBUFS : this.pieceError;
+    return this.down.send(m, ETHER_HDR_LEN);
   }
 
   private encapsulate(frame: PacketBuffer): Errno {
@@ -313,23 +283,9 @@ export class VxlanSoftc implements IfDriver, NetisrSource, VxlanUser {
     const m = frame.off >= OUTER_ROOM ? frame : withRoom(frame);
     if (m === null || !m.prepend(VXLAN_HDR_LEN)) return refuse(m ?? frame, ENOBUFS);
     vxlanEmit(m.view, m.off, this.end.vni);
-    m.hops++;
-    m.flags = 0;
-    m.csumFlags = 0;
-    m.gsoSize = 0;
-    m.gsoType = 0;
-    m.pcp = -1;
-    m.rcvif = 0;
-    m.nhoff = 0;
-    m.flowid = 0;
-    m.fib = this.ifp.tunnelFib;
+    tunnelEnter(m, this.ifp.tunnelFib);
     return binding.output(m, this.sport, this.dst, this.dport);
   }
-}
-
-function refuse(m: PacketBuffer, error: Errno): Errno {
-  m.free();
-  return error;
 }
 
 /** The packet in a slot with headroom; null when there is none, `m` is the caller's then. */

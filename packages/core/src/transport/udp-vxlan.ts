@@ -1,13 +1,12 @@
 /**
  * udp-vxlan.ts — UDP over IPv4 as the carrier of vxlan tunnels.
- * Read first: net/vxlan-end.ts; RFC 7348 §4; udp.ts; freebsd `sys/net/if_vxlan.c` (vxlan_socket_*).
+ * Read first: net/vxlan-end.ts; RFC 7348 §4; udp-tunnel.ts; freebsd `sys/net/if_vxlan.c` (vxlan_socket_*).
  *
- * Theory of operation. The transport of a vnet's vxlans. The ends with one local address and port share a listener, which is a pcb
- * like a socket's, so that a port is a program's or the tunnels' and never both by accident; within a listener ends are told
+ * Theory of operation. The transport of a vnet's vxlans. The ends with one local address and port share a listener, which has a port
+ * of UDP (udp-tunnel.ts), so that it is a program's or the tunnels' and never both by accident; within a listener ends are told
  * apart by their network identifier. An end whose remote is a group listens on any address. The group is joined once for all ends of a
  * listener that name it: on `vxlandev`, without one on the interface of the local address, without that on the one the route names.
  *
- * Input arrives as from any datagram, the checksum, when there was one, verified; a super-segment is several datagrams and is cut.
  * Output writes UDP and IP headers before the VXLAN header; the checksum is left out (RFC 7348 §5), DF is not set, so that what is too long
  * for the path is fragmented. Packets to a group go out of `vxlandev` and do not come back to this host.
  *
@@ -21,19 +20,17 @@ import { IpOutputOpts } from '../inet/ip-output.js';
 import type { Ip } from '../inet/ip.js';
 import type { CounterGroup } from '../kern/counters.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-import { GSO_UDP_L4 } from '../mbuf/packet-buffer.js';
 import { IFF_MULTICAST } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { segment } from '../net/offload.js';
 import type { VxlanBinding, VxlanBound, VxlanEnd, VxlanTransport } from '../net/vxlan-end.js';
 import { vxlanCarrier } from '../net/vxlan-end.js';
-import { IP4_HDR_LEN, ip4Emit, ip4Hl, ip4Src } from '../wire/ip4.js';
+import { IP4_HDR_LEN, ip4Emit, ip4Src } from '../wire/ip4.js';
 import { IPPROTO_UDP } from '../wire/ipproto.js';
 import { UDP_HDR_LEN, udpEmit } from '../wire/udp.js';
 import { VXLAN_BAD_FLAGS, VXLAN_BAD_SHORT, VXLAN_HDR_LEN, vxlanCheck, vxlanVni } from '../wire/vxlan.js';
-import type { InPcb, PcbUser } from './inpcb.js';
 import { INADDR_ANY } from './inpcb.js';
 import { pcbJoin, pcbLeave } from './pcb-multicast.js';
+import { UdpTunnelPcb } from './udp-tunnel.js';
 import type { Udp } from './udp.js';
 
 /** Groups the ends of one listener may name. */
@@ -106,7 +103,7 @@ export class UdpVxlan implements VxlanTransport {
 
   bind(end: VxlanEnd): VxlanBound {
     const laddr = end.toGroup ? INADDR_ANY : end.local;
-    const found = this.listeners.find((l) => l.inp.laddr === laddr && l.inp.lport === end.localPort);
+    const found = this.listeners.find((l) => l.pcb.inp.laddr === laddr && l.pcb.inp.lport === end.localPort);
     const listener = found ?? new VxlanListener(this, end.user?.ifp.tunnelFib ?? 0);
     const binding = new UdpVxlanBinding(this, listener, end);
     const error = (found === undefined ? listener.open(end, laddr) : 0) || listener.mayTake(end) || (end.toGroup ? binding.join() : 0);
@@ -120,27 +117,22 @@ export class UdpVxlan implements VxlanTransport {
 }
 
 /** A local address and port, and who is behind it. */
-class VxlanListener implements PcbUser {
-  readonly inp: InPcb;
+class VxlanListener {
+  readonly pcb: UdpTunnelPcb;
   readonly bindings = new Map<number, UdpVxlanBinding>();
   private groups: ListenerGroup[] = [];
   private readonly udpVxlan: UdpVxlan;
-  private taken = true;
-  private readonly each = (piece: PacketBuffer): void => {
-    piece.adj(ip4Hl(piece.view, piece.off) + UDP_HDR_LEN);
-    if (!this.one(piece)) this.taken = false;
-  };
 
   constructor(udpVxlan: UdpVxlan, fib: number) {
     this.udpVxlan = udpVxlan;
-    this.inp = udpVxlan.udp.attach(this, fib);
+    this.pcb = new UdpTunnelPcb(udpVxlan.udp, fib, (m) => this.input(m));
   }
 
   /** EADDRNOTAVAIL, EADDRINUSE as bind(2). */
   open(end: VxlanEnd, laddr: number): Errno {
-    const { udp, listeners, ip } = this.udpVxlan;
-    this.inp.reusePort = (vxlanCarrier(ip.net)?.reusePort ?? 0) !== 0;
-    const error = udp.bind(this.inp, laddr, end.localPort);
+    const { listeners, ip } = this.udpVxlan;
+    this.pcb.inp.reusePort = (vxlanCarrier(ip.net)?.reusePort ?? 0) !== 0;
+    const error = this.pcb.bind(laddr, end.localPort);
     if (error === 0) listeners.push(this);
     else {
       if (error !== EADDRINUSE) end.log(`cannot bind socket: ${error}`);
@@ -157,23 +149,23 @@ class VxlanListener implements PcbUser {
 
   closeIfIdle(): void {
     if (this.bindings.size > 0) return;
-    const { udp, listeners } = this.udpVxlan;
+    const { listeners } = this.udpVxlan;
     const at = listeners.indexOf(this);
     if (at >= 0) listeners.splice(at, 1);
-    udp.detach(this.inp);
+    this.pcb.close();
   }
 
   /** Joins `group`, once for all who ask. EADDRNOTAVAIL: on no such interface; ENOSPC: too many. */
   join(group: number, ifp: Ifnet | null): { readonly error: Errno; readonly membership: ListenerGroup | null } {
     const { inNet } = this.udpVxlan.ip;
-    const on = ifp ?? inNet.routes.lookup4(this.inp.fib, group, 0)?.ifp ?? null;
+    const on = ifp ?? inNet.routes.lookup4(this.pcb.inp.fib, group, 0)?.ifp ?? null;
     const have = this.groups.find((g) => g.group === group && g.ifp === on);
     if (have !== undefined) {
       have.users++;
       return { error: 0, membership: have };
     }
     if (this.groups.length >= VXLAN_GROUPS_MAX) return { error: ENOSPC, membership: null };
-    const error = pcbJoin(inNet, this.inp, group, on);
+    const error = pcbJoin(inNet, this.pcb.inp, group, on);
     if (error !== 0 || on === null) return { error, membership: null };
     const membership = { group, ifp: on, users: 1 };
     this.groups.push(membership);
@@ -184,7 +176,7 @@ class VxlanListener implements PcbUser {
   leave(membership: ListenerGroup): void {
     if (--membership.users > 0) return;
     this.groups = this.groups.filter((g) => g !== membership);
-    pcbLeave(this.udpVxlan.ip.inNet, this.inp, membership.group, membership.ifp);
+    pcbLeave(this.udpVxlan.ip.inNet, this.pcb.inp, membership.group, membership.ifp);
   }
 
   /** An interface leaves the vnet: tunnels that were told to use it end; memberships on it are gone. */
@@ -193,20 +185,8 @@ class VxlanListener implements PcbUser {
     for (const b of [...this.bindings.values()]) if (b.device === ifp) b.end.user?.vxlanGone();
   }
 
-  /** PcbUser: `m.off` is behind the UDP header, `m.nhoff` at IP's. */
-  pcbInput(m: PacketBuffer): boolean {
-    if (m.gsoSize === 0 || m.gsoType !== GSO_UDP_L4 || m.csumStart >= m.off) return this.one(m);
-    this.taken = true;
-    m.prepend(m.off - m.nhoff);
-    segment(m.pool, m, this.each, 0);
-    return this.taken;
-  }
-
-  pcbError(): void {
-    // Nothing waits for an answer: whoever sent the frame inside finds out by itself.
-  }
-
-  private one(m: PacketBuffer): boolean {
+  /** A datagram, from its pcb. False: the vxlan it is for has no room. */
+  private input(m: PacketBuffer): boolean {
     const { stats } = this.udpVxlan;
     const v = m.view;
     stats.ipackets++;

@@ -317,7 +317,7 @@ function refused(m: PacketBuffer, error: Errno): Errno {
 }
 
 /** How many datagrams a packet with `payload` bytes of payload is. */
-function datagramsIn(m: PacketBuffer, payload: number): number {
+export function datagramsIn(m: PacketBuffer, payload: number): number {
   return m.gsoSize > 0 && payload > m.gsoSize ? Math.ceil(payload / m.gsoSize) : 1;
 }
 
