@@ -181,8 +181,6 @@ lagg0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	options=8<VLAN_MTU>
 	ether MAC
 	laggproto broadcast lagghash l2
-	laggport: epair0a flags=4<ACTIVE>
-	laggport: epair1a flags=4<ACTIVE>
 	groups: lagg
 	media: Ethernet autoselect
 	status: active
