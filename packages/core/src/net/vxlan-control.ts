@@ -152,8 +152,7 @@ export function vxlanFtable(ifp: Ifnet): FtableEntry[] | null {
 
 /** Is it configured in the vnet it is in? */
 function isHere(sc: VxlanSoftc): boolean {
-  const { net } = sc.ifp;
-  return net !== null && sc.end.carrier !== null && sc.end.carrier === vxlanCarrier(net);
+  return !sc.end.isElsewhere;
 }
 
 function onVxlan(ifp: Ifnet, fn: (sc: VxlanSoftc) => void): Errno {

@@ -131,6 +131,11 @@ export class VxlanEnd {
     this.maxPort = carrier.transport?.portLast ?? PORT_LAST;
   }
 
+  /** Is its interface in another vnet, whose business its configuration is not? */
+  get isElsewhere(): boolean {
+    return this.carrier === null || this.user === null || this.carrier.net !== this.user.ifp.net;
+  }
+
   get toGroup(): boolean {
     return ip4IsMulticast(this.remote);
   }

@@ -2,7 +2,8 @@
  * vxlan-sysctl.ts — a vxlan's readings: `net.link.vxlan.N.ftable.*` and `net.link.vxlan.N.stats.*`.
  * Read first: vxlan(4); kern/sysctl.ts.
  *
- * `loops` is ours; what there is nothing to count of (locks, tunnel offloads of hardware) reads 0.
+ * `loops` is ours; what there is nothing to count of (locks, tunnel offloads of hardware) reads 0. The
+ * addresses of hosts are shown in the vnet whose network carries the tunnel alone.
  */
 import type { SysctlGroup } from '../kern/sysctl.js';
 import { sysctlRead } from '../kern/sysctl.js';
@@ -41,7 +42,7 @@ export function vxlanSysctls(unit: number): readonly SysctlGroup<VxlanReadable>[
         sysctlRead('count', 'int', 'addresses', 'Number of entries in forwarding table', (o) => o.end.ftable.count),
         sysctlRead('max', 'int', 'addresses', 'Maximum number of entries allowed in forwarding table', (o) => o.end.ftable.max),
         sysctlRead('timeout', 'int', 's', 'Time after which silent addresses are forgotten', (o) => o.end.timeoutS),
-        { ...sysctlRead<VxlanReadable>('dump', 'string', '', 'The entries of the forwarding table', (o) => dump(o.end.ftable.list())), skip: true },
+        { ...sysctlRead<VxlanReadable>('dump', 'string', '', 'The entries of the forwarding table', (o) => (o.end.isElsewhere ? '' : dump(o.end.ftable.list()))), skip: true },
       ],
     },
     {
