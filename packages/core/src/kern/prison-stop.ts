@@ -4,7 +4,8 @@
  *
  * Theory of operation. Removing a prison has two phases, each for children before parents. *Stop* is immediate: the processes attached are told to
  * end and `end.stop` does what needs nobody's consent (sockets close, borrowed interfaces go home). *Finish* gives back the rest. It comes
- * in the same call when nothing holds the prison, and otherwise with the release of the last hold, of its own or of a child's; in
+ * in the same call when nothing holds the prison, and otherwise with the release of the last hold, of its own or of a child's, or right after
+ * what that release was in the middle of (`end.busy`); in
  * between the prison is dying. A Callout bounds that: `stop_limit_s` after the stop the holders that are left are forced, named in
  * the log, and no longer waited for. The Callout runs in softint context, so the work is deferred to thread context; when too much is
  * deferred already, it comes again.
