@@ -103,10 +103,11 @@ function bindNode<T>(prefix: string, oid: SysctlOid<T>, object: T): SysctlNode {
   };
 }
 
-/** A group bound to its object. A vnet has dozens, so it is two fields and no more. */
-class BoundGroup<T extends object> {
+/** A group bound to its object, and the one attached after it. A vnet has dozens, so it is three fields and no more. */
+class BoundGroup<T extends object> implements Attached {
   readonly group: SysctlGroup<T>;
   readonly object: T;
+  next: Attached | null = null;
 
   constructor(group: SysctlGroup<T>, object: T) {
     this.group = group;
@@ -131,28 +132,47 @@ class BoundGroup<T extends object> {
 }
 
 /** What the tree needs of a group, whatever its object. */
-type Attached = Pick<BoundGroup<object>, 'object' | 'prefix' | 'find' | 'nodes'>;
+interface Attached {
+  readonly object: object;
+  readonly prefix: string;
+  next: Attached | null;
+  find(name: string): SysctlNode | null;
+  nodes(): SysctlNode[];
+}
 
 export class SysctlTree {
-  private bound: readonly Attached[] = [];
+  /** In order of attachment. */
+  private first: Attached | null = null;
+  private last: Attached | null = null;
 
   attach<T extends object>(group: SysctlGroup<T>, object: T): void {
-    this.bound = this.bound.concat(new BoundGroup(group, object)); // concat leaves no room for more, as a spread would
+    const bound = new BoundGroup(group, object);
+    if (this.last === null) this.first = bound;
+    else this.last.next = bound;
+    this.last = bound;
   }
 
   /** Takes away every group bound to `object`. */
   detach(object: object): void {
-    this.bound = this.bound.filter((a) => a.object !== object);
+    let kept: Attached | null = null;
+    for (let a = this.first; a !== null; a = a.next) {
+      if (a.object !== object) kept = a;
+      else if (kept === null) this.first = a.next;
+      else kept.next = a.next;
+    }
+    this.last = kept;
   }
 
   /** Groups attached. */
   get count(): number {
-    return this.bound.length;
+    let n = 0;
+    for (let a = this.first; a !== null; a = a.next) n++;
+    return n;
   }
 
   /** The node called exactly `name`, or null. */
   find(name: string): SysctlNode | null {
-    for (const a of this.bound) {
+    for (let a = this.first; a !== null; a = a.next) {
       const node = a.find(name);
       if (node !== null) return node;
     }
@@ -162,7 +182,7 @@ export class SysctlTree {
   /** Every node at or below `prefix` ('' is all), sorted by name, each name once; skipped ones only when `prefix` is their name. */
   list(prefix: string): SysctlNode[] {
     const nodes = new Map<string, SysctlNode>();
-    for (const a of this.bound) {
+    for (let a = this.first; a !== null; a = a.next) {
       if (!touches(a.prefix, prefix)) continue;
       for (const node of a.nodes()) if (isBelow(node.name, prefix) && (node.skip !== true || node.name === prefix) && !nodes.has(node.name)) nodes.set(node.name, node);
     }
