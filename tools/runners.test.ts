@@ -1,9 +1,13 @@
 /**
- * runners.test.ts — the fuzzer, the simulator's runner and the benchmark's arithmetic, with entries that fail on purpose.
+ * runners.test.ts — the fuzzer, the simulator's runner and the benchmark's arithmetic, with entries that fail on purpose; `npm start`'s parent.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { measure, median } from '../bench/main.mjs';
 import { loadEntries, pickEntries } from '../scripts/entries.mjs';
@@ -165,4 +169,19 @@ describe('soak', () => {
     const hoarder = { ...quiet, end: (): void => void kept.push(new Uint8Array(3 << 20)) };
     expect(soak(hoarder, (ops) => ops >= 200, undefined, 10)).toMatch(/^the heap has grown/);
   });
+});
+
+test('a script notices that the shell which started it is gone', async () => {
+  const parentModule = JSON.stringify(pathToFileURL(join(import.meta.dirname, '../scripts/parent.mjs')).href);
+  // Should it notice nothing, it ends all the same.
+  const script = `import { whenParentIsGone } from ${parentModule};
+    setTimeout(() => process.exit(1), 4_000);
+    whenParentIsGone(process.ppid, () => { console.log('gone'); process.exit(0); }, 5);
+    console.log('waiting');`;
+  const shell = spawn('sh', ['-c', `"$0" --input-type=module -e "$1"; :`, process.execPath, script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: shell.stdout })[Symbol.asyncIterator]();
+  expect(await lines.next()).toEqual({ done: false, value: 'waiting' });
+  shell.kill('SIGKILL');
+  await once(shell, 'exit');
+  expect(await lines.next()).toEqual({ done: false, value: 'gone' });
 });
