@@ -13,6 +13,7 @@ import { DaemonClient } from '@netloom/node/client';
 import type { EventRecord, GapRecord, MoveView } from '@netloom/node/client';
 import type { CliIo } from './cli-io.js';
 import { CliError, EXIT_USAGE, json, table } from './cli-io.js';
+import { jailAround, refuseInside } from './inside-jail.js';
 
 export interface EventsOptions {
   readonly follow?: boolean;
@@ -23,7 +24,7 @@ export interface EventsOptions {
 }
 
 export async function events(options: EventsOptions, socket: string, io: CliIo): Promise<void> {
-  const jail = io.env.NETLOOM_JAIL ?? '';
+  const jail = jailAround(io);
   if (jail !== '' && options.vnet !== undefined) throw new CliError(`--vnet is for outside all jails: in the jail "${jail}" (NETLOOM_JAIL) there are only its own events`, EXIT_USAGE);
   const query = new URLSearchParams({
     ...(options.follow === true ? { follow: 'true' } : {}), ...(options.vnet === undefined ? {} : { vnet: options.vnet }), ...(options.system === undefined ? {} : { system: options.system.toUpperCase() }),
@@ -40,8 +41,7 @@ export async function events(options: EventsOptions, socket: string, io: CliIo):
 }
 
 export async function moves(options: { readonly json?: boolean }, socket: string, io: CliIo): Promise<void> {
-  const jail = io.env.NETLOOM_JAIL ?? '';
-  if (jail !== '') throw new CliError(`the journal of moves names all vnets and is not for the jail "${jail}" (NETLOOM_JAIL); look at it from outside`, EXIT_USAGE);
+  refuseInside(io, 'the journal of moves');
   const list = await new DaemonClient(socket).get<MoveView[]>('/v1/moves');
   if (options.json === true) return io.out(json(list));
   const rows = list.map((m) => [String(m.seq), localTime(m.time), m.how, m.interface, m.from, m.to, m.home, resultOf(m)].map(printable));

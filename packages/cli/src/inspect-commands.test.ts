@@ -1,14 +1,15 @@
 /**
- * inspect-commands.test.ts — `netloom audit` and `netloom sysinit` against a daemon in this process: what they print, and how they end.
+ * inspect-commands.test.ts — `netloom audit` and `netloom sysinit` against a daemon in this process: what they print, and how they end; what
+ * commands show inside a jail.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Callout } from '@netloom/core';
+import { Callout, ifCloneCreate, ifVmoveLoan } from '@netloom/core';
 import { startDaemon } from '@netloom/node';
 import type { Daemon } from '@netloom/node';
 import type { AuditAnswer, SysinitAnswer } from '@netloom/node/client';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { CliIo } from './cli-io.js';
 import { runProgram } from './run-program.js';
 
@@ -25,17 +26,30 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function netloom(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+const netloom = (...args: string[]): Promise<Ran> => netloomIn('', ...args);
+
+/** Inside a jail. */
+async function netloomIn(jailName: string, ...args: string[]): Promise<Ran> {
   let out = '';
   let err = '';
-  const io: CliIo = { env: { NETLOOM_SOCKET: daemon.socketPath }, out: (t) => void (out += t), err: (t) => void (err += t), exitCode: 0 };
+  const io: CliIo = { env: { NETLOOM_SOCKET: daemon.socketPath, NETLOOM_JAIL: jailName }, out: (t) => void (out += t), err: (t) => void (err += t), exitCode: 0 };
   const code = await runProgram(args, '1.2.3', io);
   return { code, out, err };
 }
 
 function jail(name: string): void {
   const { kernel, loop } = daemon;
-  kernel.call(loop.enter(), () => kernel.jailCreate(kernel.prisons.prison0, { name, persist: true, attach: false, vnet: true }));
+  const [last, ...above] = name.split('.').reverse();
+  const parent = above.length === 0 ? kernel.prisons.prison0 : kernel.prisons.find(kernel.prisons.prison0, above.reverse().join('.'))!;
+  const made = kernel.call(loop.enter(), () => kernel.jailCreate(parent, { name: last!, persist: true, attach: false, vnet: true }));
+  expect(made.error).toBe(0);
+  made.prison!.childrenMax = 9;
 }
 
 function remove(name: string): void {
@@ -107,4 +121,38 @@ test('sysinit keeps the last teardowns, not all', async () => {
   }
   const { teardowns } = JSON.parse((await netloom('sysinit', '--json')).out) as SysinitAnswer;
   expect([teardowns.length, teardowns[0]?.vnet, teardowns.at(-1)?.vnet]).toEqual([32, 'j8', 'j39']);
+});
+
+describe('inside a jail', () => {
+  beforeEach(() => {
+    for (const name of ['mine', 'other', 'mine.below', 'minette', 'other.kept']) jail(name);
+    const { kernel, loop } = daemon;
+    kernel.call(loop.enter(), () => {
+      const { ifp } = ifCloneCreate(kernel.vnet0.net, 'epair0');
+      const { vnet0, prisons } = kernel;
+      const lent = (name: string, to: string): number => ifVmoveLoan(vnet0.net, name, prisons.find(prisons.prison0, to)!.vnet.net);
+      expect([ifp?.xname, lent('epair0a', 'mine'), lent('epair0b', 'other')]).toEqual(['epair0a', 0, 0]);
+    });
+    remove('other.kept');
+  });
+
+  test.each(['ps', 'ps --json', 'ps --procs --json', 'ps --dying', 'audit', 'audit --json', 'sysinit', 'sysinit --json', 'names vnets', 'names interfaces other'])('netloom %s shows nobody else', async (words) => {
+    const { code, out, err } = await netloomIn('mine', ...words.split(' '));
+    expect([code, err]).toEqual([0, '']);
+    expect(out).not.toMatch(/\bother|\bhost\b|minette|epair0b/);
+  });
+
+  test('its own, and what is below it', async () => {
+    expect((await netloomIn('mine', 'names', 'vnets')).out).toBe('mine\nmine.below\n');
+    expect((await netloomIn('mine', 'ps')).out.split('\n').map((line) => line.split(/ +/).slice(1, 4).join(' '))).toEqual(['VNET JID INTERFACE', 'mine 1 lo0', 'mine 1 epair0a', 'mine.below 3 lo0', '']);
+    expect((await netloomIn('mine', 'audit', 'mine.below')).code).toBe(0);
+    expect((await netloom('names', 'vnets')).out).toBe('host\nmine\nmine.below\nother\nminette\n');
+  });
+
+  test('what cannot be shown is refused', async () => {
+    const from = 'names all vnets and is not for the jail "mine" (NETLOOM_JAIL); look at it from outside\n';
+    expect(await netloomIn('mine', 'graph')).toEqual({ code: 2, out: '', err: `netloom: the picture of what runs ${from}` });
+    expect(await netloomIn('mine', 'moves')).toEqual({ code: 2, out: '', err: `netloom: the journal of moves ${from}` });
+    for (const vnet of ['other', 'nosuch']) expect(await netloomIn('mine', 'audit', vnet)).toEqual({ code: 2, out: '', err: `netloom: "${vnet}" is for outside all jails: in the jail "mine" (NETLOOM_JAIL) there are only it and the jails below it\n` });
+  });
 });

@@ -6,16 +6,19 @@
 import { DaemonClient } from '@netloom/node/client';
 import type { AuditAnswer, SysinitAnswer, SysinitRow, TeardownTrace } from '@netloom/node/client';
 import type { CliIo } from './cli-io.js';
-import { EXIT_FAILURE, json, table } from './cli-io.js';
+import { CliError, EXIT_FAILURE, EXIT_USAGE, json, table } from './cli-io.js';
+import { auditSeenFrom, isSeenFrom, jailAround } from './inside-jail.js';
 
 export interface AuditOptions {
   readonly json?: boolean;
 }
 
-/** What every vnet holds, or one; exit code 1 when something is unaccounted for or was left by a vnet that is gone. */
+/** What every vnet holds, or one, or inside a jail it and those below it; exit code 1 when something is unaccounted for or was left by a vnet that is gone. */
 export async function audit(vnet: string | undefined, options: AuditOptions, socket: string, io: CliIo): Promise<void> {
+  const jail = jailAround(io);
+  if (vnet !== undefined && !isSeenFrom(jail, vnet)) throw new CliError(`"${vnet}" is for outside all jails: in the jail "${jail}" (NETLOOM_JAIL) there are only it and the jails below it`, EXIT_USAGE);
   const query = vnet === undefined ? '' : `?vnet=${encodeURIComponent(vnet)}`;
-  const answer = await new DaemonClient(socket).get<AuditAnswer>(`/v1/audit${query}`);
+  const answer = auditSeenFrom(jail, await new DaemonClient(socket).get<AuditAnswer>(`/v1/audit${query}`));
   if (answer.leaksFound > 0 || Object.values(answer.unaccounted).some((n) => n !== 0)) io.exitCode = EXIT_FAILURE;
   if (options.json === true) return io.out(json(answer));
   const rows = answer.vnets.flatMap(({ name, rows: all }) => all.filter((r) => r.count !== 0).map((r) => [name, r.name, String(r.count)]));
@@ -29,7 +32,9 @@ export async function audit(vnet: string | undefined, options: AuditOptions, soc
 }
 
 export async function sysinit(options: { readonly json?: boolean }, socket: string, io: CliIo): Promise<void> {
-  const answer = await new DaemonClient(socket).get<SysinitAnswer>('/v1/sysinit');
+  const { teardowns, ...tables } = await new DaemonClient(socket).get<SysinitAnswer>('/v1/sysinit');
+  const jail = jailAround(io);
+  const answer: SysinitAnswer = { ...tables, teardowns: teardowns.filter((t) => isSeenFrom(jail, t.vnet)) };
   if (options.json === true) return io.out(json(answer));
   io.out(`built, in this order:\n${places(answer.constructors)}\ntaken down, in this order:\n${places(answer.destructors)}\n`);
   const last = answer.teardowns.at(-1);

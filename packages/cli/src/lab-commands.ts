@@ -9,6 +9,7 @@ import type { Lab, LabFile, LabPath } from '@netloom/node/lab';
 import { isRunning, startBackgroundDaemon } from './background-daemon.js';
 import type { CliIo } from './cli-io.js';
 import { CliError, EXIT_FAILURE, EXIT_LAB, json, table } from './cli-io.js';
+import { isSeenFrom, jailAround, refuseInside, topologySeenFrom } from './inside-jail.js';
 
 /** Reads a lab file; its problems are printed and end the command. */
 async function loadLab(file: string, io: CliIo): Promise<LabFile & { lab: Lab }> {
@@ -62,7 +63,7 @@ export interface DownOptions {
 /** Takes labs down: the one named (by its name or its file), all, or the only one. */
 export async function down(name: string | undefined, options: DownOptions, socket: string, io: CliIo): Promise<void> {
   const client = new DaemonClient(socket);
-  const labs = await client.get<LabState[]>('/v1/labs');
+  const labs = labsSeenFrom(jailAround(io), await client.get<LabState[]>('/v1/labs'));
   const chosen = chooseLabs(name, options.all === true, labs);
   const results: { name: string; left: string[] }[] = [];
   for (const lab of chosen) {
@@ -104,21 +105,31 @@ interface ProcRow {
 
 export async function ps(options: PsOptions, socket: string, io: CliIo): Promise<void> {
   const client = new DaemonClient(socket);
+  const jail = jailAround(io);
   if (options.procs === true) {
-    const procs = await client.get<ProcRow[]>('/v1/procs');
+    const procs = (await client.get<ProcRow[]>('/v1/procs')).filter((p) => isSeenFrom(jail, p.vnet));
     return io.out(options.json === true ? json(procs) : table(['PID', 'KIND', 'VNET', 'AGE', 'COMMAND'], procs.map((p) => [String(p.pid), p.kind, p.vnet, seconds(p.ageUs), p.argv.join(' ')])));
   }
   if (options.dying === true) {
-    const jails = await client.get<DyingJail[]>('/v1/dying');
+    const jails = (await client.get<DyingJail[]>('/v1/dying')).filter((j) => isSeenFrom(jail, j.name));
     if (options.json === true) return io.out(json(jails));
     return io.out(table(['JAIL', 'JID', 'DYING', 'LEFT', 'HELD BY'], jails.map((j) => [j.name, String(j.jid), seconds(j.dyingUs), seconds(j.leftUs), j.holders.join(', ')])));
   }
-  const [labs, { vnets }, attachments] = await Promise.all([client.get<LabState[]>('/v1/labs'), client.get<Topology>('/v1/topology'), client.get<Attachment[]>('/v1/attachments')]);
+  const [allLabs, topology, bound] = await Promise.all([client.get<LabState[]>('/v1/labs'), client.get<Topology>('/v1/topology'), client.get<Attachment[]>('/v1/attachments')]);
+  const { vnets } = topologySeenFrom(jail, topology);
+  const labs = labsSeenFrom(jail, allLabs);
+  const attachments = bound.filter((a) => isSeenFrom(jail, a.vnet));
   if (options.json === true) return io.out(json({ labs, vnets, attachments }));
   const labOf = (vnet: string): string => labs.find((lab) => lab.vnets.includes(vnet))?.name ?? '-';
   const rows = vnets.flatMap((vnet) =>
     vnet.interfaces.map((ifc) => [labOf(vnet.name), vnet.name, String(vnet.jid), ifc.name, ifc.up ? 'up' : 'down', ifc.inet.join(', ') || '-', ifc.description ?? '']));
   io.out(table(['LAB', 'VNET', 'JID', 'INTERFACE', 'STATE', 'ADDRESS', 'DESCRIPTION'], rows));
+}
+
+/** Inside a jail: the labs that it or a jail below it is part of, with those of their vnets. */
+export function labsSeenFrom(jail: string, labs: readonly LabState[]): readonly LabState[] {
+  if (jail === '') return labs;
+  return labs.map((lab) => ({ ...lab, vnets: lab.vnets.filter((vnet) => isSeenFrom(jail, vnet)) })).filter((lab) => lab.vnets.length > 0);
 }
 
 function seconds(us: number): string {
@@ -139,6 +150,7 @@ async function topologyOf(file: string, io: CliIo): Promise<Topology> {
 
 /** A picture of what runs, or of what a lab file will be. */
 export async function graph(file: string | undefined, options: GraphOptions, socket: string, io: CliIo): Promise<void> {
+  if (file === undefined) refuseInside(io, 'the picture of what runs');
   const topology = file === undefined ? await new DaemonClient(socket).get<Topology>('/v1/topology') : await topologyOf(file, io);
   const picture = options.json === true ? json(topology) : options.svg === true ? drawSvg(topology) : drawText(topology);
   if (options.output === undefined) return io.out(picture);
