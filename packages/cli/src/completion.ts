@@ -2,8 +2,8 @@
  * completion.ts — shell completion: scripts for bash, zsh and fish, made from the command tree itself.
  *
  * Theory of operation. The scripts are static except for names of vnets, interfaces and labs, which they ask of the running daemon through
- * the hidden command `netloom names KIND [VNET]`. What an argument, or the value of an option, stands for is read from its name in the command
- * tree: see KINDS.
+ * the hidden command `netloom names KIND [VNET]`. What an argument, or the value of an option, stands for is read from the command tree: an
+ * option's choices, or its name (see KINDS).
  *
  * Invariant: a command added to program.ts is completed without a change here.
  */
@@ -23,8 +23,8 @@ interface Flag {
   readonly short: string | null;
   readonly long: string | null;
   readonly text: string;
-  /** What its value stands for; null when it has none. */
-  readonly value: Kind | null;
+  /** What its value stands for, or the values there are; null when it has none. */
+  readonly value: Kind | readonly string[] | null;
 }
 
 interface Leaf {
@@ -50,8 +50,9 @@ function leavesOf(command: Command, prefix: string): Leaf[] {
   });
 }
 
-function valueKind(option: Option): Kind | null {
+function valueKind(option: Option): Kind | readonly string[] | null {
   if (!option.required && !option.optional) return null;
+  if (option.argChoices !== undefined) return option.argChoices;
   return KINDS[/[<[](.+)[>\]]/.exec(option.flags)?.[1] ?? ''] ?? 'files';
 }
 
@@ -71,7 +72,8 @@ function secondWords(leaves: readonly Leaf[], first: string): string[] {
 
 const flagWords = (leaf: Leaf): string[] => leaf.flags.flatMap((f) => [f.short, f.long].filter((w) => w !== null));
 
-function bashWords(kind: Kind): string {
+function bashWords(kind: Kind | readonly string[]): string {
+  if (typeof kind !== 'string') return `COMPREPLY=($(compgen -W "${kind.join(' ')}" -- "$cur"))`;
   const words: Record<Kind, string> = {
     vnets: 'COMPREPLY=($(compgen -W "$(netloom names vnets 2>/dev/null)" -- "$cur"))',
     interfaces: 'COMPREPLY=($(compgen -W "$(netloom names interfaces "${args[0]}" 2>/dev/null)" -- "$cur"))',
@@ -117,7 +119,7 @@ function zsh(leaves: readonly Leaf[]): string {
     labs: '{compadd -- ${(f)"$(netloom names labs 2>/dev/null)"}}', files: '_files', folders: '_files -/', shells: `(${SHELLS.join(' ')})`, none: ' ',
   };
   const cases = leaves.map((leaf) => {
-    const flags = leaf.flags.flatMap((f) => [f.short, f.long].filter((w) => w !== null).map((w) => `'${w}[${quoted(f.text)}]${f.value === null ? '' : `:value:${action[f.value]}`}'`));
+    const flags = leaf.flags.flatMap((f) => [f.short, f.long].filter((w) => w !== null).map((w) => `'${w}[${quoted(f.text)}]${f.value === null ? '' : `:value:${typeof f.value === 'string' ? action[f.value] : `(${f.value.join(' ')})`}`}'`));
     const places = leaf.arguments.map((kind, i) => `'${i + 1}:${kind}:${action[kind]}'`);
     return `    '${leaf.path}') _arguments ${[...flags, ...places].join(' ')} ;;\n`;
   });
@@ -158,7 +160,7 @@ function fish(leaves: readonly Leaf[]): string {
     const when = leaf.path.split(' ').map((word) => `__fish_seen_subcommand_from ${word}`).join('; and ');
     for (const f of leaf.flags) {
       const names = [f.short === null ? '' : `-s ${f.short.slice(1)}`, f.long === null ? '' : `-l ${f.long.slice(2)}`].filter((n) => n !== '').join(' ');
-      lines.push(`complete -c netloom -n '${when}' ${names}${f.value === null ? '' : ` -r ${action[f.value]}`.trimEnd()} -d '${quoted(f.text)}'`);
+      lines.push(`complete -c netloom -n '${when}' ${names}${f.value === null ? '' : ` -r ${typeof f.value === 'string' ? action[f.value] : `-a '${f.value.join(' ')}'`}`.trimEnd()} -d '${quoted(f.text)}'`);
     }
     const first = leaf.arguments.find((kind) => kind !== 'none');
     if (first !== undefined) lines.push(`complete -c netloom -n '${when}' ${action[first]}`);

@@ -19,6 +19,7 @@ export interface EventsOptions {
   readonly follow?: boolean;
   readonly vnet?: string;
   readonly system?: string;
+  readonly steps?: boolean;
   readonly since?: string;
   readonly json?: boolean;
 }
@@ -27,8 +28,8 @@ export async function events(options: EventsOptions, socket: string, io: CliIo):
   const jail = jailAround(io);
   if (jail !== '' && options.vnet !== undefined) throw new CliError(`--vnet is for outside all jails: in the jail "${jail}" (NETLOOM_JAIL) there are only its own events`, EXIT_USAGE);
   const query = new URLSearchParams({
-    ...(options.follow === true ? { follow: 'true' } : {}), ...(options.vnet === undefined ? {} : { vnet: options.vnet }), ...(options.system === undefined ? {} : { system: options.system.toUpperCase() }),
-    ...(options.since === undefined ? {} : { since: options.since }), ...(jail === '' ? {} : { inside: jail }),
+    ...(options.follow === true ? { follow: 'true' } : {}), ...(options.vnet === undefined ? {} : { vnet: options.vnet }), ...(options.system === undefined ? {} : { system: options.system }),
+    ...(options.steps === true ? { steps: 'true' } : {}), ...(options.since === undefined ? {} : { since: options.since }), ...(jail === '' ? {} : { inside: jail }),
   });
   const layout = new EventLayout(jail === '', hasColour(io));
   let empty = true;

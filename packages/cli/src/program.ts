@@ -7,7 +7,7 @@
  * called: `netloom ps` must not wait for the daemon's libraries.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { socketPath } from '@netloom/node/client';
+import { EVENT_SYSTEMS, socketPath } from '@netloom/node/client';
 import type { CliIo } from './cli-io.js';
 import { completionScript, SHELLS } from './completion.js';
 import type { Shell } from './completion.js';
@@ -140,11 +140,17 @@ function eventNumber(text: string): string {
   return text;
 }
 
+function eventSystem(text: string): string {
+  const system = text.toUpperCase();
+  if (!(EVENT_SYSTEMS as readonly string[]).includes(system)) throw new InvalidArgumentError(`Allowed choices are ${EVENT_SYSTEMS.join(', ')}.`);
+  return system;
+}
+
 function addEventCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
   const events = program.command('events').summary('show what happened').addOption(socketOption())
     .description('Print what happened to interfaces, addresses, vnets and jails, oldest first; -f stays and prints what happens. In a jail: its own vnet\'s events.')
     .option('-f, --follow', 'stay, and print what happens until Ctrl-C').option('--vnet <vnet>', 'only events of this vnet ("host": outside all jails)')
-    .option('--system <system>', 'only events of this system: IFNET, ETHERNET, VNET, JAIL, MOVE')
+    .addOption(new Option('--system <system>', 'only events of this system').choices(EVENT_SYSTEMS).argParser(eventSystem)).option('--steps', 'the steps of teardowns too; --system VNET has them without')
     .option('--since <seq>', 'only events behind the one with this number; "now": only what is still to come', eventNumber).option('--json', 'print JSON, an object a line');
   examples(events, 'netloom events', 'netloom events -f --since now', 'netloom events --vnet r1 --system IFNET', "netloom events -f --json | jq -r 'select(.type == \"DETACH\").subsystem'")
     .action(async (options: SocketOption & EventsOptions) => (await import('./event-commands.js')).events(options, socketOf(options), io));

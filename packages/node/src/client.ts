@@ -5,6 +5,7 @@
  * Lab files are behind another, `@netloom/node/lab`, for the same reason: their libraries take as long to load as Node itself.
  */
 export { DaemonClient, DaemonError, DaemonUnreachable } from './daemon/http-client.js';
+export { EVENT_SYSTEMS } from './daemon/event-records.js';
 export type { EventRecord, GapRecord } from './daemon/event-records.js';
 export type { MoveView } from './daemon/move-records.js';
 export { probe, socketPath } from './daemon/socket-claim.js';

@@ -4,10 +4,14 @@
  * Read first: packages/core/src/kern/devctl.ts; docs/events.md.
  *
  * The host's reader sees every vnet, and each record names its own: 'host' is what the core calls vnet0, a jail has its name from outside all
- * jails. A reader inside a jail sees the events of its vnet, numbered for it alone, and no names of vnets.
+ * jails. A reader inside a jail sees the events of its vnet, numbered for it alone, and no names of vnets. The steps of teardowns, dozens
+ * for each vnet that ends, are for who asks for them.
  */
-import type { DevctlEvent, DevctlItem, Kernel, Prison } from '@netloom/core';
+import type { DevctlEvent, DevctlItem, DevctlQueue, Kernel, Prison } from '@netloom/core';
 import { HOST_VNET } from '../lab/lab-model.js';
+
+/** All there are: FreeBSD's, then our own. */
+export const EVENT_SYSTEMS = ['IFNET', 'ETHERNET', 'VNET', 'JAIL', 'MOVE'] as const;
 
 export interface EventRecord {
   readonly seq: number;
@@ -31,7 +35,12 @@ export interface GapRecord {
 export interface EventFilter {
   readonly vnet?: string;
   readonly system?: string;
+  /** Steps of teardowns too; asking for the system VNET asks for them. */
+  readonly steps?: boolean;
 }
+
+/** Types of the system VNET. */
+const STEPS: ReadonlySet<string> = new Set(['STEP_BEGIN', 'STEP_END']);
 
 /** Keys whose values are names of vnets. */
 const VNET_KEYS: ReadonlySet<string> = new Set(['from', 'to', 'home']);
@@ -56,9 +65,9 @@ export class EventRecords {
     if (event === null) return { seq, system: 'GAP', lost: item.lost };
     const vnet = event.vnetId === 0 ? HOST_VNET : event.vnet;
     const data = this.data(event);
-    if (this.filter.vnet !== undefined && this.filter.vnet !== vnet && !(event.system === 'MOVE' && data.from === this.filter.vnet)) return null;
-    if (this.filter.system !== undefined && this.filter.system !== event.system) return null;
     const { system, type } = event;
+    if (this.filter.vnet !== undefined && this.filter.vnet !== vnet && !(system === 'MOVE' && data.from === this.filter.vnet)) return null;
+    if (this.filter.system !== undefined ? this.filter.system !== system : this.filter.steps !== true && system === 'VNET' && STEPS.has(type)) return null;
     return { seq, time: wallTime(this.bootWallUs + event.at), ...(this.inside ? {} : { vnet }), system, subsystem: this.subsystem(event), type, data };
   }
 
@@ -70,6 +79,15 @@ export class EventRecords {
     if (system !== 'MOVE') return data;
     return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, VNET_KEYS.has(key) && value === this.coreName ? HOST_VNET : value]));
   }
+}
+
+/** Is any event that `queue` keeps of the vnet with this name? */
+export function hasEventOf(queue: DevctlQueue, name: string): boolean {
+  for (let seq = queue.first; seq <= queue.last; seq++) {
+    const event = queue.get(seq);
+    if (event !== null && event.vnetId !== 0 && (event.vnet === name || (event.system === 'MOVE' && event.data.from === name))) return true;
+  }
+  return false;
 }
 
 /** RFC 3339 with microseconds. */

@@ -7,11 +7,14 @@ import { pipeline } from 'node:stream';
 import type { DevctlItem, DevctlQueue, Kernel } from '@netloom/core';
 import type { FastifyInstance } from 'fastify';
 import type { HostLoop } from '../loop.js';
-import { EventRecords, prisonCalled } from './event-records.js';
+import { EVENT_SYSTEMS, EventRecords, hasEventOf, prisonCalled } from './event-records.js';
 import { EventStream } from './event-stream.js';
+import { vnetName } from './kernel-topology.js';
 
 /** Number of the newest event at the time of the call. */
 const NOW = 'now';
+/** Names of vnets that a refusal tells. */
+const NAMES_SHOWN = 10;
 
 const STRING = { type: 'string' } as const;
 const INTEGER = { type: 'integer' } as const;
@@ -24,7 +27,8 @@ const QUERY = {
     follow: { type: 'boolean', default: false, description: 'Stay, and tell of events as they happen; otherwise the answer ends with the newest' },
     since: { type: 'string', pattern: '^(\\d{1,15}|now)$', default: '0', description: 'Only events behind this number; "now": only what is still to come' },
     vnet: { ...STRING, description: 'Only events of the vnet with this name ("host": outside all jails)' },
-    system: { ...STRING, description: 'Only events of this system: IFNET, ETHERNET, VNET, JAIL, MOVE' },
+    system: { ...STRING, description: `Only events of this system: ${EVENT_SYSTEMS.join(', ')}` },
+    steps: { type: 'boolean', default: false, description: 'The steps of teardowns too (STEP_BEGIN, STEP_END of the system VNET); system=VNET has them without' },
     inside: { ...STRING, description: 'As a reader inside this jail: its vnet\'s own events, numbered for it alone, and no names of vnets' },
   },
 } as const;
@@ -49,6 +53,7 @@ interface EventsQuery {
   readonly since: string;
   readonly vnet?: string;
   readonly system?: string;
+  readonly steps: boolean;
   readonly inside?: string;
 }
 
@@ -60,9 +65,12 @@ export function addEventRoutes(app: FastifyInstance, kernel: Kernel, loop: HostL
     response: { 200: { description: 'One record a line', content }, 400: ERROR, 404: ERROR },
   };
   app.get<{ Querystring: EventsQuery }>('/v1/events', { schema }, (request, reply) => {
-    const { follow, since, inside } = request.query;
+    const { follow, since, inside, system, vnet } = request.query;
+    if (system !== undefined && !(EVENT_SYSTEMS as readonly string[]).includes(system)) return reply.code(400).send({ error: { message: `there is no system "${system}" (there are: ${EVENT_SYSTEMS.join(', ')})` } });
     const queue = queueOf(kernel, inside);
     if (queue === null) return reply.code(404).send({ error: { message: `there is no jail "${inside}" ("jls" lists them)` } });
+    const stranger = vnet === undefined || inside !== undefined ? null : refuseStranger(kernel, queue, vnet);
+    if (stranger !== null) return reply.code(404).send({ error: { message: stranger } });
     const from = since === NOW ? queue.last : Number(since);
     if (from > queue.last) return reply.code(400).send({ error: { message: `there has been no event ${from} yet, the newest is ${queue.last} (was the daemon started anew? leave "since" out to see all there is)` } });
     const records = new EventRecords(kernel, loop.bootWallUs, request.query, inside !== undefined);
@@ -76,6 +84,15 @@ export function addEventRoutes(app: FastifyInstance, kernel: Kernel, loop: HostL
     });
     return reply;
   });
+}
+
+/** What is wrong with the name of a vnet that neither lives nor has left events; null: nothing. */
+function refuseStranger(kernel: Kernel, queue: DevctlQueue, name: string): string | null {
+  const { prison0 } = kernel.prisons;
+  const names = [prison0, ...prison0.descendants()].filter((p) => p.ownsVnet).map((p) => vnetName(p, prison0));
+  if (names.includes(name) || hasEventOf(queue, name)) return null;
+  const more = names.length > NAMES_SHOWN ? `, and ${names.length - NAMES_SHOWN} more` : '';
+  return `no vnet is called "${name}", and no event that is kept is of one (there are: ${names.slice(0, NAMES_SHOWN).join(', ')}${more})`;
 }
 
 /** The host's queue, or that of a jail's vnet; null when there is no such jail. */

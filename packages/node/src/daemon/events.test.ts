@@ -85,6 +85,23 @@ describe('GET /v1/events', () => {
     expect(JSON.stringify(inside)).not.toContain('r1');
   });
 
+  test('steps of teardowns are for who asks; a gap counts them all the same', async () => {
+    jail('r1');
+    const { kernel } = daemon;
+    const since = kernel.engine.devctl.last;
+    call(() => kernel.jailRemove(kernel.prisons.find(kernel.prisons.prison0, 'r1')!));
+    const steps = kernel.sysinit.destructors.length * 2;
+    const plain = ['r1 JAIL r1 REMOVE', 'r1 JAIL r1 DYING', 'r1 IFNET lo0 LINK_DOWN', 'r1 VNET r1 GONE', 'r1 JAIL r1 GONE'];
+    expect((await lines(`?since=${since}&vnet=r1`)).map(brief)).toEqual(plain);
+    expect(await lines(`?since=${since}&vnet=r1&steps=true`)).toHaveLength(plain.length + steps);
+    expect(await lines(`?since=${since}&system=VNET`)).toHaveLength(1 + steps);
+    rename(loopback('lo7'), kernel.engine.devctl.limit);
+    const { first } = kernel.engine.devctl;
+    const [gap, next] = await lines(`?since=${since}`);
+    expect([gap, next?.seq]).toEqual([{ seq: first - 1, system: 'GAP', lost: first - 1 - since }, first]);
+    expect(first - 1 - since).toBeGreaterThan(steps);
+  });
+
   test('following: what happens, until the jail is gone', async () => {
     jail('r1');
     const got: string[] = [];
@@ -123,6 +140,12 @@ describe('GET /v1/events', () => {
   test('refusals name the value', async () => {
     await expect(lines('?inside=nowhere')).rejects.toThrow('there is no jail "nowhere" ("jls" lists them)');
     await expect(lines('?since=99999')).rejects.toThrow(/^there has been no event 99999 yet, the newest is \d+ /);
+    await expect(lines('?system=NET')).rejects.toThrow('there is no system "NET" (there are: IFNET, ETHERNET, VNET, JAIL, MOVE)');
+    jail('r1');
+    jail('r2');
+    await expect(lines('?vnet=nosuch')).rejects.toThrow('no vnet is called "nosuch", and no event that is kept is of one (there are: host, r1, r2)');
+    call(() => daemon.kernel.jailRemove(daemon.kernel.prisons.find(daemon.kernel.prisons.prison0, 'r2')!));
+    expect((await lines('?vnet=r2')).map(brief).at(-1)).toBe('r2 JAIL r2 GONE');
     await expect(lines('?since=x')).rejects.toThrow('querystring/since must match pattern');
   });
 
