@@ -4,7 +4,7 @@
  * The Kernel and its vnets first; then, layer by layer from the top down, the calls the tools are made of. Codecs are in
  * `@netloom/core/wire`, promises in `@netloom/core/promises`, the simulator in `@netloom/core/sim`.
  */
-export { Kernel } from './vnet/kernel.js';
+export { Kernel, VNET0_NAME } from './vnet/kernel.js';
 export type { DyingPrison, JailCreate, Prison } from './vnet/kernel.js';
 export type { AuditBalance, AuditReport, VnetAuditReport } from './vnet/kernel-audit.js';
 export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';

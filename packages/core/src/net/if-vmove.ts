@@ -80,7 +80,7 @@ export function vnetIfReturn(net: Net): void {
       came = record(before, underWay(ifp, home, () => ifVmoveClassic(moveOf(ifp, home, ifp.xname, null), ifcOf(ifp))), 'return', home, 'classic');
     }
     const name = came.ifp?.xname ?? before.name;
-    if (name !== before.name) home.kern.log('notice', `${before.name}: returned as ${name}, because ${before.name} exists already`);
+    if (name !== before.name) home.kern.log('warning', `${before.name}: returned as ${name}, because ${before.name} exists already`);
   }
 }
 

@@ -14,7 +14,6 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EINVAL } from '../base/errno.js';
-import type { LogLevel } from '../env/env.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
@@ -181,10 +180,10 @@ export class VxlanEnd {
     this.binding = null;
   }
 
-  /** A line in the log of the vnet that the interface is in. */
-  log(text: string, level: LogLevel = 'notice'): void {
+  /** Says in the log of the vnet that the interface is in why it does not run as asked: the tools are told nothing. */
+  log(text: string): void {
     const ifp = this.user?.ifp;
-    ifp?.net?.kern.log(level, `${ifp.xname}: ${text}`);
+    ifp?.net?.kern.log('warning', `${ifp.xname}: ${text}`);
   }
 
   /** What keeps it from running; null: nothing. */

@@ -43,6 +43,9 @@ export type DyingPrison = KernDyingPrison<Vnet>;
 /** What `jail -c` asks for. `vnet`: a stack of its own. */
 export type JailCreate = Omit<PrisonCreate<Vnet>, 'newVnet'> & { readonly vnet: boolean };
 
+/** Of the vnet outside all jails: in logs, events and the journal of moves. */
+export const VNET0_NAME = 'vnet0';
+
 export class Kernel {
   readonly engine: Engine;
   readonly shared: NetShared;
@@ -67,7 +70,7 @@ export class Kernel {
     this.shared = new NetShared(env.hostId, this.engine.witness);
     this.sysinit = vnetSysinitTable();
     this.auditor = new KernelAudit(this.engine, this.shared, [this.vnets, this.stopped], (v) => this.processesIn(v));
-    this.vnet0 = this.call(0, () => this.vnetAlloc('vnet0'));
+    this.vnet0 = this.call(0, () => this.vnetAlloc(VNET0_NAME));
     this.vnet0.kern.sysctl.attach(WITNESS_SYSCTLS, this.engine.witness);
     this.engine.witness.onFinding = ({ text }) => env.log('warning', '', `witness: ${text}`);
     this.prisons = new PrisonTree<Vnet>(this.vnet0);

@@ -14,7 +14,7 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
-import { Kernel } from '@netloom/core';
+import { Kernel, VNET0_NAME } from '@netloom/core';
 import type { LogLevel } from '@netloom/core';
 import { tools } from '@netloom/userland';
 import type { Tool } from '@netloom/userland';
@@ -23,7 +23,7 @@ import fastify from 'fastify';
 import type { FastifyBaseLogger, FastifyError, FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { DestinationStream, Level, Logger } from 'pino';
-import { LOOPBACK } from '../lab/lab-model.js';
+import { HOST_VNET, LOOPBACK } from '../lab/lab-model.js';
 import type { CommandResult } from '../lab/lab-run.js';
 import { HostLoop } from '../loop.js';
 import { Attachments } from './attachments.js';
@@ -81,7 +81,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const kernel = new Kernel({
     seed: options.seed ?? randomInt(2 ** 32),
     hostId: hostId(options.socketPath),
-    log: (level, vnet, message) => log[LOG_LEVELS[level]](vnet === '' ? {} : { vnet }, message),
+    log: (level, vnet, message) => log[LOG_LEVELS[level]](vnet === '' ? {} : { vnet: vnet === VNET0_NAME ? HOST_VNET : vnet }, message),
     wake: () => loop.wake(),
   });
   loop.attach(kernel);
