@@ -89,7 +89,7 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   s: (o, v) => { o.sourceText = v; },
   T: (o, v, p) => { o.tos = tos(p, v); },
   t: ignore,
-  U: refuse('Unix sockets are not built in'),
+  U: refuse('Unix sockets are not built in: use the machine\'s nc: /usr/bin/nc -U PATH'),
   u: (o) => { o.udp = true; },
   V: (o, v, p) => { o.fib = strtonum(p, v, 0, (p.vnet.routes?.fibs ?? 1) - 1, 'rtable'); },
   v: (o) => { o.verbose = true; },

@@ -195,7 +195,7 @@ describe('words', () => {
     ['-u -l nosuchservice', 'getaddrinfo: Service was not recognized for socket type'],
     ['-u -l 192.0.2.99 80', "Can't assign requested address"],
     ['-u -6 ::1 80', 'IPv6 is not built in: use IPv4 addresses'],
-    ['-U /tmp/socket', 'Unix sockets are not built in'],
+    ['-U /tmp/socket', 'Unix sockets are not built in: use the machine\'s nc: /usr/bin/nc -U PATH'],
   ])('nc %s: exit 1', async (words, message) => {
     expect(await lab.sh(`nc ${words}`, inA)).toEqual({ exit: 1, stdout: '', stderr: `nc: ${message}\n` });
   });
