@@ -18,6 +18,10 @@ import { parseArgs } from 'node:util';
 import { loadEntries, pickEntries } from '../scripts/entries.mjs';
 import { setup } from '../scripts/setup.mjs';
 
+const USAGE = `usage: npm run bench -- [NAME...] [--json] [--reps N]
+  npm run bench -- vnet
+  npm run bench -- bridge tap/iperf3 --json`;
+
 /**
  * @typedef {object} Peer
  * @property {string} name
@@ -79,36 +83,53 @@ export function machine() {
   };
 }
 
-/** @param {number} value */
-const shown = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
+/** At least `digits` significant ones, and no exponent. @param {number} value @param {number} digits */
+function shown(value, digits) {
+  const size = Math.abs(value);
+  return size === 0 || !Number.isFinite(size) ? String(value) : value.toFixed(Math.min(20, Math.max(0, digits - 1 - Math.floor(Math.log10(size)))));
+}
 
-/** @param {Row} row */
-function rowText({ name, value, unit, peer, ratio, note }) {
-  if (value === null) return `${name.padEnd(36)} ${'-'.padStart(10)} ${unit.padEnd(8)} ${note}`;
-  const against = peer === null || ratio === null ? (note ?? '') : `${peer.name} ${shown(peer.value)}, ratio ${ratio.toFixed(2)}`;
-  return `${name.padEnd(36)} ${shown(value).padStart(10)} ${unit.padEnd(8)} ${against}`;
+/**
+ * A line of the table.
+ * @param {Row} row
+ * @param {{ name: number, unit: number }} widths of the longest ones
+ */
+export function rowText({ name, value, unit, peer, ratio, note }, widths) {
+  const ours = `${name.padEnd(widths.name)} ${(value === null ? '-' : shown(value, 3)).padStart(10)} ${unit.padEnd(widths.unit)}  `;
+  if (value === null || peer === null || ratio === null) return ours + (note ?? '');
+  return `${ours}${peer.name}: ${shown(peer.value, 3)} ${unit}, ratio ${shown(ratio, ratio < 0.1 ? 2 : 3)}`;
+}
+
+/** @returns {{ values: { json: boolean, reps: string }, positionals: string[] } | null} null when it is wrong, which has been said */
+function commandLine() {
+  try {
+    return parseArgs({ allowPositionals: true, options: { json: { type: 'boolean', default: false }, reps: { type: 'string', default: '5' } } });
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : error}\n${USAGE}`);
+    return null;
+  }
 }
 
 async function main() {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { json: { type: 'boolean', default: false }, reps: { type: 'string', default: '5' } },
-  });
+  const line = commandLine();
+  if (line === null) return 64;
+  const { values, positionals } = line;
   const reps = Number(values.reps);
   if (!Number.isInteger(reps) || reps < 1) {
-    console.error(`bench: --reps ${values.reps}: not a positive integer`);
+    console.error(`bench: --reps ${values.reps}: not a positive integer\n${USAGE}`);
     return 64;
   }
   if (!(await setup(process.stderr))) return 1;
   /** @type {readonly Benchmark[]} */
   const chosen = pickEntries('bench', await loadEntries(import.meta.dirname, 'bench', 'benchmarks'), positionals);
   if (chosen.length === 0) return 64;
+  const widths = { name: Math.max(...chosen.map(({ name }) => name.length)), unit: Math.max(...chosen.map(({ unit }) => unit.length)) };
   /** @type {Row[]} */
   const rows = [];
   for (const benchmark of chosen) {
     const row = await measure(benchmark, reps);
     rows.push(row);
-    if (!values.json) console.log(rowText(row));
+    if (!values.json) console.log(rowText(row, widths));
   }
   if (values.json) console.log(JSON.stringify({ machine: machine(), rows }, null, 2));
   return 0;

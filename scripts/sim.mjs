@@ -57,7 +57,7 @@ async function main() {
   for (const scenario of chosen) {
     const start = performance.now();
     const { problem, line } = simulate(scenario, seed, runs);
-    console.log(`  ${problem === null ? 'ok    ' : 'FAILED'}  ${scenario.name.padEnd(40)} ${((performance.now() - start) / 1000).toFixed(1).padStart(6)} s  ${line}`);
+    console.log(`  ${problem === null ? 'ok    ' : 'FAILED'}  ${scenario.name.padEnd(40)} ${((performance.now() - start) / 1000).toFixed(1).padStart(6)} s  ${runs === 1 || problem !== null ? line : `${runs} runs${line === '' ? '' : `; the last: ${line}`}`}`);
     if (problem === null) continue;
     failed++;
     console.log(`  ${problem}`);

@@ -105,7 +105,9 @@ async function main() {
     reported = spent();
     console.log(`  ${seconds(spent()).padStart(9)}  ${String(done).padStart(9)} operations  heap ${mb(heap)}`);
   });
-  console.log(`  ${problem === null ? 'ok    ' : 'FAILED'}  ${seconds(spent())}  ${life.summary}; heap ${mb(heaps[WARM_ROUNDS - 1] ?? heaps.at(-1) ?? 0)} when warm, ${mb(heaps.at(-1) ?? 0)} at the end`);
+  const heap = `${mb(heaps[WARM_ROUNDS - 1] ?? heaps.at(-1) ?? 0)} -> ${mb(heaps.at(-1) ?? 0)}`;
+  const judged = heaps.length > WARM_ROUNDS ? `heap flat (${heap})` : `heap ${heap}: too few operations to judge`;
+  console.log(`  ${problem === null ? 'ok    ' : 'FAILED'}  ${seconds(spent())}  ${life.summary}; ${problem === null ? `nothing left, ${judged}` : `heap ${heap}`}`);
   if (problem === null) return 0;
   console.log(`  ${problem}\n  again: npm run soak -- --ops ${life.done.ops} --seed ${seed}`);
   return 1;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { measure, median } from '../bench/main.mjs';
+import { measure, median, rowText } from '../bench/main.mjs';
 import { loadEntries, pickEntries } from '../scripts/entries.mjs';
 import { fuzz, makeInput, numbers } from '../scripts/fuzz.mjs';
 import { simulate } from '../scripts/sim.mjs';
@@ -125,6 +125,13 @@ describe('bench', () => {
     const row = await measure({ name: 'x', unit: 'us', measure: run, lacking: () => 'not root', peer: { name: 'C', measure: run } }, 1);
     expect(row).toEqual({ name: 'x', value: null, unit: 'us', peer: null, ratio: null, note: 'not root' });
   });
+});
+
+test('a line of the benchmarks has at least two digits that say something, and units', () => {
+  const row = { name: 'a/b', value: 12.345, unit: 'us', peer: { name: 'Linux', value: 6_789.4 }, ratio: 0.0018183 };
+  expect(rowText(row, { name: 5, unit: 4 })).toBe('a/b         12.3 us    Linux: 6789 us, ratio 0.0018');
+  expect(rowText({ ...row, value: 1234.5, ratio: 1.7777 }, { name: 3, unit: 2 })).toBe('a/b       1235 us  Linux: 6789 us, ratio 1.78');
+  expect(rowText({ ...row, value: null, peer: null, ratio: null, note: 'not root' }, { name: 3, unit: 2 })).toBe('a/b          - us  not root');
 });
 
 describe('entries', () => {
