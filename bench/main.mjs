@@ -14,7 +14,7 @@
  */
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
+import { commandLine } from '../scripts/command-line.mjs';
 import { loadEntries, pickEntries } from '../scripts/entries.mjs';
 import { setup } from '../scripts/setup.mjs';
 
@@ -100,20 +100,10 @@ export function rowText({ name, value, unit, peer, ratio, note }, widths) {
   return `${ours}${peer.name}: ${shown(peer.value, 3)} ${unit}, ratio ${shown(ratio, ratio < 0.1 ? 2 : 3)}`;
 }
 
-/** @returns {{ values: { json: boolean, reps: string }, positionals: string[] } | null} null when it is wrong, which has been said */
-function commandLine() {
-  try {
-    return parseArgs({ allowPositionals: true, options: { json: { type: 'boolean', default: false }, reps: { type: 'string', default: '5' } } });
-  } catch (error) {
-    console.error(`bench: ${error instanceof Error ? error.message : error}\n${USAGE}`);
-    return null;
-  }
-}
-
 async function main() {
-  const line = commandLine();
-  if (line === null) return 64;
-  const { values, positionals } = line;
+  const words = commandLine('bench', USAGE, { json: { type: 'boolean', default: false }, reps: { type: 'string', default: '5' } });
+  if (words === null) return 64;
+  const { values, positionals } = words;
   const reps = Number(values.reps);
   if (!Number.isInteger(reps) || reps < 1) {
     console.error(`bench: --reps ${values.reps}: not a positive integer\n${USAGE}`);

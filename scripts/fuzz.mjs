@@ -11,14 +11,16 @@
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { commandLine } from './command-line.mjs';
 import { loadEntries, pickEntries } from './entries.mjs';
 import { setup } from './setup.mjs';
 import { root } from './steps.mjs';
 
 const FRAMES = 1_000_000;
+const USAGE = `usage: npm run fuzz -- [NAME...] [--frames N] [--seed N] [--from N]
+  npm run fuzz -- dissect kernel-input --frames 100000 --seed 7`;
 const MAX_BYTES = 2048;
 const MAX_MUTATIONS = 6;
 const REPORT_MS = 5_000;
@@ -152,13 +154,12 @@ export function fuzz(target, seed, from, count, progress) {
 }
 
 async function main() {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { seed: { type: 'string' }, frames: { type: 'string' }, from: { type: 'string' } },
-  });
+  const words = commandLine('fuzz', USAGE, { seed: { type: 'string' }, frames: { type: 'string' }, from: { type: 'string' } });
+  if (words === null) return 64;
+  const { values, positionals } = words;
   const [seed, frames, from] = [Number(values.seed ?? randomInt(2 ** 32 - 1)), Number(values.frames ?? FRAMES), Number(values.from ?? 0)];
   if (![seed, frames, from].every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    console.error('fuzz: --seed, --frames and --from take whole numbers');
+    console.error(`fuzz: --seed, --frames and --from take whole numbers\n${USAGE}`);
     return 64;
   }
   if (!(await setup())) return 1;

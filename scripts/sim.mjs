@@ -10,12 +10,14 @@
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
+import { commandLine } from './command-line.mjs';
 import { loadEntries, pickEntries } from './entries.mjs';
 import { setup } from './setup.mjs';
 import { root } from './steps.mjs';
 
 const RUNS = 100;
+const USAGE = `usage: npm run sim -- [NAME...] [--seed N] [--runs N]
+  npm run sim -- chain --runs 20`;
 
 /**
  * @typedef {object} Scenario
@@ -42,10 +44,12 @@ export function simulate({ name, run }, seed, runs) {
 }
 
 async function main() {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { seed: { type: 'string' }, runs: { type: 'string' } } });
+  const words = commandLine('sim', USAGE, { seed: { type: 'string' }, runs: { type: 'string' } });
+  if (words === null) return 64;
+  const { values, positionals } = words;
   const [seed, runs] = [Number(values.seed ?? randomInt(2 ** 32 - 1)), Number(values.runs ?? RUNS)];
   if (![seed, runs].every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    console.error('sim: --seed and --runs take whole numbers');
+    console.error(`sim: --seed and --runs take whole numbers\n${USAGE}`);
     return 64;
   }
   if (!(await setup())) return 1;

@@ -9,9 +9,9 @@
  */
 import { randomInt } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { commandLine } from './command-line.mjs';
 import { setup } from './setup.mjs';
 import { seconds } from './steps.mjs';
 
@@ -75,15 +75,9 @@ export function soak(life, enough, progress, round = ROUND) {
 const mb = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 async function main() {
-  /** @type {{ values: { ops?: string, seed?: string }, positionals: string[] }} */
-  let args;
-  try {
-    args = parseArgs({ allowPositionals: true, options: { ops: { type: 'string' }, seed: { type: 'string' } } });
-  } catch (error) {
-    console.error(`soak: ${error instanceof Error ? error.message : error}\n${USAGE}`);
-    return 64;
-  }
-  const { values, positionals } = args;
+  const words = commandLine('soak', USAGE, { ops: { type: 'string' }, seed: { type: 'string' } });
+  if (words === null) return 64;
+  const { values, positionals } = words;
   const forMs = positionals[0] === undefined ? 0 : durationMs(positionals[0]);
   const [ops, seed] = [Number(values.ops ?? OPERATIONS), Number(values.seed ?? randomInt(2 ** 32 - 1))];
   if (positionals.length > 1 || ![forMs, ops, seed].every((n) => Number.isSafeInteger(n) && n >= 0)) {
