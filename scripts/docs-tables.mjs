@@ -175,7 +175,7 @@ export async function limitsPage() {
   return `${opening('the sysctl tree of a new vnet and constants of the sources', 'Limits')}
 Every queue and table has a bound, and what does not fit is dropped or refused and counted. Counters are explained in [counters.md](counters.md).
 
-## Tunable, for each vnet
+## Tunable, for each vnet; security.jail by the host for all
 
 ${table(['Name', 'Default', 'Range', 'Unit', 'What it is', 'At the bound'], tunable)}
 

@@ -11,6 +11,8 @@ import { SimNet, ip4 } from '@netloom/core/sim';
 const BUNDLED = LAGG_PORT_ACTIVE | LAGG_PORT_COLLECTING | LAGG_PORT_DISTRIBUTING;
 const SECOND = 1_000_000;
 const STEPS = 40;
+/** From the first packet to a neighbour that does not answer until it is asked for anew: a delay of 5 seconds and three questions. */
+const NEIGHBOUR_LOST = 10 * SECOND;
 
 /** @param {boolean} ok @param {string} what */
 const must = (ok, what) => {
@@ -80,6 +82,9 @@ function bundle(seed) {
     const flags = laggInfo(lagg)?.ports.map((p) => p.flags) ?? [];
     must(flags.length === cables.length && flags.every((f) => f === BUNDLED), `${lagg.xname} is not whole again: ${flags.join()}`);
   }
+  say(); // an end whose bundle was down has not heard of the other's new link address: it is noticed when it is used
+  net.run(NEIGHBOUR_LOST);
+  read();
   const before = got.size;
   for (let i = 0; i < 20; i++) say();
   net.run(SECOND);

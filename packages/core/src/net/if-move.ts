@@ -36,11 +36,13 @@ export type IfMoveResult = { readonly error: 0; readonly ifp: Ifnet } | { readon
 /** Moves one kind of interface. */
 export type IfVmoveHandler = (move: IfMove) => IfMoveResult;
 
-/** `xname` if no interface of `net` has it; else the name `ifp` was made with, or the next of its kind that is free. */
+/** `xname` if no interface of `net` has it; else the name `ifp` was made with, or the next of its kind that is free: `epair7b` for an end b. */
 export function freeNameIn(net: Net, ifp: Ifnet, xname: string): string {
   if (net.ifunit(xname) === null) return xname;
+  const made = `${ifp.dname}${ifp.dunit}`;
+  const letter = ifp.birthName.startsWith(made) ? ifp.birthName.slice(made.length) : '';
   let name = ifp.birthName;
-  for (let unit = 0; net.ifunit(name) !== null; unit++) name = `${ifp.dname}${unit}`;
+  for (let unit = 0; net.ifunit(name) !== null; unit++) name = `${ifp.dname}${unit}${letter}`;
   return name;
 }
 

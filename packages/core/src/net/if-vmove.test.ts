@@ -343,14 +343,14 @@ describe('the way home', () => {
     ifRename(home.ifunit('moody1')!, 'epair1b');
     Object.assign(away.kern, { shutdown: true, state: SI_SUB_VNET_DONE });
     vnetIfReturn(away);
-    expect(home.ifnets.map((i) => i.xname)).toEqual(['moody0', 'foo', 'bar', 'epair1b', 'epair0b', 'epair0']);
+    expect(home.ifnets.map((i) => i.xname)).toEqual(['moody0', 'foo', 'bar', 'epair1b', 'epair0b', 'epair2b']);
     expect(lab.log).toEqual([
       'home: foo: returned as epair0b, because foo exists already',
-      'home: bar: returned as epair0, because bar exists already',
+      'home: bar: returned as epair2b, because bar exists already',
     ]);
-    expect(lab.shared.moves.list().slice(-2).map((m) => [m.how, m.name, m.newName, m.error])).toEqual([['return', 'foo', 'epair0b', 0], ['return', 'bar', 'epair0', 0]]);
+    expect(lab.shared.moves.list().slice(-2).map((m) => [m.how, m.name, m.newName, m.error])).toEqual([['return', 'foo', 'epair0b', 0], ['return', 'bar', 'epair2b', 0]]);
     expect(away.ifnets).toEqual([]);
-    expect([epairPeer(home.ifunit('epair0b')!), epairPeer(home.ifunit('epair0')!)]).toEqual([home.ifunit('foo'), home.ifunit('bar')]);
+    expect([epairPeer(home.ifunit('epair0b')!), epairPeer(home.ifunit('epair2b')!)]).toEqual([home.ifunit('foo'), home.ifunit('bar')]);
     lab.destroy();
     expect(lab.leftovers()).toEqual(NOTHING_LEFT);
   });

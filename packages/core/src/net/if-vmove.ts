@@ -17,7 +17,7 @@
  * Invariants: there are never two interfaces of one name in a vnet. After an answer other than 0, source and target are as before.
  */
 import type { Errno } from '../base/errno.js';
-import { EBUSY, EEXIST, ENOSPC, ENXIO } from '../base/errno.js';
+import { EBUSY, EEXIST, EINVAL, ENOSPC, ENXIO } from '../base/errno.js';
 import type { IfCloner } from './if-clone.js';
 import { IFC_F_FORCE, IFC_F_NOMOVE, ifCloneDestroyIfp, ifcIsMaking, ifcOf } from './if-clone.js';
 import type { IfMove, IfMoveReason, IfMoveResult } from './if-move.js';
@@ -30,7 +30,8 @@ import { ifVmoveSimple } from './vmove-simple.js';
 
 /**
  * `ifconfig IF vnet JAIL`: from `src` into `dst`. In this order: ENXIO no such interface, EEXIST same vnet, EEXIST name taken there, EBUSY
- * a vnet is being taken down, or the interface is being made, moved or destroyed, ENOSPC no room for another interface; then what the handler of its kind says.
+ * a vnet is being taken down, or the interface is being made, moved or destroyed, EINVAL it is the loopback that the
+ * vnet's own addresses are reached through, ENOSPC no room for another interface; then what the handler of its kind says.
  */
 export function ifVmoveLoan(src: Net, xname: string, dst: Net): Errno {
   const ifp = src.ifunit(xname);
@@ -58,6 +59,7 @@ function mayMove(ifp: Ifnet, from: Net, to: Net): Errno {
   if (from === to) return EEXIST;
   if (to.ifunit(ifp.xname) !== null) return EEXIST;
   if (from.kern.shutdown || to.kern.shutdown || ifp.busy || ifcIsMaking(ifp)) return EBUSY;
+  if (from.loif === ifp) return EINVAL;
   return to.kern.ifcnt >= to.ifMax ? ENOSPC : 0;
 }
 

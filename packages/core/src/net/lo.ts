@@ -120,7 +120,7 @@ export function loOutput(ifp: Ifnet, m: PacketBuffer, af: number): Errno {
 function create(net: Net, _cloner: IfCloner, xname: string, unit: number, _params: CloneParams | null, like: IfVparams | null): CloneResult {
   const { ifp } = new LoSoftc(net, xname, unit);
   ifAttach(ifp, net, like);
-  net.loif ??= ifp;
+  if (like === null) net.loif ??= ifp; // a borrowed one goes home again
   return { error: 0, ifp };
 }
 

@@ -169,6 +169,104 @@ it('netstat counts what the ports carry, and lacp\'s PDUs', async () => {
   }]);
 });
 
+it('who borrows a lagg uses it, and changes nothing of the lender\'s', async () => {
+  const lab = await bench();
+  await golden(lab, `
+$ ifconfig epair create
+epair2a
+$ jail -c name=j vnet persist vnet.interface=epair2b
+$ ifconfig lagg0 create laggport epair0a laggport epair1a mtu 1400 vnet j
+$ jexec j ifconfig lagg0 192.0.2.2/24 up
+$ jexec j ifconfig lagg0 mtu 1300
+! ifconfig: ioctl SIOCSIFMTU (set mtu): Operation not permitted
+[1]
+$ jexec j ifconfig lagg0 ether 06:00:00:00:00:55
+! ifconfig: ioctl (SIOCAIFADDR): permission denied
+[1]
+$ jexec j ifconfig lagg0 laggproto lacp
+! ifconfig: SIOCSLAGG: Operation not permitted
+[1]
+$ jexec j ifconfig lagg0 lagghash l2
+! ifconfig: SIOCSLAGGHASH: Operation not permitted
+[1]
+$ jexec j ifconfig lagg0 use_flowid
+! ifconfig: SIOCSLAGGOPTS: Operation not permitted
+[1]
+$ jexec j ifconfig lagg0 lacp_strict
+! ifconfig: SIOCSLAGGOPTS: Operation not permitted
+[1]
+$ jexec j ifconfig lagg0 flowid_shift 3
+! ifconfig: SIOCSLAGGOPTS: Operation not permitted
+[1]
+$ jexec j ifconfig lagg0 -laggport epair0a
+! ifconfig: SIOCSLAGGDELPORT: Operation not permitted
+[1]
+$ jexec j ifconfig lagg0 laggport epair2b
+! ifconfig: lagg0 epair2b: SIOCSLAGGPORT: Operation not permitted
+[1]
+$ jexec j ifconfig lagg0
+lagg0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1400
+	options=8<VLAN_MTU>
+	ether MAC
+	inet 192.0.2.2 netmask 0xffffff00 broadcast 192.0.2.255
+	laggproto failover lagghash l2,l3,l4
+	groups: lagg
+	media: Ethernet autoselect
+	status: active
+$ ifconfig epair0a
+epair0a: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1400
+	options=8<VLAN_MTU>
+	ether MAC
+	groups: epair
+	media: Ethernet 10Gbase-T (10Gbase-T <full-duplex>)
+	status: active
+$ ifconfig lagg0 -vnet j
+$ ifconfig lagg0 laggproto broadcast mtu 1300 -laggport epair1a
+$ ifconfig lagg0
+lagg0: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1300
+	options=8<VLAN_MTU>
+	ether MAC
+	laggproto broadcast lagghash l2,l3,l4
+	laggport: epair0a flags=4<ACTIVE>
+	groups: lagg
+	media: Ethernet autoselect
+	status: active
+`);
+  expect(lab.log.filter((line) => /epair[01]/.test(line))).toEqual([]);
+});
+
+it('a lagg lent without ports is the borrower\'s to use', async () => {
+  await golden(await bench(), `
+$ jail -c name=j vnet persist vnet.interface=epair0b
+$ ifconfig lagg0 create vnet j
+$ jexec j ifconfig lagg0 laggproto broadcast lagghash l2 mtu 1400 laggport epair0b
+$ jexec j ifconfig lagg0
+lagg0: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1500
+	options=8<VLAN_MTU>
+	ether MAC
+	laggproto broadcast lagghash l2
+	laggport: epair0b flags=0<>
+	groups: lagg
+	media: Ethernet autoselect
+	status: no carrier
+$ ifconfig lagg0 -vnet j
+$ ifconfig lagg0 laggport epair1a
+! ifconfig: lagg0 epair1a: SIOCSLAGGPORT: Operation not permitted
+[1]
+$ jail -r j
+$ ifconfig lagg0 laggport epair1a
+$ ifconfig lagg0
+lagg0: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1500
+	options=8<VLAN_MTU>
+	ether MAC
+	laggproto broadcast lagghash l2
+	laggport: epair1a flags=4<ACTIVE>
+	groups: lagg
+	media: Ethernet autoselect
+	status: active
+`);
+});
+
 it('a lagg lent to a jail keeps its ports and comes home with them', async () => {
   const lab = await bench();
   await golden(lab, `

@@ -54,6 +54,11 @@ epair0a
 $ ifconfig epair0a vnet a
 ! ifconfig: SIOCSIFVNET: File exists
 [1]
+$ ifconfig lo0 name mine
+mine
+$ ifconfig mine vnet a
+! ifconfig: SIOCSIFVNET: Invalid argument
+[1]
 $ jexec a sysctl net.link.generic.system.ifcount_max=3
 net.link.generic.system.ifcount_max: 65535 -> 3
 $ ifconfig epair0b name other

@@ -43,7 +43,7 @@ function nextState(lp: LacpPort): LacpMuxState {
 export function lacpMux(lp: LacpPort): void {
   for (let next = nextState(lp); next !== lp.muxState; next = nextState(lp)) {
     if (lp.muxState === LACP_MUX_DISTRIBUTING) {
-      lp.lacp.lagg.kern.log('notice', `${lp.port.ifp.xname}: Interface stopped DISTRIBUTING, possible flapping`);
+      lp.port.kern.log('notice', `${lp.port.ifp.xname}: Interface stopped DISTRIBUTING, possible flapping`);
       lp.lacp.lagg.flapping++;
     }
     lacpSetMux(lp, next);

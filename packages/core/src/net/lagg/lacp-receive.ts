@@ -57,7 +57,7 @@ export function lacpPduInput(lp: LacpPort, m: PacketBuffer, heard: LacpHeard): v
   lacpReadInfo(m.view, at + LACP_PARTNER, heard.partner);
   m.free();
   stat.pdusIn++;
-  if (lacp.lagg.tun.lacpDebug !== 0) lacpDebug(lacp, lp, LACP_DEBUG_EVENTS, () => `lacpdu receive actor=${lacpInfoText(heard.actor)} partner=${lacpInfoText(heard.partner)}`);
+  if (lp.port.tun.lacpDebug !== 0) lacpDebug(lacp, lp, LACP_DEBUG_EVENTS, () => `lacpdu receive actor=${lacpInfoText(heard.actor)} partner=${lacpInfoText(heard.partner)}`);
   if (lacp.rxTest && lp.port.ifp.dunit === 0) lacpDebug(lacp, lp, LACP_DEBUG_TEST, () => 'Dropping RX PDU');
   else receive(lp, heard);
 }

@@ -126,9 +126,9 @@ export interface LacpShared {
   armTransit(): void;
 }
 
-/** Logs an event of `lp`, or of the whole, when net.link.lagg.lacp.debug says so. The text is only made then. */
+/** Logs an event of `lp`, in its vnet, or of the whole, when net.link.lagg.lacp.debug there says so. The text is only made then. */
 export function lacpDebug(lacp: LacpShared, lp: LacpPort | null, bit: number, text: () => string): void {
-  const { tun, kern } = lacp.lagg;
+  const { tun, kern } = lp?.port ?? lacp.lagg;
   if ((tun.lacpDebug & bit) === 0) return;
   kern.log('debug', lp === null ? text() : `${lp.port.ifp.xname}: ${text()}`);
 }

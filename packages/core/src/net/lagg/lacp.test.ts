@@ -239,6 +239,26 @@ describe('two laggs', () => {
   });
 });
 
+it('what names a port is logged in the vnet the port is in, as the sysctl there says', () => {
+  const t = new LacpBench(2);
+  const far = t.pair();
+  t.seconds(15);
+  const w = t.otherNet();
+  ifVmove(t.lagg, w);
+  ifUp(w.ifunit('lagg0') ?? t.lagg);
+  laggVnet(w).tun.lacpDebug = 7;
+  t.seconds(15);
+  laggSetOption(far, LAGG_OPT_LACP_TXTEST, true); // of its ports only the first is unit 0
+  t.seconds(200);
+  const named = (): string[] => t.lab.log.filter((line) => line.includes('epair0a'));
+  expect(named()).toEqual(['v: epair0a: Interface stopped DISTRIBUTING, possible flapping']);
+  laggVnet(t.net).tun.lacpDebug = 1;
+  laggSetOption(far, LAGG_OPT_LACP_TXTEST, false);
+  t.seconds(60);
+  expect(named().filter((line) => !line.startsWith('v: '))).toEqual([]);
+  expect(named().some((line) => line.startsWith('v: epair0a: lacpdu receive'))).toBe(true);
+});
+
 describe('who is kept out', () => {
   it('one of two partners: their links are two aggregators, and one carries frames', () => {
     const t = new LacpBench(3);

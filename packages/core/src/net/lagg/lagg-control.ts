@@ -3,10 +3,10 @@
  * Read first: lagg(4), ifconfig(8) "Link Aggregation".
  *
  * Every call answers EINVAL for an interface that is no lagg. Ports are looked up, and shown, by name in the vnet the lagg is in:
- * those that stayed behind when it moved belong to the lender.
+ * those that stayed behind when it moved belong to the lender, and while there are any, every change is refused with EPERM.
  */
 import type { Errno } from '../../base/errno.js';
-import { EINVAL, ENOENT } from '../../base/errno.js';
+import { EINVAL, ENOENT, EPERM } from '../../base/errno.js';
 import { LacpInfo } from '../../wire/lacp.js';
 import type { Ifnet } from '../ifnet.js';
 import { LAGG_F_HASHMASK } from './flow-hash.js';
@@ -74,30 +74,33 @@ export function laggDeletePort(ifp: Ifnet, name: string): Errno {
 
 /** laggproto. */
 export function laggSetProtocol(ifp: Ifnet, proto: LaggProtoNumber): Errno {
-  const lagg = laggOf(ifp);
-  if (lagg === null) return EINVAL;
-  lagg.setProtocol(proto);
-  return 0;
+  return onLagg(ifp, (lagg) => {
+    lagg.setProtocol(proto);
+    return 0;
+  });
 }
 
 /** lagghash: LAGG_F_HASH*. EINVAL for none. */
 export function laggSetHash(ifp: Ifnet, flags: number): Errno {
-  const lagg = laggOf(ifp);
-  if (lagg === null || (flags & LAGG_F_HASHMASK) === 0) return EINVAL;
-  lagg.hashFlags = flags & LAGG_F_HASHMASK;
-  return 0;
+  return onLagg(ifp, (lagg) => {
+    if ((flags & LAGG_F_HASHMASK) === 0) return EINVAL;
+    lagg.hashFlags = flags & LAGG_F_HASHMASK;
+    return 0;
+  });
 }
 
 /** use_flowid, lacp_strict … and their negations: one of LAGG_OPT_*. EINVAL: an option of LACP, and the protocol is another. */
 export function laggSetOption(ifp: Ifnet, option: number, on: boolean): Errno {
-  const lagg = laggOf(ifp);
-  if (lagg === null) return EINVAL;
-  if (option === LAGG_OPT_USE_FLOWID || option === LAGG_OPT_USE_NUMA) {
-    lagg.opts = on ? lagg.opts | option : lagg.opts & ~option;
-    return 0;
-  }
-  const { protocol } = lagg;
-  if (!(protocol instanceof Lacp)) return EINVAL;
+  return onLagg(ifp, (lagg) => {
+    if (option === LAGG_OPT_USE_FLOWID || option === LAGG_OPT_USE_NUMA) {
+      lagg.opts = on ? lagg.opts | option : lagg.opts & ~option;
+      return 0;
+    }
+    return lagg.protocol instanceof Lacp ? setLacpOption(lagg.protocol, option, on) : EINVAL;
+  });
+}
+
+function setLacpOption(protocol: Lacp, option: number, on: boolean): Errno {
   switch (option) {
     case LAGG_OPT_LACP_STRICT:
       protocol.strict = on;
@@ -118,18 +121,20 @@ export function laggSetOption(ifp: Ifnet, option: number, on: boolean): Errno {
 
 /** flowid_shift. EINVAL outside 0..31. */
 export function laggSetFlowidShift(ifp: Ifnet, shift: number): Errno {
-  const lagg = laggOf(ifp);
-  if (lagg === null || !Number.isInteger(shift) || shift < 0 || shift > FLOWID_SHIFT_MAX) return EINVAL;
-  lagg.flowidShift = shift;
-  return 0;
+  return onLagg(ifp, (lagg) => {
+    if (!Number.isInteger(shift) || shift < 0 || shift > FLOWID_SHIFT_MAX) return EINVAL;
+    lagg.flowidShift = shift;
+    return 0;
+  });
 }
 
 /** rr_limit. EINVAL for 0, and unless the protocol is roundrobin. */
 export function laggSetStride(ifp: Ifnet, frames: number): Errno {
-  const protocol = laggOf(ifp)?.protocol;
-  if (!(protocol instanceof RoundRobin) || !Number.isInteger(frames) || frames < 1 || frames > U32_MAX) return EINVAL;
-  protocol.stride = frames;
-  return 0;
+  return onLagg(ifp, ({ protocol }) => {
+    if (!(protocol instanceof RoundRobin) || !Number.isInteger(frames) || frames < 1 || frames > U32_MAX) return EINVAL;
+    protocol.stride = frames;
+    return 0;
+  });
 }
 
 /** Everything about a lagg; null when `ifp` is none. */
@@ -160,8 +165,16 @@ function lacpOptions(lacp: Lacp): number {
     | (lacp.txTest ? LAGG_OPT_LACP_TXTEST : 0);
 }
 
-function onInterface(ifp: Ifnet, name: string, fn: (lagg: Lagg, other: Ifnet) => Errno): Errno {
+/** Changes a lagg that is where its ports are. */
+function onLagg(ifp: Ifnet, fn: (lagg: Lagg) => Errno): Errno {
   const lagg = laggOf(ifp);
-  const other = ifp.net?.ifunit(name) ?? null;
-  return lagg === null || other === null ? EINVAL : fn(lagg, other);
+  if (lagg === null) return EINVAL;
+  return lagg.isElsewhere ? EPERM : fn(lagg);
+}
+
+function onInterface(ifp: Ifnet, name: string, fn: (lagg: Lagg, other: Ifnet) => Errno): Errno {
+  return onLagg(ifp, (lagg) => {
+    const other = ifp.net?.ifunit(name) ?? null;
+    return other === null ? EINVAL : fn(lagg, other);
+  });
 }

@@ -57,6 +57,9 @@ export class LaggPort implements IfLaggHook {
   readonly lladdr: Uint8Array;
   readonly iftype: number;
   readonly capenable: number;
+  /** Its vnet's, where it and the lagg were when it joined: what names it is logged there, also when the lagg has moved. */
+  readonly kern: VnetKern;
+  readonly tun: LaggTunables;
   /** Its counters when it joined: only what it has carried since is the lagg's. */
   readonly countersAtJoin = new IfData();
   /** IFF_PROMISC and IFF_ALLMULTI as far as this lagg has asked for them. */
@@ -75,6 +78,8 @@ export class LaggPort implements IfLaggHook {
     this.lladdr = ifp.lladdr.slice();
     this.iftype = ifp.type;
     this.capenable = ifp.capenable;
+    this.kern = lagg.kern;
+    this.tun = lagg.tun;
     this.countFrom(counters);
   }
 

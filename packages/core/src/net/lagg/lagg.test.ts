@@ -2,7 +2,7 @@
  * lagg.test.ts — what becomes of an interface in a lagg, who may join, what is given back, and what travels.
  */
 import { describe, expect, it } from 'vitest';
-import { E2BIG, EBUSY, EEXIST, EINVAL, ENETDOWN, ENOENT, ENOSPC, ENXIO, EPROTONOSUPPORT } from '../../base/errno.js';
+import { E2BIG, EBUSY, EEXIST, EINVAL, ENETDOWN, ENOENT, ENOSPC, ENXIO, EPERM, EPROTONOSUPPORT } from '../../base/errno.js';
 import { bridgeAdd } from '../bridge-control.js';
 import { etherOutput } from '../ether.js';
 import { ifCloneDestroy } from '../if-clone.js';
@@ -16,9 +16,9 @@ import {
 import type { Ifnet } from '../ifnet.js';
 import { BROADCAST, NOTHING_LEFT, TEST_ETHERTYPE, hexOf, mac, testFrame } from '../test-net.js';
 import { vlanConfig } from '../vlan.js';
-import { laggAddPort, laggDeletePort, laggSetHash, laggSetProtocol } from './lagg-control.js';
+import { laggAddPort, laggDeletePort, laggSetFlowidShift, laggSetHash, laggSetOption, laggSetProtocol, laggSetStride } from './lagg-control.js';
 import {
-  LAGG_MAX_PORTS, LAGG_PROTO_BROADCAST, LAGG_PROTO_FAILOVER, LAGG_PROTO_LACP, LAGG_PROTO_LOADBALANCE, LAGG_PROTO_NONE, LAGG_PROTO_ROUNDROBIN,
+  LAGG_MAX_PORTS, LAGG_OPT_USE_FLOWID, LAGG_PROTO_BROADCAST, LAGG_PROTO_FAILOVER, LAGG_PROTO_LACP, LAGG_PROTO_LOADBALANCE, LAGG_PROTO_NONE, LAGG_PROTO_ROUNDROBIN,
 } from './lagg-var.js';
 import { LaggBench, STRANGER } from './test-lagg.js';
 
@@ -244,7 +244,7 @@ describe('departure', () => {
     t.lab.send(at(t.b, 1), testFrame(BROADCAST, STRANGER, 'in'));
     expect([t.lab.arrived(t.net), t.lab.arrived(w)]).toEqual([[], [`lagg0:${hexOf('in')}`]]);
     expect([t.says('out', moved), t.says('out', moved)]).toEqual([[0], [1]]);
-    expect(laggDeletePort(moved, 'epair0a')).toBe(EINVAL);
+    expect(laggDeletePort(moved, 'epair0a')).toBe(EPERM);
     ifCloneDestroy(t.net, 'epair0a');
     ifVmove(moved, t.net);
     const back = t.net.ifunit('lagg0') ?? moved;
@@ -253,6 +253,42 @@ describe('departure', () => {
     expect(t.says('home', back)).toEqual([1]);
     t.destroy();
     expect(t.lab.leftovers()).toEqual(NOTHING_LEFT);
+  });
+});
+
+describe('a lagg whose ports are in another vnet', () => {
+  it('lets nothing be changed that is the ports\' as well, until they are gone', () => {
+    const t = new LaggBench(LAGG_PROTO_ROUNDROBIN, 2);
+    const w = t.otherNet();
+    const [own] = t.lab.epair(w);
+    ifVmove(t.lagg, w);
+    const lent = w.ifunit('lagg0') ?? t.lagg;
+    ifUp(lent);
+    const state = (): unknown => ({ ...t.info(lent), ports: t.a.map((p) => [p.lagg !== null, p.mtu, text(p.lladdr), p.capenable]), lladdr: text(lent.lladdr), mtu: lent.mtu, capenable: lent.capenable });
+    const before = state();
+    const changes = [
+      () => laggSetProtocol(lent, LAGG_PROTO_NONE), () => laggSetHash(lent, 1), () => laggSetOption(lent, LAGG_OPT_USE_FLOWID, true), () => laggSetFlowidShift(lent, 3),
+      () => laggSetStride(lent, 7), () => laggAddPort(lent, own.xname), () => ifSetMtu(lent, 1300), () => ifSetLladdr(lent, mac('02:00:00:00:00:55')), () => ifSetCaps(lent, 0),
+    ];
+    expect(changes.map((change) => change())).toEqual(changes.map(() => EPERM));
+    for (const name of ['epair0a', own.xname, 'nope']) expect(laggDeletePort(lent, name), name).toBe(EPERM);
+    expect(state()).toEqual(before);
+    for (const port of t.a) ifCloneDestroy(t.net, port.xname);
+    expect(changes.map((change) => change()).filter((error) => error === EPERM)).toEqual([]);
+    expect(t.info(lent).ports.map((p) => p.name)).toEqual([own.xname]);
+    t.destroy();
+    expect(t.lab.leftovers()).toEqual(NOTHING_LEFT);
+  });
+
+  it('may be a member of a bridge of the same MTU there', () => {
+    const t = new LaggBench(LAGG_PROTO_FAILOVER, 1);
+    const w = t.otherNet();
+    const [own] = t.lab.epair(w);
+    const bridge = t.lab.create(w, 'bridge');
+    ifVmove(t.lagg, w);
+    expect([bridgeAdd(bridge, own.xname), bridgeAdd(bridge, 'lagg0')]).toEqual([0, 0]);
+    expect(ifSetMtu(bridge, 1400)).toBe(EINVAL);
+    expect([own.mtu, at(t.a, 0).mtu]).toEqual([1500, 1500]);
   });
 });
 

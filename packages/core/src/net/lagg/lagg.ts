@@ -5,17 +5,18 @@
  * Theory of operation. A Lagg is ports, a protocol that says which port sends what and whose frames count (failover.ts, roundrobin.ts,
  * loadbalance.ts, broadcast.ts, lacp.ts, or none), and options. An interface stands for it, with the link address and the MTU of the first port; a new
  * link address of the lagg is given to all ports. The interface's driver is a LaggSoftc. When the interface moves to another vnet, another one takes its
- * place, and the ports stay where they are and go on working: what they know is the Lagg.
+ * place, and the ports stay where they are and go on working: what they know is the Lagg. Who borrows the interface there uses it and changes nothing
+ * of the lender's: not the ports, and not what all of them have because the lagg has it (MTU, link address, capabilities).
  * Frames that come in on a port go on as frames of the lagg, before anything else looks at them; the stack sends nothing on a port by itself.
  * A port that leaves its vnet, destroyed or moved, leaves the lagg. When the first port leaves, the next one's address becomes the lagg's.
  * The lagg's counters are those of its ports since they joined, and of those that have left.
  *
  * Invariants: `port.ifp.lagg === port` exactly while the port is in `ports`; `primary` is null only without ports; ports are in the order of their
- * interfaces' indexes; no lagg is a port of another, and none sends through itself.
+ * interfaces' indexes, and all in one vnet; no lagg is a port of another, and none sends through itself.
  * Not here: the requests ifconfig makes (lagg-control.ts).
  */
 import type { Errno } from '../../base/errno.js';
-import { EBUSY, EEXIST, EINVAL, ENODEV, ENOSPC, ENXIO, EPROTONOSUPPORT } from '../../base/errno.js';
+import { EBUSY, EEXIST, EINVAL, ENODEV, ENOSPC, ENXIO, EPERM, EPROTONOSUPPORT } from '../../base/errno.js';
 import type { Engine } from '../../kern/engine.js';
 import type { VnetKern } from '../../kern/vnet-kern.js';
 import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
@@ -122,6 +123,12 @@ export class Lagg implements LaggShared, LaggPortEvents {
     }
   }
 
+  /** Are its ports in another vnet than its interface? They are the lender's then, and so is what it does with them. */
+  get isElsewhere(): boolean {
+    const { primary } = this;
+    return primary !== null && primary.ifp.net !== this.ifp.net;
+  }
+
   input(port: LaggPort, m: PacketBuffer): Ifnet | null {
     const { ifp } = this;
     if ((ifp.flags & IFF_RUNNING) === 0 || port.detaching || this.protocol === null) {
@@ -145,7 +152,7 @@ export class Lagg implements LaggShared, LaggPortEvents {
   }
 
   /**
-   * SIOCSLAGGPORT. EINVAL the lagg itself, another lagg, one that sends through this one, or an MTU that does not fit; ENOSPC too many ports; EEXIST a port
+   * SIOCSLAGGPORT. EPERM its ports are elsewhere; EINVAL the lagg itself, another lagg, one that sends through this one, or an MTU that does not fit; ENOSPC too many ports; EEXIST a port
    * already, EBUSY another lagg's; EPROTONOSUPPORT not Ethernet.
    */
   addPort(ifp: Ifnet): Errno {
@@ -251,6 +258,7 @@ export class Lagg implements LaggShared, LaggPortEvents {
   }
 
   private mayJoin(ifp: Ifnet): Errno {
+    if (this.isElsewhere) return EPERM;
     if (ifp === this.ifp) {
       this.kern.log('notice', `${this.ifp.xname}: cannot add a lagg to itself as a port`);
       return EINVAL;
@@ -347,8 +355,9 @@ export class LaggSoftc implements IfDriver {
     ifUp(ifp);
   }
 
-  /** Every port's MTU or none's. */
+  /** Every port's MTU or none's. EPERM: they are elsewhere; what it has already may be said, as a bridge says it to a new member. */
   setMtu(ifp: Ifnet, mtu: number): Errno {
+    if (this.isElsewhere) return mtu === ifp.mtu ? 0 : EPERM;
     for (const port of this.ports) {
       const error = ifChangeMtu(port.ifp, mtu);
       if (error === 0) continue;
@@ -359,14 +368,16 @@ export class LaggSoftc implements IfDriver {
     return 0;
   }
 
-  /** Ports follow while the lagg is up, and when it comes up. */
+  /** Ports follow while the lagg is up, and when it comes up. EPERM: they are elsewhere. */
   setLladdr(ifp: Ifnet, mac: Uint8Array): Errno {
+    if (this.isElsewhere) return EPERM;
     if (ifp.isUp) this.lagg?.giveLladdr(mac);
     return 0;
   }
 
-  /** What comes of it is in what the ports say. */
+  /** What comes of it is in what the ports say. EPERM: they are elsewhere. */
   setCaps(_ifp: Ifnet, caps: number): Errno {
+    if (this.isElsewhere) return EPERM;
     for (const port of this.ports) ifChangeCaps(port.ifp, caps);
     return 0;
   }
@@ -393,6 +404,10 @@ export class LaggSoftc implements IfDriver {
 
   setMedia(_ifp: Ifnet, word: number): Errno {
     return ifmediaMatch([MEDIUM], word);
+  }
+
+  private get isElsewhere(): boolean {
+    return this.lagg !== null && this.lagg.isElsewhere;
   }
 
   private get ports(): readonly LaggPort[] {
