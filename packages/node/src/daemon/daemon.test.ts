@@ -405,9 +405,10 @@ test('the log tells by default what no tool does: a vxlan that cannot start, an 
   const log: string[] = [];
   daemon = await startDaemon({ socketPath: path, logTo: { write: (line) => void log.push(line) }, seed: 1 });
   const client = new DaemonClient(path);
-  for (const words of ['ifconfig vxlan0 create', 'ifconfig vxlan0 up', 'jail -c name=r1 vnet persist', 'ifconfig lo7 create', 'ifconfig lo7 vnet r1', 'ifconfig lo8 create name lo7', 'jail -r r1']) {
+  for (const words of ['ifconfig vxlan0 create', 'ifconfig vxlan0 up', 'jail -c name=r1 vnet persist', 'ifconfig lo7 create', 'ifconfig lo7 vnet r1', 'ifconfig lo8 create name lo7', 'jail -r r1', 'jail -c name=r2 vnet persist', 'ifconfig lo7 vnet r2', 'ifconfig lo9 create name lo7']) {
     expect(await client.post('/v1/exec', { argv: words.split(' ') }), words).toMatchObject({ exitCode: 0 });
   }
+  await daemon.close(); // r2's lo7 would be renamed as well, on its way home to its end
   expect(log.map((line) => JSON.parse(line) as object)).toMatchObject([
     { level: 40, vnet: 'host', msg: 'vxlan0: cannot initialize interface: invalid virtual network identifier specified' },
     { level: 40, vnet: 'host', msg: expect.stringMatching(/^lo7: returned as lo\d+, because lo7 exists already$/) as string },

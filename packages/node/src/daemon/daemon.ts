@@ -78,10 +78,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   await claimSocket(options.socketPath);
   const log = pino({ level: options.logLevel ?? 'warn', base: null }, options.logTo ?? pino.destination({ fd: 2, sync: true }));
   const loop = new HostLoop((error) => log.error({ err: error }, 'a turn of the kernel failed'));
+  let ending = false;
   const kernel = new Kernel({
     seed: options.seed ?? randomInt(2 ** 32),
     hostId: hostId(options.socketPath),
-    log: (level, vnet, message) => log[LOG_LEVELS[level]](vnet === '' ? {} : { vnet: vnet === VNET0_NAME ? HOST_VNET : vnet }, message),
+    // What becomes of interfaces when everything goes is nobody's concern; what breaks is.
+    log: (level, vnet, message) => log[ending && level !== 'err' ? 'info' : LOG_LEVELS[level]](vnet === '' ? {} : { vnet: vnet === VNET0_NAME ? HOST_VNET : vnet }, message),
     wake: () => loop.wake(),
   });
   loop.attach(kernel);
@@ -110,6 +112,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await app.close();
     await devd?.close();
     await attachments.close();
+    ending = true;
     kernel.shutdown();
     loop.close();
   };
