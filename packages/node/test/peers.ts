@@ -15,10 +15,10 @@ import type { TestOptions } from 'vitest';
 import { guestKernel } from './interop/guest-kernel.js';
 
 /**
- * `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. `vxlan-device`: the kernel makes them.
+ * `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. `vxlan-device`, `bridge-device`: the kernel makes them.
  * `bonding`: a kernel package with the bonding driver, to boot a guest from. Anything else: a program.
  */
-export type Need = 'root' | 'tun' | 'netns' | 'vxlan-device' | 'bonding' | (string & {});
+export type Need = 'root' | 'tun' | 'netns' | 'vxlan-device' | 'bridge-device' | 'bonding' | (string & {});
 
 type Body = () => void | Promise<void>;
 
@@ -55,9 +55,10 @@ function lacksNetns(): string | null {
   return `no network namespaces (${(made.error?.message ?? made.stderr).trim() || 'unshare failed'})`;
 }
 
-function lacksVxlan(): string | null {
-  const made = spawnSync('unshare', ['--net', 'ip', 'link', 'add', 'vx0', 'type', 'vxlan', 'id', '1', 'dstport', '4789'], { encoding: 'utf8' });
-  return made.status === 0 ? null : `no vxlan devices (${(made.error?.message ?? made.stderr).trim() || 'ip failed'})`;
+/** Does the kernel make devices of that type? No test can load a module into it. */
+function lacksDevice(type: string, ...options: string[]): string | null {
+  const made = spawnSync('unshare', ['--net', 'ip', 'link', 'add', 'd0', 'type', type, ...options], { encoding: 'utf8' });
+  return made.status === 0 ? null : `no ${type} devices (${(made.error?.message ?? made.stderr).trim() || 'ip failed'})`;
 }
 
 function lack(need: Need): string | null {
@@ -71,7 +72,9 @@ function lack(need: Need): string | null {
     case 'bonding':
       return guestKernel('bonding') === null ? 'no kernel package with bonding (linux-image-cloud-amd64)' : null;
     case 'vxlan-device':
-      return lacksVxlan();
+      return lacksDevice('vxlan', 'id', '1', 'dstport', '4789');
+    case 'bridge-device':
+      return lacksDevice('bridge');
     default:
       return programPath(need) === null ? `no program ${need}` : null;
   }
