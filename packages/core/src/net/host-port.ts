@@ -14,7 +14,7 @@
  * Invariant: without a sink the queue is empty.
  */
 import type { Errno } from '../base/errno.js';
-import { EBUSY, ENXIO } from '../base/errno.js';
+import { EBUSY, ENODEV, ENXIO } from '../base/errno.js';
 import type { CalloutOwner } from '../kern/callout.js';
 import type { NetisrSource } from '../kern/netisr.js';
 import { GSO_NONE, GSO_TCPV4, GSO_TCPV6 } from '../mbuf/packet-buffer.js';
@@ -24,6 +24,9 @@ import { IPV6_VERSION } from '../wire/ip6.js';
 import { etherInsertTag } from './ether.js';
 import { ifDown } from './if.js';
 import { IFCAP_TSO4, IFCAP_TSO6, IFCAP_TXCSUM, IFCAP_TXCSUM_IPV6, IFF_RUNNING } from './ifnet.js';
+import { ifDetach } from './if-detach.js';
+import { ifMoved, ifNotMoved } from './if-move.js';
+import type { IfMove, IfMoveResult } from './if-move.js';
 import type { Ifnet } from './ifnet.js';
 import type { Net } from './net.js';
 import { finishChecksums, ipVersion, segment } from './offload.js';
@@ -198,6 +201,28 @@ export class HostPort implements NetisrSource {
     this.ifp.data.oerrors++;
     m.free();
   }
+}
+
+/**
+ * The interface of a device moves: `attach` puts its new instance, `made.ifp`, into the target, and the device goes over to it. ENODEV: somebody
+ * who was told of the arrival destroyed the old one.
+ */
+export function hostIfVmove(move: IfMove, port: HostPort, made: HostPortOwner, attach: () => void): IfMoveResult {
+  const { ifp: old } = move;
+  const wasOpen = port.isOpen;
+  made.ifp.linkState = old.linkState;
+  attach();
+  if (old.net === null) {
+    ifDetach(made.ifp);
+    return ifNotMoved(ENODEV);
+  }
+  move.commit(made.ifp);
+  ifDetach(old);
+  port.rebind(made, move.to);
+  // Whoever was told of the arrival, or the departure, may have closed or opened it.
+  if (wasOpen && !port.isOpen) made.closed();
+  else if (!wasOpen && port.isOpen) made.opened();
+  return ifMoved(made.ifp);
 }
 
 /** The device was closed: the interface stops and loses its addresses, as a program that provided a network takes it along. */

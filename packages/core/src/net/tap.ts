@@ -11,19 +11,19 @@
  * tap in whatever vnet and under whatever name its interface is.
  */
 import type { Errno } from '../base/errno.js';
-import { EINVAL, ENODEV, ENXIO } from '../base/errno.js';
+import { EINVAL, ENXIO } from '../base/errno.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHERMTU, ETHER_HDR_LEN } from '../wire/ether.js';
 import { etherIfattach, etherIfdetach } from './ether.js';
-import { HostPort, hostIfStop } from './host-port.js';
+import { HostPort, hostIfStop, hostIfVmove } from './host-port.js';
 import type { FrameSink, HostPortOwner } from './host-port.js';
 import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { IFM_1000_T, IFM_AUTO, IFM_ETHER, IFM_FDX } from './if-media.js';
 import type { IfMedia } from './if-media.js';
 import { ifLinkStateChange, ifUp } from './if.js';
-import { ifMoved, ifNotMoved } from './if-move.js';
+import { ifNotMoved } from './if-move.js';
 import type { IfMove, IfMoveResult } from './if-move.js';
 import { ifInput } from './if-transmit.js';
 import {
@@ -142,22 +142,9 @@ export class TapSoftc implements IfDriver, HostPortOwner {
 
   /** The new instance has the device from now on. */
   vmove(move: IfMove): IfMoveResult {
-    const wasOpen = this.port.isOpen;
     const made = new TapSoftc(move.to, this.ifp.dname, move.xname, this.ifp.dunit, this.port);
     if (this.port.isOpen) made.ifp.flags |= IFF_RUNNING;
-    made.ifp.linkState = this.ifp.linkState;
-    etherIfattach(made.ifp, move.to, move.like.lladdr, move.like);
-    if (this.ifp.net === null) {
-      etherIfdetach(made.ifp);
-      return ifNotMoved(ENODEV);
-    }
-    move.commit(made.ifp);
-    etherIfdetach(this.ifp);
-    this.port.rebind(made, move.to);
-    // Whoever was told of the arrival, or the departure, may have closed or opened it.
-    if (wasOpen && !this.port.isOpen) made.closed();
-    else if (!wasOpen && this.port.isOpen) made.opened();
-    return ifMoved(made.ifp);
+    return hostIfVmove(move, this.port, made, () => etherIfattach(made.ifp, move.to, move.like.lladdr, move.like));
   }
 
   /** Leaves its vnet for good. */

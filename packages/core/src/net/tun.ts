@@ -6,19 +6,19 @@
  * from its first address on. While nobody has the device open, sending is refused (EHOSTDOWN).
  */
 import type { Errno } from '../base/errno.js';
-import { EHOSTDOWN, EINVAL, ENOBUFS, ENODEV, ENXIO } from '../base/errno.js';
+import { EHOSTDOWN, EINVAL, ENOBUFS, ENXIO } from '../base/errno.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import { M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHERMTU } from '../wire/ether.js';
-import { HostPort, hostIfStop } from './host-port.js';
+import { HostPort, hostIfStop, hostIfVmove } from './host-port.js';
 import type { FrameSink, HostPortOwner } from './host-port.js';
 import type { CloneResult, IfCloner, IfClonerSpec } from './if-clone.js';
 import { ifDemux } from './if-demux.js';
 import { ifAttach, ifLinkStateChange, ifUp } from './if.js';
 import { ifDetach } from './if-detach.js';
-import { ifMoved, ifNotMoved } from './if-move.js';
+import { ifNotMoved } from './if-move.js';
 import type { IfMove, IfMoveResult } from './if-move.js';
 import { ifInput } from './if-transmit.js';
 import { IFCAP_LINKSTATE, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING, IFT_PPP, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP } from './ifnet.js';
@@ -102,21 +102,8 @@ export class TunSoftc implements IfDriver, HostPortOwner {
 
   /** The new instance has the device from now on. */
   vmove(move: IfMove): IfMoveResult {
-    const wasOpen = this.port.isOpen;
     const made = new TunSoftc(move.to, move.xname, this.ifp.dunit, this.port);
-    made.ifp.linkState = this.ifp.linkState;
-    ifAttach(made.ifp, move.to, move.like);
-    if (this.ifp.net === null) {
-      ifDetach(made.ifp);
-      return ifNotMoved(ENODEV);
-    }
-    move.commit(made.ifp);
-    ifDetach(this.ifp);
-    this.port.rebind(made, move.to);
-    // Whoever was told of the arrival, or the departure, may have closed or opened it.
-    if (wasOpen && !this.port.isOpen) made.closed();
-    else if (!wasOpen && this.port.isOpen) made.opened();
-    return ifMoved(made.ifp);
+    return hostIfVmove(move, this.port, made, () => ifAttach(made.ifp, move.to, move.like));
   }
 
   /** Leaves its vnet for good. */

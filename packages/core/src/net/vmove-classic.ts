@@ -3,7 +3,7 @@
  * Read first: docs/moves.md "Kinds that do not move by a new instance".
  *
  * For cloners marked IFC_F_NOMOVE and for drivers without a `reassign`. Everything that kept a pointer to the interface can be wrong
- * afterwards, which is why the kinds of this repository do not use it. It fails only when somebody who is told of the departure destroys the
+ * afterwards, which is why the kinds of this repository use it only as the last resort of a return. It fails only when somebody who is told of the departure destroys the
  * interface: ENODEV. Should they take its name in the target, it gets another. The first time for each kind is logged.
  */
 import { ENODEV } from '../base/errno.js';
@@ -39,5 +39,5 @@ function warnOnce(ifp: Ifnet): void {
   const net = ifp.net;
   if (net === null || net.shared.movedClassic.has(ifp.dname)) return;
   net.shared.movedClassic.add(ifp.dname);
-  net.kern.log('notice', `${ifp.xname}: moved as the same object, which is deprecated for interfaces of kind ${ifp.dname}; see ${MOVES_PAGE}`);
+  net.kern.log('warning', `${ifp.xname}: moved as the same object, which is deprecated for interfaces of kind ${ifp.dname}; see ${MOVES_PAGE}`);
 }
