@@ -17,6 +17,8 @@ import { craftIp, ip4 } from '../sim/craft.js';
 import { SimNet } from '../sim/sim-net.js';
 import { IP_MF } from '../wire/ip4.js';
 import { macFormat } from '../wire/addr.js';
+import { ICMP_UNREACH } from '../wire/icmp4.js';
+import { IPPROTO_ICMP } from '../wire/ipproto.js';
 import type { Kernel } from './kernel.js';
 import type { Vnet } from './vnet.js';
 
@@ -63,6 +65,13 @@ class Bench {
     if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
   }
 
+  /** An ICMP message that waits for a thread. */
+  unreachable(): void {
+    const link = { src: '02:00:00:00:00:99', dst: macFormat(this.ifp.lladdr) };
+    const m = this.kernel.engine.pool.from(craftIp(link, { src: '10.0.0.2', dst: '10.0.0.1', proto: IPPROTO_ICMP }, Uint8Array.of(ICMP_UNREACH, 0, 0, 0, 0, 0, 0, 0)));
+    if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
+  }
+
   broadcast(): void {
     const so = this.net.udp(this.v, 7);
     so.setsockopt('SO_BROADCAST', 1);
@@ -95,6 +104,8 @@ function useEverything(b: Bench): void {
   v.net.linkPfil.link(hook);
   v.ip.pfil.link(hook);
   b.clone('tap');
+  b.unreachable();
+  b.look();
   v.kern.defer(() => undefined);
   b.kernel.prisons.find(b.kernel.prisons.prison0, 'used')?.attached.add({ kill: () => undefined });
   b.look();
@@ -223,6 +234,13 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   'packets looped back by IP': (b) => {
     b.broadcast();
     b.v.ip.loop.queue.purge = keep;
+  },
+  'packets waiting for a thread': (b) => {
+    b.unreachable();
+    b.v.icmp.wqinput.destroy = keep;
+    b.kernel.onTeardown = (v, step, when) => {
+      if (step.name === 'icmp_vnet_uninit' && when === 'after') b.v.kern.sysctl.detach(v.icmp.wqinput);
+    };
   },
   'IP filters': (b) => {
     b.v.ip.pfil.link(hook);
