@@ -10,7 +10,7 @@
  * Invariants: a queue holds no more Works than exist, so it needs no bound of its own; it has at most one piece of deferred work with
  * the Engine. After `destroy` nothing of it runs.
  */
-import { assert } from '../base/assert.js';
+import { unreachable } from '../base/assert.js';
 import type { Engine } from './engine.js';
 import type { CalloutOwner } from './callout.js';
 import { WitnessQueue } from './witness-lock.js';
@@ -62,7 +62,7 @@ export class Workqueue {
 
   /** Puts `work` into the queue. False: so much is deferred already that nothing more is taken; the work is not queued. */
   enqueue(work: Work): boolean {
-    assert(!work.queued, `workqueue ${this.name}: work enqueued twice`);
+    if (work.queued) unreachable(`workqueue ${this.name}: work enqueued twice`);
     if (this.destroyed) return false;
     if (!this.scheduled && !this.engine.defer(this.worker, this.owner)) return false;
     this.scheduled = true;
