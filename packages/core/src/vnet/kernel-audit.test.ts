@@ -25,6 +25,8 @@ import { IP_MF } from '../wire/ip4.js';
 import { IP6_DST, IP6_HDR_LEN, ip6Emit } from '../wire/ip6.js';
 import { IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import { macFormat } from '../wire/addr.js';
+import { ICMP_UNREACH } from '../wire/icmp4.js';
+import { IPPROTO_ICMP } from '../wire/ipproto.js';
 import type { Kernel } from './kernel.js';
 import type { Vnet } from './vnet.js';
 
@@ -76,6 +78,13 @@ class Bench {
     if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
   }
 
+  /** An ICMP message that waits for a thread. */
+  unreachable(): void {
+    const link = { src: '02:00:00:00:00:99', dst: macFormat(this.ifp.lladdr) };
+    const m = this.kernel.engine.pool.from(craftIp(link, { src: '10.0.0.2', dst: '10.0.0.1', proto: IPPROTO_ICMP }, Uint8Array.of(ICMP_UNREACH, 0, 0, 0, 0, 0, 0, 0)));
+    if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
+  }
+
   broadcast(): void {
     const so = this.net.udp(this.v, 7);
     so.setsockopt('SO_BROADCAST', 1);
@@ -123,6 +132,8 @@ function useEverything(b: Bench): void {
   v.ip.pfil.link(hook);
   v.ip6.pfil.link(hook);
   b.clone('tap');
+  b.unreachable();
+  b.look();
   v.kern.defer(() => undefined);
   b.kernel.prisons.find(b.kernel.prisons.prison0, 'used')?.attached.add({ kill: () => undefined });
   b.look();
@@ -252,6 +263,13 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   'packets looped back by IP': (b) => {
     b.broadcast();
     b.v.ip.loop.queue.purge = keep;
+  },
+  'packets waiting for a thread': (b) => {
+    b.unreachable();
+    b.v.icmp.wqinput.destroy = keep;
+    b.kernel.onTeardown = (v, step, when) => {
+      if (step.name === 'icmp_vnet_uninit' && when === 'after') b.v.kern.sysctl.detach(v.icmp.wqinput);
+    };
   },
   'IP filters': (b) => {
     b.v.ip.pfil.link(hook);
