@@ -243,3 +243,45 @@ export function ip6OfIp4(addr: number): Uint8Array {
 export const macLoOfIp6Group = (bytes: Uint8Array, off = 0): number => dword(bytes, off, 3);
 /** hi of the Ethernet group of every IPv6 group. */
 export const MAC_HI_IP6_GROUP = 0x3333;
+
+/**
+ * The zoned form: a copy of `addr` that names its interface, index `zone`, in bytes 2 and 3 when the address needs a zone, and is
+ * `addr` as it is otherwise. Zoned addresses are unique in a vnet; they never appear in packets or texts.
+ */
+export function ip6Zoned(addr: Uint8Array, zone: number): Uint8Array {
+  const zoned = addr.slice(0, IP6_ADDR_LEN);
+  if (!ip6NeedsZone(addr)) return zoned;
+  zoned[2] = (zone >>> 8) & 0xff;
+  zoned[3] = zone & 0xff;
+  return zoned;
+}
+
+/** The plain form of a zoned address: a copy without the interface index. */
+export function ip6Plain(addr: Uint8Array): Uint8Array {
+  return ip6Zoned(addr, 0);
+}
+
+/** The interface index in a zoned address; 0 when it needs none. */
+export function ip6ZoneOf(addr: Uint8Array): number {
+  return ip6NeedsZone(addr) ? word(addr, 0, 1) : 0;
+}
+
+/** Word `i` (0..3) of an address as a signed number, as packet paths and tables hold it. */
+export const ip6Word = (bytes: Uint8Array, i: number, off = 0): number => dword(bytes, off, i) | 0;
+
+/** The 16 bytes of four words. */
+export function ip6OfWords(w0: number, w1: number, w2: number, w3: number): Uint8Array {
+  const addr = new Uint8Array(IP6_ADDR_LEN);
+  const view = new DataView(addr.buffer);
+  view.setInt32(0, w0);
+  view.setInt32(4, w1);
+  view.setInt32(8, w2);
+  view.setInt32(12, w3);
+  return addr;
+}
+
+/** Word `i` (0..3) of the netmask of a prefix length, as a signed number. */
+export function ip6MaskWord(plen: number, i: number): number {
+  const n = plen - 32 * i;
+  return n <= 0 ? 0 : n >= 32 ? -1 : ~(0xffff_ffff >>> n);
+}
