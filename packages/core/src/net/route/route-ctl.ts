@@ -15,9 +15,10 @@
 import type { Errno } from '../../base/errno.js';
 import { E2BIG, EADDRINUSE, EAFNOSUPPORT, EEXIST, EINVAL, ENOBUFS, ESRCH } from '../../base/errno.js';
 import { ip6Equals } from '../../wire/addr6.js';
-import type { IfAddr } from '../ifaddr.js';
+import type { IfAddr, IfAddr6 } from '../ifaddr.js';
 import type { Ifnet } from '../ifnet.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE } from '../rtsock.js';
+import { ifa6ofIfpforaddr } from './ifa-lookup6.js';
 import type { Nexthop } from './nexthop.js';
 import { RTF_DYNAMIC, RTF_GATEWAY, RTF_PINNED, RTF_STATIC } from './nexthop.js';
 import type { Rib } from './rib.js';
@@ -128,6 +129,25 @@ export function walkDelete(state: RouteState, filter: PathFilter, pinned: boolea
         if (!filter(rt, path)) continue;
         removePath(state, rib, rt, path);
         each?.(rt, path.nh);
+      }
+    }
+  }
+}
+
+/**
+ * An address goes and the routes that have it as their source stay: they get another one of their interface, or none. IPv6's way;
+ * two paths that differ in nothing else become one.
+ */
+export function walkResource(state: RouteState, ifa: IfAddr6): void {
+  for (const rib of state.ribs()) {
+    for (const rt of rib.all()) {
+      for (const path of rt.nexthops) {
+        if (path.nh.ifa !== ifa) continue;
+        const nh = state.store.hop({ ...path.nh, ifa: ifa6ofIfpforaddr(ifa.ifp, path.nh.gw6 ?? ifa.addr) });
+        const paths = nh === null ? [] : rt.nexthops.map((p) => (p === path ? { ...path, nh } : p));
+        if (nh !== null && setPaths(state, rib, rt, paths) === 0) continue;
+        if (nh !== null) state.store.drop(nh);
+        removePath(state, rib, rt, path);
       }
     }
   }

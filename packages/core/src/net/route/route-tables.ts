@@ -24,6 +24,7 @@ import type { AuditRow } from '../../kern/audit.js';
 import { Callout } from '../../kern/callout.js';
 import { sysctlInt, sysctlRead } from '../../kern/sysctl.js';
 import type { SysctlGroup } from '../../kern/sysctl.js';
+import { isIfAddr6 } from '../ifaddr.js';
 import type { IfAddr, IfAddr6 } from '../ifaddr.js';
 import { AF_INET, AF_INET6 } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
@@ -38,7 +39,7 @@ import { NexthopStore } from './nexthop-store.js';
 import { Rib4 } from './rib.js';
 import type { Rib } from './rib.js';
 import { Rib6 } from './rib6.js';
-import { checkSpec, routeAdd, routeChange, routeDelete, throughIf, usingIfa, walkDelete } from './route-ctl.js';
+import { checkSpec, routeAdd, routeChange, routeDelete, throughIf, usingIfa, walkDelete, walkResource } from './route-ctl.js';
 import { rtIfaLoopback, rtIfaPrefix, rtIfaPrefix6 } from './route-ifaddrs.js';
 import { rtErrormsg, rtRedirectmsg, rtRoutemsg } from './route-msg.js';
 import type { RouteSpec } from './route-spec.js';
@@ -248,10 +249,14 @@ export class RouteTables implements RouteState {
     return error;
   }
 
-  /** The address is deleted, or its interface goes down: routes that use it as source go silently; on down static ones stay. */
+  /**
+   * The address is deleted, or its interface goes down: routes that use it as source go silently; on down static ones stay.
+   * A deleted IPv6 address takes no routes along: those that used it get another source.
+   */
   ifaDown(ifa: IfAddr, deleted: boolean): void {
     this.net.kern.engine.assertThread();
-    walkDelete(this, usingIfa(ifa, deleted), false, null);
+    if (deleted && isIfAddr6(ifa)) walkResource(this, ifa);
+    else walkDelete(this, usingIfa(ifa, deleted), false, null);
     this.drain('rt_ifadown');
   }
 

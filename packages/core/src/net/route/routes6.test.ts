@@ -275,14 +275,23 @@ describe('multipath, FIBs, time', () => {
     expect(routesOf(b, '2001:db8:8::9/128')).toEqual([]);
   });
 
-  it('an address that goes takes the routes along that use it; on down static ones stay', () => {
-    const { b, addrs } = bench();
+  it('a deleted address leaves its routes another source of the interface, or none; on down static ones stay', () => {
+    const { b, em0, addrs } = bench();
     b.route6('add', '2001:db8:8::/48', '2001:db8:1::7');
     b.route6('add', '2001:db8:9::/48', '2001:db8:1::7', { flags: RTF_GATEWAY });
     b.routes.ifaDown(addrs[2]!, false);
     expect([routesOf(b, '2001:db8:8::/48').length, routesOf(b, '2001:db8:9::/48').length]).toEqual([1, 0]);
-    b.routes.ifaDown(addrs[2]!, true);
-    expect(routesOf(b, '2001:db8:8::/48')).toEqual([]);
+    b.messages();
+    const source = (): unknown => b.lookup6('2001:db8:8::1')?.ifa;
+    expect(source()).toBe(addrs[2]);
+    for (const [gone, heir] of [[addrs[2], addrs[1]], [addrs[1], null]] as const) {
+      em0.addrs = em0.addrs.filter((ifa) => ifa !== gone);
+      b.routes.ifaDown(gone!, true);
+      expect(source()).toBe(heir);
+    }
+    expect(routesOf(b, '2001:db8:8::/48')).toEqual(['2001:db8:8::/48 2001:db8:1::7 em0 UP,GATEWAY,STATIC']);
+    expect(b.messages()).toEqual([]);
+    expect(b.routes.nexthops().filter((nh) => nh.ifa === addrs[1] || nh.ifa === addrs[2])).toEqual([]);
   });
 });
 
