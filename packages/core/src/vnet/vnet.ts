@@ -23,6 +23,7 @@ import {
 } from '../kern/vnet-sysinit.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
+import { Carp } from '../net/carp/carp.js';
 import { discCloner } from '../net/disc.js';
 import { edscCloner } from '../net/edsc.js';
 import { epairCloner } from '../net/epair.js';
@@ -47,6 +48,7 @@ import { tunCloner } from '../net/tun.js';
 import { vlanCloner } from '../net/vlan.js';
 import { vxlanCloner } from '../net/vxlan.js';
 import { Arp } from '../inet/arp.js';
+import { InCarp } from '../inet/carp4.js';
 import { Icmp } from '../inet/icmp.js';
 import { InGif } from '../inet/in-gif.js';
 import { InGre } from '../inet/in-gre.js';
@@ -67,6 +69,8 @@ export class Vnet {
   ip!: Ip;
   arp!: Arp;
   icmp!: Icmp;
+  carp!: Carp;
+  inCarp!: InCarp;
   gif!: InGif;
   stf!: InStf;
   gre!: InGre;
@@ -160,6 +164,10 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('ipid_sysinit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.ip.id.attach(v.kern.sysctl);
   }),
+  s('ipcarp_sysinit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.carp = new Carp(v.net);
+    v.inCarp = new InCarp(v.ip, v.carp);
+  }),
   s('in_gif_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif = new InGif(v.ip);
   }),
@@ -197,6 +205,10 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_gre_uninit', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
     uncloners(greCloner)(v);
     v.gre.destroy();
+  }),
+  s('ipcarp_sysuninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.carp.destroy();
+    v.inCarp.destroy();
   }),
   s('in_stf_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.stf.destroy();
