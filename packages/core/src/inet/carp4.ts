@@ -2,17 +2,14 @@
  * carp4.ts — class InCarp: CARP over IPv4. Advertisements come and go with protocol 112; addresses become usable and are announced by ARP.
  * Read first: carp(4); net/carp/carp-vhid.ts; FreeBSD's netinet/ip_carp.c (carp_input, carp_send_ad_locked, carp_send_arp).
  *
- * Theory of operation. What comes in waits in a bounded queue for thread context, because it may change routes (`input`); the checks are made
- * there. An advertisement to the group leaves through the vhid's interface whatever the routes say, with the virtual host's link address as its source, so
+ * Theory of operation. What comes in is looked at in thread context (wqinput.ts), because it may change routes. An advertisement to the group leaves through the vhid's interface whatever the routes say, with the virtual host's link address as its source, so
  * that switches learn where the master is; one to a single peer is routed like any packet and has the interface's.
  * Its IP source is an ordinary address of the interface when there is one.
  *
  * Invariants: after `destroy` nothing waits. Not here: the election (net/carp).
  */
 import type { Errno } from '../base/errno.js';
-import { PacketQueue } from '../mbuf/packet-queue.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-import type { AuditRow } from '../kern/audit.js';
 import { carpInput } from '../net/carp/carp-input.js';
 import { CARP_NOMEM } from '../net/carp/carp-var.js';
 import type { CarpFamily } from '../net/carp/carp-var.js';
@@ -24,40 +21,31 @@ import type { Ifnet } from '../net/ifnet.js';
 import { isIfAddr4 } from '../net/route/ifa-lookup.js';
 import { INADDR_CARP_GROUP, ip4IsMulticast } from '../wire/addr.js';
 import { CARP_DFLTTL, CARP_HDR_LEN } from '../wire/carp.js';
-import { IP4_HDR_LEN, IP4_TTL, IP_DF, ip4Emit, ip4Hl, ip4Src } from '../wire/ip4.js';
+import { IP4_HDR_LEN, IP4_TTL, IP_DF, ip4Emit, ip4Src } from '../wire/ip4.js';
 import { IPPROTO_CARP } from '../wire/ipproto.js';
 import { inCarpUnusable, inCarpUsable, inJoinGroup, inLeaveGroup } from './in-control.js';
 import { InIfaddr } from './in-ifaddr.js';
 import { IP_RAWOUTPUT, IpOutputOpts } from './ip-output.js';
 import type { Ip } from './ip.js';
 import type { IpProto } from './ip-var.js';
+import { WqInput } from './wqinput.js';
 
 /** Where DSCP is in the type of service. */
 const DSCP_SHIFT = 2;
-/** Advertisements that may wait for thread context: NetBSD's limit of such queues. */
-const QUEUE_MAX = 256;
-
-const CARP4_AUDIT: readonly AuditRow<InCarp>[] = [
-  { name: 'CARP packets', packets: true, count: (c) => c.queue.length },
-];
 
 export class InCarp implements CarpFamily, IpProto {
   readonly af = AF_INET;
   readonly ip: Ip;
   readonly carp: Carp;
-  readonly queue = new PacketQueue(QUEUE_MAX);
+  readonly wqinput: WqInput;
   private readonly opts = new IpOutputOpts();
-  private readonly drain: () => void;
 
   constructor(ip: Ip, carp: Carp) {
     this.ip = ip;
     this.carp = carp;
     this.opts.mcastTtl = CARP_DFLTTL;
     this.opts.mcastLoop = false;
-    this.drain = () => {
-      for (let m = this.queue.dequeue(); m !== null; m = this.queue.dequeue()) this.process(m);
-    };
-    carp.kern.audit.attach(CARP4_AUDIT, this);
+    this.wqinput = new WqInput(carp.kern, 'carp', (ifp, m, hlen) => this.inputThread(ifp, m, hlen));
     carp.inet = this;
     ip.inNet.carp = carp;
     ip.register(IPPROTO_CARP, this);
@@ -67,27 +55,19 @@ export class InCarp implements CarpFamily, IpProto {
     this.ip.register(IPPROTO_CARP, null);
     this.ip.inNet.carp = null;
     this.carp.inet = null;
-    this.queue.purge();
+    this.wqinput.destroy();
   }
 
   /** IpProto */
-  input(ifp: Ifnet, m: PacketBuffer): void {
+  input(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
     this.carp.stats.ipackets++;
-    m.rcvif = ifp.index;
-    const isFirst = this.queue.length === 0;
-    if (this.queue.enqueue(m) && isFirst && !this.carp.kern.defer(this.drain)) this.queue.purge();
+    this.wqinput.input(ifp, m, hlen, IPPROTO_CARP);
   }
 
-  /** In thread context. Owns `m`. */
-  private process(m: PacketBuffer): void {
-    const ifp = this.ip.net.ifByIndex(m.rcvif);
-    if (ifp === null) {
-      m.free();
-      return;
-    }
+  private inputThread(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
     const v = m.view;
     const src = ip4Src(v, m.off);
-    carpInput(this.carp, ifp, m, m.off + ip4Hl(v, m.off), AF_INET, v.getUint8(m.off + IP4_TTL), (ifa) => isIfAddr4(ifa) && ifa.addr === src);
+    carpInput(this.carp, ifp, m, m.off + hlen, AF_INET, v.getUint8(m.off + IP4_TTL), (ifa) => isIfAddr4(ifa) && ifa.addr === src);
   }
 
   /** CarpFamily */

@@ -85,7 +85,7 @@ function deleteAddr(inNet: InNet, ia: InIfaddr, keepVhid: boolean): void {
   if (ia.carp !== null) inNet.carp?.detach(ia, keepVhid); // takes its routes
   const wasUsable = ia.usable;
   inNet.unlink(ia);
-  inNet.net.shared.witness.ifaddrs.wait('in_difaddr');
+  inNet.net.shared.witness.ifaddrs.performNow('in_difaddr');
   if (wasUsable) scrubPrefix(inNet, ia, true);
   inNet.routes.ifaDown(ia, true);
   ia.flags &= ~IFA_ROUTE;
@@ -118,7 +118,7 @@ export function inCarpUsable(inNet: InNet, ia: InIfaddr): void {
 export function inCarpUnusable(inNet: InNet, ia: InIfaddr): void {
   if (!ia.usable) return;
   inNet.makeUnusable(ia);
-  inNet.net.shared.witness.ifaddrs.wait('carp_delroute');
+  inNet.net.shared.witness.ifaddrs.performNow('carp_delroute');
   scrubPrefix(inNet, ia, true);
   ia.flags &= ~IFA_ROUTE;
 }
