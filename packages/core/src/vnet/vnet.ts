@@ -19,7 +19,7 @@ import { DEVCTL_SYSCTL } from '../kern/devctl.js';
 import { VnetKern } from '../kern/vnet-kern.js';
 import {
   SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT,
-  SI_SUB_PROTO_IF, SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PROTO_PFIL, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
+  SI_SUB_PROTO_IF, SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PROTO_MC, SI_SUB_PROTO_PFIL, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
 } from '../kern/vnet-sysinit.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
@@ -48,6 +48,7 @@ import { vlanCloner } from '../net/vlan.js';
 import { vxlanCloner } from '../net/vxlan.js';
 import { Arp } from '../inet/arp.js';
 import { Icmp } from '../inet/icmp.js';
+import { Igmp } from '../inet/igmp.js';
 import { InGif } from '../inet/in-gif.js';
 import { InGre } from '../inet/in-gre.js';
 import { InNet } from '../inet/in-net.js';
@@ -63,6 +64,7 @@ export class Vnet {
   readonly kern: VnetKern;
   readonly net: Net;
   routes!: RouteTables;
+  igmp!: Igmp;
   inNet!: InNet;
   ip!: Ip;
   arp!: Arp;
@@ -129,6 +131,9 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.sockets.fibs = () => v.routes.fibs;
     v.sockets.ttl = () => v.ip.tun.ttl;
   }),
+  s('vnet_igmp_init', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
+    v.igmp = new Igmp(v.net);
+  }),
   s('vnet_rts_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     v.net.rtsock = new Rtsock(v.net);
   }),
@@ -139,6 +144,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('ip_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.inNet = new InNet(v.net, v.routes);
     v.ip = new Ip(v.inNet, v.routes);
+    v.igmp.attach(v.ip);
   }),
   s('vnet_arp_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.arp = new Arp(v.ip);
@@ -223,6 +229,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('ip_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     for (const ifp of v.net.ifnets) v.inNet.purgeAddrs(ifp);
+    v.igmp.detach();
     v.ip.destroy();
   }),
   s('vnet_arp_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
@@ -235,6 +242,9 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('rtables_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FIRST, (v) => {
     v.routes.destroy();
     v.net.routes = null;
+  }),
+  s('vnet_igmp_uninit', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
+    v.igmp.destroy();
   }),
   s('socket_vnet_uninit', SI_SUB_PROTO_DOMAININIT, SI_ORDER_ANY, (v) => {
     v.sockets.destroy();
