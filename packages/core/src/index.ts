@@ -25,6 +25,14 @@ export { Arp } from './inet/arp.js';
 export type { ArpEntry, ArpSetOptions } from './inet/arp.js';
 export { Icmp } from './inet/icmp.js';
 
+export * from './inet6/in6-control.js';
+export * from './inet6/in6-ifaddr.js';
+export * from './inet6/in6-ifinfo.js';
+export { In6Net } from './inet6/in6-net.js';
+export { NdPrefix } from './inet6/nd6-prefix.js';
+export { Ip6 } from './inet6/ip6.js';
+export { Icmp6 } from './inet6/icmp6.js';
+
 export * from './net/bpf.js';
 export * from './net/bpf-filter.js';
 export * from './net/bridge-control.js';

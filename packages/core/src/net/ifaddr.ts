@@ -13,7 +13,7 @@ export interface IfAddr {
 
 /** What the layers below IPv6 must know of an IPv6 address. Every IfAddr with `af` AF_INET6 is one. */
 export interface IfAddr6 extends IfAddr {
-  /** 16 bytes */
+  /** 16 bytes, in zoned form (wire/addr6.ts). */
   readonly addr: Uint8Array;
   /** 0..128 */
   readonly plen: number;

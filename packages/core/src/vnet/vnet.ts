@@ -54,6 +54,9 @@ import { InGre } from '../inet/in-gre.js';
 import { InNet } from '../inet/in-net.js';
 import { InStf } from '../inet/in-stf.js';
 import { Ip } from '../inet/ip.js';
+import { Icmp6 } from '../inet6/icmp6.js';
+import { In6Net } from '../inet6/in6-net.js';
+import { Ip6 } from '../inet6/ip6.js';
 import { RawIp } from '../transport/raw-ip.js';
 import { udpTunnelDoor } from '../transport/udp-tunnel.js';
 import { Udp } from '../transport/udp.js';
@@ -69,6 +72,9 @@ export class Vnet {
   ip!: Ip;
   arp!: Arp;
   icmp!: Icmp;
+  in6Net!: In6Net;
+  ip6!: Ip6;
+  icmp6!: Icmp6;
   gif!: InGif;
   stf!: InStf;
   gre!: InGre;
@@ -145,6 +151,11 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.inNet = new InNet(v.net, v.routes);
     v.ip = new Ip(v.inNet, v.routes);
     v.igmp.attach(v.ip);
+  }),
+  s('ip6_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.in6Net = new In6Net(v.net, v.routes);
+    v.ip6 = new Ip6(v.in6Net, v.routes);
+    v.icmp6 = new Icmp6(v.ip6);
   }),
   s('vnet_arp_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.arp = new Arp(v.ip);
@@ -232,6 +243,11 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.igmp.detach();
     v.ip.destroy();
   }),
+  s('ip6_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
+    for (const ifp of v.net.ifnets) v.in6Net.purgeAddrs(ifp);
+    v.icmp6.destroy();
+    v.ip6.destroy();
+  }),
   s('vnet_arp_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     v.arp.destroy();
   }),
@@ -277,6 +293,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     }
     ifSysctlDetach(v.net);
     v.inNet.destroy();
+    v.in6Net.destroy();
   }),
 ];
 

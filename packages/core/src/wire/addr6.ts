@@ -243,3 +243,50 @@ export function ip6OfIp4(addr: number): Uint8Array {
 export const macLoOfIp6Group = (bytes: Uint8Array, off = 0): number => dword(bytes, off, 3);
 /** hi of the Ethernet group of every IPv6 group. */
 export const MAC_HI_IP6_GROUP = 0x3333;
+
+/**
+ * Zoned form. A link-local address, and a multicast address of link or interface scope, means something only on its link. Wherever the stack
+ * keeps an address outside a packet, such a one carries the number of its zone (an interface's index, 1..65535) in bytes 2 and 3, which are
+ * zero in packets (RFC 4007 §11.2 leaves the form to the host; KAME's is this). All others are the same in both forms.
+ */
+export function ip6Zoned(addr: Uint8Array, zone: number): Uint8Array {
+  const out = addr.slice(0, IP6_ADDR_LEN);
+  if (!ip6NeedsZone(addr)) return out;
+  out[2] = zone >>> 8;
+  out[3] = zone & 255;
+  return out;
+}
+
+/** The form in packets and for people: without the zone. A copy. */
+export function ip6Plain(addr: Uint8Array): Uint8Array {
+  return ip6Zoned(addr, 0);
+}
+
+/** Zone of an address in zoned form, 0 for one that needs none. */
+export function ip6ZoneOf(addr: Uint8Array): number {
+  return ip6NeedsZone(addr) ? (addr[2]! << 8) | addr[3]! : 0;
+}
+
+/** Word `i` (0..3) of an address as a signed number, which packet paths compare. */
+export function ip6Word(bytes: Uint8Array, i: number, off = 0): number {
+  return dword(bytes, off, i) | 0;
+}
+
+/** Word 0 of the address at `off` of a packet, in zoned form, as a signed number. Words 1 to 3 are the same in both forms. Packet path. */
+export function ip6W0Zoned(view: DataView, off: number, zone: number): number {
+  const w0 = view.getInt32(off);
+  // fe80::/10, or ff.1::/16 and ff.2::/16.
+  const scoped = (w0 >>> 22) === 0x3fa || ((w0 >>> 24) === 0xff && (((w0 >>> 16) & 15) === IP6_SCOPE_INTFACELOCAL || ((w0 >>> 16) & 15) === IP6_SCOPE_LINKLOCAL));
+  return scoped ? (w0 & ~0xffff) | zone : w0;
+}
+
+/** The 16 bytes of four words. */
+export function ip6OfWords(w0: number, w1: number, w2: number, w3: number): Uint8Array {
+  const out = new Uint8Array(IP6_ADDR_LEN);
+  const v = new DataView(out.buffer);
+  v.setInt32(0, w0);
+  v.setInt32(4, w1);
+  v.setInt32(8, w2);
+  v.setInt32(12, w3);
+  return out;
+}

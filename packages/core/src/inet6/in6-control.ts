@@ -1,0 +1,265 @@
+/**
+ * in6-control.ts — setting and removing IPv6 addresses (SIOCAIFADDR_IN6, SIOCDIFADDR_IN6), and the groups that come with them.
+ * Read first: RFC 4862 §5.4 (a new address), RFC 4291 §2.8; freebsd `sys/netinet6/in6.c` in6_update_ifa, in6_addifaddr, in6_purgeaddr.
+ *
+ * Theory of operation. An address comes with its groups (solicited-node, and all-nodes of the link and of the interface), with a host route to
+ * itself by way of the loopback interface, with one to the far end of a point-to-point link, and with its prefix (nd6-prefix.ts), whose connected
+ * route one entry of the prefix list owns. On an interface where addresses are verified it is tentative until ND has done so.
+ * Setting an address that is there already changes its lifetimes and flags.
+ *
+ * Order of messages, which listeners rely on: adding says RTM_NEWADDR, then RTM_ADD of the host route, then of the prefix; removing says
+ * RTM_DELETE of the host route, RTM_DELADDR, and RTM_DELETE of the prefix when it was its last address.
+ *
+ * Everything here runs in thread context and none of it waits. Not here: duplicate address detection, autoconfiguration.
+ *
+ * @rfc 4291 2.8 yes
+ * @rfc 4862 5.4 yes
+ */
+import type { Errno } from '../base/errno.js';
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENXIO, EPROTONOSUPPORT } from '../base/errno.js';
+import { devctlNotify } from '../kern/devctl.js';
+import { ifAddMulti, ifDelMulti, ifIoctlAllowed, ifUp } from '../net/if.js';
+import { IFF_LOOPBACK, IFF_MULTICAST, IFF_POINTOPOINT } from '../net/ifnet.js';
+import type { Ifnet } from '../net/ifnet.js';
+import { RTM_ADD, RTM_DELETE } from '../net/rtsock.js';
+import type { Sockaddr } from '../net/sockaddr.js';
+import { macOf } from '../wire/addr.js';
+import {
+  MAC_HI_IP6_GROUP, ip6Equals, ip6Format, ip6IsMulticast, ip6IsUnspecified, ip6IsV4Mapped, ip6MaskOf, ip6Parse, ip6Plain, ip6SolicitedNode, ip6Word, ip6ZoneOf, ip6Zoned,
+  macLoOfIp6Group,
+} from '../wire/addr6.js';
+import {
+  IN6_IFF_DEPRECATED, IN6_IFF_DUPLICATED, IN6_IFF_NODAD, IN6_IFF_TENTATIVE, In6Ifaddr, ND6_INFINITE_LIFETIME,
+} from './in6-ifaddr.js';
+import { In6Multi, ND6_IFF_AUTO_LINKLOCAL, ND6_IFF_IFDISABLED } from './in6-ifinfo.js';
+import { in6IfattachLinklocal } from './in6-ifattach.js';
+import type { In6Net } from './in6-net.js';
+import { nd6PrefixLookup, nd6PrefixNewSource, nd6PrefixRemove, nd6PrelistAdd } from './nd6-prefix.js';
+import { in6PrefixRoute, in6SelfRoute } from './in6-routes.js';
+
+/** What SIOCAIFADDR_IN6 carries. Addresses are 16 bytes, plain or zoned: the zone is the interface's. */
+export interface In6Aliasreq {
+  readonly addr: Uint8Array;
+  /** 0..128; absent: 64, 128 on loopback interfaces and with a far end. */
+  readonly plen?: number;
+  /** Far end, on point-to-point and loopback interfaces, with plen 128. */
+  readonly dstaddr?: Uint8Array;
+  /** IN6_IFF_* */
+  readonly flags?: number;
+  /** Seconds; absent: for ever. */
+  readonly vltime?: number;
+  readonly pltime?: number;
+  readonly vhid?: number;
+  /** Verification begins after a random delay: it is not the only node that has just come up. */
+  readonly dadDelay?: boolean;
+}
+
+/** Flags a caller may give. */
+const SETTABLE_FLAGS = ~(IN6_IFF_DUPLICATED | IN6_IFF_TENTATIVE);
+
+/** Groups every node joins on a link where it has an address. */
+const ALL_NODES_LINK = ip6Parse('ff02::1') as Uint8Array;
+const ALL_NODES_INTERFACE = ip6Parse('ff01::1') as Uint8Array;
+
+/**
+ * SIOCAIFADDR_IN6: adds an address, or changes lifetimes and flags of the one that is there. The first one brings the interface up.
+ * EINVAL address, prefix length, far end or lifetimes unusable; EPROTONOSUPPORT vhid without CARP; EAFNOSUPPORT interface without
+ * IPv6; EBUSY while the vnet goes down, ENXIO while the interface leaves; what the driver says.
+ */
+export function in6Aifaddr(in6Net: In6Net, ifp: Ifnet, req: In6Aliasreq): Errno {
+  const net = in6Net.net;
+  net.kern.engine.assertThread();
+  const refused = ifIoctlAllowed(net) || checkReq(in6Net, ifp, req);
+  if (refused !== 0) return refused;
+  if (req.vltime === 0) return 0;
+  const addr = ip6Zoned(req.addr, ifp.index);
+  const have = in6Net.addrOnIf(addr, ifp);
+  if (have !== null) return updateAddr(in6Net, have, req);
+  const ia = new In6Ifaddr(ifp, addr, req.plen ?? defaultPlen(ifp, req));
+  if (req.dstaddr !== undefined) ia.dstaddr = ip6Zoned(req.dstaddr, ifp.index);
+  const unfit = ifp.driver.checkAddr?.(ifp, ia) ?? 0;
+  if (unfit !== 0) return unfit;
+  if (!net.ifnets.includes(ifp)) return ENXIO; // leaving, or taken away by somebody who was told
+  enable(in6Net, ifp);
+  const error = addAddr(in6Net, ia, req);
+  if (error !== 0) return error;
+  if (in6Net.addrsOf(ifp).length === 1) ifp.driver.addrAdded?.(ifp);
+  if (!ifp.isUp) ifUp(ifp);
+  else linkLocalToo(in6Net, ifp);
+  if (in6Net.addrOnIf(addr, ifp) === ia) net.ifaddrEvent.invoke({ ifa: ia, added: true });
+  return 0;
+}
+
+/** SIOCDIFADDR_IN6: removes `addr` (plain or zoned), or the first address when null. EADDRNOTAVAIL when `ifp` has none such. */
+export function in6Difaddr(in6Net: In6Net, ifp: Ifnet, addr: Uint8Array | null): Errno {
+  in6Net.net.kern.engine.assertThread();
+  const ia = addr === null ? (in6Net.addrsOf(ifp)[0] ?? null) : in6Net.addrOnIf(ip6Zoned(addr, ifp.index), ifp);
+  if (ia === null) return EADDRNOTAVAIL;
+  const pr = ia.prefix;
+  purgeAddr(in6Net, ia);
+  if (pr !== null && pr.addrs === 0) nd6PrefixRemove(in6Net, pr);
+  in6Net.net.ifaddrEvent.invoke({ ifa: ia, added: false });
+  return 0;
+}
+
+/** Removes every address of `ifp`, as if each were deleted by hand. */
+export function in6PurgeAddrs(in6Net: In6Net, ifp: Ifnet): void {
+  while (in6Difaddr(in6Net, ifp, null) === 0);
+}
+
+/** Joins a group (plain or zoned) on `ifp`, counted; the first join tells the driver. EINVAL not a group, EAFNOSUPPORT no IPv6 there. */
+export function in6JoinGroup(in6Net: In6Net, ifp: Ifnet, group: Uint8Array): Errno {
+  if (!ip6IsMulticast(group)) return EINVAL;
+  const ii = in6Net.ifinfo(ifp);
+  if (ii === null) return EAFNOSUPPORT;
+  const addr = ip6Zoned(group, ifp.index);
+  const have = ii.group(ip6Word(addr, 0), ip6Word(addr, 1), ip6Word(addr, 2), ip6Word(addr, 3));
+  if (have !== null) {
+    have.refs++;
+    return 0;
+  }
+  ii.groups.push(new In6Multi(ifp, addr));
+  return ifAddMulti(ifp, macOf(MAC_HI_IP6_GROUP, macLoOfIp6Group(addr)));
+}
+
+/** Leaves it; EADDRNOTAVAIL when not a member. */
+export function in6LeaveGroup(in6Net: In6Net, ifp: Ifnet, group: Uint8Array): Errno {
+  const ii = in6Net.ifinfo(ifp);
+  const addr = ip6Zoned(group, ifp.index);
+  const have = ii?.group(ip6Word(addr, 0), ip6Word(addr, 1), ip6Word(addr, 2), ip6Word(addr, 3)) ?? null;
+  if (ii === null || have === null) return EADDRNOTAVAIL;
+  if (--have.refs > 0) return 0;
+  ii.groups = ii.groups.filter((g) => g !== have);
+  ifDelMulti(ifp, macOf(MAC_HI_IP6_GROUP, macLoOfIp6Group(addr)));
+  return 0;
+}
+
+/** The interface leaves: so do all its groups (in6_purgemaddrs). */
+export function in6PurgeGroups(in6Net: In6Net, ifp: Ifnet): void {
+  const ii = in6Net.ifinfo(ifp);
+  if (ii === null) return;
+  for (const g of ii.groups) {
+    g.refs = 1;
+    in6LeaveGroup(in6Net, ifp, g.addr);
+  }
+}
+
+function checkReq(in6Net: In6Net, ifp: Ifnet, req: In6Aliasreq): Errno {
+  if (in6Net.ifinfo(ifp) === null) return EAFNOSUPPORT;
+  const { addr, plen, dstaddr, vltime = ND6_INFINITE_LIFETIME, pltime = vltime } = req;
+  if (addr.length !== 16 || ip6IsMulticast(addr) || ip6IsUnspecified(addr) || ip6IsV4Mapped(addr)) return EINVAL;
+  if (plen !== undefined && (!Number.isInteger(plen) || plen < 0 || plen > 128)) return EINVAL;
+  if (dstaddr !== undefined && (dstaddr.length !== 16 || (ifp.flags & (IFF_POINTOPOINT | IFF_LOOPBACK)) === 0 || (plen ?? 128) !== 128)) return EINVAL;
+  if (pltime > vltime || vltime < 0 || pltime < 0 || vltime > ND6_INFINITE_LIFETIME) return EINVAL;
+  if (ip6ZoneOf(addr) !== 0 && ip6ZoneOf(addr) !== ifp.index) return EINVAL;
+  return (req.vhid ?? 0) === 0 ? 0 : EPROTONOSUPPORT;
+}
+
+function defaultPlen(ifp: Ifnet, req: In6Aliasreq): number {
+  return req.dstaddr !== undefined || (ifp.flags & IFF_LOOPBACK) !== 0 ? 128 : 64;
+}
+
+/** An address is set where IPv6 was off: it is on from now. */
+function enable(in6Net: In6Net, ifp: Ifnet): void {
+  const ii = in6Net.ifinfo(ifp);
+  if (ii !== null) ii.ndFlags &= ~ND6_IFF_IFDISABLED;
+}
+
+function linkLocalToo(in6Net: In6Net, ifp: Ifnet): void {
+  const ii = in6Net.ifinfo(ifp);
+  if (ii !== null && (ii.ndFlags & ND6_IFF_AUTO_LINKLOCAL) !== 0 && in6Net.linkLocalOf(ifp, 0) === null) in6IfattachLinklocal(in6Net, ifp);
+}
+
+function setLifetimes(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq): void {
+  const flags = (req.flags ?? 0) & SETTABLE_FLAGS;
+  ia.updatedAt = in6Net.net.kern.engine.now;
+  ia.vltime = req.vltime ?? ND6_INFINITE_LIFETIME;
+  ia.pltime = (flags & IN6_IFF_DEPRECATED) !== 0 ? 0 : (req.pltime ?? ia.vltime);
+  ia.flags = (ia.flags & ~SETTABLE_FLAGS) | flags;
+}
+
+function updateAddr(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq): Errno {
+  if (req.plen !== undefined && req.plen !== ia.plen) return EINVAL;
+  setLifetimes(in6Net, ia, req);
+  if (req.dstaddr !== undefined) {
+    const far = ip6Zoned(req.dstaddr, ia.ifp.index);
+    if (ia.dstaddr === null || !ip6Equals(far, ia.dstaddr)) {
+      dstRoute(in6Net, ia, false);
+      ia.dstaddr = far;
+      dstRoute(in6Net, ia, true);
+    }
+  }
+  announce(in6Net, ia, true);
+  in6Net.net.ifaddrEvent.invoke({ ifa: ia, added: true });
+  return 0;
+}
+
+function addAddr(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq): Errno {
+  const { ifp } = ia;
+  ia.createdAt = in6Net.net.kern.engine.now;
+  setLifetimes(in6Net, ia, req);
+  if (in6Net.doesDad(ifp) && (ia.flags & IN6_IFF_NODAD) === 0) ia.flags |= IN6_IFF_TENTATIVE;
+  in6Net.link(ia);
+  joinGroups(in6Net, ia);
+  announce(in6Net, ia, true);
+  const error = dstRoute(in6Net, ia, true);
+  if (error !== 0) {
+    purgeAddr(in6Net, ia);
+    return error;
+  }
+  if (in6SelfRoute(in6Net, RTM_ADD, ia) === 0) ia.hasSelfRoute = true;
+  if (ia.plen < 128) {
+    const pr = nd6PrefixLookup(in6Net, ifp, ia.addr, ia.plen) ?? nd6PrelistAdd(in6Net, ifp, ia.addr, ia.plen, true);
+    ia.prefix = pr;
+    pr.addrs++;
+  }
+  if (ia.isTentative) in6Net.nd?.dadStart(ia, req.dadDelay === true);
+  return 0;
+}
+
+function purgeAddr(in6Net: In6Net, ia: In6Ifaddr): void {
+  if (ia.hasSelfRoute) {
+    in6SelfRoute(in6Net, RTM_DELETE, ia);
+    ia.hasSelfRoute = false;
+  }
+  in6Net.nd?.dadStop(ia);
+  for (const group of ia.memberships.splice(0)) in6LeaveGroup(in6Net, ia.ifp, group);
+  dstRoute(in6Net, ia, false);
+  announce(in6Net, ia, false);
+  in6Net.unlink(ia);
+  in6Net.net.shared.witness.ifaddrs.wait('in6_purgeaddr');
+  nd6PrefixNewSource(in6Net, ia);
+  in6Net.routes.ifaDown(ia, true);
+  const other = in6Net.addrOfBytes(ia.addr); // the same address elsewhere had no route of its own
+  if (other !== null && !other.hasSelfRoute) other.hasSelfRoute = in6SelfRoute(in6Net, RTM_ADD, other) === 0;
+  if (ia.prefix === null) return;
+  ia.prefix.addrs--;
+  ia.prefix = null;
+}
+
+/** The host route to the far end of a point-to-point link comes or goes. */
+function dstRoute(in6Net: In6Net, ia: In6Ifaddr, add: boolean): Errno {
+  if (ia.dstaddr === null || ia.plen !== 128 || ip6Equals(ia.dstaddr, ia.addr) || ia.hasDstRoute === add) return 0;
+  const error = in6PrefixRoute(in6Net, add ? RTM_ADD : RTM_DELETE, ia, ia.dstaddr, 128);
+  if (error === 0 || !add) ia.hasDstRoute = add;
+  return error;
+}
+
+function joinGroups(in6Net: In6Net, ia: In6Ifaddr): void {
+  if ((ia.ifp.flags & IFF_MULTICAST) === 0) return;
+  for (const group of [ip6SolicitedNode(ia.addr), ALL_NODES_LINK, ALL_NODES_INTERFACE]) {
+    if (in6JoinGroup(in6Net, ia.ifp, group) === 0) ia.memberships.push(ip6Zoned(group, ia.ifp.index));
+  }
+}
+
+/** RTM_NEWADDR or RTM_DELADDR, and the event that goes with it. */
+function announce(in6Net: In6Net, ia: In6Ifaddr, added: boolean): void {
+  devctlNotify(in6Net.net.kern, 'IFNET', ia.ifp.xname, added ? 'ADDR_ADD' : 'ADDR_DEL', { address: ip6Format(ip6Plain(ia.addr)) });
+  const mask: Sockaddr = { family: 'inet6', addr: ip6MaskOf(ia.plen), scopeId: 0 };
+  in6Net.net.rtsock?.addr(ia, added, sockaddrOf(ia.addr), mask, ia.dstaddr === null ? null : sockaddrOf(ia.dstaddr));
+}
+
+/** An address in zoned form as messages carry it. */
+export function sockaddrOf(addr: Uint8Array): Sockaddr {
+  return { family: 'inet6', addr: ip6Plain(addr), scopeId: ip6ZoneOf(addr) };
+}

@@ -1,0 +1,139 @@
+/**
+ * ip6.ts — class Ip6: IPv6 in one vnet. What the other files of this folder work on, and the door for protocols above.
+ * Read first: FreeBSD's netinet6/ip6_input.c, ip6_vnet_init; ip6-input.ts and ip6-output.ts for the packet's way.
+ *
+ * Theory of operation. Ip6 is made with the vnet's addresses and routing tables and puts itself into the ethertype table. Nd6 and Icmp6,
+ * made after it, put themselves into `nd` and `icmp6`; protocols into the protocol switch. Whoever is missing is done
+ * without: no ND, nothing leaves on links with addresses. `destroy` undoes what the constructor did; packets that wait here are freed.
+ *
+ * Runtime imports of this folder point one way: ip6 → ip6-loop → ip6-input → ip6-forward → ip6-output.
+ */
+import type { Errno } from '../base/errno.js';
+import { EEXIST } from '../base/errno.js';
+import type { LogLevel } from '../env/env.js';
+import { IpProtosw } from '../inet/ip-protosw.js';
+import { PpsCheck } from '../inet/rate-check.js';
+import type { AuditRow } from '../kern/audit.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { Ifnet } from '../net/ifnet.js';
+import type { Net } from '../net/net.js';
+import { PfilHead } from '../net/pfil.js';
+import type { RouteTables } from '../net/route/route-tables.js';
+import { ETHERTYPE_IPV6 } from '../wire/ether.js';
+import type { In6Net } from './in6-net.js';
+import { ip6Input } from './ip6-input.js';
+import { IP6_LOOP_SYSCTLS, Ip6Loop } from './ip6-loop.js';
+import { OutRoute6, ip6Output } from './ip6-output.js';
+import type { Ip6OutputOpts } from './ip6-output.js';
+import { IP6_COUNTERS, IP6_MCAST_SYSCTLS, IP6_SYSCTLS, Ip6Stats, Ip6Tunables } from './ip6-var.js';
+import type { Ip6Proto, Ip6RawHook } from './ip6-var.js';
+
+export type { Ip6Proto, Ip6RawHook } from './ip6-var.js';
+
+/** Log lines a peer can cause, per second. */
+const LOG_PPS = 1;
+
+/** Resolves next hops on links with addresses: neighbour discovery. */
+export interface Ip6Resolver {
+  /**
+   * Sends `m` to the neighbour with these words (zoned form) on `ifp`, now or when its link address is known. Owns `m`. `gateway`: it is a
+   * router, which decides what is said when it does not answer.
+   */
+  output(ifp: Ifnet, m: PacketBuffer, h0: number, h1: number, h2: number, h3: number, gateway: boolean): Errno;
+}
+
+/** Sends ICMPv6 errors. */
+export interface Ip6Errors {
+  /** Sends an error about `m` when one may be sent, and frees `m`. `arg`: MTU or pointer. `ifp`: where the packet came in, null for our own. */
+  error(ifp: Ifnet | null, m: PacketBuffer, type: number, code: number, arg: number): void;
+}
+
+const IP6_AUDIT: readonly AuditRow<Ip6>[] = [
+  { name: 'packets looped back by IPv6', packets: true, count: (ip6) => ip6.loop.queue.length },
+  { name: 'IPv6 filters', count: (ip6) => ip6.pfil.hooks.length + ip6.localPfil.hooks.length },
+  { name: 'IPv6 protocols', count: (ip6) => ip6.protos.count + (ip6.raw === null ? 0 : 1) },
+];
+
+export class Ip6 {
+  readonly net: Net;
+  readonly in6Net: In6Net;
+  readonly routes: RouteTables;
+  readonly stats = new Ip6Stats();
+  readonly tun = new Ip6Tunables();
+  readonly loop: Ip6Loop;
+  /** Filters of packets that come in, go out and pass through; of what is delivered here. */
+  readonly pfil = new PfilHead('inet6');
+  readonly localPfil = new PfilHead('inet6-local');
+  /** The protocol switch: extension headers are in it, too. */
+  readonly protos = new IpProtosw<Ip6Proto>();
+  raw: Ip6RawHook | null = null;
+  nd: Ip6Resolver | null = null;
+  icmp6: Ip6Errors | null = null;
+  /** See ip6-output.ts. */
+  readonly route = new OutRoute6();
+  private readonly logRate = new PpsCheck();
+
+  constructor(in6Net: In6Net, routes: RouteTables) {
+    this.net = in6Net.net;
+    this.in6Net = in6Net;
+    this.routes = routes;
+    const { kern } = this.net;
+    this.loop = new Ip6Loop(this);
+    kern.audit.attach(IP6_AUDIT, this);
+    kern.counters.attach(IP6_COUNTERS, this.stats);
+    kern.sysctl.attach(IP6_SYSCTLS, this.tun);
+    kern.sysctl.attach(IP6_MCAST_SYSCTLS, this.tun);
+    kern.sysctl.attach(IP6_LOOP_SYSCTLS, this.loop);
+    this.net.registerEtherProto(ETHERTYPE_IPV6, (ifp, m) => {
+      ip6Input(this, ifp, m);
+    });
+  }
+
+  /** Undoes the constructor; looped packets are freed. Addresses and routes have been taken away before. */
+  destroy(): void {
+    const { kern } = this.net;
+    this.net.registerEtherProto(ETHERTYPE_IPV6, null);
+    this.loop.queue.purge();
+    this.pfil.close();
+    this.localPfil.close();
+    for (const o of [this.loop, this.tun]) kern.sysctl.detach(o);
+    kern.counters.detach(this.stats);
+  }
+
+  /** An IPv6 packet from a link without ethertypes: loopback, tun, a tunnel. Owns `m`. */
+  input(ifp: Ifnet, m: PacketBuffer): void {
+    ip6Input(this, ifp, m);
+  }
+
+  /**
+   * Sends `m`: `m.off` is at a header with class, flow label, next header, hop limit and addresses in place (source ::: chosen here); `m.fib` is
+   * the routing table. The payload length is filled in. `opts` names what the header cannot say: interface, next hop. Owns `m`.
+   */
+  output(m: PacketBuffer, flags = 0, opts: Ip6OutputOpts | null = null): Errno {
+    return ip6Output(this, m, flags, opts);
+  }
+
+  /** Puts a protocol into the switch, or takes it out with null. EEXIST when the number is taken by another. */
+  register(proto: number, handler: Ip6Proto | null): Errno {
+    const there = this.protos.get(proto);
+    if (handler !== null && there !== null && there !== handler) return EEXIST;
+    this.protos.set(proto, handler);
+    return 0;
+  }
+
+  registerRaw(hook: Ip6RawHook | null): void {
+    this.raw = hook;
+  }
+
+  /** Sends an ICMPv6 error about `m`, and frees it; without ICMPv6 the packet is only freed. `arg`: MTU or pointer. */
+  icmp6Error(ifp: Ifnet | null, m: PacketBuffer, type: number, code: number, arg: number): void {
+    if (this.icmp6 === null) m.free();
+    else this.icmp6.error(ifp, m, type, code, arg);
+  }
+
+  /** A log line a peer can cause: at most one a second. */
+  logLimited(level: LogLevel, message: string): void {
+    const { kern } = this.net;
+    if (this.logRate.ok(kern.engine.now, LOG_PPS)) kern.log(level, message);
+  }
+}
