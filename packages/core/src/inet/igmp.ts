@@ -24,13 +24,12 @@ import type { CalloutOwner } from '../kern/callout.js';
 import type { Engine } from '../kern/engine.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ifAllmulti } from '../net/if.js';
-import { IFF_LOOPBACK, IFF_MULTICAST } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { GroupRecord } from '../net/mcast/group-record.js';
-import { GROUPS, McastHost, ORIGINAL, SOURCES } from '../net/mcast/host.js';
-import type { McastHostPort, McastVersion } from '../net/mcast/host.js';
-import { McastQuerier } from '../net/mcast/querier.js';
-import type { McastQuerierPort, McastQuery, QuerierOptions } from '../net/mcast/querier.js';
+import { GROUPS, ORIGINAL, SOURCES } from '../net/mcast/host.js';
+import type { McastHost, McastHostPort, McastVersion } from '../net/mcast/host.js';
+import { McastLinks, isMcastLink } from '../net/mcast/links.js';
+import type { McastQuerier, McastQuerierPort, McastQuery, QuerierOptions } from '../net/mcast/querier.js';
 import type { SourceFilter } from '../net/mcast/source-filter.js';
 import type { Net } from '../net/net.js';
 import { INADDR_ALLHOSTS_GROUP, INADDR_ALLRPTS_GROUP, INADDR_ALLRTRS_GROUP, ip4IsLocalGroup } from '../wire/addr.js';
@@ -44,30 +43,23 @@ import type { Ip, IpProto } from './ip.js';
 
 const US_PER_S = 1_000_000;
 
-/** What IGMP keeps of an interface. */
-interface IgmpIf {
-  host: McastHost<number> | null;
-  querier: McastQuerier<number> | null;
-}
-
 const IGMP_AUDIT: readonly AuditRow<Igmp>[] = [
-  { name: 'IPv4 groups told to routers', count: (g) => g.interfaces().reduce((n, [, i]) => n + (i.host?.groups.size ?? 0), 0) },
-  { name: 'IPv4 queriers', count: (g) => g.interfaces().filter(([, i]) => i.querier !== null).length },
-  { name: 'IPv4 groups heard by queriers', count: (g) => g.interfaces().reduce((n, [, i]) => n + (i.querier?.groups.size ?? 0), 0) },
+  { name: 'IPv4 groups told to routers', count: (g) => g.links.list().reduce((n, l) => n + (l.host?.groups.size ?? 0), 0) },
+  { name: 'IPv4 queriers', count: (g) => g.links.list().filter((l) => l.querier !== null).length },
+  { name: 'IPv4 groups heard by queriers', count: (g) => g.links.list().reduce((n, l) => n + (l.querier?.groups.size ?? 0), 0) },
 ];
 
 export class Igmp implements IpProto, InGroupReporter, McastHostPort<number>, McastQuerierPort<number> {
   readonly net: Net;
   readonly engine: Engine;
   readonly owner: CalloutOwner;
+  readonly links: McastLinks<number>;
   readonly stats = new IgmpStats();
   readonly tun = new IgmpTunables();
   ip: Ip | null = null;
   /** Told when what a link wants of a group has changed: multicast forwarding. */
   onListeners: ((ifp: Ifnet, group: number) => void) | null = null;
-  private ifs: Map<Ifnet, IgmpIf> | null = null;
   private made: { readonly rng: Prng; readonly output: IgmpOutput } | null = null;
-  private readonly unregister: (() => void)[];
 
   constructor(net: Net) {
     this.net = net;
@@ -76,14 +68,7 @@ export class Igmp implements IpProto, InGroupReporter, McastHostPort<number>, Mc
     net.kern.audit.attach(IGMP_AUDIT, this);
     net.kern.counters.attach(IGMP_COUNTERS, this.stats);
     net.kern.sysctl.attach(IGMP_SYSCTLS, this.tun);
-    this.unregister = [
-      net.departureEvent.register((e) => {
-        if (!e.renaming) this.forget(e.ifp);
-      }),
-      net.upDownEvent.register(({ ifp, up }) => {
-        if (up) this.cameUp(ifp);
-      }),
-    ];
+    this.links = new McastLinks<number>(net, this);
   }
 
   /** IP is there. */
@@ -96,37 +81,29 @@ export class Igmp implements IpProto, InGroupReporter, McastHostPort<number>, Mc
   /** IP goes: nothing is sent any more. */
   detach(): void {
     if (this.ip === null) return;
-    for (const [ifp] of this.interfaces()) this.setQuerier(ifp, null);
+    for (const { ifp } of this.links.list()) this.setQuerier(ifp, null);
     this.ip.register(IPPROTO_IGMP, null);
     this.ip.inNet.groupReporter = null;
     this.ip = null;
   }
 
   destroy(): void {
-    for (const [ifp] of this.interfaces()) this.forget(ifp);
-    for (const off of this.unregister) off();
+    this.links.destroy();
     this.net.kern.sysctl.detach(this.tun);
     this.net.kern.counters.detach(this.stats);
   }
 
-  /** Interfaces IGMP keeps something of. */
-  interfaces(): [Ifnet, IgmpIf][] {
-    return this.ifs === null ? [] : [...this.ifs];
-  }
-
   hostOf(ifp: Ifnet): McastHost<number> | null {
-    return this.ifs?.get(ifp)?.host ?? null;
+    return this.links.hostOf(ifp);
   }
 
   querierOf(ifp: Ifnet): McastQuerier<number> | null {
-    return this.ifs?.get(ifp)?.querier ?? null;
+    return this.links.querierOf(ifp);
   }
 
   /** The host's side of an interface, made when it is not there yet; null where nothing is told. */
   hostFor(ifp: Ifnet): McastHost<number> | null {
-    if ((ifp.flags & (IFF_LOOPBACK | IFF_MULTICAST)) !== IFF_MULTICAST || this.ip === null) return null;
-    const i = this.entry(ifp);
-    return (i.host ??= new McastHost<number>(ifp, this));
+    return this.ip === null ? null : this.links.hostFor(ifp);
   }
 
   /**
@@ -136,17 +113,14 @@ export class Igmp implements IpProto, InGroupReporter, McastHostPort<number>, Mc
     this.engine.assertThread();
     const inNet = this.ip?.inNet ?? null;
     if (inNet === null || inNet.ifinfo(ifp) === null) return EADDRNOTAVAIL;
-    if ((ifp.flags & (IFF_LOOPBACK | IFF_MULTICAST)) !== IFF_MULTICAST) return EINVAL;
-    const there = this.querierOf(ifp);
-    if (there !== null) {
-      there.destroy();
+    if (!isMcastLink(ifp)) return EINVAL;
+    if (this.querierOf(ifp) !== null) {
       for (const group of [INADDR_ALLRTRS_GROUP, INADDR_ALLRPTS_GROUP]) inLeaveGroup(inNet, ifp, group);
       ifAllmulti(ifp, false);
-      this.entry(ifp).querier = null;
+      this.links.dropQuerier(ifp);
     }
     if (options === null) return 0;
-    const querier = new McastQuerier<number>(ifp, this, options);
-    this.entry(ifp).querier = querier;
+    const querier = this.links.makeQuerier(ifp, options);
     ifAllmulti(ifp, true);
     for (const group of [INADDR_ALLRTRS_GROUP, INADDR_ALLRPTS_GROUP]) inJoinGroup(inNet, ifp, group);
     querier.start();
@@ -155,7 +129,7 @@ export class Igmp implements IpProto, InGroupReporter, McastHostPort<number>, Mc
 
   /** Does IGMP want messages to groups nobody has joined, from this interface? Packet path. */
   hears(ifp: Ifnet): boolean {
-    return this.ifs !== null && this.querierOf(ifp) !== null;
+    return this.querierOf(ifp) !== null;
   }
 
   /** IpProto */
@@ -230,26 +204,5 @@ export class Igmp implements IpProto, InGroupReporter, McastHostPort<number>, Mc
 
   private parts(): { readonly rng: Prng; readonly output: IgmpOutput } {
     return (this.made ??= { rng: this.engine.rng.split(`igmp/${this.net.kern.id}/${this.net.kern.name}`), output: new IgmpOutput() });
-  }
-
-  private entry(ifp: Ifnet): IgmpIf {
-    const ifs = (this.ifs ??= new Map<Ifnet, IgmpIf>());
-    let i = ifs.get(ifp);
-    if (i === undefined) ifs.set(ifp, (i = { host: null, querier: null }));
-    return i;
-  }
-
-  private cameUp(ifp: Ifnet): void {
-    this.hostOf(ifp)?.tellAgain();
-    this.querierOf(ifp)?.start();
-  }
-
-  private forget(ifp: Ifnet): void {
-    const i = this.ifs?.get(ifp);
-    if (i === undefined) return;
-    i.host?.destroy();
-    i.querier?.destroy();
-    this.ifs?.delete(ifp);
-    if (this.ifs?.size === 0) this.ifs = null;
   }
 }

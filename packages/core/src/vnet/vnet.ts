@@ -57,6 +57,7 @@ import { Ip } from '../inet/ip.js';
 import { Icmp6 } from '../inet6/icmp6.js';
 import { In6Net } from '../inet6/in6-net.js';
 import { Ip6 } from '../inet6/ip6.js';
+import { Mld } from '../inet6/mld6.js';
 import { RawIp } from '../transport/raw-ip.js';
 import { udpTunnelDoor } from '../transport/udp-tunnel.js';
 import { Udp } from '../transport/udp.js';
@@ -67,6 +68,7 @@ export class Vnet {
   readonly kern: VnetKern;
   readonly net: Net;
   routes!: RouteTables;
+  mld!: Mld;
   igmp!: Igmp;
   inNet!: InNet;
   ip!: Ip;
@@ -137,6 +139,9 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.sockets.fibs = () => v.routes.fibs;
     v.sockets.ttl = () => v.ip.tun.ttl;
   }),
+  s('vnet_mld_init', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
+    v.mld = new Mld(v.net);
+  }),
   s('vnet_igmp_init', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
     v.igmp = new Igmp(v.net);
   }),
@@ -156,6 +161,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.in6Net = new In6Net(v.net, v.routes);
     v.ip6 = new Ip6(v.in6Net, v.routes);
     v.icmp6 = new Icmp6(v.ip6);
+    v.mld.attach(v.ip6, v.icmp6);
   }),
   s('vnet_arp_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.arp = new Arp(v.ip);
@@ -245,6 +251,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('ip6_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     for (const ifp of v.net.ifnets) v.in6Net.purgeAddrs(ifp);
+    v.mld.detach();
     v.icmp6.destroy();
     v.ip6.destroy();
   }),
@@ -258,6 +265,9 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('rtables_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FIRST, (v) => {
     v.routes.destroy();
     v.net.routes = null;
+  }),
+  s('vnet_mld_uninit', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
+    v.mld.destroy();
   }),
   s('vnet_igmp_uninit', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
     v.igmp.destroy();
