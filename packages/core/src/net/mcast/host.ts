@@ -123,6 +123,11 @@ export class McastHost<A extends McastAddr> {
     this.ageing = new Callout(port.owner, () => this.lookAtVersion());
   }
 
+  /** The engine's time, for listings. */
+  get now(): Micros {
+    return this.port.engine.now;
+  }
+
   /** Spoken on the link at this moment. */
   get version(): McastVersion {
     const now = this.port.engine.now;
