@@ -11,7 +11,13 @@
  * connected routes away when an interface goes down, gives them back when it comes up, and removes addresses when it leaves.
  *
  * Invariants: an InIfaddr is in `addrs` exactly while it is in `ifp.addrs`; `local` and `own` count what the hash holds.
+<<<<<<< HEAD
  * Not here: the order of messages when an address comes or goes (in-control.ts), joining groups (in-mcast.ts), IGMP, sockets' multicast options.
+=======
+ * Not here: the order of messages when an address comes or goes (in-control.ts), IGMP, sockets' multicast options.
+ *
+ * @rfc 1122 3.3.6 yes
+>>>>>>> main
  */
 import { AddrSet } from '../fwd/addr-set.js';
 import type { AuditRow } from '../kern/audit.js';
