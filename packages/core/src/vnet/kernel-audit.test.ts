@@ -12,6 +12,7 @@ import { Ip6OutputOpts, IPV6_UNSPECSRC } from '../inet6/ip6-output.js';
 import { NdPrefix } from '../inet6/nd6-prefix.js';
 import { bpfOpen } from '../net/bpf.js';
 import { ifCloneCreate } from '../net/if-clone.js';
+import { GroupFilter } from '../net/mcast/source-filter.js';
 import { IFF_SIMPLEX, IFT_ETHER, Ifnet } from '../net/ifnet.js';
 import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
 import { epairPeer } from '../net/epair.js';
@@ -242,7 +243,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   'IPv4 groups of interfaces': (b) => {
     const left = new Ifnet(new Hoarder(), 'hoard', 0, 'hoard0', IFT_ETHER, IFF_SIMPLEX, 1_500);
     const info = b.v.inNet.ifattach(left);
-    info.groups.set(GROUP, 1);
+    info.groups.set(GROUP, new GroupFilter());
     left.afdata[b.v.inNet.af] = info;
     b.v.inNet.ifdetach = keep;
     b.kernel.onTeardown = (v, step, when) => {
