@@ -6,6 +6,10 @@
  * packet as well as one of its own. `ip6Format` writes the one text RFC 5952 allows: lower case, no leading zeros, the first
  * longest run of two or more zero groups as `::`, and the dotted quad for v4-mapped addresses only.
  * Not here: interface indices. A zone is text; who knows the interfaces turns it into a number.
+ *
+ * @rfc 5952 yes
+ * @rfc 4291 2 yes
+ * @rfc 4007 11 yes
  */
 
 import { ip4Format, ip4Parse, macHi, macLo, parsePrefixLen } from './addr.js';
