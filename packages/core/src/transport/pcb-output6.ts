@@ -3,7 +3,8 @@
  * Read first: in6-source.ts.
  */
 import type { Errno } from '../base/errno.js';
-import { IPV6_MINMTU, Ip6OutputOpts } from '../inet6/ip6-output.js';
+import { IPV6_MINMTU } from '../inet6/ip6-output.js';
+import type { Ip6OutputOpts } from '../inet6/ip6-output.js';
 import type { Ip6 } from '../inet6/ip6.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Emit } from '../wire/ip6.js';
