@@ -294,3 +294,9 @@ export function ip6OfWords(w0: number, w1: number, w2: number, w3: number): Uint
   v.setInt32(12, w3);
   return out;
 }
+
+/** Word `i` (0..3) of the netmask of a prefix length, as a signed number. */
+export function ip6MaskWord(plen: number, i: number): number {
+  const n = plen - 32 * i;
+  return n <= 0 ? 0 : n >= 32 ? -1 : ~(0xffff_ffff >>> n);
+}
