@@ -258,6 +258,13 @@ function moved(nd: Nd6, lle: NdLlEntry, macHi: number, macLo: number): void {
   nd.log('info', `${wordsText(lle.k0, lle.k1, lle.k2, lle.k3)} moved from ${macFormatPair(lle.macHi, lle.macLo)} to ${macFormatPair(macHi, macLo)} on ${lle.ifp.xname}`);
 }
 
+/** The link address of an own address: its interface's, or that of its virtual host, which then sends the message, too. */
+function putOwnLladdr(m: PacketBuffer, at: number, type: number, ia: In6Ifaddr): void {
+  const owner = ia.carp ?? ia.ifp;
+  ndPutLladdr(m.view, at, type, owner.macHi, owner.macLo);
+  if (ia.carp !== null) m.vhid = ia.carp.vhid;
+}
+
 /**
  * Asks for the link address of `lle`: everybody of its solicited-node group, or itself. The source is that of the first packet that waits when
  * it is one of the interface's. EADDRNOTAVAIL: no address to ask from.
@@ -280,7 +287,7 @@ export function nd6NsOutput(nd: Nd6, lle: NdLlEntry, unicast: boolean): Errno {
   if (unicast) ndPutAddr(v, m.off + IP6_DST, lle.k0, lle.k1, lle.k2, lle.k3);
   else ndPutAddr(v, m.off + IP6_DST, SOLICITED_W0, 0, SOLICITED_W2, SOLICITED_W3 | lle.k3);
   ndPutAddr(v, at + ND_TARGET, lle.k0, lle.k1, lle.k2, lle.k3);
-  ndPutLladdr(v, at + ND_NS_LEN, ND_OPT_SOURCE_LINKADDR, ifp.macHi, ifp.macLo);
+  putOwnLladdr(m, at + ND_NS_LEN, ND_OPT_SOURCE_LINKADDR, src);
   nd.stats.nssent++;
   const error = ndSend(nd.ip6, ifp, m);
   if (error !== 0) nd.stats.txerrors++;
@@ -309,7 +316,8 @@ export function nd6NaOutput(
   ndPutAddr(v, m.off + IP6_DST, d0, d1, d2, d3);
   v.setUint32(at + NA_FLAGS, flags);
   ndPutAddr(v, at + ND_TARGET, t0, t1, t2, t3);
-  if (lladdr) ndPutLladdr(v, at + ND_NA_LEN, ND_OPT_TARGET_LINKADDR, proxy === null ? ifp.macHi : proxy.macHi, proxy === null ? ifp.macLo : proxy.macLo);
+  if (proxy !== null && lladdr) ndPutLladdr(v, at + ND_NA_LEN, ND_OPT_TARGET_LINKADDR, proxy.macHi, proxy.macLo);
+  else if (lladdr) putOwnLladdr(m, at + ND_NA_LEN, ND_OPT_TARGET_LINKADDR, own ?? src);
   nd.stats.nasent++;
   const error = ndSend(nd.ip6, ifp, m);
   if (error !== 0) nd.stats.txerrors++;

@@ -25,6 +25,7 @@ import type { AuditRow } from '../kern/audit.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { etherOutput } from '../net/ether.js';
+import { ifaIsUsable } from '../net/ifaddr.js';
 import { AF_INET6, LINK_STATE_UP } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import {
@@ -37,7 +38,8 @@ import { macOf } from '../wire/addr.js';
 import { ip6SolicitedNode, ip6W0Zoned, ip6Word } from '../wire/addr6.js';
 import { ETHERTYPE_IPV6 } from '../wire/ether.js';
 import {
-  ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADDR, ND_NA_FLAG_ROUTER, ND_NEIGHBOR_ADVERT, ND_NEIGHBOR_SOLICIT, ND_REDIRECT, ND_ROUTER_ADVERT,
+  ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADDR, ND_NA_FLAG_OVERRIDE, ND_NA_FLAG_ROUTER, ND_NEIGHBOR_ADVERT, ND_NEIGHBOR_SOLICIT, ND_REDIRECT,
+  ND_ROUTER_ADVERT,
 } from '../wire/icmp6.js';
 import { IP6_SRC } from '../wire/ip6.js';
 import type { Icmp6 } from './icmp6.js';
@@ -50,7 +52,8 @@ import type { Ip6, Ip6Resolver } from './ip6.js';
 import { Nd6Dad } from './nd6-dad.js';
 import { NdLlTable } from './nd6-lltable.js';
 import type { NdLlEntry } from './nd6-lltable.js';
-import { isPublished, nd6NaInput, nd6NsInput, nd6NsOutput } from './nd6-nbr.js';
+import { ALL_NODES_W0 } from './nd6-msg.js';
+import { isPublished, nd6NaInput, nd6NaOutput, nd6NsInput, nd6NsOutput } from './nd6-nbr.js';
 import { Nd6Unsolicited } from './nd6-unsolicited.js';
 import { ND6_COUNTERS, ND6_IP6_SYSCTLS, ND6_LL_SYSCTLS, ND6_SYSCTLS, Nd6Stats, Nd6Tunables } from './nd6-var.js';
 
@@ -167,6 +170,12 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
   dadStop(ia: In6Ifaddr): void {
     this.dad.stop(ia);
     this.unsolicited.stop(ia);
+  }
+
+  /** In6NdHooks */
+  announce(ia: In6Ifaddr): void {
+    const { ifp } = ia;
+    nd6NaOutput(this, ifp, ALL_NODES_W0 | ifp.index, 0, 0, 1, ia.k0, ia.k1, ia.k2, ia.k3, this.routerFlag(ifp) + ND_NA_FLAG_OVERRIDE, true, null);
   }
 
   /** The interface or its link is up again: tentative addresses that wait are verified. */
@@ -335,7 +344,7 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
     const { addrs } = ifp;
     for (let i = 0; i < addrs.length; i++) {
       const ia = addrs[i]!;
-      if (!(ia instanceof In6Ifaddr) || (ia.flags & (IN6_IFF_NOTREADY | IN6_IFF_ANYCAST)) !== 0 || isLinkLocal(ia.k0)) continue;
+      if (!(ia instanceof In6Ifaddr) || (ia.flags & (IN6_IFF_NOTREADY | IN6_IFF_ANYCAST)) !== 0 || isLinkLocal(ia.k0) || !ifaIsUsable(ia)) continue;
       if (inPrefix(d0, d1, d2, d3, ia.addr, ia.plen)) return ia;
       first ??= ia;
     }
