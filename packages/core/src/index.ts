@@ -42,6 +42,11 @@ export {
   IFBIF_SPAN, IFBIF_STICKY, IFBIF_STP,
 } from './net/bridge-forward.js';
 export { IFBAF_DYNAMIC, IFBAF_STATIC, IFBAF_STICKY, IFBAF_TYPEMASK } from './net/bridge-rtable.js';
+export { Carp, carpList, carpSupported } from './net/carp/carp.js';
+export type { CarpInfo, CarpRequest } from './net/carp/carp.js';
+export { CARP_BACKUP, CARP_INIT, CARP_KEY_LEN, CARP_MASTER, CARP_MAXADVBASE, CARP_MAXADVSKEW, CARP_MAXVHID, CARP_STATES, CarpStats } from './net/carp/carp-var.js';
+export type { CarpState } from './net/carp/carp-var.js';
+export { IN6ADDR_CARP_GROUP } from './net/carp/carp-vhid.js';
 export { epairPeer } from './net/epair.js';
 export {
   GRE_ENABLE_CSUM, GRE_ENABLE_SEQ, GRE_UDPENCAP, greParams, greSetKey, greSetOptions, greSetUdpport,
@@ -63,7 +68,7 @@ export * from './net/net.js';
 export * from './net/pfil.js';
 export * from './net/route/nexthop.js';
 export * from './net/route/route-tables.js';
-export { Rtentry } from './net/route/rtentry.js';
+export { Rtentry, Rtentry4, Rtentry6 } from './net/route/rtentry.js';
 export type { RtPath } from './net/route/rtentry.js';
 export * from './net/rtsock.js';
 export * from './net/sockaddr.js';
@@ -79,7 +84,8 @@ export type { FtableEntry } from './net/vxlan-ftable.js';
 export * from './net/vxlan-control.js';
 export { ifInput, ifTransmit } from './net/if-transmit.js';
 export { etherIfattach, etherIfdetach, etherInsertTag, etherOutputFrame } from './net/ether.js';
-export type { IfAddr } from './net/ifaddr.js';
+export { isIfAddr6 } from './net/ifaddr.js';
+export type { IfAddr, IfAddr6 } from './net/ifaddr.js';
 
 export type { Attached, PrisonCreate, PrisonHold, PrisonResult } from './kern/prison.js';
 export { PrisonTree } from './kern/prison.js';

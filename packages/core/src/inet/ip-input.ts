@@ -12,6 +12,11 @@
  * register, while an unsigned one above 2^31 would cost a heap number each time.
  *
  * Invariants: a protocol gets `m.off` at a valid header, `m.len` equal to its total length, no fragments.
+ *
+ * @rfc 791 3.1 yes
+ * @rfc 1122 3.2.1 yes
+ * @rfc 1812 4.2 yes
+ * @rfc 1812 5.3.7 yes
  */
 import { CSUM_IP, CSUM_IP_VALID, M_BCAST, M_LOOP, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
@@ -140,7 +145,7 @@ function route(ip: Ip, ifp: Ifnet, m: PacketBuffer, redirected: boolean): void {
 
 /** Strong host model: a host (not a router) takes its addresses only on their own interface. */
 function isStrong(ip: Ip, ifp: Ifnet, dst: number): boolean {
-  return ip.tun.forwarding === 0 && (ifp.flags & IFF_LOOPBACK) === 0 && ip.inNet.addrOnIf(dst, ifp) === null;
+  return ip.tun.forwarding === 0 && (ifp.flags & IFF_LOOPBACK) === 0 && ifp.carp === null && ip.inNet.addrOnIf(dst, ifp) === null;
 }
 
 /** From outside, with a source that is ours; a directed broadcast of the network it came by is nobody's source either. */
