@@ -35,7 +35,7 @@ import { OutRoute6, ip6Output } from './ip6-output.js';
 import type { Ip6OutputOpts } from './ip6-output.js';
 import { Ip6Pmtu, PMTU_SYSCTLS } from './ip6-pmtu.js';
 import { IP6_COUNTERS, IP6_MCAST_SYSCTLS, IP6_SYSCTLS, Ip6Stats, Ip6Tunables } from './ip6-var.js';
-import type { Ip6Proto, Ip6RawHook } from './ip6-var.js';
+import type { Ip6Mrouter, Ip6Proto, Ip6RawHook } from './ip6-var.js';
 
 export type { Ip6Proto, Ip6RawHook } from './ip6-var.js';
 
@@ -79,6 +79,8 @@ export class Ip6 {
   /** The protocol switch: extension headers are in it, too. */
   readonly protos = new IpProtosw<Ip6Proto>();
   raw: Ip6RawHook | null = null;
+  /** Passes multicasts on, and wants to hear who listens; null on a host. */
+  mrouter: Ip6Mrouter | null = null;
   nd: Ip6Resolver | null = null;
   icmp6: Ip6Errors | null = null;
   /** Tells the sender of `m`, which came in and would go out by `ifp`, of a shorter way; `m` stays the caller's. True: sent. ND fills it. */

@@ -12,6 +12,7 @@ import { Ip6OutputOpts, IPV6_UNSPECSRC } from '../inet6/ip6-output.js';
 import { NdPrefix } from '../inet6/nd6-prefix.js';
 import { bpfOpen } from '../net/bpf.js';
 import { ifCloneCreate } from '../net/if-clone.js';
+import { GroupFilter } from '../net/mcast/source-filter.js';
 import { IFF_SIMPLEX, IFT_ETHER, Ifnet } from '../net/ifnet.js';
 import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
 import { epairPeer } from '../net/epair.js';
@@ -22,8 +23,8 @@ import { SimNet } from '../sim/sim-net.js';
 import { ip6Parse } from '../wire/addr6.js';
 import { ICMP6_HDR_LEN } from '../wire/icmp6.js';
 import { IP_MF } from '../wire/ip4.js';
-import { IP6_DST, IP6_HDR_LEN, ip6Emit } from '../wire/ip6.js';
-import { IPPROTO_ICMPV6 } from '../wire/ipproto.js';
+import { IP6F_MORE_FRAG, IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Emit } from '../wire/ip6.js';
+import { IPPROTO_FRAGMENT, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import { macFormat } from '../wire/addr.js';
 import { ICMP_UNREACH } from '../wire/icmp4.js';
 import { IPPROTO_ICMP } from '../wire/ipproto.js';
@@ -91,6 +92,26 @@ class Bench {
     expect(so.send(new Uint8Array(8), ip4('10.0.0.255'), 7)).toBe(0);
   }
 
+  /** A first fragment that waits for others. */
+  fragment6(): void {
+    const payload = Uint8Array.of(17, 0, 0, IP6F_MORE_FRAG, 0, 0, 0, 9, 0, 7, 0, 7, 0, 16, 0, 0);
+    const p = new Uint8Array(IP6_HDR_LEN + payload.length);
+    ip6Emit(new DataView(p.buffer), 0, 0, 0, payload.length, IPPROTO_FRAGMENT, 64);
+    p.set(ip6('2001:db8::9'), IP6_SRC);
+    p.set(ip6('2001:db8::1'), IP6_DST);
+    p.set(payload, IP6_HDR_LEN);
+    const m = this.kernel.engine.pool.from(p);
+    if (m !== null) this.kernel.call(this.net.now, () => {
+      this.v.ip6.input(this.ifp, m);
+    });
+  }
+
+  /** A router says that 1300 bytes fit to somewhere. */
+  tooBig6(): void {
+    const dst = new DataView(ip6('2001:db8::9').buffer);
+    this.kernel.call(this.net.now, () => this.v.ip6.pmtu.update(this.ifp, 0, dst, 0, 1_300));
+  }
+
   /** An echo request to all nodes of the link, which comes back to the sender, too. */
   group6(): void {
     const m = this.kernel.engine.pool.alloc(IP6_HDR_LEN + ICMP6_HDR_LEN);
@@ -118,6 +139,8 @@ function useEverything(b: Bench): void {
   const { v, net } = b;
   b.broadcast();
   b.group6();
+  b.fragment6();
+  b.tooBig6();
   v.in6Net.purgeUpperHooks.push(keep);
   b.look();
   net.run(10_000);
@@ -242,7 +265,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   'IPv4 groups of interfaces': (b) => {
     const left = new Ifnet(new Hoarder(), 'hoard', 0, 'hoard0', IFT_ETHER, IFF_SIMPLEX, 1_500);
     const info = b.v.inNet.ifattach(left);
-    info.groups.set(GROUP, 1);
+    info.groups.set(GROUP, new GroupFilter());
     left.afdata[b.v.inNet.af] = info;
     b.v.inNet.ifdetach = keep;
     b.kernel.onTeardown = (v, step, when) => {
@@ -302,6 +325,18 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   'packets looped back by IPv6': (b) => {
     b.group6();
     b.v.ip6.loop.queue.purge = keep;
+  },
+  'IPv6 fragments': (b) => {
+    b.fragment6();
+    b.v.ip6.frag6.drain = keep;
+  },
+  'IPv6 datagrams in reassembly': (b) => {
+    b.fragment6();
+    b.v.ip6.frag6.drain = keep;
+  },
+  'IPv6 path MTUs': (b) => {
+    b.tooBig6();
+    b.v.ip6.pmtu.purge = keep;
   },
   'IPv6 filters': (b) => {
     b.v.ip6.pfil.link(hook);
