@@ -312,6 +312,7 @@ export function ip6OfBig(addr: bigint): Uint8Array {
   const bytes = new Uint8Array(IP6_ADDR_LEN);
   ip6PutBig(new DataView(bytes.buffer), 0, addr);
   return bytes;
+}
 
 /** Word `i` (0..3) of the netmask of a prefix length, as a signed number. */
 export function ip6MaskWord(plen: number, i: number): number {
