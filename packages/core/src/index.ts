@@ -47,6 +47,11 @@ export {
   IFBIF_SPAN, IFBIF_STICKY, IFBIF_STP,
 } from './net/bridge-forward.js';
 export { IFBAF_DYNAMIC, IFBAF_STATIC, IFBAF_STICKY, IFBAF_TYPEMASK } from './net/bridge-rtable.js';
+export { Carp, carpList, carpSupported } from './net/carp/carp.js';
+export type { CarpInfo, CarpRequest } from './net/carp/carp.js';
+export { CARP_BACKUP, CARP_INIT, CARP_KEY_LEN, CARP_MASTER, CARP_MAXADVBASE, CARP_MAXADVSKEW, CARP_MAXVHID, CARP_STATES, CarpStats } from './net/carp/carp-var.js';
+export type { CarpState } from './net/carp/carp-var.js';
+export { IN6ADDR_CARP_GROUP } from './net/carp/carp-vhid.js';
 export { epairPeer } from './net/epair.js';
 export {
   GRE_ENABLE_CSUM, GRE_ENABLE_SEQ, GRE_UDPENCAP, greParams, greSetKey, greSetOptions, greSetUdpport,

@@ -147,7 +147,7 @@ function route(ip: Ip, ifp: Ifnet, m: PacketBuffer, redirected: boolean): void {
 
 /** Strong host model: a host (not a router) takes its addresses only on their own interface. */
 function isStrong(ip: Ip, ifp: Ifnet, dst: number): boolean {
-  return ip.tun.forwarding === 0 && (ifp.flags & IFF_LOOPBACK) === 0 && ip.inNet.addrOnIf(dst, ifp) === null;
+  return ip.tun.forwarding === 0 && (ifp.flags & IFF_LOOPBACK) === 0 && ifp.carp === null && ip.inNet.addrOnIf(dst, ifp) === null;
 }
 
 /** From outside, with a source that is ours; a directed broadcast of the network it came by is nobody's source either. */

@@ -10,11 +10,12 @@
  * an interface that comes up its link-local address, and removes addresses when it leaves. Routes of addresses stay when an interface goes
  * down: a look-up does not tell, the link does.
  *
- * Invariants: an In6Ifaddr is in `addrs` exactly while it is in `ifp.addrs`; a prefix of `prefixes` is of an interface attached here.
+ * Invariants: an In6Ifaddr is in `addrs` exactly while it is in `ifp.addrs`, and in the hash exactly while it is `usable`; a prefix of `prefixes` is of an interface attached here.
  * Not here: the order of messages when an address comes or goes (in6-control.ts), MLD, ND.
  *
  * @rfc 4007 6 yes
  */
+import type { Errno } from '../base/errno.js';
 import type { AuditRow } from '../kern/audit.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
@@ -90,8 +91,17 @@ export interface In6NdHooks {
   dadStart(ia: In6Ifaddr, delay: boolean): void;
   /** The address goes: its verification ends. */
   dadStop(ia: In6Ifaddr): void;
+  /** Tells the link that `ia` is here now (an unsolicited advertisement with the override flag), at the link address of its vhid when it has one. */
+  announce?(ia: In6Ifaddr): void;
   /** The interface leaves the vnet: routers, prefixes, what waits (nd6_purge). */
   purge(ifp: Ifnet): void;
+}
+
+/** What In6Net asks of CARP; net/carp's Carp implements it. */
+export interface In6CarpHook {
+  mayAttach(af: number, ifp: Ifnet, vhid: number): Errno;
+  attach(ifa: In6Ifaddr, vhid: number): Errno;
+  detach(ifa: In6Ifaddr, keep: boolean): void;
 }
 
 export class In6Net implements Domain {
@@ -108,6 +118,8 @@ export class In6Net implements Domain {
   nd: In6NdHooks | null = null;
   /** Tells routers of groups; null before MLD is there and after it is gone. */
   groupReporter: In6GroupReporter | null = null;
+  /** Where addresses with a vhid are registered; null without CARP. */
+  carp: In6CarpHook | null = null;
   private readonly hash = new Map<number, In6Ifaddr>();
 
   /** Registers the domain: interfaces attached from now on have `ifinfo`; those there already get it at once. */
@@ -201,10 +213,17 @@ export class In6Net implements Domain {
     return (ii.ndFlags & (ND6_IFF_IFDISABLED | ND6_IFF_NO_DAD)) === 0 && this.tun.dadCount > 0 && this.nd !== null;
   }
 
-  /** Puts a new address into every place that knows addresses. */
+  /** Puts a new address into every place that knows addresses; one of CARP is not `usable` yet. */
   link(ia: In6Ifaddr): void {
     ia.ifp.addrs.push(ia);
     this.addrs.push(ia);
+    if (ia.carp === null) this.makeUsable(ia);
+  }
+
+  /** From now on packets to `ia` are for this host. */
+  makeUsable(ia: In6Ifaddr): void {
+    if (ia.usable) return;
+    ia.usable = true;
     const key = hashOf(ia.k0, ia.k1, ia.k2, ia.k3);
     ia.hashNext = this.hash.get(key) ?? null;
     this.hash.set(key, ia);
@@ -215,6 +234,13 @@ export class In6Net implements Domain {
   unlink(ia: In6Ifaddr): void {
     ia.ifp.addrs = ia.ifp.addrs.filter((other) => other !== ia);
     this.addrs.splice(this.addrs.indexOf(ia), 1);
+    this.makeUnusable(ia);
+  }
+
+  /** … and no longer. */
+  makeUnusable(ia: In6Ifaddr): void {
+    if (!ia.usable) return;
+    ia.usable = false;
     const key = hashOf(ia.k0, ia.k1, ia.k2, ia.k3);
     let at = this.hash.get(key) ?? null;
     if (at === ia) {

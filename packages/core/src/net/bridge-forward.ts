@@ -24,6 +24,7 @@ import type { Micros } from '../base/time.js';
 import type { Engine } from '../kern/engine.js';
 import { M_BCAST, M_MCAST, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { CARP_MAC_HI } from '../wire/carp.js';
 import { ETHER_SHOST, EVL_VLID_MASK } from '../wire/ether.js';
 import { BPF_D_IN, BPF_D_OUT } from './bpf.js';
 import type { BridgeSnoop } from './bridge-snoop.js';
@@ -186,6 +187,11 @@ export class BridgeForward {
     const slo = v.getUint32(off + ETHER_SHOST + 2);
     if (dlo === bifp.macLo && dhi === bifp.macHi) return this.deliver(bifp, port, m);
     if (slo === bifp.macLo && shi === bifp.macHi) return this.drop(m, 'own');
+    if (dhi === CARP_MAC_HI) {
+      const master = this.carpMaster(port, dhi, dlo);
+      if (master !== null) return this.deliver(master, port, m);
+    }
+    if (shi === CARP_MAC_HI && this.carpMaster(port, shi, slo) !== null) return this.drop(m, 'own');
     const local = this.localTable;
     const to = local.find(dhi, dlo, VLAN_ANY);
     if (to >= 0 && port.ifp.macLo === dlo && port.ifp.macHi === dhi) return this.deliver(port.ifp, port, m);
@@ -255,6 +261,14 @@ export class BridgeForward {
 
   private learnNew(port: BridgePort, hi: number, lo: number, vlan: number): Errno {
     return this.addEntry(port, hi, lo, vlan, (port.flags & IFBIF_STICKY) !== 0 ? IFBAF_STICKY : IFBAF_DYNAMIC);
+  }
+
+  /** The bridge, the port or another member on which this host is the master of a virtual host with that link address; or null. */
+  private carpMaster(port: BridgePort, hi: number, lo: number): Ifnet | null {
+    if (this.ifp.carp?.forUs(hi, lo) === true) return this.ifp;
+    if (port.ifp.carp?.forUs(hi, lo) === true) return port.ifp;
+    for (const { ifp } of this.order) if (ifp.carp?.forUs(hi, lo) === true) return ifp;
+    return null;
   }
 
   /** Unicast to somebody who is not this host. */

@@ -23,6 +23,7 @@ import {
 } from '../kern/vnet-sysinit.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
+import { Carp } from '../net/carp/carp.js';
 import { discCloner } from '../net/disc.js';
 import { edscCloner } from '../net/edsc.js';
 import { epairCloner } from '../net/epair.js';
@@ -47,6 +48,7 @@ import { tunCloner } from '../net/tun.js';
 import { vlanCloner } from '../net/vlan.js';
 import { vxlanCloner } from '../net/vxlan.js';
 import { Arp } from '../inet/arp.js';
+import { InCarp } from '../inet/carp4.js';
 import { Icmp } from '../inet/icmp.js';
 import { Igmp } from '../inet/igmp.js';
 import { InGif } from '../inet/in-gif.js';
@@ -56,6 +58,7 @@ import { InMroute } from '../inet/ip-mroute.js';
 import { InStf } from '../inet/in-stf.js';
 import { Ip } from '../inet/ip.js';
 import { Icmp6 } from '../inet6/icmp6.js';
+import { In6Carp } from '../inet6/carp6.js';
 import { In6Net } from '../inet6/in6-net.js';
 import { Ip6 } from '../inet6/ip6.js';
 import { In6Mroute } from '../inet6/ip6-mroute.js';
@@ -81,6 +84,9 @@ export class Vnet {
   in6Net!: In6Net;
   ip6!: Ip6;
   icmp6!: Icmp6;
+  carp!: Carp;
+  inCarp!: InCarp;
+  in6Carp!: In6Carp;
   gif!: InGif;
   stf!: InStf;
   gre!: InGre;
@@ -193,6 +199,11 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('ipid_sysinit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.ip.id.attach(v.kern.sysctl);
   }),
+  s('ipcarp_sysinit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.carp = new Carp(v.net);
+    v.inCarp = new InCarp(v.ip, v.carp);
+    v.in6Carp = new In6Carp(v.ip6, v.carp);
+  }),
   s('in_gif_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif = new InGif(v.ip);
   }),
@@ -230,6 +241,11 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_gre_uninit', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
     uncloners(greCloner)(v);
     v.gre.destroy();
+  }),
+  s('ipcarp_sysuninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.carp.destroy();
+    v.inCarp.destroy();
+    v.in6Carp.destroy();
   }),
   s('in_stf_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.stf.destroy();

@@ -11,6 +11,7 @@ import { inetAddrs } from './af-inet.js';
 import { isEtherLike } from './af-link.js';
 import { memberFlagNames } from './bridge-status.js';
 import { CAP_NAMES } from './capabilities.js';
+import { shownCarp } from './carp.js';
 import { GRE_OPTION_NAMES } from './gre.js';
 import { shownGroups } from './group.js';
 import { LAGG_PORT_FLAGS, laggHashText, laggProtoName } from './lagg-status.js';
@@ -100,7 +101,9 @@ function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
   const stf = shownStf(ifp);
   const vlan = shownVlan(ifp);
   const media = ifMedia(ifp);
+  const carp = shownCarp(ifp);
   return {
+    ...(carp.length === 0 ? {} : { carp }),
     ...(tunnel === null ? {} : { tunnel: { source: ip4Format(tunnel.src), destination: ip4Format(tunnel.dst) } }),
     ...(gre === null ? {} : { gre: { grekey: gre.key, udpport: gre.udpport, options: names(gre.options, GRE_OPTION_NAMES) } }),
     ...(stf === null ? {} : { stf }),
