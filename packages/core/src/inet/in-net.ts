@@ -39,17 +39,17 @@ export interface InLlTable {
   destroy(): void;
 }
 
-/** What tells the routers of a link about groups; IGMP implements it. */
-export interface InGroupReporter {
-  /** What `ifp` wants of `group` was `was` and is `is`. */
-  changed(ifp: Ifnet, group: number, was: SourceFilter<number>, is: SourceFilter<number>): void;
-}
-
 /** What InNet asks of CARP; net/carp's Carp implements it. */
 export interface InCarpHook {
   mayAttach(af: number, ifp: Ifnet, vhid: number): Errno;
   attach(ifa: InIfaddr, vhid: number): Errno;
   detach(ifa: InIfaddr, keep: boolean): void;
+}
+
+/** What tells the routers of a link about groups; IGMP implements it. */
+export interface InGroupReporter {
+  /** What `ifp` wants of `group` was `was` and is `is`. */
+  changed(ifp: Ifnet, group: number, was: SourceFilter<number>, is: SourceFilter<number>): void;
 }
 
 /** What IPv4 keeps with an interface (`ifp.afdata[AF_INET]`). */
@@ -118,10 +118,10 @@ export class InNet implements Domain {
   readonly local = new AddrSet();
   /** Upper layers (sockets, IGMP) that hold references to an interface drop them (in_ifdetach). */
   readonly purgeUpperHooks: ((ifp: Ifnet) => void)[] = [];
-  /** Tells routers of groups; null before IGMP is there and after it is gone. */
-  groupReporter: InGroupReporter | null = null;
   /** Where addresses with a vhid are registered; null without CARP. */
   carp: InCarpHook | null = null;
+  /** Tells routers of groups; null before IGMP is there and after it is gone. */
+  groupReporter: InGroupReporter | null = null;
   /** Makes the neighbour table of an interface; set by ARP through `setLltable`. */
   private makeLltable: ((ifp: Ifnet) => InLlTable | null) | null = null;
   /** Keys are addresses as signed numbers, which engines keep unboxed. */

@@ -116,10 +116,10 @@ export class In6Net implements Domain {
   /** Upper layers (sockets) that hold references to an interface drop them (in6_ifdetach). */
   readonly purgeUpperHooks: ((ifp: Ifnet) => void)[] = [];
   nd: In6NdHooks | null = null;
-  /** Tells routers of groups; null before MLD is there and after it is gone. */
-  groupReporter: In6GroupReporter | null = null;
   /** Where addresses with a vhid are registered; null without CARP. */
   carp: In6CarpHook | null = null;
+  /** Tells routers of groups; null before MLD is there and after it is gone. */
+  groupReporter: In6GroupReporter | null = null;
   private readonly hash = new Map<number, In6Ifaddr>();
 
   /** Registers the domain: interfaces attached from now on have `ifinfo`; those there already get it at once. */

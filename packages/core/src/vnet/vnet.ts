@@ -64,8 +64,10 @@ import { Ip6 } from '../inet6/ip6.js';
 import { In6Mroute } from '../inet6/ip6-mroute.js';
 import { Mld } from '../inet6/mld6.js';
 import { RawIp } from '../transport/raw-ip.js';
+import { RawIp6 } from '../transport/raw-ip6.js';
 import { udpTunnelDoor } from '../transport/udp-tunnel.js';
 import { Udp } from '../transport/udp.js';
+import { Udp6 } from '../transport/udp6.js';
 import { UdpVxlan } from '../transport/udp-vxlan.js';
 import { SocketLayer } from '../socket/socket-layer.js';
 
@@ -92,6 +94,8 @@ export class Vnet {
   gre!: InGre;
   raw!: RawIp;
   udp!: Udp;
+  raw6!: RawIp6;
+  udp6!: Udp6;
   vxlan!: UdpVxlan;
   sockets!: SocketLayer;
   /** Ends what tells devctl of interfaces. */
@@ -148,6 +152,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.sockets = new SocketLayer(v.kern);
     v.sockets.fibs = () => v.routes.fibs;
     v.sockets.ttl = () => v.ip.tun.ttl;
+    v.sockets.hops = () => v.ip6.tun.hlim;
   }),
   s('vnet_mld_init', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
     v.mld = new Mld(v.net);
@@ -189,9 +194,15 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.raw = new RawIp(v.ip);
     v.sockets.raw = v.raw;
   }),
+  s('rip6_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.raw6 = new RawIp6(v.ip6, v.raw.tun);
+    v.sockets.raw6 = v.raw6;
+  }),
   s('udp_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.udp = new Udp(v.ip, v.icmp);
     v.sockets.udp = v.udp;
+    v.udp6 = new Udp6(v.ip6, v.udp);
+    v.sockets.udp6 = v.udp6;
   }),
   s('icmp_bandlimit_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.icmp.limits.attach();
@@ -253,11 +264,17 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('in_gif_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif.destroy();
   }),
+  s('rip6_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.sockets.raw6 = null;
+    v.raw6.destroy();
+  }),
   s('rip_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.sockets.raw = null;
     v.raw.destroy();
   }),
   s('udp_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.sockets.udp6 = null;
+    v.udp6.destroy();
     v.sockets.udp = null;
     v.udp.destroy();
   }),
