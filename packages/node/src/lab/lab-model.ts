@@ -46,6 +46,19 @@ export interface LabRoute {
   readonly mtu?: number;
 }
 
+export interface LabMroute {
+  readonly group: string;
+  readonly source?: string;
+  readonly in: string;
+  readonly out: readonly string[];
+}
+
+export interface LabMulticast {
+  readonly querier?: readonly string[];
+  readonly proxy?: { readonly upstream: string; readonly downstream: readonly string[] };
+  readonly routes?: readonly LabMroute[];
+}
+
 export interface LabVnet {
   readonly description?: string;
   readonly parent?: string;
@@ -53,6 +66,7 @@ export interface LabVnet {
   readonly forwarding?: boolean;
   readonly interfaces?: Readonly<Record<string, LabInterface | null>>;
   readonly routes?: readonly LabRoute[];
+  readonly multicast?: LabMulticast;
   readonly sysctl?: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -67,6 +81,7 @@ export interface LabBridge {
   readonly private?: readonly string[];
   readonly maxaddr?: number;
   readonly timeout?: number;
+  readonly mcsnoop?: boolean;
 }
 
 export type LabLink = readonly [string, string] | { readonly endpoints: readonly [string, string]; readonly mtu?: number; readonly description?: string };

@@ -44,6 +44,7 @@ export function planLab(lab: Lab): PlanStep[] {
   builder.bridgeMembers();
   builder.sysctls();
   builder.routes();
+  builder.multicast();
   builder.hostDevices();
   return builder.steps;
 }
@@ -118,6 +119,18 @@ class PlanBuilder {
       vnet.routes?.forEach((route, i) => {
         const undo = name === HOST_VNET ? { undo: { subject: `route ${i}`, argv: ['route', 'delete', ...routeArgs(route)] } } : {};
         this.at(['vnets', name, 'routes', i], name, ['route', 'add', ...routeArgs(route)], undo);
+      });
+    }
+  }
+
+  multicast(): void {
+    for (const [name, { multicast }] of this.configured()) {
+      const path = ['vnets', name, 'multicast'];
+      multicast?.querier?.forEach((ifname, i) => this.at([...path, 'querier', i], name, ['mcast', 'querier', ifname]));
+      if (multicast?.proxy !== undefined) this.at([...path, 'proxy'], name, ['mcast', 'proxy', multicast.proxy.upstream, ...multicast.proxy.downstream]);
+      multicast?.routes?.forEach((route, i) => {
+        const source = route.source === undefined ? [] : ['source', route.source];
+        this.at([...path, 'routes', i], name, ['mcast', 'route', 'add', route.group, ...source, 'in', route.in, 'out', ...route.out]);
       });
     }
   }
@@ -255,7 +268,7 @@ function vxlanArgs(ifc: LabInterface): string[] {
 }
 
 function bridgeSettings(bridge: LabBridge): string[] {
-  return [...(bridge.maxaddr === undefined ? [] : ['maxaddr', String(bridge.maxaddr)]), ...(bridge.timeout === undefined ? [] : ['timeout', String(bridge.timeout)])];
+  return [...(bridge.maxaddr === undefined ? [] : ['maxaddr', String(bridge.maxaddr)]), ...(bridge.timeout === undefined ? [] : ['timeout', String(bridge.timeout)]), ...(bridge.mcsnoop === undefined ? [] : [bridge.mcsnoop ? 'mcsnoop' : '-mcsnoop'])];
 }
 
 function routeArgs(route: LabRoute): string[] {
