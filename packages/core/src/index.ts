@@ -29,6 +29,7 @@ export * from './inet6/in6-control.js';
 export * from './inet6/in6-ifaddr.js';
 export * from './inet6/in6-ifinfo.js';
 export { In6Net } from './inet6/in6-net.js';
+export * from './inet6/nd6-flags.js';
 export { NdPrefix } from './inet6/nd6-prefix.js';
 export { Ip6 } from './inet6/ip6.js';
 export { Icmp6 } from './inet6/icmp6.js';

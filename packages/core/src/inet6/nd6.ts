@@ -50,6 +50,7 @@ import type { In6LlTable } from './in6-ifinfo.js';
 import type { In6NdHooks } from './in6-net.js';
 import type { Ip6, Ip6Resolver } from './ip6.js';
 import { Nd6Dad } from './nd6-dad.js';
+import { in6IfUp } from './nd6-flags.js';
 import { NdLlTable } from './nd6-lltable.js';
 import type { NdLlEntry } from './nd6-lltable.js';
 import { ALL_NODES_W0 } from './nd6-msg.js';
@@ -131,12 +132,10 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
         this.unsolicited.lladdrChanged(ifp);
       }),
       net.upDownEvent.register((e) => {
-        if (!e.up) return;
-        this.refreshOwn(e.ifp);
-        this.resumeDad(e.ifp);
+        if (e.up) this.refreshOwn(e.ifp);
       }),
       net.linkEvent.register((ifp) => {
-        if (ifp.linkState === LINK_STATE_UP) this.resumeDad(ifp);
+        if (ifp.linkState === LINK_STATE_UP) in6IfUp(in6Net, ifp);
       }),
     ];
   }
@@ -176,11 +175,6 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
   announce(ia: In6Ifaddr): void {
     const { ifp } = ia;
     nd6NaOutput(this, ifp, ALL_NODES_W0 | ifp.index, 0, 0, 1, ia.k0, ia.k1, ia.k2, ia.k3, this.routerFlag(ifp) + ND_NA_FLAG_OVERRIDE, true, null);
-  }
-
-  /** The interface or its link is up again: tentative addresses that wait are verified. */
-  resumeDad(ifp: Ifnet): void {
-    for (const ifa of [...ifp.addrs]) if (ifa instanceof In6Ifaddr && ifa.isTentative) this.dad.start(ifa, true);
   }
 
   /** The address may be used from now on. */
