@@ -5,7 +5,8 @@
  * names. `packets`… are the counters netstat -i shows.
  */
 import {
-  AF_INET6, IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, In6Ifinfo, ND6_INFINITE_LIFETIME, bridgeMembers, bridgeParams, greParams, ifCounters, ifMedia, laggInfo, tunnelPair, vxlanConfig,
+  AF_INET6, IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, In6Ifinfo, ND6_INFINITE_LIFETIME, bridgeMembers, bridgeParams, bridgeSnooping, greParams, ifCounters, ifMedia, laggInfo,
+  tunnelPair, vxlanConfig,
 } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
 import { VXLAN_VNI_MAX, ip4Format, ip6Format, ip6Plain, ip6ZoneOf, macFormat } from '@netloom/core/wire';
@@ -74,7 +75,19 @@ function bridgeJson(ifp: Ifnet): { readonly bridge?: Json } {
   const root = { id: macFormat(params.rootId), priority: params.rootPriority, ifcost: params.rootCost, port: params.rootPort };
   return {
     bridge: {
-      id: macFormat(params.id), priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, root, members,
+      id: macFormat(params.id), priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, root, members, ...snoopJson(ifp),
+    },
+  };
+}
+
+/** A bridge that snoops: what it has learned. */
+function snoopJson(ifp: Ifnet): { readonly mcsnoop?: Json } {
+  const s = bridgeSnooping(ifp);
+  if (s === null) return {};
+  return {
+    mcsnoop: {
+      fastleave: s.fastLeave, flood: s.floodUnknown, mcmaxgroups: s.groupsMax, routers: s.routers.map((r) => ({ ...r })),
+      groups: s.groups.map((g) => ({ group: g.group, vlan: g.vlan, members: g.members.map((m) => ({ ...m })) })), statistics: { ...s.stats },
     },
   };
 }
