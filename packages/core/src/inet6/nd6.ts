@@ -20,6 +20,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EHOSTDOWN, EHOSTUNREACH, ENETDOWN, ENOBUFS } from '../base/errno.js';
+import type { Micros } from '../base/time.js';
 import type { LogLevel } from '../env/env.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
@@ -67,12 +68,26 @@ const GC_SECONDS = 86_400;
 export const ND_REDIRECT_ROUTER = 1;
 export const ND_REDIRECT_ONLINK = 0;
 
-/** What the list of routers wants to know of neighbours. */
+/** A default router, as ndp(8) shows it. */
+export interface NdRouterView {
+  readonly ifp: Ifnet;
+  /** Link-local, zoned. */
+  readonly addr: Uint8Array;
+  /** ND_RA_FLAG_* */
+  readonly flags: number;
+  readonly expireAt: Micros;
+}
+
+/** What the list of routers wants to know of neighbours, and what tools want of it. */
 export interface NdRouterHooks {
+  readonly routers?: readonly NdRouterView[];
+  /** `ndp -R`, `ndp -P`: forget all routers; all prefixes that came from them. */
+  flushRouters?(): void;
+  flushPrefixes?(): void;
   /** A neighbour said that it is a router, or is not any longer. */
   routerChanged(lle: NdLlEntry): void;
   /** An address of ours turned out to be somebody else's. */
-  duplicated(ia: In6Ifaddr): void;
+  duplicated?(ia: In6Ifaddr): void;
   /** The interface leaves. */
   purge(ifp: Ifnet): void;
 }
@@ -184,7 +199,7 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
 
   /** Somebody else has the address. */
   addressDuplicated(ia: In6Ifaddr): void {
-    this.rtr?.duplicated(ia);
+    this.rtr?.duplicated?.(ia);
   }
 
   /** In6NdHooks */
