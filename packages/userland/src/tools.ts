@@ -19,6 +19,7 @@ import { jls } from './jls.js';
 import { kldload, kldstat, kldunload } from './kld.js';
 import { mcast } from './mcast.js';
 import { nc } from './nc/nc.js';
+import { ndp } from './ndp/ndp.js';
 import { netstat } from './netstat/netstat.js';
 import { pfctl } from './pfctl.js';
 import { ping } from './ping/ping.js';
@@ -40,6 +41,7 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   kldunload: { summary: 'refuse to unload what is built in', main: kldunload },
   mcast: { summary: 'show and configure multicast queriers, routes and proxies', main: mcast },
   nc: { summary: 'send and receive UDP datagrams', main: nc },
+  ndp: { summary: 'show and change IPv6 neighbours, and the flags of interfaces', main: ndp },
   netstat: { summary: 'show routes, interfaces, sockets and protocol statistics', main: netstat },
   pfctl: { summary: 'list interfaces and groups; there is no packet filter', main: pfctl },
   ping: { summary: 'ask a host whether it is there', main: ping },
