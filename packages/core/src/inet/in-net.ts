@@ -13,6 +13,8 @@
  * Invariants: an InIfaddr is in `addrs` exactly while it is in `ifp.addrs`; `local` and `own` count what the hash holds, which is the addresses
  * that are `usable`: an address of CARP is in the hash only while this host is the master of its vhid.
  * Not here: the order of messages when an address comes or goes (in-control.ts), IGMP, sockets' multicast options.
+ *
+ * @rfc 1122 3.3.6 yes
  */
 import { AddrSet } from '../fwd/addr-set.js';
 import type { Errno } from '../base/errno.js';
