@@ -89,6 +89,7 @@ describe('a host of a group', () => {
     b.v.kern.sysctl.set('net.inet.carp.preempt', preempt);
     b.log();
     b.hear(theirs);
+    b.net.run(4_000);
     expect([b.state(), b.log()]).toEqual([is, why === null ? [] : [`1@wire0: ${why}`]]);
   });
 });
