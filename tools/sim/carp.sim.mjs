@@ -20,7 +20,7 @@ const must = (ok, what) => {
   if (!ok) throw new Error(what);
 };
 
-/** @typedef {{ name: string, v: ReturnType<SimNet['vnet']>, ifp: import('@netloom/core').Ifnet, port: import('@netloom/core').Ifnet, side: 0 | 1, cut: boolean, link: boolean }} Router */
+/** @typedef {{ name: string, v: ReturnType<SimNet['vnet']>, ifp: import('@netloom/core').Ifnet, port: import('@netloom/core').Ifnet, side: number, cut: boolean, link: boolean }} Router */
 
 class Site {
   /** @param {number} seed */
@@ -29,7 +29,7 @@ class Site {
     this.rng = new Prng(seed).split('carp');
     this.switches = /** @type {const} */ ([this.makeSwitch(0), this.makeSwitch(1)]);
     this.trunk = this.net.epair(this.switches[0].v, this.switches[1].v);
-    this.call(() => this.switches.forEach(({ bridge }, i) => bridgeAdd(bridge, /** @type {const} */ (this.trunk)[i === 0 ? 0 : 1].xname)));
+    this.call(() => this.switches.forEach(({ bridge }, i) => bridgeAdd(bridge, this.trunk[i === 0 ? 0 : 1].xname)));
     this.joined = true;
     /** @type {Router[]} */
     this.routers = [];
@@ -41,7 +41,7 @@ class Site {
     this.net.kernel.call(this.net.now, fn);
   }
 
-  /** @param {0 | 1} side */
+  /** @param {number} side */
   makeSwitch(side) {
     const v = this.net.vnet(`switch${side}`);
     const bridge = this.net.clone(v, 'bridge');
@@ -52,7 +52,7 @@ class Site {
   /** @param {number} i @returns {Router} */
   makeRouter(i) {
     const side = this.rng.chance(0.5) ? 0 : 1;
-    const sw = this.switches[side];
+    const sw = this.switches[side === 0 ? 0 : 1];
     const v = this.net.vnet(`r${i}`);
     const [port, ifp] = this.net.epair(sw.v, v);
     this.call(() => bridgeAdd(sw.bridge, port.xname));
