@@ -13,6 +13,18 @@ export const LOOPBACK = '127.0.0.1/8';
 
 export type OneOrMany = string | readonly string[];
 
+/** A virtual host of CARP. */
+export interface LabCarp {
+  readonly vhid: number;
+  readonly inet?: OneOrMany;
+  readonly inet6?: OneOrMany;
+  readonly advbase?: number;
+  readonly advskew?: number;
+  readonly pass?: string;
+  readonly peer?: string;
+  readonly peer6?: string;
+}
+
 export interface LabInterface {
   readonly inet?: OneOrMany;
   readonly inet6?: OneOrMany;
@@ -35,6 +47,7 @@ export interface LabInterface {
   readonly vxlangroup?: string;
   readonly vxlandev?: string;
   readonly host?: string;
+  readonly carp?: readonly LabCarp[];
 }
 
 export interface LabRoute {
@@ -82,6 +95,7 @@ export interface LabBridge {
   readonly maxaddr?: number;
   readonly timeout?: number;
   readonly mcsnoop?: boolean;
+  readonly carp?: readonly LabCarp[];
 }
 
 export type LabLink = readonly [string, string] | { readonly endpoints: readonly [string, string]; readonly mtu?: number; readonly description?: string };
