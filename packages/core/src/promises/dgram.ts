@@ -5,7 +5,9 @@
  * This folder is the only place in core where a Promise is legal: the stack below never waits. Addresses are texts here; an IPv6 address that
  * needs a zone has it behind a `%`, as the name of an interface.
  */
-import { EAFNOSUPPORT, EAGAIN, EINVAL } from '../base/errno.js';
+import type { Errno } from '../base/errno.js';
+import { EAFNOSUPPORT, EAGAIN, EINVAL, ENXIO } from '../base/errno.js';
+import type { Ifnet } from '../net/ifnet.js';
 import type { SockAddr } from '../socket/socket-in6.js';
 import { PF_INET, PF_INET6, SOCK_DGRAM } from '../socket/socket-type.js';
 import type { RecvInfo, Socket } from '../socket/socket.js';
@@ -85,6 +87,60 @@ export class Dgram implements AsyncIterable<Datagram> {
   connect(port: number, address: string): void {
     const error = this.socket.connect(parse(this.vnet, this.socket.domain, address), port);
     if (error !== 0) throw new NetError(error, 'connect');
+  }
+
+  /** Hears what is sent to a group, on the interface called `multicastInterface` or the one the route names. Throws NetError. */
+  addMembership(multicastAddress: string, multicastInterface?: string): void {
+    const ifp = this.ifp(multicastInterface);
+    const group = parse(this.vnet, this.socket.domain, multicastAddress);
+    this.check(typeof group === 'number' ? this.socket.joinGroup(group, ifp) : this.socket.joinGroup6(group.addr, ifp), 'addMembership');
+  }
+
+  dropMembership(multicastAddress: string, multicastInterface?: string): void {
+    const ifp = this.ifp(multicastInterface);
+    const group = parse(this.vnet, this.socket.domain, multicastAddress);
+    this.check(typeof group === 'number' ? this.socket.leaveGroup(group, ifp) : this.socket.leaveGroup6(group.addr, ifp), 'dropMembership');
+  }
+
+  /** The same from one source only; others are added by further calls. */
+  addSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): void {
+    this.check(this.socket.joinGroup(this.parse4(groupAddress), this.ifp(multicastInterface), this.parse4(sourceAddress)), 'addSourceSpecificMembership');
+  }
+
+  dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): void {
+    this.check(this.socket.leaveGroup(this.parse4(groupAddress), this.ifp(multicastInterface), this.parse4(sourceAddress)), 'dropSourceSpecificMembership');
+  }
+
+  /** Hops multicasts may take, 1 by default. */
+  setMulticastTTL(ttl: number): void {
+    this.check(this.socket.setsockopt('IP_MULTICAST_TTL', ttl), 'setMulticastTTL');
+  }
+
+  /** Does this host hear its own multicasts? By default it does. */
+  setMulticastLoopback(flag: boolean): void {
+    this.check(this.socket.setsockopt('IP_MULTICAST_LOOP', flag ? 1 : 0), 'setMulticastLoopback');
+  }
+
+  /** The interface multicasts leave through. */
+  setMulticastInterface(multicastInterface: string): void {
+    this.check(this.socket.setMulticastIf(this.ifp(multicastInterface)), 'setMulticastInterface');
+  }
+
+  private parse4(address: string): number {
+    const addr = ip4Parse(address);
+    if (addr === null) throw new NetError(EINVAL, `address '${address}'`);
+    return addr;
+  }
+
+  private ifp(name: string | undefined): Ifnet | null {
+    if (name === undefined) return null;
+    const ifp = this.vnet.net.ifunit(name);
+    if (ifp === null) throw new NetError(ENXIO, `interface '${name}'`);
+    return ifp;
+  }
+
+  private check(error: Errno, what: string): void {
+    if (error !== 0) throw new NetError(error, what);
   }
 
   /** The next datagram; null when the socket is closed here. Rejects with the socket's error. */

@@ -35,7 +35,7 @@ import type { In6PcbTable } from './in6-pcb-table.js';
 import type { In6Pcb } from './in6-pcb.js';
 import type { InPcb, PcbUser } from './inpcb.js';
 import { INADDR_ANY, InPcbTable, PORTRANGE_SYSCTLS, PortRange } from './inpcb.js';
-import { pcbIsMember, pcbLeaveAll, pcbMemberships, pcbPurgeIf } from './pcb-multicast.js';
+import { MCAST_NOTSMEMBER, MCAST_PASS, pcbLeaveAll, pcbMemberships, pcbMulticast, pcbPurgeIf } from './pcb-multicast.js';
 import { emitIpHeader, pcbOutput, pcbSource } from './pcb-output.js';
 
 /** Largest UDP payload an IPv4 packet can carry. */
@@ -274,7 +274,11 @@ export class Udp implements IpProto {
       const p = l.item;
       if (p.lport !== dport || (p.laddr !== INADDR_ANY && p.laddr !== dst)) continue;
       if (p.connected && (p.faddr !== src || p.fport !== sport)) continue;
-      if (multicast && !pcbIsMember(p, dst, m.rcvif)) continue;
+      if (multicast) {
+        const verdict = pcbMulticast(p, dst, src, m.rcvif);
+        if (verdict === MCAST_NOTSMEMBER) stats.filtermcast++;
+        if (verdict !== MCAST_PASS) continue;
+      }
       receivers[n++] = p;
       if (!p.reusePort && !p.reuseAddr) break;
     }

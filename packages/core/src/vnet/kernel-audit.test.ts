@@ -12,6 +12,7 @@ import { Ip6OutputOpts, IPV6_UNSPECSRC } from '../inet6/ip6-output.js';
 import { NdPrefix } from '../inet6/nd6-prefix.js';
 import { bpfOpen } from '../net/bpf.js';
 import { ifCloneCreate } from '../net/if-clone.js';
+import { GroupFilter } from '../net/mcast/source-filter.js';
 import { IFF_SIMPLEX, IFT_ETHER, Ifnet } from '../net/ifnet.js';
 import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
 import { epairPeer } from '../net/epair.js';
@@ -99,6 +100,16 @@ class Bench {
     expect(so.send(new Uint8Array(8), ip4('10.0.0.255'), 7)).toBe(0);
   }
 
+  /** A packet to an IPv6 neighbour who does not answer. */
+  neighbour6(): void {
+    const m = this.kernel.engine.pool.alloc(IP6_HDR_LEN);
+    if (m === null) throw new Error('no packet');
+    m.bytes().fill(0);
+    ip6Emit(m.view, m.off, 0, 0, 0, IPPROTO_ICMPV6, 64);
+    m.buf.set(ip6('2001:db8::77'), m.off + IP6_DST);
+    expect(this.kernel.call(this.net.now, () => this.v.ip6.output(m, 0, null))).toBe(0);
+  }
+
   /** An echo request to all nodes of the link, which comes back to the sender, too. */
   group6(): void {
     const m = this.kernel.engine.pool.alloc(IP6_HDR_LEN + ICMP6_HDR_LEN);
@@ -126,6 +137,11 @@ function useEverything(b: Bench): void {
   const { v, net } = b;
   b.broadcast();
   b.group6();
+  b.kernel.call(net.now, () => b.v.nd6.unsolicited.lladdrChanged(b.ifp));
+  b.look();
+  net.run(4_000_000);
+  b.neighbour6();
+  b.kernel.call(net.now, () => b.v.nd6.unsolicited.lladdrChanged(b.ifp));
   v.in6Net.purgeUpperHooks.push(keep);
   b.look();
   net.run(10_000);
@@ -251,7 +267,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   'IPv4 groups of interfaces': (b) => {
     const left = new Ifnet(new Hoarder(), 'hoard', 0, 'hoard0', IFT_ETHER, IFF_SIMPLEX, 1_500);
     const info = b.v.inNet.ifattach(left);
-    info.groups.set(GROUP, 1);
+    info.groups.set(GROUP, new GroupFilter());
     left.afdata[b.v.inNet.af] = info;
     b.v.inNet.ifdetach = keep;
     b.kernel.onTeardown = (v, step, when) => {
@@ -327,6 +343,25 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     }
   },
   'packets waiting for neighbours': (b) => PLANTS.neighbours?.(b),
+  'IPv6 neighbours': (b) => {
+    b.net.run(4_000_000);
+    b.neighbour6();
+    const table = b.v.nd6.tableOf(b.ifp);
+    if (table !== null) {
+      table.destroy = keep;
+      table.prefixFree = keep;
+    }
+  },
+  'packets waiting for IPv6 neighbours': (b) => PLANTS['IPv6 neighbours']?.(b),
+  'IPv6 addresses being verified': (b) => {
+    b.v.nd6.dad.stop = keep;
+    b.v.nd6.dad.destroy = keep;
+  },
+  'IPv6 advertisements to be sent': (b) => {
+    b.net.run(4_000_000);
+    b.kernel.call(b.net.now, () => b.v.nd6.unsolicited.lladdrChanged(b.ifp));
+    b.v.nd6.unsolicited.stop = keep;
+  },
   'raw IP pcbs': (b) => {
     b.net.raw(b.v, 200).abort = keep;
   },
