@@ -6,9 +6,10 @@
  * address for bind, the connected end for send. An IPv4 address is refused with EAFNOSUPPORT: a program writes it v4-mapped.
  */
 import type { Errno } from '../base/errno.js';
-import { EAFNOSUPPORT, EBADF, EINVAL, ENOPROTOOPT } from '../base/errno.js';
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EBADF, EINVAL, ENOPROTOOPT } from '../base/errno.js';
 import type { In6Net } from '../inet6/in6-net.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { IFF_MULTICAST } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { IN6ADDR_ANY, in6Recover, mappedOf } from '../transport/in6-pcb.js';
 import type { In6Pcb, Ip6Name } from '../transport/in6-pcb.js';
@@ -48,7 +49,6 @@ export interface In6Socket {
   readonly protocol: number;
 }
 
-/** Attaches a pcb for a new socket; null when the vnet has no such protocol. */
 export function in6Bind(so: In6Socket, inp: In6Pcb, addr: SockAddr, port: number): Errno {
   const sa = nameOf(addr, true);
   if (sa === null) return EAFNOSUPPORT;
@@ -125,6 +125,13 @@ export function in6Group(so: In6Socket, inp: In6Pcb, join: boolean, group: Uint8
 
 function in6NetOf(so: In6Socket): In6Net | null {
   return (so.type === SOCK_RAW ? so.layer.raw6 : so.layer.udp6)?.ip6.in6Net ?? null;
+}
+
+/** IPV6_MULTICAST_IF. EADDRNOTAVAIL: not one of this vnet, or not for multicasts. */
+export function in6MulticastIf(so: In6Socket, inp: In6Pcb, ifp: Ifnet | null): Errno {
+  if (ifp !== null && (ifp.net !== in6NetOf(so)?.net || (ifp.flags & IFF_MULTICAST) === 0)) return EADDRNOTAVAIL;
+  inp.options().mcastIfp = ifp;
+  return 0;
 }
 
 /**

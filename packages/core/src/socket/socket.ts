@@ -31,7 +31,7 @@ import type { InPcb, PcbUser } from '../transport/inpcb.js';
 import type { FilterMode, SourceFilter } from '../net/mcast/source-filter.js';
 import { pcbBlock, pcbGetFilter, pcbJoin, pcbLeave, pcbSetFilter } from '../transport/pcb-multicast.js';
 import { DgramSockbuf } from './sockbuf.js';
-import { RecvInfo6, in6Bind, in6Connect, in6Describe, in6Detach, in6Disconnect, in6Group, in6LocalName, in6PeerName, in6Pktinfo, in6Send, in6SetFilter } from './socket-in6.js';
+import { RecvInfo6, in6Bind, in6Connect, in6Describe, in6Detach, in6Disconnect, in6Group, in6LocalName, in6MulticastIf, in6PeerName, in6Pktinfo, in6Send, in6SetFilter } from './socket-in6.js';
 import type { SockAddr, SockName6 } from './socket-in6.js';
 import type { SocketLayer } from './socket-layer.js';
 import { PF_INET6, SOCK_RAW } from './socket-type.js';
@@ -307,8 +307,9 @@ export class Socket implements PcbUser {
     return this.closed ? null : pcbGetFilter(this.inp, group, ifp);
   }
 
-  /** IP_MULTICAST_IF: groups are sent to through `ifp`, with null through the interface the route names. EADDRNOTAVAIL. */
+  /** IP_MULTICAST_IF, IPV6_MULTICAST_IF: groups are sent to through `ifp`, with null through the interface the route names. EADDRNOTAVAIL. */
   setMulticastIf(ifp: Ifnet | null): Errno {
+    if (this.in6p !== null) return this.closed ? this.ended : in6MulticastIf(this, this.in6p, ifp);
     return this.onGroups((inNet) => {
       if (ifp !== null && (ifp.net !== inNet.net || (ifp.flags & IFF_MULTICAST) === 0)) return EADDRNOTAVAIL;
       this.inp.out ??= new IpOutputOpts();
