@@ -28,6 +28,8 @@ import { route } from './route/route.js';
 import { setfib } from './setfib.js';
 import { sysctl } from './sysctl/sysctl.js';
 import { tcpdump } from './tcpdump/tcpdump.js';
+import { traceroute } from './traceroute/traceroute.js';
+import { traceroute6 } from './traceroute/traceroute6.js';
 
 export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   arp: { summary: 'show and change IPv4 neighbours', main: arp },
@@ -50,6 +52,8 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   setfib: { summary: 'run a command with another routing table', main: setfib },
   sysctl: { summary: 'show and set tunables', main: sysctl },
   tcpdump: { summary: 'show, save and read packets', main: tcpdump },
+  traceroute: { summary: 'show the routers on the way to an IPv4 host', main: traceroute },
+  traceroute6: { summary: 'show the routers on the way to an IPv6 host', main: traceroute6 },
 });
 
 /** Names of all tools, in registry order. */

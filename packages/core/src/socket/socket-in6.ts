@@ -50,7 +50,6 @@ export interface In6Socket {
   readonly protocol: number;
 }
 
-/** Attaches a pcb for a new socket; null when the vnet has no such protocol. */
 export function in6Bind(so: In6Socket, inp: In6Pcb, addr: SockAddr, port: number): Errno {
   const sa = nameOf(addr, true);
   if (sa === null) return EAFNOSUPPORT;
@@ -149,6 +148,13 @@ function in6Groups(so: In6Socket, call: (in6Net: In6Net) => Errno): Errno {
 
 function in6NetOf(so: In6Socket): In6Net | null {
   return (so.type === SOCK_RAW ? so.layer.raw6 : so.layer.udp6)?.ip6.in6Net ?? null;
+}
+
+/** IPV6_MULTICAST_IF. EADDRNOTAVAIL: not one of this vnet, or not for multicasts. */
+export function in6MulticastIf(so: In6Socket, inp: In6Pcb, ifp: Ifnet | null): Errno {
+  if (ifp !== null && (ifp.net !== in6NetOf(so)?.net || (ifp.flags & IFF_MULTICAST) === 0)) return EADDRNOTAVAIL;
+  inp.options().mcastIfp = ifp;
+  return 0;
 }
 
 /**
