@@ -18,14 +18,15 @@
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EDESTADDRREQ, EEXIST, EINVAL, ENXIO, EPROTONOSUPPORT } from '../base/errno.js';
 import { devctlNotify } from '../kern/devctl.js';
-import { ifAddMulti, ifDelMulti, ifIoctlAllowed, ifUp } from '../net/if.js';
+import { ifIoctlAllowed, ifUp } from '../net/if.js';
 import { AF_INET, IFF_BROADCAST, IFF_MULTICAST, IFF_POINTOPOINT, IFF_LOOPBACK } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE } from '../net/rtsock.js';
 import {
-  INADDR_ALLHOSTS_GROUP, INADDR_BROADCAST, MAC_HI_IP4_GROUP, ip4BroadcastOf, ip4ClassMask, ip4Format, ip4IsMulticast, ip4MaskOf, ip4PrefixLen, macLoOfIp4Group, macOf,
+  INADDR_ALLHOSTS_GROUP, INADDR_BROADCAST, ip4BroadcastOf, ip4ClassMask, ip4Format, ip4IsMulticast, ip4MaskOf, ip4PrefixLen,
 } from '../wire/addr.js';
 import { IFA_ROUTE, InIfaddr } from './in-ifaddr.js';
+import { inJoinGroup, inLeaveGroup } from './in-mcast.js';
 import type { InNet } from './in-net.js';
 
 /** What SIOCAIFADDR carries. Addresses are host-order numbers. */
@@ -148,30 +149,6 @@ export function inIfdown(inNet: InNet, ifp: Ifnet): void {
     inNet.routes.ifaDown(ia, false);
     ia.flags &= ~IFA_ROUTE;
   }
-}
-
-/** Joins a multicast group on `ifp`, counted; the first join tells the driver. EINVAL not a group, EAFNOSUPPORT no IPv4 there. */
-export function inJoinGroup(inNet: InNet, ifp: Ifnet, group: number): Errno {
-  if (!ip4IsMulticast(group)) return EINVAL;
-  const ii = inNet.ifinfo(ifp);
-  if (ii === null) return EAFNOSUPPORT;
-  const joins = ii.groups.get(group) ?? 0;
-  ii.groups.set(group, joins + 1);
-  return joins === 0 ? ifAddMulti(ifp, macOf(MAC_HI_IP4_GROUP, macLoOfIp4Group(group))) : 0;
-}
-
-/** Leaves it; EADDRNOTAVAIL when not a member. */
-export function inLeaveGroup(inNet: InNet, ifp: Ifnet, group: number): Errno {
-  const groups = inNet.ifinfo(ifp)?.groups;
-  const joins = groups?.get(group) ?? 0;
-  if (groups === undefined || joins === 0) return EADDRNOTAVAIL;
-  if (joins > 1) {
-    groups.set(group, joins - 1);
-    return 0;
-  }
-  groups.delete(group);
-  ifDelMulti(ifp, macOf(MAC_HI_IP4_GROUP, macLoOfIp4Group(group)));
-  return 0;
 }
 
 function checkReq(inNet: InNet, ifp: Ifnet, req: InAliasreq): Errno {

@@ -12,7 +12,7 @@
  *
  * Invariants: an InIfaddr is in `addrs` exactly while it is in `ifp.addrs`; `local` and `own` count what the hash holds, which is the addresses
  * that are `usable`: an address of CARP is in the hash only while this host is the master of its vhid.
- * Not here: the order of messages when an address comes or goes (in-control.ts), IGMP, sockets' multicast options.
+ * Not here: the order of messages when an address comes or goes (in-control.ts), joining groups (in-mcast.ts), IGMP, sockets' multicast options.
  *
  * @rfc 1122 3.3.6 yes
  */
@@ -24,6 +24,7 @@ import type { SysctlGroup } from '../kern/sysctl.js';
 import { ifaPreferred } from '../net/ifaddr.js';
 import { AF_INET, IFF_BROADCAST, IFF_LOOPBACK } from '../net/ifnet.js';
 import type { IfAfData, Ifnet } from '../net/ifnet.js';
+import type { GroupFilter, SourceFilter } from '../net/mcast/source-filter.js';
 import type { Domain, Net } from '../net/net.js';
 import type { RouteTables } from '../net/route/route-tables.js';
 import { INADDR_BROADCAST, ip4IsExperimental, ip4IsLinkLocal, ip4IsLoopback, ip4IsMulticast, ip4IsThisNet } from '../wire/addr.js';
@@ -45,14 +46,20 @@ export interface InCarpHook {
   detach(ifa: InIfaddr, keep: boolean): void;
 }
 
+/** What tells the routers of a link about groups; IGMP implements it. */
+export interface InGroupReporter {
+  /** What `ifp` wants of `group` was `was` and is `is`. */
+  changed(ifp: Ifnet, group: number, was: SourceFilter<number>, is: SourceFilter<number>): void;
+}
+
 /** What IPv4 keeps with an interface (`ifp.afdata[AF_INET]`). */
 export class InIfinfo implements IfAfData {
   readonly af = AF_INET;
   readonly ifp: Ifnet;
   /** Neighbours; null for interfaces without ARP or before ARP is there. */
   lltable: InLlTable | null = null;
-  /** Multicast groups joined on the interface, with the number of joins. */
-  readonly groups = new Map<number, number>();
+  /** Multicast groups joined on the interface, and what their members want to hear. See in-mcast.ts. */
+  readonly groups = new Map<number, GroupFilter<number>>();
 
   constructor(ifp: Ifnet) {
     this.ifp = ifp;
@@ -68,7 +75,21 @@ export class InTunables {
   /** Forward and accept 240/4 and 0/8. */
   allowNet240 = 0;
   allowNet0 = 0;
+  /** Sources of one group, of one socket. */
+  mcastSourcesPerGroup = 512;
+  mcastSourcesPerSocket = 128;
 }
+
+/** No packet could name more. */
+const MCAST_SOURCES_MAX = 16_384;
+
+const IN_MCAST_SYSCTL: SysctlGroup<InTunables> = {
+  prefix: 'net.inet.ip.mcast',
+  oids: [
+    sysctlInt<InTunables, 'mcastSourcesPerGroup'>('maxgrpsrc', 'mcastSourcesPerGroup', 'sources', 0, MCAST_SOURCES_MAX, 'Max source filters per group'),
+    sysctlInt<InTunables, 'mcastSourcesPerSocket'>('maxsocksrc', 'mcastSourcesPerSocket', 'sources', 0, MCAST_SOURCES_MAX, 'Max source filters per socket'),
+  ],
+};
 
 const IN_SYSCTL: SysctlGroup<InTunables> = {
   prefix: 'net.inet.ip',
@@ -99,6 +120,8 @@ export class InNet implements Domain {
   readonly purgeUpperHooks: ((ifp: Ifnet) => void)[] = [];
   /** Where addresses with a vhid are registered; null without CARP. */
   carp: InCarpHook | null = null;
+  /** Tells routers of groups; null before IGMP is there and after it is gone. */
+  groupReporter: InGroupReporter | null = null;
   /** Makes the neighbour table of an interface; set by ARP through `setLltable`. */
   private makeLltable: ((ifp: Ifnet) => InLlTable | null) | null = null;
   /** Keys are addresses as signed numbers, which engines keep unboxed. */
@@ -112,6 +135,7 @@ export class InNet implements Domain {
     for (const ifp of net.ifnets) ifp.afdata[AF_INET] = this.ifattach(ifp);
     net.kern.audit.attach(IN_AUDIT, this);
     net.kern.sysctl.attach(IN_SYSCTL, this.tun);
+    net.kern.sysctl.attach(IN_MCAST_SYSCTL, this.tun);
   }
 
   /** Removes every address (in_ifscrub_all), then unregisters the domain. */

@@ -18,24 +18,25 @@
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENXIO, EPROTONOSUPPORT } from '../base/errno.js';
 import { devctlNotify } from '../kern/devctl.js';
-import { ifAddMulti, ifDelMulti, ifIoctlAllowed, ifUp } from '../net/if.js';
+import { ifIoctlAllowed, ifUp } from '../net/if.js';
 import { AF_INET6, IFF_LOOPBACK, IFF_MULTICAST, IFF_POINTOPOINT } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTM_ADD, RTM_DELETE } from '../net/rtsock.js';
 import type { Sockaddr } from '../net/sockaddr.js';
-import { macOf } from '../wire/addr.js';
 import {
-  MAC_HI_IP6_GROUP, ip6Equals, ip6Format, ip6IsMulticast, ip6IsUnspecified, ip6IsV4Mapped, ip6MaskOf, ip6Parse, ip6Plain, ip6SolicitedNode, ip6Word, ip6ZoneOf, ip6Zoned,
-  macLoOfIp6Group,
+  ip6Equals, ip6Format, ip6IsMulticast, ip6IsUnspecified, ip6IsV4Mapped, ip6MaskOf, ip6Parse, ip6Plain, ip6SolicitedNode, ip6ZoneOf, ip6Zoned,
 } from '../wire/addr6.js';
 import {
   IN6_IFF_DEPRECATED, IN6_IFF_DUPLICATED, IN6_IFF_NODAD, IN6_IFF_TENTATIVE, In6Ifaddr, ND6_INFINITE_LIFETIME,
 } from './in6-ifaddr.js';
-import { In6Multi, ND6_IFF_AUTO_LINKLOCAL, ND6_IFF_IFDISABLED } from './in6-ifinfo.js';
+import { ND6_IFF_AUTO_LINKLOCAL, ND6_IFF_IFDISABLED } from './in6-ifinfo.js';
 import { in6IfattachLinklocal } from './in6-ifattach.js';
+import { in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 import type { In6Net } from './in6-net.js';
 import { nd6PrefixLookup, nd6PrefixNewSource, nd6PrefixRemove, nd6PrelistAdd } from './nd6-prefix.js';
 import { in6PrefixRoute, in6SelfRoute } from './in6-routes.js';
+
+export { in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 
 /** What SIOCAIFADDR_IN6 carries. Addresses are 16 bytes, plain or zoned: the zone is the interface's. */
 export interface In6Aliasreq {
@@ -106,43 +107,6 @@ export function in6Difaddr(in6Net: In6Net, ifp: Ifnet, addr: Uint8Array | null):
 /** Removes every address of `ifp`, as if each were deleted by hand. */
 export function in6PurgeAddrs(in6Net: In6Net, ifp: Ifnet): void {
   while (in6Difaddr(in6Net, ifp, null) === 0);
-}
-
-/** Joins a group (plain or zoned) on `ifp`, counted; the first join tells the driver. EINVAL not a group, EAFNOSUPPORT no IPv6 there. */
-export function in6JoinGroup(in6Net: In6Net, ifp: Ifnet, group: Uint8Array): Errno {
-  if (!ip6IsMulticast(group)) return EINVAL;
-  const ii = in6Net.ifinfo(ifp);
-  if (ii === null) return EAFNOSUPPORT;
-  const addr = ip6Zoned(group, ifp.index);
-  const have = ii.group(ip6Word(addr, 0), ip6Word(addr, 1), ip6Word(addr, 2), ip6Word(addr, 3));
-  if (have !== null) {
-    have.refs++;
-    return 0;
-  }
-  ii.groups.push(new In6Multi(ifp, addr));
-  return ifAddMulti(ifp, macOf(MAC_HI_IP6_GROUP, macLoOfIp6Group(addr)));
-}
-
-/** Leaves it; EADDRNOTAVAIL when not a member. */
-export function in6LeaveGroup(in6Net: In6Net, ifp: Ifnet, group: Uint8Array): Errno {
-  const ii = in6Net.ifinfo(ifp);
-  const addr = ip6Zoned(group, ifp.index);
-  const have = ii?.group(ip6Word(addr, 0), ip6Word(addr, 1), ip6Word(addr, 2), ip6Word(addr, 3)) ?? null;
-  if (ii === null || have === null) return EADDRNOTAVAIL;
-  if (--have.refs > 0) return 0;
-  ii.groups = ii.groups.filter((g) => g !== have);
-  ifDelMulti(ifp, macOf(MAC_HI_IP6_GROUP, macLoOfIp6Group(addr)));
-  return 0;
-}
-
-/** The interface leaves: so do all its groups (in6_purgemaddrs). */
-export function in6PurgeGroups(in6Net: In6Net, ifp: Ifnet): void {
-  const ii = in6Net.ifinfo(ifp);
-  if (ii === null) return;
-  for (const g of ii.groups) {
-    g.refs = 1;
-    in6LeaveGroup(in6Net, ifp, g.addr);
-  }
 }
 
 function checkReq(in6Net: In6Net, ifp: Ifnet, req: In6Aliasreq): Errno {

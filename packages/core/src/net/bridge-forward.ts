@@ -27,6 +27,7 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { CARP_MAC_HI } from '../wire/carp.js';
 import { ETHER_SHOST, EVL_VLID_MASK } from '../wire/ether.js';
 import { BPF_D_IN, BPF_D_OUT } from './bpf.js';
+import type { BridgeSnoop } from './bridge-snoop.js';
 import type { Bstp } from './bridgestp/bstp.js';
 import { BSTP_ETHERADDR_LO } from './bridgestp/bpdu-transmit.js';
 import { BSTP_IFSTATE_DISCARDING, BSTP_IFSTATE_FORWARDING } from './bridgestp/bstp-port.js';
@@ -143,6 +144,8 @@ export class BridgeForward {
   onStpState: (port: BridgePort) => void = () => {};
   onFastAge: (port: BridgePort, us: Micros) => void = () => {};
   readonly stp: Bstp;
+  /** Null: multicasts go to every port. */
+  snoop: BridgeSnoop | null = null;
   private readonly localTable: BridgeRtable;
   private localIfs: Ifnet[] = [];
 
@@ -351,26 +354,36 @@ export class BridgeForward {
   private copyToAllButLast(from: BridgePort | null, m: PacketBuffer): BridgePort | null {
     const order = this.order;
     const unicast = (m.flags & (M_BCAST | M_MCAST)) === 0;
+    const snoop = this.snoopOn(from, m);
     let last: BridgePort | null = null;
     for (let i = 0; i < order.length; i++) {
       const p = order[i]!;
       if (p === from || p.dataState !== BSTP_IFSTATE_FORWARDING || (p.ifp.flags & IFF_RUNNING) === 0) continue;
       if (from !== null && (from.flags & p.flags & IFBIF_PRIVATE) !== 0) continue;
       if (unicast && (p.flags & IFBIF_DISCOVER) === 0) continue;
+      if (snoop !== null && !snoop.passes(p)) continue;
       if (last !== null) this.copyTo(last.ifp, m);
       last = p;
     }
     return last;
   }
 
+  /** Who says which ports a multicast goes to; null: it goes to all. */
+  private snoopOn(from: BridgePort | null, m: PacketBuffer): BridgeSnoop | null {
+    const { snoop } = this;
+    return snoop !== null && (m.flags & M_BCAST) === 0 && (m.buf[m.off]! & 1) !== 0 && snoop.look(from, m, vlanOf(m)) ? snoop : null;
+  }
+
   /** Flooding of what a member's own protocols send: also out through that member, never through a tunnel. */
   private floodOwn(from: BridgePort, m: PacketBuffer): void {
     const order = this.order;
+    const snoop = this.snoopOn(null, m);
     let last: Ifnet | null = null;
     for (let i = 0; i < order.length; i++) {
       const p = order[i]!;
       const { ifp } = p;
       if (ifp.type === IFT_GIF || (ifp.flags & IFF_RUNNING) === 0 || (p !== from && p.dataState !== BSTP_IFSTATE_FORWARDING)) continue;
+      if (snoop !== null && !snoop.passes(p)) continue;
       if (last !== null) this.copyTo(last, m);
       last = ifp;
     }

@@ -4,7 +4,7 @@
  * Ours, not FreeBSD's. Keys are the words of the text form; a key whose text line is absent is absent. Numbers are numbers, flags lists of
  * names. `packets`… are the counters netstat -i shows.
  */
-import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, greParams, ifCounters, ifMedia, laggInfo, tunnelPair, vxlanConfig } from '@netloom/core';
+import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, bridgeSnooping, greParams, ifCounters, ifMedia, laggInfo, tunnelPair, vxlanConfig } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
 import { VXLAN_VNI_MAX, ip4Format, macFormat } from '@netloom/core/wire';
 import { inetAddrs } from './af-inet.js';
@@ -50,7 +50,19 @@ function bridgeJson(ifp: Ifnet): { readonly bridge?: Json } {
   const root = { id: macFormat(params.rootId), priority: params.rootPriority, ifcost: params.rootCost, port: params.rootPort };
   return {
     bridge: {
-      id: macFormat(params.id), priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, root, members,
+      id: macFormat(params.id), priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, root, members, ...snoopJson(ifp),
+    },
+  };
+}
+
+/** A bridge that snoops: what it has learned. */
+function snoopJson(ifp: Ifnet): { readonly mcsnoop?: Json } {
+  const s = bridgeSnooping(ifp);
+  if (s === null) return {};
+  return {
+    mcsnoop: {
+      fastleave: s.fastLeave, flood: s.floodUnknown, mcmaxgroups: s.groupsMax, routers: s.routers.map((r) => ({ ...r })),
+      groups: s.groups.map((g) => ({ group: g.group, vlan: g.vlan, members: g.members.map((m) => ({ ...m })) })), statistics: { ...s.stats },
     },
   };
 }

@@ -6,11 +6,11 @@
  * room it needs from the columns behind it.
  */
 import { AF_INET, AF_INET6, InIfaddr, RTF_GATEWAY, isIfAddr6 } from '@netloom/core';
-import type { Net, Nexthop, RouteTables, RtPath, Rtentry4, Rtentry6, Vnet } from '@netloom/core';
+import type { Nexthop, RouteTables, RtPath, Rtentry4, Rtentry6, Vnet } from '@netloom/core';
 import { ip4Format } from '@netloom/core/wire';
 import { errx } from '../err.js';
 import { hostName } from '../host-address.js';
-import { hostName6, ip6Text } from '../host-address6.js';
+import { hostName6, zonedText6 } from '../host-address6.js';
 import { jsonText } from '../libxo.js';
 import type { Proc } from '../proc.js';
 import { left, leftWide, right, rightWide } from './columns.js';
@@ -51,7 +51,7 @@ export function netstatRoutes(p: Proc, vnet: Vnet, o: NetstatOptions): number {
   const full = blocks.filter(([, entries]) => entries.length > 0);
   if (o.json !== 'none') {
     const families = full.map(([block, entries]) => ({
-      'address-family': block.title, 'rt-entry': entries.flatMap((rt) => rt.nexthops.map((path) => routeJson(p, vnet.net, rt, path, o))),
+      'address-family': block.title, 'rt-entry': entries.flatMap((rt) => rt.nexthops.map((path) => routeJson(p, vnet, rt, path, o))),
     }));
     const table = { ...(fib === 0 ? {} : { fib }), 'route-table': { 'rt-family': families } };
     p.out(jsonText({ statistics: { 'route-information': table } }, o.json));
@@ -60,7 +60,7 @@ export function netstatRoutes(p: Proc, vnet: Vnet, o: NetstatOptions): number {
   p.out(fibTitle('Routing tables', fib));
   for (const [block, entries] of full) {
     const lines = ['', `${block.title}:`, header(block, o)];
-    for (const rt of entries) for (const path of rt.nexthops) lines.push(line(p, vnet.net, block, rt, path, o));
+    for (const rt of entries) for (const path of rt.nexthops) lines.push(line(p, vnet, block, rt, path, o));
     p.out(`${lines.join('\n')}\n`);
   }
   return 0;
@@ -81,9 +81,9 @@ function addressFields(b: Block, dst: string, gateway: string, flags: string, o:
   return [field(dst, b.dst), field(gateway, gatewayWidth), leftWide(flags, WIDTH.flags - over(gateway, gatewayWidth))];
 }
 
-function line(p: Proc, net: Net, b: Block, rt: Rtentry4 | Rtentry6, path: RtPath, o: NetstatOptions): string {
+function line(p: Proc, vnet: Vnet, b: Block, rt: Rtentry4 | Rtentry6, path: RtPath, o: NetstatOptions): string {
   const { nh } = path;
-  const parts = addressFields(b, hostNamed(net, rt, nh, o), gatewayNamed(net, path, o), flagLetters(rt.pathFlags(nh)), o);
+  const parts = addressFields(b, hostNamed(vnet, rt, nh, o), gatewayNamed(vnet, path, o), flagLetters(rt.pathFlags(nh)), o);
   if (o.wide) parts.push(rightWide(rt.isMultipath ? 0 : nh.idx, WIDTH.mtu), rightWide(mtuOf(nh), WIDTH.mtu));
   parts.push(o.wide ? rightWide(nh.ifp.xname, b.netif) : right(nh.ifp.xname, b.netif));
   const expire = expireOf(p, path);
@@ -99,25 +99,25 @@ function expireOf(p: Proc, path: RtPath): number | null {
   return path.expireUs > 0 && left > 0 ? left : null;
 }
 
-const nameOf = (addr: number | Uint8Array): string | null => (typeof addr === 'number' ? hostName(addr) : hostName6(addr));
+const nameOf = (addr: number | Uint8Array): string | null => (typeof addr === 'number' ? hostName(addr) : hostName6({ addr, scopeId: 0 }));
 
-function hostNamed(net: Net, rt: Rtentry4 | Rtentry6, nh: Nexthop, o: NetstatOptions): string {
+function hostNamed(vnet: Vnet, rt: Rtentry4 | Rtentry6, nh: Nexthop, o: NetstatOptions): string {
   const name = rt.isHost && !o.numericAddr ? nameOf(rt.dst) : null;
-  return name ?? destinationText(rt, nh, net);
+  return name ?? destinationText(rt, nh, vnet);
 }
 
-function gatewayNamed(net: Net, path: RtPath, o: NetstatOptions): string {
+function gatewayNamed(vnet: Vnet, path: RtPath, o: NetstatOptions): string {
   const { nh } = path;
   const name = nh.gwIfp === null && !o.numericAddr ? nameOf(nh.gw6 ?? nh.gw4) : null;
-  return name ?? gatewayText(path, net);
+  return name ?? gatewayText(path, vnet);
 }
 
-function routeJson(p: Proc, net: Net, rt: Rtentry4 | Rtentry6, path: RtPath, o: NetstatOptions): object {
+function routeJson(p: Proc, vnet: Vnet, rt: Rtentry4 | Rtentry6, path: RtPath, o: NetstatOptions): object {
   const { nh } = path;
   const flags = rt.pathFlags(nh);
   const expire = expireOf(p, path);
   return {
-    destination: hostNamed(net, rt, nh, o), gateway: gatewayNamed(net, path, o), flags: flagLetters(flags), flags_pretty: flagWords(flags), weight: path.weight,
+    destination: hostNamed(vnet, rt, nh, o), gateway: gatewayNamed(vnet, path, o), flags: flagLetters(flags), flags_pretty: flagWords(flags), weight: path.weight,
     'nhop-kidx': nh.idx, nhop: nh.idx, mtu: mtuOf(nh), 'interface-name': nh.ifp.xname, ...(expire === null ? {} : { 'expire-time': expire }),
   };
 }
@@ -129,12 +129,12 @@ export function netstatNexthops(p: Proc, vnet: Vnet, o: NetstatOptions): number 
   if (wants(o, 'inet6')) blocks.push([inet6Block(o), hopsOf(routes, routes.list(fib, AF_INET6))]);
   const full = blocks.filter(([, hops]) => hops.length > 0);
   if (o.json !== 'none') {
-    const families = full.map(([block, hops]) => ({ 'address-family': block.title, 'nh-entry': hops.map((nh) => nexthopJson(vnet.net, nh)) }));
+    const families = full.map(([block, hops]) => ({ 'address-family': block.title, 'nh-entry': hops.map((nh) => nexthopJson(vnet, nh)) }));
     p.out(jsonText({ statistics: { 'route-nhop-information': { 'nhop-table': { 'rt-family': families } } } }, o.json));
     return 0;
   }
   p.out(fibTitle('Nexthop data', fib));
-  for (const [block, hops] of full) p.out(`${['', `${block.title}:`, nexthopHeader(block, o), ...hops.map((nh) => nexthopLine(vnet.net, block, nh, o))].join('\n')}\n`);
+  for (const [block, hops] of full) p.out(`${['', `${block.title}:`, nexthopHeader(block, o), ...hops.map((nh) => nexthopLine(vnet, block, nh, o))].join('\n')}\n`);
   return 0;
 }
 
@@ -151,11 +151,11 @@ function nexthopHeader(b: Block, o: NetstatOptions): string {
   return [...start, right('Flags', flags), right('Use', use), right('Mtu', mtu), right('Netif', b.netif), right('Addrif', b.netif), right('Refcnt', refs)].join(' ');
 }
 
-function nexthopLine(net: Net, b: Block, nh: Nexthop, o: NetstatOptions): string {
+function nexthopLine(vnet: Vnet, b: Block, nh: Nexthop, o: NetstatOptions): string {
   const { index, type, use, mtu, refs } = WIDTH;
   const parts = [leftWide(String(nh.idx), index)];
   if (o.wide) parts.push(rightWide(typeOf(nh), type));
-  parts.push(...addressFields(b, sourceOf(net, nh), nexthopGateway(net, nh), flagLetters(nh.flags), o));
+  parts.push(...addressFields(b, sourceOf(vnet, nh), nexthopGateway(vnet, nh), flagLetters(nh.flags), o));
   if (o.wide) parts.push(rightWide(nh.pksent, use), rightWide(mtuOf(nh), mtu));
   parts.push(rightWide(nh.ifp.xname, b.netif));
   if (o.wide) parts.push(rightWide(addressInterface(nh), b.netif));
@@ -164,22 +164,22 @@ function nexthopLine(net: Net, b: Block, nh: Nexthop, o: NetstatOptions): string
 
 const typeOf = (nh: Nexthop): string => `${nh.af === AF_INET6 ? 'v6' : 'v4'}/${(nh.flags & RTF_GATEWAY) !== 0 ? 'gw' : 'resolve'}`;
 
-function sourceOf(net: Net, nh: Nexthop): string {
+function sourceOf(vnet: Vnet, nh: Nexthop): string {
   if (nh.ifa instanceof InIfaddr) return ip4Format(nh.ifa.addr);
-  return nh.ifa !== null && isIfAddr6(nh.ifa) ? ip6Text(nh.ifa.addr, net) : '---';
+  return nh.ifa !== null && isIfAddr6(nh.ifa) ? zonedText6(vnet, nh.ifa.addr) : '---';
 }
 
-function nexthopGateway(net: Net, nh: Nexthop): string {
+function nexthopGateway(vnet: Vnet, nh: Nexthop): string {
   if ((nh.flags & RTF_GATEWAY) === 0) return `${nh.ifp.xname}/resolve`;
-  return nh.gw6 === null ? ip4Format(nh.gw4) : ip6Text(nh.gw6, net);
+  return nh.gw6 === null ? ip4Format(nh.gw4) : zonedText6(vnet, nh.gw6);
 }
 
 /** The interface the source address is on, when that is another. */
 const addressInterface = (nh: Nexthop): string => (nh.ifa !== null && nh.ifa.ifp !== nh.ifp ? nh.ifa.ifp.xname : '');
 
-function nexthopJson(net: Net, nh: Nexthop): object {
+function nexthopJson(vnet: Vnet, nh: Nexthop): object {
   return {
-    index: nh.idx, type_str: typeOf(nh), ifa: sourceOf(net, nh), gateway: nexthopGateway(net, nh), flags: flagLetters(nh.flags), rt_flags_pretty: flagWords(nh.flags),
+    index: nh.idx, type_str: typeOf(nh), ifa: sourceOf(vnet, nh), gateway: nexthopGateway(vnet, nh), flags: flagLetters(nh.flags), rt_flags_pretty: flagWords(nh.flags),
     use: nh.pksent, mtu: mtuOf(nh), 'interface-name': nh.ifp.xname, 'address-interface-name': addressInterface(nh), refcount: nh.refs,
   };
 }

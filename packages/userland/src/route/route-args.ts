@@ -12,11 +12,11 @@
 import {
   RTF_BLACKHOLE, RTF_GATEWAY, RTF_HOST, RTF_PROTO1, RTF_PROTO2, RTF_REJECT, RTF_STATIC, RTF_STICKY, RTF_UP, RTF_XRESOLVE,
 } from '@netloom/core';
-import type { Ifnet } from '@netloom/core';
+import type { Ifnet, Vnet } from '@netloom/core';
 import { inetAton, ip4Format, ip4MaskOf, ip6IsUnspecified } from '@netloom/core/wire';
 import { errx, warnx } from '../err.js';
 import { NO_SUCH_NAME, hostAddress } from '../host-address.js';
-import { hostAddress6, ip6Ones } from '../host-address6.js';
+import { zonedAddress6 } from '../host-address6.js';
 import type { Proc } from '../proc.js';
 
 const EX_USAGE = 64;
@@ -58,6 +58,7 @@ export interface RouteContext {
   readonly defaultFib: number;
   /** -4 or -6 before the command; null: neither. */
   readonly family: RouteFamily | null;
+  readonly vnet: Vnet;
   ifunit(name: string): Ifnet | null;
 }
 
@@ -214,7 +215,7 @@ export function fibList(c: RouteContext, text: string): number[] {
 function address(s: Parsing, text: string): RouteAddress {
   s.family ??= 'inet';
   if (s.family === 'inet') return hostAddress(text) ?? errx(s.c.p, EX_NOHOST, `bad address: ${text}`);
-  return hostAddress6(text, (name) => s.c.ifunit(name)) ?? errx(s.c.p, EX_OSERR, `${text}: ${NO_SUCH_NAME}`);
+  return zonedAddress6(s.c.vnet, text) ?? errx(s.c.p, EX_OSERR, `${text}: ${NO_SUCH_NAME}`);
 }
 
 /** The address of all zeros. */
@@ -257,7 +258,7 @@ function destination(s: Parsing, text: string): void {
 /** An IPv6 destination: `::` alone is the default route, everything else without a length is a host. */
 function destination6(s: Parsing, head: string, bits: string | null): void {
   const { a } = s;
-  const dst = hostAddress6(head, (name) => s.c.ifunit(name)) ?? errx(s.c.p, EX_OSERR, `${head}: ${NO_SUCH_NAME}`);
+  const dst = zonedAddress6(s.c.vnet, head) ?? errx(s.c.p, EX_OSERR, `${head}: ${NO_SUCH_NAME}`);
   a.dst = dst;
   const length = bits ?? (ip6IsUnspecified(dst) ? '0' : '128');
   if (!/^[0-9]+$/.test(length) || Number(length) > 128) errx(s.c.p, EX_USAGE, `${length}: invalid prefixlen`);
@@ -277,11 +278,11 @@ function netmask(s: Parsing, text: string): void {
   const mask = text === 'default' ? anyAddress(s) : address(s, text);
   s.maskFamily = familyOf(mask);
   // Holes are taken together: the number of ones is what counts.
-  s.a.plen = typeof mask === 'number' ? ip4Ones(mask) : ip6Ones(mask);
+  s.a.plen = typeof mask === 'number' ? ones(mask) : mask.reduce((n, byte) => n + ones(byte), 0);
   s.forceNet = true;
 }
 
-function ip4Ones(mask: number): number {
+function ones(mask: number): number {
   let n = 0;
   for (let left = mask; left !== 0; left = (left & (left - 1)) >>> 0) n++;
   return n;

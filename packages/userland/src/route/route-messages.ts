@@ -9,11 +9,11 @@ import {
   IFF_POINTOPOINT, IFF_PROMISC, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, LINK_STATE_DOWN, LINK_STATE_UP, RTM_ADD, RTM_CHANGE, RTM_DELADDR, RTM_DELETE,
   RTM_DELMADDR, RTM_GET, RTM_IFANNOUNCE, RTM_IFINFO, RTM_MISS, RTM_NEWADDR, RTM_NEWMADDR, RTM_REDIRECT,
 } from '@netloom/core';
-import type { Ifnet, Net, RtMessage, Sockaddr } from '@netloom/core';
+import type { Ifnet, RtMessage, Sockaddr, Vnet } from '@netloom/core';
 import { ip4Format, ip6IsUnspecified, ip6Zoned } from '@netloom/core/wire';
 import { ctimeText } from '../calendar.js';
 import { hostName } from '../host-address.js';
-import { hostName6, ip6Text } from '../host-address6.js';
+import { hostName6, zonedText6 } from '../host-address6.js';
 import { bitNames, flagNames } from '../netstat/route-text.js';
 
 const TYPES: ReadonlyMap<number, string> = new Map([
@@ -40,7 +40,7 @@ export interface MessageStyle {
   /** -n: no names, not even 'default'. */
   readonly numeric: boolean;
   /** Whose interfaces the messages are about. */
-  readonly net: Net;
+  readonly vnet: Vnet;
 }
 
 type Named = readonly (readonly [string, Sockaddr | null])[];
@@ -72,7 +72,7 @@ function addressesOf(m: RtMessage, style: MessageStyle): Named {
   const kind = kindOf(m);
   if (kind === 'ifinfo' || kind === 'announce') return [];
   if (kind === 'route') return present([['DST', m.dst], ['GATEWAY', m.gateway], ['NETMASK', m.netmask]]);
-  const ifp: Sockaddr = { family: 'link', index: m.ifIndex, name: m.ifName, lladdr: style.net.ifunit(m.ifName)?.lladdr ?? new Uint8Array(0) };
+  const ifp: Sockaddr = { family: 'link', index: m.ifIndex, name: m.ifName, lladdr: style.vnet.net.ifunit(m.ifName)?.lladdr ?? new Uint8Array(0) };
   return present([['GATEWAY', m.gateway], ['NETMASK', m.netmask], ['IFP', ifp], ['IFA', m.ifa], ['BRD', m.broadcast]]);
 }
 
@@ -83,7 +83,7 @@ function body(m: RtMessage, style: MessageStyle): string {
     case 'announce':
       return `if# ${m.ifIndex}, what: ${m.flags === IFAN_ARRIVAL ? 'arrival' : 'departure'}\n`;
     case 'ifinfo':
-      return `if# ${m.ifIndex}, link: ${linkState(style.net.ifunit(m.ifName))}, flags:${bitNames(m.flags, IF_FLAGS)}\n`;
+      return `if# ${m.ifIndex}, link: ${linkState(style.vnet.net.ifunit(m.ifName))}, flags:${bitNames(m.flags, IF_FLAGS)}\n`;
     case 'addr':
       return `metric 0, flags:${flagNames(m.flags)}${addressLines(m, style)}`;
     case 'maddr':
@@ -118,6 +118,6 @@ export function routeName(addr: number | Uint8Array, style: MessageStyle): strin
     if (style.numeric) return ip4Format(addr);
     return addr === 0 ? 'default' : (hostName(addr) ?? ip4Format(addr));
   }
-  if (style.numeric) return ip6Text(addr, style.net);
-  return ip6IsUnspecified(addr) ? 'default' : (hostName6(addr) ?? ip6Text(addr, style.net));
+  if (style.numeric) return zonedText6(style.vnet, addr);
+  return ip6IsUnspecified(addr) ? 'default' : (hostName6({ addr, scopeId: 0 }) ?? zonedText6(style.vnet, addr));
 }

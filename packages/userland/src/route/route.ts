@@ -14,7 +14,7 @@ import { ip4Format, ip4MaskOf, ip6MaskOf } from '@netloom/core/wire';
 import { err, errx, toolMain, warn, warnx } from '../err.js';
 import { getopt } from '../getopt.js';
 import { jailGetid, ownsNetwork } from '../jail/jail-id.js';
-import { ip6Text } from '../host-address6.js';
+import { zonedText6 } from '../host-address6.js';
 import { flagNames, shownZone } from '../netstat/route-text.js';
 import type { Proc } from '../proc.js';
 import { fibList, parseRouteArgs, routeUsage } from './route-args.js';
@@ -24,7 +24,6 @@ import type { MessageStyle } from './route-messages.js';
 import { printInterfaces, routeMonitor } from './route-monitor.js';
 
 interface Call extends RouteContext {
-  readonly vnet: Vnet;
   readonly routes: RouteTables;
   readonly quiet: boolean;
   readonly style: MessageStyle;
@@ -45,7 +44,7 @@ export const route = toolMain((p: Proc) => {
   const { vnet } = prison;
   const routes = vnet.routes ?? errx(p, 1, 'the vnet is going down');
   const call: Call = {
-    p, vnet, routes, fibs: routes.fibs, defaultFib: p.fib, family: familyOption(parsed.options), quiet: has('q'), style: { numeric: has('n'), net: vnet.net }, dry: has('d') || has('t'), allowed: ownsNetwork(prison),
+    p, vnet, routes, fibs: routes.fibs, defaultFib: p.fib, family: familyOption(parsed.options), quiet: has('q'), style: { numeric: has('n'), vnet }, dry: has('d') || has('t'), allowed: ownsNetwork(prison),
     ifunit: (name) => vnet.net.ifunit(name),
   };
   const [command, ...words] = parsed.rest;
@@ -239,7 +238,7 @@ function flushed(call: Call, rt: Rtentry4 | Rtentry6, nh: Nexthop): string {
 
 /** An IPv4 network without the zeros at its end: '10', '192.0.2'. */
 function networkName(call: Call, addr: number | Uint8Array): string {
-  if (typeof addr !== 'number') return ip6Text(addr, call.vnet.net);
+  if (typeof addr !== 'number') return zonedText6(call.vnet, addr);
   return addr === 0 ? 'default' : ip4Format(addr).replace(/(\.0)+$/, '');
 }
 
