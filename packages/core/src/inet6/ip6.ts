@@ -22,7 +22,7 @@ import type { RouteTables } from '../net/route/route-tables.js';
 import { ETHERTYPE_IPV6 } from '../wire/ether.js';
 import type { In6Net } from './in6-net.js';
 import { ip6Input } from './ip6-input.js';
-import { IP6_LOOP_SYSCTLS, Ip6Loop } from './ip6-loop.js';
+import { IP6_IFQ_SYSCTLS, IP6_LOOP_SYSCTLS, Ip6Loop } from './ip6-loop.js';
 import { OutRoute6, ip6Output } from './ip6-output.js';
 import type { Ip6OutputOpts } from './ip6-output.js';
 import { IP6_COUNTERS, IP6_MCAST_SYSCTLS, IP6_SYSCTLS, Ip6Stats, Ip6Tunables } from './ip6-var.js';
@@ -84,6 +84,7 @@ export class Ip6 {
     kern.sysctl.attach(IP6_SYSCTLS, this.tun);
     kern.sysctl.attach(IP6_MCAST_SYSCTLS, this.tun);
     kern.sysctl.attach(IP6_LOOP_SYSCTLS, this.loop);
+    kern.sysctl.attach(IP6_IFQ_SYSCTLS, this.loop);
     this.net.registerEtherProto(ETHERTYPE_IPV6, (ifp, m) => {
       ip6Input(this, ifp, m);
     });
@@ -93,7 +94,7 @@ export class Ip6 {
   destroy(): void {
     const { kern } = this.net;
     this.net.registerEtherProto(ETHERTYPE_IPV6, null);
-    this.loop.queue.purge();
+    this.loop.destroy();
     this.pfil.close();
     this.localPfil.close();
     for (const o of [this.loop, this.tun]) kern.sysctl.detach(o);
