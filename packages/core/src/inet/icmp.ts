@@ -4,6 +4,8 @@
  *
  * The parts: icmp-input.ts takes messages, icmp-reflect.ts sends them back, icmp-error.ts makes errors, icmp-bandlim.ts limits
  * their rate. This object holds their state and is what other layers call.
+ *
+ * @rfc 792 yes
  */
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
