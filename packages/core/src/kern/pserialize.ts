@@ -91,7 +91,7 @@ export class Pserialize {
   }
 
   /** For who cannot go on later: nobody may be inside. */
-  wait(where: string): void {
+  performNow(where: string): void {
     if (!this.inReadSection && this.depth.some((n) => n > 0)) unreachable(`${where} waits for readers of ${this.name}, and has nothing that could go on later`);
     this.perform(where, nothing);
   }

@@ -94,7 +94,7 @@ describe('pserialize', () => {
     }), /inside a read section/],
     ['waiting without anything that can go on', (psz) => {
       softint(one, () => psz.readEnter('r'));
-      thread(() => psz.wait('w'));
+      thread(() => psz.performNow('w'));
     }, /w waits for readers of test/],
     ['destroying with a reader inside', (psz) => {
       softint(one, () => psz.readEnter('r'));
