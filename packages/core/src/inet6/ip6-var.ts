@@ -35,6 +35,14 @@ export interface Ip6RawHook {
   deliver(m: PacketBuffer, off: number, proto: number): boolean;
 }
 
+/** Multicast routing: queriers, and the forwarding of what comes for groups. */
+export interface Ip6Mrouter {
+  /** Copies of `m`, which came in on `ifp` for a group, go where they are wanted; `m` stays the caller's and is as it was. Packet path. */
+  forward(ifp: Ifnet, m: PacketBuffer): void;
+  /** Are MLD messages from `ifp` wanted, whatever group they are sent to? Packet path. */
+  hears(ifp: Ifnet): boolean;
+}
+
 /** `struct ip6stat`, without its prefix. */
 export class Ip6Stats {
   total = 0;
@@ -110,6 +118,8 @@ export class Ip6Tunables {
   sourceAddressValidation = 1;
   /** Extension headers of a packet for this host. */
   hdrnestlimit = 15;
+  /** Sockets are IPv6's only, unless they say otherwise (IPV6_V6ONLY). */
+  v6only = 1;
   /** Loop multicast back to this host unless the socket says otherwise. */
   mcastLoop = 1;
 }
@@ -121,6 +131,7 @@ export const IP6_SYSCTLS: SysctlGroup<Ip6Tunables> = {
     sysctlInt('redirect', 'redirect', 'bool', 0, 1, 'Send ICMPv6 redirects for unforwardable IPv6 packets'),
     sysctlInt('hlim', 'hlim', 'hops', 1, 255, 'Default hop limit to use for outgoing IPv6 packets'),
     sysctlInt('source_address_validation', 'sourceAddressValidation', 'bool', 0, 1, 'Drop incoming packets with source address that is a local address'),
+    sysctlInt('v6only', 'v6only', 'bool', 0, 1, 'Restrict AF_INET6 sockets to IPv6 addresses only'),
     sysctlInt('hdrnestlimit', 'hdrnestlimit', 'headers', 1, 50, 'Default maximum number of IPv6 extension headers permitted on incoming IPv6 packets'),
   ],
 };

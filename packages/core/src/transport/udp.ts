@@ -31,9 +31,11 @@ import type { Ifnet } from '../net/ifnet.js';
 import { IFF_BROADCAST } from '../net/ifnet.js';
 import type { Icmp } from '../inet/icmp.js';
 import type { Ip, IpProto } from '../inet/ip.js';
+import type { In6PcbTable } from './in6-pcb-table.js';
+import type { In6Pcb } from './in6-pcb.js';
 import type { InPcb, PcbUser } from './inpcb.js';
 import { INADDR_ANY, InPcbTable, PORTRANGE_SYSCTLS, PortRange } from './inpcb.js';
-import { pcbIsMember, pcbLeaveAll, pcbMemberships, pcbPurgeIf } from './pcb-multicast.js';
+import { MCAST_NOTSMEMBER, MCAST_PASS, pcbLeaveAll, pcbMemberships, pcbMulticast, pcbPurgeIf } from './pcb-multicast.js';
 import { emitIpHeader, pcbOutput, pcbSource } from './pcb-output.js';
 
 /** Largest UDP payload an IPv4 packet can carry. */
@@ -160,6 +162,14 @@ export class Udp implements IpProto {
     return laddr < 0 ? -laddr : this.pcbs.connect(inp, laddr, peer, fport);
   }
 
+  /** The same for a pcb that is one of IPv6, too. */
+  connectMapped(pcbs: In6PcbTable, inp: In6Pcb, faddr: number, fport: number): Errno {
+    if (fport === 0) return EADDRNOTAVAIL;
+    const peer = this.peerAddress(faddr);
+    const laddr = inp.laddr === INADDR_ANY ? pcbSource(this.ip, inp, peer) : inp.laddr;
+    return laddr < 0 ? -laddr : pcbs.connectMapped(inp, laddr, peer, fport);
+  }
+
   disconnect(inp: InPcb): void {
     this.pcbs.disconnect(inp);
   }
@@ -264,7 +274,11 @@ export class Udp implements IpProto {
       const p = l.item;
       if (p.lport !== dport || (p.laddr !== INADDR_ANY && p.laddr !== dst)) continue;
       if (p.connected && (p.faddr !== src || p.fport !== sport)) continue;
-      if (multicast && !pcbIsMember(p, dst, m.rcvif)) continue;
+      if (multicast) {
+        const verdict = pcbMulticast(p, dst, src, m.rcvif);
+        if (verdict === MCAST_NOTSMEMBER) stats.filtermcast++;
+        if (verdict !== MCAST_PASS) continue;
+      }
       receivers[n++] = p;
       if (!p.reusePort && !p.reuseAddr) break;
     }
@@ -322,7 +336,7 @@ export function datagramsIn(m: PacketBuffer, payload: number): number {
 }
 
 /** A copy of a packet whose headers lie before `off`, headers included. */
-function copyWithHeaders(m: PacketBuffer): PacketBuffer | null {
+export function copyWithHeaders(m: PacketBuffer): PacketBuffer | null {
   const headers = m.off - m.nhoff;
   m.prepend(headers);
   const n = m.pool.copy(m);

@@ -10,7 +10,7 @@
  * "permission denied" in its own words. All three leave the tool with exit code 1.
  */
 import { ENXIO, EPERM } from '@netloom/core';
-import type { Errno, Ifnet, Net, Prison, Vnet } from '@netloom/core';
+import type { CarpRequest, Errno, Ifnet, Net, Prison, Vnet } from '@netloom/core';
 import type { Proc } from '../proc.js';
 import { err, errx, warn, warnx } from '../err.js';
 
@@ -41,6 +41,8 @@ export interface AddressFamily {
   /** Removes what was asked for. Absent: the family has nothing to remove. */
   remove?(cx: Invocation): Errno;
   add(cx: Invocation): Errno;
+  /** May an address of it have a vhid of CARP? */
+  readonly hasVhids?: boolean;
   settunnel?(cx: Invocation, src: TunnelEnd, dst: TunnelEnd): void;
 }
 
@@ -77,6 +79,8 @@ export interface IfconfigArgs {
   downOnly: boolean;
   upOnly: boolean;
   namesOnly: boolean;
+  /** Passwords too. */
+  printKeys: boolean;
   supportedMedia: boolean;
   driverName: boolean;
   verbose: number;
@@ -115,6 +119,8 @@ export class Invocation {
   lladdr: Uint8Array = new Uint8Array(0);
   /** The medium asked for so far; null: none. */
   mediaWord: number | null = null;
+  /** What `vhid` and the words about it asked for; null: no vhid was named. */
+  carp: CarpRequest | null = null;
   readonly vlan: VlanRequest = { tag: NOTAG, parent: '', proto: 0 };
   /** Words about a vxlan that is to be made, as `vxlanCloner` takes them. */
   readonly vxlan: Record<string, string | number> = {};
