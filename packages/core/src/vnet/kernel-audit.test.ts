@@ -59,7 +59,7 @@ class Bench {
     this.net.addr(this.v, this.ifp, '10.0.0.1/24');
     this.net.addr(this.far, this.ends[1].ifp, '10.0.0.2/24');
     this.kernel.call(this.net.now, () => in6Aifaddr(this.v.in6Net, this.ifp, { addr: ip6('2001:db8::1'), plen: 64 }));
-    this.net.run(10_000);
+    this.net.run(5_000_000); // until the addresses are known to be nobody else's
   }
 
   socket6(type: number): Socket {
