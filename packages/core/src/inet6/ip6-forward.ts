@@ -17,6 +17,8 @@
  * @rfc 4443 3.2 yes
  * @rfc 4443 3.3 yes
  */
+import { fwdIsDrop } from '../fwd/forward.js';
+import { verdict6 } from '../fwd/forward6.js';
 import { M_BCAST, M_BRIDGE_INPUT, M_LOOP, M_MCAST, M_PROMISC, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { IFF_POINTOPOINT } from '../net/ifnet.js';
@@ -24,13 +26,13 @@ import type { Ifnet } from '../net/ifnet.js';
 import { PFIL_DROPPED, PFIL_OUT, PFIL_PASS } from '../net/pfil.js';
 import type { Nexthop } from '../net/route/nexthop.js';
 import { RTF_BLACKHOLE, RTF_DYNAMIC, RTF_GATEWAY, RTF_MODIFIED, RTF_REJECT } from '../net/route/nexthop.js';
-import { ip6Format, ip6W0Zoned, ip6Word } from '../wire/addr6.js';
+import { ip6Format, ip6W0Zoned } from '../wire/addr6.js';
 import {
   ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADDR, ICMP6_DST_UNREACH_BEYONDSCOPE, ICMP6_DST_UNREACH_NOROUTE, ICMP6_PACKET_TOO_BIG, ICMP6_TIME_EXCEEDED, ICMP6_TIME_EXCEED_TRANSIT,
 } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HLIM, IP6_NXT, IP6_SRC } from '../wire/ip6.js';
 import { in6Lookup } from './in6-routes.js';
-import { ip6GsoFits, ip6SendSized } from './ip6-output.js';
+import { ip6FlowOf, ip6GsoFits, ip6SendSized } from './ip6-output.js';
 import type { Ip6 } from './ip6.js';
 
 /** What a packet must not carry from the link it came by to the next. */
@@ -39,8 +41,23 @@ const LINK_FLAGS = M_BCAST | M_MCAST | M_VLANTAG | M_PROMISC | M_BRIDGE_INPUT | 
 const ICMP6_DST_UNREACH_REJECT = 6;
 
 /** The short path. True: the packet is gone. False: nothing has been changed, the full path decides. */
-export function ip6TryForward(_ip6: Ip6, _ifp: Ifnet, _m: PacketBuffer): boolean {
-  return false;
+export function ip6TryForward(ip6: Ip6, ifp: Ifnet, m: PacketBuffer): boolean {
+  const { routes } = ip6;
+  if (routes.hashOutbound !== 0 && m.flowid === 0) m.flowid = ip6FlowOf(ip6, m) | 0;
+  const verdict = verdict6(routes.fwd6(m.fib), m.view, m.off, ifp.index, m.flowid);
+  if (verdict < 0) {
+    if (!fwdIsDrop(verdict)) return false;
+    ip6.stats.cantforward++;
+    m.free();
+    return true;
+  }
+  const nh = routes.nexthop(verdict);
+  if (nh === null) return false;
+  const mtu = ip6.linkMtu(nh.ifp);
+  if (m.len > mtu) return false; // a router advertised less than the link can
+  nh.pksent++;
+  if (transmit(ip6, m, nh, m.view.getInt32(m.off + IP6_DST), mtu)) ip6.stats.fastforward++;
+  return true;
 }
 
 /** The full path. Owns `m`. */
@@ -59,6 +76,7 @@ export function ip6Forward(ip6: Ip6, ifp: Ifnet, m: PacketBuffer): void {
   const w1 = v.getInt32(d + 4);
   const w2 = v.getInt32(d + 8);
   const w3 = v.getInt32(d + 12);
+  if (ip6.routes.hashOutbound !== 0 && m.flowid === 0) m.flowid = ip6FlowOf(ip6, m) | 0;
   const nh = in6Lookup(ip6.in6Net, m.fib, w0, w1, w2, w3, m.flowid);
   if (nh === null) {
     ip6.stats.noroute++;
@@ -147,23 +165,24 @@ function pass(ip6: Ip6, ifp: Ifnet, m: PacketBuffer, nh: Nexthop, w0: number): v
   transmit(ip6, m, nh, w0, mtu);
 }
 
-function transmit(ip6: Ip6, m: PacketBuffer, nh: Nexthop, w0: number, mtu: number): void {
+/** Owns `m`. True: it is on its way. */
+function transmit(ip6: Ip6, m: PacketBuffer, nh: Nexthop, w0: number, mtu: number): boolean {
   const v = m.view;
   const d = m.off + IP6_DST;
-  const gw = (nh.flags & RTF_GATEWAY) === 0 ? null : nh.gw6;
   v.setUint8(m.off + IP6_HLIM, v.getUint8(m.off + IP6_HLIM) - 1);
   m.flags &= ~LINK_FLAGS;
   m.hops = 0;
   m.pcp = -1;
-  const error = gw === null
+  const error = (nh.flags & RTF_GATEWAY) === 0
     ? ip6SendSized(ip6, nh.ifp, m, w0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), false, mtu, null)
-    : ip6SendSized(ip6, nh.ifp, m, ip6Word(gw, 0), ip6Word(gw, 1), ip6Word(gw, 2), ip6Word(gw, 3), true, mtu, null);
+    : ip6SendSized(ip6, nh.ifp, m, nh.g0, nh.g1, nh.g2, nh.g3, true, mtu, null);
   const ii = ip6.in6Net.ifinfo(nh.ifp);
   if (error === 0) {
     ip6.stats.forward++;
     if (ii !== null) ii.stats.ip6.outForward++;
-  } else {
-    ip6.stats.cantforward++;
-    if (ii !== null) ii.stats.ip6.outDiscard++;
+    return true;
   }
+  ip6.stats.odropped++;
+  if (ii !== null) ii.stats.ip6.outDiscard++;
+  return false;
 }

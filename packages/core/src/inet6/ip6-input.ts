@@ -121,47 +121,57 @@ function isSpecial(ifp: Ifnet, v: DataView, at: number, unspecifiedOk: boolean):
   return w3 === 1 && (ifp.flags & IFF_LOOPBACK) === 0;
 }
 
-/** Ours, somebody else's, or nobody's. */
+/** Ours, somebody else's, or nobody's; past the options that every node reads. */
 function route(ip6: Ip6, ii: In6Ifinfo, m: PacketBuffer): void {
+  const v = m.view;
+  const whose = v.getUint8(m.off + IP6_DST) === 0xff ? groupOf(ip6, ii, m) : hostOf(ip6, ii, m);
+  if (whose === NOBODYS) return discard(ii, m);
+  let nxt = v.getUint8(m.off + IP6_NXT);
+  let off = IP6_HDR_LEN;
+  let ours = whose === OURS;
+  if (nxt === IPPROTO_HOPOPTS) {
+    off = ip6HopoptsInput(ip6, ii.ifp, m);
+    if (off === CONSUMED) return;
+    nxt = ip6ExtNext(m, IP6_HDR_LEN);
+    ours ||= ip6.rtalert === IP6OPT_RTALERT_MLD;
+  }
+  if (ours) deliver(ip6, ii, m, nxt, off);
+  else ip6Forward(ip6, ii.ifp, m);
+}
+
+const NOBODYS = 0;
+const OURS = 1;
+const ANOTHERS = 2;
+
+/** A packet for a group: passed on where it is wanted, and ours when we are a member. NOBODYS has been counted. */
+function groupOf(ip6: Ip6, ii: In6Ifinfo, m: PacketBuffer): number {
   const v = m.view;
   const d = m.off + IP6_DST;
   const { ifp } = ii;
-  const w0 = ip6W0Zoned(v, d, ifp.index);
-  const { in6Net, stats } = ip6;
-  let ours = true;
-  if (w0 >>> 24 === 0xff) {
-    ii.stats.ip6.mcast++;
-    const { mrouter } = ip6;
-    if (mrouter !== null) mrouter.forward(ifp, m);
-    if (!in6Net.isMember(ifp, w0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12)) && (mrouter === null || !isMldHeard(mrouter, ifp, m))) {
-      stats.notmember++;
-      return discard(ii, m);
-    }
-  } else {
-    const ia = in6Net.addrOf(w0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12));
-    if (ia !== null) {
-      if (!ia.isReady) return discard(ii, m);
-      if (isSpoofed(ip6, ifp, m)) {
-        stats.badscope++;
-        return discard(ii, m);
-      }
-    } else {
-      if (ip6.tun.forwarding === 0) {
-        stats.cantforward++;
-        return discard(ii, m);
-      }
-      ours = false;
-    }
+  const { mrouter } = ip6;
+  ii.stats.ip6.mcast++;
+  if (mrouter !== null) mrouter.forward(ifp, m);
+  const member = ip6.in6Net.isMember(ifp, ip6W0Zoned(v, d, ifp.index), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12));
+  if (member || (mrouter !== null && isMldHeard(mrouter, ifp, m))) return OURS;
+  ip6.stats.notmember++;
+  return NOBODYS;
+}
+
+/** A packet for one node. NOBODYS has been counted. */
+function hostOf(ip6: Ip6, ii: In6Ifinfo, m: PacketBuffer): number {
+  const v = m.view;
+  const d = m.off + IP6_DST;
+  const { stats } = ip6;
+  const ia = ip6.in6Net.addrOf(ip6W0Zoned(v, d, ii.ifp.index), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12));
+  if (ia === null) {
+    if (ip6.tun.forwarding !== 0) return ANOTHERS;
+    stats.cantforward++;
+    return NOBODYS;
   }
-  if (v.getUint8(m.off + IP6_NXT) !== IPPROTO_HOPOPTS) {
-    if (ours) deliver(ip6, ii, m, v.getUint8(m.off + IP6_NXT), IP6_HDR_LEN);
-    else ip6Forward(ip6, ifp, m);
-    return;
-  }
-  const off = ip6HopoptsInput(ip6, ifp, m);
-  if (off === CONSUMED) return;
-  if (ours || (ip6.rtalert === IP6OPT_RTALERT_MLD && ip6.tun.forwarding !== 0)) deliver(ip6, ii, m, ip6ExtNext(m, IP6_HDR_LEN), off);
-  else ip6Forward(ip6, ifp, m);
+  if (!ia.isReady) return NOBODYS;
+  if (!isSpoofed(ip6, ii.ifp, m)) return OURS;
+  stats.badscope++;
+  return NOBODYS;
 }
 
 /** Multicast listener discovery behind a hop-by-hop header, which a querier hears whatever group it is sent to. */

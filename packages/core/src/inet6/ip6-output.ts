@@ -21,9 +21,10 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EHOSTUNREACH, EMSGSIZE, ENETDOWN, ENETUNREACH, ENOBUFS } from '../base/errno.js';
-import { BPF_D_OUT } from '../net/bpf.js';
+import { flowHash6 } from '../fwd/flow-hash.js';
 import { CSUM_L4, CSUM_L4_VALID, GSO_TCPV6, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { BPF_D_OUT } from '../net/bpf.js';
 import { etherOutput } from '../net/ether.js';
 import { ifTransmit } from '../net/if-transmit.js';
 import { IFCAP_TSO6, IFCAP_TXCSUM_IPV6, IFF_LOOPBACK, IFF_MULTICAST } from '../net/ifnet.js';
@@ -179,6 +180,7 @@ function findRoute(ip6: Ip6, m: PacketBuffer, opts: Ip6OutputOpts | null): Errno
 /** Asks the routing table for the next hop in `ip6.route`; `on` has been named by the sender. */
 function lookup(ip6: Ip6, m: PacketBuffer, on: Ifnet | null): Errno {
   const r = ip6.route;
+  if (ip6.routes.hashOutbound !== 0 && m.flowid === 0) m.flowid = ip6FlowOf(ip6, m) | 0;
   const nh = in6Lookup(ip6.in6Net, m.fib, r.h0, r.h1, r.h2, r.h3, m.flowid);
   if (nh === null) return noRoute(ip6);
   nh.pksent++;
@@ -188,13 +190,12 @@ function lookup(ip6: Ip6, m: PacketBuffer, on: Ifnet | null): Errno {
   r.mtu = ip6.linkMtu(nh.ifp);
   if (nh.mtu !== 0 && nh.mtu < r.mtu) r.mtu = nh.mtu;
   if (r.gateway && (nh.flags & RTF_GATEWAY) !== 0) return noRoute(ip6); // the next hop that was asked for is no neighbour
-  const gw = nh.gw6;
-  if ((nh.flags & RTF_GATEWAY) !== 0 && gw !== null) {
+  if ((nh.flags & RTF_GATEWAY) !== 0) {
     r.gateway = true;
-    r.h0 = ip6Word(gw, 0);
-    r.h1 = ip6Word(gw, 1);
-    r.h2 = ip6Word(gw, 2);
-    r.h3 = ip6Word(gw, 3);
+    r.h0 = nh.g0;
+    r.h1 = nh.g1;
+    r.h2 = nh.g2;
+    r.h3 = nh.g3;
   }
   // Another interface than the route's: the destination is taken for a neighbour there, unless it is our own.
   if (on !== null && on !== nh.ifp && r.origin === null) {
@@ -454,3 +455,15 @@ function turnRound(ip6: Ip6, lo: Ifnet, origin: Ifnet, m: PacketBuffer): Errno {
   m.csumFlags |= CSUM_L4_VALID;
   return ip6.loop.enqueue(origin, m) ? 0 : ENOBUFS;
 }
+
+/** Flow hash of a packet, for multipath routes; ports count only where every packet of the flow shows them. */
+export function ip6FlowOf(ip6: Ip6, m: PacketBuffer): number {
+  const v = m.view;
+  const proto = v.getUint8(m.off + IP6_NXT);
+  const ports = (proto === IPPROTO_TCP || proto === IPPROTO_UDP) && m.len >= IP6_HDR_LEN + 4 ? v.getUint32(m.off + IP6_HDR_LEN) : 0;
+  const s = m.off + IP6_SRC;
+  const d = m.off + IP6_DST;
+  return flowHash6(fold(v, s), fold(v, d), v.getUint32(m.off + IP6_FLOW) & FLOWLABEL_MASK, proto, ports >>> 16, ports & 0xffff, ip6.routes.flowSalt);
+}
+
+const fold = (v: DataView, at: number): number => v.getInt32(at) ^ v.getInt32(at + 4) ^ v.getInt32(at + 8) ^ v.getInt32(at + 12);

@@ -63,6 +63,7 @@ import { In6Net } from '../inet6/in6-net.js';
 import { Ip6 } from '../inet6/ip6.js';
 import { In6Mroute } from '../inet6/ip6-mroute.js';
 import { Mld } from '../inet6/mld6.js';
+import { Nd6 } from '../inet6/nd6.js';
 import { RawIp } from '../transport/raw-ip.js';
 import { RawIp6 } from '../transport/raw-ip6.js';
 import { udpTunnelDoor } from '../transport/udp-tunnel.js';
@@ -86,6 +87,7 @@ export class Vnet {
   in6Net!: In6Net;
   ip6!: Ip6;
   icmp6!: Icmp6;
+  nd6!: Nd6;
   carp!: Carp;
   inCarp!: InCarp;
   in6Carp!: In6Carp;
@@ -183,6 +185,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.icmp6 = new Icmp6(v.ip6);
     v.mld.attach(v.ip6, v.icmp6);
     v.mroute6.attach(v.ip6);
+    v.nd6 = new Nd6(v.ip6, v.icmp6);
   }),
   s('vnet_arp_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.arp = new Arp(v.ip);
@@ -297,6 +300,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     for (const ifp of v.net.ifnets) v.in6Net.purgeAddrs(ifp);
     v.mroute6.detach();
     v.mld.detach();
+    v.nd6.destroy();
     v.icmp6.destroy();
     v.ip6.destroy();
   }),
