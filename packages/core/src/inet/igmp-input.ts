@@ -11,7 +11,7 @@
  *
  * @rfc 9776 7 yes
  * @rfc 2236 3 yes
- * @rfc 1112 "appendix I" yes
+ * @rfc 1112 I yes
  */
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { IFF_LOOPBACK } from '../net/ifnet.js';
