@@ -145,7 +145,7 @@ function oldReport(igmp: Igmp, ifp: Ifnet, m: PacketBuffer, at: number, version:
 }
 
 function ownAddress(igmp: Igmp, ifp: Ifnet, src: number): boolean {
-  return src !== 0 && igmp.ip?.inNet.addrOnIf(src, ifp) != null;
+  return src !== 0 && igmp.ip !== null && igmp.ip.inNet.addrOnIf(src, ifp) !== null;
 }
 
 /** Version 3: of no interest to a host. */

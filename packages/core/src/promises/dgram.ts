@@ -113,17 +113,22 @@ export class Dgram implements AsyncIterable<Datagram> {
 
   /** Hops multicasts may take, 1 by default. */
   setMulticastTTL(ttl: number): void {
-    this.check(this.socket.setsockopt(this.socket.domain === PF_INET6 ? 'IPV6_MULTICAST_HOPS' : 'IP_MULTICAST_TTL', ttl), 'setMulticastTTL');
+    this.check(this.socket.setsockopt(this.isSix ? 'IPV6_MULTICAST_HOPS' : 'IP_MULTICAST_TTL', ttl), 'setMulticastTTL');
   }
 
   /** Does this host hear its own multicasts? By default it does. */
   setMulticastLoopback(flag: boolean): void {
-    this.check(this.socket.setsockopt(this.socket.domain === PF_INET6 ? 'IPV6_MULTICAST_LOOP' : 'IP_MULTICAST_LOOP', flag ? 1 : 0), 'setMulticastLoopback');
+    this.check(this.socket.setsockopt(this.isSix ? 'IPV6_MULTICAST_LOOP' : 'IP_MULTICAST_LOOP', flag ? 1 : 0), 'setMulticastLoopback');
   }
 
-  /** The interface multicasts leave through. */
+  /** The interface multicasts leave through, by name; for IPv6 also as Node writes it: `::%name`. */
   setMulticastInterface(multicastInterface: string): void {
-    this.check(this.socket.setMulticastIf(this.ifp(multicastInterface)), 'setMulticastInterface');
+    const name = this.isSix ? multicastInterface.slice(multicastInterface.indexOf('%') + 1) : multicastInterface;
+    this.check(this.socket.setMulticastIf(this.ifp(name)), 'setMulticastInterface');
+  }
+
+  private get isSix(): boolean {
+    return this.socket.domain === PF_INET6;
   }
 
   private onSource(join: boolean, sourceAddress: string, groupAddress: string, multicastInterface?: string): Errno {

@@ -308,9 +308,9 @@ export class Socket implements PcbUser {
     return this.closed ? null : pcbGetFilter(this.inp, group, ifp);
   }
 
-  /** IP_MULTICAST_IF: groups are sent to through `ifp`, with null through the interface the route names. EADDRNOTAVAIL. */
+  /** IP_MULTICAST_IF, IPV6_MULTICAST_IF: groups are sent to through `ifp`, with null through the interface the route names. EADDRNOTAVAIL. */
   setMulticastIf(ifp: Ifnet | null): Errno {
-    if (!this.closed && this.in6p !== null) return in6MulticastIf(this, this.in6p, ifp);
+    if (this.in6p !== null) return this.closed ? this.ended : in6MulticastIf(this, this.in6p, ifp);
     return this.onGroups((inNet) => {
       if (ifp !== null && (ifp.net !== inNet.net || (ifp.flags & IFF_MULTICAST) === 0)) return EADDRNOTAVAIL;
       this.inp.out ??= new IpOutputOpts();

@@ -209,6 +209,7 @@ function useEverything(b: Bench): void {
   b.fragment();
   b.twoWays();
   for (const so of [net.udp(v), net.raw(v, 200)]) expect(so.joinGroup(GROUP, b.ifp)).toBe(0);
+  expect(b.kernel.call(net.now, () => v.carp.set(b.ifp, { vhid: 1 }))).toBe(0);
   for (const so of [b.socket6(SOCK_DGRAM), b.socket6(SOCK_RAW)]) expect(so.joinGroup6(GROUP6, b.ifp)).toBe(0);
   v.net.rtsock?.open();
   v.kern.devctl.open();
@@ -321,6 +322,13 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   },
   'next hops': (b) => PLANTS.routes?.(b),
   'next hop groups': (b) => PLANTS.routes?.(b),
+  'virtual hosts': (b) => {
+    b.kernel.call(b.net.now, () => {
+      b.v.carp.set(b.ifp, { vhid: 1 });
+      const left = b.v.carp.all();
+      b.v.carp.all = () => left;
+    });
+  },
   'IPv4 addresses': (b) => {
     b.v.inNet.addrs.push(...b.far.inNet.addrs);
   },
