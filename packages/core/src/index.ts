@@ -12,6 +12,9 @@ export { Vnet } from './vnet/vnet.js';
 
 export { Socket } from './socket/socket.js';
 export type { RecvInfo, SockName } from './socket/socket.js';
+export { RecvInfo6 } from './socket/socket-in6.js';
+export type { SockAddr, SockName6 } from './socket/socket-in6.js';
+export type { Ip6Name } from './transport/in6-pcb.js';
 export { SocketLayer } from './socket/socket-layer.js';
 export * from './socket/socket-type.js';
 

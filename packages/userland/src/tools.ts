@@ -40,7 +40,7 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   nc: { summary: 'send and receive UDP datagrams', main: nc },
   netstat: { summary: 'show routes, interfaces, sockets and protocol statistics', main: netstat },
   pfctl: { summary: 'list interfaces and groups; there is no packet filter', main: pfctl },
-  ping: { summary: 'ask an IPv4 host whether it is there', main: ping },
+  ping: { summary: 'ask a host whether it is there', main: ping },
   ping6: { summary: 'ask an IPv6 host whether it is there', main: ping },
   route: { summary: 'show and change the routing tables', main: route },
   setfib: { summary: 'run a command with another routing table', main: setfib },

@@ -174,6 +174,8 @@ export class Ip6Tunables {
   sourceAddressValidation = 1;
   /** Extension headers of a packet for this host. */
   hdrnestlimit = 15;
+  /** Sockets are IPv6's only, unless they say otherwise (IPV6_V6ONLY). */
+  v6only = 1;
   /** Loop multicast back to this host unless the socket says otherwise. */
   mcastLoop = 1;
   /** Options of one hop-by-hop, of one destination header, padding not counted. */
@@ -202,6 +204,7 @@ export const IP6_SYSCTLS: SysctlGroup<Ip6Tunables> = {
     sysctlInt('redirect', 'redirect', 'bool', 0, 1, 'Send ICMPv6 redirects for unforwardable IPv6 packets'),
     sysctlInt('hlim', 'hlim', 'hops', 1, 255, 'Default hop limit to use for outgoing IPv6 packets'),
     sysctlInt('source_address_validation', 'sourceAddressValidation', 'bool', 0, 1, 'Drop incoming packets with source address that is a local address'),
+    sysctlInt('v6only', 'v6only', 'bool', 0, 1, 'Restrict AF_INET6 sockets to IPv6 addresses only'),
     sysctlInt('hdrnestlimit', 'hdrnestlimit', 'headers', 1, 50, 'Default maximum number of IPv6 extension headers permitted on incoming IPv6 packets'),
     sysctlInt('hbh_maxopts', 'hbhMaxopts', 'options', 0, EXTHDR_MAX, 'Maximum number of options in a hop-by-hop options header, padding not counted'),
     sysctlInt('dst_maxopts', 'dstMaxopts', 'options', 0, EXTHDR_MAX, 'Maximum number of options in a destination options header, padding not counted'),

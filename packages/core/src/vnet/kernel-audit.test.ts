@@ -18,16 +18,17 @@ import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
 import { epairPeer } from '../net/epair.js';
 import { PFIL_PASS } from '../net/pfil.js';
 import type { PfilHook } from '../net/pfil.js';
+import type { Socket } from '../socket/socket.js';
+import { PF_INET6, SOCK_DGRAM, SOCK_RAW } from '../socket/socket-type.js';
 import { craftIp, ip4 } from '../sim/craft.js';
 import { SimNet } from '../sim/sim-net.js';
 import { ip6Parse } from '../wire/addr6.js';
 import { ICMP6_HDR_LEN } from '../wire/icmp6.js';
 import { IP_MF } from '../wire/ip4.js';
 import { IP6F_MORE_FRAG, IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Emit } from '../wire/ip6.js';
-import { IPPROTO_FRAGMENT, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import { macFormat } from '../wire/addr.js';
 import { ICMP_UNREACH } from '../wire/icmp4.js';
-import { IPPROTO_ICMP } from '../wire/ipproto.js';
+import { IPPROTO_FRAGMENT, IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import type { Kernel } from './kernel.js';
 import type { Vnet } from './vnet.js';
 
@@ -35,6 +36,7 @@ const ip6 = (text: string): Uint8Array => ip6Parse(text) ?? new Uint8Array(16);
 
 const SEED = 11;
 const GROUP = ip4('239.1.2.3');
+const GROUP6 = ip6('ff05::1:3');
 const hook: PfilHook = { name: 'test', check: () => PFIL_PASS };
 
 const keep = (): void => undefined;
@@ -54,6 +56,12 @@ class Bench {
     this.net.addr(this.far, this.ends[1].ifp, '10.0.0.2/24');
     this.kernel.call(this.net.now, () => in6Aifaddr(this.v.in6Net, this.ifp, { addr: ip6('2001:db8::1'), plen: 64 }));
     this.net.run(10_000);
+  }
+
+  socket6(type: number): Socket {
+    const { so } = this.v.sockets.socket(PF_INET6, type);
+    if (so === null) throw new Error('no socket');
+    return so;
   }
 
   look(): void {
@@ -112,6 +120,16 @@ class Bench {
     this.kernel.call(this.net.now, () => this.v.ip6.pmtu.update(this.ifp, 0, dst, 0, 1_300));
   }
 
+  /** A packet to an IPv6 neighbour who does not answer. */
+  neighbour6(): void {
+    const m = this.kernel.engine.pool.alloc(IP6_HDR_LEN);
+    if (m === null) throw new Error('no packet');
+    m.bytes().fill(0);
+    ip6Emit(m.view, m.off, 0, 0, 0, IPPROTO_ICMPV6, 64);
+    m.buf.set(ip6('2001:db8::77'), m.off + IP6_DST);
+    expect(this.kernel.call(this.net.now, () => this.v.ip6.output(m, 0, null))).toBe(0);
+  }
+
   /** An echo request to all nodes of the link, which comes back to the sender, too. */
   group6(): void {
     const m = this.kernel.engine.pool.alloc(IP6_HDR_LEN + ICMP6_HDR_LEN);
@@ -141,6 +159,11 @@ function useEverything(b: Bench): void {
   b.group6();
   b.fragment6();
   b.tooBig6();
+  b.kernel.call(net.now, () => b.v.nd6.unsolicited.lladdrChanged(b.ifp));
+  b.look();
+  net.run(4_000_000);
+  b.neighbour6();
+  b.kernel.call(net.now, () => b.v.nd6.unsolicited.lladdrChanged(b.ifp));
   v.in6Net.purgeUpperHooks.push(keep);
   b.look();
   net.run(10_000);
@@ -148,6 +171,7 @@ function useEverything(b: Bench): void {
   b.fragment();
   b.twoWays();
   for (const so of [net.udp(v), net.raw(v, 200)]) expect(so.joinGroup(GROUP, b.ifp)).toBe(0);
+  for (const so of [b.socket6(SOCK_DGRAM), b.socket6(SOCK_RAW)]) expect(so.joinGroup6(GROUP6, b.ifp)).toBe(0);
   v.net.rtsock?.open();
   v.kern.devctl.open();
   bpfOpen(v.net, b.ifp.xname, {});
@@ -353,6 +377,25 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     }
   },
   'packets waiting for neighbours': (b) => PLANTS.neighbours?.(b),
+  'IPv6 neighbours': (b) => {
+    b.net.run(4_000_000);
+    b.neighbour6();
+    const table = b.v.nd6.tableOf(b.ifp);
+    if (table !== null) {
+      table.destroy = keep;
+      table.prefixFree = keep;
+    }
+  },
+  'packets waiting for IPv6 neighbours': (b) => PLANTS['IPv6 neighbours']?.(b),
+  'IPv6 addresses being verified': (b) => {
+    b.v.nd6.dad.stop = keep;
+    b.v.nd6.dad.destroy = keep;
+  },
+  'IPv6 advertisements to be sent': (b) => {
+    b.net.run(4_000_000);
+    b.kernel.call(b.net.now, () => b.v.nd6.unsolicited.lladdrChanged(b.ifp));
+    b.v.nd6.unsolicited.stop = keep;
+  },
   'raw IP pcbs': (b) => {
     b.net.raw(b.v, 200).abort = keep;
   },
@@ -364,6 +407,18 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     so.joinGroup(GROUP, b.v.net.loif);
     so.abort = keep;
     b.v.inNet.purgeUpper = keep;
+  },
+  'raw IPv6 pcbs': (b) => {
+    b.socket6(SOCK_RAW).abort = keep;
+  },
+  'UDP pcbs over IPv6': (b) => {
+    b.socket6(SOCK_DGRAM).abort = keep;
+  },
+  'multicast memberships of IPv6 sockets': (b) => {
+    const so = b.socket6(SOCK_DGRAM);
+    so.joinGroup6(GROUP6, b.v.net.loif);
+    so.abort = keep;
+    b.v.in6Net.purgeUpper = keep;
   },
 };
 

@@ -61,12 +61,14 @@ import { Icmp6 } from '../inet6/icmp6.js';
 import { In6Carp } from '../inet6/carp6.js';
 import { In6Net } from '../inet6/in6-net.js';
 import { Ip6 } from '../inet6/ip6.js';
-import { Nd6 } from '../inet6/nd6.js';
 import { In6Mroute } from '../inet6/ip6-mroute.js';
 import { Mld } from '../inet6/mld6.js';
+import { Nd6 } from '../inet6/nd6.js';
 import { RawIp } from '../transport/raw-ip.js';
+import { RawIp6 } from '../transport/raw-ip6.js';
 import { udpTunnelDoor } from '../transport/udp-tunnel.js';
 import { Udp } from '../transport/udp.js';
+import { Udp6 } from '../transport/udp6.js';
 import { UdpVxlan } from '../transport/udp-vxlan.js';
 import { SocketLayer } from '../socket/socket-layer.js';
 
@@ -85,15 +87,17 @@ export class Vnet {
   in6Net!: In6Net;
   ip6!: Ip6;
   icmp6!: Icmp6;
+  nd6!: Nd6;
   carp!: Carp;
   inCarp!: InCarp;
   in6Carp!: In6Carp;
-  nd6!: Nd6;
   gif!: InGif;
   stf!: InStf;
   gre!: InGre;
   raw!: RawIp;
   udp!: Udp;
+  raw6!: RawIp6;
+  udp6!: Udp6;
   vxlan!: UdpVxlan;
   sockets!: SocketLayer;
   /** Ends what tells devctl of interfaces. */
@@ -150,6 +154,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.sockets = new SocketLayer(v.kern);
     v.sockets.fibs = () => v.routes.fibs;
     v.sockets.ttl = () => v.ip.tun.ttl;
+    v.sockets.hops = () => v.ip6.tun.hlim;
   }),
   s('vnet_mld_init', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
     v.mld = new Mld(v.net);
@@ -178,9 +183,9 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.in6Net = new In6Net(v.net, v.routes);
     v.ip6 = new Ip6(v.in6Net, v.routes);
     v.icmp6 = new Icmp6(v.ip6);
-    v.nd6 = new Nd6(v.ip6, v.icmp6);
     v.mld.attach(v.ip6, v.icmp6);
     v.mroute6.attach(v.ip6);
+    v.nd6 = new Nd6(v.ip6, v.icmp6);
   }),
   s('vnet_arp_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.arp = new Arp(v.ip);
@@ -192,9 +197,15 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.raw = new RawIp(v.ip);
     v.sockets.raw = v.raw;
   }),
+  s('rip6_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.raw6 = new RawIp6(v.ip6, v.raw.tun);
+    v.sockets.raw6 = v.raw6;
+  }),
   s('udp_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.udp = new Udp(v.ip, v.icmp);
     v.sockets.udp = v.udp;
+    v.udp6 = new Udp6(v.ip6, v.udp);
+    v.sockets.udp6 = v.udp6;
   }),
   s('icmp_bandlimit_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.icmp.limits.attach();
@@ -256,11 +267,17 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('in_gif_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif.destroy();
   }),
+  s('rip6_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.sockets.raw6 = null;
+    v.raw6.destroy();
+  }),
   s('rip_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.sockets.raw = null;
     v.raw.destroy();
   }),
   s('udp_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.sockets.udp6 = null;
+    v.udp6.destroy();
     v.sockets.udp = null;
     v.udp.destroy();
   }),
@@ -281,9 +298,9 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('ip6_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     for (const ifp of v.net.ifnets) v.in6Net.purgeAddrs(ifp);
-    v.nd6.destroy();
     v.mroute6.detach();
     v.mld.detach();
+    v.nd6.destroy();
     v.icmp6.destroy();
     v.ip6.destroy();
   }),
