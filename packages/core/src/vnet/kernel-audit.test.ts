@@ -109,9 +109,7 @@ class Bench {
     p.set(ip6('2001:db8::1'), IP6_DST);
     p.set(payload, IP6_HDR_LEN);
     const m = this.kernel.engine.pool.from(p);
-    if (m !== null) this.kernel.call(this.net.now, () => {
-      this.v.ip6.input(this.ifp, m);
-    });
+    if (m !== null) this.kernel.call(this.net.now, () => this.v.ip6.frag6.input(this.ifp, m, IP6_HDR_LEN));
   }
 
   /** A router says that 1300 bytes fit to somewhere. */
