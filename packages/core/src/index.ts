@@ -96,7 +96,7 @@ export { stfParams, stfSetNet, stfSetRelay } from './net/stf.js';
 export type { StfParams } from './net/stf.js';
 export * from './net/tap.js';
 export * from './net/tun.js';
-export { tunnelDelete, tunnelPair, tunnelSet } from './net/tunnel-softc.js';
+export { tunnelDelete, tunnelPair, tunnelPair6, tunnelSet, tunnelSet6 } from './net/tunnel-softc.js';
 export type { TunnelPair } from './net/tunnel-softc.js';
 export * from './net/vlan.js';
 export { VXLAN_FE_DYNAMIC, VXLAN_FE_STATIC, VXLAN_FTABLE_MAX } from './net/vxlan-ftable.js';
