@@ -59,6 +59,24 @@ export interface LabRoute {
   readonly mtu?: number;
 }
 
+export interface LabMroute {
+  readonly group: string;
+  readonly source?: string;
+  readonly in: string;
+  readonly out: readonly string[];
+}
+
+export interface LabMulticast {
+  readonly querier?: readonly string[];
+  readonly proxy?: { readonly upstream: string; readonly downstream: readonly string[] };
+  readonly routes?: readonly LabMroute[];
+}
+
+/** Is the route an IPv6 one? `default` is of its gateway's family, IPv4's without one. */
+export function isRoute6(route: LabRoute): boolean {
+  return (route.to === 'default' ? (route.via ?? '') : route.to).includes(':');
+}
+
 export interface LabVnet {
   readonly description?: string;
   readonly parent?: string;
@@ -66,6 +84,7 @@ export interface LabVnet {
   readonly forwarding?: boolean;
   readonly interfaces?: Readonly<Record<string, LabInterface | null>>;
   readonly routes?: readonly LabRoute[];
+  readonly multicast?: LabMulticast;
   readonly sysctl?: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -80,6 +99,7 @@ export interface LabBridge {
   readonly private?: readonly string[];
   readonly maxaddr?: number;
   readonly timeout?: number;
+  readonly mcsnoop?: boolean;
   readonly carp?: readonly LabCarp[];
 }
 
