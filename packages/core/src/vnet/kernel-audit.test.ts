@@ -25,10 +25,10 @@ import { SimNet } from '../sim/sim-net.js';
 import { ip6Parse } from '../wire/addr6.js';
 import { ICMP6_HDR_LEN } from '../wire/icmp6.js';
 import { IP_MF } from '../wire/ip4.js';
-import { IP6_DST, IP6_HDR_LEN, ip6Emit } from '../wire/ip6.js';
+import { IP6F_MORE_FRAG, IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Emit } from '../wire/ip6.js';
 import { macFormat } from '../wire/addr.js';
 import { ICMP_UNREACH } from '../wire/icmp4.js';
-import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
+import { IPPROTO_FRAGMENT, IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import type { Kernel } from './kernel.js';
 import type { Vnet } from './vnet.js';
 
@@ -110,6 +110,26 @@ class Bench {
     expect(this.kernel.call(this.net.now, () => this.v.ip6.output(m, 0, null))).toBe(0);
   }
 
+  /** A first fragment that waits for others. */
+  fragment6(): void {
+    const payload = Uint8Array.of(17, 0, 0, IP6F_MORE_FRAG, 0, 0, 0, 9, 0, 7, 0, 7, 0, 16, 0, 0);
+    const p = new Uint8Array(IP6_HDR_LEN + payload.length);
+    ip6Emit(new DataView(p.buffer), 0, 0, 0, payload.length, IPPROTO_FRAGMENT, 64);
+    p.set(ip6('2001:db8::9'), IP6_SRC);
+    p.set(ip6('2001:db8::1'), IP6_DST);
+    p.set(payload, IP6_HDR_LEN);
+    const m = this.kernel.engine.pool.from(p);
+    if (m !== null) this.kernel.call(this.net.now, () => {
+      this.v.ip6.input(this.ifp, m);
+    });
+  }
+
+  /** A router says that 1300 bytes fit to somewhere. */
+  tooBig6(): void {
+    const dst = new DataView(ip6('2001:db8::9').buffer);
+    this.kernel.call(this.net.now, () => this.v.ip6.pmtu.update(this.ifp, 0, dst, 0, 1_300));
+  }
+
   /** An echo request to all nodes of the link, which comes back to the sender, too. */
   group6(): void {
     const m = this.kernel.engine.pool.alloc(IP6_HDR_LEN + ICMP6_HDR_LEN);
@@ -142,6 +162,8 @@ function useEverything(b: Bench): void {
   net.run(4_000_000);
   b.neighbour6();
   b.kernel.call(net.now, () => b.v.nd6.unsolicited.lladdrChanged(b.ifp));
+  b.fragment6();
+  b.tooBig6();
   v.in6Net.purgeUpperHooks.push(keep);
   b.look();
   net.run(10_000);
@@ -327,6 +349,18 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   'packets looped back by IPv6': (b) => {
     b.group6();
     b.v.ip6.loop.queue.purge = keep;
+  },
+  'IPv6 fragments': (b) => {
+    b.fragment6();
+    b.v.ip6.frag6.drain = keep;
+  },
+  'IPv6 datagrams in reassembly': (b) => {
+    b.fragment6();
+    b.v.ip6.frag6.drain = keep;
+  },
+  'IPv6 path MTUs': (b) => {
+    b.tooBig6();
+    b.v.ip6.pmtu.purge = keep;
   },
   'IPv6 filters': (b) => {
     b.v.ip6.pfil.link(hook);

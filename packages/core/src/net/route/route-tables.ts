@@ -278,11 +278,13 @@ export class RouteTables implements RouteState {
     });
   }
 
-  /** The same for ICMPv6; addresses in zoned form. For a redirect to another router: one that is on the link needs no route. */
-  redirect6(fib: number, dst: Uint8Array, gateway: Uint8Array, ifp: Ifnet, lifetimeUs: Micros): boolean {
+  /** The same for ICMPv6; addresses in zoned form. Without a gateway `dst` is on the link of `ifp` itself. */
+  redirect6(fib: number, dst: Uint8Array, gateway: Uint8Array | null, ifp: Ifnet, lifetimeUs: Micros): boolean {
     return this.net.kern.defer(() => {
-      const ifa = ifp.net === this.net ? ifa6ofIfpforaddr(ifp, gateway) : null;
-      if (ifa !== null) this.redirectTo({ fib, family: 'inet6', dst, plen: 128, gateway, ifp, ifa, flags: RTF_GATEWAY | RTF_DYNAMIC }, lifetimeUs);
+      const ifa = ifp.net === this.net ? ifa6ofIfpforaddr(ifp, gateway ?? dst) : null;
+      if (ifa === null) return;
+      const spec = gateway === null ? { linkIfp: ifp, flags: RTF_DYNAMIC } : { gateway, flags: RTF_GATEWAY | RTF_DYNAMIC };
+      this.redirectTo({ fib, family: 'inet6', dst, plen: 128, ifp, ifa, ...spec }, lifetimeUs);
     });
   }
 
