@@ -30,7 +30,7 @@ import type { Nexthop } from '../net/route/nexthop.js';
 import { ip6OfWords, ip6W0Zoned } from '../wire/addr6.js';
 import { ND_OPT_REDIRECTED_HEADER, ND_OPT_TARGET_LINKADDR, ND_RD_DST, ND_RD_LEN, ND_REDIRECT, ND_TARGET } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC, IPV6_MMTU } from '../wire/ip6.js';
-import { icmp6CountOut } from './icmp6-var.js';
+import { icmp6CountOut, icmp6Errcount } from './icmp6-var.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_NOTREADY } from './in6-ifaddr.js';
 import {
   ND_BAD_HLIM, ND_OK, ND_OPT_LLADDR_LEN, ND_REDIRECT_ONLINK, ND_REDIRECT_ROUTER, ndAlloc, ndCheck, ndFindOpt, ndPutAddr, ndPutLladdr, ndSend,
@@ -119,6 +119,7 @@ export function nd6RedirectOutput(nd: Nd6, ifp: Ifnet, m: PacketBuffer, nh: Next
   w.setUint8(opt, ND_OPT_REDIRECTED_HEADER);
   w.setUint8(opt + 1, (RD_OPT_LEN + quoted) >>> 3);
   copyBytes(r, opt + RD_OPT_LEN, m, m.off, quoted);
+  icmp6Errcount(icmp6.stats, ND_REDIRECT, 0);
   icmp6CountOut(icmp6.stats, ND_REDIRECT);
   return ndSend(ip6, ifp, r) === 0;
 }
