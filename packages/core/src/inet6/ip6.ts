@@ -30,7 +30,7 @@ import { Selection, SourceChoice6, in6SourceFor } from './in6-src.js';
 import { RTALERT_NONE } from './ip6-exthdr.js';
 import { Ip6Id } from './ip6-id.js';
 import { ip6Input } from './ip6-input.js';
-import { IP6_LOOP_SYSCTLS, Ip6Loop } from './ip6-loop.js';
+import { IP6_IFQ_SYSCTLS, IP6_LOOP_SYSCTLS, Ip6Loop } from './ip6-loop.js';
 import { OutRoute6, ip6Output } from './ip6-output.js';
 import type { Ip6OutputOpts } from './ip6-output.js';
 import { Ip6Pmtu, PMTU_SYSCTLS } from './ip6-pmtu.js';
@@ -121,6 +121,7 @@ export class Ip6 {
     kern.sysctl.attach(FRAG6_SYSCTLS, this.frag6);
     kern.sysctl.attach(PMTU_SYSCTLS, this.pmtu);
     kern.sysctl.attach(IP6_LOOP_SYSCTLS, this.loop);
+    kern.sysctl.attach(IP6_IFQ_SYSCTLS, this.loop);
     this.net.registerEtherProto(ETHERTYPE_IPV6, (ifp, m) => {
       ip6Input(this, ifp, m);
     });
@@ -136,7 +137,7 @@ export class Ip6 {
     this.unregister();
     this.frag6.drain();
     this.pmtu.purge();
-    this.loop.queue.purge();
+    this.loop.destroy();
     this.pfil.close();
     this.localPfil.close();
     for (const o of [this.loop, this.pmtu, this.frag6, this.tun]) kern.sysctl.detach(o);

@@ -71,7 +71,7 @@ function sizeOf(m: RtMessage, style: MessageStyle): number {
 function addressesOf(m: RtMessage, style: MessageStyle): Named {
   const kind = kindOf(m);
   if (kind === 'ifinfo' || kind === 'announce') return [];
-  if (kind === 'route') return present([['DST', m.dst], ['GATEWAY', m.gateway], ['NETMASK', m.netmask]]);
+  if (kind === 'route') return present([['DST', m.dst], ['GATEWAY', m.gateway], ['NETMASK', m.netmask], ['AUTHOR', m.author]]);
   const ifp: Sockaddr = { family: 'link', index: m.ifIndex, name: m.ifName, lladdr: style.vnet.net.ifunit(m.ifName)?.lladdr ?? new Uint8Array(0) };
   return present([['GATEWAY', m.gateway], ['NETMASK', m.netmask], ['IFP', ifp], ['IFA', m.ifa], ['BRD', m.broadcast]]);
 }

@@ -34,7 +34,7 @@ function print(p: Proc, listener: RtListener, fib: number, style: MessageStyle):
   }
 }
 
-const NO_ADDRESSES = { errno: 0, fib: 0, dst: null, gateway: null, netmask: null, ifa: null, broadcast: null } as const;
+const NO_ADDRESSES = { errno: 0, fib: 0, dst: null, gateway: null, netmask: null, author: null, ifa: null, broadcast: null } as const;
 
 export function printInterfaces(p: Proc, vnet: Vnet, style: MessageStyle): number {
   for (const ifp of vnet.net.ifnets) {

@@ -258,7 +258,7 @@ describe('multipath, FIBs, time', () => {
     expect(routesOf(b, '2001:db8:8::/48')).toEqual([]);
   });
 
-  it('a redirect makes a host route for its lifetime, once, in thread context, and only where there is an address', () => {
+  it('a redirect makes a host route for its lifetime in thread context; another one changes its gateway and begins its time anew', () => {
     const { b, em0 } = bench();
     const redirect = (gateway: string): void => {
       const previous = b.engine.enter(CTX_SOFTINT);
@@ -270,9 +270,9 @@ describe('multipath, FIBs, time', () => {
     redirect('fe80::77%em0');
     expect(b.messages()).toEqual(['REDIRECT 2001:db8:8::9 fe80::77%2 em0 UP,GATEWAY,HOST,DYNAMIC,DONE']);
     redirect('fe80::78%em0');
-    expect(b.messages()).toEqual([]);
-    expect(routesOf(b, '2001:db8:8::9/128')).toEqual(['2001:db8:8::9/128 fe80::77%2 em0 UP,GATEWAY,HOST,DYNAMIC']);
-    b.turn(3_000_000);
+    expect(b.messages()).toEqual(['REDIRECT 2001:db8:8::9 fe80::78%2 em0 UP,GATEWAY,HOST,MODIFIED,DONE']);
+    expect(routesOf(b, '2001:db8:8::9/128')).toEqual(['2001:db8:8::9/128 fe80::78%2 em0 UP,GATEWAY,HOST,DYNAMIC,MODIFIED']);
+    b.turn(4_000_000);
     expect(routesOf(b, '2001:db8:8::9/128')).toEqual([]);
   });
 
