@@ -107,7 +107,7 @@ const addrOf = (a: Sockaddr): number | Uint8Array => (a.family === 'link' ? 0 : 
 
 /** A message whose other fields are empty. */
 function message(type: number, ifp: Ifnet, fields: Partial<RtMessage>): RtMessage {
-  return { type, ifIndex: ifp.index, ifName: ifp.xname, flags: 0, fib: 0, errno: 0, dst: null, gateway: null, netmask: null, ifa: null, broadcast: null, ...fields };
+  return { type, ifIndex: ifp.index, ifName: ifp.xname, flags: 0, fib: 0, errno: 0, dst: null, gateway: null, netmask: null, author: null, ifa: null, broadcast: null, ...fields };
 }
 
 describe.each(['inet', 'inet6'] as const)('%s', (family) => {
