@@ -26,11 +26,11 @@ import type { Domain, Net } from '../net/net.js';
 import type { RouteTables } from '../net/route/route-tables.js';
 import { ip6Word } from '../wire/addr6.js';
 import { in6PurgeAddrs } from './in6-control.js';
-import { in6Ifattach } from './in6-ifattach.js';
 import { In6Ifaddr } from './in6-ifaddr.js';
 import { In6Ifinfo, ND6_IFF_IFDISABLED, ND6_IFF_NO_DAD } from './in6-ifinfo.js';
 import type { In6LlTable } from './in6-ifinfo.js';
 import { in6PurgeGroups } from './in6-mcast.js';
+import { in6IfUp } from './nd6-flags.js';
 import type { NdPrefix } from './nd6-prefix.js';
 import { nd6PrefixRemove } from './nd6-prefix.js';
 
@@ -93,6 +93,8 @@ export interface In6NdHooks {
   dadStop(ia: In6Ifaddr): void;
   /** Tells the link that `ia` is here now (an unsolicited advertisement with the override flag), at the link address of its vhid when it has one. */
   announce?(ia: In6Ifaddr): void;
+  /** ND6_IFF_* of an interface changed from `before`. */
+  flagsChanged?(ifp: Ifnet, before: number): void;
   /** The interface leaves the vnet: routers, prefixes, what waits (nd6_purge). */
   purge(ifp: Ifnet): void;
 }
@@ -113,6 +115,8 @@ export class In6Net implements Domain {
   readonly addrs: In6Ifaddr[] = [];
   /** The prefix list (V_nd_prefix). */
   readonly prefixes: NdPrefix[] = [];
+  /** The default interface (`ifconfig IF defaultif`): with no router, everything is on its link. 0: none (V_nd6_defifindex). */
+  defaultIfindex = 0;
   /** Upper layers (sockets) that hold references to an interface drop them (in6_ifdetach). */
   readonly purgeUpperHooks: ((ifp: Ifnet) => void)[] = [];
   nd: In6NdHooks | null = null;
@@ -272,7 +276,7 @@ export class In6Net implements Domain {
   }
 
   ifup(ifp: Ifnet): void {
-    in6Ifattach(this, ifp);
+    in6IfUp(this, ifp);
   }
 
   ifdown(_ifp: Ifnet): void {
@@ -293,6 +297,7 @@ export class In6Net implements Domain {
       softnet.release('in6_ifdetach');
     }
     in6PurgeGroups(this, ifp);
+    if (this.defaultIfindex === ifp.index) this.defaultIfindex = 0;
     this.nd?.purge(ifp);
     this.purgePrefixes(ifp);
   }

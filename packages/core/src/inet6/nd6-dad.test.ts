@@ -7,7 +7,7 @@ import { ifDown, ifLinkStateChange, ifUp } from '../net/if.js';
 import { LINK_STATE_DOWN, LINK_STATE_UP } from '../net/ifnet.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_DUPLICATED, IN6_IFF_NODAD, IN6_IFF_TENTATIVE } from './in6-ifaddr.js';
 import { ND6_IFF_IFDISABLED, ND6_IFF_NO_DAD } from './in6-ifinfo.js';
-import { nd6SetFlags } from './nd6-ifinfo.js';
+import { nd6SetFlags } from './nd6-flags.js';
 import { Ip6Bench, NOTHING_LEFT6, llN, macN } from './test-ip6.js';
 import type { Wire6 } from './test-ip6.js';
 
@@ -157,11 +157,11 @@ describe('duplicate address detection', () => {
       expect(ii.ndFlags & ND6_IFF_IFDISABLED).toBe(ND6_IFF_IFDISABLED);
       expect(b.log).toContain('err: em0: possible hardware address duplication detected, disable IPv6');
       expect(w.ask(`echo 2001:db8::2 > ${A} seq 1`)).toEqual([]);
-      expect(nd6SetFlags(b.nd6, w.ifp, ii.ndFlags & ~ND6_IFF_IFDISABLED)).toBe(0);
+      expect(nd6SetFlags(b.in6Net, w.ifp, ii.ndFlags & ~ND6_IFF_IFDISABLED)).toBe(0);
       expect(ii.isDisabled).toBe(true);
       expect(b.log.at(-1)).toBe('err: Cannot enable an interface with a link-local address marked duplicate.');
       b.delAddr(w.ifp, LL);
-      nd6SetFlags(b.nd6, w.ifp, ii.ndFlags & ~ND6_IFF_IFDISABLED);
+      nd6SetFlags(b.in6Net, w.ifp, ii.ndFlags & ~ND6_IFF_IFDISABLED);
       expect(ii.isDisabled).toBe(false);
     });
   });
@@ -202,7 +202,7 @@ describe('duplicate address detection', () => {
       ready(b, w);
       b.addr(w.ifp, '2001:db8::a/64', { flags: IN6_IFF_ANYCAST });
       b.addr(w.ifp, '2001:db8::b/64', { flags: IN6_IFF_NODAD });
-      nd6SetFlags(b.nd6, w.ifp, b.in6Net.ifinfo(w.ifp)!.ndFlags | ND6_IFF_NO_DAD);
+      nd6SetFlags(b.in6Net, w.ifp, b.in6Net.ifinfo(w.ifp)!.ndFlags | ND6_IFF_NO_DAD);
       b.addr(w.ifp, '2001:db8::c/64');
       b.addr(b.lo0, '2001:db8:1::1/128');
       expect(states(b, w)).toEqual(['valid', 'valid', 'valid', 'valid']);
@@ -236,9 +236,9 @@ describe('duplicate address detection', () => {
     withDad((b, w) => {
       ready(b, w);
       const flags = b.in6Net.ifinfo(w.ifp)!.ndFlags;
-      nd6SetFlags(b.nd6, w.ifp, flags | ND6_IFF_IFDISABLED);
+      nd6SetFlags(b.in6Net, w.ifp, flags | ND6_IFF_IFDISABLED);
       expect(states(b, w)).toEqual(['tentative']);
-      nd6SetFlags(b.nd6, w.ifp, flags);
+      nd6SetFlags(b.in6Net, w.ifp, flags);
       b.turn(2.1 * US_PER_SEC);
       expect(states(b, w)).toEqual(['valid']);
       expect(probes(w)).toEqual([`ns :: > ff02::1:ff00:1 who has ${LL} nonce N`]);

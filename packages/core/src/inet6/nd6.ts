@@ -20,6 +20,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EHOSTDOWN, EHOSTUNREACH, ENETDOWN, ENOBUFS } from '../base/errno.js';
+import type { Micros } from '../base/time.js';
 import type { LogLevel } from '../env/env.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
@@ -50,6 +51,7 @@ import type { In6LlTable } from './in6-ifinfo.js';
 import type { In6NdHooks } from './in6-net.js';
 import type { Ip6, Ip6Resolver } from './ip6.js';
 import { Nd6Dad } from './nd6-dad.js';
+import { in6IfUp } from './nd6-flags.js';
 import { NdLlTable } from './nd6-lltable.js';
 import type { NdLlEntry } from './nd6-lltable.js';
 import { ALL_NODES_W0 } from './nd6-msg.js';
@@ -66,12 +68,26 @@ const GC_SECONDS = 86_400;
 export const ND_REDIRECT_ROUTER = 1;
 export const ND_REDIRECT_ONLINK = 0;
 
-/** What the list of routers wants to know of neighbours. */
+/** A default router, as ndp(8) shows it. */
+export interface NdRouterView {
+  readonly ifp: Ifnet;
+  /** Link-local, zoned. */
+  readonly addr: Uint8Array;
+  /** ND_RA_FLAG_* */
+  readonly flags: number;
+  readonly expireAt: Micros;
+}
+
+/** What the list of routers wants to know of neighbours, and what tools want of it. */
 export interface NdRouterHooks {
+  readonly routers?: readonly NdRouterView[];
+  /** `ndp -R`, `ndp -P`: forget all routers; all prefixes that came from them. */
+  flushRouters?(): void;
+  flushPrefixes?(): void;
   /** A neighbour said that it is a router, or is not any longer. */
   routerChanged(lle: NdLlEntry): void;
   /** An address of ours turned out to be somebody else's. */
-  duplicated(ia: In6Ifaddr): void;
+  duplicated?(ia: In6Ifaddr): void;
   /** The interface leaves. */
   purge(ifp: Ifnet): void;
 }
@@ -131,12 +147,10 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
         this.unsolicited.lladdrChanged(ifp);
       }),
       net.upDownEvent.register((e) => {
-        if (!e.up) return;
-        this.refreshOwn(e.ifp);
-        this.resumeDad(e.ifp);
+        if (e.up) this.refreshOwn(e.ifp);
       }),
       net.linkEvent.register((ifp) => {
-        if (ifp.linkState === LINK_STATE_UP) this.resumeDad(ifp);
+        if (ifp.linkState === LINK_STATE_UP) in6IfUp(in6Net, ifp);
       }),
     ];
   }
@@ -178,11 +192,6 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
     nd6NaOutput(this, ifp, ALL_NODES_W0 | ifp.index, 0, 0, 1, ia.k0, ia.k1, ia.k2, ia.k3, this.routerFlag(ifp) + ND_NA_FLAG_OVERRIDE, true, null);
   }
 
-  /** The interface or its link is up again: tentative addresses that wait are verified. */
-  resumeDad(ifp: Ifnet): void {
-    for (const ifa of [...ifp.addrs]) if (ifa instanceof In6Ifaddr && ifa.isTentative) this.dad.start(ifa, true);
-  }
-
   /** The address may be used from now on. */
   addressReady(ia: In6Ifaddr): void {
     this.unsolicited.addressReady(ia);
@@ -190,7 +199,7 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
 
   /** Somebody else has the address. */
   addressDuplicated(ia: In6Ifaddr): void {
-    this.rtr?.duplicated(ia);
+    this.rtr?.duplicated?.(ia);
   }
 
   /** In6NdHooks */

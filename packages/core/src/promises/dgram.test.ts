@@ -36,6 +36,25 @@ describe('udp6', () => {
     client.close();
   });
 
+  it('hears groups it joined', async () => {
+    const member = dgram(v, { type: 'udp6', port: 7 });
+    member.addMembership('ff02::99', 'lo0');
+    const from = dgram(v, { type: 'udp6' });
+    from.setMulticastInterface('::%lo0');
+    from.setMulticastTTL(4);
+    from.send('x', 7, 'ff02::99');
+    net.run(1_000);
+    expect((await member.receive())?.address).toBe('fe80::1%lo0');
+    from.setMulticastLoopback(false);
+    from.send('y', 7, 'ff02::99');
+    net.run(1_000);
+    expect(member.socket.nextLength).toBe(-1);
+    member.dropMembership('ff02::99', 'lo0');
+    expect(() => from.setMulticastInterface('em9')).toThrow("interface 'em9'");
+    member.close();
+    from.close();
+  });
+
   it('is IPv6 only unless told otherwise', async () => {
     const both = dgram(v, { type: 'udp6', ipv6Only: false, port: 7 });
     const four = dgram(v);

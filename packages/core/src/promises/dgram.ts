@@ -104,32 +104,41 @@ export class Dgram implements AsyncIterable<Datagram> {
 
   /** The same from one source only; others are added by further calls. */
   addSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): void {
-    this.check(this.socket.joinGroup(this.parse4(groupAddress), this.ifp(multicastInterface), this.parse4(sourceAddress)), 'addSourceSpecificMembership');
+    this.check(this.onSource(true, sourceAddress, groupAddress, multicastInterface), 'addSourceSpecificMembership');
   }
 
   dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): void {
-    this.check(this.socket.leaveGroup(this.parse4(groupAddress), this.ifp(multicastInterface), this.parse4(sourceAddress)), 'dropSourceSpecificMembership');
+    this.check(this.onSource(false, sourceAddress, groupAddress, multicastInterface), 'dropSourceSpecificMembership');
   }
 
   /** Hops multicasts may take, 1 by default. */
   setMulticastTTL(ttl: number): void {
-    this.check(this.socket.setsockopt('IP_MULTICAST_TTL', ttl), 'setMulticastTTL');
+    this.check(this.socket.setsockopt(this.isSix ? 'IPV6_MULTICAST_HOPS' : 'IP_MULTICAST_TTL', ttl), 'setMulticastTTL');
   }
 
   /** Does this host hear its own multicasts? By default it does. */
   setMulticastLoopback(flag: boolean): void {
-    this.check(this.socket.setsockopt('IP_MULTICAST_LOOP', flag ? 1 : 0), 'setMulticastLoopback');
+    this.check(this.socket.setsockopt(this.isSix ? 'IPV6_MULTICAST_LOOP' : 'IP_MULTICAST_LOOP', flag ? 1 : 0), 'setMulticastLoopback');
   }
 
-  /** The interface multicasts leave through. */
+  /** The interface multicasts leave through, by name; for IPv6 also as Node writes it: `::%name`. */
   setMulticastInterface(multicastInterface: string): void {
-    this.check(this.socket.setMulticastIf(this.ifp(multicastInterface)), 'setMulticastInterface');
+    const name = this.isSix ? multicastInterface.slice(multicastInterface.indexOf('%') + 1) : multicastInterface;
+    this.check(this.socket.setMulticastIf(this.ifp(name)), 'setMulticastInterface');
   }
 
-  private parse4(address: string): number {
-    const addr = ip4Parse(address);
-    if (addr === null) throw new NetError(EINVAL, `address '${address}'`);
-    return addr;
+  private get isSix(): boolean {
+    return this.socket.domain === PF_INET6;
+  }
+
+  private onSource(join: boolean, sourceAddress: string, groupAddress: string, multicastInterface?: string): Errno {
+    const { socket } = this;
+    const ifp = this.ifp(multicastInterface);
+    const group = parse(this.vnet, socket.domain, groupAddress);
+    const source = parse(this.vnet, socket.domain, sourceAddress);
+    if (typeof group === 'number' && typeof source === 'number') return join ? socket.joinGroup(group, ifp, source) : socket.leaveGroup(group, ifp, source);
+    if (typeof group === 'number' || typeof source === 'number') return EINVAL;
+    return join ? socket.joinGroup6(group.addr, ifp, source.addr) : socket.leaveGroup6(group.addr, ifp, source.addr);
   }
 
   private ifp(name: string | undefined): Ifnet | null {

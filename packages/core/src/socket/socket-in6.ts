@@ -6,13 +6,15 @@
  * address for bind, the connected end for send. An IPv4 address is refused with EAFNOSUPPORT: a program writes it v4-mapped.
  */
 import type { Errno } from '../base/errno.js';
-import { EAFNOSUPPORT, EBADF, EINVAL, ENOPROTOOPT } from '../base/errno.js';
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EBADF, EINVAL, ENOPROTOOPT } from '../base/errno.js';
 import type { In6Net } from '../inet6/in6-net.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { IFF_MULTICAST } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
+import type { FilterMode } from '../net/mcast/source-filter.js';
 import { IN6ADDR_ANY, in6Recover, mappedOf } from '../transport/in6-pcb.js';
 import type { In6Pcb, Ip6Name } from '../transport/in6-pcb.js';
-import { pcbJoin6, pcbLeave6 } from '../transport/pcb-multicast6.js';
+import { pcbBlock6, pcbJoin6, pcbLeave6, pcbSetFilter6 } from '../transport/pcb-multicast6.js';
 import { ip6Plain, ip6NeedsZone } from '../wire/addr6.js';
 import { ip4Dst, ip4Hl, ip4Src, ip4Tos, ip4Ttl } from '../wire/ip4.js';
 import { IP6_DST, IP6_HLIM, IP6_SRC, ip6Class, ip6Upper, ip6UpperOff, ip6Version } from '../wire/ip6.js';
@@ -48,7 +50,6 @@ export interface In6Socket {
   readonly protocol: number;
 }
 
-/** Attaches a pcb for a new socket; null when the vnet has no such protocol. */
 export function in6Bind(so: In6Socket, inp: In6Pcb, addr: SockAddr, port: number): Errno {
   const sa = nameOf(addr, true);
   if (sa === null) return EAFNOSUPPORT;
@@ -117,14 +118,43 @@ export function in6Describe(so: In6Socket, m: PacketBuffer, info: RecvInfo6): nu
 }
 
 /** IPV6_JOIN_GROUP, IPV6_LEAVE_GROUP. */
-export function in6Group(so: In6Socket, inp: In6Pcb, join: boolean, group: Uint8Array, ifp: Ifnet | null): Errno {
+export function in6Group(so: In6Socket, inp: In6Pcb, join: boolean, group: Uint8Array, ifp: Ifnet | null, source: Uint8Array | null): Errno {
+  return in6Groups(so, (in6Net) => (join ? pcbJoin6(in6Net, inp, group, ifp, source) : pcbLeave6(in6Net, inp, group, ifp, source)));
+}
+
+/** MCAST_BLOCK_SOURCE, MCAST_UNBLOCK_SOURCE. */
+export function in6Block(so: In6Socket, inp: In6Pcb, group: Uint8Array, source: Uint8Array, ifp: Ifnet | null, block: boolean): Errno {
+  return in6Groups(so, (in6Net) => pcbBlock6(in6Net, inp, group, ifp, source, block));
+}
+
+/** setsourcefilter(3). */
+export function in6SetSources(so: In6Socket, inp: In6Pcb, group: Uint8Array, mode: FilterMode, sources: readonly Uint8Array[], ifp: Ifnet | null): Errno {
+  return in6Groups(so, (in6Net) => pcbSetFilter6(in6Net, inp, group, ifp, mode, sources));
+}
+
+/** IPV6_MULTICAST_IF; null: by route. EADDRNOTAVAIL: not an interface for multicasts here. */
+export function in6MulticastIf(so: In6Socket, inp: In6Pcb, ifp: Ifnet | null): Errno {
+  return in6Groups(so, (in6Net) => {
+    if (ifp !== null && (ifp.net !== in6Net.net || (ifp.flags & IFF_MULTICAST) === 0)) return EADDRNOTAVAIL;
+    inp.options().mcastIfp = ifp;
+    return 0;
+  });
+}
+
+function in6Groups(so: In6Socket, call: (in6Net: In6Net) => Errno): Errno {
   const in6Net = in6NetOf(so);
-  if (in6Net === null) return EAFNOSUPPORT;
-  return join ? pcbJoin6(in6Net, inp, group, ifp) : pcbLeave6(in6Net, inp, group, ifp);
+  return in6Net === null ? EAFNOSUPPORT : call(in6Net);
 }
 
 function in6NetOf(so: In6Socket): In6Net | null {
   return (so.type === SOCK_RAW ? so.layer.raw6 : so.layer.udp6)?.ip6.in6Net ?? null;
+}
+
+/** IPV6_MULTICAST_IF. EADDRNOTAVAIL: not one of this vnet, or not for multicasts. */
+export function in6MulticastIf(so: In6Socket, inp: In6Pcb, ifp: Ifnet | null): Errno {
+  if (ifp !== null && (ifp.net !== in6NetOf(so)?.net || (ifp.flags & IFF_MULTICAST) === 0)) return EADDRNOTAVAIL;
+  inp.options().mcastIfp = ifp;
+  return 0;
 }
 
 /**

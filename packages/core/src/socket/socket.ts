@@ -29,9 +29,10 @@ import type { Ifnet } from '../net/ifnet.js';
 import type { In6Pcb } from '../transport/in6-pcb.js';
 import type { InPcb, PcbUser } from '../transport/inpcb.js';
 import type { FilterMode, SourceFilter } from '../net/mcast/source-filter.js';
+import { pcbGetFilter6 } from '../transport/pcb-multicast6.js';
 import { pcbBlock, pcbGetFilter, pcbJoin, pcbLeave, pcbSetFilter } from '../transport/pcb-multicast.js';
 import { DgramSockbuf } from './sockbuf.js';
-import { RecvInfo6, in6Bind, in6Connect, in6Describe, in6Detach, in6Disconnect, in6Group, in6LocalName, in6PeerName, in6Pktinfo, in6Send, in6SetFilter } from './socket-in6.js';
+import { RecvInfo6, in6Bind, in6Connect, in6Describe, in6Detach, in6Disconnect, in6Block, in6Group, in6LocalName, in6MulticastIf, in6PeerName, in6Pktinfo, in6Send, in6SetFilter, in6SetSources } from './socket-in6.js';
 import type { SockAddr, SockName6 } from './socket-in6.js';
 import type { SocketLayer } from './socket-layer.js';
 import { PF_INET6, SOCK_RAW } from './socket-type.js';
@@ -307,8 +308,9 @@ export class Socket implements PcbUser {
     return this.closed ? null : pcbGetFilter(this.inp, group, ifp);
   }
 
-  /** IP_MULTICAST_IF: groups are sent to through `ifp`, with null through the interface the route names. EADDRNOTAVAIL. */
+  /** IP_MULTICAST_IF, IPV6_MULTICAST_IF: groups are sent to through `ifp`, with null through the interface the route names. EADDRNOTAVAIL. */
   setMulticastIf(ifp: Ifnet | null): Errno {
+    if (this.in6p !== null) return this.closed ? this.ended : in6MulticastIf(this, this.in6p, ifp);
     return this.onGroups((inNet) => {
       if (ifp !== null && (ifp.net !== inNet.net || (ifp.flags & IFF_MULTICAST) === 0)) return EADDRNOTAVAIL;
       this.inp.out ??= new IpOutputOpts();
@@ -322,14 +324,29 @@ export class Socket implements PcbUser {
     return this.closed ? this.ended : inNet === null ? EAFNOSUPPORT : call(inNet);
   }
 
-  /** IPV6_JOIN_GROUP on `ifp`, or on the interface the route to `group` (plain form) names. As transport/pcb-multicast6.ts answers; EAFNOSUPPORT. */
-  joinGroup6(group: Uint8Array, ifp: Ifnet | null = null): Errno {
-    return this.closed ? this.ended : this.in6p === null ? EAFNOSUPPORT : in6Group(this, this.in6p, true, group, ifp);
+  /** IPV6_JOIN_GROUP on `ifp`, or on the interface the route to `group` (plain form) names; with `source` MCAST_JOIN_SOURCE_GROUP. As transport/pcb-multicast6.ts answers; EAFNOSUPPORT. */
+  joinGroup6(group: Uint8Array, ifp: Ifnet | null = null, source: Uint8Array | null = null): Errno {
+    return this.closed ? this.ended : this.in6p === null ? EAFNOSUPPORT : in6Group(this, this.in6p, true, group, ifp, source);
   }
 
-  /** IPV6_LEAVE_GROUP. EINVAL, EADDRNOTAVAIL. */
-  leaveGroup6(group: Uint8Array, ifp: Ifnet | null = null): Errno {
-    return this.closed ? this.ended : this.in6p === null ? EAFNOSUPPORT : in6Group(this, this.in6p, false, group, ifp);
+  /** IPV6_LEAVE_GROUP; with `source` MCAST_LEAVE_SOURCE_GROUP. EINVAL, EADDRNOTAVAIL. */
+  leaveGroup6(group: Uint8Array, ifp: Ifnet | null = null, source: Uint8Array | null = null): Errno {
+    return this.closed ? this.ended : this.in6p === null ? EAFNOSUPPORT : in6Group(this, this.in6p, false, group, ifp, source);
+  }
+
+  /** MCAST_BLOCK_SOURCE, or with `block` off MCAST_UNBLOCK_SOURCE. EINVAL, EADDRNOTAVAIL, ENOSPC. */
+  blockSource6(group: Uint8Array, source: Uint8Array, ifp: Ifnet | null = null, block = true): Errno {
+    return this.closed ? this.ended : this.in6p === null ? EAFNOSUPPORT : in6Block(this, this.in6p, group, source, ifp, block);
+  }
+
+  /** setsourcefilter(3). EINVAL, EADDRNOTAVAIL, ENOBUFS, ENOSPC. */
+  setSourceFilter6(group: Uint8Array, mode: FilterMode, sources: readonly Uint8Array[], ifp: Ifnet | null = null): Errno {
+    return this.closed ? this.ended : this.in6p === null ? EAFNOSUPPORT : in6SetSources(this, this.in6p, group, mode, sources, ifp);
+  }
+
+  /** getsourcefilter(3), sources as numbers of 128 bits; null when the group is not joined. */
+  getSourceFilter6(group: Uint8Array, ifp: Ifnet | null = null): SourceFilter<bigint> | null {
+    return this.closed || this.in6p === null ? null : pcbGetFilter6(this.in6p, group, ifp);
   }
 
   /** IPV6_PKTINFO for all packets of the socket: the interface they leave by, and their source; null: by route, chosen. */

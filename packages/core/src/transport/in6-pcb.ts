@@ -14,9 +14,9 @@ import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, ENXIO } from '../base/errno.js';
 import { Ip6OutputOpts } from '../inet6/ip6-output.js';
 import type { Net } from '../net/net.js';
-import type { Ifnet } from '../net/ifnet.js';
 import { ip6LowWord, ip6NeedsZone, ip6OfWords, ip6Plain, ip6Word, ip6ZoneOf, ip6Zoned } from '../wire/addr6.js';
 import { InPcb } from './inpcb.js';
+import type { Membership } from './mcast-membership.js';
 import { PcbLink } from './pcb-hash.js';
 
 /** An IPv6 address as sockets are told it: plain form, and the index of the interface whose zone is meant (0: none named). */
@@ -26,12 +26,6 @@ export interface Ip6Name {
 }
 
 export const IN6ADDR_ANY: Ip6Name = Object.freeze({ addr: new Uint8Array(16), scopeId: 0 });
-
-/** A group joined through a pcb (IPV6_JOIN_GROUP); `group` in zoned form. */
-export interface PcbGroup6 {
-  readonly group: Uint8Array;
-  readonly ifp: Ifnet;
-}
 
 export class In6Pcb extends InPcb {
   /** Local and foreign end, zoned words. */
@@ -65,7 +59,7 @@ export class In6Pcb extends InPcb {
   /** IPV6_PKTINFO: source address, zoned; null: none. */
   pktSource: Uint8Array | null = null;
   /** Groups it joined; null until the first. */
-  groups6: PcbGroup6[] | null = null;
+  groups6: Membership<bigint>[] | null = null;
   /** Its places in the tables of IPv6. */
   readonly portLink6 = new PcbLink<In6Pcb>(this);
   readonly demuxLink6 = new PcbLink<In6Pcb>(this);

@@ -32,7 +32,8 @@ import { In6Pcb, in6Embed } from './in6-pcb.js';
 import type { Ip6Name } from './in6-pcb.js';
 import { In6Choice, in6ChooseSource } from './in6-source.js';
 import type { PcbUser } from './inpcb.js';
-import { pcbIsMember6, pcbLeaveAll6, pcbMemberships6, pcbPurgeIf6 } from './pcb-multicast6.js';
+import { MCAST_PASS } from './pcb-multicast.js';
+import { pcbLeaveAll6, pcbMemberships6, pcbMulticast6, pcbPurgeIf6 } from './pcb-multicast6.js';
 import { emitIp6Header, pcbOutput6 } from './pcb-output6.js';
 import type { RawTunables } from './raw-ip.js';
 
@@ -247,5 +248,5 @@ function wants(inp: In6Pcb, m: PacketBuffer, off: number, proto: number): boolea
     const type = v.getUint8(m.off + off);
     if (((inp.icmp6Filter[type >>> 5]! >>> (type & 31)) & 1) === 0) return false;
   }
-  return inp.groups6 === null || inp.groups6.length === 0 || d0 >>> 24 !== 0xff || pcbIsMember6(inp, d0, d1, d2, d3, m.rcvif);
+  return inp.groups6 === null || inp.groups6.length === 0 || d0 >>> 24 !== 0xff || pcbMulticast6(inp, d0, d1, d2, d3, v, m.off + IP6_SRC, m.rcvif) === MCAST_PASS;
 }

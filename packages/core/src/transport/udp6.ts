@@ -31,7 +31,8 @@ import type { In6Pcb, Ip6Name } from './in6-pcb.js';
 import { In6PcbTable } from './in6-pcb-table.js';
 import { In6Choice, in6ChooseSource } from './in6-source.js';
 import type { PcbUser } from './inpcb.js';
-import { pcbIsMember6, pcbLeaveAll6, pcbMemberships6, pcbPurgeIf6 } from './pcb-multicast6.js';
+import { MCAST_NOTSMEMBER, MCAST_PASS } from './pcb-multicast.js';
+import { pcbLeaveAll6, pcbMemberships6, pcbMulticast6, pcbPurgeIf6 } from './pcb-multicast6.js';
 import { emitIp6Header, pcbOutput6 } from './pcb-output6.js';
 import { in6MayBind } from './raw-ip6.js';
 import { copyWithHeaders, datagramsIn } from './udp.js';
@@ -280,7 +281,9 @@ export class Udp6 implements Ip6Proto {
       if (p.lport !== dport) continue;
       if (!p.isUnbound6 && (p.l3 !== l3 || p.l0 !== l0 || p.l1 !== l1 || p.l2 !== l2)) continue;
       if (p.connected && (p.fport !== sport || p.f3 !== f3 || p.f0 !== f0 || p.f1 !== f1 || p.f2 !== f2)) continue;
-      if (!pcbIsMember6(p, l0, l1, l2, l3, ifp.index)) continue;
+      const verdict = pcbMulticast6(p, l0, l1, l2, l3, v, s, ifp.index);
+      if (verdict === MCAST_NOTSMEMBER) stats.filtermcast++;
+      if (verdict !== MCAST_PASS) continue;
       receivers[n++] = p;
       if (!p.reusePort && !p.reuseAddr) break;
     }

@@ -61,9 +61,9 @@ import { Icmp6 } from '../inet6/icmp6.js';
 import { In6Carp } from '../inet6/carp6.js';
 import { In6Net } from '../inet6/in6-net.js';
 import { Ip6 } from '../inet6/ip6.js';
+import { Nd6 } from '../inet6/nd6.js';
 import { In6Mroute } from '../inet6/ip6-mroute.js';
 import { Mld } from '../inet6/mld6.js';
-import { Nd6 } from '../inet6/nd6.js';
 import { RawIp } from '../transport/raw-ip.js';
 import { RawIp6 } from '../transport/raw-ip6.js';
 import { udpTunnelDoor } from '../transport/udp-tunnel.js';
@@ -183,9 +183,9 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.in6Net = new In6Net(v.net, v.routes);
     v.ip6 = new Ip6(v.in6Net, v.routes);
     v.icmp6 = new Icmp6(v.ip6);
+    v.nd6 = new Nd6(v.ip6, v.icmp6);
     v.mld.attach(v.ip6, v.icmp6);
     v.mroute6.attach(v.ip6);
-    v.nd6 = new Nd6(v.ip6, v.icmp6);
   }),
   s('vnet_arp_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.arp = new Arp(v.ip);

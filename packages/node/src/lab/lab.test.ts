@@ -31,6 +31,8 @@ test.each<[string, string, string[]]>([
   ['one end in two links', 'name: x\nvnets: {a: {}, b: {}}\nlinks:\n  - [a:e0, b:e0]\n  - {endpoints: [a:e0, b:e1]}\n', ['lab.yaml:5:18: "a:e0" is the end of two links (give each end its own name)']],
   ['an interface nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0: {inet: 10.0.0.1/8}\n', ['lab.yaml:5:13: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "laggport", or "vxlan", or "host")']],
   ['an interface without settings nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0:\n', ['lab.yaml:5:7: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "laggport", or "vxlan", or "host")']],
+  ['vhids that cannot be', 'name: x\nvnets:\n  a:\n    interfaces:\n      lo0: {carp: [{vhid: 1, inet: 10.0.0.1/8}]}\n      e: {carp: [{vhid: 1, inet: 10.0.0.1/8}, {vhid: 2}, {vhid: 1, inet6: "::2/64"}, {vhid: 256, inet: 10.0.0.3/8}]}\nlinks: [[a:e, a:f]]\n', ['lab.yaml:6:93: 256 is not a virtual host\'s number from 1 to 255 (give "vhid" a virtual host\'s number from 1 to 255)']],
+  ['vhids that make no sense', 'name: x\nvnets:\n  a:\n    interfaces:\n      lo0: {carp: [{vhid: 1, inet: 10.0.0.1/8}]}\n      e: {carp: [{vhid: 1, inet: 10.0.0.1/8}, {vhid: 2}, {vhid: 1, inet6: "::2/64"}]}\nlinks: [[a:e, a:f]]\n', ['lab.yaml:5:20: "lo0" is a loopback: there is nobody to share an address with (give the vhid to another interface)', 'lab.yaml:6:47: vhid 2 has no address to share (add "inet" or "inet6")', 'lab.yaml:6:65: "e" has vhid 1 twice (give all its addresses in one entry, or another number)']],
   ['a lagg of what it cannot be made of', 'name: x\nvnets:\n  a:\n    interfaces:\n      p: {host: t0, inet: 10.0.0.1/8}\n      l: {laggport: [p, q, lo1], laggproto: lacp}\n      v: {vlan: 1, vlandev: m}\n      m: {laggport: v}\n      n: {laggport: l}\n', ['lab.yaml:6:21: "p" is a port and sends nothing by itself (give its addresses to "l")', 'lab.yaml:6:21: vnet "a" has no interface "q" (there are: p, l, v, m, n)', 'lab.yaml:6:21: "lo1" cannot be a port of a lagg (a port is the end of a link, a VLAN or a tap)', 'lab.yaml:7:29: VLAN "v" carries itself over "m" (break the circle of "vlandev")', 'lab.yaml:8:21: lagg "m" carries itself over "v" (break the circle)', 'lab.yaml:9:21: "l" is a lagg itself (name its ports)']],
   ['VLANs in a circle', 'name: x\nvnets: {a: {interfaces: {v: {vlan: 1, vlandev: w}, w: {vlan: 2, vlandev: v}}}}\n', ['lab.yaml:2:48: VLAN "v" carries itself over "w" (break the circle of "vlandev")', 'lab.yaml:2:74: VLAN "w" carries itself over "v" (break the circle of "vlandev")']],
   ['vxlans without, and with two other ends', 'name: x\nvnets: {a: {interfaces: {v: {vxlan: 1}, w: {vxlan: 2, vxlanremote: 10.0.0.1, vxlangroup: 239.0.0.1}}}}\n', ['lab.yaml:2:37: vxlan "v" has no other end (give either "vxlanremote" or "vxlangroup")', 'lab.yaml:2:52: vxlan "w" has two other ends (give either "vxlanremote" or "vxlangroup")']],
@@ -133,6 +135,19 @@ test('a plan is a script of the tools, in the order things need each other', () 
     'jexec a route add -net 10.9.0.0/16 127.0.0.1 -blackhole',
     'netloom attach site.r:tap0 tap7',
     '',
+  ]);
+});
+
+test('plans vhids behind the addresses of their interface, each address with its vhid', () => {
+  const text = 'name: x\nvnets: {a: {interfaces: {e: {inet: 10.0.0.2/24, carp: [{vhid: 1, inet: [10.0.0.1/24, 10.0.0.3/32], inet6: "2001:db8::1/64", advskew: 100, pass: "a b"}, {vhid: 9, inet: 10.0.0.9/24, peer: 10.0.0.7}]}}}}\nlinks: [[a:e, sw]]\nbridges: {sw: {carp: [{vhid: 2, inet: 10.0.0.5/24}]}}\n';
+  const script = planScript(planLab(readLab('lab.yaml', text).lab!)).split('\n').filter((line) => /vhid|10.0.0.2/.test(line));
+  expect(script).toEqual([
+    'jexec a ifconfig e inet 10.0.0.2/24',
+    "jexec a ifconfig e inet vhid 1 advskew 100 pass 'a b' 10.0.0.1/24 alias",
+    'jexec a ifconfig e inet vhid 1 10.0.0.3/32 alias',
+    'jexec a ifconfig e inet6 vhid 1 2001:db8::1/64 alias',
+    'jexec a ifconfig e inet vhid 9 peer 10.0.0.7 10.0.0.9/24 alias',
+    'ifconfig sw inet vhid 2 10.0.0.5/24 alias',
   ]);
 });
 

@@ -13,10 +13,13 @@ describe('capabilities', () => {
     await golden(`
 $ ifconfig lo0 -rxcsum -txcsum tso lro -vlanhwtag wol polling
 $ ifconfig -m lo0
-lo0: flags=8009<UP,LOOPBACK,MULTICAST> metric 0 mtu 16384
+lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> metric 0 mtu 16384
 	options=680000<LINKSTATE,RXCSUM_IPV6,TXCSUM_IPV6>
 	capabilities=680003<RXCSUM,TXCSUM,LINKSTATE,RXCSUM_IPV6,TXCSUM_IPV6>
+	inet6 ::1 prefixlen 128
+	inet6 fe80::1%lo0 prefixlen 64 scopeid 0x1
 	groups: lo
+	nd6 options=21<PERFORMNUD,AUTO_LINKLOCAL>
 $ ifconfig lo0 rxcsum -txcsum6
 ! ifconfig: -txcsum6: Operation not supported
 [1]
@@ -25,10 +28,13 @@ $ ifconfig lo0 -rxcsum6
 [1]
 $ ifconfig lo0 rxcsum6 txcsum6
 $ ifconfig -m lo0
-lo0: flags=8009<UP,LOOPBACK,MULTICAST> metric 0 mtu 16384
+lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> metric 0 mtu 16384
 	options=680001<RXCSUM,LINKSTATE,RXCSUM_IPV6,TXCSUM_IPV6>
 	capabilities=680003<RXCSUM,TXCSUM,LINKSTATE,RXCSUM_IPV6,TXCSUM_IPV6>
+	inet6 ::1 prefixlen 128
+	inet6 fe80::1%lo0 prefixlen 64 scopeid 0x1
 	groups: lo
+	nd6 options=21<PERFORMNUD,AUTO_LINKLOCAL>
 `);
   });
 

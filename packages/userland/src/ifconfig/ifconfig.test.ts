@@ -21,6 +21,7 @@ epair0a: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	groups: epair cables
 	media: Ethernet 10Gbase-T (10Gbase-T <full-duplex>)
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig epair0b ether 06:00:00:00:00:01 pcp 3 metric 2
 $ ifconfig epair0b
 epair0b: flags=8842<BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 2 mtu 1500
@@ -31,6 +32,7 @@ epair0b: flags=8842<BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 2 mtu 1500
 	groups: epair
 	media: Ethernet 10Gbase-T (10Gbase-T <full-duplex>)
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig -mD epair0a inet
 epair0a: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	description: left end
@@ -64,7 +66,7 @@ epair0a
 $ ifconfig -l ether
 epair0a epair0b
 $ ifconfig -l inet6
-
+lo0
 $ ifconfig -g epair
 epair0b
 epair0a
@@ -73,6 +75,7 @@ $ ifconfig -d -a -g "t?n"
 tun0: flags=8010<POINTOPOINT,MULTICAST> metric 0 mtu 1500
 	options=80000<LINKSTATE>
 	groups: tun
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig -a -G "[a-e]*" -u
 $ ifconfig -u epair0b mtu 1400
 $ ifconfig -l nosuchfamily
@@ -149,6 +152,7 @@ vlan0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	vlan: 5 vlanproto: 802.1q vlanpcp: 0 parent interface: epair0a
 	media: Ethernet 10Gbase-T (10Gbase-T <full-duplex>)
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 `);
     expect(lab.kernel.vnet0.net.ifunit('vlan0')?.index).toBeGreaterThan(0);
   });
@@ -206,7 +210,20 @@ vlan0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
     ['epair0a addm epair0b', 'BRDGADD epair0b: Invalid argument'],
     ['epair0a deletetunnel', 'SIOCDIFPHYADDR: Invalid argument'],
     ['gif0 tunnel 10.0.0.1 what', 'error in parsing address string: Name does not resolve'],
-    ['epair0a inet6 2001:db8::1/64', '2001:db8::1/64: IPv6 addresses are not available: this kernel is built without INET6'],
+    ['epair0a inet6 2001:db8::1/129', '129: bad value'],
+    ['epair0a inet6 2001:db8::g/64', '2001:db8::g: bad value'],
+    ['epair0a inet6 fe80::1%epair0b', 'fe80::1%epair0b: bad value'],
+    ['epair0a inet6 2001:db8::1 prefixlen x', 'x: bad value'],
+    ['epair0a inet6 2001:db8::1 vltime x', 'invalid vltime'],
+    ['epair0a inet6 2001:db8::1 pltime 20 vltime 10', 'ioctl (SIOCAIFADDR): Invalid argument'],
+    ['epair0a 192.0.2.1/24 pltime 20', 'pltime not allowed for the AF'],
+    ['epair0a 192.0.2.1/24 anycast', 'address flags can be set only for inet6 addresses'],
+    ['epair0a inet6 2001:db8::5/64 eui64', 'interface index is already filled'],
+    ['epair0a inet6 2001:db8::/64 eui64', 'could not determine link local address'],
+    ['epair0a inet6 ff02::5/64', 'ioctl (SIOCAIFADDR): Invalid argument'],
+    ['epair0a inet6 2001:db8::1 delete', "ioctl (SIOCDIFADDR): Can't assign requested address"],
+    ['epair0a inet6 delete', "ioctl (SIOCDIFADDR): Can't assign requested address"],
+    ['epair0a inet6 2001:db8::1 2001:db8::2 prefixlen 128', 'ioctl (SIOCAIFADDR): Invalid argument'],
     ['epair0a vnet nosuch', 'jail "nosuch" not found'],
     ['epair0a vnet 99', 'jail 99 not found'],
     ['epair0a vnet 0', 'SIOCSIFVNET: Device not configured'],
@@ -367,6 +384,7 @@ bridge0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	member: epair0a flags=d51<LEARNING,STICKY,PRIVATE,AUTOEDGE,AUTOPTP>
 	        ifmaxaddr 10 port 2 priority 64 path cost 77
 	groups: bridge
+	nd6 options=9<PERFORMNUD,IFDISABLED>
 $ ifconfig bridge0 static epair0a 00:01:02:03:04:05
 $ ifconfig bridge0 addr
 00:01:02:03:04:05 Vlan0 epair0a 0 flags=1<STATIC>
@@ -403,6 +421,7 @@ bridge0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	        ifmaxaddr 0 port 2 priority 128 path cost 2000 proto rstp
 	        role designated state forwarding
 	groups: bridge
+	nd6 options=9<PERFORMNUD,IFDISABLED>
 `);
     const shown: unknown = JSON.parse(await lab.ok('ifconfig --json bridge0'));
     expect(shown).toMatchObject([{
@@ -547,6 +566,7 @@ vlan0: flags=8842<BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	groups: vlan
 	media: Ethernet 10Gbase-T (10Gbase-T <full-duplex>)
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ jexec a ifconfig vlan0 vlanpcp 3
 ! ifconfig: SIOCSVLANPCP: Operation not permitted
 [1]

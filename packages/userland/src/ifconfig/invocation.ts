@@ -9,7 +9,7 @@
  * Complaints have FreeBSD's forms: `errx`, `err` (with strerror), and `perror` of ifconfig's own, which says "no such interface" and
  * "permission denied" in its own words. All three leave the tool with exit code 1.
  */
-import { ENXIO, EPERM } from '@netloom/core';
+import { ENXIO, EPERM, ND6_INFINITE_LIFETIME } from '@netloom/core';
 import type { CarpRequest, Errno, Ifnet, Net, Prison, Vnet } from '@netloom/core';
 import type { Proc } from '../proc.js';
 import { err, errx, warn, warnx } from '../err.js';
@@ -59,6 +59,26 @@ export interface InetRequest {
   readonly dst: InetWord;
   readonly brd: InetWord;
   readonly del: InetWord;
+}
+
+/** An IPv6 address as collected from words, plain. */
+export interface Inet6Word {
+  addr: Uint8Array;
+  set: boolean;
+}
+
+export interface Inet6Request {
+  readonly add: Inet6Word;
+  readonly dst: Inet6Word;
+  readonly del: Inet6Word;
+  /** null while not given. */
+  plen: number | null;
+  /** IN6_IFF_* */
+  flags: number;
+  /** Seconds. */
+  pltime: number;
+  vltime: number;
+  vhid: number;
 }
 
 /** `vlan`, `vlandev` and `vlanproto` so far. */
@@ -115,6 +135,10 @@ export class Invocation {
   callbacks: ((cx: Invocation) => void)[] = [];
   readonly inet: InetRequest = {
     add: { addr: 0, set: false }, plen: 0, maskset: false, dst: { addr: 0, set: false }, brd: { addr: 0, set: false }, del: { addr: 0, set: false },
+  };
+  readonly inet6: Inet6Request = {
+    add: { addr: new Uint8Array(16), set: false }, dst: { addr: new Uint8Array(16), set: false }, del: { addr: new Uint8Array(16), set: false }, plen: null, flags: 0,
+    pltime: ND6_INFINITE_LIFETIME, vltime: ND6_INFINITE_LIFETIME, vhid: 0,
   };
   lladdr: Uint8Array = new Uint8Array(0);
   /** The medium asked for so far; null: none. */

@@ -4,10 +4,14 @@
  * Ours, not FreeBSD's. Keys are the words of the text form; a key whose text line is absent is absent. Numbers are numbers, flags lists of
  * names. `packets`… are the counters netstat -i shows.
  */
-import { IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, bridgeMembers, bridgeParams, bridgeSnooping, greParams, ifCounters, ifMedia, laggInfo, tunnelPair, vxlanConfig } from '@netloom/core';
+import {
+  AF_INET6, IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, In6Ifinfo, ND6_INFINITE_LIFETIME, bridgeMembers, bridgeParams, bridgeSnooping, greParams, ifCounters, ifMedia, laggInfo,
+  tunnelPair, vxlanConfig,
+} from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
-import { VXLAN_VNI_MAX, ip4Format, macFormat } from '@netloom/core/wire';
+import { VXLAN_VNI_MAX, ip4Format, ip6Format, ip6Plain, ip6ZoneOf, macFormat } from '@netloom/core/wire';
 import { inetAddrs } from './af-inet.js';
+import { inet6Addrs, inet6FlagNames, inet6Left } from './af-inet6.js';
 import { isEtherLike } from './af-link.js';
 import { memberFlagNames } from './bridge-status.js';
 import { CAP_NAMES } from './capabilities.js';
@@ -17,6 +21,7 @@ import { shownGroups } from './group.js';
 import { LAGG_PORT_FLAGS, laggHashText, laggProtoName } from './lagg-status.js';
 import { carrierStatus, mediaLine } from './media.js';
 import { mediaArguments } from './media-words.js';
+import { ND6_FLAG_NAMES } from './nd6-words.js';
 import { FLAG_NAMES, driverName } from './status.js';
 import { shownStf } from './stf.js';
 import { shownVlan } from './vlan.js';
@@ -27,7 +32,7 @@ function names(value: number, table: readonly string[]): string[] {
   return table.filter((_, i) => ((value >>> i) & 1) === 1);
 }
 
-function addressesJson(ifp: Ifnet): Json {
+function inetJson(ifp: Ifnet): Json[] {
   return inetAddrs(ifp).map((ia) => ({
     family: 'inet',
     address: ip4Format(ia.addr),
@@ -37,6 +42,26 @@ function addressesJson(ifp: Ifnet): Json {
     ...((ifp.flags & IFF_BROADCAST) !== 0 && ia.broadcast !== null ? { broadcast: ip4Format(ia.broadcast) } : {}),
     ...(ia.vhid !== 0 ? { vhid: ia.vhid } : {}),
   }));
+}
+
+function inet6Json(ifp: Ifnet): Json[] {
+  const now = ifp.net?.kern.engine.now ?? 0;
+  return inet6Addrs(ifp).map((ia) => ({
+    family: 'inet6',
+    address: ip6Format(ip6Plain(ia.addr)),
+    ...(ip6ZoneOf(ia.addr) === 0 ? {} : { scopeid: ip6ZoneOf(ia.addr) }),
+    prefixlen: ia.plen,
+    ...(ia.dstaddr === null ? {} : { destination: ip6Format(ip6Plain(ia.dstaddr)) }),
+    flags: inet6FlagNames(ia, now),
+    ...(ia.pltime === ND6_INFINITE_LIFETIME ? {} : { pltime: inet6Left(ia, ia.pltime, now) }),
+    ...(ia.vltime === ND6_INFINITE_LIFETIME ? {} : { vltime: inet6Left(ia, ia.vltime, now) }),
+    ...(ia.vhid !== 0 ? { vhid: ia.vhid } : {}),
+  }));
+}
+
+function nd6Json(ifp: Ifnet): { readonly nd6?: Json } {
+  const data = ifp.afdata[AF_INET6];
+  return data instanceof In6Ifinfo ? { nd6: names(data.ndFlags, ND6_FLAG_NAMES) } : {};
 }
 
 function bridgeJson(ifp: Ifnet): { readonly bridge?: Json } {
@@ -129,7 +154,8 @@ export function interfaceJson(ifp: Ifnet, supported = false): Json {
     options: names(ifp.capenable, CAP_NAMES),
     ...(isEtherLike(ifp) ? { ether: macFormat(ifp.lladdr) } : {}),
     ...(ifp.type === IFT_ETHER && ifp.pcp >= 0 ? { pcp: ifp.pcp } : {}),
-    addresses: addressesJson(ifp),
+    addresses: [...inetJson(ifp), ...inet6Json(ifp)],
+    ...nd6Json(ifp),
     groups: shownGroups(ifp),
     fib: ifp.fib,
     ...kindJson(ifp),

@@ -31,6 +31,7 @@ lagg0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	groups: lagg
 	media: Ethernet autoselect
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig epair1a
 epair1a: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	options=8<VLAN_MTU>
@@ -39,6 +40,7 @@ epair1a: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	groups: epair
 	media: Ethernet 10Gbase-T (10Gbase-T <full-duplex>)
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig lagg0 -laggport epair0a -laggport epair1a
 $ ifconfig lagg0 inet
 lagg0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
@@ -54,6 +56,7 @@ lagg1: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	groups: lagg
 	media: Ethernet autoselect
 	status: no carrier
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 `);
   });
 
@@ -78,6 +81,7 @@ lagg0: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	groups: lagg
 	media: Ethernet autoselect
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 	drivername: lagg0
 $ ifconfig lagg0 laggproto lacp lacp_fast_timeout -lacp_strict
 $ ifconfig -v lagg0
@@ -99,6 +103,7 @@ lagg0: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	groups: lagg
 	media: Ethernet autoselect
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 	drivername: lagg0
 `);
   });
@@ -213,6 +218,7 @@ lagg0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1400
 	groups: lagg
 	media: Ethernet autoselect
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig epair0a
 epair0a: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1400
 	options=8<VLAN_MTU>
@@ -220,6 +226,7 @@ epair0a: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1400
 	groups: epair
 	media: Ethernet 10Gbase-T (10Gbase-T <full-duplex>)
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig lagg0 -vnet j
 $ ifconfig lagg0 laggproto broadcast mtu 1300 -laggport epair1a
 $ ifconfig lagg0
@@ -231,6 +238,7 @@ lagg0: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1300
 	groups: lagg
 	media: Ethernet autoselect
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 `);
   expect(lab.log.filter((line) => /epair[01]/.test(line))).toEqual([]);
 });
@@ -249,6 +257,7 @@ lagg0: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	groups: lagg
 	media: Ethernet autoselect
 	status: no carrier
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig lagg0 -vnet j
 $ ifconfig lagg0 laggport epair1a
 ! ifconfig: lagg0 epair1a: SIOCSLAGGPORT: Operation not permitted
@@ -264,6 +273,7 @@ lagg0: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	groups: lagg
 	media: Ethernet autoselect
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 `);
 });
 
@@ -282,6 +292,7 @@ lagg0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	groups: lagg
 	media: Ethernet autoselect
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig epair0a destroy
 $ jail -r j
 $ ifconfig lagg0
@@ -293,5 +304,6 @@ lagg0: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	groups: lagg
 	media: Ethernet autoselect
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 `);
 });

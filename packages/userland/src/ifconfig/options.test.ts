@@ -38,9 +38,12 @@ $ ifconfig -g nosuch -a
 $ ifconfig -C lo1 down -G
 vxlan vlan gre lagg bridge edsc vmnet tap tun lo disc epair stf gif
 $ ifconfig -a -g "l[n-p]" -G nosuch -u
-lo0: flags=8009<UP,LOOPBACK,MULTICAST> metric 0 mtu 16384
+lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> metric 0 mtu 16384
 	options=680003<RXCSUM,TXCSUM,LINKSTATE,RXCSUM_IPV6,TXCSUM_IPV6>
+	inet6 ::1 prefixlen 128
+	inet6 fe80::1%lo0 prefixlen 64 scopeid 0x1
 	groups: lo
+	nd6 options=21<PERFORMNUD,AUTO_LINKLOCAL>
 $ ifconfig -a -G "a?l"
 $ ifconfig -a -g "!lo"
 $ ifconfig -a -g epair -G lo
@@ -76,6 +79,7 @@ $ ifconfig -v vpn
 vpn: flags=8010<POINTOPOINT,MULTICAST> metric 0 mtu 1500
 	options=80000<LINKSTATE>
 	groups: tun
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 	drivername: tun0
 `);
   });
@@ -94,7 +98,9 @@ local: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> metric 0 mtu 16384
 	options=680003<RXCSUM,TXCSUM,LINKSTATE,RXCSUM_IPV6,TXCSUM_IPV6>
 	inet 127.0.0.7/32
 	inet 127.0.0.8/32
+	inet6 fe80::1%local prefixlen 64 scopeid 0x4
 	groups: lo g
+	nd6 options=21<PERFORMNUD,AUTO_LINKLOCAL>
 $ ifconfig local unplumb
 $ ifconfig epair3a create
 ! ifconfig: interface epair3a already exists
@@ -117,10 +123,13 @@ describe('description', () => {
 $ ifconfig lo0 descr "a place"
 $ ifconfig lo0 inet
 $ ifconfig lo0
-lo0: flags=8009<UP,LOOPBACK,MULTICAST> metric 0 mtu 16384
+lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> metric 0 mtu 16384
 	description: a place
 	options=680003<RXCSUM,TXCSUM,LINKSTATE,RXCSUM_IPV6,TXCSUM_IPV6>
+	inet6 ::1 prefixlen 128
+	inet6 fe80::1%lo0 prefixlen 64 scopeid 0x1
 	groups: lo
+	nd6 options=21<PERFORMNUD,AUTO_LINKLOCAL>
 $ sysctl net.ifdescr_maxlen
 net.ifdescr_maxlen: 1024
 $ sysctl net.ifdescr_maxlen=5
@@ -145,9 +154,12 @@ $ ifconfig lo0 descr x
 [1]
 $ ifconfig lo0 -descr -description descr ""
 $ ifconfig lo0
-lo0: flags=8009<UP,LOOPBACK,MULTICAST> metric 0 mtu 16384
+lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> metric 0 mtu 16384
 	options=680003<RXCSUM,TXCSUM,LINKSTATE,RXCSUM_IPV6,TXCSUM_IPV6>
+	inet6 ::1 prefixlen 128
+	inet6 fe80::1%lo0 prefixlen 64 scopeid 0x1
 	groups: lo
+	nd6 options=21<PERFORMNUD,AUTO_LINKLOCAL>
 `);
   });
 });

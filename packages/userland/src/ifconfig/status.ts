@@ -4,10 +4,11 @@
  *
  * One deviation: LOWER_UP (0x1000000), which FreeBSD 14's netlink adds to `flags=` of an interface whose link is up, is not shown; `status:`
  * says it, and `flags=8843<…>` stays what scripts have matched for decades.
- * Sections: the header, description, capabilities, tunnel ends, link address, addresses, then what each kind adds, and who has its device open.
+ * Sections: the header, description, capabilities, tunnel ends, link address, addresses, then what each kind adds, neighbour discovery's options, and who has its device open.
  */
 import type { Ifnet } from '@netloom/core';
 import { AF_INET_FAMILY } from './af-inet.js';
+import { AF_INET6_FAMILY } from './af-inet6.js';
 import { LINK_FAMILIES } from './af-link.js';
 import { bridgeStatus } from './bridge-status.js';
 import { CAP_NAMES, bitList } from './capabilities.js';
@@ -17,6 +18,7 @@ import { groupStatus } from './group.js';
 import type { Invocation } from './invocation.js';
 import { laggStatus } from './lagg-status.js';
 import { mediaStatus } from './media.js';
+import { nd6Status } from './nd6-words.js';
 import { stfStatus } from './stf.js';
 import { tunnelStatus } from './tunnel.js';
 import { vlanStatus } from './vlan.js';
@@ -56,6 +58,7 @@ export function status(cx: Invocation, ifp: Ifnet): void {
   } else {
     LINK_FAMILIES[0]?.status(cx, ifp);
     AF_INET_FAMILY.status(cx, ifp);
+    AF_INET6_FAMILY.status(cx, ifp);
     bridgeStatus(cx, ifp);
     laggStatus(cx, ifp);
     groupStatus(cx, ifp);
@@ -66,6 +69,7 @@ export function status(cx: Invocation, ifp: Ifnet): void {
     fibStatus(cx, ifp);
     mediaStatus(cx, ifp);
     stfStatus(cx, ifp);
+    nd6Status(cx, ifp);
   }
   cx.out(ifp.driver.statusText?.(ifp) ?? '');
   if (cx.args.driverName || cx.args.verbose > 0) cx.out(`\tdrivername: ${driverName(ifp)}\n`);

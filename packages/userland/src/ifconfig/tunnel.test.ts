@@ -43,6 +43,7 @@ $ ifconfig gre0
 gre0: flags=8010<POINTOPOINT,MULTICAST> metric 0 mtu 1476
 	options=80000<LINKSTATE>
 	groups: gre
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig gre0 tunnel 192.0.2.1 192.0.2.2 grekey 0xa enable_csum
 $ ifconfig gre0 inet 10.0.0.1/32 10.0.0.2
 $ ifconfig gre0
@@ -53,6 +54,7 @@ gre0: flags=8051<UP,POINTOPOINT,RUNNING,MULTICAST> metric 0 mtu 1476
 	groups: gre
 	grekey: 0xa (10)
 	options=1<ENABLE_CSUM>
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig gre0 enable_seq udpencap udpport 50000
 $ ifconfig gre0
 gre0: flags=8051<UP,POINTOPOINT,RUNNING,MULTICAST> metric 0 mtu 1476
@@ -63,12 +65,14 @@ gre0: flags=8051<UP,POINTOPOINT,RUNNING,MULTICAST> metric 0 mtu 1476
 	grekey: 0xa (10)
 	udpport: 50000
 	options=7<ENABLE_CSUM,ENABLE_SEQ,UDPENCAP>
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig gre0 -enable_csum -enable_seq -udpencap grekey 0 deletetunnel
 $ ifconfig gre0
 gre0: flags=8011<UP,POINTOPOINT,MULTICAST> metric 0 mtu 1476
 	options=80000<LINKSTATE>
 	inet 10.0.0.1 --> 10.0.0.2 netmask 0xffffffff
 	groups: gre
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 `);
   });
 
@@ -140,6 +144,7 @@ gre0: flags=8011<UP,POINTOPOINT,MULTICAST> metric 0 mtu 1476
 	grekey: 0xa (10)
 	udpport: 55555
 	options=7<ENABLE_CSUM,ENABLE_SEQ,UDPENCAP>
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig -j j gre create inet tunnel 192.0.2.1 192.0.2.3 up
 gre1
 `);
@@ -191,12 +196,14 @@ stf0: flags=0 metric 0 mtu 1280
 	options=0
 	groups: stf
 	v4net 0.0.0.0/32 -> tv4br 0.0.0.0
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig stf0 stfv4net 192.0.2.1/24 stfv4br 192.0.2.99
 $ ifconfig stf0
 stf0: flags=0 metric 0 mtu 1280
 	options=0
 	groups: stf
 	v4net 192.0.2.1/24 -> tv4br 192.0.2.99
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig stf0 name sixrd
 sixrd
 $ ifconfig stf0 create
@@ -242,6 +249,7 @@ stf0: flags=0 metric 0 mtu 1280
 	options=0
 	groups: stf
 	v4net 192.0.2.1/24 -> tv4br 192.0.2.99
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ sysctl net.link.stf.permit_rfc1918=1
 net.link.stf.permit_rfc1918: 0 -> 1
 $ jexec j sysctl net.link.stf.permit_rfc1918
@@ -261,7 +269,9 @@ $ ifconfig disc0
 disc0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> metric 0 mtu 65532
 	options=0
 	inet 192.0.2.1 netmask 0xffffff00
+	inet6 fe80::1%disc0 prefixlen 64 scopeid 0x2
 	groups: disc
+	nd6 options=21<PERFORMNUD,AUTO_LINKLOCAL>
 $ route add -net 198.51.100.0/24 -interface disc0
 add net 198.51.100.0/24: gateway disc0
 $ ping -q -c 2 -i 0.1 -t 1 198.51.100.9
@@ -279,6 +289,7 @@ edsc0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
 	ether MAC
 	inet 203.0.113.1 netmask 0xffffff00 broadcast 203.0.113.255
 	groups: edsc
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 `);
   });
 

@@ -28,6 +28,7 @@ uplink: flags=29942<BROADCAST,RUNNING,PROMISC,SIMPLEX,LINK0,MULTICAST,PPROMISC> 
 	groups: epair
 	media: Ethernet 10Gbase-T (10Gbase-T <full-duplex>)
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 `);
   });
 

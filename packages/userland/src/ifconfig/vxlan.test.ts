@@ -32,6 +32,7 @@ vxlan0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1450
 	vxlan vni 108 local 192.0.2.1:4789 remote 192.0.2.2:4789
 	media: Ethernet autoselect (autoselect <full-duplex>)
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig vxlan0 vxlanid 109
 ! ifconfig: VXLAN_CMD_SET_VNI: Device busy
 [1]
@@ -48,6 +49,7 @@ vxlan0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1450
 		ftable: cnt 0 max 20 timeout 300
 	media: Ethernet autoselect (autoselect <full-duplex>)
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 	drivername: vxlan0
 $ ifconfig vxlan0 vxlanflush vxlanflushall vxlanlearn
 $ sysctl net.link.vxlan
@@ -76,6 +78,7 @@ vxlan0: flags=8803<UP,BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1450
 	vxlan vni 109 local 192.0.2.1:8472 remote 192.0.2.2:8473
 	media: Ethernet autoselect (autoselect <full-duplex>)
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig vxlan0 down vxlandev epair0a vxlangroup 239.0.0.1 up
 $ ifconfig vxlan0
 vxlan0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1450
@@ -86,6 +89,7 @@ vxlan0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1450
 	vxlan vni 109 local 192.0.2.1:8472 group 239.0.0.1:8473
 	media: Ethernet autoselect (autoselect <full-duplex>)
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig vxlan0 destroy
 $ sysctl net.link.vxlan
 net.link.vxlan.legacy_port: 0
@@ -103,6 +107,7 @@ vxlan7: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1470
 	groups: vxlan
 	media: Ethernet autoselect (autoselect <full-duplex>)
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig vxlan7 vni 5
 $ ifconfig vxlan7 link
 vxlan7: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1470
@@ -119,6 +124,7 @@ vxlan0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 9000
 	vxlan vni 6 local 192.0.2.1:4789 remote 192.0.2.2:4789
 	media: Ethernet autoselect (autoselect <full-duplex>)
 	status: active
+	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
 $ ifconfig -g vxlan
 vxlan7
 vxlan0

@@ -2,6 +2,9 @@
  * ping6.test.ts — ping for IPv6 as its users see it: output to the byte, exit codes.
  */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { in6Aifaddr } from '@netloom/core';
+import { ip6Format, ip6Parse, ip6Plain } from '@netloom/core/wire';
+import { twoJails, vnetOf } from '../../test/test-links.js';
 import { ToolLab } from '../../test/test-proc.js';
 
 let lab: ToolLab;
@@ -60,6 +63,38 @@ round-trip min/avg/max/stddev = 0.000/0.000/0.000/0.000 ms`;
   test('-f, -o, -t, -W', async () => {
     expect(await lab.ok('ping6 -f -c 5 ::1')).toMatch(/\n(\.\x08){5}\n---/);
     expect(await lab.ok('ping6 -o -q ::1')).toContain('1 packets transmitted, 1 packets received');
+  });
+});
+
+describe('between two vnets', () => {
+  beforeEach(async () => {
+    const ends = await twoJails(lab);
+    for (const [i, ifp] of ends.entries()) {
+      lab.kernel.call(lab.kernel.now, () => in6Aifaddr(vnetOf(lab, i === 0 ? 'a' : 'b').in6Net, ifp, { addr: ip6Parse(`2001:db8::${i + 1}`) as Uint8Array, plen: 64 }));
+    }
+    await lab.advance(4_000_000);
+  });
+
+  test('a global address', async () => {
+    expect((await lab.ok('ping -c 2 2001:db8::2', { jail: 'a' })).replace(/\d\.\d{3}/g, 'T')).toContain(`PING(56=40+8+8 bytes) 2001:db8::1 --> 2001:db8::2
+16 bytes from 2001:db8::2, icmp_seq=0 hlim=64 time=T ms
+16 bytes from 2001:db8::2, icmp_seq=1 hlim=64 time=T ms
+`);
+  });
+
+  test('a link-local address, and all nodes', async () => {
+    const { in6Net, net } = vnetOf(lab, 'b');
+    const ifp = net.ifunit('sim0');
+    const own = ifp === null ? null : in6Net.linkLocalOf(ifp, 0);
+    const far = own === null ? '' : ip6Format(ip6Plain(own.addr));
+    expect(await lab.ok(`ping -c 1 ${far}%sim0`, { jail: 'a' })).toContain(`16 bytes from ${far}%sim0, icmp_seq=0 hlim=64`);
+    const all = await lab.ok('ping -c 1 -i 1 -I sim0 ff02::1', { jail: 'a' });
+    expect(all).toMatch(/PING\(56=40\+8\+8 bytes\) fe80::\S+%sim0 --> ff02::1%?/);
+    expect(all).toContain('bytes from fe80::');
+  });
+
+  test('nobody there: 2, without a word', async () => {
+    expect(await lab.sh('ping -c 1 -W 100 2001:db8::9', { jail: 'a' })).toMatchObject({ exit: 2 });
   });
 });
 
