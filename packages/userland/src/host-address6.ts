@@ -6,7 +6,7 @@
  * choice: FreeBSD's policy (ip6addrctl(8), ipv4_prefer) unless IPv6 is enabled on all interfaces.
  */
 import type { Ip6Name, Vnet } from '@netloom/core';
-import { ip6Format, ip6IsLoopback, ip6NeedsZone, ip6Parse, ip6ParseScoped } from '@netloom/core/wire';
+import { ip6Format, ip6IsLoopback, ip6NeedsZone, ip6Parse, ip6ParseScoped, ip6Plain, ip6ZoneOf, ip6Zoned } from '@netloom/core/wire';
 import { hostAddress } from './host-address.js';
 
 const LOOPBACK = ip6Parse('::1') as Uint8Array;
@@ -39,4 +39,15 @@ export function address6Text(vnet: Vnet, name: Ip6Name): string {
 /** The name of an address, or null: the address is its name. */
 export function hostName6(name: Ip6Name): string | null {
   return ip6IsLoopback(name.addr) ? 'localhost' : null;
+}
+
+/** What `text` means in zoned form, as routes and neighbours are kept; null as for `hostAddress6`. */
+export function zonedAddress6(vnet: Vnet, text: string): Uint8Array | null {
+  const name = hostAddress6(vnet, text);
+  return name === null ? null : ip6Zoned(name.addr, name.scopeId);
+}
+
+/** An address in zoned form in words. */
+export function zonedText6(vnet: Vnet, addr: Uint8Array): string {
+  return address6Text(vnet, { addr: ip6Plain(addr), scopeId: ip6ZoneOf(addr) });
 }

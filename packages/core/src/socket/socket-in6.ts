@@ -150,13 +150,6 @@ function in6NetOf(so: In6Socket): In6Net | null {
   return (so.type === SOCK_RAW ? so.layer.raw6 : so.layer.udp6)?.ip6.in6Net ?? null;
 }
 
-/** IPV6_MULTICAST_IF. EADDRNOTAVAIL: not one of this vnet, or not for multicasts. */
-export function in6MulticastIf(so: In6Socket, inp: In6Pcb, ifp: Ifnet | null): Errno {
-  if (ifp !== null && (ifp.net !== in6NetOf(so)?.net || (ifp.flags & IFF_MULTICAST) === 0)) return EADDRNOTAVAIL;
-  inp.options().mcastIfp = ifp;
-  return 0;
-}
-
 /**
  * IPV6_PKTINFO on the socket: the interface packets leave by (index 0: by route) and their source (null: chosen). ENXIO: no such interface;
  * EADDRNOTAVAIL: not an address that may be used.

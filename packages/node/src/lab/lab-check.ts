@@ -7,7 +7,7 @@
  * Not here: what only the running stack knows (an interface name that is taken, an address in use).
  */
 import type { Endpoint, Lab, LabInterface, LabPath, LabVnet } from './lab-model.js';
-import { HOST_VNET, carriers, labLinks, many } from './lab-model.js';
+import { carriers, HOST_VNET, isRoute6, labLinks, many } from './lab-model.js';
 import { nearest } from './nearest.js';
 
 export interface LabFinding {
@@ -115,6 +115,7 @@ function checkVnet(lab: Lab, name: string, vnet: LabVnet, made: Made, report: Re
     const path = ['vnets', name, 'routes', i];
     if (ways === 0) report(path, `the route to ${route.to} leads nowhere`, 'add "via", "interface" or "type"');
     else if (ways > 1) report(path, `the route to ${route.to} has more than one of "via", "interface" and "type"`, 'keep one');
+    if (route.via !== undefined && route.via.includes(':') !== isRoute6(route)) report([...path, 'via'], `${route.via} is no gateway for the route to ${route.to}`, `give an IPv${isRoute6(route) ? 6 : 4} address`);
     if (route.interface !== undefined && !isKnown(lab, name, route.interface, made)) report([...path, 'interface'], `vnet "${name}" has no interface "${route.interface}"`, suggest(route.interface, interfacesOf(lab, name, made)));
   });
 }

@@ -72,6 +72,11 @@ export interface LabMulticast {
   readonly routes?: readonly LabMroute[];
 }
 
+/** Is the route an IPv6 one? `default` is of its gateway's family, IPv4's without one. */
+export function isRoute6(route: LabRoute): boolean {
+  return (route.to === 'default' ? (route.via ?? '') : route.to).includes(':');
+}
+
 export interface LabVnet {
   readonly description?: string;
   readonly parent?: string;

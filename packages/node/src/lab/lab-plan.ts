@@ -14,7 +14,7 @@
  * Not here: running them (lab-run.ts).
  */
 import type { Endpoint, Lab, LabBridge, LabCarp, LabInterface, LabPath, LabRoute, Link } from './lab-model.js';
-import { HOST_VNET, LOOPBACK, carriers, jailPath, labLinks, many } from './lab-model.js';
+import { HOST_VNET, LOOPBACK, carriers, isRoute6, jailPath, labLinks, many } from './lab-model.js';
 
 /** An argument: text, or the value of a variable; `peer` is the other end of the epair in it. */
 export type PlanArg = string | { readonly variable: string; readonly peer: boolean };
@@ -283,11 +283,15 @@ function bridgeSettings(bridge: LabBridge): string[] {
 }
 
 function routeArgs(route: LabRoute): string[] {
+  const v6 = isRoute6(route);
+  const whole = v6 ? '/128' : '/32';
   const fib = route.fib === undefined ? [] : ['-fib', String(route.fib)];
-  const to = route.to === 'default' ? ['default'] : [route.to.includes('/') && !route.to.endsWith('/32') ? '-net' : '-host', route.to.replace(/\/32$/, '')];
+  const kind = route.to.includes('/') && !route.to.endsWith(whole) ? '-net' : '-host';
+  const to = route.to === 'default' ? ['default'] : [kind, route.to.endsWith(whole) ? route.to.slice(0, -whole.length) : route.to];
+  const dst = v6 ? ['-6', ...to] : to;
   const mtu = route.mtu === undefined ? [] : ['-mtu', String(route.mtu)];
-  if (route.type !== undefined) return [...to, '127.0.0.1', `-${route.type}`, ...mtu, ...fib];
-  return [...to, ...(route.interface === undefined ? [route.via ?? ''] : ['-iface', route.interface]), ...mtu, ...fib];
+  if (route.type !== undefined) return [...dst, v6 ? '::1' : '127.0.0.1', `-${route.type}`, ...mtu, ...fib];
+  return [...dst, ...(route.interface === undefined ? [route.via ?? ''] : ['-iface', route.interface]), ...mtu, ...fib];
 }
 
 /** The plan as a script for sh(1): what a dry run prints. With the tools on PATH it builds the same lab. */

@@ -47,6 +47,8 @@ test.each<[string, string, string[]]>([
   ]],
   ['parents in a circle', 'name: x\nvnets: {a: {parent: b}, b: {parent: a}}\n', ['lab.yaml:2:21: vnet "a" is its own ancestor (break the circle of "parent")', 'lab.yaml:2:37: vnet "b" is its own ancestor (break the circle of "parent")']],
   ['a route that leads nowhere', 'name: x\nvnets: {a: {routes: [{to: default}]}}\n', ['lab.yaml:2:22: the route to default leads nowhere (add "via", "interface" or "type")']],
+  ['a route by a gateway of the other family', 'name: x\nvnets: {a: {routes: [{to: "2001:db8::/32", via: 10.0.0.1}, {to: 10.0.0.0/8, via: "fe80::1%e0"}]}}\n', ['lab.yaml:2:49: 10.0.0.1 is no gateway for the route to 2001:db8::/32 (give an IPv6 address)', 'lab.yaml:2:82: fe80::1%e0 is no gateway for the route to 10.0.0.0/8 (give an IPv4 address)']],
+  ['a destination that is none', 'name: x\nvnets: {a: {routes: [{to: "2001:db8::/129", type: reject}, {to: default, via: "fe80::1%"}]}}\n', ['lab.yaml:2:27: "2001:db8::/129" is not a destination: default, an address, or a network such as 10.0.0.0/8 or 2001:db8::/32 (give "to" a destination: default, an address, or a network such as 10.0.0.0/8 or 2001:db8::/32)', 'lab.yaml:2:79: "fe80::1%" is not the address of a gateway, such as 10.0.0.1 or fe80::1%eth0 (give "via" the address of a gateway, such as 10.0.0.1 or fe80::1%eth0)']],
   ['a private port that is no port', 'name: x\nvnets: {a: {}}\nbridges: {br0: {private: [a:e1]}}\nlinks: [[a:e0, br0]]\n', ['lab.yaml:3:27: "a:e1" is not linked to bridge "br0" (name the other end of one of its links, or one of its "members")']],
   ['a bridge linked to itself', 'name: x\nvnets: {}\nbridges: {br0: {}}\nlinks: [[br0, br0]]\n', ['lab.yaml:4:9: both ends are on bridge "br0": frames would go round for ever (join two bridges, or a bridge and a vnet)']],
   ['forwarding on the host', 'name: x\nvnets: {host: {forwarding: true}}\n', ['lab.yaml:2:28: a lab does not change "forwarding" of the host, which it shares with others (use a vnet of its own)']],
@@ -213,4 +215,17 @@ test('whichever step fails, nothing is left and the failure names the command an
     expect(outcome, failAt).toMatchObject({ ok: false, command: failAt, message, left: [], path: steps[Math.min(i, firstTime)]!.path });
     expect([...tools.exists], failAt).toEqual([]);
   }
+});
+
+test('IPv6 routes in the words of route(8)', () => {
+  const routes = ['{to: default, via: "fe80::1%lo0"}', '{to: "::/0", interface: lo0}', '{to: "2001:db8::/32", via: "2001:db8:1::1", mtu: 1400, fib: 1}', '{to: "2001:db8::5/128", type: reject}', '{to: "2001:db8::6", type: blackhole}'];
+  const { lab, problems: found } = readLab('lab.yaml', `name: x\nvnets: {a: {routes: [${routes.join(', ')}]}}\n`);
+  expect(found).toEqual([]);
+  expect(planScript(planLab(lab!)).split('\n').filter((line) => line.includes('route'))).toEqual([
+    'jexec a route add -6 default fe80::1%lo0',
+    'jexec a route add -6 -net ::/0 -iface lo0',
+    'jexec a route add -6 -net 2001:db8::/32 2001:db8:1::1 -mtu 1400 -fib 1',
+    'jexec a route add -6 -host 2001:db8::5 ::1 -reject',
+    'jexec a route add -6 -host 2001:db8::6 ::1 -blackhole',
+  ]);
 });

@@ -32,7 +32,7 @@ describe('routes', () => {
 
   test('-r, -rn, -rnW', async () => {
     await golden(`
-$ netstat -rn
+$ netstat -rn4
 Routing tables
 
 Internet:
@@ -59,12 +59,12 @@ Routing tables
 
 Internet:
 Destination        Gateway            Flags   Nhop#    Mtu      Netif Expire
-default            192.0.2.2          UGS         4   1500       sim0
-10.1.0.0/16        192.0.2.2          UGS         5   1400       sim0   1000
-10.2.0.1           127.0.0.1          UHS         6  16384        lo0
-127.0.0.1          link#2             UH          3  16384        lo0
-192.0.2.0/24       link#4             U           1   1500       sim0
-192.0.2.1          link#4             UHS         2  16384        lo0
+default            192.0.2.2          UGS         7   1500       sim0
+10.1.0.0/16        192.0.2.2          UGS         8   1400       sim0   1000
+10.2.0.1           127.0.0.1          UHS         9  16384        lo0
+127.0.0.1          link#2             UH          6  16384        lo0
+192.0.2.0/24       link#4             U           4   1500       sim0
+192.0.2.1          link#4             UHS         5  16384        lo0
 $ netstat -rn -f link
 Routing tables
 $ netstat -rn -F 1
@@ -85,7 +85,7 @@ routing:
   test('a long interface name is cut, and not with -W', async () => {
     await lab.ok('ifconfig sim0 name verylongname0', inA);
     expect(await lab.ok('netstat -rn', inA)).toContain('192.0.2.0/24       link#4             U      verylong\n');
-    expect(await lab.ok('netstat -rnW', inA)).toContain('192.0.2.0/24       link#4             U           1   1500 verylongname0\n');
+    expect(await lab.ok('netstat -rnW', inA)).toContain('192.0.2.0/24       link#4             U           4   1500 verylongname0\n');
   });
 
   test('another table has its number in the title', async () => {
@@ -103,7 +103,7 @@ routing:
     const [family] = (JSON.parse(compact) as Output).statistics['route-information']['route-table']['rt-family'];
     expect(family?.['address-family']).toBe('Internet');
     expect(family?.['rt-entry'].find((e) => e['destination'] === '10.1.0.0/16')).toEqual({
-      destination: '10.1.0.0/16', gateway: '192.0.2.2', flags: 'UGS', flags_pretty: ['up', 'gateway', 'static'], weight: 1, 'nhop-kidx': 5, nhop: 5,
+      destination: '10.1.0.0/16', gateway: '192.0.2.2', flags: 'UGS', flags_pretty: ['up', 'gateway', 'static'], weight: 1, 'nhop-kidx': 8, nhop: 8,
       mtu: 1400, 'interface-name': 'sim0', 'expire-time': 1000,
     });
     expect(JSON.parse(await lab.ok('netstat -r --json', inA))).toEqual(JSON.parse(compact));
@@ -114,8 +114,8 @@ routing:
     await lab.ok('ping -c 2 -i 0.1 10.1.0.1', inA).catch(() => '');
     const rows = (await lab.ok('netstat -oW', inA)).split('\n');
     expect(rows[3]).toBe('Idx   Type         IFA                Gateway             Flags      Use    Mtu      Netif     Addrif Refcnt');
-    expect(rows.find((r) => r.startsWith('5 '))).toBe('5            v4/gw 192.0.2.1          192.0.2.2          GS            2   1400       sim0                 1');
-    expect(await lab.ok('netstat -o', inA)).toContain('\n4     192.0.2.1          192.0.2.2          GS         sim0      1\n');
+    expect(rows.find((r) => r.startsWith('8 '))).toBe('8            v4/gw 192.0.2.1          192.0.2.2          GS            2   1400       sim0                 1');
+    expect(await lab.ok('netstat -o', inA)).toContain('\n7     192.0.2.1          192.0.2.2          GS         sim0      1\n');
   });
 });
 
