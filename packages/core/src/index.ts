@@ -87,6 +87,7 @@ export * from './net/move-journal.js';
 export * from './net/net.js';
 export * from './net/pfil.js';
 export * from './net/route/nexthop.js';
+export * from './net/route/route-stats.js';
 export * from './net/route/route-tables.js';
 export { Rtentry, Rtentry4, Rtentry6 } from './net/route/rtentry.js';
 export type { RtPath } from './net/route/rtentry.js';
