@@ -6,11 +6,12 @@
  *
  * Not here: the pages about a vnet's names (docs-tables.mjs); prose. ARCHITECTURE.md and the decisions are written by people.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { LAYERS } from '../tools/layers.mjs';
 import { countersPage, limitsPage, sysctlPage, table } from './docs-tables.mjs';
+import { rfcPages } from './rfc-pages.mjs';
 import { setup } from './setup.mjs';
 import { root } from './steps.mjs';
 
@@ -36,6 +37,7 @@ export const PAGES = [
   { file: 'docs/sysctl.md', generate: sysctlPage },
   { file: 'docs/limits.md', generate: limitsPage },
   { file: 'docs/counters.md', generate: countersPage },
+  ...rfcPages(),
 ];
 
 /** @param {boolean} checkOnly */
@@ -46,7 +48,10 @@ async function main(checkOnly) {
     const text = await generate();
     const path = join(root, file);
     const same = existsSync(path) && readFileSync(path, 'utf8') === text;
-    if (!same && !checkOnly) writeFileSync(path, text);
+    if (!same && !checkOnly) {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+    }
     if (!same) stale++;
     console.log(`  ${same ? 'same   ' : checkOnly ? 'STALE  ' : 'written'} ${file}`);
   }

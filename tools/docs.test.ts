@@ -5,6 +5,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { PAGES } from '../scripts/docs.mjs';
+import { tagsOf } from '../scripts/rfc-pages.mjs';
 
 const root = join(import.meta.dirname, '..');
 
@@ -40,4 +41,22 @@ test('every verb of package.json has its script', () => {
     return file !== undefined && !existsSync(join(root, file));
   });
   expect(missing).toEqual([]);
+});
+
+describe('an @rfc tag', () => {
+  const of = (line: string): unknown => tagsOf('a.ts', `/**\n * a.ts\n *\n${line}\n */\n`);
+
+  test('names an RFC, a section, and how much of it is there', () => {
+    expect(of(' * @rfc 4861 7.2.5 yes')).toEqual([{ rfc: 4861, section: '7.2.5', done: 'yes', why: '', file: 'a.ts' }]);
+    expect(of(' * @rfc 1122 4.1 partial "no source routes"')).toEqual([{ rfc: 1122, section: '4.1', done: 'partial', why: 'no source routes', file: 'a.ts' }]);
+    expect(of(' * @rfc 768 yes')).toEqual([{ rfc: 768, section: '', done: 'yes', why: '', file: 'a.ts' }]);
+  });
+
+  test.each([
+    [' * @rfc 4861 7.2.5 maybe', /not a tag/],
+    [' * @rfc 4861 7.2.5 partial', /say why/],
+    [' * @rfc 48610 7.2.5 yes', /no title/],
+  ])('%s is refused', (line, message) => {
+    expect(() => of(line)).toThrow(message);
+  });
 });

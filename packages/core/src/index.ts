@@ -64,7 +64,7 @@ export * from './net/net.js';
 export * from './net/pfil.js';
 export * from './net/route/nexthop.js';
 export * from './net/route/route-tables.js';
-export { Rtentry } from './net/route/rtentry.js';
+export { Rtentry, Rtentry4, Rtentry6 } from './net/route/rtentry.js';
 export type { RtPath } from './net/route/rtentry.js';
 export * from './net/rtsock.js';
 export * from './net/sockaddr.js';
@@ -80,7 +80,8 @@ export type { FtableEntry } from './net/vxlan-ftable.js';
 export * from './net/vxlan-control.js';
 export { ifInput, ifTransmit } from './net/if-transmit.js';
 export { etherIfattach, etherIfdetach, etherInsertTag, etherOutputFrame } from './net/ether.js';
-export type { IfAddr } from './net/ifaddr.js';
+export { isIfAddr6 } from './net/ifaddr.js';
+export type { IfAddr, IfAddr6 } from './net/ifaddr.js';
 
 export type { Attached, PrisonCreate, PrisonHold, PrisonResult } from './kern/prison.js';
 export { PrisonTree } from './kern/prison.js';

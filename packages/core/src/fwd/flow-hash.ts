@@ -16,3 +16,8 @@ export function flowHash4(src: number, dst: number, proto: number, sport: number
   h = (h ^ (h >>> 15)) >>> 0;
   return h === 0 ? 1 : h;
 }
+
+/** The same for IPv6: `src` and `dst` are the exclusive or of an address's four words. */
+export function flowHash6(src: number, dst: number, flow: number, proto: number, sport: number, dport: number, salt: number): number {
+  return flowHash4((src ^ Math.imul(flow, 0x9e3779b1)) | 0, dst, proto, sport, dport, salt);
+}

@@ -2,8 +2,8 @@
  * nhop-table.ts — next hops and multipath groups as flat words: what a leaf of the forwarding table leads to.
  * Read first: freebsd `sys/net/route/nhop.h` (struct nhop_object), `nhgrp_ctl.c` (how weights become slots).
  *
- * Theory of operation. A leaf's value below NHOP_GROUP is the index of a next hop, four words here: flags, interface index,
- * gateway, MTU. From NHOP_GROUP on it is a group: its number of slots and where they begin in `members`, each slot the index
+ * Theory of operation. A leaf's value below NHOP_GROUP is the index of a next hop, eight words here: flags, interface index,
+ * MTU, and the gateway, one word for IPv4 and four for IPv6. From NHOP_GROUP on it is a group: its number of slots and where they begin in `members`, each slot the index
  * of a next hop; a flow takes slot `flowid % slots`, so that a path's share is its share of the slots. Entry 0 of both is
  * unused. The object behind an index (net/route/nexthop.ts) is the control side's business.
  *
@@ -30,15 +30,16 @@ export const NHOP_SPECIAL = NHOP_LOCAL | NHOP_BLACKHOLE | NHOP_REJECT | NHOP_BRO
 
 const W_FLAGS = 0;
 const W_IF = 1;
-const W_GW = 2;
-const W_MTU = 3;
+const W_MTU = 2;
+/** Up to four words. */
+const W_GW = 4;
 /** Words of a next hop, as a shift. */
-const HOP_SHIFT = 2;
-const HOPS_INITIAL = 16;
+const HOP_SHIFT = 3;
+const HOPS_INITIAL = 8;
 
 export class NhopTable {
   readonly shared: boolean;
-  /** Four words for each next hop. */
+  /** Eight words for each next hop. */
   hops: Int32Array;
   /** Two words for each group: slots, first slot in `members`. */
   groups: Int32Array;
@@ -65,9 +66,14 @@ export class NhopTable {
     return this.hops[(idx << HOP_SHIFT) + W_IF]!;
   }
 
-  /** Gateway as an unsigned host-order address; 0 without one. */
+  /** IPv4 gateway as an unsigned host-order address; 0 without one. */
   gateway(idx: number): number {
     return this.hops[(idx << HOP_SHIFT) + W_GW]! >>> 0;
+  }
+
+  /** Word `i` (0..3) of the IPv6 gateway in zoned form; 0 without one. */
+  gateway6(idx: number, i: number): number {
+    return this.hops[(idx << HOP_SHIFT) + W_GW + i]!;
   }
 
   /** Largest datagram in bytes. */
@@ -83,13 +89,17 @@ export class NhopTable {
     return this.members[this.groups[g + 1]! + ((flowid >>> 0) % slots)]!;
   }
 
-  setHop(idx: number, flags: number, ifIndex: number, gateway: number, mtu: number): void {
+  /** `g0`..`g3`: the gateway in words; IPv4 has one. */
+  setHop(idx: number, flags: number, ifIndex: number, mtu: number, g0: number, g1 = 0, g2 = 0, g3 = 0): void {
     const at = idx << HOP_SHIFT;
     if (at >= this.hops.length) this.hops = grown(this.hops, at + (1 << HOP_SHIFT), this.shared);
     const w = this.hops;
     w[at + W_IF] = ifIndex;
-    w[at + W_GW] = gateway;
     w[at + W_MTU] = mtu;
+    w[at + W_GW] = g0;
+    w[at + W_GW + 1] = g1;
+    w[at + W_GW + 2] = g2;
+    w[at + W_GW + 3] = g3;
     w[at + W_FLAGS] = flags;
   }
 

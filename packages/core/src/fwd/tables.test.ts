@@ -4,6 +4,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AddrSet } from './addr-set.js';
+import { AddrSet6 } from './addr-set6.js';
 import { flowHash4 } from './flow-hash.js';
 import { NHOP_GROUP, NHOP_VALID, NhopTable } from './nhop-table.js';
 
@@ -47,13 +48,52 @@ describe('AddrSet', () => {
   });
 });
 
+describe('AddrSet6', () => {
+  it('behaves as a counted set', () => {
+    const addrs = Array.from({ length: 60 }, (_, i) => [i % 3 === 0 ? 0 : 0x20010db8, i % 5, Math.imul(i, 0x9e3779b1) | 0, i % 7] as const);
+    const op = fc.tuple(fc.boolean(), fc.nat(addrs.length - 1));
+    fc.assert(
+      fc.property(fc.array(op, { maxLength: 400 }), (ops) => {
+        const set = new AddrSet6();
+        const model = new Map<number, number>();
+        for (const [add, i] of ops) {
+          if (addrs[i]!.every((w) => w === 0)) continue;
+          const n = model.get(i) ?? 0;
+          if (add) set.add(...addrs[i]!);
+          else set.delete(...addrs[i]!);
+          model.set(i, add ? n + 1 : Math.max(0, n - 1));
+        }
+        for (const [i, n] of model) expect(set.has(...addrs[i]!)).toBe(n > 0);
+        expect(set.size).toBe([...model.values()].filter((n) => n > 0).length);
+      }),
+    );
+  });
+
+  it('never holds :: or the address of all ones, costs nothing while empty, and stays small under churn', () => {
+    const set = new AddrSet6();
+    for (const w of [0, -1]) {
+      set.add(w, w, w, w);
+      expect(set.has(w, w, w, w)).toBe(false);
+      set.delete(w, w, w, w);
+    }
+    expect(set.words.length).toBe(0);
+    for (let i = 1; i <= 10_000; i++) {
+      set.add(0x20010db8, 0, 0, i);
+      set.delete(0x20010db8, 0, 0, i);
+    }
+    expect([set.words.length, set.size]).toEqual([64, 0]);
+    expect(set.has(-1, -1, -1, -1)).toBe(false);
+  });
+});
+
 describe('NhopTable', () => {
   it('keeps next hops while it grows', () => {
     const t = new NhopTable();
-    for (let i = 1; i <= 300; i++) t.setHop(i, NHOP_VALID, i * 2, (0xc0000000 + i) >>> 0, 1500 + i);
+    for (let i = 1; i <= 300; i++) t.setHop(i, NHOP_VALID, i * 2, 1500 + i, (0xc0000000 + i) >>> 0, i, -i, 7);
     for (let i = 1; i <= 300; i++) expect([t.flags(i), t.ifIndex(i), t.gateway(i), t.mtu(i)]).toEqual([NHOP_VALID, i * 2, (0xc0000000 + i) >>> 0, 1500 + i]);
+    for (let i = 1; i <= 300; i++) expect([0, 1, 2, 3].map((n) => t.gateway6(i, n))).toEqual([(0xc0000000 + i) | 0, i, -i, 7]);
     t.clearHop(7);
-    expect(t.flags(7)).toBe(0);
+    expect([t.flags(7), t.gateway6(7, 3)]).toEqual([0, 0]);
   });
 
   it('selects a group member by flow, and survives regrouping for ever', () => {

@@ -12,6 +12,8 @@
  *
  * Invariants: a Claim exists while its timer is armed or its address is a duplicate; `unusable` counts claims in phase PROBE or
  * DUPLICATE, so that the packet path asks one number.
+ *
+ * @rfc 5227 2 yes
  */
 import type { Micros } from '../base/time.js';
 import { US_PER_SEC } from '../base/time.js';

@@ -11,6 +11,9 @@
  * Routing messages, to who listens: RTM_ADD when a neighbour is learned, RTM_CHANGE when it moved, RTM_DELETE when it is
  * forgotten, RTM_MISS when it does not answer; with RTF_LLDATA.
  * Invariants: after `destroy` no entry, timer, held packet or registration is left.
+ *
+ * @rfc 826 yes
+ * @rfc 1122 2.3.2 yes
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EHOSTDOWN, EHOSTUNREACH, EINVAL, ENETDOWN, ENOBUFS, ENOENT, EPERM, ESRCH } from '../base/errno.js';

@@ -6,6 +6,10 @@
  * addressed to many, a packet whose source is not one host. The quotation holds the IP header and as much as makes the
  * whole at most 576 bytes (`quotelen`), never less than 8 bytes behind the header, of TCP its whole header.
  * Every kind has its rate limit, so that a flood of bad packets is not answered by a flood of errors.
+ *
+ * @rfc 1122 3.2.2 yes
+ * @rfc 1812 4.3.2 yes
+ * @rfc 1191 4 yes
  */
 import type { Errno } from '../base/errno.js';
 import { ECONNREFUSED, EHOSTUNREACH, EMSGSIZE, ENOPROTOOPT } from '../base/errno.js';

@@ -31,7 +31,19 @@ import { IN_KEYS, OUT_KEYS } from './icmp-var.js';
 import type { IcmpHistKey } from './icmp-var.js';
 import { ipTime } from './ip-options.js';
 
-/** `m.off` at the IP header of `hlen` bytes. Owns `m`. */
+/** An echo request is answered in softint: it changes nothing and is most of all ICMP. True: `m` has been taken. */
+export function icmpInputShort(icmp: Icmp, ifp: Ifnet, m: PacketBuffer, hlen: number): boolean {
+  const at = m.off + hlen;
+  const len = m.len - hlen;
+  if (len < ICMP_MINLEN || m.view.getUint8(at + ICMP4_TYPE) !== ICMP_ECHO) return false;
+  if (!sumOk(icmp, m, at, len)) return true;
+  icmp.stats.in8++;
+  icmp.stats.inhist++;
+  echo(icmp, ifp, m, at);
+  return true;
+}
+
+/** Any other message, in thread context; `m.off` at the IP header of `hlen` bytes. Owns `m`. */
 export function icmpInput(icmp: Icmp, ifp: Ifnet, m: PacketBuffer, hlen: number): void {
   const { stats } = icmp;
   const v = m.view;
@@ -42,18 +54,8 @@ export function icmpInput(icmp: Icmp, ifp: Ifnet, m: PacketBuffer, hlen: number)
     m.free();
     return;
   }
-  if ((m.csumFlags & (CSUM_L4 | CSUM_L4_VALID)) === 0 && inCksum(v, at, len) !== 0) {
-    stats.checksum++;
-    m.free();
-    return;
-  }
+  if (!sumOk(icmp, m, at, len)) return;
   const type = icmp4Type(v, at);
-  if (type === ICMP_ECHO) {
-    stats.in8++;
-    stats.inhist++;
-    echo(icmp, ifp, m, at);
-    return;
-  }
   if (type > ICMP_MAXTYPE) {
     icmp.toRaw(m);
     return;
@@ -61,6 +63,14 @@ export function icmpInput(icmp: Icmp, ifp: Ifnet, m: PacketBuffer, hlen: number)
   stats[IN_KEYS[type] as IcmpHistKey]++;
   stats.inhist++;
   if (!dispatch(icmp, ifp, m, at, len, type)) icmp.toRaw(m);
+}
+
+/** Is the checksum right, or vouched for? Otherwise `m` is counted and freed. */
+function sumOk(icmp: Icmp, m: PacketBuffer, at: number, len: number): boolean {
+  if ((m.csumFlags & (CSUM_L4 | CSUM_L4_VALID)) !== 0 || inCksum(m.view, at, len) === 0) return true;
+  icmp.stats.checksum++;
+  m.free();
+  return false;
 }
 
 /** True when `m` has been taken; otherwise raw sockets get it. */

@@ -6,6 +6,9 @@
  * route reversed) are, the others go. The source of an answer is, in this order: the address that was asked; for a broadcast,
  * the address of that network on the interface it came by; with `reply_from_interface`, the first address of that
  * interface; the first address of the interface named by `reply_src`; the address towards the peer.
+ *
+ * @rfc 1122 3.2.2.6 yes
+ * @rfc 1812 4.3.2.4 yes
  */
 import { M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';

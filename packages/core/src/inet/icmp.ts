@@ -4,18 +4,21 @@
  *
  * The parts: icmp-input.ts takes messages, icmp-reflect.ts sends them back, icmp-error.ts makes errors, icmp-bandlim.ts limits
  * their rate. This object holds their state and is what other layers call.
+ *
+ * @rfc 792 yes
  */
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { IPPROTO_ICMP } from '../wire/ipproto.js';
 import { Bandlim } from './icmp-bandlim.js';
 import { icmpSendError } from './icmp-error.js';
-import { icmpInput } from './icmp-input.js';
+import { icmpInput, icmpInputShort } from './icmp-input.js';
 import { ICMP_COUNTERS, ICMP_SYSCTLS, IcmpStats, IcmpTunables } from './icmp-var.js';
 import { IpOptions } from './ip-options.js';
 import { IpOutputOpts } from './ip-output.js';
 import type { Ip } from './ip.js';
 import type { IpProto } from './ip-var.js';
+import { WqInput } from './wqinput.js';
 
 export class Icmp implements IpProto {
   readonly ip: Ip;
@@ -25,12 +28,15 @@ export class Icmp implements IpProto {
   readonly replyOptions = new IpOptions();
   readonly replyOpts = new IpOutputOpts();
   readonly limits: Bandlim;
+  /** Messages that are looked at in thread context. */
+  readonly wqinput: WqInput;
 
   constructor(ip: Ip) {
     this.ip = ip;
     const { kern } = ip.net;
     this.replyOpts.options = this.replyOptions;
     this.limits = new Bandlim(kern, this.stats);
+    this.wqinput = new WqInput(kern, 'icmp', (ifp, m, hlen) => this.inputThread(ifp, m, hlen));
     kern.counters.attach(ICMP_COUNTERS, this.stats);
     kern.sysctl.attach(ICMP_SYSCTLS, this.tun);
     ip.register(IPPROTO_ICMP, this);
@@ -41,13 +47,22 @@ export class Icmp implements IpProto {
     const { kern } = this.ip.net;
     this.ip.icmp = null;
     this.ip.register(IPPROTO_ICMP, null);
+    this.wqinput.destroy();
     kern.sysctl.detach(this.tun);
     kern.counters.detach(this.stats);
   }
 
   /** IpProto */
   input(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
+    if (icmpInputShort(this, ifp, m, hlen)) return;
+    this.wqinput.input(ifp, m, hlen, IPPROTO_ICMP);
+  }
+
+  private inputThread(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
+    const { softnet } = this.ip.net.kern.engine;
+    softnet.acquire('icmp_input');
     icmpInput(this, ifp, m, hlen);
+    softnet.release('icmp_input');
   }
 
   /** Sends an error about `m` when one may be sent, and frees `m`. See icmp-error.ts for the arguments. */

@@ -78,7 +78,7 @@ export function inDifaddr(inNet: InNet, ifp: Ifnet, addr: number | null): Errno 
   const ia = addr === null ? inNet.firstAddr(ifp) : inNet.addrOnIf(addr, ifp);
   if (ia === null) return EADDRNOTAVAIL;
   inNet.unlink(ia);
-  inNet.net.shared.witness.ifaddrs.wait('in_difaddr');
+  inNet.net.shared.witness.ifaddrs.performNow('in_difaddr');
   scrubPrefix(inNet, ia, true);
   inNet.routes.ifaDown(ia, true);
   ia.flags &= ~IFA_ROUTE;

@@ -4,6 +4,9 @@
  *
  * Theory of operation. Protocols 4 (IP in IP), 41 (IPv6 in IP) and 97 (EtherIP). A packet belongs to the gif whose addresses are its
  * own, swapped; unless the gif has LINK2, it must also come in on the interface its source is reached through (ingress filtering).
+ *
+ * @rfc 2003 partial "the outer MTU is not lowered by ICMP errors from inside the path"
+ * @rfc 4213 3 yes
  */
 import type { Errno } from '../base/errno.js';
 import { ENOBUFS } from '../base/errno.js';

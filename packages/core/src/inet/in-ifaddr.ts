@@ -6,6 +6,8 @@
  * object. `flags` holds IFA_ROUTE: this address owns the connected route of its prefix (several addresses may share a
  * prefix; at most one of them per FIB owns the route).
  * Not here: adding and deleting (in-control.ts).
+ *
+ * @rfc 3021 yes
  */
 import { AF_INET, IFF_LOOPBACK, IFF_POINTOPOINT } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';

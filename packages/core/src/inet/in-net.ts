@@ -12,6 +12,8 @@
  *
  * Invariants: an InIfaddr is in `addrs` exactly while it is in `ifp.addrs`; `local` and `own` count what the hash holds.
  * Not here: the order of messages when an address comes or goes (in-control.ts), IGMP, sockets' multicast options.
+ *
+ * @rfc 1122 3.3.6 yes
  */
 import { AddrSet } from '../fwd/addr-set.js';
 import type { AuditRow } from '../kern/audit.js';

@@ -11,6 +11,9 @@
  * ICMP errors quote the packet as it came: they are sent before anything in it is changed.
  * Invariants: nothing here runs while net.inet.ip.forwarding is 0. Broadcasts, multicasts and link-local addresses are never
  * passed on; directed broadcasts neither.
+ *
+ * @rfc 1812 5.2 yes
+ * @rfc 1812 5.3 yes
  */
 import type { Nexthop } from '../net/route/nexthop.js';
 import { RTF_BLACKHOLE, RTF_BROADCAST, RTF_DYNAMIC, RTF_GATEWAY, RTF_MODIFIED, RTF_REJECT } from '../net/route/nexthop.js';

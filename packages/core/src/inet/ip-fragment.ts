@@ -6,6 +6,9 @@
  * their own, each once, and linked behind it through `next`. Nothing is cut before every fragment has been made, so that a
  * shortage of packets leaves the datagram whole. Options go into every fragment when their copied bit says so, all of them stay
  * in the first. A transport checksum still owed is finished first: it covers the whole.
+ *
+ * @rfc 791 3.2 yes
+ * @rfc 1812 4.2.2.7 yes
  */
 import type { Errno } from '../base/errno.js';
 import { EMSGSIZE, ENOBUFS } from '../base/errno.js';

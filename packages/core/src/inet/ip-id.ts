@@ -8,6 +8,8 @@
  * the ring. Ring and bits exist only once `random_id` has been used.
  *
  * Invariant: a bit is set exactly while its value is in the ring; 0 is never handed out at random.
+ *
+ * @rfc 6864 4 yes
  */
 import type { Prng } from '../base/prng.js';
 import { sysctlInt, sysctlRead } from '../kern/sysctl.js';

@@ -12,6 +12,11 @@
  * register, while an unsigned one above 2^31 would cost a heap number each time.
  *
  * Invariants: a protocol gets `m.off` at a valid header, `m.len` equal to its total length, no fragments.
+ *
+ * @rfc 791 3.1 yes
+ * @rfc 1122 3.2.1 yes
+ * @rfc 1812 4.2 yes
+ * @rfc 1812 5.3.7 yes
  */
 import { CSUM_IP, CSUM_IP_VALID, M_BCAST, M_LOOP, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';

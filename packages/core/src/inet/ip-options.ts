@@ -12,6 +12,10 @@
  * Timestamps are milliseconds of the engine's clock with the high bit set, which RFC 791 reserves for "not universal time": core
  * has no calendar.
  * Not here: fields of ICMP errors (icmp-error.ts).
+ *
+ * @rfc 1122 3.2.1.8 yes
+ * @rfc 1812 4.2.2.1 yes
+ * @rfc 1812 5.2.4 yes
  */
 import type { Errno } from '../base/errno.js';
 import { EINVAL } from '../base/errno.js';

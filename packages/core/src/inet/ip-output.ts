@@ -12,6 +12,9 @@
  * here (a tunnel sends its outer packet), so nothing is read from it afterwards.
  * Invariants: `m` is gone when these functions return, whatever they return.
  * Not here: the choice of source address for a socket (ip.ts, sourceFor); ICMP (icmp*.ts).
+ *
+ * @rfc 1122 3.3 yes
+ * @rfc 1191 3 partial "the MTU of a path is learned for TCP only, which is not built yet; others are told EMSGSIZE or cut"
  */
 import type { Errno } from '../base/errno.js';
 import { EACCES, EADDRNOTAVAIL, EHOSTUNREACH, EMSGSIZE, ENETDOWN, ENETUNREACH, ENOBUFS } from '../base/errno.js';

@@ -18,6 +18,10 @@
  * Invariants: `nfrags` is the sum over all queues; a queue is in its bucket and on the age list exactly while it lives; the age
  * list is sorted by expiry; the timer is armed while it is not empty. A condemned queue holds no packets.
  * Deviation: the default of maxfragsperpacket is 64, not FreeBSD's 16, so that a 64 KB datagram fits through 1500-byte links.
+ *
+ * @rfc 791 3.2 yes
+ * @rfc 1122 3.3.2 yes
+ * @rfc 3168 5.3 yes
  */
 import type { Errno } from '../base/errno.js';
 import { US_PER_SEC } from '../base/time.js';

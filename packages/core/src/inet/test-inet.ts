@@ -12,8 +12,9 @@ import { Engine } from '../kern/engine.js';
 import { VnetKern } from '../kern/vnet-kern.js';
 import { ifAttach, ifUp } from '../net/if.js';
 import { ifDetach } from '../net/if-detach.js';
+import type { IfAddr6 } from '../net/ifaddr.js';
 import {
-  AF_INET, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_ETHER, IFT_LOOP, IFT_TUNNEL, Ifnet,
+  AF_INET, AF_INET6, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_ETHER, IFT_LOOP, IFT_TUNNEL, Ifnet,
 } from '../net/ifnet.js';
 import type { IfDriver } from '../net/ifnet.js';
 import { Net, NetShared } from '../net/net.js';
@@ -26,9 +27,12 @@ import type { Sockaddr } from '../net/sockaddr.js';
 import {
   RTF_BLACKHOLE, RTF_BROADCAST, RTF_DONE, RTF_DYNAMIC, RTF_FIXEDMTU, RTF_GATEWAY, RTF_HOST, RTF_PINNED, RTF_PROTO1, RTF_REJECT, RTF_STATIC, RTF_UP,
 } from '../net/route/nexthop.js';
+import type { Nexthop } from '../net/route/nexthop.js';
 import { RouteTables } from '../net/route/route-tables.js';
-import type { Rtentry } from '../net/route/rtentry.js';
+import { Rtentry6 } from '../net/route/rtentry.js';
+import type { Rtentry4 } from '../net/route/rtentry.js';
 import { ip4Format, ip4ParsePrefix, ip4PrefixLen, inetAton, macFormat } from '../wire/addr.js';
+import { ip6Format, ip6ParseScoped, ip6Plain, ip6PrefixLen, ip6Word, ip6ZoneOf, ip6Zoned } from '../wire/addr6.js';
 import { inAifaddr, inDifaddr } from './in-control.js';
 import type { InAliasreq } from './in-control.js';
 import { InNet } from './in-net.js';
@@ -133,6 +137,43 @@ export class InetBench {
     return this.routes[verb]({ ...base, ...(gateway === null ? {} : { gateway: ip(gateway) }), ...more });
   }
 
+  /** The address of `text` in zoned form; `%em0` names its interface. */
+  ip6(text: string): Uint8Array {
+    const scoped = ip6ParseScoped(text);
+    if (scoped === null) throw new Error(`not an IPv6 address: ${text}`);
+    return ip6Zoned(scoped.addr, this.net.ifunit(scoped.zone)?.index ?? 0);
+  }
+
+  /** An IPv6 address with its two routes, as far as the routing tables are concerned. */
+  addr6(ifp: Ifnet, text: string, plen: number, dstaddr: string | null = null): IfAddr6 {
+    const addr = ip6Zoned(this.ip6(text), ifp.index);
+    const ifa: IfAddr6 = { af: AF_INET6, ifp, addr, plen, dstaddr: dstaddr === null ? null : this.ip6(dstaddr) };
+    ifp.addrs.push(ifa);
+    if (!ifp.isUp) ifUp(ifp);
+    if (plen < 128) this.routes.ifaPrefix6(RTM_ADD, ifa, ifp, addr, plen);
+    this.routes.ifaLoopback(RTM_ADD, ifa);
+    this.routes.own6.add(ip6Word(addr, 0), ip6Word(addr, 1), ip6Word(addr, 2), ip6Word(addr, 3));
+    return ifa;
+  }
+
+  /** `route -6 add|delete|change PREFIX [GATEWAY]`; flags as for `route`. */
+  route6(verb: 'add' | 'delete' | 'change', prefix: string, gateway: string | null, more: object = {}): number {
+    const [text = '', len = '128'] = prefix.split('/');
+    const base = { fib: 0, family: 'inet6', dst: this.ip6(text), plen: Number(len), flags: RTF_STATIC | (gateway === null ? 0 : RTF_GATEWAY) } as const;
+    return this.routes[verb]({ ...base, ...(gateway === null ? {} : { gateway: this.ip6(gateway) }), ...more });
+  }
+
+  /** The next hop towards `text`. */
+  lookup6(text: string, flowid = 0, fib = 0): Nexthop | null {
+    const a = this.ip6(text);
+    return this.routes.lookup6(fib, ip6Word(a, 0), ip6Word(a, 1), ip6Word(a, 2), ip6Word(a, 3), flowid);
+  }
+
+  /** The IPv6 table of a FIB as lines: `2001:db8::/64 link#2 em0 UP,PINNED`, one per path. */
+  table6(fib = 0): string[] {
+    return this.routes.list(fib, AF_INET6).flatMap((rt) => pathLines(rt));
+  }
+
   /** The table of a FIB as lines: `192.0.2.0/24 link#2 em0 UP,PINNED`, one per path. */
   table(fib = 0): string[] {
     return this.routes.list(fib, AF_INET).flatMap((rt) => pathLines(rt));
@@ -162,9 +203,8 @@ export class InetBench {
 
   leftovers(): Record<string, number> {
     const { net, routes, inNet } = this;
-    const ribs = Array.from({ length: routes.fibs }, (_, fib) => routes.rib(fib)?.count ?? 0).reduce((a, b) => a + b, 0);
     return {
-      routes: ribs, nexthops: routes.store.count, groups: routes.store.groupCount, addrs: inNet.addrs.length, own: routes.own.size, local: inNet.local.size,
+      routes: routes.routeCount, nexthops: routes.store.count, groups: routes.store.groupCount, addrs: inNet.addrs.length, own: routes.own.size, local: inNet.local.size,
       callouts: net.kern.calloutsArmed, sysctls: net.kern.sysctl.count, domains: net.domains.length, interfaces: net.kern.ifcnt,
       handlers: net.mtuEvent.count + net.ifaddrEvent.count + net.departureEvent.count,
     };
@@ -182,22 +222,31 @@ export const NOTHING_LEFT = {
   routes: 0, nexthops: 0, groups: 0, addrs: 0, own: 0, local: 0, callouts: 0, sysctls: 0, domains: 0, interfaces: 0, handlers: 0,
 };
 
-function pathLines(rt: Rtentry): string[] {
+function pathLines(rt: Rtentry4 | Rtentry6): string[] {
+  const dst = rt instanceof Rtentry6 ? zonedText(rt.dst) : ip4Format(rt.dst);
   return rt.nexthops.map(({ nh, weight }) => {
-    const gateway = nh.gwIfp === null ? ip4Format(nh.gw4) : `link#${nh.gwIfp.index}`;
-    return `${ip4Format(rt.dst)}/${rt.plen} ${gateway} ${nh.ifp.xname} ${flagNames(rt.pathFlags(nh))}${weight === 1 ? '' : ` weight ${weight}`}`;
+    const address = nh.gw6 === null ? ip4Format(nh.gw4) : zonedText(nh.gw6);
+    const gateway = nh.gwIfp === null ? address : `link#${nh.gwIfp.index}`;
+    return `${dst}/${rt.plen} ${gateway} ${nh.ifp.xname} ${flagNames(rt.pathFlags(nh))}${weight === 1 ? '' : ` weight ${weight}`}`;
   });
+}
+
+/** `fe80::1%2`: the zone as a number. */
+function zonedText(addr: Uint8Array): string {
+  const zone = ip6ZoneOf(addr);
+  return `${ip6Format(ip6Plain(addr))}${zone === 0 ? '' : `%${zone}`}`;
 }
 
 function sockaddrText(sa: Sockaddr | null): string {
   if (sa === null) return '-';
   if (sa.family === 'inet') return ip4Format(sa.addr);
   if (sa.family === 'link') return sa.lladdr.length === 6 ? macFormat(sa.lladdr) : `link#${sa.index}`;
-  return 'inet6';
+  return `${ip6Format(sa.addr)}${sa.scopeId === 0 ? '' : `%${sa.scopeId}`}`;
 }
 
 function plenText(netmask: Sockaddr | null): string {
-  return netmask !== null && netmask.family === 'inet' ? `/${ip4PrefixLen(netmask.addr)}` : '';
+  if (netmask === null || netmask.family === 'link') return '';
+  return `/${netmask.family === 'inet' ? ip4PrefixLen(netmask.addr) : ip6PrefixLen(netmask.addr)}`;
 }
 
 function messageLine(m: RtMessage): string {

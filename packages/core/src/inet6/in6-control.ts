@@ -227,7 +227,7 @@ function purgeAddr(in6Net: In6Net, ia: In6Ifaddr): void {
   dstRoute(in6Net, ia, false);
   announce(in6Net, ia, false);
   in6Net.unlink(ia);
-  in6Net.net.shared.witness.ifaddrs.wait('in6_purgeaddr');
+  in6Net.net.shared.witness.ifaddrs.performNow('in6_purgeaddr');
   nd6PrefixNewSource(in6Net, ia);
   in6Net.routes.ifaDown(ia, true);
   const other = in6Net.addrOfBytes(ia.addr); // the same address elsewhere had no route of its own

@@ -94,6 +94,7 @@ export class In6Net implements Domain {
   constructor(net: Net, routes: RouteTables) {
     this.net = net;
     this.routes = routes;
+    routes.store.linkMtu6 = (ifp) => this.ifinfo(ifp)?.mtu ?? ifp.mtu;
     net.domains.push(this);
     for (const ifp of net.ifnets) ifp.afdata[AF_INET6] = this.ifattach(ifp);
     net.kern.audit.attach(IN6_AUDIT, this);
@@ -186,6 +187,7 @@ export class In6Net implements Domain {
     const key = hashOf(ia.k0, ia.k1, ia.k2, ia.k3);
     ia.hashNext = this.hash.get(key) ?? null;
     this.hash.set(key, ia);
+    this.routes.own6.add(ia.k0, ia.k1, ia.k2, ia.k3);
   }
 
   /** Takes an address out again; the object itself stays good for those who handle its end. */
@@ -202,6 +204,7 @@ export class In6Net implements Domain {
       if (at !== null) at.hashNext = ia.hashNext;
     }
     ia.hashNext = null;
+    this.routes.own6.delete(ia.k0, ia.k1, ia.k2, ia.k3);
   }
 
   /** See Domain. */

@@ -20,6 +20,8 @@ import { PacketPool } from '../mbuf/packet-buffer.js';
 import { AuditRegister } from './audit.js';
 import type { Callout, CalloutOwner } from './callout.js';
 import { CalloutQueue } from './callout.js';
+import { assertNoPsrefs, Lwps } from './lwp.js';
+import type { Lwp } from './lwp.js';
 import type { Context } from './context.js';
 import { CTX_IDLE, CTX_SOFTINT, CTX_THREAD } from './context.js';
 import { DEVCTL_STREAM_MAX, DevctlQueue } from './devctl.js';
@@ -57,6 +59,8 @@ export class Engine {
   readonly devctl = new DevctlQueue(DEVCTL_STREAM_MAX);
   now: Micros = 0;
   context: Context = CTX_IDLE;
+  /** Processors, and who acts on them. */
+  readonly lwps = new Lwps();
   /** Packets that programs outside keep: whoever does attaches a row, and takes it off. */
   readonly audit = new AuditRegister();
   /** Work refused because DEFER_MAX pieces were waiting. */
@@ -67,6 +71,8 @@ export class Engine {
   private deferredOwner: CalloutOwner | null = null;
   /** Deferred work is begun: thread context of its own, although a turn is under way. */
   private working = false;
+  /** Deferred work is being done, whatever else it calls. */
+  private inWorker = false;
   private inTurn = false;
   private wakeAsked = false;
 
@@ -107,6 +113,12 @@ export class Engine {
     return true;
   }
 
+  /** A thread that waited for readers goes on, at the end of the turn. Never refused: those who can wait are bounded where they wait. */
+  resume(work: () => void): void {
+    this.deferred.push({ work, owner: null });
+    if (!this.inTurn) this.askWake();
+  }
+
   /** Pieces of deferred work waiting for `owner`. */
   deferredOf(owner: CalloutOwner | null): number {
     let n = 0;
@@ -140,7 +152,31 @@ export class Engine {
 
   leave(previous: Context): void {
     if (this.witness.on) this.watchLeave();
+    const { lwp } = this;
     this.context = previous;
+    if (lwp.psrefs !== 0 && !lwp.artificial && (previous === CTX_IDLE || lwp !== this.lwp)) assertNoPsrefs(lwp);
+  }
+
+  /** Who acts. */
+  get lwp(): Lwp {
+    const { lwps } = this;
+    if (lwps.acting !== null) return lwps.acting;
+    if (this.context === CTX_SOFTINT) return lwps.softint;
+    return this.inWorker ? lwps.worker : lwps.thread;
+  }
+
+  /** Runs `fn` as the artificial agent `lwp` (lwp.ts), in softint or in thread context. What it holds when `fn` ends it goes on holding. */
+  runAs<T>(lwp: Lwp, context: Context, fn: () => T): T {
+    const { context: previous } = this;
+    const outer = this.lwps.acting;
+    this.lwps.acting = lwp;
+    this.context = context;
+    try {
+      return fn();
+    } finally {
+      this.context = previous;
+      this.lwps.acting = outer;
+    }
   }
 
   private watchEnter(context: Context): void {
@@ -245,6 +281,7 @@ export class Engine {
     this.working = true;
     const previous = this.enter(CTX_THREAD);
     this.working = false;
+    this.inWorker = true;
     try {
       // Work that ends a vnet takes what waits for that off the list (`forget`).
       while (n < waiting && this.deferredAt < this.deferred.length) {
@@ -256,6 +293,7 @@ export class Engine {
       this.deferredOwner = null;
     } finally {
       this.leave(previous);
+      this.inWorker = false;
       if (this.deferredAt === this.deferred.length) {
         this.deferred = [];
         this.deferredAt = 0;

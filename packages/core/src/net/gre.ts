@@ -10,6 +10,10 @@
  *
  * Options outlive the tunnel: `deletetunnel` and a move to another vnet take the outer addresses alone.
  * Not here: outer IPv6; ECN, which the outer packet takes over and never gives back.
+ *
+ * @rfc 2784 yes
+ * @rfc 2890 yes
+ * @rfc 8086 partial "no fragmentation of its own, no congestion circuit breaker"
  */
 import type { Errno } from '../base/errno.js';
 import { EEXIST, EINVAL, ENETDOWN, ENOBUFS } from '../base/errno.js';

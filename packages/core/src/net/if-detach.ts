@@ -37,7 +37,7 @@ function step(what: string, destroy: boolean, vmove: boolean, shutdown: boolean,
 export const DETACH_STEPS: readonly DetachStep[] = [
   //                                                                  destroy  vmove  shutdown
   step('leave the list of interfaces',                                YES,     YES,   YES, unlink),
-  step('wait for whoever may have seen it there',                     YES,     YES,   YES, (_ifp, net) => net.shared.witness.ifnets.wait('if_detach')),
+  step('wait for whoever may have seen it there',                     YES,     YES,   YES, (_ifp, net) => net.shared.witness.ifnets.performNow('if_detach')),
   step('mark it as dying',                                            YES,     NO,    YES, (ifp) => void (ifp.flags |= IFF_DYING)),
   step('leave all groups',                                            YES,     YES,   YES, leaveGroups),
   step('take it down: event, flush its queue, RTM_IFINFO',            YES,     YES,   YES, ifTakeDown),

@@ -17,6 +17,8 @@ export interface IfAddr6 extends IfAddr {
   readonly addr: Uint8Array;
   /** 0..128 */
   readonly plen: number;
+  /** Far end of a point-to-point link in zoned form; null or absent otherwise. */
+  readonly dstaddr?: Uint8Array | null;
 }
 
 export function isIfAddr6(ifa: IfAddr): ifa is IfAddr6 {

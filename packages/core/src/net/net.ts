@@ -208,6 +208,7 @@ export class Net {
   constructor(kern: VnetKern, shared: NetShared) {
     this.kern = kern;
     this.shared = shared;
+    shared.witness.bind(kern.engine);
     kern.audit.attach(NET_AUDIT, this);
   }
 

@@ -15,6 +15,9 @@
  * This stack has no IPv6 yet, and three things wait for it: it will set addresses here (`checkAddr` says which), it will send with a
  * gateway (`stfOutput`), and it will answer where a packet goes (`StfVnet.lookup6`); until then a packet that came in is for nobody.
  * Not here: the outer header (inet/in-stf.ts).
+ *
+ * @rfc 3056 yes
+ * @rfc 5969 yes
  */
 import type { Errno } from '../base/errno.js';
 import { EAFNOSUPPORT, EINVAL, EIO, ENETDOWN, ENETUNREACH, ENOBUFS } from '../base/errno.js';

@@ -4,6 +4,9 @@
  *
  * Two manners: with `full` functionality a mark is never repeated outside and comes in from there; without, the outer byte is the
  * inner one and nothing comes back. Both work on IPv4 and IPv6 packets, whose traffic class is the same byte.
+ *
+ * @rfc 6040 yes
+ * @rfc 3168 9.1 yes
  */
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { cksumUpdate16 } from '../wire/checksum.js';

@@ -18,6 +18,8 @@
  *
  * Invariants: RUNNING exactly while `end.binding` is there; `sending` only inside `transmit`; no timer and no packet while not running.
  * Not here: IPv6 outside; capabilities inherited from the interface below (none of ours has tunnel offloads).
+ *
+ * @rfc 7348 yes
  */
 import type { Errno } from '../base/errno.js';
 import { EINVAL, EIO, ENETDOWN, ENOBUFS, ENODEV } from '../base/errno.js';

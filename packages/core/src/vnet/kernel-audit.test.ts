@@ -6,6 +6,10 @@
 import { describe, expect, it } from 'vitest';
 import { Callout } from '../kern/callout.js';
 import type { AuditLeak } from '../kern/audit.js';
+import { in6Aifaddr } from '../inet6/in6-control.js';
+import { In6Multi } from '../inet6/in6-ifinfo.js';
+import { Ip6OutputOpts, IPV6_UNSPECSRC } from '../inet6/ip6-output.js';
+import { NdPrefix } from '../inet6/nd6-prefix.js';
 import { bpfOpen } from '../net/bpf.js';
 import { ifCloneCreate } from '../net/if-clone.js';
 import { IFF_SIMPLEX, IFT_ETHER, Ifnet } from '../net/ifnet.js';
@@ -15,14 +19,24 @@ import { PFIL_PASS } from '../net/pfil.js';
 import type { PfilHook } from '../net/pfil.js';
 import { craftIp, ip4 } from '../sim/craft.js';
 import { SimNet } from '../sim/sim-net.js';
+import { ip6Parse } from '../wire/addr6.js';
+import { ICMP6_HDR_LEN } from '../wire/icmp6.js';
 import { IP_MF } from '../wire/ip4.js';
+import { IP6_DST, IP6_HDR_LEN, ip6Emit } from '../wire/ip6.js';
+import { IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import { macFormat } from '../wire/addr.js';
+import { ICMP_UNREACH } from '../wire/icmp4.js';
+import { IPPROTO_ICMP } from '../wire/ipproto.js';
 import type { Kernel } from './kernel.js';
 import type { Vnet } from './vnet.js';
+
+const ip6 = (text: string): Uint8Array => ip6Parse(text) ?? new Uint8Array(16);
 
 const SEED = 11;
 const GROUP = ip4('239.1.2.3');
 const hook: PfilHook = { name: 'test', check: () => PFIL_PASS };
+
+const keep = (): void => undefined;
 
 class Bench {
   readonly net = new SimNet(SEED);
@@ -37,6 +51,7 @@ class Bench {
   constructor() {
     this.net.addr(this.v, this.ifp, '10.0.0.1/24');
     this.net.addr(this.far, this.ends[1].ifp, '10.0.0.2/24');
+    this.kernel.call(this.net.now, () => in6Aifaddr(this.v.in6Net, this.ifp, { addr: ip6('2001:db8::1'), plen: 64 }));
     this.net.run(10_000);
   }
 
@@ -63,10 +78,29 @@ class Bench {
     if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
   }
 
+  /** An ICMP message that waits for a thread. */
+  unreachable(): void {
+    const link = { src: '02:00:00:00:00:99', dst: macFormat(this.ifp.lladdr) };
+    const m = this.kernel.engine.pool.from(craftIp(link, { src: '10.0.0.2', dst: '10.0.0.1', proto: IPPROTO_ICMP }, Uint8Array.of(ICMP_UNREACH, 0, 0, 0, 0, 0, 0, 0)));
+    if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
+  }
+
   broadcast(): void {
     const so = this.net.udp(this.v, 7);
     so.setsockopt('SO_BROADCAST', 1);
     expect(so.send(new Uint8Array(8), ip4('10.0.0.255'), 7)).toBe(0);
+  }
+
+  /** An echo request to all nodes of the link, which comes back to the sender, too. */
+  group6(): void {
+    const m = this.kernel.engine.pool.alloc(IP6_HDR_LEN + ICMP6_HDR_LEN);
+    if (m === null) throw new Error('no packet');
+    m.bytes().fill(0);
+    ip6Emit(m.view, m.off, 0, 0, ICMP6_HDR_LEN, IPPROTO_ICMPV6, 64);
+    m.buf.set(ip6('ff02::1'), m.off + IP6_DST);
+    const opts = new Ip6OutputOpts();
+    opts.ifp = this.ifp;
+    expect(this.kernel.call(this.net.now, () => this.v.ip6.output(m, IPV6_UNSPECSRC, opts))).toBe(0);
   }
 
   twoWays(): void {
@@ -83,6 +117,8 @@ class Bench {
 function useEverything(b: Bench): void {
   const { v, net } = b;
   b.broadcast();
+  b.group6();
+  v.in6Net.purgeUpperHooks.push(keep);
   b.look();
   net.run(10_000);
   expect(net.udp(v).send(new Uint8Array(8), ip4('10.0.0.77'), 9)).toBe(0);
@@ -94,13 +130,18 @@ function useEverything(b: Bench): void {
   bpfOpen(v.net, b.ifp.xname, {});
   v.net.linkPfil.link(hook);
   v.ip.pfil.link(hook);
+  v.ip6.pfil.link(hook);
   b.clone('tap');
+  b.unreachable();
+  b.look();
   v.kern.defer(() => undefined);
   b.kernel.prisons.find(b.kernel.prisons.prison0, 'used')?.attached.add({ kill: () => undefined });
   b.look();
   net.run(10_000);
   v.net.linkPfil.unlink(hook);
   v.ip.pfil.unlink(hook);
+  v.ip6.pfil.unlink(hook);
+  v.in6Net.purgeUpperHooks.splice(v.in6Net.purgeUpperHooks.indexOf(keep), 1);
 }
 
 /** Driver that keeps its packets whatever happens. */
@@ -115,7 +156,6 @@ class Hoarder {
   }
 }
 
-const keep = (): void => undefined;
 
 /** By row: what a part has to forget so that the row is not zero when its vnet is gone. */
 const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
@@ -224,11 +264,50 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     b.broadcast();
     b.v.ip.loop.queue.purge = keep;
   },
+  'packets waiting for a thread': (b) => {
+    b.unreachable();
+    b.v.icmp.wqinput.destroy = keep;
+    b.kernel.onTeardown = (v, step, when) => {
+      if (step.name === 'icmp_vnet_uninit' && when === 'after') b.v.kern.sysctl.detach(v.icmp.wqinput);
+    };
+  },
   'IP filters': (b) => {
     b.v.ip.pfil.link(hook);
   },
   'IP protocols': (b) => {
     b.v.ip.register(250, b.v.udp);
+  },
+  'IPv6 addresses': (b) => {
+    b.v.in6Net.addrs.push(...b.far.in6Net.addrs);
+  },
+  'IPv6 prefixes': (b) => {
+    b.v.in6Net.prefixes.push(new NdPrefix(b.ends[1].ifp, ip6('2001:db8:9::'), 64));
+  },
+  'IPv6 groups of interfaces': (b) => {
+    const left = new Ifnet(new Hoarder(), 'hoard', 0, 'hoard0', IFT_ETHER, IFF_SIMPLEX, 1_500);
+    const info = b.v.in6Net.ifattach(left);
+    info.groups.push(new In6Multi(left, ip6('ff02::1:2')));
+    left.afdata[b.v.in6Net.af] = info;
+    b.v.in6Net.ifdetach = keep;
+    b.kernel.onTeardown = (v, step, when) => {
+      if (step.name === 'vnet_if_uninit' && when === 'after') {
+        left.afdata[v.in6Net.af] = info;
+        v.net.ifnets.push(left);
+      }
+    };
+  },
+  'interface watchers of IPv6 transports': (b) => {
+    b.v.in6Net.purgeUpperHooks.push(keep);
+  },
+  'packets looped back by IPv6': (b) => {
+    b.group6();
+    b.v.ip6.loop.queue.purge = keep;
+  },
+  'IPv6 filters': (b) => {
+    b.v.ip6.pfil.link(hook);
+  },
+  'IPv6 protocols': (b) => {
+    b.v.ip6.register(250, b.v.icmp6);
   },
   neighbours: (b) => {
     b.net.udp(b.v).send(new Uint8Array(8), ip4('10.0.0.77'), 9);

@@ -115,12 +115,12 @@ describe('a vnet\'s own events', () => {
     call(() => ifRename(secret, 'secret'));
     kernel.jailCreate(kernel.prisons.find(kernel.prisons.prison0, 'r1')!, { name: 'desk', persist: true, attach: false, vnet: true });
     expect(told(atHost)).toEqual([]);
-    expect(told(inJail)).toEqual(['lo7 ATTACH', 'lo7 ADDR_ADD address=10.9.9.9', 'lo7 LINK_UP', 'lo7 RENAME name=secret']);
+    expect(told(inJail)).toEqual(['lo7 ATTACH', 'lo7 ADDR_ADD address=10.9.9.9', 'lo7 LINK_UP', 'lo7 ADDR_ADD address=fe80::1', 'lo7 RENAME name=secret']);
     const other = call(() => ifCloneCreate(host.net, 'lo8')).ifp!;
     net.addr(host, other, '10.8.8.8/24');
     expect(told(inJail)).toEqual([]);
     kernel.jailRemove(kernel.prisons.find(kernel.prisons.prison0, 'r1')!);
-    expect(told(atHost)).toEqual(['lo8 ATTACH', 'lo8 ADDR_ADD address=10.8.8.8', 'lo8 LINK_UP']);
+    expect(told(atHost)).toEqual(['lo8 ATTACH', 'lo8 ADDR_ADD address=10.8.8.8', 'lo8 LINK_UP', 'lo8 ADDR_ADD address=fe80::1']);
   });
 
   it('keep as many as the vnet\'s sysctl says; a noisy vnet pushes nobody else\'s out', () => {
@@ -132,7 +132,7 @@ describe('a vnet\'s own events', () => {
     for (let n = 0; n < 30; n++) call(() => ifRename(noisy, `n${n}`));
     expect(inJail.read()).toMatchObject({ event: null, lost: 21 });
     expect(told(inJail).at(-1)).toBe('n28 RENAME name=n29');
-    expect(told(atHost)).toEqual(['lo1 ATTACH', 'lo1 ADDR_ADD address=10.0.0.1', 'lo1 LINK_UP']);
+    expect(told(atHost)).toEqual(['lo1 ATTACH', 'lo1 ADDR_ADD address=10.0.0.1', 'lo1 LINK_UP', 'lo1 ADDR_ADD address=fe80::1']);
   });
 });
 
@@ -142,7 +142,7 @@ describe('the host\'s events', () => {
     const { kernel } = net;
     const all = kernel.engine.devctl.open();
     const r1 = net.vnet('r1');
-    expect(told(all)).toEqual(['VNET r1 CREATE id=1', 'lo0 ATTACH', 'lo0 LINK_UP', 'JAIL r1 CREATE jid=1 vnet=new']);
+    expect(told(all)).toEqual(['VNET r1 CREATE id=1', 'lo0 ATTACH', 'lo0 LINK_UP', 'lo0 ADDR_ADD address=::1', 'lo0 ADDR_ADD address=fe80::1', 'JAIL r1 CREATE jid=1 vnet=new']);
     const root = kernel.prisons.prison0;
     const prison = kernel.prisons.find(root, 'r1')!;
     prison.childrenMax = 2;

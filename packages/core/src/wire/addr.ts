@@ -10,6 +10,8 @@
  * the leading zeros and short forms that inet_aton(3) accepts mean different addresses to different programs;
  * `inetAton` is there for the tools whose manual pages promise those forms.
  * Not here: IPv6 addresses (`addr6.ts`), names, ports.
+ *
+ * @rfc 4632 3.1 yes
  */
 
 /** 0.0.0.0 */

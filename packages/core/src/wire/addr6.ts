@@ -6,6 +6,10 @@
  * packet as well as one of its own. `ip6Format` writes the one text RFC 5952 allows: lower case, no leading zeros, the first
  * longest run of two or more zero groups as `::`, and the dotted quad for v4-mapped addresses only.
  * Not here: interface indices. A zone is text; who knows the interfaces turns it into a number.
+ *
+ * @rfc 5952 yes
+ * @rfc 4291 2 yes
+ * @rfc 4007 11 yes
  */
 
 import { ip4Format, ip4Parse, macHi, macLo, parsePrefixLen } from './addr.js';
@@ -289,4 +293,10 @@ export function ip6OfWords(w0: number, w1: number, w2: number, w3: number): Uint
   v.setInt32(8, w2);
   v.setInt32(12, w3);
   return out;
+}
+
+/** Word `i` (0..3) of the netmask of a prefix length, as a signed number. */
+export function ip6MaskWord(plen: number, i: number): number {
+  const n = plen - 32 * i;
+  return n <= 0 ? 0 : n >= 32 ? -1 : ~(0xffff_ffff >>> n);
 }

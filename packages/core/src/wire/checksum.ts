@@ -12,6 +12,9 @@
  * odd offsets cost nothing.
  * Nothing here allocates but `cksumAddBytes`.
  * Not here: who computes when. Offload flags travel with the packet.
+ *
+ * @rfc 1071 yes
+ * @rfc 1624 yes
  */
 
 /** Bytes summed before the accumulators are folded: 2^21 words of 32 bits stay below 2^53. */

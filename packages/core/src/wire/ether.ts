@@ -9,6 +9,8 @@
  * Addresses are read as the pair (hi: u16, lo: u32), see `addr.ts`. Every accessor takes the view and the offset of the
  * frame's first byte, allocates nothing and trusts the caller that the header is inside: `etherCheck` says so.
  * Not here: LLC behind a length field (`llc.ts`), the frame check sequence (no link of ours carries one).
+ *
+ * @rfc 894 yes
  */
 
 export const ETHER_ADDR_LEN = 6;

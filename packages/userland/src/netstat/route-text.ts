@@ -2,7 +2,7 @@
  * route-text.ts — routes in netstat's and route's words: flag letters and names, destinations, gateways.
  * Read first: netstat(1) "Routing Table Display", route(8).
  */
-import type { RtPath, Rtentry } from '@netloom/core';
+import type { RtPath, Rtentry4 } from '@netloom/core';
 import {
   RTF_BLACKHOLE, RTF_BROADCAST, RTF_DONE, RTF_DYNAMIC, RTF_FIXEDMTU, RTF_GATEWAY, RTF_HOST, RTF_LLINFO, RTF_LOCAL, RTF_MODIFIED, RTF_MULTICAST,
   RTF_PINNED, RTF_PROTO1, RTF_PROTO2, RTF_PROTO3, RTF_REJECT, RTF_STATIC, RTF_STICKY, RTF_UP, RTF_XRESOLVE,
@@ -47,7 +47,7 @@ export function bitNames(bits: number, names: readonly (readonly [number, string
 }
 
 /** 'default', '192.0.2.0/24' or, for a host route, '192.0.2.1'. */
-export function destinationText(rt: Rtentry): string {
+export function destinationText(rt: Rtentry4): string {
   if (rt.plen === 0 && rt.dst === 0) return 'default';
   return rt.isHost ? ip4Format(rt.dst) : `${ip4Format(rt.dst)}/${rt.plen}`;
 }

@@ -5,7 +5,7 @@
  * A field that is longer than its column takes the room it needs from the columns behind it.
  */
 import { AF_INET, InIfaddr, RTF_GATEWAY } from '@netloom/core';
-import type { Nexthop, RouteTables, RtPath, Rtentry, Vnet } from '@netloom/core';
+import type { Nexthop, RouteTables, RtPath, Rtentry4, Vnet } from '@netloom/core';
 import { ip4Format } from '@netloom/core/wire';
 import { errx } from '../err.js';
 import { hostName } from '../host-address.js';
@@ -62,7 +62,7 @@ function addressFields(dst: string, gateway: string, flags: string, o: NetstatOp
   return [field(dst, WIDTH.dst), field(gateway, gatewayWidth), leftWide(flags, WIDTH.flags - over(gateway, gatewayWidth))];
 }
 
-function line(p: Proc, rt: Rtentry, path: RtPath, o: NetstatOptions): string {
+function line(p: Proc, rt: Rtentry4, path: RtPath, o: NetstatOptions): string {
   const { nh } = path;
   const parts = addressFields(hostNamed(rt, o), gatewayNamed(path, o), flagLetters(rt.pathFlags(nh)), o);
   if (o.wide) parts.push(rightWide(rt.isMultipath ? 0 : nh.idx, WIDTH.mtu), rightWide(mtuOf(nh), WIDTH.mtu));
@@ -80,7 +80,7 @@ function expireOf(p: Proc, path: RtPath): number | null {
   return path.expireUs > 0 && left > 0 ? left : null;
 }
 
-function hostNamed(rt: Rtentry, o: NetstatOptions): string {
+function hostNamed(rt: Rtentry4, o: NetstatOptions): string {
   const name = rt.isHost && !o.numericAddr ? hostName(rt.dst) : null;
   return name ?? destinationText(rt);
 }
@@ -90,7 +90,7 @@ function gatewayNamed(path: RtPath, o: NetstatOptions): string {
   return name ?? gatewayText(path);
 }
 
-function routeJson(p: Proc, rt: Rtentry, path: RtPath, o: NetstatOptions): object {
+function routeJson(p: Proc, rt: Rtentry4, path: RtPath, o: NetstatOptions): object {
   const { nh } = path;
   const flags = rt.pathFlags(nh);
   const expire = expireOf(p, path);

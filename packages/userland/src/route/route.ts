@@ -8,7 +8,7 @@
 import {
   AF_INET, EADDRINUSE, EBUSY, EEXIST, ENOBUFS, EPERM, ESRCH, RTF_DONE, RTF_GATEWAY, strerror,
 } from '@netloom/core';
-import type { Errno, Prison, RouteSpec, RouteTables, Rtentry, RtPath, Vnet } from '@netloom/core';
+import type { Errno, Prison, RouteSpec, RouteTables, Rtentry4, RtPath, Vnet } from '@netloom/core';
 import { ip4Format, ip4MaskOf } from '@netloom/core/wire';
 import { err, errx, toolMain, warn, warnx } from '../err.js';
 import { getopt } from '../getopt.js';
@@ -142,7 +142,7 @@ function get(call: Call, a: RouteArgs): number {
   return code;
 }
 
-function getText(call: Call, rt: Rtentry, path: RtPath, a: RouteArgs): string {
+function getText(call: Call, rt: Rtentry4, path: RtPath, a: RouteArgs): string {
   const { nh } = path;
   const name = (addr: number): string => routeName(addr, call.numeric);
   const lines = [`   route to: ${name(a.dst)}`, `destination: ${name(rt.dst)}`];
@@ -184,7 +184,7 @@ function flush(call: Call, words: readonly string[]): number {
   return 0;
 }
 
-function flushed(call: Call, rt: Rtentry, gateway: number): string {
+function flushed(call: Call, rt: Rtentry4, gateway: number): string {
   const dst = rt.isHost ? routeName(rt.dst, call.numeric) : networkName(rt.dst);
   return `${dst.slice(0, 20).padEnd(20)} ${routeName(gateway, call.numeric).slice(0, 20).padEnd(20)}`;
 }

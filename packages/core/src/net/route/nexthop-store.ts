@@ -15,7 +15,7 @@
 import {
   NHOP_BLACKHOLE, NHOP_BROADCAST, NHOP_GATEWAY, NHOP_GROUP, NHOP_INDEX_MAX, NHOP_LOCAL, NHOP_REJECT, NHOP_VALID, NhopTable,
 } from '../../fwd/nhop-table.js';
-import { IFF_LOOPBACK } from '../ifnet.js';
+import { AF_INET6, IFF_LOOPBACK } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
 import { mpathCompile } from './mpath.js';
 import { Nexthop, RTF_BLACKHOLE, RTF_BROADCAST, RTF_GATEWAY, RTF_REJECT } from './nexthop.js';
@@ -41,6 +41,8 @@ export class NhGroup {
 
 export class NexthopStore {
   readonly table = new NhopTable();
+  /** Most bytes an IPv6 packet may have on an interface, which routers may lower (RFC 4861 §6.3.4); IPv6 fills it. */
+  linkMtu6: (ifp: Ifnet) => number = (ifp) => ifp.mtu;
   /** By index; 0 is unused. */
   readonly hops: (Nexthop | null)[] = [null];
   /** By number. */
@@ -130,7 +132,7 @@ export class NexthopStore {
     return slots === undefined ? null : (slots[(flowid >>> 0) % slots.length] ?? null);
   }
 
-  /** The interface's MTU changed: packet paths on flat words must know. */
+  /** The interface's MTU, or what IPv6 makes of it, changed: packet paths on flat words must know. */
   republish(ifp: Ifnet): void {
     for (const nh of this.hops) if (nh !== null && nh.ifp === ifp) this.publish(nh);
   }
@@ -147,7 +149,11 @@ export class NexthopStore {
     if ((nh.flags & RTF_REJECT) !== 0) flags |= NHOP_REJECT;
     if ((nh.flags & RTF_BROADCAST) !== 0) flags |= NHOP_BROADCAST;
     if ((nh.ifp.flags & IFF_LOOPBACK) !== 0) flags |= NHOP_LOCAL;
-    this.table.setHop(nh.idx, flags, nh.ifp.index, (nh.flags & RTF_GATEWAY) !== 0 ? nh.gw4 : 0, nh.pathMtu);
+    if (nh.af === AF_INET6) {
+      this.table.setHop(nh.idx, flags, nh.ifp.index, Math.min(nh.pathMtu, this.linkMtu6(nh.ifp)), nh.g0, nh.g1, nh.g2, nh.g3);
+    } else {
+      this.table.setHop(nh.idx, flags, nh.ifp.index, nh.pathMtu, (nh.flags & RTF_GATEWAY) !== 0 ? nh.gw4 : 0);
+    }
   }
 
   private unref(nh: Nexthop): void {
@@ -177,5 +183,5 @@ export class NexthopStore {
 
 /** Everything of a key but its address, as text; the index of an interface stays while routes lead through it. */
 function keyText(key: NexthopKey): string {
-  return `${key.ifp.index} ${key.gw4} ${key.gw6 === null ? '-' : key.gw6.join('.')} ${key.gwIfp === null ? 0 : key.gwIfp.index} ${key.flags} ${key.mtu}`;
+  return `${key.af} ${key.ifp.index} ${key.gw4} ${key.gw6 === null ? '-' : key.gw6.join('.')} ${key.gwIfp === null ? 0 : key.gwIfp.index} ${key.flags} ${key.mtu}`;
 }

@@ -4,12 +4,13 @@
  *
  * Theory of operation. A Nexthop is immutable but for its counters; changing a route gives it another one. Equal next hops
  * are one object, shared by many routes and counted by `refs` (nexthop-store.ts); the store drops it at zero, and then
- * `valid` is false for ever. Whoever keeps a Nexthop across packets must also keep `RouteTables.gen4(fib)` from the time of
+ * `valid` is false for ever. Whoever keeps a Nexthop across packets must also keep `RouteTables.gen4(fib)` (`gen6`) from the time of
  * the look-up: a more specific route may have appeared although the old next hop is still good for others.
  *
  * Invariants: `idx` >= 1 while valid and unique among the valid ones of a vnet; `gwIfp` is null exactly for next hops with
  * an address as gateway.
  */
+import { ip6Word } from '../../wire/addr6.js';
 import type { IfAddr } from '../ifaddr.js';
 import type { Ifnet } from '../ifnet.js';
 
@@ -38,11 +39,13 @@ export const RTF_MULTICAST = 0x800000;
 export const RTF_STICKY = 0x10000000;
 
 export interface NexthopKey {
+  /** Family of the destinations it serves: AF_INET or AF_INET6. */
+  readonly af: number;
   /** Interface packets leave through; the loopback interface for own addresses, blackhole and reject. */
   readonly ifp: Ifnet;
   /** Gateway, host-order IPv4; 0 when the gateway is a link. */
   readonly gw4: number;
-  /** IPv6 gateway (16 bytes), null when none. */
+  /** IPv6 gateway, 16 bytes in zoned form; null when the gateway is a link. */
   readonly gw6: Uint8Array | null;
   /** Interface the gateway `link#N` names; null when the gateway is an address. Differs from `ifp` for own addresses. */
   readonly gwIfp: Ifnet | null;
@@ -55,9 +58,15 @@ export interface NexthopKey {
 }
 
 export class Nexthop implements NexthopKey {
+  readonly af: number;
   readonly ifp: Ifnet;
   readonly gw4: number;
   readonly gw6: Uint8Array | null;
+  /** The words of `gw6`, for packet paths; 0 without one. */
+  readonly g0: number;
+  readonly g1: number;
+  readonly g2: number;
+  readonly g3: number;
   readonly gwIfp: Ifnet | null;
   readonly flags: number;
   readonly ifa: IfAddr | null;
@@ -72,9 +81,15 @@ export class Nexthop implements NexthopKey {
   pksent = 0;
 
   constructor(key: NexthopKey, idx: number) {
+    this.af = key.af;
     this.ifp = key.ifp;
     this.gw4 = key.gw4;
-    this.gw6 = key.gw6;
+    const gw6 = key.gw6;
+    this.gw6 = gw6;
+    this.g0 = gw6 === null ? 0 : ip6Word(gw6, 0);
+    this.g1 = gw6 === null ? 0 : ip6Word(gw6, 1);
+    this.g2 = gw6 === null ? 0 : ip6Word(gw6, 2);
+    this.g3 = gw6 === null ? 0 : ip6Word(gw6, 3);
     this.gwIfp = key.gwIfp;
     this.flags = key.flags;
     this.ifa = key.ifa;

@@ -1,5 +1,5 @@
 /**
- * rib.ts — Rib4: the routes of one FIB, by prefix, and the forwarding table compiled from them.
+ * rib.ts — Rib: the routes of one family and FIB, by prefix, and the forwarding table compiled from them; Rib4 for IPv4.
  * Read first: freebsd `sys/net/route/route_var.h` (struct rib_head); fwd/fib4.ts.
  *
  * Theory of operation. Routes are kept by prefix length, each length a map from prefix to Rtentry: exact match is one map,
@@ -7,7 +7,7 @@
  * compiled table at once; the table is rebuilt in another shape when the number of routes has outgrown it. Longest match is
  * asked of the compiled table only, and its answer names the length, so the Rtentry is one map look-up away.
  *
- * A Rib4 holds one reference on the value of each route in it (nexthop-store.ts).
+ * A Rib holds one reference on the value of each route in it (nexthop-store.ts).
  * Invariants: `count` = routes in the maps; each of them is `up` and compiled with its `value`.
  */
 import { ip4MaskOf } from '../../wire/addr.js';
@@ -15,105 +15,160 @@ import type { AddrSet } from '../../fwd/addr-set.js';
 import { Fib4, fib4EntryPlen, fib4Shape } from '../../fwd/fib4.js';
 import { Fwd4 } from '../../fwd/forward.js';
 import type { NexthopStore } from './nexthop-store.js';
+import type { RouteSpec } from './route-spec.js';
+import { Rtentry4 } from './rtentry.js';
 import type { Rtentry, RtPath } from './rtentry.js';
 
-export class Rib4 {
+/** `K`: what a prefix of a known length is looked up by. */
+export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
   readonly fibnum: number;
   readonly store: NexthopStore;
-  /** The compiled tables; `fwd.fib` is `fib`. */
-  readonly fwd: Fwd4;
-  fib: Fib4;
   count = 0;
   /** Changes with every change of a route. */
   gen = 1;
-  /** By prefix length; keys are the prefix as a signed number, which engines keep unboxed. */
-  private readonly byLen: (Map<number, Rtentry> | null)[] = new Array<null>(33).fill(null);
+  /** By prefix length. */
+  protected readonly byLen: (Map<K, R> | null)[];
 
-  constructor(fibnum: number, store: NexthopStore, own: AddrSet) {
+  constructor(fibnum: number, store: NexthopStore, bits: number) {
     this.fibnum = fibnum;
     this.store = store;
-    this.fib = new Fib4(fib4Shape(0, null));
-    this.fwd = new Fwd4(this.fib, store.table, own);
+    this.byLen = new Array<null>(bits + 1).fill(null);
   }
 
-  /** The route with exactly this prefix. */
-  find(dst: number, plen: number): Rtentry | null {
-    return this.byLen[plen]?.get(dst & ip4MaskOf(plen)) ?? null;
-  }
+  /** The route with exactly the prefix of `spec`. */
+  abstract findSpec(spec: RouteSpec): R | null;
+  /** A route with that prefix, not yet in the table; null when `spec` is of another family. */
+  abstract entryFor(spec: RouteSpec, paths: readonly RtPath[]): R | null;
+  /** The same prefix with the same paths, for the FIB `fib`. */
+  abstract copyOf(rt: R, fib: number): R;
+  /** Every route by address, then the longest prefix first: the order a walk of FreeBSD's radix tree has. */
+  abstract sorted(): R[];
+  /** The route of `rt`'s prefix here. */
+  abstract same(rt: R): R | null;
 
-  /** The route of the longest prefix that contains `dst`. */
-  match(dst: number): Rtentry | null {
-    const entry = this.fib.entry(dst);
-    return entry === 0 ? null : this.find(dst, fib4EntryPlen(entry));
-  }
+  /** What `rt` is looked up by among the prefixes of `plen` bits. */
+  protected abstract keyOf(rt: R, plen: number): K;
+  /** Puts `rt` into the compiled table, or its new value. */
+  protected abstract compile(rt: R): void;
+  /** Takes it out; `cover` is the longest route that remains and contains it. */
+  protected abstract uncompile(rt: R, cover: R | null): void;
+  /** Builds the table anew when the number of routes asks for another shape. */
+  protected abstract reshape(): boolean;
 
   /** Puts in a route whose prefix is not there yet. Takes a reference on its value. */
-  insert(rt: Rtentry): void {
-    const map = this.byLen[rt.plen] ?? new Map<number, Rtentry>();
+  insert(rt: R): void {
+    const map = this.byLen[rt.plen] ?? new Map<K, R>();
     this.byLen[rt.plen] = map;
-    map.set(rt.dst | 0, rt);
+    map.set(this.keyOf(rt, rt.plen), rt);
     this.store.hold(rt.value);
     rt.up = true;
     this.count++;
     this.gen++;
-    if (!this.reshape()) this.fib.insert(rt.dst, rt.plen, rt.value);
+    if (!this.reshape()) this.compile(rt);
   }
 
   /** Takes a route out and gives its reference back. */
-  remove(rt: Rtentry): void {
+  remove(rt: R): void {
     const map = this.byLen[rt.plen];
-    map?.delete(rt.dst | 0);
+    map?.delete(this.keyOf(rt, rt.plen));
     if (map?.size === 0) this.byLen[rt.plen] = null;
     rt.up = false;
     this.count--;
     this.gen++;
-    if (!this.reshape()) {
-      const cover = this.cover(rt.dst, rt.plen);
-      this.fib.remove(rt.dst, rt.plen, cover?.plen ?? 0, cover?.value ?? 0);
-      this.fib.reclaim();
-    }
+    if (!this.reshape()) this.uncompile(rt, this.cover(rt));
     this.store.release(rt.value);
   }
 
   /** Gives a route in the table other paths. */
-  update(rt: Rtentry, paths: readonly RtPath[], value: number): void {
+  update(rt: R, paths: readonly RtPath[], value: number): void {
     const old = rt.value;
     this.store.hold(value);
     rt.nexthops = paths;
     rt.value = value;
     this.gen++;
-    this.fib.insert(rt.dst, rt.plen, value);
+    this.compile(rt);
     this.store.release(old);
   }
 
   /** Every route, in no particular order; a copy, so that the caller may change the table. */
-  all(): Rtentry[] {
-    const list: Rtentry[] = [];
+  all(): R[] {
+    const list: R[] = [];
     for (const map of this.byLen) if (map !== null) for (const rt of map.values()) list.push(rt);
     return list;
   }
 
-  /** Every route by address, then the longest prefix first: the order a walk of FreeBSD's radix tree has. */
-  sorted(): Rtentry[] {
-    return this.all().sort((a, b) => a.dst - b.dst || b.plen - a.plen);
-  }
-
-  private cover(dst: number, plen: number): Rtentry | null {
-    for (let len = plen - 1; len >= 0; len--) {
-      const rt = this.byLen[len]?.get(dst & ip4MaskOf(len));
-      if (rt !== undefined) return rt;
+  private cover(rt: R): R | null {
+    for (let len = rt.plen - 1; len >= 0; len--) {
+      const map = this.byLen[len] ?? null;
+      const cover = map?.get(this.keyOf(rt, len));
+      if (cover !== undefined) return cover;
     }
     return null;
   }
+}
 
-  /** Builds the table anew when the number of routes asks for another shape. */
-  private reshape(): boolean {
+/** Keys are prefixes as signed numbers, which engines keep unboxed. */
+export class Rib4 extends Rib<Rtentry4, number> {
+  /** The compiled tables; `fwd.fib` is `fib`. */
+  readonly fwd: Fwd4;
+  fib: Fib4;
+
+  constructor(fibnum: number, store: NexthopStore, own: AddrSet) {
+    super(fibnum, store, 32);
+    this.fib = new Fib4(fib4Shape(0, null));
+    this.fwd = new Fwd4(this.fib, store.table, own);
+  }
+
+  /** The route with exactly this prefix. */
+  find(dst: number, plen: number): Rtentry4 | null {
+    return this.byLen[plen]?.get(dst & ip4MaskOf(plen)) ?? null;
+  }
+
+  /** The route of the longest prefix that contains `dst`. */
+  match(dst: number): Rtentry4 | null {
+    const entry = this.fib.entry(dst);
+    return entry === 0 ? null : this.find(dst, fib4EntryPlen(entry));
+  }
+
+  findSpec(spec: RouteSpec): Rtentry4 | null {
+    return spec.family === 'inet' ? this.find(spec.dst, spec.plen) : null;
+  }
+
+  entryFor(spec: RouteSpec, paths: readonly RtPath[]): Rtentry4 | null {
+    return spec.family === 'inet' ? new Rtentry4(spec.fib, (spec.dst & ip4MaskOf(spec.plen)) >>> 0, spec.plen, paths) : null;
+  }
+
+  copyOf(rt: Rtentry4, fib: number): Rtentry4 {
+    return new Rtentry4(fib, rt.dst, rt.plen, rt.nexthops);
+  }
+
+  same(rt: Rtentry4): Rtentry4 | null {
+    return this.find(rt.dst, rt.plen);
+  }
+
+  sorted(): Rtentry4[] {
+    return this.all().sort((a, b) => a.dst - b.dst || b.plen - a.plen);
+  }
+
+  protected keyOf(rt: Rtentry4, plen: number): number {
+    return rt.dst & ip4MaskOf(plen);
+  }
+
+  protected compile(rt: Rtentry4): void {
+    this.fib.insert(rt.dst, rt.plen, rt.value);
+  }
+
+  protected uncompile(rt: Rtentry4, cover: Rtentry4 | null): void {
+    this.fib.remove(rt.dst, rt.plen, cover?.plen ?? 0, cover?.value ?? 0);
+    this.fib.reclaim();
+  }
+
+  protected reshape(): boolean {
     const shape = fib4Shape(this.count, this.fib);
     if (shape === this.fib) return false;
-    const fib = new Fib4(shape, this.fib.shared);
-    for (const map of this.byLen) if (map !== null) for (const rt of map.values()) fib.insert(rt.dst, rt.plen, rt.value);
-    this.fib = fib;
-    this.fwd.fib = fib;
+    this.fib = new Fib4(shape, this.fib.shared);
+    for (const rt of this.all()) this.compile(rt);
+    this.fwd.fib = this.fib;
     return true;
   }
 }

@@ -14,27 +14,29 @@
  */
 import type { Errno } from '../../base/errno.js';
 import { E2BIG, EADDRINUSE, EAFNOSUPPORT, EEXIST, EINVAL, ENOBUFS, ESRCH } from '../../base/errno.js';
-import type { IfAddr } from '../ifaddr.js';
+import { ip6Equals } from '../../wire/addr6.js';
+import type { IfAddr, IfAddr6 } from '../ifaddr.js';
 import type { Ifnet } from '../ifnet.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE } from '../rtsock.js';
+import { ifa6ofIfpforaddr } from './ifa-lookup6.js';
 import type { Nexthop } from './nexthop.js';
 import { RTF_DYNAMIC, RTF_GATEWAY, RTF_PINNED, RTF_STATIC } from './nexthop.js';
-import type { Rib4 } from './rib.js';
+import type { Rib } from './rib.js';
 import { rtRoutemsg } from './route-msg.js';
-import { maskedDst, resolveChange, resolveNexthop } from './route-resolve.js';
+import { resolveChange, resolveNexthop } from './route-resolve.js';
 import type { RouteSpec } from './route-spec.js';
 import type { RouteState } from './route-state.js';
-import type { RtPath } from './rtentry.js';
-import { RIB_MAX_MPATH_WIDTH, RT_DEFAULT_WEIGHT, RT_MAX_WEIGHT, Rtentry } from './rtentry.js';
+import type { Rtentry, RtPath } from './rtentry.js';
+import { RIB_MAX_MPATH_WIDTH, RT_DEFAULT_WEIGHT, RT_MAX_WEIGHT } from './rtentry.js';
 
 /** Is a path meant? Used by deletions that walk the tables. */
 export type PathFilter = (rt: Rtentry, path: RtPath) => boolean;
 
 /** The checks every call begins with: EAFNOSUPPORT, EINVAL. */
 export function checkSpec(state: RouteState, spec: RouteSpec): Errno {
-  if (spec.family !== 'inet') return EAFNOSUPPORT;
+  if (spec.family !== 'inet' && (spec as RouteSpec).family !== 'inet6') return EAFNOSUPPORT;
   if (!Number.isInteger(spec.fib) || spec.fib < 0 || spec.fib >= state.fibs) return EINVAL;
-  if (!Number.isInteger(spec.plen) || spec.plen < 0 || spec.plen > 32) return EINVAL;
+  if (!Number.isInteger(spec.plen) || spec.plen < 0 || spec.plen > (spec.family === 'inet' ? 32 : 128)) return EINVAL;
   return 0;
 }
 
@@ -55,11 +57,11 @@ export function routeAdd(state: RouteState, spec: RouteSpec): Errno {
 }
 
 function addPath(state: RouteState, spec: RouteSpec, path: RtPath): Errno {
-  const rib = state.ribForWrite(spec.fib);
-  const dst = maskedDst(spec);
-  const have = rib.find(dst, spec.plen);
+  const rib = state.ribForWrite(spec.family, spec.fib);
+  const have = rib.findSpec(spec);
   if (have === null) {
-    const rt = new Rtentry(spec.fib, dst, spec.plen, [path]);
+    const rt = rib.entryFor(spec, [path]);
+    if (rt === null) return EAFNOSUPPORT;
     rt.value = path.nh.idx;
     rib.insert(rt);
     report(state, spec, RTM_ADD, rt, path.nh);
@@ -79,8 +81,8 @@ function addPath(state: RouteState, spec: RouteSpec, path: RtPath): Errno {
 
 /** Deletes a route, or one path of it. ESRCH not there or by another gateway, EADDRINUSE pinned. */
 export function routeDelete(state: RouteState, spec: RouteSpec): Errno {
-  const rib = state.rib(spec.fib);
-  const rt = rib?.find(maskedDst(spec), spec.plen) ?? null;
+  const rib = state.rib(spec.family, spec.fib);
+  const rt = rib?.findSpec(spec) ?? null;
   if (rib === null || rt === null) return ESRCH;
   const named = namesPath(spec);
   if (rt.isMultipath && !named) return ESRCH;
@@ -94,8 +96,8 @@ export function routeDelete(state: RouteState, spec: RouteSpec): Errno {
 
 /** Changes gateway, interface, flags, MTU, weight or expiry of a route or of the path its gateway names. ESRCH, errors of adding. */
 export function routeChange(state: RouteState, spec: RouteSpec): Errno {
-  const rib = state.rib(spec.fib);
-  const rt = rib?.find(maskedDst(spec), spec.plen) ?? null;
+  const rib = state.rib(spec.family, spec.fib);
+  const rt = rib?.findSpec(spec) ?? null;
   if (rib === null || rt === null) return ESRCH;
   const at = rt.isMultipath && namesPath(spec) ? rt.nexthops.findIndex((p) => matchesPath(spec, p.nh)) : 0;
   const old = rt.nexthops[at];
@@ -116,19 +118,36 @@ export function routeChange(state: RouteState, spec: RouteSpec): Errno {
 }
 
 /**
- * Deletes every path the filter names, in every FIB; routes left without a path go. `each` is told of each path after its
+ * Deletes every path the filter names, in every table; routes left without a path go. `each` is told of each path after its
  * deletion. Pinned routes are spared unless `pinned`.
  */
 export function walkDelete(state: RouteState, filter: PathFilter, pinned: boolean, each: ((rt: Rtentry, nh: Nexthop) => void) | null): void {
-  for (let fib = 0; fib < state.fibs; fib++) {
-    const rib = state.rib(fib);
-    if (rib === null) continue;
+  for (const rib of state.ribs()) {
     for (const rt of rib.all()) {
       if (!pinned && isPinned(rt)) continue;
       for (const path of rt.nexthops) {
         if (!filter(rt, path)) continue;
         removePath(state, rib, rt, path);
         each?.(rt, path.nh);
+      }
+    }
+  }
+}
+
+/**
+ * An address goes and the routes that have it as their source stay: they get another one of their interface, or none. IPv6's way;
+ * two paths that differ in nothing else become one.
+ */
+export function walkResource(state: RouteState, ifa: IfAddr6): void {
+  for (const rib of state.ribs()) {
+    for (const rt of rib.all()) {
+      for (const path of rt.nexthops) {
+        if (path.nh.ifa !== ifa) continue;
+        const nh = state.store.hop({ ...path.nh, ifa: ifa6ofIfpforaddr(ifa.ifp, path.nh.gw6 ?? ifa.addr) });
+        const paths = nh === null ? [] : rt.nexthops.map((p) => (p === path ? { ...path, nh } : p));
+        if (nh !== null && setPaths(state, rib, rt, paths) === 0) continue;
+        if (nh !== null) state.store.drop(nh);
+        removePath(state, rib, rt, path);
       }
     }
   }
@@ -144,14 +163,14 @@ export function usingIfa(ifa: IfAddr, deleted: boolean): PathFilter {
   return (_rt, path) => path.nh.ifa === ifa && (deleted || (path.nh.flags & RTF_STATIC) === 0);
 }
 
-function removePath(state: RouteState, rib: Rib4, rt: Rtentry, gone: RtPath): void {
+function removePath(state: RouteState, rib: Rib, rt: Rtentry, gone: RtPath): void {
   const left = rt.nexthops.filter((p) => p !== gone);
   if (left.length === 0) rib.remove(rt);
   else rib.update(rt, left, state.store.valueOf(left));
 }
 
 /** Gives `rt` these paths: EEXIST when two are the same, E2BIG when too many, ENOBUFS without room for a group. */
-function setPaths(state: RouteState, rib: Rib4, rt: Rtentry, paths: readonly RtPath[]): Errno {
+function setPaths(state: RouteState, rib: Rib, rt: Rtentry, paths: readonly RtPath[]): Errno {
   const sorted = [...paths].sort((a, b) => a.nh.idx - b.nh.idx);
   if (sorted.some((p, i) => p.nh === sorted[i + 1]?.nh)) return EEXIST;
   if (sorted.length > RIB_MAX_MPATH_WIDTH) return E2BIG;
@@ -179,8 +198,10 @@ function namesPath(spec: RouteSpec): boolean {
 function matchesPath(spec: RouteSpec, nh: Nexthop): boolean {
   if (spec.pinned === true && spec.ifa !== undefined) return nh.ifa === spec.ifa;
   const gateway = spec.gateway ?? null;
-  if (gateway !== null) return nh.gwIfp === null && nh.gw4 === gateway;
+  if (gateway !== null) return nh.gwIfp === null && (typeof gateway === 'number' ? nh.gw4 === gateway : nh.gw6 !== null && ip6Equals(nh.gw6, gateway));
   const link = spec.linkIfp ?? spec.ifp;
+  // A connected route is not the loopback route of an address with the same prefix.
+  if (spec.pinned === true && spec.ifp !== undefined && spec.ifp !== nh.ifp) return false;
   return nh.gwIfp !== null && nh.gwIfp === link;
 }
 

@@ -7,13 +7,17 @@
  */
 import type { Errno } from '../../base/errno.js';
 import { EHOSTUNREACH, ENETUNREACH } from '../../base/errno.js';
+import { isIfAddr6 } from '../ifaddr.js';
+import type { IfAddr6 } from '../ifaddr.js';
 import type { Ifnet } from '../ifnet.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE } from '../rtsock.js';
 import type { IfAddr4 } from './ifa-lookup.js';
 import { ifaofIfpforaddr } from './ifa-lookup.js';
+import { ifa6ofIfpforaddr } from './ifa-lookup6.js';
 import { RTF_STATIC } from './nexthop.js';
 import { routeAdd, routeChange, routeDelete } from './route-ctl.js';
-import type { RouteSpec } from './route-spec.js';
+import { isHostSpec } from './route-spec.js';
+import type { RouteSpec, RouteTerms } from './route-spec.js';
 import type { RouteState } from './route-state.js';
 
 /**
@@ -21,27 +25,39 @@ import type { RouteState } from './route-state.js';
  * only when no FIB had it: EHOSTUNREACH for a host route, else ENETUNREACH.
  */
 export function rtIfaPrefix(state: RouteState, allFibs: boolean, type: typeof RTM_ADD | typeof RTM_DELETE, ifa: IfAddr4, ifp: Ifnet, dst: number, plen: number): Errno {
-  const base = { family: 'inet', dst, plen, ifp, linkIfp: ifa.ifp, ifa, flags: 0, pinned: true } as const;
-  const apply = (fib: number): Errno => (type === RTM_ADD ? routeAdd : routeDelete)(state, { ...base, fib });
+  return inFibs(state, allFibs, type, { fib: ifa.ifp.fib, family: 'inet', dst, plen, ifp, linkIfp: ifa.ifp, ifa, flags: 0, pinned: true });
+}
+
+/**
+ * The same for an IPv6 prefix on the link of `ifp`, in zoned form. Prefixes are the link's, not an address's: any address of
+ * the link will do for `ifa`, also when the route is deleted again.
+ */
+export function rtIfaPrefix6(state: RouteState, allFibs: boolean, type: typeof RTM_ADD | typeof RTM_DELETE, ifa: IfAddr6, ifp: Ifnet, dst: Uint8Array, plen: number): Errno {
+  const base: RouteSpec = { fib: ifp.fib, family: 'inet6', dst, plen, ifp, flags: 0, pinned: true };
+  return inFibs(state, allFibs, type, type === RTM_ADD ? { ...base, ifa } : base);
+}
+
+function inFibs(state: RouteState, allFibs: boolean, type: typeof RTM_ADD | typeof RTM_DELETE, spec: RouteSpec): Errno {
   let error = 0;
   let done = 0;
-  for (let fib = allFibs ? 0 : ifa.ifp.fib; fib < (allFibs ? state.fibs : ifa.ifp.fib + 1); fib++) {
-    const e = apply(fib);
+  for (let fib = allFibs ? 0 : spec.fib; fib < (allFibs ? state.fibs : spec.fib + 1); fib++) {
+    const e = (type === RTM_ADD ? routeAdd : routeDelete)(state, { ...spec, fib });
     if (e === 0) done++;
     else error = e;
   }
   if (type === RTM_ADD) return error;
   if (done > 0) return 0;
-  return plen === 32 ? EHOSTUNREACH : ENETUNREACH;
+  return isHostSpec(spec) ? EHOSTUNREACH : ENETUNREACH;
 }
 
 /** Adds, deletes or (RTM_CHANGE) hands over to `ifa` the silent host route of its address. Without a loopback interface there is none. */
-export function rtIfaLoopback(state: RouteState, type: typeof RTM_ADD | typeof RTM_DELETE | typeof RTM_CHANGE, ifa: IfAddr4): Errno {
+export function rtIfaLoopback(state: RouteState, type: typeof RTM_ADD | typeof RTM_DELETE | typeof RTM_CHANGE, ifa: IfAddr4 | IfAddr6): Errno {
   const loif = state.net.loif;
-  const base: RouteSpec = { fib: ifa.ifp.fib, family: 'inet', dst: ifa.addr, plen: 32, linkIfp: ifa.ifp, flags: RTF_STATIC, pinned: true, silent: true };
+  const terms: RouteTerms = { fib: ifa.ifp.fib, linkIfp: ifa.ifp, flags: RTF_STATIC, pinned: true, silent: true };
+  const base: RouteSpec = isIfAddr6(ifa) ? { ...terms, family: 'inet6', dst: ifa.addr, plen: 128 } : { ...terms, family: 'inet', dst: ifa.addr, plen: 32 };
   if (type === RTM_DELETE) return routeDelete(state, base);
   if (loif === null) return 0;
-  const loIfa = ifaofIfpforaddr(loif, ifa.addr);
+  const loIfa = isIfAddr6(ifa) ? ifa6ofIfpforaddr(loif, ifa.addr) : ifaofIfpforaddr(loif, ifa.addr);
   const spec: RouteSpec = loIfa === null ? { ...base, ifp: loif } : { ...base, ifp: loif, ifa: loIfa };
   return type === RTM_CHANGE ? routeChange(state, spec) : routeAdd(state, spec);
 }

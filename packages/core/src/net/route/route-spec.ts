@@ -5,8 +5,9 @@
 import type { IfAddr } from '../ifaddr.js';
 import type { Ifnet } from '../ifnet.js';
 
-export interface RouteSpec {
-  readonly fib: number;
+export type RouteSpec = RouteSpec4 | RouteSpec6;
+
+export interface RouteSpec4 extends RouteTerms {
   readonly family: 'inet';
   /** Host-order destination; bits beyond `plen` are ignored. */
   readonly dst: number;
@@ -17,6 +18,21 @@ export interface RouteSpec {
    * Null or absent: the destination is on the link of `ifp` (`-interface`), or, for delete and change, any gateway.
    */
   readonly gateway?: number | null;
+}
+
+export interface RouteSpec6 extends RouteTerms {
+  readonly family: 'inet6';
+  /** Destination, 16 bytes in zoned form; bits beyond `plen` are ignored. */
+  readonly dst: Uint8Array;
+  /** 0..128; 128 is a host route, 0 the default route. */
+  readonly plen: number;
+  /** IPv6 gateway, 16 bytes in zoned form; otherwise as for IPv4. */
+  readonly gateway?: Uint8Array | null;
+}
+
+/** What both families say alike. */
+export interface RouteTerms {
+  readonly fib: number;
   /** Outgoing interface; the one a `link#N` gateway names unless `linkIfp` says otherwise. */
   readonly ifp?: Ifnet;
   /** Interface the `link#N` gateway names, when that is not `ifp`: the loopback route of an own address. */
@@ -35,4 +51,9 @@ export interface RouteSpec {
   readonly pinned?: boolean;
   /** No routing message. */
   readonly silent?: boolean;
+}
+
+/** Is it a host route: a prefix of the whole address? */
+export function isHostSpec(spec: RouteSpec): boolean {
+  return spec.plen === (spec.family === 'inet' ? 32 : 128);
 }

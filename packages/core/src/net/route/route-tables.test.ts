@@ -289,7 +289,7 @@ describe('FIBs', () => {
     expect(sysctl.set('net.fibs', -1)).toBe(EINVAL);
     expect(sysctl.set('net.fibs', 1_000_000)).toBe(0);
     expect(b.routes.fibs).toBe(RT_MAXFIBS);
-    expect(b.routes.rib(RT_MAXFIBS - 1)).toBe(null);
+    expect(b.routes.rib('inet', RT_MAXFIBS - 1)).toBe(null);
     expect(b.routes.lookup4(RT_MAXFIBS - 1, ip('192.0.2.9'), 0)).toBe(null);
     expect(b.routes.lookup4(RT_MAXFIBS, ip('192.0.2.9'), 0)).toBe(null);
   });
@@ -470,8 +470,8 @@ describe('RouteTables as a whole', () => {
       const error = b.routes.add({ fib: 0, family: 'inet', dst, plen, gateway, flags: RTF_GATEWAY | RTF_STATIC, silent: true });
       if (error === 0) have.set(`${dst}/${plen}`, [dst, plen]);
     }
-    expect(b.routes.rib(0)?.fib.rootBits).toBe(16);
-    expect(b.routes.fwd4(0).fib).toBe(b.routes.rib(0)?.fib);
+    expect(b.routes.rib('inet', 0)?.fib.rootBits).toBe(16);
+    expect(b.routes.fwd4(0).fib).toBe(b.routes.rib('inet', 0)?.fib);
     const check = (): void => {
       for (let i = 0; i < 500; i++) {
         const dst = (0x0a000000 | rng.below(0x1000000)) >>> 0;
@@ -490,7 +490,7 @@ describe('RouteTables as a whole', () => {
       have.delete(key);
     }
     check();
-    expect(b.routes.rib(0)?.fib.rootBits).toBe(8);
+    expect(b.routes.rib('inet', 0)?.fib.rootBits).toBe(8);
     b.destroy();
     expect(b.leftovers()).toEqual(NOTHING_LEFT);
   });

@@ -2,13 +2,13 @@
  * route-tables.ts — class RouteTables: the routing tables (FIBs) of one vnet, and the only door to them.
  * Read first: route(4), setfib(2).
  *
- * Theory of operation. A FIB is a Rib4 (rib.ts), made when its first route comes: a vnet may have 65535 FIBs and pays for
- * those it uses. Next hops are shared by all FIBs of the vnet (nexthop-store.ts). Control calls (`add`, `delete`, `change`,
+ * Theory of operation. A FIB is a Rib4 (rib.ts) and a Rib6 (rib6.ts), each made when its first route comes: a vnet may have 65535
+ * FIBs and pays for those it uses. Next hops are shared by all FIBs of the vnet (nexthop-store.ts). Control calls (`add`, `delete`, `change`,
  * address changes) run in thread context, one after the other, and report through routing messages; look-ups run on
  * packet paths and only read compiled tables.
  *
- * Life of a route: see rtentry.ts. `gen4` is what a cached look-up is good for; `Nexthop.valid` tells that the object itself
- * is dead. One callout serves all temporary routes and does its work in thread context.
+ * Life of a route: see rtentry.ts. `gen4` and `gen6` are what a cached look-up is good for; `Nexthop.valid` tells that the object itself
+ * is dead. IPv6 addresses are in zoned form throughout. One callout serves all temporary routes and does its work in thread context.
  *
  * Invariants: after `destroy` no route, next hop, callout or registration is left. Not here: the byte format of messages.
  */
@@ -17,30 +17,36 @@ import { EPERM } from '../../base/errno.js';
 import type { Micros } from '../../base/time.js';
 import { NEVER } from '../../base/time.js';
 import { AddrSet } from '../../fwd/addr-set.js';
+import { AddrSet6 } from '../../fwd/addr-set6.js';
 import type { Fwd4 } from '../../fwd/forward.js';
+import type { Fwd6 } from '../../fwd/forward6.js';
 import type { AuditRow } from '../../kern/audit.js';
 import { Callout } from '../../kern/callout.js';
 import { sysctlInt, sysctlRead } from '../../kern/sysctl.js';
 import type { SysctlGroup } from '../../kern/sysctl.js';
-import type { IfAddr } from '../ifaddr.js';
-import { AF_INET } from '../ifnet.js';
+import { isIfAddr6 } from '../ifaddr.js';
+import type { IfAddr, IfAddr6 } from '../ifaddr.js';
+import { AF_INET, AF_INET6 } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
 import type { Net } from '../net.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE } from '../rtsock.js';
 import type { IfAddr4 } from './ifa-lookup.js';
 import { ifaofIfpforaddr } from './ifa-lookup.js';
+import { ifa6ofIfpforaddr } from './ifa-lookup6.js';
 import type { Nexthop } from './nexthop.js';
 import { RTF_DYNAMIC, RTF_GATEWAY, RTF_PINNED } from './nexthop.js';
 import { NexthopStore } from './nexthop-store.js';
 import { Rib4 } from './rib.js';
-import { checkSpec, routeAdd, routeChange, routeDelete, throughIf, usingIfa, walkDelete } from './route-ctl.js';
-import { rtIfaLoopback, rtIfaPrefix } from './route-ifaddrs.js';
+import type { Rib } from './rib.js';
+import { Rib6 } from './rib6.js';
+import { checkSpec, routeAdd, routeChange, routeDelete, throughIf, usingIfa, walkDelete, walkResource } from './route-ctl.js';
+import { rtIfaLoopback, rtIfaPrefix, rtIfaPrefix6 } from './route-ifaddrs.js';
 import { rtErrormsg, rtRedirectmsg, rtRoutemsg } from './route-msg.js';
 import type { RouteSpec } from './route-spec.js';
 import type { RouteState } from './route-state.js';
-import { Rtentry } from './rtentry.js';
+import type { Rtentry, Rtentry4, Rtentry6 } from './rtentry.js';
 
-export type { RouteSpec } from './route-spec.js';
+export type { RouteSpec, RouteSpec4, RouteSpec6 } from './route-spec.js';
 
 /** Most FIBs a vnet can have. */
 export const RT_MAXFIBS = 65_535;
@@ -85,8 +91,11 @@ export class RouteTables implements RouteState {
   readonly flowSalt: number;
   /** Own addresses and broadcast addresses, as packet paths without the complete stack see them; inet fills it. */
   readonly own = new AddrSet();
+  /** Own IPv6 addresses in zoned form; inet6 fills it. */
+  readonly own6 = new AddrSet6();
   readonly store = new NexthopStore();
-  private readonly ribs: (Rib4 | undefined)[] = [];
+  private readonly ribs4: (Rib4 | undefined)[] = [];
+  private readonly ribs6: (Rib6 | undefined)[] = [];
   private readonly expiry: Callout;
   private nextExpiry: Micros = NEVER;
   private destroyed = false;
@@ -104,7 +113,7 @@ export class RouteTables implements RouteState {
 
   /** Routes of all FIBs. */
   get routeCount(): number {
-    return this.ribs.reduce((n, rib) => n + (rib?.count ?? 0), 0);
+    return this.ribs().reduce((n, rib) => n + rib.count, 0);
   }
 
   /** Takes every route out without a message and undoes what the constructor registered. */
@@ -132,18 +141,34 @@ export class RouteTables implements RouteState {
    * path: allocates nothing. Blackhole and reject routes have a next hop too: look at its flags.
    */
   lookup4(fib: number, dst: number, flowid: number): Nexthop | null {
-    const rib = this.ribs[fib];
+    const rib = this.ribs4[fib];
     return rib === undefined ? null : this.store.select(rib.fib.lookup(dst), flowid);
+  }
+
+  /** The same for the IPv6 destination of these words, in zoned form. Packet path. */
+  lookup6(fib: number, w0: number, w1: number, w2: number, w3: number, flowid: number): Nexthop | null {
+    const rib = this.ribs6[fib];
+    return rib === undefined ? null : this.store.select(rib.fib.lookup(w0, w1, w2, w3), flowid);
   }
 
   /** Changes with every change of the FIB: what a cached look-up is good for. */
   gen4(fib: number): number {
-    return this.ribs[fib]?.gen ?? 0;
+    return this.ribs4[fib]?.gen ?? 0;
+  }
+
+  /** The same for IPv6. */
+  gen6(fib: number): number {
+    return this.ribs6[fib]?.gen ?? 0;
   }
 
   /** The compiled tables of a FIB, for forward4 and verdict4; the next hop of index `idx` is `nexthop(idx)`. */
   fwd4(fib: number): Fwd4 {
-    return this.ribForWrite(fib).fwd;
+    return (this.ribs4[fib] ?? this.makeRib4(fib)).fwd;
+  }
+
+  /** The same for forward6 and verdict6. */
+  fwd6(fib: number): Fwd6 {
+    return (this.ribs6[fib] ?? this.makeRib6(fib)).fwd;
   }
 
   nexthop(idx: number): Nexthop | null {
@@ -174,19 +199,30 @@ export class RouteTables implements RouteState {
   }
 
   /** The route a packet to `dst` would take (`route get`); null when there is none. */
-  get4(fib: number, dst: number): Rtentry | null {
-    return this.ribs[fib]?.match(dst) ?? null;
+  get4(fib: number, dst: number): Rtentry4 | null {
+    return this.ribs4[fib]?.match(dst) ?? null;
+  }
+
+  /** The same for an IPv6 address in zoned form. */
+  get6(fib: number, dst: Uint8Array): Rtentry6 | null {
+    return this.ribs6[fib]?.match(dst) ?? null;
   }
 
   /** The route with exactly this prefix. */
-  find(fib: number, af: number, dst: number, plen: number): Rtentry | null {
-    if (af !== AF_INET || plen < 0 || plen > 32) return null;
-    return this.ribs[fib]?.find(dst, plen) ?? null;
+  find(fib: number, af: typeof AF_INET, dst: number, plen: number): Rtentry4 | null;
+  find(fib: number, af: typeof AF_INET6, dst: Uint8Array, plen: number): Rtentry6 | null;
+  find(fib: number, af: number, dst: number | Uint8Array, plen: number): Rtentry | null {
+    if (plen < 0) return null;
+    if (typeof dst === 'number') return af === AF_INET && plen <= 32 ? (this.ribs4[fib]?.find(dst, plen) ?? null) : null;
+    return af === AF_INET6 && plen <= 128 ? (this.ribs6[fib]?.find(dst, plen) ?? null) : null;
   }
 
   /** Routes of a FIB in the order netstat prints them: by address, then the longest prefix first. */
+  list(fib: number, af: typeof AF_INET): Rtentry4[];
+  list(fib: number, af: typeof AF_INET6): Rtentry6[];
   list(fib: number, af: number): Rtentry[] {
-    return af === AF_INET ? (this.ribs[fib]?.sorted() ?? []) : [];
+    if (af === AF_INET6) return this.ribs6[fib]?.sorted() ?? [];
+    return af === AF_INET ? (this.ribs4[fib]?.sorted() ?? []) : [];
   }
 
   /** Adds (RTM_ADD) or deletes (RTM_DELETE) the prefix route of an address; see route-ifaddrs.ts. */
@@ -197,18 +233,30 @@ export class RouteTables implements RouteState {
     return error;
   }
 
+  /** The same for the prefix `dst`/`plen`, in zoned form, on the link of `ifp`; any address there will do for `ifa`. */
+  ifaPrefix6(type: typeof RTM_ADD | typeof RTM_DELETE, ifa: IfAddr6, ifp: Ifnet, dst: Uint8Array, plen: number): Errno {
+    this.net.kern.engine.assertThread();
+    const error = rtIfaPrefix6(this, this.addAddrAllfibs !== 0, type, ifa, ifp, dst, plen);
+    if (type === RTM_DELETE) this.drain('rt_ifaprefix');
+    return error;
+  }
+
   /** Adds, deletes or hands over the loopback route of an own address. */
-  ifaLoopback(type: typeof RTM_ADD | typeof RTM_DELETE | typeof RTM_CHANGE, ifa: IfAddr4): Errno {
+  ifaLoopback(type: typeof RTM_ADD | typeof RTM_DELETE | typeof RTM_CHANGE, ifa: IfAddr4 | IfAddr6): Errno {
     this.net.kern.engine.assertThread();
     const error = rtIfaLoopback(this, type, ifa);
     if (type !== RTM_ADD) this.drain('rt_ifaloopback');
     return error;
   }
 
-  /** The address is deleted, or its interface goes down: routes that use it as source go silently; on down static ones stay. */
+  /**
+   * The address is deleted, or its interface goes down: routes that use it as source go silently; on down static ones stay.
+   * A deleted IPv6 address takes no routes along: those that used it get another source.
+   */
   ifaDown(ifa: IfAddr, deleted: boolean): void {
     this.net.kern.engine.assertThread();
-    walkDelete(this, usingIfa(ifa, deleted), false, null);
+    if (deleted && isIfAddr6(ifa)) walkResource(this, ifa);
+    else walkDelete(this, usingIfa(ifa, deleted), false, null);
     this.drain('rt_ifadown');
   }
 
@@ -226,27 +274,32 @@ export class RouteTables implements RouteState {
   redirect(fib: number, dst: number, gateway: number, ifp: Ifnet, lifetimeUs: Micros): boolean {
     return this.net.kern.defer(() => {
       const ifa = ifp.net === this.net ? ifaofIfpforaddr(ifp, gateway) : null;
-      if (this.destroyed || ifa === null || this.find(fib, AF_INET, dst, 32) !== null) return;
-      const expireUs = this.net.kern.engine.now + lifetimeUs;
-      const spec: RouteSpec = { fib, family: 'inet', dst, plen: 32, gateway, ifp, ifa, flags: RTF_GATEWAY | RTF_DYNAMIC, expireUs, silent: true };
-      if (checkSpec(this, spec) !== 0 || routeAdd(this, spec) !== 0) return;
-      const rt = this.find(fib, AF_INET, dst, 32);
-      const nh = rt?.nexthops[0]?.nh;
-      if (rt !== null && nh !== undefined) rtRedirectmsg(this.net, rt, nh);
+      if (ifa !== null) this.redirectTo({ fib, family: 'inet', dst, plen: 32, gateway, ifp, ifa, flags: RTF_GATEWAY | RTF_DYNAMIC }, lifetimeUs);
+    });
+  }
+
+  /** The same for ICMPv6; addresses in zoned form. For a redirect to another router: one that is on the link needs no route. */
+  redirect6(fib: number, dst: Uint8Array, gateway: Uint8Array, ifp: Ifnet, lifetimeUs: Micros): boolean {
+    return this.net.kern.defer(() => {
+      const ifa = ifp.net === this.net ? ifa6ofIfpforaddr(ifp, gateway) : null;
+      if (ifa !== null) this.redirectTo({ fib, family: 'inet6', dst, plen: 128, gateway, ifp, ifa, flags: RTF_GATEWAY | RTF_DYNAMIC }, lifetimeUs);
     });
   }
 
   /** See RouteState. */
-  rib(fib: number): Rib4 | null {
-    return this.ribs[fib] ?? null;
+  rib(family: 'inet', fib: number): Rib4 | null;
+  rib(family: 'inet6', fib: number): Rib6 | null;
+  rib(family: RouteSpec['family'], fib: number): Rib | null;
+  rib(family: RouteSpec['family'], fib: number): Rib | null {
+    return (family === 'inet' ? this.ribs4[fib] : this.ribs6[fib]) ?? null;
   }
 
-  ribForWrite(fib: number): Rib4 {
-    const have = this.ribs[fib];
-    if (have !== undefined) return have;
-    const rib = new Rib4(fib, this.store, this.own);
-    this.ribs[fib] = rib;
-    return rib;
+  ribForWrite(family: RouteSpec['family'], fib: number): Rib {
+    return this.rib(family, fib) ?? (family === 'inet' ? this.makeRib4(fib) : this.makeRib6(fib));
+  }
+
+  ribs(): Rib[] {
+    return [...this.ribs4, ...this.ribs6].filter((rib) => rib !== undefined);
   }
 
   expiresAt(us: Micros): void {
@@ -258,6 +311,29 @@ export class RouteTables implements RouteState {
 
   multipathUsed(): void {
     this.hashOutbound = 1;
+  }
+
+  private makeRib4(fib: number): Rib4 {
+    const rib = new Rib4(fib, this.store, this.own);
+    this.ribs4[fib] = rib;
+    return rib;
+  }
+
+  private makeRib6(fib: number): Rib6 {
+    const rib = new Rib6(fib, this.store, this.own6);
+    this.ribs6[fib] = rib;
+    return rib;
+  }
+
+  /** A redirect's second half, in thread context: a route that is there already is left alone. */
+  private redirectTo(spec: RouteSpec, lifetimeUs: Micros): void {
+    const have = this.rib(spec.family, spec.fib)?.findSpec(spec) ?? null;
+    if (this.destroyed || have !== null) return;
+    const temporary = { ...spec, expireUs: this.net.kern.engine.now + lifetimeUs, silent: true };
+    if (checkSpec(this, temporary) !== 0 || routeAdd(this, temporary) !== 0) return;
+    const rt = this.rib(spec.family, spec.fib)?.findSpec(spec) ?? null;
+    const nh = rt?.nexthops[0]?.nh;
+    if (rt !== null && nh !== undefined) rtRedirectmsg(this.net, rt, nh);
   }
 
   private control(type: number, run: (state: RouteState, spec: RouteSpec) => Errno, spec: RouteSpec): Errno {
@@ -290,13 +366,17 @@ export class RouteTables implements RouteState {
 
   /** Copies the connected routes of the FIBs below `sources`, the lowest FIB first, to the new FIB `to`. */
   private copyPinned(sources: number, to: number): void {
-    for (let from = 0; from < sources; from++) {
-      for (const rt of this.ribs[from]?.all() ?? []) {
-        const nh = rt.nexthops[0]?.nh;
-        if (nh === undefined || (nh.flags & RTF_PINNED) === 0 || this.find(to, AF_INET, rt.dst, rt.plen) !== null) continue;
-        const copy = new Rtentry(to, rt.dst, rt.plen, rt.nexthops);
-        copy.value = rt.value;
-        this.ribForWrite(to).insert(copy);
+    for (const family of ['inet', 'inet6'] as const) {
+      for (let from = 0; from < sources; from++) {
+        for (const rt of this.rib(family, from)?.all() ?? []) {
+          const nh = rt.nexthops[0]?.nh;
+          if (nh === undefined || (nh.flags & RTF_PINNED) === 0) continue;
+          const rib = this.ribForWrite(family, to);
+          if (rib.same(rt) !== null) continue;
+          const copy = rib.copyOf(rt, to);
+          copy.value = rt.value;
+          rib.insert(copy);
+        }
       }
     }
   }

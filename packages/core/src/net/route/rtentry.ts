@@ -1,5 +1,5 @@
 /**
- * rtentry.ts — Rtentry `rt`: a prefix and the paths to it.
+ * rtentry.ts — Rtentry `rt`: a prefix and the paths to it; Rtentry4 and Rtentry6, which know the prefix.
  * Read first: freebsd `sys/net/route/route_var.h`, `sys/net/route/nhgrp.h`.
  *
  * Theory of operation. The prefix never changes; `nexthops` is replaced as a whole when the route changes, so that a reader
@@ -14,6 +14,8 @@
  *
  * Invariants: while RTF_UP, `nexthops` has at least one element and all of them are valid.
  */
+import { ip6OfWords } from '../../wire/addr6.js';
+import { AF_INET, AF_INET6 } from '../ifnet.js';
 import type { Nexthop } from './nexthop.js';
 import { RTF_HOST, RTF_UP } from './nexthop.js';
 
@@ -32,11 +34,11 @@ export interface RtPath {
   readonly expireUs: number;
 }
 
-export class Rtentry {
+/** What routes of both families have in common; every Rtentry is an Rtentry4 or an Rtentry6. */
+export abstract class Rtentry {
+  abstract readonly af: typeof AF_INET | typeof AF_INET6;
   readonly fib: number;
-  /** Host-order prefix with its host bits clear. */
-  readonly dst: number;
-  /** 0..32 */
+  /** 0..32 or 0..128 */
   readonly plen: number;
   nexthops: readonly RtPath[];
   /** In the table. */
@@ -46,16 +48,13 @@ export class Rtentry {
   /** What the compiled table stores: a next hop's index or a group's code; one reference of the store's is held for it. */
   value = 0;
 
-  constructor(fib: number, dst: number, plen: number, nexthops: readonly RtPath[]) {
+  constructor(fib: number, plen: number, nexthops: readonly RtPath[]) {
     this.fib = fib;
-    this.dst = dst;
     this.plen = plen;
     this.nexthops = nexthops;
   }
 
-  get isHost(): boolean {
-    return this.plen === 32;
-  }
+  abstract get isHost(): boolean;
 
   get isMultipath(): boolean {
     return this.nexthops.length > 1;
@@ -69,5 +68,46 @@ export class Rtentry {
   /** RTF_* of the route with the path `nh`. */
   pathFlags(nh: Nexthop | null): number {
     return (this.up ? RTF_UP : 0) | (this.isHost ? RTF_HOST : 0) | (nh?.flags ?? 0);
+  }
+}
+
+export class Rtentry4 extends Rtentry {
+  readonly af = AF_INET;
+  /** Host-order prefix with its host bits clear. */
+  readonly dst: number;
+
+  constructor(fib: number, dst: number, plen: number, nexthops: readonly RtPath[]) {
+    super(fib, plen, nexthops);
+    this.dst = dst;
+  }
+
+  get isHost(): boolean {
+    return this.plen === 32;
+  }
+}
+
+export class Rtentry6 extends Rtentry {
+  readonly af = AF_INET6;
+  /** The prefix in zoned form as four words, its host bits clear. */
+  readonly w0: number;
+  readonly w1: number;
+  readonly w2: number;
+  readonly w3: number;
+
+  constructor(fib: number, w0: number, w1: number, w2: number, w3: number, plen: number, nexthops: readonly RtPath[]) {
+    super(fib, plen, nexthops);
+    this.w0 = w0;
+    this.w1 = w1;
+    this.w2 = w2;
+    this.w3 = w3;
+  }
+
+  get isHost(): boolean {
+    return this.plen === 128;
+  }
+
+  /** The prefix in zoned form, 16 bytes of the caller's own. */
+  get dst(): Uint8Array {
+    return ip6OfWords(this.w0, this.w1, this.w2, this.w3);
   }
 }

@@ -1,0 +1,95 @@
+/**
+ * rib6.ts — Rib6: the IPv6 routes of one FIB, and the forwarding table compiled from them.
+ * Read first: rib.ts, whose theory of operation this is; fwd/fib6.ts.
+ *
+ * Prefixes are in zoned form, four words. Keys of the maps are the words of the masked prefix as a string of eight characters.
+ */
+import { ip6MaskWord, ip6Word } from '../../wire/addr6.js';
+import type { AddrSet6 } from '../../fwd/addr-set6.js';
+import { Fib6, fib6Shape } from '../../fwd/fib6.js';
+import { Fwd6 } from '../../fwd/forward6.js';
+import type { NexthopStore } from './nexthop-store.js';
+import { Rib } from './rib.js';
+import type { RouteSpec } from './route-spec.js';
+import { Rtentry6 } from './rtentry.js';
+import type { RtPath } from './rtentry.js';
+
+export class Rib6 extends Rib<Rtentry6, string> {
+  /** The compiled tables; `fwd.fib` is `fib`. */
+  readonly fwd: Fwd6;
+  fib: Fib6;
+
+  constructor(fibnum: number, store: NexthopStore, own: AddrSet6) {
+    super(fibnum, store, 128);
+    this.fib = new Fib6(fib6Shape(0, null));
+    this.fwd = new Fwd6(this.fib, store.table, own);
+  }
+
+  /** The route with exactly this prefix. */
+  find(dst: Uint8Array, plen: number): Rtentry6 | null {
+    return this.byLen[plen]?.get(keyOfWords(ip6Word(dst, 0), ip6Word(dst, 1), ip6Word(dst, 2), ip6Word(dst, 3), plen)) ?? null;
+  }
+
+  /** The route of the longest prefix that contains `dst`. */
+  match(dst: Uint8Array): Rtentry6 | null {
+    const plen = this.fib.match(ip6Word(dst, 0), ip6Word(dst, 1), ip6Word(dst, 2), ip6Word(dst, 3));
+    return plen < 0 ? null : this.find(dst, plen);
+  }
+
+  findSpec(spec: RouteSpec): Rtentry6 | null {
+    return spec.family === 'inet6' ? this.find(spec.dst, spec.plen) : null;
+  }
+
+  entryFor(spec: RouteSpec, paths: readonly RtPath[]): Rtentry6 | null {
+    if (spec.family !== 'inet6') return null;
+    const { fib, dst, plen } = spec;
+    const word = (i: number): number => ip6Word(dst, i) & ip6MaskWord(plen, i);
+    return new Rtentry6(fib, word(0), word(1), word(2), word(3), plen, paths);
+  }
+
+  copyOf(rt: Rtentry6, fib: number): Rtentry6 {
+    return new Rtentry6(fib, rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, rt.nexthops);
+  }
+
+  same(rt: Rtentry6): Rtentry6 | null {
+    return this.byLen[rt.plen]?.get(this.keyOf(rt, rt.plen)) ?? null;
+  }
+
+  sorted(): Rtentry6[] {
+    return this.all().sort((a, b) => unsigned(a.w0, b.w0) || unsigned(a.w1, b.w1) || unsigned(a.w2, b.w2) || unsigned(a.w3, b.w3) || b.plen - a.plen);
+  }
+
+  protected keyOf(rt: Rtentry6, plen: number): string {
+    return keyOfWords(rt.w0, rt.w1, rt.w2, rt.w3, plen);
+  }
+
+  protected compile(rt: Rtentry6): void {
+    this.fib.insert(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, rt.value);
+  }
+
+  protected uncompile(rt: Rtentry6, cover: Rtentry6 | null): void {
+    this.fib.remove(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, cover?.plen ?? 0, cover?.value ?? 0);
+    this.fib.reclaim();
+  }
+
+  protected reshape(): boolean {
+    const shape = fib6Shape(this.count, this.fib);
+    if (shape === this.fib) return false;
+    this.fib = new Fib6(shape, this.fib.shared);
+    for (const rt of this.all()) this.compile(rt);
+    this.fwd.fib = this.fib;
+    return true;
+  }
+}
+
+function unsigned(a: number, b: number): number {
+  return (a >>> 0) - (b >>> 0);
+}
+
+function keyOfWords(w0: number, w1: number, w2: number, w3: number, plen: number): string {
+  const a = w0 & ip6MaskWord(plen, 0);
+  const b = w1 & ip6MaskWord(plen, 1);
+  const c = w2 & ip6MaskWord(plen, 2);
+  const d = w3 & ip6MaskWord(plen, 3);
+  return String.fromCharCode(a >>> 16, a & 0xffff, b >>> 16, b & 0xffff, c >>> 16, c & 0xffff, d >>> 16, d & 0xffff);
+}
