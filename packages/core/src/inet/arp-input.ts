@@ -24,7 +24,6 @@ import { etherOutput } from '../net/ether.js';
 import { IFF_NOARP, IFF_STATICARP, IFF_STICKYARP } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { LLE_PUB, LLE_STATIC } from '../net/llentry.js';
-import type { LlEntry, LlTable } from '../net/llentry.js';
 import { isIfAddr4 } from '../net/route/ifa-lookup.js';
 import { RTF_GATEWAY } from '../net/route/nexthop.js';
 import { ip4Format, ip4IsLinkLocal, ip4IsLoopback, macFormatPair } from '../wire/addr.js';
@@ -33,6 +32,7 @@ import {
   arpHln, arpHrd, arpOp, arpShaHi, arpShaLo, arpSpa, arpTpa,
 } from '../wire/arp.js';
 import { ETHERTYPE_ARP } from '../wire/ether.js';
+import type { ArpLlEntry, ArpLlTable } from './arp-lltable.js';
 import type { Arp } from './arp.js';
 import { InIfaddr } from './in-ifaddr.js';
 
@@ -243,7 +243,7 @@ function learn(arp: Arp, ifp: Ifnet, m: PacketBuffer, mine: InIfaddr): void {
   update(arp, ifp, t, lle, m, forUs);
 }
 
-function update(arp: Arp, ifp: Ifnet, t: LlTable, lle: LlEntry, m: PacketBuffer, forUs: boolean): void {
+function update(arp: Arp, ifp: Ifnet, t: ArpLlTable, lle: ArpLlEntry, m: PacketBuffer, forUs: boolean): void {
   const v = m.view;
   const hi = arpShaHi(v, m.off);
   const lo = arpShaLo(v, m.off);

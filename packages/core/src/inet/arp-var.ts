@@ -9,6 +9,7 @@ import type { CounterGroup } from '../kern/counters.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import type { LlParams } from '../net/llentry.js';
+import type { ArpLlEntry } from './arp-lltable.js';
 
 export class ArpStats {
   txrequests = 0;
@@ -101,7 +102,7 @@ const GARP_MAX = 16;
 const MS_MAX = 3_600_000;
 const PPS_MAX = 1_000_000;
 
-export const ARP_LL_SYSCTLS: SysctlGroup<LlParams> = {
+export const ARP_LL_SYSCTLS: SysctlGroup<LlParams<ArpLlEntry>> = {
   prefix: 'net.link.ether.inet',
   oids: [
     sysctlInt('max_age', 'maxAge', 's', 1, 30 * DAY, 'ARP entry lifetime in seconds'),
@@ -134,7 +135,7 @@ export const ARP_LOG_SYSCTLS: SysctlGroup<ArpTunables> = {
 };
 
 /** NetBSD's names of the neighbour state machine. */
-export const ARP_ND_SYSCTLS: SysctlGroup<LlParams> = {
+export const ARP_ND_SYSCTLS: SysctlGroup<LlParams<ArpLlEntry>> = {
   prefix: 'net.inet.arp',
   oids: [
     sysctlInt('nd_delay', 'delay', 's', 0, HOUR, 'First probe delay time'),

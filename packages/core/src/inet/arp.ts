@@ -1,8 +1,8 @@
 /**
  * arp.ts — class Arp: link addresses of IPv4 neighbours in one vnet.
- * Read first: RFC 826, RFC 1122 §2.3.2, RFC 5227; arp(4), arp(8); net/llentry.ts for the states of an entry.
+ * Read first: RFC 826, RFC 1122 §2.3.2, RFC 5227; arp(4), arp(8); net/lltable.ts for the states of an entry.
  *
- * Theory of operation. Each interface with link addresses has an LlTable, kept in its IPv4 data (`InIfinfo.lltable`). `output` is the
+ * Theory of operation. Each interface with link addresses has an ArpLlTable, kept in its IPv4 data (`InIfinfo.lltable`). `output` is the
  * packet path: a `fast` entry costs one look-up. Otherwise the packet waits in the entry while questions are sent, in order
  * and bounded; when nobody answers it is dropped (a router tells the sender), and for `wait` seconds senders get EHOSTDOWN at
  * once, EHOSTUNREACH behind a router, while one question a second goes out. An own address has a static entry that says so.
@@ -25,9 +25,9 @@ import { etherOutput } from '../net/ether.js';
 import { AF_INET, IFF_NOARP, IFF_STATICARP } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import {
-  LL_AUDIT, LLE_EV_ADDED, LLE_EV_CHANGED, LLE_EV_EXPIRED, LLE_EV_MISSED, LLE_IFADDR, LLE_INCOMPLETE, LLE_PUB, LLE_STATE_NAMES, LlParams, LlTable,
+  LL_AUDIT, LLE_EV_ADDED, LLE_EV_CHANGED, LLE_EV_EXPIRED, LLE_EV_MISSED, LLE_IFADDR, LLE_INCOMPLETE, LLE_PUB, LLE_STATE_NAMES, LlParams,
 } from '../net/llentry.js';
-import type { LlEntry, LlProtocol } from '../net/llentry.js';
+import type { LlProtocol } from '../net/llentry.js';
 import { isIfAddr4 } from '../net/route/ifa-lookup.js';
 import { RTF_DONE, RTF_GATEWAY, RTF_HOST, RTF_LLDATA, RTF_UP } from '../net/route/nexthop.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE, RTM_MISS } from '../net/rtsock.js';
@@ -37,6 +37,8 @@ import { ETHERTYPE_ARP, ETHERTYPE_IP } from '../wire/ether.js';
 import { ICMP_UNREACH, ICMP_UNREACH_HOST } from '../wire/icmp4.js';
 import { ArpClaims } from './arp-claims.js';
 import { arpInput } from './arp-input.js';
+import { ArpLlTable } from './arp-lltable.js';
+import type { ArpLlEntry } from './arp-lltable.js';
 import { ARP_COUNTERS, ARP_DAD_SYSCTLS, ARP_LL_SYSCTLS, ARP_LOG_SYSCTLS, ARP_ND_SYSCTLS, ARP_NETBSD_SYSCTLS, ARP_SYSCTLS, ArpStats, ArpTunables } from './arp-var.js';
 import { InIfaddr } from './in-ifaddr.js';
 import { InIfinfo } from './in-net.js';
@@ -71,12 +73,12 @@ const SYSLOG: Readonly<Record<LogLevel, number>> = { err: 3, warning: 4, notice:
 const BROADCAST_HI = 0xffff;
 const BROADCAST_LO = 0xffff_ffff;
 
-export class Arp implements LlProtocol {
+export class Arp implements LlProtocol<ArpLlEntry> {
   readonly ip: Ip;
   readonly kern: VnetKern;
   readonly stats = new ArpStats();
   readonly tun = new ArpTunables();
-  readonly params: LlParams;
+  readonly params: LlParams<ArpLlEntry>;
   readonly claims: ArpClaims;
   private readonly logRate = new PpsCheck();
   private readonly unregister: (() => void)[];
@@ -95,7 +97,7 @@ export class Arp implements LlProtocol {
     kern.sysctl.attach(ARP_LL_SYSCTLS, this.params);
     kern.sysctl.attach(ARP_ND_SYSCTLS, this.params);
     for (const group of [ARP_SYSCTLS, ARP_LOG_SYSCTLS, ARP_NETBSD_SYSCTLS, ARP_DAD_SYSCTLS]) kern.sysctl.attach(group, this.tun);
-    inNet.setLltable((ifp) => (ifp.lladdr.length === 0 ? null : new LlTable(ifp, this.params)));
+    inNet.setLltable((ifp) => (ifp.lladdr.length === 0 ? null : new ArpLlTable(ifp, this.params)));
     for (const ia of inNet.addrs) this.addressEvent(ia, true);
     net.registerEtherProto(ETHERTYPE_ARP, (ifp, m) => {
       arpInput(this, ifp, m);
@@ -127,11 +129,11 @@ export class Arp implements LlProtocol {
   }
 
   /** Neighbours of `ifp`; null when it has no ARP. */
-  tableOf(ifp: Ifnet): LlTable | null {
+  tableOf(ifp: Ifnet): ArpLlTable | null {
     const info = ifp.afdata[AF_INET];
     if (!(info instanceof InIfinfo)) return null;
     const t = info.lltable;
-    return t instanceof LlTable ? t : null;
+    return t instanceof ArpLlTable ? t : null;
   }
 
   /** Sends the IPv4 packet `m` to the neighbour `hop` (signed or unsigned) on `ifp`, now or when its address is known. Owns `m`. */
@@ -146,7 +148,7 @@ export class Arp implements LlProtocol {
     return this.outputSlow(ifp, t, lle, m, hop, gateway);
   }
 
-  private outputSlow(ifp: Ifnet, t: LlTable, lle: LlEntry | null, m: PacketBuffer, hop: number, gateway: boolean): Errno {
+  private outputSlow(ifp: Ifnet, t: ArpLlTable, lle: ArpLlEntry | null, m: PacketBuffer, hop: number, gateway: boolean): Errno {
     if (lle === null) return this.firstPacket(ifp, t, m, hop);
     if ((lle.flags & LLE_IFADDR) !== 0) return this.ip.loop.enqueue(ifp, m) ? 0 : ENOBUFS;
     if (lle.isValid) {
@@ -163,7 +165,7 @@ export class Arp implements LlProtocol {
     return gateway ? EHOSTUNREACH : EHOSTDOWN;
   }
 
-  private firstPacket(ifp: Ifnet, t: LlTable, m: PacketBuffer, hop: number): Errno {
+  private firstPacket(ifp: Ifnet, t: ArpLlTable, m: PacketBuffer, hop: number): Errno {
     if ((ifp.flags & (IFF_NOARP | IFF_STATICARP)) !== 0) {
       m.free();
       return EINVAL;
@@ -188,8 +190,8 @@ export class Arp implements LlProtocol {
   }
 
   /** LlProtocol */
-  solicit(lle: LlEntry, unicast: boolean): Errno {
-    const { ifp } = lle.table;
+  solicit(lle: ArpLlEntry, unicast: boolean): Errno {
+    const { ifp } = lle;
     const source = this.sourceFor(ifp, lle.addr);
     if (source < 0) {
       this.log('info', `cannot find matching address for ${ifp.xname}`);
@@ -199,18 +201,18 @@ export class Arp implements LlProtocol {
   }
 
   /** LlProtocol */
-  flush(lle: LlEntry, held: PacketBuffer): void {
+  flush(lle: ArpLlEntry, held: PacketBuffer): void {
     let m: PacketBuffer | null = held;
     while (m !== null) {
       const next: PacketBuffer | null = m.next;
       m.next = null;
-      etherOutput(lle.table.ifp, m, lle.macHi, lle.macLo, ETHERTYPE_IP);
+      etherOutput(lle.ifp, m, lle.macHi, lle.macLo, ETHERTYPE_IP);
       m = next;
     }
   }
 
   /** LlProtocol */
-  unreachable(_lle: LlEntry, held: PacketBuffer): void {
+  unreachable(_lle: ArpLlEntry, held: PacketBuffer): void {
     let m: PacketBuffer | null = held;
     while (m !== null) {
       const next: PacketBuffer | null = m.next;
@@ -227,11 +229,11 @@ export class Arp implements LlProtocol {
   }
 
   /** LlProtocol */
-  event(lle: LlEntry, event: number): void {
+  event(lle: ArpLlEntry, event: number): void {
     if (event === LLE_EV_EXPIRED) this.stats.timeouts++;
     const { rtsock } = this.ip.net;
     if (rtsock === null || !rtsock.listening || (event === LLE_EV_EXPIRED && !lle.isValid)) return;
-    const { ifp } = lle.table;
+    const { ifp } = lle;
     const type = event === LLE_EV_ADDED ? RTM_ADD : event === LLE_EV_CHANGED ? RTM_CHANGE : event === LLE_EV_MISSED ? RTM_MISS : RTM_DELETE;
     const up = type === RTM_ADD || type === RTM_CHANGE ? RTF_UP : 0;
     rtsock.post({
@@ -370,7 +372,8 @@ export class Arp implements LlProtocol {
 
   /** An own address came or went: its static entry, its announcement. */
   private addressEvent(ia: InIfaddr, added: boolean): void {
-    const lle = this.tableOf(ia.ifp)?.lookup(ia.addr) ?? null;
+    const t = this.tableOf(ia.ifp);
+    const lle = t?.lookup(ia.addr) ?? null;
     const isKnown = lle !== null && (lle.flags & LLE_IFADDR) !== 0;
     if (added) {
       // Setting the first address brings the interface up, and that event comes first.
@@ -378,7 +381,7 @@ export class Arp implements LlProtocol {
       return;
     }
     this.claims.stop(ia.addr);
-    if (isKnown) lle.table.remove(lle);
+    if (isKnown) t?.remove(lle);
   }
 
   /** The interface came up, or has another link address: own entries follow, everybody is told. */

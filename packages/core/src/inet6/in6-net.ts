@@ -63,7 +63,7 @@ const IN6_AUDIT: readonly AuditRow<In6Net>[] = [
 /** What In6Net tells neighbour discovery, when there is one. */
 export interface In6NdHooks {
   /** The neighbour table of an interface. */
-  lltable(ifp: Ifnet): In6LlTable | null;
+  lltable(ifp: Ifnet, ii: In6Ifinfo): In6LlTable | null;
   /** A new address that must be verified (IN6_IFF_TENTATIVE is set); `delay`: begin after a random delay. */
   dadStart(ia: In6Ifaddr, delay: boolean): void;
   /** The address goes: its verification ends. */
@@ -120,7 +120,7 @@ export class In6Net implements Domain {
       const ii = this.ifinfo(ifp);
       if (ii === null) continue;
       ii.lltable?.destroy();
-      ii.lltable = nd?.lltable(ifp) ?? null;
+      ii.lltable = nd?.lltable(ifp, ii) ?? null;
     }
   }
 
@@ -210,7 +210,7 @@ export class In6Net implements Domain {
   /** See Domain. */
   ifattach(ifp: Ifnet): In6Ifinfo {
     const ii = new In6Ifinfo(ifp, this.tun.autoLinklocal !== 0, this.tun.acceptRtadv !== 0, this.tun.noRadr !== 0);
-    ii.lltable = this.nd?.lltable(ifp) ?? null;
+    ii.lltable = this.nd?.lltable(ifp, ii) ?? null;
     return ii;
   }
 

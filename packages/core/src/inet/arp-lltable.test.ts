@@ -1,5 +1,5 @@
 /**
- * llentry.test.ts — the neighbour table as a table: look-ups against a Map, bounds, and what is left after destroy.
+ * arp-lltable.test.ts — the neighbour table as a table: look-ups against a Map, bounds, and what is left after destroy.
  * The states of an entry are tested with ARP's messages (inet/arp.test.ts).
  */
 import fc from 'fast-check';
@@ -7,11 +7,13 @@ import { describe, expect, it } from 'vitest';
 import { quietEnv } from '../env/env.js';
 import { Engine } from '../kern/engine.js';
 import { VnetKern } from '../kern/vnet-kern.js';
-import { IFT_ETHER, Ifnet } from './ifnet.js';
-import { LLE_IFADDR, LLE_INCOMPLETE, LLE_STALE, LlParams, LlTable } from './llentry.js';
-import type { LlEntry, LlProtocol } from './llentry.js';
+import { IFT_ETHER, Ifnet } from '../net/ifnet.js';
+import { LLE_IFADDR, LLE_INCOMPLETE, LLE_STALE, LlParams } from '../net/llentry.js';
+import type { LlProtocol } from '../net/llentry.js';
+import { ArpLlTable } from './arp-lltable.js';
+import type { ArpLlEntry } from './arp-lltable.js';
 
-class Silent implements LlProtocol {
+class Silent implements LlProtocol<ArpLlEntry> {
   asked = 0;
   drops = 0;
 
@@ -31,22 +33,22 @@ class Silent implements LlProtocol {
   }
 }
 
-function table(): { t: LlTable; params: LlParams; engine: Engine; kern: VnetKern; protocol: Silent } {
+function table(): { t: ArpLlTable; params: LlParams<ArpLlEntry>; engine: Engine; kern: VnetKern; protocol: Silent } {
   const engine = new Engine(quietEnv(1));
   const kern = new VnetKern(engine, 1, 'v');
   const protocol = new Silent();
   const params = new LlParams(kern, protocol, engine.rng.split('test'));
   const ifp = new Ifnet({ transmit: (_ifp, m) => (m.free(), 0) }, 'em', 0, 'em0', IFT_ETHER, 0, 1500);
-  return { t: new LlTable(ifp, params), params, engine, kern, protocol };
+  return { t: new ArpLlTable(ifp, params), params, engine, kern, protocol };
 }
 
-describe('LlTable', () => {
+describe('ArpLlTable', () => {
   it('finds what was put in and nothing else, whatever the order of insertions and removals', () => {
     const addr = fc.oneof(fc.integer({ min: 0xc0000200, max: 0xc0000240 }), fc.integer({ min: 0, max: 0xffffffff }));
     fc.assert(
       fc.property(fc.array(fc.record({ addr, remove: fc.boolean(), fixed: fc.boolean() }), { maxLength: 200 }), (ops) => {
         const { t, kern } = table();
-        const model = new Map<number, LlEntry>();
+        const model = new Map<number, ArpLlEntry>();
         for (const op of ops) {
           const have = t.lookup(op.addr);
           expect(have).toBe(model.get(op.addr) ?? null);
