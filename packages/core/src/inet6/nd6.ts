@@ -50,6 +50,7 @@ import type { Ip6, Ip6Resolver } from './ip6.js';
 import { NdLlTable } from './nd6-lltable.js';
 import type { NdLlEntry } from './nd6-lltable.js';
 import { isPublished, nd6NaInput, nd6NsInput, nd6NsOutput } from './nd6-nbr.js';
+import type { NdRouter } from './nd6-router.js';
 import { ND6_COUNTERS, ND6_IP6_SYSCTLS, ND6_LL_SYSCTLS, ND6_SYSCTLS, Nd6Stats, Nd6Tunables } from './nd6-var.js';
 
 /** RFC 4861 §10, and FreeBSD's life of an unused entry. */
@@ -93,8 +94,12 @@ export interface NdSetOptions {
 export interface NdRouterHooks {
   /** A neighbour said that it is a router, or is not any longer. */
   routerChanged(lle: NdLlEntry): void;
+  /** ND6_IFF_* of an interface changed. */
+  flagsChanged(ifp: Ifnet, before: number): void;
   /** The interface leaves. */
   purge(ifp: Ifnet): void;
+  /** Default routers, by preference. */
+  readonly routers: readonly NdRouter[];
 }
 
 export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
@@ -173,6 +178,16 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
   dadNsInput(_ia: In6Ifaddr, _m: PacketBuffer, _off: number): void {}
 
   dadNaInput(_ia: In6Ifaddr): void {}
+
+  /** Default routers, by preference (the default router list of ndp -r). */
+  get routers(): readonly NdRouter[] {
+    return this.rtr?.routers ?? [];
+  }
+
+  /** In6NdHooks */
+  flagsChanged(ifp: Ifnet, before: number): void {
+    this.rtr?.flagsChanged(ifp, before);
+  }
 
   /** In6NdHooks */
   purge(ifp: Ifnet): void {

@@ -57,6 +57,7 @@ import { Icmp6 } from '../inet6/icmp6.js';
 import { In6Net } from '../inet6/in6-net.js';
 import { Ip6 } from '../inet6/ip6.js';
 import { Nd6 } from '../inet6/nd6.js';
+import { NdRtr } from '../inet6/nd6-rtr.js';
 import { RawIp } from '../transport/raw-ip.js';
 import { udpTunnelDoor } from '../transport/udp-tunnel.js';
 import { Udp } from '../transport/udp.js';
@@ -75,6 +76,7 @@ export class Vnet {
   ip6!: Ip6;
   icmp6!: Icmp6;
   nd6!: Nd6;
+  rtr!: NdRtr;
   gif!: InGif;
   stf!: InStf;
   gre!: InGre;
@@ -153,6 +155,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.ip6 = new Ip6(v.in6Net, v.routes);
     v.icmp6 = new Icmp6(v.ip6);
     v.nd6 = new Nd6(v.ip6, v.icmp6);
+    v.rtr = new NdRtr(v.nd6);
   }),
   s('vnet_arp_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.arp = new Arp(v.ip);
@@ -241,6 +244,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('ip6_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     for (const ifp of v.net.ifnets) v.in6Net.purgeAddrs(ifp);
+    v.rtr.destroy();
     v.nd6.destroy();
     v.icmp6.destroy();
     v.ip6.destroy();
