@@ -29,7 +29,7 @@ function addTunnels(net, vnet) {
       tunnelSet(ifp, PEER - 1, PEER);
       ifUp(ifp);
     }
-    const own = { af: AF_INET6, ifp: stf, addr: SIX_TO_FOUR, plen: 16 };
+    const own = { af: AF_INET6, ifp: stf, addr: SIX_TO_FOUR, plen: 16, carp: null };
     stf.addrs = [own];
     ifUp(stf);
   });

@@ -24,6 +24,8 @@ export { Ip } from './inet/ip.js';
 export { Arp } from './inet/arp.js';
 export type { ArpEntry, ArpSetOptions } from './inet/arp.js';
 export { Icmp } from './inet/icmp.js';
+export { Igmp } from './inet/igmp.js';
+export { InMroute } from './inet/ip-mroute.js';
 
 export * from './inet6/in6-control.js';
 export * from './inet6/in6-ifaddr.js';
@@ -37,16 +39,24 @@ export type { NdRtinfo } from './inet6/nd6-rtinfo.js';
 export { NdPrefix } from './inet6/nd6-prefix.js';
 export { Ip6 } from './inet6/ip6.js';
 export { Icmp6 } from './inet6/icmp6.js';
+export { Mld } from './inet6/mld6.js';
+export { In6Mroute } from './inet6/ip6-mroute.js';
 
 export * from './net/bpf.js';
 export * from './net/bpf-filter.js';
 export * from './net/bridge-control.js';
 export * from './net/bridge-params.js';
+export * from './net/bridge-snoop-control.js';
 export {
   IFBIF_BSTP_ADMCOST, IFBIF_BSTP_ADMEDGE, IFBIF_BSTP_AUTOEDGE, IFBIF_BSTP_AUTOPTP, IFBIF_BSTP_EDGE, IFBIF_BSTP_PTP, IFBIF_DISCOVER, IFBIF_LEARNING, IFBIF_PRIVATE,
   IFBIF_SPAN, IFBIF_STICKY, IFBIF_STP,
 } from './net/bridge-forward.js';
 export { IFBAF_DYNAMIC, IFBAF_STATIC, IFBAF_STICKY, IFBAF_TYPEMASK } from './net/bridge-rtable.js';
+export { Carp, carpList, carpSupported } from './net/carp/carp.js';
+export type { CarpInfo, CarpRequest } from './net/carp/carp.js';
+export { CARP_BACKUP, CARP_INIT, CARP_KEY_LEN, CARP_MASTER, CARP_MAXADVBASE, CARP_MAXADVSKEW, CARP_MAXVHID, CARP_STATES, CarpStats } from './net/carp/carp-var.js';
+export type { CarpState } from './net/carp/carp-var.js';
+export { IN6ADDR_CARP_GROUP } from './net/carp/carp-vhid.js';
 export { epairPeer } from './net/epair.js';
 export {
   GRE_ENABLE_CSUM, GRE_ENABLE_SEQ, GRE_UDPENCAP, greParams, greSetKey, greSetOptions, greSetUdpport,
@@ -63,6 +73,14 @@ export * from './net/ifnet.js';
 export * from './net/lagg/lagg-control.js';
 export { LAGG_F_HASHL2, LAGG_F_HASHL3, LAGG_F_HASHL4 } from './net/lagg/flow-hash.js';
 export * from './net/lagg/lagg-var.js';
+export { GROUPS, ORIGINAL, SOURCES } from './net/mcast/host.js';
+export type { McastHost, McastVersion } from './net/mcast/host.js';
+export { QUERIER_DEFAULTS } from './net/mcast/querier.js';
+export type { McastQuerier, QuerierOptions, RouterGroup } from './net/mcast/querier.js';
+export { MRT_COUNTERS, McastRouter } from './net/mcast/router.js';
+export type { McastRoute } from './net/mcast/router.js';
+export type { MfcEntry, Vif } from './net/mcast/mfc.js';
+export * from './net/mcast/source-filter.js';
 export * from './net/move-journal.js';
 export * from './net/net.js';
 export * from './net/pfil.js';

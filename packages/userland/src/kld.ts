@@ -3,7 +3,7 @@
  * Read first: kldstat(8), kldload(8), kldunload(8).
  *
  * Nothing is ever loaded or unloaded. Each cloner of the vnet counts as a file `if_NAME.ko` with a module of the same name, so that the list
- * grows with the kernel; tun, tap and vmnet are one driver and come under its name too. Addresses and sizes are 0, as FreeBSD shows them to users
+ * grows with the kernel; so does CARP, as `carp.ko`; tun, tap and vmnet are one driver and come under its name too. Addresses and sizes are 0, as FreeBSD shows them to users
  * without privilege.
  */
 import type { Proc } from './proc.js';
@@ -24,7 +24,7 @@ interface Kld {
 
 function builtIn(p: Proc): Kld[] {
   const cloners = p.vnet.net.cloners.map((c) => c.name);
-  const names = [...cloners.map((name) => `if_${name}`), ...(cloners.some((name) => TUNTAP.includes(name)) ? ['if_tuntap'] : [])];
+  const names = ['carp', ...cloners.map((name) => `if_${name}`), ...(cloners.some((name) => TUNTAP.includes(name)) ? ['if_tuntap'] : [])];
   const modules = names.sort().map((name, i) => ({ id: i + 2, file: `${name}.ko`, module: name }));
   return [{ id: 1, file: 'kernel', module: 'ether' }, ...modules];
 }

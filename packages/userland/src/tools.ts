@@ -12,6 +12,7 @@
  */
 import { arp } from './arp.js';
 import { ifconfig } from './ifconfig/ifconfig.js';
+import { ifmcstat } from './ifmcstat.js';
 import { jail } from './jail/jail.js';
 import { jexec } from './jexec.js';
 import { jls } from './jls.js';
@@ -29,6 +30,7 @@ import { tcpdump } from './tcpdump/tcpdump.js';
 export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   arp: { summary: 'show and change IPv4 neighbours', main: arp },
   ifconfig: { summary: 'show and configure network interfaces', main: ifconfig },
+  ifmcstat: { summary: 'show multicast groups of interfaces', main: ifmcstat },
   jail: { summary: 'start, change and stop jails', main: jail },
   jexec: { summary: 'run a command in a jail', main: jexec },
   jls: { summary: 'list jails', main: jls },

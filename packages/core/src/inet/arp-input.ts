@@ -9,7 +9,7 @@
  *    3 the announced addresses do not fit        badlen      10 the interface has no address          noint
  *    4 protocol is not IPv4                      badproto    11 link source is broadcast, multicast   bcastsha, mcastsha
  *    5 protocol address length is not 4          badpln      12 protocol source is no host            badspa
- *    6 from our own link address                 localsha    13 somebody claims an address of ours    dupips (goes on)
+ *    6 from our own link address (or a vhid's)   localsha    13 somebody claims an address of ours    dupips (goes on)
  *    7 the interface does no ARP                 noarp       14 target is 0.0.0.0                     zerotpa
  *
  * A message with another link address length than ours is never answered and never learned from: every field behind the
@@ -34,7 +34,7 @@ import {
 import { ETHERTYPE_ARP } from '../wire/ether.js';
 import type { ArpLlEntry, ArpLlTable } from './arp-lltable.js';
 import type { Arp } from './arp.js';
-import { InIfaddr } from './in-ifaddr.js';
+import type { InIfaddr } from './in-ifaddr.js';
 
 const FIRST_GROUP = 0xe000_0000;
 const BROADCAST_LO = 0xffff_ffff;
@@ -56,7 +56,7 @@ export function arpInput(arp: Arp, ifp: Ifnet, m: PacketBuffer): void {
     m.free();
     return;
   }
-  if (!isSenderAllowed(arp, ifp, m)) {
+  if (isVirtualSelf(arp, mine, m) || !isSenderAllowed(arp, ifp, m)) {
     m.free();
     return;
   }
@@ -142,22 +142,31 @@ function isOwnLink(ifp: Ifnet, hi: number, lo: number): boolean {
   return ifp.macHi === hi && ifp.macLo === lo;
 }
 
+/** From the link address of a virtual host this host is the master of, about an address of it: ours come back, or another master's. */
+function isVirtualSelf(arp: Arp, mine: InIfaddr, m: PacketBuffer): boolean {
+  const { carp } = mine;
+  if (carp === null || arpShaHi(m.view, m.off) !== carp.macHi || arpShaLo(m.view, m.off) !== carp.macLo) return false;
+  arp.stats.localsha++;
+  return true;
+}
+
 /**
  * The address of ours the message is about: the target when it is ours on this link, else the sender's when that is ours, else
- * any of the interface's. A member of a bridge answers for the other members and for the bridge.
+ * any of the interface's. A member of a bridge answers for the other members and for the bridge. One of CARP's is ours while this host is its
+ * master (else it is not in the hash).
  */
 function ownAddress(arp: Arp, ifp: Ifnet, tpa: number, spa: number): InIfaddr | null {
   const exact = ownOnLink(arp, ifp, tpa) ?? ownOnLink(arp, ifp, spa);
   if (exact !== null) return exact;
-  for (const ifa of ifp.addrs) if (ifa instanceof InIfaddr && ifa.vhid === 0) return ifa;
+  const any = arp.ip.inNet.bestAddr(ifp);
+  if (any !== null) return any;
   return ifp.bridge === null ? null : (arp.ip.inNet.addrs[0] ?? null);
 }
 
 function ownOnLink(arp: Arp, ifp: Ifnet, addr: number): InIfaddr | null {
   const ia = arp.ip.inNet.addrOf(addr);
   if (ia === null) return null;
-  if (isOnLink(ia, ifp)) return ia.vhid === 0 ? ia : null;
-  for (const ifa of ifp.addrs) if (ifa instanceof InIfaddr && ifa.addr === addr && ifa.vhid === 0) return ifa;
+  for (let at: InIfaddr | null = ia; at !== null; at = at.hashNext) if (isOnLink(at, ifp)) return at;
   return null;
 }
 
@@ -207,7 +216,7 @@ function checkClaim(arp: Arp, ifp: Ifnet, m: PacketBuffer, mine: InIfaddr): numb
     if (spa === mine.addr || (spa === 0 && tpa === mine.addr)) arp.claims.conflict(mine.addr, hi, lo);
     return CLAIM_DROP;
   }
-  if (spa === mine.addr && ifp.bridge === null) {
+  if (spa === mine.addr && ifp.bridge === null && mine.carp === null) {
     arp.stats.dupips++;
     arp.log('err', `${macFormatPair(hi, lo)} is using my IP address ${ip4Format(spa)} on ${ifp.xname}!`);
     arp.claims.defend(mine);
@@ -285,8 +294,8 @@ function wrongInterface(arp: Arp, ifp: Ifnet, m: PacketBuffer, spa: number): voi
 
 /** Answers the request `m` about `tpa` in place, or drops it. Owns `m`. */
 function answer(arp: Arp, ifp: Ifnet, m: PacketBuffer, mine: InIfaddr, tpa: number): void {
-  let hi = ifp.macHi;
-  let lo = ifp.macLo;
+  let hi = mine.carp === null ? ifp.macHi : mine.carp.macHi;
+  let lo = mine.carp === null ? ifp.macLo : mine.carp.macLo;
   if (tpa !== mine.addr) {
     const lle = arp.tableOf(ifp)?.lookup(tpa) ?? null;
     if (lle !== null && lle.isValid && (lle.flags & LLE_PUB) !== 0) {

@@ -6,7 +6,8 @@
  * packet path: a `fast` entry costs one look-up. Otherwise the packet waits in the entry while questions are sent, in order
  * and bounded; when nobody answers it is dropped (a router tells the sender), and for `wait` seconds senders get EHOSTDOWN at
  * once, EHOSTUNREACH behind a router, while one question a second goes out. An own address has a static entry that says so.
- * Messages are taken by arp-input.ts; announcing, probing and defending own addresses is arp-claims.ts.
+ * Addresses of CARP have no such entry: while this host is their master they are answered and announced with the virtual host's link address,
+ * otherwise they are neighbours like any other. Messages are taken by arp-input.ts; announcing, probing and defending own addresses is arp-claims.ts.
  *
  * Routing messages, to who listens: RTM_ADD when a neighbour is learned, RTM_CHANGE when it moved, RTM_DELETE when it is
  * forgotten, RTM_MISS when it does not answer; with RTF_LLDATA.
@@ -22,6 +23,8 @@ import type { LogLevel } from '../env/env.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { etherOutput } from '../net/ether.js';
+import { ifaIsUsable } from '../net/ifaddr.js';
+import type { CarpOwner } from '../net/ifaddr.js';
 import { AF_INET, IFF_NOARP, IFF_STATICARP } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import {
@@ -247,22 +250,30 @@ export class Arp implements LlProtocol<ArpLlEntry> {
   private sourceFor(ifp: Ifnet, target: number): number {
     let first = -1;
     for (const ifa of ifp.addrs) {
-      if (!isIfAddr4(ifa) || this.claims.isTentative(ifa.addr)) continue;
+      if (!isIfAddr4(ifa) || !ifaIsUsable(ifa) || this.claims.isTentative(ifa.addr)) continue;
       if (((ifa.addr ^ target) & ifa.mask) === 0) return ifa.addr;
       if (first < 0) first = ifa.addr;
     }
     return first;
   }
 
+  /** The virtual host whose address `spa` is, when this host is its master: requests name its link address. */
+  private ownerOf(ifp: Ifnet, spa: number): CarpOwner | null {
+    if (ifp.carp === null) return null;
+    for (const ifa of ifp.addrs) if (isIfAddr4(ifa) && ifa.addr === spa) return ifa.carp !== null && ifa.carp.isMaster ? ifa.carp : null;
+    return null;
+  }
+
   /** Sends a request from `spa` about `tpa` to a link address. */
   request(ifp: Ifnet, spa: number, tpa: number, dstHi: number, dstLo: number): Errno {
+    const owner = this.ownerOf(ifp, spa);
     const m = this.kern.engine.pool.alloc(ARP_LEN);
     this.stats.txrequests++;
     if (m === null) {
       this.stats.txerrors++;
       return ENOBUFS;
     }
-    arpEmit(m.view, m.off, ARPOP_REQUEST, ifp.macHi, ifp.macLo, spa, 0, 0, tpa);
+    arpEmit(m.view, m.off, ARPOP_REQUEST, owner === null ? ifp.macHi : owner.macHi, owner === null ? ifp.macLo : owner.macLo, spa, 0, 0, tpa);
     const error = etherOutput(ifp, m, dstHi, dstLo, ETHERTYPE_ARP);
     if (error !== 0) {
       this.stats.txerrors++;

@@ -15,7 +15,7 @@ import {
 } from '../wire/icmp4.js';
 import { IP_DF } from '../wire/ip4.js';
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipproto.js';
-import { inJoinGroup } from './in-control.js';
+import { inJoinGroup } from './in-mcast.js';
 import { BANDLIM_RST_CLOSEDPORT } from './icmp-bandlim.js';
 import { icmpErrmap } from './icmp-error.js';
 import { IcmpStats } from './icmp-var.js';

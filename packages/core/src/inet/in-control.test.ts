@@ -10,7 +10,8 @@ import type { Ifnet } from '../net/ifnet.js';
 import { NetShared } from '../net/net.js';
 import { Engine } from '../kern/engine.js';
 import { quietEnv } from '../env/env.js';
-import { inAifaddr, inDifaddr, inJoinGroup, inLeaveGroup } from './in-control.js';
+import { inAifaddr, inDifaddr } from './in-control.js';
+import { inJoinGroup, inLeaveGroup } from './in-mcast.js';
 import { InetBench, NOTHING_LEFT, ip } from './test-inet.js';
 
 const GROUP1 = '01:00:5e:00:00:01';

@@ -18,14 +18,15 @@
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EDESTADDRREQ, EEXIST, EINVAL, ENXIO, EPROTONOSUPPORT } from '../base/errno.js';
 import { devctlNotify } from '../kern/devctl.js';
-import { ifAddMulti, ifDelMulti, ifIoctlAllowed, ifUp } from '../net/if.js';
-import { IFF_BROADCAST, IFF_MULTICAST, IFF_POINTOPOINT, IFF_LOOPBACK } from '../net/ifnet.js';
+import { ifIoctlAllowed, ifUp } from '../net/if.js';
+import { AF_INET, IFF_BROADCAST, IFF_MULTICAST, IFF_POINTOPOINT, IFF_LOOPBACK } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE } from '../net/rtsock.js';
 import {
-  INADDR_ALLHOSTS_GROUP, INADDR_BROADCAST, MAC_HI_IP4_GROUP, ip4BroadcastOf, ip4ClassMask, ip4Format, ip4IsMulticast, ip4MaskOf, ip4PrefixLen, macLoOfIp4Group, macOf,
+  INADDR_ALLHOSTS_GROUP, INADDR_BROADCAST, ip4BroadcastOf, ip4ClassMask, ip4Format, ip4IsMulticast, ip4MaskOf, ip4PrefixLen,
 } from '../wire/addr.js';
 import { IFA_ROUTE, InIfaddr } from './in-ifaddr.js';
+import { inJoinGroup, inLeaveGroup } from './in-mcast.js';
 import type { InNet } from './in-net.js';
 
 /** What SIOCAIFADDR carries. Addresses are host-order numbers. */
@@ -44,7 +45,8 @@ export interface InAliasreq {
 /**
  * SIOCAIFADDR: adds an address, or replaces it when `ifp` has it already. The first one brings the interface up.
  * EINVAL address or mask unusable (not contiguous), EDESTADDRREQ point-to-point without far end, EEXIST same prefix with
- * `net.inet.ip.no_same_prefix` or a connected route there already, EPROTONOSUPPORT vhid without CARP, EAFNOSUPPORT interface
+ * `net.inet.ip.no_same_prefix` or a connected route there already, EPROTONOSUPPORT vhid without CARP, ENOPROTOOPT, ENOENT no such vhid on the
+ * interface, EAFNOSUPPORT interface
  * without IPv4, EBUSY while the vnet goes down, ENXIO while the interface leaves.
  */
 export function inAifaddr(inNet: InNet, ifp: Ifnet, req: InAliasreq): Errno {
@@ -57,14 +59,11 @@ export function inAifaddr(inNet: InNet, ifp: Ifnet, req: InAliasreq): Errno {
   const ia = new InIfaddr(ifp, req.addr, mask, ip4PrefixLen(mask), broadcastOf(ifp, req, mask), dstaddrOf(ifp, req), req.vhid ?? 0);
   const unfit = ifp.driver.checkAddr?.(ifp, ia) ?? 0;
   if (unfit !== 0) return unfit;
-  if (inNet.addrOnIf(req.addr, ifp) !== null) inDifaddr(inNet, ifp, req.addr);
+  const was = inNet.addrOnIf(req.addr, ifp);
+  if (was !== null) deleteAddr(inNet, was, was.vhid === ia.vhid);
   if (!net.ifnets.includes(ifp)) return ENXIO; // leaving, or taken away by somebody who was told
-  inNet.link(ia);
-  const error = addRoutes(inNet, ia);
-  if (error !== 0) {
-    inNet.unlink(ia);
-    return error;
-  }
+  const error = ia.vhid === 0 ? linkOrdinary(inNet, ia) : linkVirtual(inNet, ia);
+  if (error !== 0) return error;
   if (isFirst && (ifp.flags & IFF_MULTICAST) !== 0) inJoinGroup(inNet, ifp, INADDR_ALLHOSTS_GROUP);
   if (isFirst) ifp.driver.addrAdded?.(ifp);
   if (!ifp.isUp) ifUp(ifp);
@@ -77,14 +76,52 @@ export function inDifaddr(inNet: InNet, ifp: Ifnet, addr: number | null): Errno 
   inNet.net.kern.engine.assertThread();
   const ia = addr === null ? inNet.firstAddr(ifp) : inNet.addrOnIf(addr, ifp);
   if (ia === null) return EADDRNOTAVAIL;
+  deleteAddr(inNet, ia, false);
+  return 0;
+}
+
+/** @param keepVhid the address is about to be set again with the same vhid, which must not end with it. */
+function deleteAddr(inNet: InNet, ia: InIfaddr, keepVhid: boolean): void {
+  const { ifp } = ia;
+  if (ia.carp !== null) inNet.carp?.detach(ia, keepVhid); // takes its routes
+  const wasUsable = ia.usable;
   inNet.unlink(ia);
   inNet.net.shared.witness.ifaddrs.performNow('in_difaddr');
-  scrubPrefix(inNet, ia, true);
+  if (wasUsable) scrubPrefix(inNet, ia, true);
   inNet.routes.ifaDown(ia, true);
   ia.flags &= ~IFA_ROUTE;
   if (inNet.firstAddr(ifp) === null && inNet.isMember(ifp, INADDR_ALLHOSTS_GROUP)) inLeaveGroup(inNet, ifp, INADDR_ALLHOSTS_GROUP);
   inNet.net.ifaddrEvent.invoke({ ifa: ia, added: false });
-  return 0;
+}
+
+function linkOrdinary(inNet: InNet, ia: InIfaddr): Errno {
+  inNet.link(ia);
+  const error = addRoutes(inNet, ia);
+  if (error !== 0) inNet.unlink(ia);
+  return error;
+}
+
+/** An address of CARP has no routes, and is nobody's to use, until this host is the master of its vhid. */
+function linkVirtual(inNet: InNet, ia: InIfaddr): Errno {
+  const error = inNet.carp?.attach(ia, ia.vhid) ?? EPROTONOSUPPORT;
+  if (error === 0) inNet.link(ia);
+  return error;
+}
+
+/** CARP: this host is the master, `ia` is an address of it from now on. */
+export function inCarpUsable(inNet: InNet, ia: InIfaddr): void {
+  if (ia.usable) return;
+  inNet.makeUsable(ia);
+  addRoutes(inNet, ia);
+}
+
+/** … and no longer: its routes go, or go over to another address. */
+export function inCarpUnusable(inNet: InNet, ia: InIfaddr): void {
+  if (!ia.usable) return;
+  inNet.makeUnusable(ia);
+  inNet.net.shared.witness.ifaddrs.performNow('carp_delroute');
+  scrubPrefix(inNet, ia, true);
+  ia.flags &= ~IFA_ROUTE;
 }
 
 /** Removes every address of `ifp`, as if each were deleted by hand. */
@@ -96,7 +133,7 @@ export function inPurge(inNet: InNet, ifp: Ifnet): void {
 export function inIfup(inNet: InNet, ifp: Ifnet): void {
   const { routes } = inNet;
   for (const ia of inNet.addrsOf(ifp)) {
-    if (ia.hasRoute) continue;
+    if (ia.hasRoute || !ia.usable) continue;
     routes.ifaLoopback(RTM_DELETE, ia);
     announce(inNet, ia, true);
     if (prefixRoute(inNet, RTM_ADD, ia) === 0) ia.flags |= IFA_ROUTE;
@@ -114,30 +151,6 @@ export function inIfdown(inNet: InNet, ifp: Ifnet): void {
   }
 }
 
-/** Joins a multicast group on `ifp`, counted; the first join tells the driver. EINVAL not a group, EAFNOSUPPORT no IPv4 there. */
-export function inJoinGroup(inNet: InNet, ifp: Ifnet, group: number): Errno {
-  if (!ip4IsMulticast(group)) return EINVAL;
-  const ii = inNet.ifinfo(ifp);
-  if (ii === null) return EAFNOSUPPORT;
-  const joins = ii.groups.get(group) ?? 0;
-  ii.groups.set(group, joins + 1);
-  return joins === 0 ? ifAddMulti(ifp, macOf(MAC_HI_IP4_GROUP, macLoOfIp4Group(group))) : 0;
-}
-
-/** Leaves it; EADDRNOTAVAIL when not a member. */
-export function inLeaveGroup(inNet: InNet, ifp: Ifnet, group: number): Errno {
-  const groups = inNet.ifinfo(ifp)?.groups;
-  const joins = groups?.get(group) ?? 0;
-  if (groups === undefined || joins === 0) return EADDRNOTAVAIL;
-  if (joins > 1) {
-    groups.set(group, joins - 1);
-    return 0;
-  }
-  groups.delete(group);
-  ifDelMulti(ifp, macOf(MAC_HI_IP4_GROUP, macLoOfIp4Group(group)));
-  return 0;
-}
-
 function checkReq(inNet: InNet, ifp: Ifnet, req: InAliasreq): Errno {
   if (inNet.ifinfo(ifp) === null) return EAFNOSUPPORT;
   const { addr, plen, mask } = req;
@@ -145,7 +158,9 @@ function checkReq(inNet: InNet, ifp: Ifnet, req: InAliasreq): Errno {
   if (plen !== undefined && (!Number.isInteger(plen) || plen < 0 || plen > 32)) return EINVAL;
   if (mask !== undefined && ip4PrefixLen(mask) < 0) return EINVAL;
   if ((ifp.flags & IFF_POINTOPOINT) !== 0 && (req.dstaddr ?? 0) === 0) return EDESTADDRREQ;
-  return (req.vhid ?? 0) === 0 ? 0 : EPROTONOSUPPORT;
+  const vhid = req.vhid ?? 0;
+  if (vhid === 0) return 0;
+  return inNet.carp?.mayAttach(AF_INET, ifp, vhid) ?? EPROTONOSUPPORT;
 }
 
 /** The mask as given, else from the prefix length, else of the historical class (class E counts as C). */
@@ -212,7 +227,7 @@ function scrubPrefix(inNet: InNet, target: InIfaddr, statics: boolean): void {
 /** Another address with the prefix of `target`, in its FIB and on an interface that is up, which can take its route over. */
 function heirOf(inNet: InNet, target: InIfaddr): InIfaddr | null {
   for (const ia of inNet.addrs) {
-    if (ia !== target && samePrefix(ia, target) && ia.ifp.isUp && !ia.hasRoute) return ia;
+    if (ia !== target && ia.usable && samePrefix(ia, target) && ia.ifp.isUp && !ia.hasRoute) return ia;
   }
   return null;
 }

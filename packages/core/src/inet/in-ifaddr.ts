@@ -9,6 +9,7 @@
  *
  * @rfc 3021 yes
  */
+import type { CarpOwner } from '../net/ifaddr.js';
 import { AF_INET, IFF_LOOPBACK, IFF_POINTOPOINT } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { IfAddr4 } from '../net/route/ifa-lookup.js';
@@ -28,8 +29,11 @@ export class InIfaddr implements IfAddr4 {
   readonly dstaddr: number | null;
   /** IFA_* */
   flags = 0;
-  /** Virtual host id of CARP (1..255), 0 for an ordinary address. */
+  /** Virtual host id of CARP (1..255) it was set with, 0 for an ordinary address. */
   readonly vhid: number;
+  carp: CarpOwner | null = null;
+  /** Packets to it are for this host: always, but for an address of CARP, which is so while this host is the master. */
+  usable = false;
   /** The next address object with the same address, on another interface (InNet's hash). */
   hashNext: InIfaddr | null = null;
 

@@ -10,17 +10,21 @@
  * InNet is IPv4's Domain: it makes the per-interface data (multicast groups, the neighbour table that ARP hangs there), takes
  * connected routes away when an interface goes down, gives them back when it comes up, and removes addresses when it leaves.
  *
- * Invariants: an InIfaddr is in `addrs` exactly while it is in `ifp.addrs`; `local` and `own` count what the hash holds.
- * Not here: the order of messages when an address comes or goes (in-control.ts), IGMP, sockets' multicast options.
+ * Invariants: an InIfaddr is in `addrs` exactly while it is in `ifp.addrs`; `local` and `own` count what the hash holds, which is the addresses
+ * that are `usable`: an address of CARP is in the hash only while this host is the master of its vhid.
+ * Not here: the order of messages when an address comes or goes (in-control.ts), joining groups (in-mcast.ts), IGMP, sockets' multicast options.
  *
  * @rfc 1122 3.3.6 yes
  */
 import { AddrSet } from '../fwd/addr-set.js';
+import type { Errno } from '../base/errno.js';
 import type { AuditRow } from '../kern/audit.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
+import { ifaPreferred } from '../net/ifaddr.js';
 import { AF_INET, IFF_BROADCAST, IFF_LOOPBACK } from '../net/ifnet.js';
 import type { IfAfData, Ifnet } from '../net/ifnet.js';
+import type { GroupFilter, SourceFilter } from '../net/mcast/source-filter.js';
 import type { Domain, Net } from '../net/net.js';
 import type { RouteTables } from '../net/route/route-tables.js';
 import { INADDR_BROADCAST, ip4IsExperimental, ip4IsLinkLocal, ip4IsLoopback, ip4IsMulticast, ip4IsThisNet } from '../wire/addr.js';
@@ -35,14 +39,27 @@ export interface InLlTable {
   destroy(): void;
 }
 
+/** What InNet asks of CARP; net/carp's Carp implements it. */
+export interface InCarpHook {
+  mayAttach(af: number, ifp: Ifnet, vhid: number): Errno;
+  attach(ifa: InIfaddr, vhid: number): Errno;
+  detach(ifa: InIfaddr, keep: boolean): void;
+}
+
+/** What tells the routers of a link about groups; IGMP implements it. */
+export interface InGroupReporter {
+  /** What `ifp` wants of `group` was `was` and is `is`. */
+  changed(ifp: Ifnet, group: number, was: SourceFilter<number>, is: SourceFilter<number>): void;
+}
+
 /** What IPv4 keeps with an interface (`ifp.afdata[AF_INET]`). */
 export class InIfinfo implements IfAfData {
   readonly af = AF_INET;
   readonly ifp: Ifnet;
   /** Neighbours; null for interfaces without ARP or before ARP is there. */
   lltable: InLlTable | null = null;
-  /** Multicast groups joined on the interface, with the number of joins. */
-  readonly groups = new Map<number, number>();
+  /** Multicast groups joined on the interface, and what their members want to hear. See in-mcast.ts. */
+  readonly groups = new Map<number, GroupFilter<number>>();
 
   constructor(ifp: Ifnet) {
     this.ifp = ifp;
@@ -58,7 +75,21 @@ export class InTunables {
   /** Forward and accept 240/4 and 0/8. */
   allowNet240 = 0;
   allowNet0 = 0;
+  /** Sources of one group, of one socket. */
+  mcastSourcesPerGroup = 512;
+  mcastSourcesPerSocket = 128;
 }
+
+/** No packet could name more. */
+const MCAST_SOURCES_MAX = 16_384;
+
+const IN_MCAST_SYSCTL: SysctlGroup<InTunables> = {
+  prefix: 'net.inet.ip.mcast',
+  oids: [
+    sysctlInt<InTunables, 'mcastSourcesPerGroup'>('maxgrpsrc', 'mcastSourcesPerGroup', 'sources', 0, MCAST_SOURCES_MAX, 'Max source filters per group'),
+    sysctlInt<InTunables, 'mcastSourcesPerSocket'>('maxsocksrc', 'mcastSourcesPerSocket', 'sources', 0, MCAST_SOURCES_MAX, 'Max source filters per socket'),
+  ],
+};
 
 const IN_SYSCTL: SysctlGroup<InTunables> = {
   prefix: 'net.inet.ip',
@@ -87,6 +118,10 @@ export class InNet implements Domain {
   readonly local = new AddrSet();
   /** Upper layers (sockets, IGMP) that hold references to an interface drop them (in_ifdetach). */
   readonly purgeUpperHooks: ((ifp: Ifnet) => void)[] = [];
+  /** Where addresses with a vhid are registered; null without CARP. */
+  carp: InCarpHook | null = null;
+  /** Tells routers of groups; null before IGMP is there and after it is gone. */
+  groupReporter: InGroupReporter | null = null;
   /** Makes the neighbour table of an interface; set by ARP through `setLltable`. */
   private makeLltable: ((ifp: Ifnet) => InLlTable | null) | null = null;
   /** Keys are addresses as signed numbers, which engines keep unboxed. */
@@ -100,6 +135,7 @@ export class InNet implements Domain {
     for (const ifp of net.ifnets) ifp.afdata[AF_INET] = this.ifattach(ifp);
     net.kern.audit.attach(IN_AUDIT, this);
     net.kern.sysctl.attach(IN_SYSCTL, this.tun);
+    net.kern.sysctl.attach(IN_MCAST_SYSCTL, this.tun);
   }
 
   /** Removes every address (in_ifscrub_all), then unregisters the domain. */
@@ -158,9 +194,9 @@ export class InNet implements Domain {
     return false;
   }
 
-  /** The address `addr` of `ifp` itself, or null. */
+  /** The address `addr` of `ifp` itself, or null; also one that CARP does not let be used now. */
   addrOnIf(addr: number, ifp: Ifnet): InIfaddr | null {
-    for (let ia = this.addrOf(addr); ia !== null; ia = ia.hashNext) if (ia.ifp === ifp) return ia;
+    for (const ifa of ifp.addrs) if (ifa instanceof InIfaddr && ifa.addr === addr) return ifa;
     return null;
   }
 
@@ -187,14 +223,21 @@ export class InNet implements Domain {
       if (own !== null) return own;
     }
     if (nh.ifa instanceof InIfaddr) return nh.ifa;
-    return this.firstAddr(nh.ifp) ?? this.findLocal(fib, (nh.ifp.flags & IFF_LOOPBACK) !== 0);
+    return this.bestAddr(nh.ifp) ?? this.findLocal(fib, (nh.ifp.flags & IFF_LOOPBACK) !== 0);
+  }
+
+  /** The interface's first address that may be used, an ordinary one before one of CARP; or null. */
+  bestAddr(ifp: Ifnet): InIfaddr | null {
+    let best: InIfaddr | null = null;
+    for (const ifa of ifp.addrs) if (ifa instanceof InIfaddr && ifa.usable && (best === null || ifaPreferred(best, ifa))) best = ifa;
+    return best;
   }
 
   /** The first address of a FIB that is not in 127/8; a loopback one only when `loopbackOk` and nothing else is there. */
   findLocal(fib: number, loopbackOk: boolean): InIfaddr | null {
     let loopback: InIfaddr | null = null;
     for (const ia of this.addrs) {
-      if (ia.ifp.fib !== fib && this.routes.addAddrAllfibs === 0) continue;
+      if (!ia.usable || (ia.ifp.fib !== fib && this.routes.addAddrAllfibs === 0)) continue;
       if (!ip4IsLoopback(ia.addr)) return ia;
       if (loopbackOk) loopback = ia;
     }
@@ -214,24 +257,38 @@ export class InNet implements Domain {
     return data instanceof InIfinfo && data.groups.has(group);
   }
 
-  /** Puts a new address into every place that knows addresses. */
+  /** Puts a new address into every place that knows addresses; one of CARP is not `usable` yet. */
   link(ia: InIfaddr): void {
     ia.ifp.addrs.push(ia);
     this.addrs.push(ia);
+    if (ia.carp === null) this.makeUsable(ia);
+    this.countBroadcasts(ia, true);
+  }
+
+  /** From now on packets to `ia` are for this host. */
+  makeUsable(ia: InIfaddr): void {
+    if (ia.usable) return;
+    ia.usable = true;
     ia.hashNext = this.hash.get(ia.addr | 0) ?? null;
     this.hash.set(ia.addr | 0, ia);
     this.local.add(ia.addr);
     this.routes.own.add(ia.addr);
-    this.countBroadcasts(ia, true);
+  }
+
+  /** … and no longer. */
+  makeUnusable(ia: InIfaddr): void {
+    if (!ia.usable) return;
+    ia.usable = false;
+    this.unhash(ia);
+    this.local.delete(ia.addr);
+    this.routes.own.delete(ia.addr);
   }
 
   /** Takes an address out again; the object itself stays good for those who handle its end. */
   unlink(ia: InIfaddr): void {
     ia.ifp.addrs = ia.ifp.addrs.filter((other) => other !== ia);
     this.addrs.splice(this.addrs.indexOf(ia), 1);
-    this.unhash(ia);
-    this.local.delete(ia.addr);
-    this.routes.own.delete(ia.addr);
+    this.makeUnusable(ia);
     this.countBroadcasts(ia, false);
   }
 

@@ -7,7 +7,7 @@ import { Prng } from '../base/prng.js';
 import { PacketPool } from '../mbuf/packet-buffer.js';
 import { ip4PutSum } from '../wire/ip4.js';
 import { IPPROTO_ICMP } from '../wire/ipproto.js';
-import { inJoinGroup } from './in-control.js';
+import { inJoinGroup } from './in-mcast.js';
 import { IpBench, NOTHING_LEFT, addr, arpFrame, echoRequest, frameLine, icmpBytes, ipBytes, ipFrame, macN } from './test-ip.js';
 
 /** Frames per seed. Long runs are the fuzz runner's business. */

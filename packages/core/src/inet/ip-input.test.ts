@@ -7,7 +7,7 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { PFIL_CONSUMED, PFIL_DROPPED, PFIL_OUT, PFIL_PASS } from '../net/pfil.js';
 import type { PfilVerdict } from '../net/pfil.js';
 import { IP4_DST, ip4PutSum } from '../wire/ip4.js';
-import { inJoinGroup, inLeaveGroup } from './in-control.js';
+import { inJoinGroup, inLeaveGroup } from './in-mcast.js';
 import { IpStats } from './ip-var.js';
 import { IpBench, NOTHING_LEFT, addr, echoRequest, ipBytes, ipFrame, ipLine, macN } from './test-ip.js';
 import type { IpSpec, Wire } from './test-ip.js';

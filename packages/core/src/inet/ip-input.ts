@@ -28,6 +28,7 @@ import { ICMP_UNREACH, ICMP_UNREACH_PROTOCOL } from '../wire/icmp4.js';
 import { IP4_DST, IP4_HDR_LEN, IP4_LEN, IP4_OFF, IP4_P, IP4_SRC, IPVERSION, IP_MF, IP_OFFMASK, ip4Cksum, ip4Dst, ip4Hl, ip4Src } from '../wire/ip4.js';
 import { ipForward, ipTryForward } from './ip-forward.js';
 import { IPOPTS_CONSUMED, IPOPTS_FORWARD, ipDoOptions } from './ip-options.js';
+import { IPPROTO_IGMP } from '../wire/ipproto.js';
 import type { Ip } from './ip.js';
 
 /** 224.0.0.0: from here on an address is no unicast address. */
@@ -129,7 +130,8 @@ function route(ip: Ip, ifp: Ifnet, m: PacketBuffer, redirected: boolean): void {
   }
   if (inNet.addrs.length === 0 && (m.flags & (M_MCAST | M_BCAST)) === 0) return deliver(ip, ifp, m);
   if (ip4IsMulticast(dst)) {
-    if (inNet.isMember(ifp, dst)) return deliver(ip, ifp, m);
+    if (ip.mrouter !== null) ip.mrouter.forward(ifp, m);
+    if (inNet.isMember(ifp, dst) || (v.getUint8(m.off + IP4_P) === IPPROTO_IGMP && ip.mrouter !== null && ip.mrouter.hears(ifp))) return deliver(ip, ifp, m);
     stats.notmember++;
     m.free();
     return;
@@ -145,7 +147,7 @@ function route(ip: Ip, ifp: Ifnet, m: PacketBuffer, redirected: boolean): void {
 
 /** Strong host model: a host (not a router) takes its addresses only on their own interface. */
 function isStrong(ip: Ip, ifp: Ifnet, dst: number): boolean {
-  return ip.tun.forwarding === 0 && (ifp.flags & IFF_LOOPBACK) === 0 && ip.inNet.addrOnIf(dst, ifp) === null;
+  return ip.tun.forwarding === 0 && (ifp.flags & IFF_LOOPBACK) === 0 && ifp.carp === null && ip.inNet.addrOnIf(dst, ifp) === null;
 }
 
 /** From outside, with a source that is ours; a directed broadcast of the network it came by is nobody's source either. */

@@ -35,6 +35,14 @@ export interface IpRawHook {
   deliver(m: PacketBuffer): boolean;
 }
 
+/** Multicast routing: queriers, and the forwarding of what comes for groups. */
+export interface IpMrouter {
+  /** Copies of `m`, which came in on `ifp` for a group, go where they are wanted; `m` stays the caller's and is as it was. Packet path. */
+  forward(ifp: Ifnet, m: PacketBuffer): void;
+  /** Are IGMP messages from `ifp` wanted, whatever group they are sent to? Packet path. */
+  hears(ifp: Ifnet): boolean;
+}
+
 /** `struct ipstat`, without its prefix. */
 export class IpStats {
   total = 0;

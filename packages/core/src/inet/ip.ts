@@ -30,11 +30,11 @@ import type { IpOutputOpts } from './ip-output.js';
 import { OutRoute, SegmentChain, ipOutput } from './ip-output.js';
 import { IpProtosw } from './ip-protosw.js';
 import { IpReass, REASS_SYSCTLS } from './ip-reass.js';
-import type { IpProto, IpRawHook } from './ip-var.js';
+import type { IpMrouter, IpProto, IpRawHook } from './ip-var.js';
 import { IP_COUNTERS, IP_MCAST_SYSCTLS, IP_SYSCTLS, IpStats, IpTunables } from './ip-var.js';
 import { PpsCheck } from './rate-check.js';
 
-export type { IpProto, IpRawHook } from './ip-var.js';
+export type { IpMrouter, IpProto, IpRawHook } from './ip-var.js';
 
 /** Log lines a peer can cause, per second. */
 const LOG_PPS = 1;
@@ -68,6 +68,8 @@ export class Ip {
   /** The protocol switch. */
   readonly protos = new IpProtosw();
   raw: IpRawHook | null = null;
+  /** Passes multicasts on, and wants to hear who listens; null on a host. */
+  mrouter: IpMrouter | null = null;
   arp: Arp | null = null;
   icmp: Icmp | null = null;
   /** See ip-output.ts. */

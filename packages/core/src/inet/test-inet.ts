@@ -147,7 +147,7 @@ export class InetBench {
   /** An IPv6 address with its two routes, as far as the routing tables are concerned. */
   addr6(ifp: Ifnet, text: string, plen: number, dstaddr: string | null = null): IfAddr6 {
     const addr = ip6Zoned(this.ip6(text), ifp.index);
-    const ifa: IfAddr6 = { af: AF_INET6, ifp, addr, plen, dstaddr: dstaddr === null ? null : this.ip6(dstaddr) };
+    const ifa: IfAddr6 = { af: AF_INET6, ifp, addr, plen, dstaddr: dstaddr === null ? null : this.ip6(dstaddr), carp: null };
     ifp.addrs.push(ifa);
     if (!ifp.isUp) ifUp(ifp);
     if (plen < 128) this.routes.ifaPrefix6(RTM_ADD, ifa, ifp, addr, plen);

@@ -18,24 +18,25 @@
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENXIO, EPROTONOSUPPORT } from '../base/errno.js';
 import { devctlNotify } from '../kern/devctl.js';
-import { ifAddMulti, ifDelMulti, ifIoctlAllowed, ifUp } from '../net/if.js';
-import { IFF_LOOPBACK, IFF_MULTICAST, IFF_POINTOPOINT } from '../net/ifnet.js';
+import { ifIoctlAllowed, ifUp } from '../net/if.js';
+import { AF_INET6, IFF_LOOPBACK, IFF_MULTICAST, IFF_POINTOPOINT } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTM_ADD, RTM_DELETE } from '../net/rtsock.js';
 import type { Sockaddr } from '../net/sockaddr.js';
-import { macOf } from '../wire/addr.js';
 import {
-  MAC_HI_IP6_GROUP, ip6Equals, ip6Format, ip6IsMulticast, ip6IsUnspecified, ip6IsV4Mapped, ip6MaskOf, ip6Parse, ip6Plain, ip6SolicitedNode, ip6Word, ip6ZoneOf, ip6Zoned,
-  macLoOfIp6Group,
+  ip6Equals, ip6Format, ip6IsMulticast, ip6IsUnspecified, ip6IsV4Mapped, ip6MaskOf, ip6Parse, ip6Plain, ip6SolicitedNode, ip6ZoneOf, ip6Zoned,
 } from '../wire/addr6.js';
 import {
   IN6_IFF_DEPRECATED, IN6_IFF_DUPLICATED, IN6_IFF_NODAD, IN6_IFF_TENTATIVE, In6Ifaddr, ND6_INFINITE_LIFETIME,
 } from './in6-ifaddr.js';
-import { In6Multi, ND6_IFF_AUTO_LINKLOCAL, ND6_IFF_IFDISABLED } from './in6-ifinfo.js';
+import { ND6_IFF_AUTO_LINKLOCAL, ND6_IFF_IFDISABLED } from './in6-ifinfo.js';
 import { in6IfattachLinklocal } from './in6-ifattach.js';
+import { in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 import type { In6Net } from './in6-net.js';
 import { nd6PrefixLookup, nd6PrefixNewSource, nd6PrefixRemove, nd6PrelistAdd } from './nd6-prefix.js';
 import { in6PrefixRoute, in6SelfRoute } from './in6-routes.js';
+
+export { in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 
 /** What SIOCAIFADDR_IN6 carries. Addresses are 16 bytes, plain or zoned: the zone is the interface's. */
 export interface In6Aliasreq {
@@ -63,8 +64,8 @@ const ALL_NODES_INTERFACE = ip6Parse('ff01::1') as Uint8Array;
 
 /**
  * SIOCAIFADDR_IN6: adds an address, or changes lifetimes and flags of the one that is there. The first one brings the interface up.
- * EINVAL address, prefix length, far end or lifetimes unusable; EPROTONOSUPPORT vhid without CARP; EAFNOSUPPORT interface without
- * IPv6; EBUSY while the vnet goes down, ENXIO while the interface leaves; what the driver says.
+ * EINVAL address, prefix length, far end or lifetimes unusable; EPROTONOSUPPORT vhid without CARP; ENOPROTOOPT, ENOENT no such vhid on
+ * the interface; EAFNOSUPPORT interface without IPv6; EBUSY while the vnet goes down, ENXIO while the interface leaves; what the driver says.
  */
 export function in6Aifaddr(in6Net: In6Net, ifp: Ifnet, req: In6Aliasreq): Errno {
   const net = in6Net.net;
@@ -74,7 +75,8 @@ export function in6Aifaddr(in6Net: In6Net, ifp: Ifnet, req: In6Aliasreq): Errno 
   if (req.vltime === 0) return 0;
   const addr = ip6Zoned(req.addr, ifp.index);
   const have = in6Net.addrOnIf(addr, ifp);
-  if (have !== null) return updateAddr(in6Net, have, req);
+  if (have !== null && have.vhid === (req.vhid ?? 0)) return updateAddr(in6Net, have, req);
+  if (have !== null) in6Difaddr(in6Net, ifp, addr);
   const ia = new In6Ifaddr(ifp, addr, req.plen ?? defaultPlen(ifp, req));
   if (req.dstaddr !== undefined) ia.dstaddr = ip6Zoned(req.dstaddr, ifp.index);
   const unfit = ifp.driver.checkAddr?.(ifp, ia) ?? 0;
@@ -115,43 +117,6 @@ export function in6PurgeAddrs(in6Net: In6Net, ifp: Ifnet): void {
   while (in6Difaddr(in6Net, ifp, null) === 0);
 }
 
-/** Joins a group (plain or zoned) on `ifp`, counted; the first join tells the driver. EINVAL not a group, EAFNOSUPPORT no IPv6 there. */
-export function in6JoinGroup(in6Net: In6Net, ifp: Ifnet, group: Uint8Array): Errno {
-  if (!ip6IsMulticast(group)) return EINVAL;
-  const ii = in6Net.ifinfo(ifp);
-  if (ii === null) return EAFNOSUPPORT;
-  const addr = ip6Zoned(group, ifp.index);
-  const have = ii.group(ip6Word(addr, 0), ip6Word(addr, 1), ip6Word(addr, 2), ip6Word(addr, 3));
-  if (have !== null) {
-    have.refs++;
-    return 0;
-  }
-  ii.groups.push(new In6Multi(ifp, addr));
-  return ifAddMulti(ifp, macOf(MAC_HI_IP6_GROUP, macLoOfIp6Group(addr)));
-}
-
-/** Leaves it; EADDRNOTAVAIL when not a member. */
-export function in6LeaveGroup(in6Net: In6Net, ifp: Ifnet, group: Uint8Array): Errno {
-  const ii = in6Net.ifinfo(ifp);
-  const addr = ip6Zoned(group, ifp.index);
-  const have = ii?.group(ip6Word(addr, 0), ip6Word(addr, 1), ip6Word(addr, 2), ip6Word(addr, 3)) ?? null;
-  if (ii === null || have === null) return EADDRNOTAVAIL;
-  if (--have.refs > 0) return 0;
-  ii.groups = ii.groups.filter((g) => g !== have);
-  ifDelMulti(ifp, macOf(MAC_HI_IP6_GROUP, macLoOfIp6Group(addr)));
-  return 0;
-}
-
-/** The interface leaves: so do all its groups (in6_purgemaddrs). */
-export function in6PurgeGroups(in6Net: In6Net, ifp: Ifnet): void {
-  const ii = in6Net.ifinfo(ifp);
-  if (ii === null) return;
-  for (const g of ii.groups) {
-    g.refs = 1;
-    in6LeaveGroup(in6Net, ifp, g.addr);
-  }
-}
-
 function checkReq(in6Net: In6Net, ifp: Ifnet, req: In6Aliasreq): Errno {
   if (in6Net.ifinfo(ifp) === null) return EAFNOSUPPORT;
   const { addr, plen, dstaddr, vltime = ND6_INFINITE_LIFETIME, pltime = vltime } = req;
@@ -160,7 +125,9 @@ function checkReq(in6Net: In6Net, ifp: Ifnet, req: In6Aliasreq): Errno {
   if (dstaddr !== undefined && (dstaddr.length !== 16 || (ifp.flags & (IFF_POINTOPOINT | IFF_LOOPBACK)) === 0 || (plen ?? 128) !== 128)) return EINVAL;
   if (pltime > vltime || vltime < 0 || pltime < 0 || vltime > ND6_INFINITE_LIFETIME) return EINVAL;
   if (ip6ZoneOf(addr) !== 0 && ip6ZoneOf(addr) !== ifp.index) return EINVAL;
-  return (req.vhid ?? 0) === 0 ? 0 : EPROTONOSUPPORT;
+  const vhid = req.vhid ?? 0;
+  if (vhid === 0) return 0;
+  return in6Net.carp?.mayAttach(AF_INET6, ifp, vhid) ?? EPROTONOSUPPORT;
 }
 
 function defaultPlen(ifp: Ifnet, req: In6Aliasreq): number {
@@ -206,7 +173,11 @@ function addAddr(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq): Errno {
   const { ifp } = ia;
   ia.createdAt = in6Net.net.kern.engine.now;
   setLifetimes(in6Net, ia, req);
-  if (in6Net.doesDad(ifp) && (ia.flags & IN6_IFF_NODAD) === 0) ia.flags |= IN6_IFF_TENTATIVE;
+  ia.vhid = req.vhid ?? 0;
+  if (ia.vhid !== 0) {
+    const refused = in6Net.carp?.attach(ia, ia.vhid) ?? EPROTONOSUPPORT;
+    if (refused !== 0) return refused;
+  } else if (in6Net.doesDad(ifp) && (ia.flags & IN6_IFF_NODAD) === 0) ia.flags |= IN6_IFF_TENTATIVE;
   in6Net.link(ia);
   joinGroups(in6Net, ia);
   announce(in6Net, ia, true);
@@ -215,7 +186,7 @@ function addAddr(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq): Errno {
     purgeAddr(in6Net, ia);
     return error;
   }
-  if (in6SelfRoute(in6Net, RTM_ADD, ia) === 0) ia.hasSelfRoute = true;
+  if (ia.usable && in6SelfRoute(in6Net, RTM_ADD, ia) === 0) ia.hasSelfRoute = true;
   if (ia.plen < 128) {
     const pr = nd6PrefixLookup(in6Net, ifp, ia.addr, ia.plen) ?? nd6PrelistAdd(in6Net, ifp, ia.addr, ia.plen, true);
     ia.prefix = pr;
@@ -226,6 +197,7 @@ function addAddr(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq): Errno {
 }
 
 function purgeAddr(in6Net: In6Net, ia: In6Ifaddr): void {
+  if (ia.carp !== null) in6Net.carp?.detach(ia, false);
   if (ia.hasSelfRoute) {
     in6SelfRoute(in6Net, RTM_DELETE, ia);
     ia.hasSelfRoute = false;
@@ -243,6 +215,25 @@ function purgeAddr(in6Net: In6Net, ia: In6Ifaddr): void {
   if (ia.prefix === null) return;
   ia.prefix.addrs--;
   ia.prefix = null;
+}
+
+/** CARP: this host is the master, `ia` is an address of it from now on. Other hosts had it until now, so it is not verified. */
+export function in6CarpUsable(in6Net: In6Net, ia: In6Ifaddr): void {
+  if (ia.usable) return;
+  in6Net.makeUsable(ia);
+  if (in6SelfRoute(in6Net, RTM_ADD, ia) === 0) ia.hasSelfRoute = true;
+}
+
+/** … and no longer. Its prefix stays on the link. */
+export function in6CarpUnusable(in6Net: In6Net, ia: In6Ifaddr): void {
+  if (!ia.usable) return;
+  if (ia.hasSelfRoute) {
+    in6SelfRoute(in6Net, RTM_DELETE, ia);
+    ia.hasSelfRoute = false;
+  }
+  in6Net.makeUnusable(ia);
+  in6Net.net.shared.witness.ifaddrs.performNow('carp_delroute');
+  nd6PrefixNewSource(in6Net, ia);
 }
 
 /** The host route to the far end of a point-to-point link comes or goes. */

@@ -10,7 +10,7 @@
  */
 import type { Micros } from '../base/time.js';
 import { US_PER_SEC } from '../base/time.js';
-import type { IfAddr6 } from '../net/ifaddr.js';
+import type { CarpOwner, IfAddr6 } from '../net/ifaddr.js';
 import { AF_INET6 } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ip6Word } from '../wire/addr6.js';
@@ -51,8 +51,11 @@ export class In6Ifaddr implements IfAddr6 {
   pltime = ND6_INFINITE_LIFETIME;
   createdAt: Micros = 0;
   updatedAt: Micros = 0;
-  /** Virtual host id of CARP (1..255), 0 for an ordinary address. */
+  /** Virtual host id of CARP (1..255) it was set with, 0 for an ordinary address. */
   vhid = 0;
+  carp: CarpOwner | null = null;
+  /** It is in In6Net's hash: always, but for an address of CARP, which is so while this host is the master of its vhid. */
+  usable = false;
   /** The prefix it is of; null for one with plen 128. */
   prefix: NdPrefix | null = null;
   /** The host route to the far end, and the one to itself by way of the loopback interface, are there. */
@@ -79,9 +82,9 @@ export class In6Ifaddr implements IfAddr6 {
     return this.k3 === w3 && this.k2 === w2 && this.k1 === w1 && this.k0 === w0;
   }
 
-  /** May packets be sent from it and taken for it? Not while it is being verified, or has failed. */
+  /** May packets be sent from it and taken for it? Not while it is being verified, or has failed, or another host is the master of its vhid. */
   get isReady(): boolean {
-    return (this.flags & IN6_IFF_NOTREADY) === 0;
+    return this.usable && (this.flags & IN6_IFF_NOTREADY) === 0;
   }
 
   get isTentative(): boolean {

@@ -7,6 +7,7 @@
  */
 import { AF_INET6, IFF_LOOPBACK, IFT_BRIDGE } from '../net/ifnet.js';
 import type { IfAfData, Ifnet } from '../net/ifnet.js';
+import { GroupFilter } from '../net/mcast/source-filter.js';
 import { ip6Word } from '../wire/addr6.js';
 import { IPV6_DEFHLIM } from '../wire/ip6.js';
 
@@ -27,8 +28,8 @@ export const ND6_IFF_STABLEADDR = 0x800;
 export const REACHABLE_TIME = 30_000;
 export const RETRANS_TIMER = 1_000;
 
-/** A multicast group joined on an interface, counted. */
-export class In6Multi {
+/** A multicast group joined on an interface: its members and what they want to hear. */
+export class In6Multi extends GroupFilter<bigint> {
   readonly ifp: Ifnet;
   /** Zoned. */
   readonly addr: Uint8Array;
@@ -36,9 +37,9 @@ export class In6Multi {
   readonly k1: number;
   readonly k2: number;
   readonly k3: number;
-  refs = 1;
 
   constructor(ifp: Ifnet, addr: Uint8Array) {
+    super();
     this.ifp = ifp;
     this.addr = addr;
     this.k0 = ip6Word(addr, 0);

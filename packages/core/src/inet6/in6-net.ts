@@ -10,24 +10,27 @@
  * an interface that comes up its link-local address, and removes addresses when it leaves. Routes of addresses stay when an interface goes
  * down: a look-up does not tell, the link does.
  *
- * Invariants: an In6Ifaddr is in `addrs` exactly while it is in `ifp.addrs`; a prefix of `prefixes` is of an interface attached here.
+ * Invariants: an In6Ifaddr is in `addrs` exactly while it is in `ifp.addrs`, and in the hash exactly while it is `usable`; a prefix of `prefixes` is of an interface attached here.
  * Not here: the order of messages when an address comes or goes (in6-control.ts), MLD, ND.
  *
  * @rfc 4007 6 yes
  */
+import type { Errno } from '../base/errno.js';
 import type { Prng } from '../base/prng.js';
 import type { AuditRow } from '../kern/audit.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import { AF_INET6, IFF_LOOPBACK } from '../net/ifnet.js';
 import type { IfAfData, Ifnet } from '../net/ifnet.js';
+import type { SourceFilter } from '../net/mcast/source-filter.js';
 import type { Domain, Net } from '../net/net.js';
 import type { RouteTables } from '../net/route/route-tables.js';
 import { ip6Word } from '../wire/addr6.js';
-import { in6PurgeAddrs, in6PurgeGroups } from './in6-control.js';
+import { in6PurgeAddrs } from './in6-control.js';
 import { In6Ifaddr } from './in6-ifaddr.js';
 import { In6Ifinfo, ND6_IFF_IFDISABLED, ND6_IFF_NO_DAD } from './in6-ifinfo.js';
 import type { In6LlTable } from './in6-ifinfo.js';
+import { in6PurgeGroups } from './in6-mcast.js';
 import { in6IfUp } from './nd6-flags.js';
 import type { NdPrefix } from './nd6-prefix.js';
 import { nd6PrefixRemove } from './nd6-prefix.js';
@@ -44,7 +47,21 @@ export class In6Tunables {
   useStableaddr = 0;
   /** Duplicate address detection: probes per address; 0 off. */
   dadCount = 1;
+  /** Sources of one group, of one socket. */
+  mcastSourcesPerGroup = 512;
+  mcastSourcesPerSocket = 128;
 }
+
+/** No packet could name more. */
+const MCAST_SOURCES_MAX = 4_096;
+
+const IN6_MCAST_SYSCTL: SysctlGroup<In6Tunables> = {
+  prefix: 'net.inet6.ip6.mcast',
+  oids: [
+    sysctlInt<In6Tunables, 'mcastSourcesPerGroup'>('maxgrpsrc', 'mcastSourcesPerGroup', 'sources', 0, MCAST_SOURCES_MAX, 'Max source filters per group'),
+    sysctlInt<In6Tunables, 'mcastSourcesPerSocket'>('maxsocksrc', 'mcastSourcesPerSocket', 'sources', 0, MCAST_SOURCES_MAX, 'Max source filters per socket'),
+  ],
+};
 
 const IN6_SYSCTL: SysctlGroup<In6Tunables> = {
   prefix: 'net.inet6.ip6',
@@ -64,6 +81,12 @@ const IN6_AUDIT: readonly AuditRow<In6Net>[] = [
   { name: 'interface watchers of IPv6 transports', count: (n) => n.purgeUpperHooks.length },
 ];
 
+/** What tells the routers of a link about groups; MLD implements it. Addresses are in plain form. */
+export interface In6GroupReporter {
+  /** What `ifp` wants of `group` was `was` and is `is`. */
+  changed(ifp: Ifnet, group: bigint, was: SourceFilter<bigint>, is: SourceFilter<bigint>): void;
+}
+
 /** What In6Net tells neighbour discovery, when there is one. */
 export interface In6NdHooks {
   /** The neighbour table of an interface. */
@@ -74,8 +97,17 @@ export interface In6NdHooks {
   dadStop(ia: In6Ifaddr): void;
   /** ND6_IFF_* of an interface changed from `before`. */
   flagsChanged?(ifp: Ifnet, before: number): void;
+  /** Tells the link that `ia` is here now (an unsolicited advertisement with the override flag), at the link address of its vhid when it has one. */
+  announce?(ia: In6Ifaddr): void;
   /** The interface leaves the vnet: routers, prefixes, what waits (nd6_purge). */
   purge(ifp: Ifnet): void;
+}
+
+/** What In6Net asks of CARP; net/carp's Carp implements it. */
+export interface In6CarpHook {
+  mayAttach(af: number, ifp: Ifnet, vhid: number): Errno;
+  attach(ifa: In6Ifaddr, vhid: number): Errno;
+  detach(ifa: In6Ifaddr, keep: boolean): void;
 }
 
 export class In6Net implements Domain {
@@ -93,6 +125,10 @@ export class In6Net implements Domain {
   readonly purgeUpperHooks: ((ifp: Ifnet) => void)[] = [];
   nd: In6NdHooks | null = null;
   private randomness: Prng | null = null;
+  /** Where addresses with a vhid are registered; null without CARP. */
+  carp: In6CarpHook | null = null;
+  /** Tells routers of groups; null before MLD is there and after it is gone. */
+  groupReporter: In6GroupReporter | null = null;
   private readonly hash = new Map<number, In6Ifaddr>();
 
   /** Registers the domain: interfaces attached from now on have `ifinfo`; those there already get it at once. */
@@ -104,6 +140,7 @@ export class In6Net implements Domain {
     for (const ifp of net.ifnets) ifp.afdata[AF_INET6] = this.ifattach(ifp);
     net.kern.audit.attach(IN6_AUDIT, this);
     net.kern.sysctl.attach(IN6_SYSCTL, this.tun);
+    net.kern.sysctl.attach(IN6_MCAST_SYSCTL, this.tun);
   }
 
   /** Removes every address and prefix, then unregisters the domain. */
@@ -190,10 +227,17 @@ export class In6Net implements Domain {
     return (ii.ndFlags & (ND6_IFF_IFDISABLED | ND6_IFF_NO_DAD)) === 0 && this.tun.dadCount > 0 && this.nd !== null;
   }
 
-  /** Puts a new address into every place that knows addresses. */
+  /** Puts a new address into every place that knows addresses; one of CARP is not `usable` yet. */
   link(ia: In6Ifaddr): void {
     ia.ifp.addrs.push(ia);
     this.addrs.push(ia);
+    if (ia.carp === null) this.makeUsable(ia);
+  }
+
+  /** From now on packets to `ia` are for this host. */
+  makeUsable(ia: In6Ifaddr): void {
+    if (ia.usable) return;
+    ia.usable = true;
     const key = hashOf(ia.k0, ia.k1, ia.k2, ia.k3);
     ia.hashNext = this.hash.get(key) ?? null;
     this.hash.set(key, ia);
@@ -204,6 +248,13 @@ export class In6Net implements Domain {
   unlink(ia: In6Ifaddr): void {
     ia.ifp.addrs = ia.ifp.addrs.filter((other) => other !== ia);
     this.addrs.splice(this.addrs.indexOf(ia), 1);
+    this.makeUnusable(ia);
+  }
+
+  /** … and no longer. */
+  makeUnusable(ia: In6Ifaddr): void {
+    if (!ia.usable) return;
+    ia.usable = false;
     const key = hashOf(ia.k0, ia.k1, ia.k2, ia.k3);
     let at = this.hash.get(key) ?? null;
     if (at === ia) {

@@ -20,7 +20,9 @@ import { ip6W0Zoned } from '../wire/addr6.js';
 import { ICMP6_PARAMPROB_NEXTHEADER, ICMP6_PARAM_PROB } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_NXT, IP6_PLEN, IP6_SRC, IPV6_VERSION } from '../wire/ip6.js';
 import { ip6Forward } from './ip6-forward.js';
+import { IPPROTO_HOPOPTS, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import type { Ip6 } from './ip6.js';
+import type { Ip6Mrouter } from './ip6-var.js';
 
 /** A packet arrived on `ifp`; `m.off` is at the IPv6 header. Owns `m`. */
 export function ip6Input(ip6: Ip6, ifp: Ifnet, m: PacketBuffer): void {
@@ -101,7 +103,10 @@ function route(ip6: Ip6, ifp: Ifnet, m: PacketBuffer): void {
   const w0 = ip6W0Zoned(v, d, ifp.index);
   const { in6Net, stats } = ip6;
   if (w0 >>> 24 === 0xff) {
-    if (in6Net.isMember(ifp, w0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12))) return deliver(ip6, ifp, m);
+    if (ip6.mrouter !== null) ip6.mrouter.forward(ifp, m);
+    if (in6Net.isMember(ifp, w0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12)) || (ip6.mrouter !== null && isMldHeard(ip6.mrouter, ifp, m))) {
+      return deliver(ip6, ifp, m);
+    }
     stats.notmember++;
     m.free();
     return;
@@ -119,6 +124,12 @@ function route(ip6: Ip6, ifp: Ifnet, m: PacketBuffer): void {
     return;
   }
   ip6Forward(ip6, ifp, m);
+}
+
+/** Multicast listener discovery behind a hop-by-hop header, which a querier hears whatever group it is sent to. */
+function isMldHeard(mrouter: Ip6Mrouter, ifp: Ifnet, m: PacketBuffer): boolean {
+  const v = m.view;
+  return v.getUint8(m.off + IP6_NXT) === IPPROTO_HOPOPTS && m.len > IP6_HDR_LEN && v.getUint8(m.off + IP6_HDR_LEN) === IPPROTO_ICMPV6 && mrouter.hears(ifp);
 }
 
 /** From outside, with a source that is ours. */

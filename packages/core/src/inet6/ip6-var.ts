@@ -35,6 +35,14 @@ export interface Ip6RawHook {
   deliver(m: PacketBuffer, off: number, proto: number): boolean;
 }
 
+/** Multicast routing: queriers, and the forwarding of what comes for groups. */
+export interface Ip6Mrouter {
+  /** Copies of `m`, which came in on `ifp` for a group, go where they are wanted; `m` stays the caller's and is as it was. Packet path. */
+  forward(ifp: Ifnet, m: PacketBuffer): void;
+  /** Are MLD messages from `ifp` wanted, whatever group they are sent to? Packet path. */
+  hears(ifp: Ifnet): boolean;
+}
+
 /** `struct ip6stat`, without its prefix. */
 export class Ip6Stats {
   total = 0;

@@ -26,7 +26,7 @@ import { IP6_LOOP_SYSCTLS, Ip6Loop } from './ip6-loop.js';
 import { OutRoute6, ip6Output } from './ip6-output.js';
 import type { Ip6OutputOpts } from './ip6-output.js';
 import { IP6_COUNTERS, IP6_MCAST_SYSCTLS, IP6_SYSCTLS, Ip6Stats, Ip6Tunables } from './ip6-var.js';
-import type { Ip6Proto, Ip6RawHook } from './ip6-var.js';
+import type { Ip6Mrouter, Ip6Proto, Ip6RawHook } from './ip6-var.js';
 
 export type { Ip6Proto, Ip6RawHook } from './ip6-var.js';
 
@@ -67,6 +67,8 @@ export class Ip6 {
   /** The protocol switch: extension headers are in it, too. */
   readonly protos = new IpProtosw<Ip6Proto>();
   raw: Ip6RawHook | null = null;
+  /** Passes multicasts on, and wants to hear who listens; null on a host. */
+  mrouter: Ip6Mrouter | null = null;
   nd: Ip6Resolver | null = null;
   icmp6: Ip6Errors | null = null;
   /** See ip6-output.ts. */

@@ -20,7 +20,7 @@ import type { Ifnet } from '../net/ifnet.js';
 import { RTM_ADD, RTM_DELETE } from '../net/rtsock.js';
 import { ip6Equals, ip6InPrefix, ip6MaskOf } from '../wire/addr6.js';
 import type { In6Ifaddr } from './in6-ifaddr.js';
-import { IN6_IFF_NOTREADY, ND6_INFINITE_LIFETIME } from './in6-ifaddr.js';
+import { ND6_INFINITE_LIFETIME } from './in6-ifaddr.js';
 import type { In6Net } from './in6-net.js';
 import type { NdRouter } from './nd6-router.js';
 import { in6PrefixRoute } from './in6-routes.js';
@@ -93,7 +93,7 @@ export function nd6PrefixRemove(in6Net: In6Net, pr: NdPrefix): void {
 export function nd6PrefixOnlink(in6Net: In6Net, pr: NdPrefix): Errno {
   if (pr.onlink) return EEXIST;
   if (in6Net.prefixes.some((o) => o !== pr && o.onlink && samePrefix(o, pr))) return EEXIST;
-  const ifa = in6Net.addrsOf(pr.ifp).find((ia) => (ia.flags & IN6_IFF_NOTREADY) === 0) ?? in6Net.addrsOf(pr.ifp)[0];
+  const ifa = in6Net.addrsOf(pr.ifp).find((ia) => ia.isReady) ?? in6Net.addrsOf(pr.ifp)[0];
   if (ifa === undefined) return EADDRNOTAVAIL;
   const error = in6PrefixRoute(in6Net, RTM_ADD, ifa, pr.prefix, pr.plen);
   if (error !== 0) return error;

@@ -87,7 +87,7 @@ export class NdRtr implements NdRouterHooks {
     this.kern = kern;
     this.rtsol = new Rtsol(this);
     this.timer = new Callout(kern, () => {
-      if (!kern.defer(() => this.service())) kern.engine.callouts.reset(this.timer, kern.engine.now + RETRY_US);
+      if (!kern.defer(() => this.service())) kern.engine.calloutReset(this.timer, RETRY_US);
     });
     this.wqinput = new WqInput(kern, 'nd6_rtr', (ifp, m, off) => nd6RaInput(this, ifp, m, off));
     kern.counters.attach(ND6_RTR_COUNTERS, this.stats);
@@ -116,7 +116,7 @@ export class NdRtr implements NdRouterHooks {
     for (const undo of this.unregister) undo();
     for (const ifp of new Set([...this.routers, ...this.rtinfo, ...this.dns].map((x) => x.ifp))) this.purge(ifp);
     this.rtsol.destroy();
-    this.kern.engine.callouts.stop(this.timer);
+    this.kern.engine.calloutStop(this.timer);
     this.nd.icmp6.handle(ND_ROUTER_ADVERT, null);
     this.nd.rtr = null;
     this.wqinput.destroy();
@@ -198,10 +198,10 @@ export class NdRtr implements NdRouterHooks {
   /** Arms the timer for the earliest end of anything; nothing is left: stops it. */
   rearm(): void {
     if (this.serving) return;
-    const { callouts } = this.kern.engine;
+    const { engine } = this.kern;
     const next = this.nextDeadline();
-    if (next === NEVER) callouts.stop(this.timer);
-    else if (!this.timer.pending || this.timer.deadline !== next) callouts.reset(this.timer, next);
+    if (next === NEVER) engine.calloutStop(this.timer);
+    else if (!this.timer.pending || this.timer.deadline !== next) engine.calloutReset(this.timer, Math.max(0, next - engine.now));
   }
 
   private nextDeadline(): Micros {

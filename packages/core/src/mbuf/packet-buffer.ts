@@ -85,6 +85,8 @@ export class PacketBuffer {
   nhoff = 0;
   /** PCP the sender asked for (0..7), -1 for the interface's own. */
   pcp = -1;
+  /** The virtual host of CARP whose link address the frame goes out with (1..255), 0 for the interface's. */
+  vhid = 0;
   next: PacketBuffer | null = null;
   inPool = true;
 
@@ -146,6 +148,7 @@ export class PacketBuffer {
     this.hops = 0;
     this.nhoff = 0;
     this.pcp = -1;
+    this.vhid = 0;
     this.next = null;
   }
 
@@ -166,6 +169,7 @@ export class PacketBuffer {
     this.hops = from.hops;
     this.nhoff = from.nhoff === 0 ? 0 : from.nhoff + shift;
     this.pcp = from.pcp;
+    this.vhid = from.vhid;
   }
 }
 

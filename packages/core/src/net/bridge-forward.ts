@@ -24,8 +24,10 @@ import type { Micros } from '../base/time.js';
 import type { Engine } from '../kern/engine.js';
 import { M_BCAST, M_MCAST, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { CARP_MAC_HI } from '../wire/carp.js';
 import { ETHER_SHOST, EVL_VLID_MASK } from '../wire/ether.js';
 import { BPF_D_IN, BPF_D_OUT } from './bpf.js';
+import type { BridgeSnoop } from './bridge-snoop.js';
 import type { Bstp } from './bridgestp/bstp.js';
 import { BSTP_ETHERADDR_LO } from './bridgestp/bpdu-transmit.js';
 import { BSTP_IFSTATE_DISCARDING, BSTP_IFSTATE_FORWARDING } from './bridgestp/bstp-port.js';
@@ -142,6 +144,8 @@ export class BridgeForward {
   onStpState: (port: BridgePort) => void = () => {};
   onFastAge: (port: BridgePort, us: Micros) => void = () => {};
   readonly stp: Bstp;
+  /** Null: multicasts go to every port. */
+  snoop: BridgeSnoop | null = null;
   private readonly localTable: BridgeRtable;
   private localIfs: Ifnet[] = [];
 
@@ -183,6 +187,11 @@ export class BridgeForward {
     const slo = v.getUint32(off + ETHER_SHOST + 2);
     if (dlo === bifp.macLo && dhi === bifp.macHi) return this.deliver(bifp, port, m);
     if (slo === bifp.macLo && shi === bifp.macHi) return this.drop(m, 'own');
+    if (dhi === CARP_MAC_HI) {
+      const master = this.carpMaster(port, dhi, dlo);
+      if (master !== null) return this.deliver(master, port, m);
+    }
+    if (shi === CARP_MAC_HI && this.carpMaster(port, shi, slo) !== null) return this.drop(m, 'own');
     const local = this.localTable;
     const to = local.find(dhi, dlo, VLAN_ANY);
     if (to >= 0 && port.ifp.macLo === dlo && port.ifp.macHi === dhi) return this.deliver(port.ifp, port, m);
@@ -252,6 +261,14 @@ export class BridgeForward {
 
   private learnNew(port: BridgePort, hi: number, lo: number, vlan: number): Errno {
     return this.addEntry(port, hi, lo, vlan, (port.flags & IFBIF_STICKY) !== 0 ? IFBAF_STICKY : IFBAF_DYNAMIC);
+  }
+
+  /** The bridge, the port or another member on which this host is the master of a virtual host with that link address; or null. */
+  private carpMaster(port: BridgePort, hi: number, lo: number): Ifnet | null {
+    if (this.ifp.carp?.forUs(hi, lo) === true) return this.ifp;
+    if (port.ifp.carp?.forUs(hi, lo) === true) return port.ifp;
+    for (const { ifp } of this.order) if (ifp.carp?.forUs(hi, lo) === true) return ifp;
+    return null;
   }
 
   /** Unicast to somebody who is not this host. */
@@ -337,26 +354,36 @@ export class BridgeForward {
   private copyToAllButLast(from: BridgePort | null, m: PacketBuffer): BridgePort | null {
     const order = this.order;
     const unicast = (m.flags & (M_BCAST | M_MCAST)) === 0;
+    const snoop = this.snoopOn(from, m);
     let last: BridgePort | null = null;
     for (let i = 0; i < order.length; i++) {
       const p = order[i]!;
       if (p === from || p.dataState !== BSTP_IFSTATE_FORWARDING || (p.ifp.flags & IFF_RUNNING) === 0) continue;
       if (from !== null && (from.flags & p.flags & IFBIF_PRIVATE) !== 0) continue;
       if (unicast && (p.flags & IFBIF_DISCOVER) === 0) continue;
+      if (snoop !== null && !snoop.passes(p)) continue;
       if (last !== null) this.copyTo(last.ifp, m);
       last = p;
     }
     return last;
   }
 
+  /** Who says which ports a multicast goes to; null: it goes to all. */
+  private snoopOn(from: BridgePort | null, m: PacketBuffer): BridgeSnoop | null {
+    const { snoop } = this;
+    return snoop !== null && (m.flags & M_BCAST) === 0 && (m.buf[m.off]! & 1) !== 0 && snoop.look(from, m, vlanOf(m)) ? snoop : null;
+  }
+
   /** Flooding of what a member's own protocols send: also out through that member, never through a tunnel. */
   private floodOwn(from: BridgePort, m: PacketBuffer): void {
     const order = this.order;
+    const snoop = this.snoopOn(null, m);
     let last: Ifnet | null = null;
     for (let i = 0; i < order.length; i++) {
       const p = order[i]!;
       const { ifp } = p;
       if (ifp.type === IFT_GIF || (ifp.flags & IFF_RUNNING) === 0 || (p !== from && p.dataState !== BSTP_IFSTATE_FORWARDING)) continue;
+      if (snoop !== null && !snoop.passes(p)) continue;
       if (last !== null) this.copyTo(last, m);
       last = ifp;
     }

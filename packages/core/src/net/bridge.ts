@@ -20,6 +20,7 @@ import { Callout } from '../kern/callout.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHERMTU } from '../wire/ether.js';
 import { BridgeForward, BridgePort, IFBIF_STP } from './bridge-forward.js';
+import { BridgeSnoop } from './bridge-snoop.js';
 import { BRIDGE_SYSCTLS, BridgeTunables } from './bridge-params.js';
 import { Bstp } from './bridgestp/bstp.js';
 import { BSTP_IFSTATE_FORWARDING, BSTP_STATE_NAMES } from './bridgestp/bstp-port.js';
@@ -83,7 +84,10 @@ export class BridgeSoftc implements IfDriver {
     this.defaultMac = like?.hwaddr ?? net.shared.generateMac(0x02, 0x00);
     this.ageing = this.newCallout(net);
     this.fwd.onLearn = () => this.startAgeing();
-    this.fwd.onStpState = (port) => this.logStp(port);
+    this.fwd.onStpState = (port) => {
+      this.fwd.snoop?.topologyChanged();
+      this.logStp(port);
+    };
     this.fwd.onFastAge = (port, us) => this.ageSoon(port, us);
     this.fwd.onMove = (hi, lo, vlan, from, to) => this.logFlap(hi, lo, vlan, from, to);
   }
@@ -151,6 +155,7 @@ export class BridgeSoftc implements IfDriver {
     const member = port.ifp;
     if (this.fwd.ports[port.index] !== port) return;
     this.stp.destroyPort(port.stp);
+    this.fwd.snoop?.portGone(port);
     member.bridge = null;
     this.fwd.order = this.fwd.order.filter((p) => p !== port);
     this.fwd.rtable.flush(true, port.index);
@@ -202,6 +207,19 @@ export class BridgeSoftc implements IfDriver {
     this.setTimeout(other.timeoutS);
     this.fwd.rtable.max = other.fwd.rtable.max;
     this.stp.setLike(other.stp);
+    if (other.fwd.snoop === null) return;
+    this.setSnooping(true);
+    this.fwd.snoop?.setLike(other.fwd.snoop);
+  }
+
+  /** Begins, or ends, to send multicasts only where they are wanted. */
+  setSnooping(on: boolean): void {
+    const { fwd } = this;
+    if (on) fwd.snoop ??= new BridgeSnoop(fwd.engine, this.ageing.owner);
+    else {
+      fwd.snoop?.destroy();
+      fwd.snoop = null;
+    }
   }
 
   /** The bridge is destroyed. */
@@ -209,6 +227,7 @@ export class BridgeSoftc implements IfDriver {
     this.ifp.flags &= ~IFF_UP;
     if ((this.ifp.flags & IFF_RUNNING) !== 0) this.stop();
     this.releaseAll();
+    this.setSnooping(false);
     etherIfdetach(this.ifp);
   }
 
@@ -226,6 +245,7 @@ export class BridgeSoftc implements IfDriver {
     this.fwd.engine.calloutStop(this.ageing);
     this.stp.stop();
     this.fwd.rtable.flush(false);
+    this.fwd.snoop?.flush();
     this.ifp.flags &= ~IFF_RUNNING;
   }
 

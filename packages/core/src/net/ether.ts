@@ -17,6 +17,7 @@ import { ENETDOWN, ENOBUFS } from '../base/errno.js';
 import { devctlNotify } from '../kern/devctl.js';
 import { M_BCAST, M_MCAST, M_PROMISC, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { CARP_MAC_HI, CARP_MAC_LO } from '../wire/carp.js';
 import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_QINQ, ETHERTYPE_VLAN, ETHER_HDR_LEN, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK } from '../wire/ether.js';
 import { ifAttach } from './if.js';
 import { ifDetach } from './if-detach.js';
@@ -139,7 +140,9 @@ function markMulticast(ifp: Ifnet, m: PacketBuffer): void {
 }
 
 function isOurs(ifp: Ifnet, m: PacketBuffer): boolean {
-  return m.view.getUint32(m.off + 2) === ifp.macLo && m.view.getUint16(m.off) === ifp.macHi;
+  const lo = m.view.getUint32(m.off + 2);
+  const hi = m.view.getUint16(m.off);
+  return (lo === ifp.macLo && hi === ifp.macHi) || (ifp.carp !== null && ifp.carp.forUs(hi, lo));
 }
 
 /** Takes the outermost tag out of the bytes: the addresses move up by four, the tag into `m.vtag`. */
@@ -187,9 +190,17 @@ export function etherOutput(ifp: Ifnet, m: PacketBuffer, dstHi: number, dstLo: n
   v.setUint16(off + OUI_BYTES, ifp.macHi);
   v.setUint32(off + OUI_BYTES + 2, ifp.macLo);
   v.setUint16(off + ETHER_TYPE, ethertype);
+  if (m.vhid !== 0) putVhidSource(m);
   m.flags &= ~(M_BCAST | M_MCAST);
   if ((dstHi & 0x100) !== 0) m.flags |= dstHi === 0xffff && dstLo === 0xffffffff ? M_BCAST : M_MCAST;
   return etherOutputFrame(ifp, m);
+}
+
+/** The frame is a virtual host's: switches shall learn where that is. */
+function putVhidSource(m: PacketBuffer): void {
+  m.view.setUint16(m.off + OUI_BYTES, CARP_MAC_HI);
+  m.view.setUint32(m.off + OUI_BYTES + 2, CARP_MAC_LO | m.vhid);
+  m.vhid = 0;
 }
 
 /** Sends a frame that has its header. Owns `m`. */

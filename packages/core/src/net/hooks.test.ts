@@ -100,7 +100,7 @@ describe('Rtsock', () => {
     rt.ifannounce(ifp, true);
     rt.newmaddr(ifp, mac('01:00:5e:00:00:01'), false);
     rt.post({ type: RTM_ADD });
-    rt.addr({ af: 2, ifp }, true, { family: 'inet', addr: 1 }, null, null);
+    rt.addr({ af: 2, ifp, carp: null }, true, { family: 'inet', addr: 1 }, null, null);
     expect([rt.listening, l.read()]).toEqual([false, null]);
     net.loif = ifp;
     rt.ifinfo(ifp);

@@ -156,7 +156,7 @@ describe('detach', () => {
     if (up) ifUp(ifp);
     ifAddGroup(ifp, 'mine');
     ifAddMulti(ifp, mac('01:00:5e:00:00:01'));
-    ifp.addrs = [{ af: AF_INET, ifp }];
+    ifp.addrs = [{ af: AF_INET, ifp, carp: null }];
     const capture = bpfOpen(b.net, 'x', {}).listener!;
     b.took();
     if (shutdown) Object.assign(b.net.kern, { shutdown: true, state: SI_SUB_INIT_IF });

@@ -156,6 +156,12 @@ export interface IfTrunkHook {
   input(ifp: Ifnet, m: PacketBuffer): boolean;
 }
 
+/** What CARP hangs on an interface with virtual hosts. */
+export interface IfCarpHook {
+  /** Is this the link address of a virtual host this host is the master of? */
+  forUs(hi: number, lo: number): boolean;
+}
+
 /** Per-family data an upper layer keeps with the interface (if_afdata). */
 export interface IfAfData {
   readonly af: number;
@@ -240,6 +246,8 @@ export class Ifnet {
   lagg: IfLaggHook | null = null;
   /** The vlans whose parent this is. */
   trunk: IfTrunkHook | null = null;
+  /** CARP's virtual hosts on it. */
+  carp: IfCarpHook | null = null;
   /** The function `ifInput` hands packets to: etherInput, loInput … */
   input: (ifp: Ifnet, m: PacketBuffer) => void = dropInput;
   /** Name of the cloner that made it, '' for others. */

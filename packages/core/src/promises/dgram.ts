@@ -4,7 +4,9 @@
  *
  * This folder is the only place in core where a Promise is legal: the stack below never waits. Addresses are texts here.
  */
-import { EAFNOSUPPORT, EAGAIN, EINVAL } from '../base/errno.js';
+import type { Errno } from '../base/errno.js';
+import { EAFNOSUPPORT, EAGAIN, EINVAL, ENXIO } from '../base/errno.js';
+import type { Ifnet } from '../net/ifnet.js';
 import { PF_INET, SOCK_DGRAM } from '../socket/socket-type.js';
 import type { RecvInfo, Socket } from '../socket/socket.js';
 import type { Vnet } from '../vnet/vnet.js';
@@ -35,10 +37,12 @@ function parse(address: string): number {
 export class Dgram implements AsyncIterable<Datagram> {
   /** The socket below, for options and statistics. */
   readonly socket: Socket;
+  private readonly vnet: Vnet;
   private readonly buffer = new Uint8Array(DATAGRAM_MAX);
   private waiting: { resolve: (d: Datagram | null) => void; reject: (e: NetError) => void }[] = [];
 
-  constructor(socket: Socket) {
+  constructor(vnet: Vnet, socket: Socket) {
+    this.vnet = vnet;
     this.socket = socket;
     socket.onReadable = () => this.pump();
   }
@@ -59,6 +63,50 @@ export class Dgram implements AsyncIterable<Datagram> {
   connect(port: number, address: string): void {
     const error = this.socket.connect(parse(address), port);
     if (error !== 0) throw new NetError(error, 'connect');
+  }
+
+  /** Hears what is sent to a group, on the interface called `multicastInterface` or the one the route names. Throws NetError. */
+  addMembership(multicastAddress: string, multicastInterface?: string): void {
+    this.check(this.socket.joinGroup(parse(multicastAddress), this.ifp(multicastInterface)), 'addMembership');
+  }
+
+  dropMembership(multicastAddress: string, multicastInterface?: string): void {
+    this.check(this.socket.leaveGroup(parse(multicastAddress), this.ifp(multicastInterface)), 'dropMembership');
+  }
+
+  /** The same from one source only; others are added by further calls. */
+  addSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): void {
+    this.check(this.socket.joinGroup(parse(groupAddress), this.ifp(multicastInterface), parse(sourceAddress)), 'addSourceSpecificMembership');
+  }
+
+  dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): void {
+    this.check(this.socket.leaveGroup(parse(groupAddress), this.ifp(multicastInterface), parse(sourceAddress)), 'dropSourceSpecificMembership');
+  }
+
+  /** Hops multicasts may take, 1 by default. */
+  setMulticastTTL(ttl: number): void {
+    this.check(this.socket.setsockopt('IP_MULTICAST_TTL', ttl), 'setMulticastTTL');
+  }
+
+  /** Does this host hear its own multicasts? By default it does. */
+  setMulticastLoopback(flag: boolean): void {
+    this.check(this.socket.setsockopt('IP_MULTICAST_LOOP', flag ? 1 : 0), 'setMulticastLoopback');
+  }
+
+  /** The interface multicasts leave through. */
+  setMulticastInterface(multicastInterface: string): void {
+    this.check(this.socket.setMulticastIf(this.ifp(multicastInterface)), 'setMulticastInterface');
+  }
+
+  private ifp(name: string | undefined): Ifnet | null {
+    if (name === undefined) return null;
+    const ifp = this.vnet.net.ifunit(name);
+    if (ifp === null) throw new NetError(ENXIO, `interface '${name}'`);
+    return ifp;
+  }
+
+  private check(error: Errno, what: string): void {
+    if (error !== 0) throw new NetError(error, what);
   }
 
   /** The next datagram; null when the socket is closed here. Rejects with the socket's error. */
@@ -111,7 +159,7 @@ export function dgram(vnet: Vnet, options: DgramOptions = {}): Dgram {
     so.close();
     throw new NetError(bound, 'bind');
   }
-  return new Dgram(so);
+  return new Dgram(vnet, so);
 }
 
 /** UTF-8 bytes of a text; core has no TextEncoder. */

@@ -16,7 +16,7 @@
  * Not here: streams (they come with TCP), ancillary data beyond the fields of RecvInfo.
  */
 import type { Errno } from '../base/errno.js';
-import { EAFNOSUPPORT, EAGAIN, EBADF, ECONNABORTED, EINVAL, EMSGSIZE, ENOBUFS, ENOTCONN } from '../base/errno.js';
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EBADF, ECONNABORTED, EINVAL, EMSGSIZE, ENOBUFS, ENOTCONN } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { HEADROOM } from '../mbuf/packet-buffer.js';
 import { IP4_HDR_LEN, IP4_TTL, ip4Dst, ip4Hl, ip4Src } from '../wire/ip4.js';
@@ -24,9 +24,11 @@ import { udpSport } from '../wire/udp.js';
 import { IpOptions, ipParseOptions } from '../inet/ip-options.js';
 import { IpOutputOpts } from '../inet/ip-output.js';
 import type { InNet } from '../inet/in-net.js';
+import { IFF_MULTICAST } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { InPcb, PcbUser } from '../transport/inpcb.js';
-import { pcbJoin, pcbLeave } from '../transport/pcb-multicast.js';
+import type { FilterMode, SourceFilter } from '../net/mcast/source-filter.js';
+import { pcbBlock, pcbGetFilter, pcbJoin, pcbLeave, pcbSetFilter } from '../transport/pcb-multicast.js';
 import { DgramSockbuf } from './sockbuf.js';
 import type { SocketLayer } from './socket-layer.js';
 import { SOCK_RAW } from './socket-type.js';
@@ -227,18 +229,51 @@ export class Socket implements PcbUser {
   }
 
   /**
-   * IP_ADD_MEMBERSHIP on `ifp`, or on the interface the route to `group` names. EINVAL, EADDRNOTAVAIL, EADDRINUSE, ENOBUFS as
-   * transport/pcb-multicast.ts has them.
+   * IP_ADD_MEMBERSHIP on `ifp`, or on the interface the route to `group` names; with `source` IP_ADD_SOURCE_MEMBERSHIP. EINVAL, EADDRNOTAVAIL,
+   * EADDRINUSE, ENOBUFS, ENOSPC as transport/pcb-multicast.ts has them.
    */
-  joinGroup(group: number, ifp: Ifnet | null = null): Errno {
-    const inNet = this.protocolInNet();
-    return this.closed ? this.ended : inNet === null ? EAFNOSUPPORT : pcbJoin(inNet, this.inp, group, ifp);
+  joinGroup(group: number, ifp: Ifnet | null = null, source: number | null = null): Errno {
+    return this.onGroups((inNet) => pcbJoin(inNet, this.inp, group, ifp, source));
   }
 
-  /** IP_DROP_MEMBERSHIP. EINVAL, EADDRNOTAVAIL. */
-  leaveGroup(group: number, ifp: Ifnet | null = null): Errno {
+  /** IP_DROP_MEMBERSHIP; with `source` IP_DROP_SOURCE_MEMBERSHIP. EINVAL, EADDRNOTAVAIL. */
+  leaveGroup(group: number, ifp: Ifnet | null = null, source: number | null = null): Errno {
+    return this.onGroups((inNet) => pcbLeave(inNet, this.inp, group, ifp, source));
+  }
+
+  /** IP_BLOCK_SOURCE. EINVAL, EADDRNOTAVAIL, ENOSPC. */
+  blockSource(group: number, source: number, ifp: Ifnet | null = null): Errno {
+    return this.onGroups((inNet) => pcbBlock(inNet, this.inp, group, ifp, source, true));
+  }
+
+  /** IP_UNBLOCK_SOURCE. EINVAL, EADDRNOTAVAIL. */
+  unblockSource(group: number, source: number, ifp: Ifnet | null = null): Errno {
+    return this.onGroups((inNet) => pcbBlock(inNet, this.inp, group, ifp, source, false));
+  }
+
+  /** setsourcefilter(3): MCAST_INCLUDE or MCAST_EXCLUDE and the sources. EINVAL, EADDRNOTAVAIL, ENOBUFS, ENOSPC. */
+  setSourceFilter(group: number, mode: FilterMode, sources: readonly number[], ifp: Ifnet | null = null): Errno {
+    return this.onGroups((inNet) => pcbSetFilter(inNet, this.inp, group, ifp, mode, sources));
+  }
+
+  /** getsourcefilter(3); null when the group is not joined. */
+  getSourceFilter(group: number, ifp: Ifnet | null = null): SourceFilter<number> | null {
+    return this.closed ? null : pcbGetFilter(this.inp, group, ifp);
+  }
+
+  /** IP_MULTICAST_IF: groups are sent to through `ifp`, with null through the interface the route names. EADDRNOTAVAIL. */
+  setMulticastIf(ifp: Ifnet | null): Errno {
+    return this.onGroups((inNet) => {
+      if (ifp !== null && (ifp.net !== inNet.net || (ifp.flags & IFF_MULTICAST) === 0)) return EADDRNOTAVAIL;
+      this.inp.out ??= new IpOutputOpts();
+      this.inp.out.mcastIfp = ifp;
+      return 0;
+    });
+  }
+
+  private onGroups(call: (inNet: InNet) => Errno): Errno {
     const inNet = this.protocolInNet();
-    return this.closed ? this.ended : inNet === null ? EAFNOSUPPORT : pcbLeave(inNet, this.inp, group, ifp);
+    return this.closed ? this.ended : inNet === null ? EAFNOSUPPORT : call(inNet);
   }
 
   private protocolInNet(): InNet | null {

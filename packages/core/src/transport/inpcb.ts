@@ -24,8 +24,8 @@ import type { IpOutputOpts } from '../inet/ip-output.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-import type { Ifnet } from '../net/ifnet.js';
 import { ip4IsMulticast } from '../wire/addr.js';
+import type { Membership } from './mcast-membership.js';
 import { PcbHash, PcbLink } from './pcb-hash.js';
 
 export const INADDR_ANY = 0;
@@ -37,12 +37,6 @@ export interface PcbUser {
   pcbInput(m: PacketBuffer): boolean;
   /** An asynchronous error (ICMP) for this pcb. */
   pcbError(error: Errno): void;
-}
-
-/** A multicast group joined through a pcb (IP_ADD_MEMBERSHIP). */
-export interface PcbGroup {
-  readonly group: number;
-  readonly ifp: Ifnet;
 }
 
 export class InPcb {
@@ -73,7 +67,7 @@ export class InPcb {
   /** Options and multicast parameters of its packets; null until one is set. */
   out: IpOutputOpts | null = null;
   /** Groups it joined; null until the first. */
-  groups: PcbGroup[] | null = null;
+  groups: Membership<number>[] | null = null;
   detached = false;
   /** Its places in the tables. */
   readonly portLink = new PcbLink<InPcb>(this);

@@ -16,7 +16,7 @@ import type { InPcb } from './inpcb.js';
  */
 export function pcbSource(ip: Ip, inp: InPcb, dst: number): number {
   const mcastIfp = inp.out === null ? null : inp.out.mcastIfp;
-  if (mcastIfp !== null && ip4IsMulticast(dst)) return ip.inNet.firstAddr(mcastIfp)?.addr ?? -EADDRNOTAVAIL;
+  if (mcastIfp !== null && ip4IsMulticast(dst)) return ip.inNet.bestAddr(mcastIfp)?.addr ?? -EADDRNOTAVAIL;
   const chosen = ip.sourceFor(dst, inp.fib);
   return chosen.error === 0 ? chosen.addr : -chosen.error;
 }

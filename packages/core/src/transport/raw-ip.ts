@@ -22,7 +22,7 @@ import { ip4IsMulticast } from '../wire/addr.js';
 import { IP4_HDR_LEN, IPVERSION, IP_MAXPACKET, ip4Dst, ip4Hl, ip4Len, ip4OptLen, ip4P, ip4Src, ip4Version } from '../wire/ip4.js';
 import { INADDR_ANY, InPcb } from './inpcb.js';
 import type { PcbUser } from './inpcb.js';
-import { pcbIsMember, pcbLeaveAll, pcbMemberships, pcbPurgeIf } from './pcb-multicast.js';
+import { MCAST_PASS, pcbLeaveAll, pcbMemberships, pcbMulticast, pcbPurgeIf } from './pcb-multicast.js';
 import { emitIpHeader, pcbOutput, pcbSource } from './pcb-output.js';
 
 export class RawTunables {
@@ -172,5 +172,5 @@ function wants(inp: InPcb, proto: number, src: number, dst: number, rcvif: numbe
   if (inp.proto !== 0 && inp.proto !== proto) return false;
   if (inp.laddr !== INADDR_ANY && inp.laddr !== dst) return false;
   if (inp.connected && inp.faddr !== INADDR_ANY && inp.faddr !== src) return false;
-  return inp.groups === null || !ip4IsMulticast(dst) || pcbIsMember(inp, dst, rcvif);
+  return inp.groups === null || !ip4IsMulticast(dst) || pcbMulticast(inp, dst, src, rcvif) === MCAST_PASS;
 }

@@ -33,7 +33,7 @@ import type { Icmp } from '../inet/icmp.js';
 import type { Ip, IpProto } from '../inet/ip.js';
 import type { InPcb, PcbUser } from './inpcb.js';
 import { INADDR_ANY, InPcbTable, PORTRANGE_SYSCTLS, PortRange } from './inpcb.js';
-import { pcbIsMember, pcbLeaveAll, pcbMemberships, pcbPurgeIf } from './pcb-multicast.js';
+import { MCAST_NOTSMEMBER, MCAST_PASS, pcbLeaveAll, pcbMemberships, pcbMulticast, pcbPurgeIf } from './pcb-multicast.js';
 import { emitIpHeader, pcbOutput, pcbSource } from './pcb-output.js';
 
 /** Largest UDP payload an IPv4 packet can carry. */
@@ -264,7 +264,11 @@ export class Udp implements IpProto {
       const p = l.item;
       if (p.lport !== dport || (p.laddr !== INADDR_ANY && p.laddr !== dst)) continue;
       if (p.connected && (p.faddr !== src || p.fport !== sport)) continue;
-      if (multicast && !pcbIsMember(p, dst, m.rcvif)) continue;
+      if (multicast) {
+        const verdict = pcbMulticast(p, dst, src, m.rcvif);
+        if (verdict === MCAST_NOTSMEMBER) stats.filtermcast++;
+        if (verdict !== MCAST_PASS) continue;
+      }
       receivers[n++] = p;
       if (!p.reusePort && !p.reuseAddr) break;
     }

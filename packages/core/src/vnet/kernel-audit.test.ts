@@ -7,11 +7,14 @@ import { describe, expect, it } from 'vitest';
 import { Callout } from '../kern/callout.js';
 import type { AuditLeak } from '../kern/audit.js';
 import { in6Aifaddr } from '../inet6/in6-control.js';
-import { In6Multi } from '../inet6/in6-ifinfo.js';
+import { In6Multi, ND6_IFF_ACCEPT_RTADV } from '../inet6/in6-ifinfo.js';
 import { Ip6OutputOpts, IPV6_UNSPECSRC } from '../inet6/ip6-output.js';
+import { nd6SetFlags } from '../inet6/nd6-flags.js';
 import { NdPrefix } from '../inet6/nd6-prefix.js';
+import { raFrame } from '../inet6/test-rtr.js';
 import { bpfOpen } from '../net/bpf.js';
 import { ifCloneCreate } from '../net/if-clone.js';
+import { GroupFilter } from '../net/mcast/source-filter.js';
 import { IFF_SIMPLEX, IFT_ETHER, Ifnet } from '../net/ifnet.js';
 import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
 import { epairPeer } from '../net/epair.js';
@@ -85,6 +88,17 @@ class Bench {
     if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
   }
 
+  /** A router of the link: routes, DNS and prefix. */
+  router(): void {
+    const { in6Net } = this.v;
+    this.kernel.call(this.net.now, () => void nd6SetFlags(in6Net, this.ifp, (in6Net.ifinfo(this.ifp)?.ndFlags ?? 0) | ND6_IFF_ACCEPT_RTADV));
+    this.look();
+    const m = this.kernel.engine.pool.from(raFrame('ra fe80::99 > ff02::1 life 1800 sll 02:00:00:00:00:99 prefix 2001:db8:7::/64 LA 600 600 route 2001:db8:9::/48 low 600 dns 2001:db8::53 600'));
+    if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
+    this.net.run(10_000);
+    this.look();
+  }
+
   broadcast(): void {
     const so = this.net.udp(this.v, 7);
     so.setsockopt('SO_BROADCAST', 1);
@@ -132,6 +146,7 @@ function useEverything(b: Bench): void {
   v.ip.pfil.link(hook);
   v.ip6.pfil.link(hook);
   b.clone('tap');
+  b.router();
   b.unreachable();
   b.look();
   v.kern.defer(() => undefined);
@@ -242,7 +257,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   'IPv4 groups of interfaces': (b) => {
     const left = new Ifnet(new Hoarder(), 'hoard', 0, 'hoard0', IFT_ETHER, IFF_SIMPLEX, 1_500);
     const info = b.v.inNet.ifattach(left);
-    info.groups.set(GROUP, 1);
+    info.groups.set(GROUP, new GroupFilter());
     left.afdata[b.v.inNet.af] = info;
     b.v.inNet.ifdetach = keep;
     b.kernel.onTeardown = (v, step, when) => {
@@ -282,6 +297,18 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   },
   'IPv6 prefixes': (b) => {
     b.v.in6Net.prefixes.push(new NdPrefix(b.ends[1].ifp, ip6('2001:db8:9::'), 64));
+  },
+  'IPv6 routers': (b) => {
+    b.router();
+    b.v.rtr.destroy = keep;
+    b.v.nd6.purge = keep;
+  },
+  'routes of IPv6 routers': (b) => PLANTS['IPv6 routers']?.(b),
+  'DNS entries of IPv6 routers': (b) => PLANTS['IPv6 routers']?.(b),
+  'interfaces that solicit routers': (b) => {
+    b.v.rtr.rtsol.start(b.ifp);
+    b.v.rtr.rtsol.stop = keep;
+    b.v.rtr.rtsol.destroy = keep;
   },
   'IPv6 groups of interfaces': (b) => {
     const left = new Ifnet(new Hoarder(), 'hoard', 0, 'hoard0', IFT_ETHER, IFF_SIMPLEX, 1_500);

@@ -16,7 +16,7 @@ import { ip6Parse } from '../wire/addr6.js';
 import { OuterWire, hexOf, unhex } from '../../test/tunnel-lab.js';
 
 const v6 = (text: string): Uint8Array => ip6Parse(text)!;
-const address = (ifp: Ifnet, text: string, plen: number): IfAddr6 => ({ af: AF_INET6, ifp, addr: v6(text), plen });
+const address = (ifp: Ifnet, text: string, plen: number): IfAddr6 => ({ af: AF_INET6, ifp, addr: v6(text), plen, carp: null });
 /** An IPv6 packet without payload: hop limit 64, next header none. */
 const packet = (src: string, dst: string, tclass = 5): string => `6${tclass.toString(16).padStart(2, '0')}00000 0000 3b40 ${hexOf(v6(src))}${hexOf(v6(dst))}`.replace(/ /g, '');
 

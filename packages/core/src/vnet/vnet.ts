@@ -18,11 +18,12 @@ import type { Engine } from '../kern/engine.js';
 import { DEVCTL_SYSCTL } from '../kern/devctl.js';
 import { VnetKern } from '../kern/vnet-kern.js';
 import {
-  SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT,
-  SI_SUB_PROTO_IF, SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PROTO_PFIL, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
+  SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_MIDDLE, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT,
+  SI_SUB_PROTO_IF, SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PROTO_MC, SI_SUB_PROTO_PFIL, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
 } from '../kern/vnet-sysinit.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
+import { Carp } from '../net/carp/carp.js';
 import { discCloner } from '../net/disc.js';
 import { edscCloner } from '../net/edsc.js';
 import { epairCloner } from '../net/epair.js';
@@ -47,17 +48,23 @@ import { tunCloner } from '../net/tun.js';
 import { vlanCloner } from '../net/vlan.js';
 import { vxlanCloner } from '../net/vxlan.js';
 import { Arp } from '../inet/arp.js';
+import { InCarp } from '../inet/carp4.js';
 import { Icmp } from '../inet/icmp.js';
+import { Igmp } from '../inet/igmp.js';
 import { InGif } from '../inet/in-gif.js';
 import { InGre } from '../inet/in-gre.js';
 import { InNet } from '../inet/in-net.js';
+import { InMroute } from '../inet/ip-mroute.js';
 import { InStf } from '../inet/in-stf.js';
 import { Ip } from '../inet/ip.js';
 import { Icmp6 } from '../inet6/icmp6.js';
+import { In6Carp } from '../inet6/carp6.js';
 import { In6Net } from '../inet6/in6-net.js';
 import { Ip6 } from '../inet6/ip6.js';
 import { Nd6 } from '../inet6/nd6.js';
 import { NdRtr } from '../inet6/nd6-rtr.js';
+import { In6Mroute } from '../inet6/ip6-mroute.js';
+import { Mld } from '../inet6/mld6.js';
 import { RawIp } from '../transport/raw-ip.js';
 import { udpTunnelDoor } from '../transport/udp-tunnel.js';
 import { Udp } from '../transport/udp.js';
@@ -68,6 +75,10 @@ export class Vnet {
   readonly kern: VnetKern;
   readonly net: Net;
   routes!: RouteTables;
+  mld!: Mld;
+  igmp!: Igmp;
+  mroute!: InMroute;
+  mroute6!: In6Mroute;
   inNet!: InNet;
   ip!: Ip;
   arp!: Arp;
@@ -77,6 +88,9 @@ export class Vnet {
   icmp6!: Icmp6;
   nd6!: Nd6;
   rtr!: NdRtr;
+  carp!: Carp;
+  inCarp!: InCarp;
+  in6Carp!: In6Carp;
   gif!: InGif;
   stf!: InStf;
   gre!: InGre;
@@ -139,6 +153,16 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.sockets.fibs = () => v.routes.fibs;
     v.sockets.ttl = () => v.ip.tun.ttl;
   }),
+  s('vnet_mld_init', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
+    v.mld = new Mld(v.net);
+  }),
+  s('vnet_igmp_init', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
+    v.igmp = new Igmp(v.net);
+  }),
+  s('vnet_mroute_init', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
+    v.mroute = new InMroute(v.igmp);
+    v.mroute6 = new In6Mroute(v.mld);
+  }),
   s('vnet_rts_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     v.net.rtsock = new Rtsock(v.net);
   }),
@@ -149,6 +173,8 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('ip_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.inNet = new InNet(v.net, v.routes);
     v.ip = new Ip(v.inNet, v.routes);
+    v.igmp.attach(v.ip);
+    v.mroute.attach(v.ip);
   }),
   s('ip6_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.in6Net = new In6Net(v.net, v.routes);
@@ -156,6 +182,8 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.icmp6 = new Icmp6(v.ip6);
     v.nd6 = new Nd6(v.ip6, v.icmp6);
     v.rtr = new NdRtr(v.nd6);
+    v.mld.attach(v.ip6, v.icmp6);
+    v.mroute6.attach(v.ip6);
   }),
   s('vnet_arp_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.arp = new Arp(v.ip);
@@ -176,6 +204,11 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('ipid_sysinit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.ip.id.attach(v.kern.sysctl);
+  }),
+  s('ipcarp_sysinit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.carp = new Carp(v.net);
+    v.inCarp = new InCarp(v.ip, v.carp);
+    v.in6Carp = new In6Carp(v.ip6, v.carp);
   }),
   s('in_gif_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif = new InGif(v.ip);
@@ -215,6 +248,11 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     uncloners(greCloner)(v);
     v.gre.destroy();
   }),
+  s('ipcarp_sysuninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.carp.destroy();
+    v.inCarp.destroy();
+    v.in6Carp.destroy();
+  }),
   s('in_stf_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.stf.destroy();
   }),
@@ -240,12 +278,16 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('ip_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     for (const ifp of v.net.ifnets) v.inNet.purgeAddrs(ifp);
+    v.mroute.detach();
+    v.igmp.detach();
     v.ip.destroy();
   }),
   s('ip6_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     for (const ifp of v.net.ifnets) v.in6Net.purgeAddrs(ifp);
     v.rtr.destroy();
     v.nd6.destroy();
+    v.mroute6.detach();
+    v.mld.detach();
     v.icmp6.destroy();
     v.ip6.destroy();
   }),
@@ -259,6 +301,16 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('rtables_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FIRST, (v) => {
     v.routes.destroy();
     v.net.routes = null;
+  }),
+  s('vnet_mroute_uninit', SI_SUB_PROTO_MC, SI_ORDER_MIDDLE, (v) => {
+    v.mroute6.destroy();
+    v.mroute.destroy();
+  }),
+  s('vnet_mld_uninit', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
+    v.mld.destroy();
+  }),
+  s('vnet_igmp_uninit', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
+    v.igmp.destroy();
   }),
   s('socket_vnet_uninit', SI_SUB_PROTO_DOMAININIT, SI_ORDER_ANY, (v) => {
     v.sockets.destroy();

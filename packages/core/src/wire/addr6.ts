@@ -295,6 +295,25 @@ export function ip6OfWords(w0: number, w1: number, w2: number, w3: number): Uint
   return out;
 }
 
+/** The address at `off` as one number of 128 bits: what multicast keeps groups and sources by. Not for packet paths. */
+export function ip6Big(view: DataView, off: number): bigint {
+  return (view.getBigUint64(off) << 64n) | view.getBigUint64(off + 8);
+}
+
+export function ip6PutBig(view: DataView, off: number, addr: bigint): void {
+  view.setBigUint64(off, addr >> 64n);
+  view.setBigUint64(off + 8, addr & 0xffff_ffff_ffff_ffffn);
+}
+
+/** The same of 16 bytes. */
+export const ip6BigOf = (bytes: Uint8Array): bigint => ip6Big(new DataView(bytes.buffer, bytes.byteOffset, IP6_ADDR_LEN), 0);
+
+export function ip6OfBig(addr: bigint): Uint8Array {
+  const bytes = new Uint8Array(IP6_ADDR_LEN);
+  ip6PutBig(new DataView(bytes.buffer), 0, addr);
+  return bytes;
+}
+
 /** Word `i` (0..3) of the netmask of a prefix length, as a signed number. */
 export function ip6MaskWord(plen: number, i: number): number {
   const n = plen - 32 * i;

@@ -154,3 +154,13 @@ export const icmp6IsError = (type: number): boolean => type < 128;
 export function mldCodeValue(code: number): number {
   return code < 32768 ? code : ((code & 0x0fff) | 0x1000) << (((code & 0x7000) >>> 12) + 3);
 }
+
+/** The maximum response code for so many milliseconds, rounded down. */
+export function mldCodeOf(ms: number): number {
+  if (ms < 32768) return ms;
+  for (let exp = 0; exp < 8; exp++) {
+    const mant = ms >>> (exp + 3);
+    if (mant < 0x2000) return 0x8000 | (exp << 12) | (mant & 0x0fff);
+  }
+  return 65535;
+}

@@ -82,6 +82,16 @@ export function igmpCodeValue(code: number): number {
   return code < 128 ? code : ((code & 0x0f) | 0x10) << (((code & 0x70) >>> 4) + 3);
 }
 
+/** The code byte whose value is the largest not above `value`; 255 for anything greater than a byte can say. */
+export function igmpCodeOf(value: number): number {
+  if (value < 128) return value;
+  for (let exp = 0; exp < 8; exp++) {
+    const mant = value >>> (exp + 3);
+    if (mant < 32) return 0x80 | (exp << 4) | (mant & 0x0f);
+  }
+  return 255;
+}
+
 export const igmpType = (view: DataView, off: number): number => view.getUint8(off);
 export const igmpCode = (view: DataView, off: number): number => view.getUint8(off + IGMP_CODE);
 export const igmpGroup = (view: DataView, off: number): number => view.getUint32(off + IGMP_GROUP);

@@ -9,6 +9,7 @@
 export * from './addr.js';
 export * from './addr6.js';
 export * from './arp.js';
+export * from './carp.js';
 export * from './checksum.js';
 export * from './dissect.js';
 export * from './ether.js';
@@ -28,4 +29,5 @@ export * from './pcapng.js';
 export * from './stp.js';
 export * from './tcp.js';
 export * from './udp.js';
+export { utf8Encode } from './utf8.js';
 export * from './vxlan.js';

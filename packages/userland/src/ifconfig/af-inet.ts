@@ -114,6 +114,7 @@ function add(cx: Invocation): Errno {
     ...(maskset ? { mask: ip4MaskOf(plen) } : {}),
     ...(brd.set ? { broadcast: brd.addr } : {}),
     ...(dst.set ? { dstaddr: dst.addr } : {}),
+    ...(cx.carp === null ? {} : { vhid: cx.carp.vhid }),
   }));
 }
 
@@ -127,5 +128,6 @@ export const AF_INET_FAMILY: AddressFamily = {
   postproc,
   remove,
   add,
+  hasVhids: true,
   settunnel: setInetTunnel,
 };

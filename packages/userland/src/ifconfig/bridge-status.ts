@@ -4,9 +4,10 @@
  *
  * A member that takes part in the spanning tree has a protocol, a role and a state as well.
  */
-import { bridgeMembers, bridgeParams } from '@netloom/core';
+import { bridgeMembers, bridgeParams, bridgeSnooping } from '@netloom/core';
 import type { BridgeAddr, BridgeMember, BridgeParams, Ifnet } from '@netloom/core';
 import { macFormat } from '@netloom/core/wire';
+import { snoopLine } from './bridge-snoop.js';
 import { bitList } from './capabilities.js';
 import type { Invocation } from './invocation.js';
 
@@ -42,5 +43,7 @@ export function bridgeStatus(cx: Invocation, ifp: Ifnet): void {
   const params = bridgeParams(ifp);
   if (params === null) return;
   cx.out(paramLines(params));
+  const snooping = bridgeSnooping(ifp);
+  if (snooping !== null) cx.out(snoopLine(snooping));
   for (const member of bridgeMembers(ifp) ?? []) cx.out(memberLines(member));
 }

@@ -10,6 +10,8 @@ import { AF_INET6_FAMILY, INET6_COMMANDS } from './af-inet6.js';
 import { LINK_FAMILIES } from './af-link.js';
 import { BASIC_COMMANDS } from './basic-commands.js';
 import { BRIDGE_COMMANDS } from './bridge.js';
+import { CARP_COMMANDS } from './carp.js';
+import { BRIDGE_SNOOP_COMMANDS } from './bridge-snoop.js';
 import { CLONE_COMMANDS, CLONE_START } from './clone.js';
 import { GRE_COMMANDS } from './gre.js';
 import { GROUP_COMMANDS } from './group.js';
@@ -30,7 +32,7 @@ function byName<T extends { readonly name: string }>(entries: readonly T[]): Rea
 
 const COMMANDS = byName<Command>([
   ...NOT_BUILT_COMMANDS, ...BASIC_COMMANDS, ...ADDRESS_COMMANDS, ...INET6_COMMANDS, ...CLONE_COMMANDS, ...MEDIA_COMMANDS, ...VLAN_COMMANDS, ...TUNNEL_COMMANDS, ...GROUP_COMMANDS,
-  ...BRIDGE_COMMANDS, ...LAGG_COMMANDS, ...VNET_COMMANDS, ...GRE_COMMANDS, ...STF_COMMANDS, ...VXLAN_COMMANDS,
+  ...BRIDGE_COMMANDS, ...BRIDGE_SNOOP_COMMANDS, ...CARP_COMMANDS, ...LAGG_COMMANDS, ...VNET_COMMANDS, ...GRE_COMMANDS, ...STF_COMMANDS, ...VXLAN_COMMANDS,
 ]);
 const CREATE_COMMANDS = byName<Command>([...CLONE_START, ...LAGG_CLONE_COMMANDS, ...VLAN_CLONE_COMMANDS, ...VXLAN_CLONE_COMMANDS]);
 const FAMILIES = byName<AddressFamily>([AF_INET_FAMILY, AF_INET6_FAMILY, ...LINK_FAMILIES]);

@@ -193,7 +193,6 @@ vlan0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
     ['epair0a 10.0.0.1/x', '10.0.0.1/x: bad value (width invalid)'],
     ['epair0a inet 10.9.9.9 delete', 'ioctl (SIOCDIFADDR): Can\'t assign requested address'],
     ['tun0 10.0.0.1/24', 'ioctl (SIOCAIFADDR): Destination address required'],
-    ['epair0a vhid 1 pass secret', 'vhid: CARP is not available: this kernel is built without carp'],
     ['epair0a -ampdutx', '-ampdutx: 802.11 parameters are not available: this kernel is built without wlan'],
     ['epair0a vlan 5', 'both vlan and vlandev must be specified'],
     ['epair0a vlan x', 'invalid value for vlan'],

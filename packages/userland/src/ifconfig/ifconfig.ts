@@ -9,7 +9,7 @@
  * the words before it did stays done, as with FreeBSD's; the name of a clone made is printed nevertheless.
  * `--json` is ours: a JSON array with one object per interface listed (json.ts).
  *
- * Not here: kernel modules (everything is built in; `-n` has no effect), 802.11, CARP, lagg, pfsync, vxlan, IPsec.
+ * Not here: kernel modules (everything is built in; `-n` has no effect), 802.11, pfsync, IPsec.
  */
 import { EINVAL, ENOENT, IFF_UP } from '@netloom/core';
 import type { Ifnet, Prison } from '@netloom/core';
@@ -55,6 +55,7 @@ const SWITCHES: Readonly<Record<string, (args: IfconfigArgs) => void>> = {
   a: (args) => void (args.all = true),
   d: (args) => void (args.downOnly = true),
   D: (args) => void (args.driverName = true),
+  k: (args) => void (args.printKeys = true),
   l: (args) => void (args.namesOnly = true),
   m: (args) => void (args.supportedMedia = true),
   u: (args) => void (args.upOnly = true),
@@ -169,7 +170,7 @@ function attach(p: Proc, args: IfconfigArgs): Prison {
 
 function runIfconfig(p: Proc): number {
   const args: IfconfigArgs = {
-    all: false, downOnly: false, upOnly: false, namesOnly: false, supportedMedia: false, driverName: false, verbose: 0, matchGroup: null, noGroup: null, jail: null,
+    all: false, downOnly: false, upOnly: false, namesOnly: false, printKeys: false, supportedMedia: false, driverName: false, verbose: 0, matchGroup: null, noGroup: null, jail: null,
     json: false, format: new Map(), family: null,
   };
   const envFormat = p.env['IFCONFIG_FORMAT'];

@@ -10,7 +10,7 @@
  * "permission denied" in its own words. All three leave the tool with exit code 1.
  */
 import { ENXIO, EPERM, ND6_INFINITE_LIFETIME } from '@netloom/core';
-import type { Errno, Ifnet, Net, Prison, Vnet } from '@netloom/core';
+import type { CarpRequest, Errno, Ifnet, Net, Prison, Vnet } from '@netloom/core';
 import type { Proc } from '../proc.js';
 import { err, errx, warn, warnx } from '../err.js';
 
@@ -41,6 +41,8 @@ export interface AddressFamily {
   /** Removes what was asked for. Absent: the family has nothing to remove. */
   remove?(cx: Invocation): Errno;
   add(cx: Invocation): Errno;
+  /** May an address of it have a vhid of CARP? */
+  readonly hasVhids?: boolean;
   settunnel?(cx: Invocation, src: TunnelEnd, dst: TunnelEnd): void;
 }
 
@@ -76,7 +78,6 @@ export interface Inet6Request {
   /** Seconds. */
   pltime: number;
   vltime: number;
-  vhid: number;
 }
 
 /** `vlan`, `vlandev` and `vlanproto` so far. */
@@ -97,6 +98,8 @@ export interface IfconfigArgs {
   downOnly: boolean;
   upOnly: boolean;
   namesOnly: boolean;
+  /** Passwords too. */
+  printKeys: boolean;
   supportedMedia: boolean;
   driverName: boolean;
   verbose: number;
@@ -134,11 +137,13 @@ export class Invocation {
   };
   readonly inet6: Inet6Request = {
     add: { addr: new Uint8Array(16), set: false }, dst: { addr: new Uint8Array(16), set: false }, del: { addr: new Uint8Array(16), set: false }, plen: null, flags: 0,
-    pltime: ND6_INFINITE_LIFETIME, vltime: ND6_INFINITE_LIFETIME, vhid: 0,
+    pltime: ND6_INFINITE_LIFETIME, vltime: ND6_INFINITE_LIFETIME,
   };
   lladdr: Uint8Array = new Uint8Array(0);
   /** The medium asked for so far; null: none. */
   mediaWord: number | null = null;
+  /** What `vhid` and the words about it asked for; null: no vhid was named. */
+  carp: CarpRequest | null = null;
   readonly vlan: VlanRequest = { tag: NOTAG, parent: '', proto: 0 };
   /** Words about a vxlan that is to be made, as `vxlanCloner` takes them. */
   readonly vxlan: Record<string, string | number> = {};

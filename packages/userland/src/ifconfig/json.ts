@@ -5,7 +5,8 @@
  * names. `packets`… are the counters netstat -i shows.
  */
 import {
-  AF_INET6, IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, In6Ifinfo, ND6_INFINITE_LIFETIME, bridgeMembers, bridgeParams, greParams, ifCounters, ifMedia, laggInfo, tunnelPair, vxlanConfig,
+  AF_INET6, IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, In6Ifinfo, ND6_INFINITE_LIFETIME, bridgeMembers, bridgeParams, bridgeSnooping, greParams, ifCounters, ifMedia, laggInfo,
+  tunnelPair, vxlanConfig,
 } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
 import { VXLAN_VNI_MAX, ip4Format, ip6Format, ip6Plain, ip6ZoneOf, macFormat } from '@netloom/core/wire';
@@ -14,6 +15,7 @@ import { inet6Addrs, inet6FlagNames, inet6Left } from './af-inet6.js';
 import { isEtherLike } from './af-link.js';
 import { memberFlagNames } from './bridge-status.js';
 import { CAP_NAMES } from './capabilities.js';
+import { shownCarp } from './carp.js';
 import { GRE_OPTION_NAMES } from './gre.js';
 import { shownGroups } from './group.js';
 import { LAGG_PORT_FLAGS, laggHashText, laggProtoName } from './lagg-status.js';
@@ -73,7 +75,19 @@ function bridgeJson(ifp: Ifnet): { readonly bridge?: Json } {
   const root = { id: macFormat(params.rootId), priority: params.rootPriority, ifcost: params.rootCost, port: params.rootPort };
   return {
     bridge: {
-      id: macFormat(params.id), priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, root, members,
+      id: macFormat(params.id), priority, hellotime: helloTime, fwddelay: fwdDelay, maxage: maxAge, holdcnt: holdCount, proto, maxaddr: maxAddr, timeout, root, members, ...snoopJson(ifp),
+    },
+  };
+}
+
+/** A bridge that snoops: what it has learned. */
+function snoopJson(ifp: Ifnet): { readonly mcsnoop?: Json } {
+  const s = bridgeSnooping(ifp);
+  if (s === null) return {};
+  return {
+    mcsnoop: {
+      fastleave: s.fastLeave, flood: s.floodUnknown, mcmaxgroups: s.groupsMax, routers: s.routers.map((r) => ({ ...r })),
+      groups: s.groups.map((g) => ({ group: g.group, vlan: g.vlan, members: g.members.map((m) => ({ ...m })) })), statistics: { ...s.stats },
     },
   };
 }
@@ -112,7 +126,9 @@ function kindJson(ifp: Ifnet): { readonly [key: string]: Json } {
   const stf = shownStf(ifp);
   const vlan = shownVlan(ifp);
   const media = ifMedia(ifp);
+  const carp = shownCarp(ifp);
   return {
+    ...(carp.length === 0 ? {} : { carp }),
     ...(tunnel === null ? {} : { tunnel: { source: ip4Format(tunnel.src), destination: ip4Format(tunnel.dst) } }),
     ...(gre === null ? {} : { gre: { grekey: gre.key, udpport: gre.udpport, options: names(gre.options, GRE_OPTION_NAMES) } }),
     ...(stf === null ? {} : { stf }),

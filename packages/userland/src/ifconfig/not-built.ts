@@ -1,5 +1,5 @@
 /**
- * not-built.ts — words of FreeBSD's ifconfig about what this kernel does not have: CARP, pfsync, 802.11, IPsec interfaces, MAC labels.
+ * not-built.ts — words of FreeBSD's ifconfig about what this kernel does not have: pfsync, 802.11, IPsec interfaces, MAC labels.
  * Read first: ifconfig(8).
  *
  * A word that nobody knows is taken for an address, and the complaint would be about that. These are known, and refused with their reason
@@ -18,7 +18,6 @@ interface Absent {
 }
 
 const ABSENT: readonly Absent[] = [
-  { what: 'CARP is', option: 'carp', words: 'vhid advbase advskew pass state peer mcast peer6 mcast6' },
   { what: 'state synchronisation is', option: 'pfsync', words: 'syncpeer -syncpeer maxupd version', switches: 'syncdev syncif defer' },
   { what: 'IPsec interfaces are', option: 'IPSEC', words: 'reqid' },
   { what: 'MAC labels are', option: 'MAC', words: 'maclabel' },

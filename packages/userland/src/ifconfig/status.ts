@@ -12,6 +12,7 @@ import { AF_INET6_FAMILY } from './af-inet6.js';
 import { LINK_FAMILIES } from './af-link.js';
 import { bridgeStatus } from './bridge-status.js';
 import { CAP_NAMES, bitList } from './capabilities.js';
+import { carpStatus } from './carp.js';
 import { greStatus } from './gre.js';
 import { groupStatus } from './group.js';
 import type { Invocation } from './invocation.js';
@@ -61,6 +62,7 @@ export function status(cx: Invocation, ifp: Ifnet): void {
     bridgeStatus(cx, ifp);
     laggStatus(cx, ifp);
     groupStatus(cx, ifp);
+    carpStatus(cx, ifp);
     greStatus(cx, ifp);
     vlanStatus(cx, ifp);
     vxlanStatus(cx, ifp);

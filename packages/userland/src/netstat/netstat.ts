@@ -5,15 +5,14 @@
  * Everything is read from the objects the stack itself uses, in one turn; nothing is kept here. `--json` prints what FreeBSD's `--libxo json` prints.
  * Not here: what a kernel keeps and this stack does not (netisr queues, routing statistics, core files): such options say so.
  */
-import { ENOENT } from '@netloom/core';
 import type { Prison } from '@netloom/core';
-import { errx, toolMain, warn } from '../err.js';
+import { errx, toolMain } from '../err.js';
 import { jailGetid, ownsNetwork } from '../jail/jail-id.js';
 import type { Proc } from '../proc.js';
 import { netstatInterfaces } from './interfaces.js';
 import { netstatMemory } from './memory.js';
+import { netstatMulticast } from './mroute.js';
 import { parseNetstat } from './options.js';
-import type { NetstatOptions } from './options.js';
 import { netstatNexthops, netstatRoutes } from './routes.js';
 import { netstatSockets } from './sockets.js';
 import { checkProtocol, netstatStatistics, warnWithoutSockets } from './statistics.js';
@@ -28,7 +27,7 @@ export const netstat = toolMain((p: Proc) => {
   if (o.interfaces && o.statistics === 0) return o.intervalSec > 0 ? netstatWatch(p, vnet, o) : netstatInterfaces(p, vnet, o);
   if (o.routes) return o.statistics > 0 ? errx(p, 1, '-rs: routing statistics are not kept here') : netstatRoutes(p, vnet, o);
   if (o.nexthops) return netstatNexthops(p, vnet, o);
-  if (o.multicast) return multicastRouting(p, o);
+  if (o.multicast) return netstatMulticast(p, vnet, o);
   if (o.statistics > 0) return netstatStatistics(p, vnet, ownsNetwork(prison), o);
   if (o.protocol !== null) warnWithoutSockets(p, o.protocol);
   return netstatSockets(p, vnet, o);
@@ -38,10 +37,4 @@ function inJail(p: Proc, jail: string | null): Prison {
   if (jail === null) return p.prison;
   const found = jailGetid(p, p.prison, jail);
   return found.prison ?? errx(p, 1, found.jid < 0 ? 'Jail not found' : 'Cannot attach to jail');
-}
-
-/** -g is about multicast routing, which is a kernel module in FreeBSD: this is what it says without it. Memberships are shown by -ia. */
-function multicastRouting(p: Proc, o: NetstatOptions): number {
-  if (o.family === 'any' || o.family === 'inet') warn(p, `sysctl: net.inet.ip.${o.statistics > 0 ? 'mrtstat' : 'viftable'}`, ENOENT);
-  return 0;
 }

@@ -5,6 +5,7 @@
  * The routing table resolves gateways with these and knows of an address no more than `IfAddr4`, which inet's InIfaddr is.
  * All walk the interfaces in order of attachment; none is on the packet path.
  */
+import { ifaPreferred } from '../ifaddr.js';
 import type { IfAddr } from '../ifaddr.js';
 import { AF_INET, IFF_POINTOPOINT } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
@@ -41,7 +42,7 @@ export function ifaIfwithdstaddr(net: Net, dst: number, fib: number): IfAddr4 | 
   return null;
 }
 
-/** The address in `fib` on whose network `addr` is; the longest prefix wins, then the first found. */
+/** The address in `fib` on whose network `addr` is; the longest prefix wins, then what is not virtual, then the first found. */
 export function ifaIfwithnet(net: Net, addr: number, fib: number): IfAddr4 | null {
   let best: IfAddr4 | null = null;
   for (const ifp of net.ifnets) {
@@ -52,7 +53,7 @@ export function ifaIfwithnet(net: Net, addr: number, fib: number): IfAddr4 | nul
         if (ifa.dstaddr === addr) return ifa;
         continue;
       }
-      if (((ifa.addr ^ addr) & ifa.mask) === 0 && (best === null || ifa.plen > best.plen)) best = ifa;
+      if (((ifa.addr ^ addr) & ifa.mask) === 0 && (best === null || ifa.plen > best.plen || (ifa.plen === best.plen && ifaPreferred(best, ifa)))) best = ifa;
     }
   }
   return best;
@@ -65,9 +66,9 @@ export function ifaofIfpforaddr(ifp: Ifnet, addr: number): IfAddr4 | null {
   const ptp = (ifp.flags & IFF_POINTOPOINT) !== 0;
   for (const ifa of ifp.addrs) {
     if (!isIfAddr4(ifa)) continue;
-    first ??= ifa;
+    if (first === null || ifaPreferred(first, ifa)) first = ifa;
     if (ifa.addr === addr || ifa.dstaddr === addr) return ifa;
-    if (!ptp && ((ifa.addr ^ addr) & ifa.mask) === 0 && (best === null || ifa.plen > best.plen)) best = ifa;
+    if (!ptp && ((ifa.addr ^ addr) & ifa.mask) === 0 && (best === null || ifa.plen > best.plen || (ifa.plen === best.plen && ifaPreferred(best, ifa)))) best = ifa;
   }
   return best ?? first;
 }
