@@ -13,13 +13,13 @@ function primes(n: number): number[] {
 }
 
 /** The first 32 bits of the fraction of the `n`-th root of `p`, in whole numbers, so that every engine agrees. */
-function rootFraction(p: number, n: number): number {
+function rootFraction(p: number, n: 2 | 3): number {
   const target = BigInt(p) << BigInt(32 * n);
   let low = 0n;
   let high = 1n << 40n;
   while (high - low > 1n) {
     const mid = (low + high) >> 1n;
-    if (mid ** BigInt(n) <= target) low = mid;
+    if ((n === 2 ? mid * mid : mid * mid * mid) <= target) low = mid;
     else high = mid;
   }
   return Number(low & 0xffff_ffffn);

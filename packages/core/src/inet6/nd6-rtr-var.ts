@@ -59,7 +59,6 @@ export class Nd6RtrTunables {
   /** Routers of advertisements are taken even when this host forwards (RFC 6204 W-3). */
   rfc6204w3 = 0;
   useTempaddr = 0;
-  preferTempaddr = 0;
   /** Seconds. */
   temppltime = DAY;
   tempvltime = 7 * DAY;
@@ -76,7 +75,6 @@ export const ND6_RTR_SYSCTLS: SysctlGroup<Nd6RtrTunables> = {
   oids: [
     sysctlInt('rfc6204w3', 'rfc6204w3', 'bool', 0, 1, 'Accept the default router list from ICMPv6 RA messages even when packet forwarding is enabled'),
     sysctlInt('use_tempaddr', 'useTempaddr', 'bool', 0, 1, 'Create RFC3041 temporary addresses for autoconfigured addresses'),
-    sysctlInt('prefer_tempaddr', 'preferTempaddr', 'bool', 0, 1, 'Prefer RFC3041 temporary addresses in source address selection'),
     sysctlInt('temppltime', 'temppltime', 's', 10, YEAR, 'Maximum preferred lifetime for temporary addresses'),
     sysctlInt('tempvltime', 'tempvltime', 's', 10, YEAR, 'Maximum valid lifetime for temporary addresses'),
     sysctlInt('maxifprefixes', 'maxifprefixes', 'prefixes', 0, MAX, 'Prefixes of router advertisements that are kept per interface'),

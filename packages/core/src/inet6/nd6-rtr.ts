@@ -23,7 +23,7 @@ import { CTX_SOFTINT } from '../kern/context.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { ND_ROUTER_ADVERT } from '../wire/icmp6.js';
+import { ND_ROUTER_ADVERT, ND_ROUTER_SOLICIT } from '../wire/icmp6.js';
 import { In6Ifaddr } from './in6-ifaddr.js';
 import { ND6_IFF_ACCEPT_RTADV } from './in6-ifinfo.js';
 import type { In6Net } from './in6-net.js';
@@ -32,6 +32,7 @@ import type { NdDns } from './nd6-dns.js';
 import type { NdLlEntry } from './nd6-lltable.js';
 import { nd6OnlinkCheck } from './nd6-onlink.js';
 import { nd6RaInput } from './nd6-ra-input.js';
+import { nd6RsInput } from './nd6-rs-input.js';
 import { ndRouterLookup, ndRouterRemove, ndRouterSelect } from './nd6-router.js';
 import type { NdRouter } from './nd6-router.js';
 import { ndRtinfoExpire, ndRtinfoNext, ndRtinfoPurge, ndRtinfoSelect } from './nd6-rtinfo.js';
@@ -57,6 +58,10 @@ const NDRTR_AUDIT: readonly AuditRow<NdRtr>[] = [
 export interface NdRtadvdHooks {
   /** `m` stays the caller's. */
   heard(ifp: Ifnet, m: PacketBuffer, off: number): void;
+  /** Somebody looks for routers. Packet path. */
+  solicited(ifp: Ifnet): void;
+  purge(ifp: Ifnet): void;
+  destroy(): void;
 }
 
 export class NdRtr implements NdRouterHooks {
@@ -70,6 +75,7 @@ export class NdRtr implements NdRouterHooks {
   readonly rtinfo: NdRtinfo[] = [];
   readonly dns: NdDns[] = [];
   readonly rtsol: Rtsol;
+  /** Made by who wants to advertise. */
   rtadvd: NdRtadvdHooks | null = null;
   private desync = -1;
   private readonly timer: Callout;
@@ -98,6 +104,7 @@ export class NdRtr implements NdRouterHooks {
       if (kern.engine.context === CTX_SOFTINT) this.wqinput.input(ifp, m, off, 0);
       else nd6RaInput(this, ifp, m, off);
     });
+    nd.icmp6.handle(ND_ROUTER_SOLICIT, (ifp, m, off) => nd6RsInput(this, ifp, m, off));
     this.unregister = [
       net.ifaddrEvent.register((e) => {
         if (e.ifa instanceof In6Ifaddr) this.rearm();
@@ -116,8 +123,10 @@ export class NdRtr implements NdRouterHooks {
     for (const undo of this.unregister) undo();
     for (const ifp of new Set([...this.routers, ...this.rtinfo, ...this.dns].map((x) => x.ifp))) this.purge(ifp);
     this.rtsol.destroy();
+    this.rtadvd?.destroy();
     this.kern.engine.calloutStop(this.timer);
     this.nd.icmp6.handle(ND_ROUTER_ADVERT, null);
+    this.nd.icmp6.handle(ND_ROUTER_SOLICIT, null);
     this.nd.rtr = null;
     this.wqinput.destroy();
     this.kern.sysctl.detach(this.tun);
@@ -171,6 +180,7 @@ export class NdRtr implements NdRouterHooks {
   /** NdRouterHooks: the interface leaves (nd6_purge). */
   purge(ifp: Ifnet): void {
     this.rtsol.stop(ifp);
+    this.rtadvd?.purge(ifp);
     if (!this.routers.some((r) => r.ifp === ifp) && this.rtinfo.length === 0 && this.dns.length === 0) return;
     for (const dr of this.routers.filter((r) => r.ifp === ifp)) ndRouterRemove(this, dr);
     ndRtinfoPurge(this, ifp, null);

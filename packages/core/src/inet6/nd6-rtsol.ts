@@ -50,6 +50,11 @@ export class Rtsol {
     return this.asking.length;
   }
 
+  /** Does `ifp` ask, and has nobody answered? */
+  isAsking(ifp: Ifnet): boolean {
+    return this.asking.some((a) => a.ifp === ifp);
+  }
+
   get nextAt(): Micros {
     return this.asking.reduce((next, a) => Math.min(next, a.nextAt), NEVER);
   }

@@ -26,10 +26,9 @@ import { ip6Parse } from '../wire/addr6.js';
 import { ICMP6_HDR_LEN } from '../wire/icmp6.js';
 import { IP_MF } from '../wire/ip4.js';
 import { IP6_DST, IP6_HDR_LEN, ip6Emit } from '../wire/ip6.js';
-import { IPPROTO_ICMPV6 } from '../wire/ipproto.js';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import { macFormat } from '../wire/addr.js';
 import { ICMP_UNREACH } from '../wire/icmp4.js';
-import { IPPROTO_ICMP } from '../wire/ipproto.js';
 import type { Kernel } from './kernel.js';
 import type { Vnet } from './vnet.js';
 

@@ -16,6 +16,8 @@ export type OneOrMany = string | readonly string[];
 export interface LabInterface {
   readonly inet?: OneOrMany;
   readonly inet6?: OneOrMany;
+  readonly accept_rtadv?: boolean;
+  readonly rtadv?: boolean | string;
   readonly ether?: string;
   readonly mtu?: number;
   readonly fib?: number;
