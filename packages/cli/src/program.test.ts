@@ -163,7 +163,7 @@ COMP_WORDS=(${words.map((w) => `'${w}'`).join(' ')}); COMP_CWORD=$(( \${#COMP_WO
     expect(complete('netloom', 'graph', '--s')).toEqual(['--socket', '--svg']);
     expect(complete('netloom', 'completion', '')).toEqual(['bash', 'zsh', 'fish']);
     expect(complete('netloom', 'events', '--vnet', 'r')).toEqual(['r1', 'r2']);
-    expect(complete('netloom', 'events', '--system', '')).toEqual(['IFNET', 'ETHERNET', 'VNET', 'JAIL', 'MOVE']);
+    expect(complete('netloom', 'events', '--system', '')).toEqual(['IFNET', 'ETHERNET', 'CARP', 'VNET', 'JAIL', 'MOVE']);
     expect(complete('netloom', 'tools', 'install', '--runtime', 'p')).toEqual(['perl']);
     expect(complete('netloom', 'm')).toEqual(['moves']);
   });

@@ -12,6 +12,9 @@ export { Vnet } from './vnet/vnet.js';
 
 export { Socket } from './socket/socket.js';
 export type { RecvInfo, SockName } from './socket/socket.js';
+export { RecvInfo6 } from './socket/socket-in6.js';
+export type { SockAddr, SockName6 } from './socket/socket-in6.js';
+export type { Ip6Name } from './transport/in6-pcb.js';
 export { SocketLayer } from './socket/socket-layer.js';
 export * from './socket/socket-type.js';
 
@@ -31,6 +34,9 @@ export * from './inet6/in6-control.js';
 export * from './inet6/in6-ifaddr.js';
 export * from './inet6/in6-ifinfo.js';
 export { In6Net } from './inet6/in6-net.js';
+export { Nd6 } from './inet6/nd6.js';
+export type { NdRouterHooks, NdRouterView } from './inet6/nd6.js';
+export * from './inet6/nd6-control.js';
 export * from './inet6/nd6-flags.js';
 export { NdRouter } from './inet6/nd6-router.js';
 export { NdRtr } from './inet6/nd6-rtr.js';

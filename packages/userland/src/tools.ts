@@ -6,7 +6,7 @@
  * One record, in the order `netloom tools list` prints. `netloom tools install DIR` writes a launcher per name, the daemon looks a name up here
  * when it is asked to run it, and `jexec` decides here whether its command is one of ours or a program of the host.
  *
- * Invariants: names are FreeBSD's. An alias is an entry of its own with the same body (the body reads argv[0]).
+ * Invariants: names are FreeBSD's, but for `mcast`, which stands in for the daemons FreeBSD's ports have. An alias is an entry of its own with the same body (the body reads argv[0]).
  *
  * Deliberately not here: the tools themselves, one file each beside this one.
  */
@@ -17,7 +17,9 @@ import { jail } from './jail/jail.js';
 import { jexec } from './jexec.js';
 import { jls } from './jls.js';
 import { kldload, kldstat, kldunload } from './kld.js';
+import { mcast } from './mcast.js';
 import { nc } from './nc/nc.js';
+import { ndp } from './ndp/ndp.js';
 import { netstat } from './netstat/netstat.js';
 import { pfctl } from './pfctl.js';
 import { ping } from './ping/ping.js';
@@ -29,6 +31,8 @@ import { rtsol } from './rtsol.js';
 import { setfib } from './setfib.js';
 import { sysctl } from './sysctl/sysctl.js';
 import { tcpdump } from './tcpdump/tcpdump.js';
+import { traceroute } from './traceroute/traceroute.js';
+import { traceroute6 } from './traceroute/traceroute6.js';
 
 export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   arp: { summary: 'show and change IPv4 neighbours', main: arp },
@@ -40,10 +44,12 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   kldload: { summary: 'answer for kernel modules: everything is built in', main: kldload },
   kldstat: { summary: 'show what the kernel has built in', main: kldstat },
   kldunload: { summary: 'refuse to unload what is built in', main: kldunload },
+  mcast: { summary: 'show and configure multicast queriers, routes and proxies', main: mcast },
   nc: { summary: 'send and receive UDP datagrams', main: nc },
+  ndp: { summary: 'show and change IPv6 neighbours, and the flags of interfaces', main: ndp },
   netstat: { summary: 'show routes, interfaces, sockets and protocol statistics', main: netstat },
   pfctl: { summary: 'list interfaces and groups; there is no packet filter', main: pfctl },
-  ping: { summary: 'ask an IPv4 host whether it is there', main: ping },
+  ping: { summary: 'ask a host whether it is there', main: ping },
   ping6: { summary: 'ask an IPv6 host whether it is there', main: ping },
   route: { summary: 'show and change the routing tables', main: route },
   rtadvctl: { summary: 'show and end what rtadvd advertises', main: rtadvctl },
@@ -52,6 +58,8 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   setfib: { summary: 'run a command with another routing table', main: setfib },
   sysctl: { summary: 'show and set tunables', main: sysctl },
   tcpdump: { summary: 'show, save and read packets', main: tcpdump },
+  traceroute: { summary: 'show the routers on the way to an IPv4 host', main: traceroute },
+  traceroute6: { summary: 'show the routers on the way to an IPv6 host', main: traceroute6 },
 });
 
 /** Names of all tools, in registry order. */

@@ -3,17 +3,15 @@
  * Read first: RFC 792, RFC 1122 §3.2.2, RFC 1191, RFC 6918 (obsolete types); FreeBSD's netinet/ip_icmp.c, icmp_input.
  *
  * Echo and timestamp requests are answered in place. Errors are checked against the packet they quote and told to its protocol,
- * which looks for the socket. Redirects become host routes when they come from the router now used, for a destination that
- * is behind a router, and point to a neighbour; a router ignores them. Whatever is not answered here goes on to raw sockets:
+ * which looks for the socket. Redirects become host routes (net/route/rt-redirect.ts says which are believed); a router ignores them. Whatever is not answered here goes on to raw sockets:
  * ping(8) and traceroute(8) read it there.
  */
 import { CSUM_L4, CSUM_L4_VALID, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { IFF_BROADCAST, IFF_POINTOPOINT } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { US_PER_SEC } from '../base/time.js';
-import { ifaIfwithnet, ifaofIfpforaddr } from '../net/route/ifa-lookup.js';
-import { RTF_GATEWAY, RTF_HOST } from '../net/route/nexthop.js';
+import { ifaofIfpforaddr } from '../net/route/ifa-lookup.js';
+import { RTF_GATEWAY } from '../net/route/nexthop.js';
 import { INADDR_BROADCAST, ip4Format, ip4IsMulticast } from '../wire/addr.js';
 import { cksumUpdate16, inCksum } from '../wire/checksum.js';
 import {
@@ -218,15 +216,16 @@ function redirect(icmp: Icmp, ifp: Ifnet, m: PacketBuffer, at: number, len: numb
     return;
   }
   const dst = ip4Dst(v, at + ICMP4_DATA);
-  if (!redirectOk(icmp, ifp, m.fib, router, dst, gateway) || !ip.routes.redirect(m.fib, dst, gateway, ifp, tun.redirtimeout * US_PER_SEC)) stats.badredirect++;
-}
-
-/** RFC 1122 §3.2.2.2: from the router in use for `dst`, to a neighbour on the same network that is not us. */
-function redirectOk(icmp: Icmp, ifp: Ifnet, fib: number, router: number, dst: number, gateway: number): boolean {
-  const { ip } = icmp;
-  const ifa = ifaIfwithnet(ip.net, gateway, fib);
-  if (ifa === null || ifa.ifp !== ifp || ifa.broadcast === gateway || ip.inNet.isLocal(gateway) || !ip.inNet.canForward(gateway)) return false;
-  const nh = ip.routes.lookup4(fib, dst, 0);
-  if (nh === null || (nh.flags & RTF_GATEWAY) === 0 || (nh.flags & RTF_HOST) !== 0) return false;
-  return nh.gw4 === router && nh.ifa === ifa && ip.inNet.canForward(dst);
+  if (!ip.inNet.canForward(gateway) || !ip.inNet.canForward(dst)) {
+    stats.badredirect++;
+    return;
+  }
+  // Whoever waits for the readers of a route must not hold what these want.
+  const { softnet } = ip.net.kern.engine;
+  softnet.release('icmp_redirect');
+  const spec = { fib: m.fib, family: 'inet', dst, plen: 32, gateway, ifp, flags: RTF_GATEWAY } as const;
+  ip.routes.redirect({ spec, author: router, ifp, timeout: tun.redirtimeout }, (error) => {
+    if (error !== 0) stats.badredirect++;
+  });
+  softnet.acquire('icmp_redirect');
 }

@@ -103,6 +103,43 @@ const REDIRTIMEOUT_MAX = 86_400;
 /** What fits behind two headers into one packet without options. */
 const QUOTE_MAX = 65_507;
 
+/** What a redirect does; bound to who can tell the routing tables. */
+export interface IcmpRedirectTunables {
+  readonly tun: IcmpTunables;
+  readonly ip: { readonly routes: { dynamicRtMsg: number; redirectTimeoutChanged(from: number, to: number): void } };
+}
+
+export const ICMP_REDIRECT_SYSCTLS: SysctlGroup<IcmpRedirectTunables> = {
+  prefix: 'net.inet.icmp',
+  oids: [
+    {
+      leaf: 'redirtimeout', type: 'int', unit: 's', min: 0, max: REDIRTIMEOUT_MAX, help: 'Delay in seconds before expiring redirect route; 0 never expires them',
+      get: ({ tun }) => tun.redirtimeout,
+      set: ({ tun, ip }, value) => {
+        ip.routes.redirectTimeoutChanged(tun.redirtimeout, Number(value));
+        tun.redirtimeout = Number(value);
+        return 0;
+      },
+    },
+    {
+      leaf: 'rediraccept', type: 'int', unit: 'bool', min: 0, max: 1, help: 'Accept ICMP redirect messages; the contrary of drop_redirect',
+      get: ({ tun }) => 1 - tun.dropRedirect,
+      set: ({ tun }, value) => {
+        tun.dropRedirect = 1 - Number(value);
+        return 0;
+      },
+    },
+    {
+      leaf: 'dynamic_rt_msg', type: 'int', unit: 'bool', min: 0, max: 1, help: 'Send routing message for RTF_DYNAMIC',
+      get: ({ ip }) => ip.routes.dynamicRtMsg,
+      set: ({ ip }, value) => {
+        ip.routes.dynamicRtMsg = Number(value);
+        return 0;
+      },
+    },
+  ],
+};
+
 export const ICMP_SYSCTLS: SysctlGroup<IcmpTunables> = {
   prefix: 'net.inet.icmp',
   oids: [
@@ -110,7 +147,6 @@ export const ICMP_SYSCTLS: SysctlGroup<IcmpTunables> = {
     sysctlInt('maskfake', 'maskfake', 'netmask', 0, 0xffff_ffff, 'Fake reply to ICMP Address Mask Request packets'),
     sysctlInt('drop_redirect', 'dropRedirect', 'bool', 0, 1, 'Ignore ICMP redirects'),
     sysctlInt('log_redirect', 'logRedirect', 'bool', 0, 1, 'Log ICMP redirects to the console'),
-    sysctlInt('redirtimeout', 'redirtimeout', 's', 1, REDIRTIMEOUT_MAX, 'Delay in seconds before expiring redirect route'),
     sysctlString('reply_src', 'replySrc', 'ICMP reply source for non-local packets'),
     sysctlInt('reply_from_interface', 'replyFromInterface', 'bool', 0, 1, 'ICMP reply from incoming interface for non-local packets'),
     sysctlInt('quotelen', 'quotelen', 'bytes', 28, QUOTE_MAX, 'Number of bytes from original packet to quote in ICMP reply'),

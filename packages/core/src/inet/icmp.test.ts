@@ -2,11 +2,11 @@
  * icmp.test.ts — ICMP: what is answered and how, what is refused, limits, errors told to protocols, redirects taken, options.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { ECONNREFUSED, EHOSTUNREACH, EMSGSIZE, ENOPROTOOPT } from '../base/errno.js';
+import { ECONNREFUSED, EHOSTUNREACH, EINVAL, EMSGSIZE, ENOPROTOOPT } from '../base/errno.js';
 import { snapshot } from '../kern/counters.js';
 import { CSUM_L4, CSUM_L4_VALID } from '../mbuf/packet-buffer.js';
 import { AF_INET } from '../net/ifnet.js';
-import { RTF_DYNAMIC, RTF_GATEWAY, RTF_HOST, RTF_UP } from '../net/route/nexthop.js';
+import { RTF_DYNAMIC, RTF_GATEWAY, RTF_HOST, RTF_MODIFIED, RTF_STATIC, RTF_UP } from '../net/route/nexthop.js';
 import { RTM_REDIRECT } from '../net/rtsock.js';
 import { inCksum } from '../wire/checksum.js';
 import {
@@ -406,7 +406,7 @@ describe('redirects', () => {
     expect(l.queue.map((m) => m.type)).toEqual([RTM_REDIRECT]);
     expectStats(b, { inhist: 1, in5: 1 });
     expect(raw).toHaveLength(1);
-    b.turn(600 * SEC);
+    b.turn(601 * SEC);
     expect(b.routes.find(0, AF_INET, addr('203.0.113.9'), 32)).toBeNull();
     l.close();
   });
@@ -426,7 +426,7 @@ describe('redirects', () => {
     expectStats(b, { inhist: 1, in5: 1, badredirect: 1 });
   });
 
-  it('by another interface, to another network of the same, over a host route: ignored and counted', () => {
+  it('by another interface, to another network of the same: ignored and counted; a host route gets the new gateway', () => {
     const { b, w } = routed();
     const w2 = b.wire('10.0.0.1/8');
     w2.inject(ipFrame(macN(2), PEER, redirect('203.0.113.9', '192.0.2.253')));
@@ -435,8 +435,37 @@ describe('redirects', () => {
     expect(b.routes.find(0, AF_INET, addr('203.0.113.9'), 32)).toBeNull();
     b.route('203.0.113.9/32', '192.0.2.254');
     inject(w, redirect('203.0.113.9', '192.0.2.253'));
-    expect(b.routes.find(0, AF_INET, addr('203.0.113.9'), 32)!.nexthops[0]!.nh.gw4).toBe(addr('192.0.2.254'));
-    expect(b.icmp.stats.badredirect).toBe(3);
+    const nh = b.routes.find(0, AF_INET, addr('203.0.113.9'), 32)!.nexthops[0]!.nh;
+    expect([nh.gw4, nh.flags & (RTF_MODIFIED | RTF_STATIC)]).toEqual([addr('192.0.2.253'), RTF_MODIFIED | RTF_STATIC]);
+    expect(b.icmp.stats.badredirect).toBe(2);
+  });
+
+  it('redirtimeout takes effect on routes that are there; rediraccept is the contrary of drop_redirect', () => {
+    const { b, w } = routed();
+    const there = (): boolean => b.routes.find(0, AF_INET, addr('203.0.113.9'), 32) !== null;
+    inject(w, redirect('203.0.113.9', '192.0.2.253'));
+    b.sysctl('net.inet.icmp.redirtimeout', 5);
+    b.turn(5 * SEC);
+    expect(there()).toBe(true);
+    b.turn(2 * SEC);
+    expect(there()).toBe(false);
+    const { sysctl } = b.net.kern;
+    expect([sysctl.set('net.inet.icmp.redirtimeout', -1), sysctl.set('net.inet.icmp.redirtimeout', 0), sysctl.find('net.inet.icmp.redirtimeout')?.get()]).toEqual([EINVAL, 0, 0]);
+    inject(w, redirect('203.0.113.9', '192.0.2.253'));
+    b.turn(100_000 * SEC);
+    expect(there()).toBe(true);
+    b.sysctl('net.inet.icmp.rediraccept', 0);
+    inject(w, redirect('203.0.113.10', '192.0.2.253'));
+    expect([b.routes.find(0, AF_INET, addr('203.0.113.10'), 32), sysctl.find('net.inet.icmp.drop_redirect')?.get()]).toEqual([null, 1]);
+  });
+
+  it('a storm of them leaves the routes a redirect may make, and nothing when they have expired', () => {
+    const { b, w } = routed();
+    b.sysctl('net.inet.icmp.redirtimeout', 2);
+    for (let i = 0; i < 5_000; i++) inject(w, redirect(`203.${i >> 8}.${i & 255}.9`, '192.0.2.253'));
+    expect([b.routes.dynamicCount, b.icmp.stats.badredirect]).toEqual([4_096, 904]);
+    b.turn(3 * SEC);
+    expect([b.routes.dynamicCount, b.routes.list(0, AF_INET).filter((rt) => rt.isHost && (rt.flags & RTF_DYNAMIC) !== 0).length]).toEqual([0, 0]);
   });
 
   it('bad code, bad length, drop_redirect, a router: ignored', () => {

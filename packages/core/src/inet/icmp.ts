@@ -13,7 +13,7 @@ import { IPPROTO_ICMP } from '../wire/ipproto.js';
 import { Bandlim } from './icmp-bandlim.js';
 import { icmpSendError } from './icmp-error.js';
 import { icmpInput, icmpInputShort } from './icmp-input.js';
-import { ICMP_COUNTERS, ICMP_SYSCTLS, IcmpStats, IcmpTunables } from './icmp-var.js';
+import { ICMP_COUNTERS, ICMP_REDIRECT_SYSCTLS, ICMP_SYSCTLS, IcmpStats, IcmpTunables } from './icmp-var.js';
 import { IpOptions } from './ip-options.js';
 import { IpOutputOpts } from './ip-output.js';
 import type { Ip } from './ip.js';
@@ -39,6 +39,7 @@ export class Icmp implements IpProto {
     this.wqinput = new WqInput(kern, 'icmp', (ifp, m, hlen) => this.inputThread(ifp, m, hlen));
     kern.counters.attach(ICMP_COUNTERS, this.stats);
     kern.sysctl.attach(ICMP_SYSCTLS, this.tun);
+    kern.sysctl.attach(ICMP_REDIRECT_SYSCTLS, this);
     ip.register(IPPROTO_ICMP, this);
     ip.icmp = this;
   }
@@ -49,6 +50,7 @@ export class Icmp implements IpProto {
     this.ip.register(IPPROTO_ICMP, null);
     this.wqinput.destroy();
     kern.sysctl.detach(this.tun);
+    kern.sysctl.detach(this);
     kern.counters.detach(this.stats);
   }
 

@@ -162,6 +162,10 @@ export class Igmp implements IpProto, InGroupReporter, McastHostPort<number>, Mc
     return group !== INADDR_ALLHOSTS_GROUP && (this.tun.sendlocal !== 0 || !ip4IsLocalGroup(group));
   }
 
+  tracked(group: number): boolean {
+    return !ip4IsLocalGroup(group);
+  }
+
   newest(): McastVersion {
     return this.tun.defaultVersion === 1 ? ORIGINAL : this.tun.defaultVersion === 2 ? GROUPS : SOURCES;
   }

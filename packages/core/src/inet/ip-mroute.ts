@@ -82,14 +82,14 @@ export class InMroute implements IpMrouter, McastRouterPort<number> {
     const { key } = router;
     key.s3 = src | 0;
     key.g3 = group | 0;
-    if (src === 0 || ip.inNet.isLocal(src | 0)) return;
+    const ttl = ip4Ttl(m.view, m.off);
+    if (ttl <= 1 || src === 0 || ip.inNet.isLocal(src | 0)) return;
     const e = router.lookup(ifp, m.len, m.fib);
     if (e === null) return;
-    const ttl = ip4Ttl(m.view, m.off);
     const { outs } = e;
     for (let i = 0; i < outs.length; i++) {
       const { vif, threshold } = outs[i]!;
-      if (ttl <= threshold || ttl <= 1) continue;
+      if (ttl <= threshold) continue;
       const n = m.pool.copy(m);
       if (n === null) {
         router.stats.qOverflow++;

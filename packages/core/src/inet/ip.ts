@@ -25,7 +25,7 @@ import type { Icmp } from './icmp.js';
 import type { InNet } from './in-net.js';
 import { IpId } from './ip-id.js';
 import { ipInput } from './ip-input.js';
-import { IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
+import { IP_IFQ_SYSCTLS, IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
 import type { IpOutputOpts } from './ip-output.js';
 import { OutRoute, SegmentChain, ipOutput } from './ip-output.js';
 import { IpProtosw } from './ip-protosw.js';
@@ -93,6 +93,7 @@ export class Ip {
     kern.sysctl.attach(IP_MCAST_SYSCTLS, this.tun);
     kern.sysctl.attach(REASS_SYSCTLS, this.reass);
     kern.sysctl.attach(IP_LOOP_SYSCTLS, this.loop);
+    kern.sysctl.attach(IP_IFQ_SYSCTLS, this.loop);
     this.net.registerEtherProto(ETHERTYPE_IP, (ifp, m) => {
       ipInput(this, ifp, m);
     });
@@ -107,7 +108,7 @@ export class Ip {
     this.net.registerEtherProto(ETHERTYPE_IP, null);
     this.unregister();
     this.reass.drain();
-    this.loop.queue.purge();
+    this.loop.destroy();
     this.pfil.close();
     this.localPfil.close();
     for (const o of [this.loop, this.reass, this.tun]) kern.sysctl.detach(o);

@@ -25,7 +25,7 @@ import {
 import type { RtListener, RtMessage } from '../net/rtsock.js';
 import type { Sockaddr } from '../net/sockaddr.js';
 import {
-  RTF_BLACKHOLE, RTF_BROADCAST, RTF_DONE, RTF_DYNAMIC, RTF_FIXEDMTU, RTF_GATEWAY, RTF_HOST, RTF_PINNED, RTF_PROTO1, RTF_REJECT, RTF_STATIC, RTF_UP,
+  RTF_BLACKHOLE, RTF_BROADCAST, RTF_DONE, RTF_DYNAMIC, RTF_FIXEDMTU, RTF_GATEWAY, RTF_HOST, RTF_MODIFIED, RTF_PINNED, RTF_PROTO1, RTF_REJECT, RTF_STATIC, RTF_UP,
 } from '../net/route/nexthop.js';
 import type { Nexthop } from '../net/route/nexthop.js';
 import { RouteTables } from '../net/route/route-tables.js';
@@ -44,7 +44,7 @@ const TYPE_NAMES: readonly (readonly [number, string])[] = [
 ];
 
 const FLAG_NAMES: readonly (readonly [number, string])[] = [
-  [RTF_UP, 'UP'], [RTF_GATEWAY, 'GATEWAY'], [RTF_HOST, 'HOST'], [RTF_REJECT, 'REJECT'], [RTF_DYNAMIC, 'DYNAMIC'], [RTF_DONE, 'DONE'],
+  [RTF_UP, 'UP'], [RTF_GATEWAY, 'GATEWAY'], [RTF_HOST, 'HOST'], [RTF_REJECT, 'REJECT'], [RTF_DYNAMIC, 'DYNAMIC'], [RTF_MODIFIED, 'MODIFIED'], [RTF_DONE, 'DONE'],
   [RTF_STATIC, 'STATIC'], [RTF_BLACKHOLE, 'BLACKHOLE'], [RTF_PROTO1, 'PROTO1'], [RTF_FIXEDMTU, 'FIXEDMTU'], [RTF_PINNED, 'PINNED'],
   [RTF_BROADCAST, 'BROADCAST'],
 ];
@@ -264,7 +264,8 @@ function messageLine(m: RtMessage): string {
     case RTM_DELMADDR:
       return `${name} ${sockaddrText(m.ifa)} ${m.ifName}`;
     default: {
-      const what = `${name} ${sockaddrText(m.dst)}${plenText(m.netmask)} ${sockaddrText(m.gateway)} ${m.ifName || '-'} ${flagNames(m.flags)}${fib}`;
+      const by = m.author === null ? '' : ` by ${sockaddrText(m.author)}`;
+      const what = `${name} ${sockaddrText(m.dst)}${plenText(m.netmask)} ${sockaddrText(m.gateway)} ${m.ifName || '-'} ${flagNames(m.flags)}${fib}${by}`;
       return m.errno === 0 ? what : `${what} errno ${m.errno}`;
     }
   }

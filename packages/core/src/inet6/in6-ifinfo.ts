@@ -10,6 +10,7 @@ import type { IfAfData, Ifnet } from '../net/ifnet.js';
 import { GroupFilter } from '../net/mcast/source-filter.js';
 import { ip6Word } from '../wire/addr6.js';
 import { IPV6_DEFHLIM } from '../wire/ip6.js';
+import { Ip6Ifstats } from './ip6-ifstat.js';
 
 /** Flags of an interface, FreeBSD's values. */
 export const ND6_IFF_PERFORMNUD = 0x1;
@@ -72,6 +73,7 @@ export class In6Ifinfo implements IfAfData {
   /** Neighbours; null before ND is there. */
   lltable: In6LlTable | null = null;
   groups: In6Multi[] = [];
+  private counted: Ip6Ifstats | null = null;
 
   constructor(ifp: Ifnet, autoLinklocal: boolean, acceptRtadv: boolean, noRadr: boolean, stableaddr = false) {
     this.ifp = ifp;
@@ -84,6 +86,11 @@ export class In6Ifinfo implements IfAfData {
     if (noRadr && !isLoopback) flags |= ND6_IFF_NO_RADR;
     if (stableaddr && !isLoopback) flags |= ND6_IFF_STABLEADDR;
     this.ndFlags = flags;
+  }
+
+  /** What has been counted here; made with the first count. */
+  get stats(): Ip6Ifstats {
+    return (this.counted ??= new Ip6Ifstats());
   }
 
   get isDisabled(): boolean {

@@ -95,10 +95,10 @@ export interface In6NdHooks {
   dadStart(ia: In6Ifaddr, delay: boolean): void;
   /** The address goes: its verification ends. */
   dadStop(ia: In6Ifaddr): void;
-  /** ND6_IFF_* of an interface changed from `before`. */
-  flagsChanged?(ifp: Ifnet, before: number): void;
   /** Tells the link that `ia` is here now (an unsolicited advertisement with the override flag), at the link address of its vhid when it has one. */
   announce?(ia: In6Ifaddr): void;
+  /** ND6_IFF_* of an interface changed from `before`. */
+  flagsChanged?(ifp: Ifnet, before: number): void;
   /** The interface leaves the vnet: routers, prefixes, what waits (nd6_purge). */
   purge(ifp: Ifnet): void;
 }

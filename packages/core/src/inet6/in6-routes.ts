@@ -3,7 +3,7 @@
  * Read first: net/route/route-ifaddrs.ts.
  *
  * A prefix is on the link of its interface, whichever of the addresses there is the route's source; a point-to-point link's far
- * end is a prefix of 128 bits. The host route of an own address is static, pinned and silent.
+ * end is a prefix of 128 bits. The host route of an own address is static, pinned, and announced.
  */
 import type { Errno } from '../base/errno.js';
 import type { Nexthop } from '../net/route/nexthop.js';

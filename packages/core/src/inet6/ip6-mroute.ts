@@ -80,15 +80,16 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
   forward(ifp: Ifnet, m: PacketBuffer): void {
     const { ip6, router } = this;
     if (ip6 === null || router.vifs.length === 0 || (m.flags & M_LOOP) !== 0 || !this.takeKey(ip6, m)) return;
+    const hlim = m.view.getUint8(m.off + IP6_HLIM);
+    if (hlim <= 1) return;
     const e = router.lookup(ifp, m.len, m.fib);
     if (e === null) return;
     const { key } = router;
-    const hlim = m.view.getUint8(m.off + IP6_HLIM);
     const { outs } = e;
     const { g0, g1, g2, g3 } = key;
     for (let i = 0; i < outs.length; i++) {
       const { vif, threshold } = outs[i]!;
-      if (hlim <= threshold || hlim <= 1) continue;
+      if (hlim <= threshold) continue;
       if (m.len > vif.ifp.mtu && m.gsoSize === 0) {
         router.stats.pkt2large++;
         continue;

@@ -11,6 +11,7 @@
 import type { Errno } from '../base/errno.js';
 import { EEXIST } from '../base/errno.js';
 import type { LogLevel } from '../env/env.js';
+import { SegmentChain } from '../inet/ip-output.js';
 import { IpProtosw } from '../inet/ip-protosw.js';
 import { PpsCheck } from '../inet/rate-check.js';
 import type { AuditRow } from '../kern/audit.js';
@@ -18,13 +19,21 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { Net } from '../net/net.js';
 import { PfilHead } from '../net/pfil.js';
+import type { Nexthop } from '../net/route/nexthop.js';
 import type { RouteTables } from '../net/route/route-tables.js';
 import { ETHERTYPE_IPV6 } from '../wire/ether.js';
+import { Frag6 } from './frag6.js';
+import { FRAG6_SYSCTLS } from './frag6-queue.js';
+import { In6Addrpolicies } from './in6-addrpolicy.js';
 import type { In6Net } from './in6-net.js';
+import { Selection, SourceChoice6, in6SourceFor } from './in6-src.js';
+import { RTALERT_NONE } from './ip6-exthdr.js';
+import { Ip6Id } from './ip6-id.js';
 import { ip6Input } from './ip6-input.js';
-import { IP6_LOOP_SYSCTLS, Ip6Loop } from './ip6-loop.js';
+import { IP6_IFQ_SYSCTLS, IP6_LOOP_SYSCTLS, Ip6Loop } from './ip6-loop.js';
 import { OutRoute6, ip6Output } from './ip6-output.js';
 import type { Ip6OutputOpts } from './ip6-output.js';
+import { Ip6Pmtu, PMTU_SYSCTLS } from './ip6-pmtu.js';
 import { IP6_COUNTERS, IP6_MCAST_SYSCTLS, IP6_SYSCTLS, Ip6Stats, Ip6Tunables } from './ip6-var.js';
 import type { Ip6Mrouter, Ip6Proto, Ip6RawHook } from './ip6-var.js';
 
@@ -49,6 +58,9 @@ export interface Ip6Errors {
 }
 
 const IP6_AUDIT: readonly AuditRow<Ip6>[] = [
+  { name: 'IPv6 fragments', packets: true, count: (ip6) => ip6.frag6.nfrags },
+  { name: 'IPv6 datagrams in reassembly', count: (ip6) => ip6.frag6.npackets },
+  { name: 'IPv6 path MTUs', count: (ip6) => ip6.pmtu.count },
   { name: 'packets looped back by IPv6', packets: true, count: (ip6) => ip6.loop.queue.length },
   { name: 'IPv6 filters', count: (ip6) => ip6.pfil.hooks.length + ip6.localPfil.hooks.length },
   { name: 'IPv6 protocols', count: (ip6) => ip6.protos.count + (ip6.raw === null ? 0 : 1) },
@@ -71,8 +83,24 @@ export class Ip6 {
   mrouter: Ip6Mrouter | null = null;
   nd: Ip6Resolver | null = null;
   icmp6: Ip6Errors | null = null;
+  /** Tells the sender of `m`, which came in and would go out by `ifp`, of a shorter way; `m` stays the caller's. True: sent. ND fills it. */
+  nd6Redirect: ((ifp: Ifnet, m: PacketBuffer, nh: Nexthop) => boolean) | null = null;
+  readonly frag6: Frag6;
+  readonly pmtu: Ip6Pmtu;
+  readonly id: Ip6Id;
+  readonly policies = new In6Addrpolicies();
   /** See ip6-output.ts. */
   readonly route = new OutRoute6();
+  readonly segments = new SegmentChain();
+  readonly flowSalt: number;
+  /** The interface that the last packet given to `output` has left by, null when it has not. */
+  outIfp: Ifnet | null = null;
+  /** Value of the router alert in the hop-by-hop options that were read last; see ip6-exthdr.ts. */
+  rtalert = RTALERT_NONE;
+  /** See in6-src.ts. */
+  readonly choice = new SourceChoice6();
+  readonly selection = new Selection();
+  private readonly unregister: () => void;
   private readonly logRate = new PpsCheck();
 
   constructor(in6Net: In6Net, routes: RouteTables) {
@@ -80,14 +108,25 @@ export class Ip6 {
     this.in6Net = in6Net;
     this.routes = routes;
     const { kern } = this.net;
+    const rng = kern.engine.rng.split(`ip6/${kern.name}`);
+    this.id = new Ip6Id(rng);
+    this.flowSalt = rng.u32() | 0;
+    this.frag6 = new Frag6(this);
+    this.pmtu = new Ip6Pmtu(this);
     this.loop = new Ip6Loop(this);
     kern.audit.attach(IP6_AUDIT, this);
     kern.counters.attach(IP6_COUNTERS, this.stats);
     kern.sysctl.attach(IP6_SYSCTLS, this.tun);
     kern.sysctl.attach(IP6_MCAST_SYSCTLS, this.tun);
+    kern.sysctl.attach(FRAG6_SYSCTLS, this.frag6);
+    kern.sysctl.attach(PMTU_SYSCTLS, this.pmtu);
     kern.sysctl.attach(IP6_LOOP_SYSCTLS, this.loop);
+    kern.sysctl.attach(IP6_IFQ_SYSCTLS, this.loop);
     this.net.registerEtherProto(ETHERTYPE_IPV6, (ifp, m) => {
       ip6Input(this, ifp, m);
+    });
+    this.unregister = this.net.departureEvent.register((e) => {
+      if (!e.renaming) this.frag6.departed(e.ifp);
     });
   }
 
@@ -95,10 +134,13 @@ export class Ip6 {
   destroy(): void {
     const { kern } = this.net;
     this.net.registerEtherProto(ETHERTYPE_IPV6, null);
-    this.loop.queue.purge();
+    this.unregister();
+    this.frag6.drain();
+    this.pmtu.purge();
+    this.loop.destroy();
     this.pfil.close();
     this.localPfil.close();
-    for (const o of [this.loop, this.tun]) kern.sysctl.detach(o);
+    for (const o of [this.loop, this.pmtu, this.frag6, this.tun]) kern.sysctl.detach(o);
     kern.counters.detach(this.stats);
   }
 
@@ -125,6 +167,23 @@ export class Ip6 {
 
   registerRaw(hook: Ip6RawHook | null): void {
     this.raw = hook;
+  }
+
+  /** Largest packet in bytes that goes onto the link of `ifp`. */
+  linkMtu(ifp: Ifnet): number {
+    return this.in6Net.ifinfo(ifp)?.mtu ?? ifp.mtu;
+  }
+
+  /** The source towards the destination with these words (zoned form); see in6SourceFor. The result is reused by the next call. */
+  sourceFor(d0: number, d1: number, d2: number, d3: number, fib: number, opts: Ip6OutputOpts | null): SourceChoice6 {
+    return in6SourceFor(this, d0, d1, d2, d3, fib, opts);
+  }
+
+  /** MTU in bytes of the path to these words (zoned form) that begins on `ifp`. */
+  pathMtu(ifp: Ifnet, fib: number, d0: number, d1: number, d2: number, d3: number): number {
+    const link = this.linkMtu(ifp);
+    const path = this.pmtu.lookup(fib, d0, d1, d2, d3);
+    return path !== 0 && path < link ? path : link;
   }
 
   /** Sends an ICMPv6 error about `m`, and frees it; without ICMPv6 the packet is only freed. `arg`: MTU or pointer. */

@@ -28,7 +28,7 @@ import { McastLinks, isMcastLink } from '../net/mcast/links.js';
 import type { McastQuerier, McastQuerierPort, McastQuery, QuerierOptions } from '../net/mcast/querier.js';
 import type { SourceFilter } from '../net/mcast/source-filter.js';
 import type { Net } from '../net/net.js';
-import { IP6_SCOPE_INTFACELOCAL, ip6BigOf, ip6OfBig, ip6Plain } from '../wire/addr6.js';
+import { IP6_SCOPE_INTFACELOCAL, IP6_SCOPE_LINKLOCAL, ip6BigOf, ip6OfBig, ip6Plain } from '../wire/addr6.js';
 import { MLDV2_LISTENER_REPORT, MLD_LISTENER_DONE, MLD_LISTENER_QUERY, MLD_LISTENER_REPORT } from '../wire/icmp6.js';
 import { IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import type { Icmp6 } from './icmp6.js';
@@ -157,6 +157,10 @@ export class Mld implements In6GroupReporter, McastHostPort<bigint>, McastQuerie
 
   reportable(group: bigint): boolean {
     return Number((group >> 112n) & 0xfn) > IP6_SCOPE_INTFACELOCAL && group !== ALL_NODES;
+  }
+
+  tracked(group: bigint): boolean {
+    return Number((group >> 112n) & 0xfn) > IP6_SCOPE_LINKLOCAL;
   }
 
   newest(): McastVersion {

@@ -8,7 +8,7 @@
  * @rfc 4861 7.3.2 yes
  */
 import type { Ifnet } from '../net/ifnet.js';
-import { LlEntry } from '../net/llentry.js';
+import { LLE_PUB, LlEntry } from '../net/llentry.js';
 import type { LlParams } from '../net/llentry.js';
 import { LL_HASH_MUL, LL_NUD_NONE, LL_NUD_PROBE, LlTable } from '../net/lltable.js';
 import { ip6Compare, ip6InPrefix, ip6OfWords } from '../wire/addr6.js';
@@ -33,10 +33,13 @@ export class NdLlEntry extends LlEntry {
 
 export class NdLlTable extends LlTable<NdLlEntry> implements In6LlTable {
   private readonly ii: In6Ifinfo;
+  private readonly unpublished: (lle: NdLlEntry) => void;
 
-  constructor(ifp: Ifnet, params: LlParams<NdLlEntry>, ii: In6Ifinfo) {
+  /** @param unpublished an entry we answered for is gone. */
+  constructor(ifp: Ifnet, params: LlParams<NdLlEntry>, ii: In6Ifinfo, unpublished: (lle: NdLlEntry) => void) {
     super(ifp, params);
     this.ii = ii;
+    this.unpublished = unpublished;
   }
 
   /** The entry of these words, in whatever state, or null. Packet path. */
@@ -64,6 +67,12 @@ export class NdLlTable extends LlTable<NdLlEntry> implements In6LlTable {
   /** In6LlTable */
   prefixFree(addr: Uint8Array, plen: number, statics: boolean): void {
     this.forget((lle) => ip6InPrefix(lle.addr, addr, plen), statics);
+  }
+
+  override remove(lle: NdLlEntry): void {
+    const published = lle.linked && (lle.flags & LLE_PUB) !== 0;
+    super.remove(lle);
+    if (published) this.unpublished(lle);
   }
 
   protected make(): NdLlEntry {

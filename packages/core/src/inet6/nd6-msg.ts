@@ -31,6 +31,9 @@ export const SOLICITED_W0 = 0xff02_0000 | 0;
 export const SOLICITED_W2 = 1;
 export const SOLICITED_W3 = 0xff00_0000 | 0;
 
+/** Word 0 of ff02::1. */
+export const ALL_NODES_W0 = 0xff02_0000 | 0;
+
 /** What `ndCheck` finds. */
 export const ND_OK = 0;
 export const ND_BAD_HLIM = 1;

@@ -26,6 +26,7 @@
  * @rfc 4861 7.2.3 yes
  * @rfc 4861 7.2.4 yes
  * @rfc 4861 7.2.5 yes
+ * @rfc 9131 6.1.1 partial "only on routers, with nd6_rfc9131"
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, ENOBUFS } from '../base/errno.js';
@@ -43,14 +44,12 @@ import { IN6_IFF_ANYCAST, IN6_IFF_DUPLICATED } from './in6-ifaddr.js';
 import type { In6Ifaddr } from './in6-ifaddr.js';
 import type { NdLlEntry, NdLlTable } from './nd6-lltable.js';
 import {
-  ND_BAD_CODE, ND_BAD_HLIM, ND_BAD_SHORT, ND_OK, ND_OPT_LLADDR_LEN, SOLICITED_W0, SOLICITED_W2, SOLICITED_W3, ndAlloc, ndCheck, ndFindOpt, ndPutAddr, ndPutLladdr,
+  ALL_NODES_W0, ND_BAD_CODE, ND_BAD_HLIM, ND_BAD_SHORT, ND_OK, ND_OPT_LLADDR_LEN, SOLICITED_W0, SOLICITED_W2, SOLICITED_W3, ndAlloc, ndCheck, ndFindOpt, ndPutAddr, ndPutLladdr,
   ndSend,
 } from './nd6-msg.js';
 import { wordsText } from './nd6-text.js';
 import type { Nd6 } from './nd6.js';
 
-/** Word 0 of ff02::1. */
-const ALL_NODES_W0 = 0xff02_0000 | 0;
 /** Offset in the message of the byte with the flags of an advertisement, as one word. */
 const NA_FLAGS = 4;
 
@@ -160,7 +159,7 @@ function nsAnswer(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): void {
   }
   const fromNobody = isUnspecified(v, s);
   if (ia !== null && !ia.isReady) {
-    if ((ia.flags & IN6_IFF_DUPLICATED) === 0 && fromNobody) nd.dadNsInput(ia, m, off);
+    if ((ia.flags & IN6_IFF_DUPLICATED) === 0 && fromNobody) nd.dad.nsInput(ia, m, off);
     return;
   }
   const s0 = ip6W0Zoned(v, s, ifp.index);
@@ -174,14 +173,15 @@ function nsAnswer(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): void {
   }
   const toGroup = v.getUint8(m.off + IP6_DST) === 0xff;
   const anycast = ia !== null && (ia.flags & IN6_IFF_ANYCAST) !== 0;
-  const flags = nd.routerFlag(ifp) | (anycast || proxy !== null || !toGroup ? 0 : ND_NA_FLAG_OVERRIDE);
+  const flags = nd.routerFlag(ifp) + (anycast || proxy !== null || !toGroup ? 0 : ND_NA_FLAG_OVERRIDE);
   if (fromNobody) {
     nd6NaOutput(nd, ifp, ALL_NODES_W0 | ifp.index, 0, 0, 1, t0, t1, t2, t3, flags, toGroup, proxy);
     return;
   }
   const opt = ndFindOpt(v, m.off + off + ND_NS_LEN, m.off + m.len, ND_OPT_SOURCE_LINKADDR);
   if (opt !== 0) nd.cacheLladdr(ifp, s0, s1, s2, s3, v.getUint16(opt + 2), v.getUint32(opt + 4), ND_NEIGHBOR_SOLICIT, 0);
-  nd6NaOutput(nd, ifp, s0, s1, s2, s3, t0, t1, t2, t3, flags | ND_NA_FLAG_SOLICITED, toGroup, proxy);
+  if (anycast && nd.unsolicited.answerLater(ia, s0, s1, s2, s3, flags + ND_NA_FLAG_SOLICITED, toGroup)) return;
+  nd6NaOutput(nd, ifp, s0, s1, s2, s3, t0, t1, t2, t3, flags + ND_NA_FLAG_SOLICITED, toGroup, proxy);
 }
 
 /** A sound advertisement: what it says goes into the table. */
@@ -199,18 +199,36 @@ function naLearn(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): void {
     return;
   }
   const table = nd.tableOf(ifp);
-  const lle = table?.lookup(t0, t1, t2, t3) ?? null;
-  if (table === null || lle === null) return;
+  if (table === null) return;
+  const lle = table.lookup(t0, t1, t2, t3) ?? newcomer(nd, ifp, table, m, off);
+  if (lle === null) return;
   const flags = v.getUint32(at + NA_FLAGS);
   const opt = ndFindOpt(v, at + ND_NA_LEN, m.off + m.len, ND_OPT_TARGET_LINKADDR);
   if (opt === 0) naUpdate(nd, table, lle, flags, false, 0, 0);
   else naUpdate(nd, table, lle, flags, true, v.getUint16(opt + 2), v.getUint32(opt + 4));
 }
 
+/**
+ * An unsolicited advertisement about a neighbour that is not known: an entry for it, with nd6_rfc9131 on a router (RFC 9131 §6.1.1). Only for what
+ * is on a network of the link, and says its link address.
+ */
+function newcomer(nd: Nd6, ifp: Ifnet, table: NdLlTable, m: PacketBuffer, off: number): NdLlEntry | null {
+  if (nd.tun.rfc9131 === 0 || nd.ip6.tun.forwarding === 0) return null;
+  const v = m.view;
+  const at = m.off + off;
+  const t = at + ND_TARGET;
+  const t0 = ip6W0Zoned(v, t, ifp.index);
+  if ((v.getUint32(at + NA_FLAGS) & ND_NA_FLAG_SOLICITED) !== 0 || ndFindOpt(v, at + ND_NA_LEN, m.off + m.len, ND_OPT_TARGET_LINKADDR) === 0) return null;
+  if (!nd.isNeighbour(ifp, t0, v.getInt32(t + 4), v.getInt32(t + 8), v.getInt32(t + 12))) return null;
+  const lle = table.create(t0, v.getInt32(t + 4), v.getInt32(t + 8), v.getInt32(t + 12));
+  if (lle === null) nd.stats.tablefull++;
+  return lle;
+}
+
 /** Somebody advertises an address of ours. */
 function ownAdvertised(nd: Nd6, ifp: Ifnet, ia: In6Ifaddr): void {
   if (ia.isTentative) {
-    nd.dadNaInput(ia);
+    nd.dad.naInput(ia);
     return;
   }
   if ((ia.flags & IN6_IFF_DUPLICATED) !== 0) return;
@@ -240,6 +258,13 @@ function moved(nd: Nd6, lle: NdLlEntry, macHi: number, macLo: number): void {
   nd.log('info', `${wordsText(lle.k0, lle.k1, lle.k2, lle.k3)} moved from ${macFormatPair(lle.macHi, lle.macLo)} to ${macFormatPair(macHi, macLo)} on ${lle.ifp.xname}`);
 }
 
+/** The link address of an own address: its interface's, or that of its virtual host, which then sends the message, too. */
+function putOwnLladdr(m: PacketBuffer, at: number, type: number, ia: In6Ifaddr): void {
+  const owner = ia.carp ?? ia.ifp;
+  ndPutLladdr(m.view, at, type, owner.macHi, owner.macLo);
+  if (ia.carp !== null) m.vhid = ia.carp.vhid;
+}
+
 /**
  * Asks for the link address of `lle`: everybody of its solicited-node group, or itself. The source is that of the first packet that waits when
  * it is one of the interface's. EADDRNOTAVAIL: no address to ask from.
@@ -262,7 +287,7 @@ export function nd6NsOutput(nd: Nd6, lle: NdLlEntry, unicast: boolean): Errno {
   if (unicast) ndPutAddr(v, m.off + IP6_DST, lle.k0, lle.k1, lle.k2, lle.k3);
   else ndPutAddr(v, m.off + IP6_DST, SOLICITED_W0, 0, SOLICITED_W2, SOLICITED_W3 | lle.k3);
   ndPutAddr(v, at + ND_TARGET, lle.k0, lle.k1, lle.k2, lle.k3);
-  ndPutLladdr(v, at + ND_NS_LEN, ND_OPT_SOURCE_LINKADDR, ifp.macHi, ifp.macLo);
+  putOwnLladdr(m, at + ND_NS_LEN, ND_OPT_SOURCE_LINKADDR, src);
   nd.stats.nssent++;
   const error = ndSend(nd.ip6, ifp, m);
   if (error !== 0) nd.stats.txerrors++;
@@ -291,7 +316,8 @@ export function nd6NaOutput(
   ndPutAddr(v, m.off + IP6_DST, d0, d1, d2, d3);
   v.setUint32(at + NA_FLAGS, flags);
   ndPutAddr(v, at + ND_TARGET, t0, t1, t2, t3);
-  if (lladdr) ndPutLladdr(v, at + ND_NA_LEN, ND_OPT_TARGET_LINKADDR, proxy === null ? ifp.macHi : proxy.macHi, proxy === null ? ifp.macLo : proxy.macLo);
+  if (proxy !== null && lladdr) ndPutLladdr(v, at + ND_NA_LEN, ND_OPT_TARGET_LINKADDR, proxy.macHi, proxy.macLo);
+  else if (lladdr) putOwnLladdr(m, at + ND_NA_LEN, ND_OPT_TARGET_LINKADDR, own ?? src);
   nd.stats.nasent++;
   const error = ndSend(nd.ip6, ifp, m);
   if (error !== 0) nd.stats.txerrors++;

@@ -24,7 +24,8 @@ import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ND_ROUTER_ADVERT, ND_ROUTER_SOLICIT } from '../wire/icmp6.js';
-import { In6Ifaddr } from './in6-ifaddr.js';
+import { in6ExpireAddr } from './in6-control.js';
+import { IN6_IFF_AUTOCONF, In6Ifaddr } from './in6-ifaddr.js';
 import { ND6_IFF_ACCEPT_RTADV } from './in6-ifinfo.js';
 import type { In6Net } from './in6-net.js';
 import { ndDnsExpire, ndDnsNext } from './nd6-dns.js';
@@ -33,13 +34,14 @@ import type { NdLlEntry } from './nd6-lltable.js';
 import { nd6OnlinkCheck } from './nd6-onlink.js';
 import { nd6RaInput } from './nd6-ra-input.js';
 import { nd6RsInput } from './nd6-rs-input.js';
+import { nd6PrefixRemove } from './nd6-prefix.js';
 import { ndRouterLookup, ndRouterRemove, ndRouterSelect } from './nd6-router.js';
 import type { NdRouter } from './nd6-router.js';
 import { ndRtinfoExpire, ndRtinfoNext, ndRtinfoPurge, ndRtinfoSelect } from './nd6-rtinfo.js';
 import type { NdRtinfo } from './nd6-rtinfo.js';
 import { ND6_RTR_COUNTERS, ND6_RTR_SYSCTLS, Nd6RtrStats, Nd6RtrTunables } from './nd6-rtr-var.js';
 import { Rtsol } from './nd6-rtsol.js';
-import { nd6LifetimesExpire, nd6LifetimesNext } from './nd6-slaac.js';
+import { nd6LifetimesExpire, nd6LifetimesNext, nd6SlaacDuplicated } from './nd6-slaac.js';
 import type { Nd6, NdRouterHooks } from './nd6.js';
 
 /** RFC 8981 §3.8, seconds. */
@@ -175,6 +177,31 @@ export class NdRtr implements NdRouterHooks {
       });
     }
     this.checkSoon();
+  }
+
+  /** NdRouterHooks: ndp -R. The next advertisements bring them back. */
+  flushRouters(): void {
+    for (const dr of this.routers.slice()) ndRouterRemove(this, dr);
+    this.check();
+    this.rearm();
+  }
+
+  /** NdRouterHooks: ndp -P. Prefixes that routers advertised, and the addresses that came of them. */
+  flushPrefixes(): void {
+    for (const pr of this.in6Net.prefixes.filter((p) => p.raDerived)) {
+      for (const ia of this.in6Net.addrs.filter((a) => a.prefix === pr && (a.flags & IN6_IFF_AUTOCONF) !== 0)) in6ExpireAddr(this.in6Net, ia);
+      if (pr.addrs === 0) nd6PrefixRemove(this.in6Net, pr);
+    }
+    this.check();
+    this.rearm();
+  }
+
+  /** NdRouterHooks: a temporary address has another try at once, a stable one with the next number (RFC 7217). May be called from a packet path. */
+  duplicated(ia: In6Ifaddr): void {
+    if ((ia.flags & IN6_IFF_AUTOCONF) === 0) return;
+    this.kern.defer(() => {
+      if (this.nd.rtr === this) nd6SlaacDuplicated(this, ia);
+    });
   }
 
   /** NdRouterHooks: the interface leaves (nd6_purge). */

@@ -25,8 +25,9 @@ import { NEVER, US_PER_SEC } from '../base/time.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ip6Format, ip6Plain } from '../wire/addr6.js';
 import { in6Aifaddr, in6ExpireAddr } from './in6-control.js';
-import { IN6_IFF_AUTOCONF, IN6_IFF_DEPRECATED, IN6_IFF_NOTREADY, IN6_IFF_TEMPORARY, ND6_INFINITE_LIFETIME } from './in6-ifaddr.js';
+import { IN6_IFF_AUTOCONF, IN6_IFF_DEPRECATED, IN6_IFF_DUPLICATED, IN6_IFF_NOTREADY, IN6_IFF_TEMPORARY, ND6_INFINITE_LIFETIME } from './in6-ifaddr.js';
 import type { In6Ifaddr } from './in6-ifaddr.js';
+import { ND6_IFF_STABLEADDR } from './in6-ifinfo.js';
 import { in6Ifid, in6TempIfid } from './in6-ifid.js';
 import { hasManual, nd6OnlinkCheck } from './nd6-onlink.js';
 import { maskedAddr, nd6PrefixLookup, nd6PrefixOfflink, nd6PrefixOnlink, nd6PrefixRemove, nd6PrelistAdd } from './nd6-prefix.js';
@@ -39,6 +40,8 @@ const IFID_BITS = 64;
 /** RFC 8981 §3.8, in seconds. */
 const REGEN_ADVANCE = 5;
 const TEMP_TRIES = 3;
+/** RFC 7217 §7. */
+const IDGEN_RETRIES = 3;
 
 /** A prefix information option, read. */
 export interface NdPrefixInfo {
@@ -152,6 +155,23 @@ function addTemporary(rtr: NdRtr, pub: In6Ifaddr, delay: boolean): void {
     in6Aifaddr(rtr.in6Net, pub.ifp, { addr, plen: pub.plen, flags: IN6_IFF_AUTOCONF | IN6_IFF_TEMPORARY, vltime, pltime, dadDelay: delay });
     return;
   }
+}
+
+/** `ia`, which came of an advertisement, is somebody else's: another one takes its place where the identifier can be another. Thread context. */
+export function nd6SlaacDuplicated(rtr: NdRtr, ia: In6Ifaddr): void {
+  const pr = ia.prefix;
+  if (pr === null) return;
+  const of = rtr.in6Net.addrsOf(ia.ifp).filter((o) => o.prefix === pr && (o.flags & IN6_IFF_AUTOCONF) !== 0);
+  if ((ia.flags & IN6_IFF_TEMPORARY) !== 0) {
+    const pub = of.find((o) => (o.flags & (IN6_IFF_TEMPORARY | IN6_IFF_DUPLICATED)) === 0);
+    const tried = of.filter((o) => (o.flags & IN6_IFF_TEMPORARY) !== 0 && (o.flags & IN6_IFF_DUPLICATED) !== 0).length;
+    if (pub !== undefined && tried < TEMP_TRIES) addTemporary(rtr, pub, false);
+    return;
+  }
+  const flags = rtr.in6Net.ifinfo(ia.ifp)?.ndFlags ?? 0;
+  if ((flags & ND6_IFF_STABLEADDR) === 0 || of.length > IDGEN_RETRIES) return;
+  const { now } = rtr.kern.engine;
+  addAddress(rtr, pr, { prefix: pr.prefix, plen: pr.plen, onlink: pr.rafOnlink, auto: true, vltime: secondsLeft(ia, ia.vltime, now), pltime: secondsLeft(ia, ia.pltime, now) }, false);
 }
 
 /** When something ends next; NEVER: nothing does. */

@@ -77,6 +77,10 @@ export class Nd6Tunables {
   onlinkNsRfc4861 = 0;
   /** No router flag in advertisements on interfaces that accept router advertisements. */
   norbitRaif = 0;
+  /** New addresses are advertised to routers, and routers make entries of that (RFC 9131). */
+  rfc9131 = 0;
+  /** Nonces in probes of duplicate address detection (RFC 7527). */
+  dadEnhanced = 1;
 }
 
 const DAY = 86_400;
@@ -106,11 +110,15 @@ export const ND6_SYSCTLS: SysctlGroup<Nd6Tunables> = {
     sysctlInt('nd6_useloopback', 'useloopback', 'bool', 1, 1, 'Create a loopback route when configuring an IPv6 address'),
     sysctlInt('nd6_maxnudhint', 'maxnudhint', 'hints', 0, HOUR, 'Number of upper-layer hints in a row that save a probe; 0 ignores hints'),
     sysctlInt('nd6_debug', 'debug', 'bool', 0, 1, 'Log NDP debug messages'),
+    sysctlInt('nd6_rfc9131', 'rfc9131', 'bool', 0, 1, 'Advertise new addresses to routers, and on a router learn neighbors from such advertisements (RFC 9131)'),
     sysctlInt('nd6_onlink_ns_rfc4861', 'onlinkNsRfc4861', 'bool', 0, 1, "Accept 'on-link' ICMPv6 NS messages in compliance with RFC 4861"),
   ],
 };
 
 export const ND6_IP6_SYSCTLS: SysctlGroup<Nd6Tunables> = {
   prefix: 'net.inet6.ip6',
-  oids: [sysctlInt('norbit_raif', 'norbitRaif', 'bool', 0, 1, 'Always set clear the R flag in ICMPv6 NA messages when accepting RA on the interface')],
+  oids: [
+    sysctlInt('norbit_raif', 'norbitRaif', 'bool', 0, 1, 'Always set clear the R flag in ICMPv6 NA messages when accepting RA on the interface'),
+    sysctlInt('dad_enhanced', 'dadEnhanced', 'bool', 0, 1, 'Enable Enhanced DAD, which adds a random nonce to NS messages for DAD.'),
+  ],
 };

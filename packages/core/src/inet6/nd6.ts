@@ -6,7 +6,7 @@
  * path: a `fast` entry costs one look-up. Otherwise the packet waits in the entry while questions are sent, in order and bounded; when nobody
  * answers, its sender gets an ICMPv6 error (address unreachable), and for `nd6_wait` seconds senders get EHOSTDOWN at once, EHOSTUNREACH
  * behind a router, while one question a second goes out. An own address has a static entry that says so.
- * Messages are taken and sent by nd6-nbr.ts. Routers (nd6-rtr.ts) hang in `rtr`.
+ * Messages are taken and sent by nd6-nbr.ts; own addresses are verified by nd6-dad.ts. Routers (nd6-rtr.ts) hang in `rtr`.
  *
  * Routing messages, to who listens: RTM_ADD when a neighbour is learned, RTM_CHANGE when it moved, RTM_DELETE when it is forgotten, RTM_MISS when
  * it does not answer; with RTF_LLDATA.
@@ -19,38 +19,45 @@
  * @rfc 4861 7.3.3 yes
  */
 import type { Errno } from '../base/errno.js';
-import { EADDRNOTAVAIL, EHOSTDOWN, EHOSTUNREACH, EINVAL, ENETDOWN, ENOBUFS, ENOENT, EPERM, ESRCH } from '../base/errno.js';
-import { US_PER_SEC } from '../base/time.js';
+import { EADDRNOTAVAIL, EHOSTDOWN, EHOSTUNREACH, ENETDOWN, ENOBUFS } from '../base/errno.js';
+import type { Micros } from '../base/time.js';
 import type { LogLevel } from '../env/env.js';
+import type { AuditRow } from '../kern/audit.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { etherOutput } from '../net/ether.js';
-import { AF_INET6 } from '../net/ifnet.js';
+import { ifaIsUsable } from '../net/ifaddr.js';
+import { AF_INET6, LINK_STATE_UP } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import {
-  LL_AUDIT, LLE_EV_ADDED, LLE_EV_CHANGED, LLE_EV_EXPIRED, LLE_EV_MISSED, LLE_IFADDR, LLE_INCOMPLETE, LLE_PUB, LLE_STATE_NAMES, LlParams,
+  LLE_EV_ADDED, LLE_EV_CHANGED, LLE_EV_EXPIRED, LLE_EV_MISSED, LLE_IFADDR, LLE_INCOMPLETE, LlParams,
 } from '../net/llentry.js';
 import type { LlProtocol } from '../net/llentry.js';
 import { RTF_DONE, RTF_HOST, RTF_LLDATA, RTF_UP } from '../net/route/nexthop.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE, RTM_MISS } from '../net/rtsock.js';
-import { macHi, macLo, macOf } from '../wire/addr.js';
-import { ip6W0Zoned, ip6Word, ip6Zoned } from '../wire/addr6.js';
+import { macOf } from '../wire/addr.js';
+import { ip6SolicitedNode, ip6W0Zoned, ip6Word } from '../wire/addr6.js';
 import { ETHERTYPE_IPV6 } from '../wire/ether.js';
 import {
-  ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADDR, ND_NA_FLAG_ROUTER, ND_NEIGHBOR_ADVERT, ND_NEIGHBOR_SOLICIT, ND_REDIRECT, ND_ROUTER_ADVERT,
+  ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADDR, ND_NA_FLAG_OVERRIDE, ND_NA_FLAG_ROUTER, ND_NEIGHBOR_ADVERT, ND_NEIGHBOR_SOLICIT, ND_REDIRECT,
+  ND_ROUTER_ADVERT,
 } from '../wire/icmp6.js';
 import { IP6_SRC } from '../wire/ip6.js';
 import type { Icmp6 } from './icmp6.js';
-import { sockaddrOf } from './in6-control.js';
-import { IN6_IFF_ANYCAST, IN6_IFF_NOTREADY, IN6_IFF_TENTATIVE, In6Ifaddr } from './in6-ifaddr.js';
+import { in6LeaveGroup, sockaddrOf } from './in6-control.js';
+import { IN6_IFF_ANYCAST, IN6_IFF_NOTREADY, In6Ifaddr } from './in6-ifaddr.js';
 import { In6Ifinfo, ND6_IFF_ACCEPT_RTADV } from './in6-ifinfo.js';
 import type { In6LlTable } from './in6-ifinfo.js';
 import type { In6NdHooks } from './in6-net.js';
 import type { Ip6, Ip6Resolver } from './ip6.js';
+import { Nd6Dad } from './nd6-dad.js';
+import { in6IfUp } from './nd6-flags.js';
 import { NdLlTable } from './nd6-lltable.js';
 import type { NdLlEntry } from './nd6-lltable.js';
-import { isPublished, nd6NaInput, nd6NsInput, nd6NsOutput } from './nd6-nbr.js';
 import type { NdRouter } from './nd6-router.js';
+import { ALL_NODES_W0 } from './nd6-msg.js';
+import { isPublished, nd6NaInput, nd6NaOutput, nd6NsInput, nd6NsOutput } from './nd6-nbr.js';
+import { Nd6Unsolicited } from './nd6-unsolicited.js';
 import { ND6_COUNTERS, ND6_IP6_SYSCTLS, ND6_LL_SYSCTLS, ND6_SYSCTLS, Nd6Stats, Nd6Tunables } from './nd6-var.js';
 
 /** RFC 4861 §10, and FreeBSD's life of an unused entry. */
@@ -62,45 +69,37 @@ const GC_SECONDS = 86_400;
 export const ND_REDIRECT_ROUTER = 1;
 export const ND_REDIRECT_ONLINK = 0;
 
-/** One neighbour, as ndp(8) shows it. */
-export interface NdEntry {
+/** A default router, as ndp(8) shows it. */
+export interface NdRouterView {
   readonly ifp: Ifnet;
-  /** Zoned. */
+  /** Link-local, zoned. */
   readonly addr: Uint8Array;
-  /** Null while unresolved. */
-  readonly lladdr: Uint8Array | null;
-  readonly state: (typeof LLE_STATE_NAMES)[number];
-  readonly router: boolean;
-  readonly permanent: boolean;
-  readonly published: boolean;
-  /** An address of the interface itself. */
-  readonly own: boolean;
-  /** Seconds until its state changes by time; null for permanent entries. */
-  readonly expiresIn: number | null;
-  /** Questions sent since the last answer. */
-  readonly asked: number;
+  /** ND_RA_FLAG_* */
+  readonly flags: number;
+  readonly expireAt: Micros;
 }
 
-export interface NdSetOptions {
-  /** The interface; absent: that of the zone, or the one the address is on the link of. */
-  readonly ifp?: Ifnet;
-  /** Overwritten by what is heard. */
-  readonly temporary?: boolean;
-  /** Answer others' questions about it. */
-  readonly proxy?: boolean;
-}
-
-/** What the list of routers wants to know of neighbours. */
+/** What the list of routers wants to know of neighbours, and what tools want of it. */
 export interface NdRouterHooks {
+  /** Default routers, by preference. */
+  readonly routers?: readonly NdRouter[];
+  /** `ndp -R`, `ndp -P`: forget all routers; all prefixes that came from them. */
+  flushRouters?(): void;
+  flushPrefixes?(): void;
   /** A neighbour said that it is a router, or is not any longer. */
   routerChanged(lle: NdLlEntry): void;
   /** ND6_IFF_* of an interface changed. */
-  flagsChanged(ifp: Ifnet, before: number): void;
+  flagsChanged?(ifp: Ifnet, before: number): void;
+  /** An address of ours turned out to be somebody else's. */
+  duplicated?(ia: In6Ifaddr): void;
   /** The interface leaves. */
   purge(ifp: Ifnet): void;
-  /** Default routers, by preference. */
-  readonly routers: readonly NdRouter[];
 }
+
+const ND6_AUDIT: readonly AuditRow<LlParams<NdLlEntry>>[] = [
+  { name: 'IPv6 neighbours', count: (p) => p.entries },
+  { name: 'packets waiting for IPv6 neighbours', packets: true, count: (p) => p.held },
+];
 
 export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
   readonly ip6: Ip6;
@@ -109,8 +108,13 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
   readonly stats = new Nd6Stats();
   readonly tun = new Nd6Tunables();
   readonly params: LlParams<NdLlEntry>;
+  readonly dad: Nd6Dad;
   rtr: NdRouterHooks | null = null;
+  readonly unsolicited: Nd6Unsolicited;
   private readonly unregister: (() => void)[];
+  private readonly unpublished = (lle: NdLlEntry): void => {
+    in6LeaveGroup(this.ip6.in6Net, lle.ifp, ip6SolicitedNode(lle.addr));
+  };
 
   constructor(ip6: Ip6, icmp6: Icmp6) {
     const { net, in6Net } = ip6;
@@ -122,8 +126,10 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
     this.params.maxAge = GC_SECONDS;
     this.params.maxTries = MAX_MULTICAST_SOLICIT;
     this.params.unicastTries = MAX_UNICAST_SOLICIT;
+    this.dad = new Nd6Dad(this);
+    this.unsolicited = new Nd6Unsolicited(this);
     kern.counters.attach(ND6_COUNTERS, this.stats);
-    kern.audit.attach(LL_AUDIT, this.params);
+    kern.audit.attach(ND6_AUDIT, this.params);
     kern.sysctl.attach(ND6_LL_SYSCTLS, this.params);
     kern.sysctl.attach(ND6_SYSCTLS, this.tun);
     kern.sysctl.attach(ND6_IP6_SYSCTLS, this.tun);
@@ -142,9 +148,13 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
       }),
       net.lladdrEvent.register((ifp) => {
         this.refreshOwn(ifp);
+        this.unsolicited.lladdrChanged(ifp);
       }),
       net.upDownEvent.register((e) => {
         if (e.up) this.refreshOwn(e.ifp);
+      }),
+      net.linkEvent.register((ifp) => {
+        if (ifp.linkState === LINK_STATE_UP) in6IfUp(in6Net, ifp);
       }),
     ];
   }
@@ -153,6 +163,8 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
   destroy(): void {
     const { in6Net } = this.ip6;
     for (const undo of this.unregister) undo();
+    this.dad.destroy();
+    this.unsolicited.destroy();
     this.icmp6.handle(ND_NEIGHBOR_SOLICIT, null);
     this.icmp6.handle(ND_NEIGHBOR_ADVERT, null);
     in6Net.setNd(null);
@@ -164,20 +176,35 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
 
   /** In6NdHooks */
   lltable(ifp: Ifnet, ii: In6Ifinfo): In6LlTable | null {
-    return ifp.lladdr.length === 0 ? null : new NdLlTable(ifp, this.params, ii);
+    return ifp.lladdr.length === 0 ? null : new NdLlTable(ifp, this.params, ii, this.unpublished);
   }
 
   /** In6NdHooks */
-  dadStart(ia: In6Ifaddr, _delay: boolean): void {
-    ia.flags &= ~IN6_IFF_TENTATIVE;
+  dadStart(ia: In6Ifaddr, delay: boolean): void {
+    this.dad.start(ia, delay);
   }
 
   /** In6NdHooks */
-  dadStop(_ia: In6Ifaddr): void {}
+  dadStop(ia: In6Ifaddr): void {
+    this.dad.stop(ia);
+    this.unsolicited.stop(ia);
+  }
 
-  dadNsInput(_ia: In6Ifaddr, _m: PacketBuffer, _off: number): void {}
+  /** In6NdHooks */
+  announce(ia: In6Ifaddr): void {
+    const { ifp } = ia;
+    nd6NaOutput(this, ifp, ALL_NODES_W0 | ifp.index, 0, 0, 1, ia.k0, ia.k1, ia.k2, ia.k3, this.routerFlag(ifp) + ND_NA_FLAG_OVERRIDE, true, null);
+  }
 
-  dadNaInput(_ia: In6Ifaddr): void {}
+  /** The address may be used from now on. */
+  addressReady(ia: In6Ifaddr): void {
+    this.unsolicited.addressReady(ia);
+  }
+
+  /** Somebody else has the address. */
+  addressDuplicated(ia: In6Ifaddr): void {
+    this.rtr?.duplicated?.(ia);
+  }
 
   /** Default routers, by preference (the default router list of ndp -r). */
   get routers(): readonly NdRouter[] {
@@ -186,7 +213,7 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
 
   /** In6NdHooks */
   flagsChanged(ifp: Ifnet, before: number): void {
-    this.rtr?.flagsChanged(ifp, before);
+    this.rtr?.flagsChanged?.(ifp, before);
   }
 
   /** In6NdHooks */
@@ -340,7 +367,7 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
     const { addrs } = ifp;
     for (let i = 0; i < addrs.length; i++) {
       const ia = addrs[i]!;
-      if (!(ia instanceof In6Ifaddr) || (ia.flags & (IN6_IFF_NOTREADY | IN6_IFF_ANYCAST)) !== 0 || isLinkLocal(ia.k0)) continue;
+      if (!(ia instanceof In6Ifaddr) || (ia.flags & (IN6_IFF_NOTREADY | IN6_IFF_ANYCAST)) !== 0 || isLinkLocal(ia.k0) || !ifaIsUsable(ia)) continue;
       if (inPrefix(d0, d1, d2, d3, ia.addr, ia.plen)) return ia;
       first ??= ia;
     }
@@ -402,62 +429,6 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
     if (t === null || lle === null || lle.hints >= this.tun.maxnudhint) return;
     lle.hints++;
     t.hint(lle);
-  }
-
-  /** Neighbours of one interface or of all, by interface and address. */
-  list(only: Ifnet | null = null): NdEntry[] {
-    const { now } = this.kern.engine;
-    const out: NdEntry[] = [];
-    for (const ifp of this.ip6.net.ifnets) {
-      if (only !== null && ifp !== only) continue;
-      for (const lle of this.tableOf(ifp)?.entries() ?? []) {
-        out.push({
-          ifp, addr: lle.addr, lladdr: lle.isValid ? macOf(lle.macHi, lle.macLo) : null, state: LLE_STATE_NAMES[lle.state], router: lle.router,
-          permanent: lle.isStatic, published: (lle.flags & LLE_PUB) !== 0, own: (lle.flags & LLE_IFADDR) !== 0,
-          expiresIn: lle.isStatic || !lle.timer.pending ? null : Math.ceil((lle.timer.deadline - now) / US_PER_SEC), asked: lle.asked,
-        });
-      }
-    }
-    return out;
-  }
-
-  /** `ndp -s`. EINVAL: bad link address; ESRCH: no interface for it; EPERM: an own address. */
-  set(addr: Uint8Array, lladdr: Uint8Array, options: NdSetOptions = {}): Errno {
-    const ifp = options.ifp ?? null;
-    const t = ifp === null ? null : this.tableOf(ifp);
-    if (ifp === null || t === null) return ESRCH;
-    if (lladdr.length !== ifp.lladdr.length || ((lladdr[0] ?? 1) & 1) !== 0) return EINVAL;
-    const z = ip6Zoned(addr, ifp.index);
-    const [w0, w1, w2, w3] = [ip6Word(z, 0), ip6Word(z, 1), ip6Word(z, 2), ip6Word(z, 3)];
-    const had = t.lookup(w0, w1, w2, w3);
-    if (had !== null && (had.flags & LLE_IFADDR) !== 0) return EPERM;
-    if (options.temporary !== true) {
-      t.setStatic(w0, w1, w2, w3, macHi(lladdr), macLo(lladdr), options.proxy === true ? LLE_PUB : 0);
-      return 0;
-    }
-    if (had !== null && had.isStatic) t.remove(had);
-    const lle = t.lookup(w0, w1, w2, w3) ?? t.create(w0, w1, w2, w3);
-    if (lle === null) return ENOBUFS;
-    t.confirm(lle, macHi(lladdr), macLo(lladdr), true);
-    return 0;
-  }
-
-  /** `ndp -d`. ENOENT: no such entry; EPERM: an own address. */
-  delete(addr: Uint8Array, only: Ifnet | null = null): Errno {
-    let found: Errno = ENOENT;
-    for (const ifp of only === null ? this.ip6.net.ifnets : [only]) {
-      const t = this.tableOf(ifp);
-      const z = ip6Zoned(addr, ifp.index);
-      const lle = t?.lookup(ip6Word(z, 0), ip6Word(z, 1), ip6Word(z, 2), ip6Word(z, 3)) ?? null;
-      if (t === null || lle === null) continue;
-      if ((lle.flags & LLE_IFADDR) !== 0) {
-        found = EPERM;
-        continue;
-      }
-      t.remove(lle);
-      return 0;
-    }
-    return found;
   }
 
   /** An own address came or went: its static entry. */

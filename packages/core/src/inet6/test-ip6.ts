@@ -46,6 +46,7 @@ import { in6Aifaddr, in6Difaddr } from './in6-control.js';
 import type { In6Aliasreq } from './in6-control.js';
 import { In6Net } from './in6-net.js';
 import { Ip6 } from './ip6.js';
+import { nd6List, nd6Set } from './nd6-control.js';
 import { Nd6 } from './nd6.js';
 import { ndFindOpt } from './nd6-msg.js';
 
@@ -123,13 +124,13 @@ export class Wire6 implements IfDriver {
 
   /** A neighbour `text` with link address `lladdr`, known for good. */
   neighbour(text: string, lladdr: string): void {
-    const error = this.bench.nd6.set(addr6(text), mac(lladdr), { ifp: this.ifp });
+    const error = nd6Set(this.bench.nd6, addr6(text), mac(lladdr), { ifp: this.ifp });
     if (error !== 0) throw new Error(`neighbour ${text}: errno ${error}`);
   }
 
   /** The neighbours of this interface but own addresses, as `ADDR MAC STATE [router]`. */
   neighbours(): string[] {
-    return this.bench.nd6.list(this.ifp).filter((e) => !e.own).map((e) => {
+    return nd6List(this.bench.nd6, this.ifp).filter((e) => !e.own).map((e) => {
       const plain = e.addr.slice();
       if (plain[0] === 0xfe) plain.fill(0, 2, 4);
       return `${ip6Format(plain)} ${e.lladdr === null ? '-' : macFormat(e.lladdr)} ${e.permanent ? 'permanent' : e.state}${e.router ? ' router' : ''}`;

@@ -88,7 +88,8 @@ export interface SysctlNode {
   set(value: SysctlValue): Errno;
 }
 
-function bindNode<T>(prefix: string, oid: SysctlOid<T>, object: T): SysctlNode {
+/** `oid` of `object`, by its whole name. */
+export function bindNode<T>(prefix: string, oid: SysctlOid<T>, object: T): SysctlNode {
   const { leaf, type, help, unit, min, max, set, skip } = oid;
   return {
     name: `${prefix}.${leaf}`, type, help, unit, min, max, writable: set !== undefined, skip,
@@ -101,6 +102,36 @@ function bindNode<T>(prefix: string, oid: SysctlOid<T>, object: T): SysctlNode {
       return inRange ? set(object, value) : EINVAL;
     },
   };
+}
+
+/** Names that are made when somebody asks for them: those of things that come and go. */
+export interface SysctlSource {
+  /** What all of them begin with, without the last dot. */
+  readonly prefix: string;
+  find(name: string): SysctlNode | null;
+  nodes(): SysctlNode[];
+}
+
+/** A source, and the one attached after it. */
+class BoundSource implements Attached {
+  readonly object: SysctlSource;
+  next: Attached | null = null;
+
+  constructor(source: SysctlSource) {
+    this.object = source;
+  }
+
+  get prefix(): string {
+    return this.object.prefix;
+  }
+
+  find(name: string): SysctlNode | null {
+    return this.object.find(name);
+  }
+
+  nodes(): SysctlNode[] {
+    return this.object.nodes();
+  }
 }
 
 /** A group bound to its object, and the one attached after it. A vnet has dozens, so it is three fields and no more. */
@@ -146,7 +177,14 @@ export class SysctlTree {
   private last: Attached | null = null;
 
   attach<T extends object>(group: SysctlGroup<T>, object: T): void {
-    const bound = new BoundGroup(group, object);
+    this.append(new BoundGroup(group, object));
+  }
+
+  attachSource(source: SysctlSource): void {
+    this.append(new BoundSource(source));
+  }
+
+  private append(bound: Attached): void {
     if (this.last === null) this.first = bound;
     else this.last.next = bound;
     this.last = bound;

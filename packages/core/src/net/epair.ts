@@ -114,6 +114,10 @@ export class EpairSoftc implements IfDriver, NetisrSource {
     ifUp(ifp);
   }
 
+  rcvq(): PacketQueue {
+    return this.queue;
+  }
+
   queued(): number {
     return this.queue.length;
   }

@@ -98,6 +98,11 @@ export class HostPort implements NetisrSource {
     return this.owner.ifp;
   }
 
+  /** Where packets wait for the sink. */
+  get sndq(): PacketQueue {
+    return this.queue;
+  }
+
   /** Packets that wait for the sink. */
   get waiting(): number {
     return this.queue.length;

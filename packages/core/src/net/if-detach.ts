@@ -12,6 +12,7 @@
 import type { Ifnet } from './ifnet.js';
 import { IFF_DYING } from './ifnet.js';
 import { ifDelGroup, ifTakeDown } from './if.js';
+import { ifPercpuqDestroy } from './if-percpuq.js';
 import type { Net } from './net.js';
 
 /** Why an interface is detached: it is destroyed, or it moves to another vnet as the same object. */
@@ -41,6 +42,7 @@ export const DETACH_STEPS: readonly DetachStep[] = [
   step('mark it as dying',                                            YES,     NO,    YES, (ifp) => void (ifp.flags |= IFF_DYING)),
   step('leave all groups',                                            YES,     YES,   YES, leaveGroups),
   step('take it down: event, flush its queue, RTM_IFINFO',            YES,     YES,   YES, ifTakeDown),
+  step('take what came by it out of the protocol queues',             YES,     YES,   YES, purgePktqs),
   step('end captures',                                                YES,     YES,   YES, endCaptures),
   step('purge addresses of every family',                             YES,     YES,   NO,  purgeAddrs),
   step('purge references of protocols and sockets',                   YES,     YES,   NO,  purgeUpper),
@@ -49,6 +51,7 @@ export const DETACH_STEPS: readonly DetachStep[] = [
   step('RTM_IFANNOUNCE departure',                                    YES,     YES,   NO,  (ifp, net) => net.rtsock?.ifannounce(ifp, false)),
   step('flush the routes through it, silently',                       YES,     YES,   NO,  (ifp, net) => net.routes?.flushIf(ifp)),
   step('detach every family: neighbours, timers, multicast state',    YES,     YES,   YES, detachDomains),
+  step('free what it has received and nobody has looked at',          YES,     YES,   YES, (ifp) => ifPercpuqDestroy(ifp)),
   step('give the index back',                                         YES,     NO,    YES, giveIndexBack),
 ];
 
@@ -75,6 +78,10 @@ function unlink(ifp: Ifnet, net: Net): void {
 
 function leaveGroups(ifp: Ifnet): void {
   for (const g of [...ifp.groups]) ifDelGroup(ifp, g);
+}
+
+function purgePktqs(ifp: Ifnet, net: Net): void {
+  for (const q of net.pktqs) q.ifdetach(ifp);
 }
 
 function endCaptures(ifp: Ifnet): void {

@@ -14,10 +14,12 @@
  */
 import type { Errno } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { PacketQueue } from '../mbuf/packet-queue.js';
 import type { BpfIf } from './bpf.js';
 import type { IfMedia } from './if-media.js';
 import type { IfVmoveHandler } from './if-move.js';
 import type { IfAddr } from './ifaddr.js';
+import type { IfPercpuq } from './if-percpuq.js';
 import type { Net } from './net.js';
 
 export const IFNAMSIZ = 16;
@@ -125,6 +127,9 @@ export interface IfDriver {
   readonly reassign?: IfVmoveHandler;
   /** The interface moves as the same object and is in no vnet at this moment: forget what belongs to the old one. */
   vnetChanged?(ifp: Ifnet, to: Net): void;
+  /** Where what it sends waits, and where what it has received; absent: such packets wait nowhere. */
+  sndq?(ifp: Ifnet): PacketQueue;
+  rcvq?(ifp: Ifnet): PacketQueue;
   /** Packets the driver holds at this moment, in whatever queues; for the audit. */
   queued?(): number;
   /** Its vnet is being taken down and the interface, which no cloner made, with it: give back what is queued and armed. */
@@ -240,6 +245,8 @@ export class Ifnet {
   allmultiCount = 0;
   /** Capture taps; null when nobody listens. */
   bpf: BpfIf | null = null;
+  /** Frames that a program outside brought while the Kernel was busy; null until there is one. */
+  percpuq: IfPercpuq | null = null;
   /** A bridge this interface is a member of. */
   bridge: IfFrameHook | null = null;
   /** The lagg whose port this is. */

@@ -99,6 +99,10 @@ class LoSoftc implements IfDriver, NetisrSource {
     ifUp(ifp);
   }
 
+  sndq(): PacketQueue {
+    return this.queue;
+  }
+
   queued(): number {
     return this.queue.length;
   }

@@ -12,6 +12,7 @@
 import { fnv1a } from '../base/prng.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { Witness } from '../kern/witness.js';
+import type { SysctlSource } from '../kern/sysctl.js';
 import { EventHandlerList } from '../kern/eventhandler.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { HostPort } from './host-port.js';
@@ -22,6 +23,7 @@ import { MoveJournal } from './move-journal.js';
 import { NET_AUDIT } from './net-audit.js';
 import { NetWitness } from './net-witness.js';
 import { PfilHead } from './pfil.js';
+import type { PktQueue } from './pktqueue.js';
 import type { RouteTables } from './route/route-tables.js';
 import type { Rtsock } from './rtsock.js';
 
@@ -175,6 +177,10 @@ export class Net {
   readonly cloners: IfCloner[] = [];
   /** Interfaces that may be made here or move in; those that come home always may. */
   ifMax = IFNETS_MAX;
+  /** Protocol queues; a copy is made when it changes. */
+  pktqs: readonly PktQueue[] = [];
+  /** Names of the interfaces' queues. */
+  queueSysctl: SysctlSource | null = null;
   /** Per-vnet state of drivers (their tunables), by cloner name; a driver finds its own with `instanceof`. */
   readonly drivers = new Map<string, object>();
   readonly domains: Domain[] = [];

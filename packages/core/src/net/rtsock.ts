@@ -41,6 +41,8 @@ export interface RtMessage {
   readonly dst: Sockaddr | null;
   readonly gateway: Sockaddr | null;
   readonly netmask: Sockaddr | null;
+  /** Who redirected. */
+  readonly author: Sockaddr | null;
   readonly ifa: Sockaddr | null;
   readonly broadcast: Sockaddr | null;
 }
@@ -107,7 +109,7 @@ export class Rtsock {
   post(message: Partial<RtMessage> & { readonly type: number }): void {
     if (!this.listening) return;
     const full: RtMessage = {
-      ifIndex: 0, ifName: '', flags: 0, fib: 0, errno: 0, dst: null, gateway: null, netmask: null, ifa: null, broadcast: null, ...message,
+      ifIndex: 0, ifName: '', flags: 0, fib: 0, errno: 0, dst: null, gateway: null, netmask: null, author: null, ifa: null, broadcast: null, ...message,
     };
     for (const l of this.listeners) {
       if (l.queue.length >= RTSOCK_QUEUE_MAX) {

@@ -24,6 +24,7 @@ import { EAFNOSUPPORT, EINVAL, EIO, ENETDOWN, ENETUNREACH, ENOBUFS } from '../ba
 import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { PacketQueue } from '../mbuf/packet-queue.js';
 import { ip4IsPrivate, ip4MaskOf } from '../wire/addr.js';
 import { ip6Equals, ip6IsV4Mapped } from '../wire/addr6.js';
 import { IP4_HDR_LEN, ip4Dst, ip4Src, ip4Tos } from '../wire/ip4.js';
@@ -159,6 +160,10 @@ export class StfSoftc implements IfDriver, StfParams {
   addrAdded(ifp: Ifnet): void {
     ifp.flags |= IFF_RUNNING;
     ifUp(ifp);
+  }
+
+  rcvq(): PacketQueue {
+    return this.up.rcvq;
   }
 
   queued(): number {

@@ -15,6 +15,7 @@ import { EINVAL, ENXIO } from '../base/errno.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { PacketQueue } from '../mbuf/packet-queue.js';
 import { ETHERMTU, ETHER_HDR_LEN } from '../wire/ether.js';
 import { etherIfattach, etherIfdetach } from './ether.js';
 import { HostPort, hostIfStop, hostIfVmove } from './host-port.js';
@@ -130,6 +131,10 @@ export class TapSoftc implements IfDriver, HostPortOwner {
 
   qflush(): void {
     this.port.purge();
+  }
+
+  sndq(): PacketQueue {
+    return this.port.sndq;
   }
 
   queued(): number {

@@ -11,6 +11,7 @@ import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import { M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { PacketQueue } from '../mbuf/packet-queue.js';
 import { ETHERMTU } from '../wire/ether.js';
 import { HostPort, hostIfStop, hostIfVmove } from './host-port.js';
 import type { FrameSink, HostPortOwner } from './host-port.js';
@@ -94,6 +95,10 @@ export class TunSoftc implements IfDriver, HostPortOwner {
 
   qflush(): void {
     this.port.purge();
+  }
+
+  sndq(): PacketQueue {
+    return this.port.sndq;
   }
 
   queued(): number {

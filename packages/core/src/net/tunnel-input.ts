@@ -34,6 +34,11 @@ export class TunnelInput implements NetisrSource {
     this.engine = net.kern.engine;
   }
 
+  /** Where packets wait to come in. */
+  get rcvq(): PacketQueue {
+    return this.queue;
+  }
+
   /** Packets waiting. */
   get length(): number {
     return this.queue.length;

@@ -21,6 +21,7 @@ import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, EIO, ENETDOWN, ENOBUFS } from '../
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlOid } from '../kern/sysctl.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { PacketQueue } from '../mbuf/packet-queue.js';
 import { HOPS_MAX, etherInsertTag } from './ether.js';
 import type { CloneResult, IfClonerSpec } from './if-clone.js';
 import { ifDetach } from './if-detach.js';
@@ -147,6 +148,10 @@ export abstract class TunnelSoftc<C extends TunnelCarrier> implements IfDriver {
 
   addrAdded(ifp: Ifnet): void {
     ifUp(ifp);
+  }
+
+  rcvq(): PacketQueue {
+    return this.up.rcvq;
   }
 
   queued(): number {

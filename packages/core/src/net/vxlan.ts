@@ -28,6 +28,7 @@ import type { Engine } from '../kern/engine.js';
 import type { SysctlTree } from '../kern/sysctl.js';
 import { CSUM_L4, HEADROOM, copyBytes } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { PacketQueue } from '../mbuf/packet-queue.js';
 import { ETHERMIN, ETHERMTU, ETHER_HDR_LEN, ETHER_SHOST, ETHER_VLAN_ENCAP_LEN } from '../wire/ether.js';
 import { IP4_HDR_LEN } from '../wire/ip4.js';
 import { UDP_HDR_LEN } from '../wire/udp.js';
@@ -137,6 +138,10 @@ export class VxlanSoftc implements IfDriver, VxlanUser {
 
   setMedia(_ifp: Ifnet, word: number): Errno {
     return ifmediaMatch(MEDIA.supported, word);
+  }
+
+  rcvq(): PacketQueue {
+    return this.up.rcvq;
   }
 
   queued(): number {

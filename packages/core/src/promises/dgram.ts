@@ -2,25 +2,33 @@
  * dgram.ts — UDP sockets with promises and async iteration, over socket/socket.ts.
  * Read first: socket/socket.ts; Node's `dgram` for the vocabulary.
  *
- * This folder is the only place in core where a Promise is legal: the stack below never waits. Addresses are texts here.
+ * This folder is the only place in core where a Promise is legal: the stack below never waits. Addresses are texts here; an IPv6 address that
+ * needs a zone has it behind a `%`, as the name of an interface.
  */
 import type { Errno } from '../base/errno.js';
 import { EAFNOSUPPORT, EAGAIN, EINVAL, ENXIO } from '../base/errno.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { PF_INET, SOCK_DGRAM } from '../socket/socket-type.js';
+import type { SockAddr } from '../socket/socket-in6.js';
+import { PF_INET, PF_INET6, SOCK_DGRAM } from '../socket/socket-type.js';
 import type { RecvInfo, Socket } from '../socket/socket.js';
 import type { Vnet } from '../vnet/vnet.js';
 import { ip4Format, ip4Parse } from '../wire/addr.js';
+import { ip6Format, ip6NeedsZone, ip6ParseScoped } from '../wire/addr6.js';
 import { NetError } from './net-error.js';
 
 export interface Datagram {
   readonly data: Uint8Array;
   readonly address: string;
+  readonly family: 'IPv4' | 'IPv6';
   readonly port: number;
 }
 
 export interface DgramOptions {
-  /** Local address, '0.0.0.0' by default. */
+  /** 'udp4' unless `address` is an IPv6 one. */
+  readonly type?: 'udp4' | 'udp6';
+  /** udp6: no IPv4 by way of v4-mapped addresses. By default as `net.inet6.ip6.v6only` says. */
+  readonly ipv6Only?: boolean;
+  /** Local address, '0.0.0.0' or '::' by default. */
   readonly address?: string;
   /** Local port; 0, the default, takes a free one. */
   readonly port?: number;
@@ -28,10 +36,24 @@ export interface DgramOptions {
 
 const DATAGRAM_MAX = 65_535;
 
-function parse(address: string): number {
-  const addr = ip4Parse(address);
+/** An address as sockets take it; throws NetError when it is none of that family. */
+function parse(vnet: Vnet, domain: number, address: string): SockAddr {
+  const addr = domain === PF_INET6 ? parse6(vnet, address) : ip4Parse(address);
   if (addr === null) throw new NetError(EINVAL, `address '${address}'`);
   return addr;
+}
+
+function parse6(vnet: Vnet, address: string): SockAddr | null {
+  const scoped = ip6ParseScoped(address);
+  if (scoped === null) return null;
+  if (scoped.zone === '') return { addr: scoped.addr, scopeId: 0 };
+  const ifp = vnet.net.ifunit(scoped.zone) ?? vnet.net.ifByIndex(/^[0-9]+$/.test(scoped.zone) ? Number(scoped.zone) : 0);
+  return ifp === null ? null : { addr: scoped.addr, scopeId: ip6NeedsZone(scoped.addr) ? ifp.index : 0 };
+}
+
+function format6(vnet: Vnet, addr: Uint8Array, scopeId: number): string {
+  const zone = scopeId === 0 ? '' : `%${vnet.net.ifByIndex(scopeId)?.xname ?? String(scopeId)}`;
+  return `${ip6Format(addr)}${zone}`;
 }
 
 export class Dgram implements AsyncIterable<Datagram> {
@@ -47,55 +69,76 @@ export class Dgram implements AsyncIterable<Datagram> {
     socket.onReadable = () => this.pump();
   }
 
-  get address(): { readonly address: string; readonly port: number } {
+  get address(): { readonly address: string; readonly family: 'IPv4' | 'IPv6'; readonly port: number } {
+    const six = this.socket.name6();
+    if (six !== null) return { address: format6(this.vnet, six.addr, six.scopeId), family: 'IPv6', port: six.port };
     const { addr, port } = this.socket.name();
-    return { address: ip4Format(addr), port };
+    return { address: ip4Format(addr), family: 'IPv4', port };
   }
 
   /** Sends one datagram; throws NetError. */
   send(data: Uint8Array | string, port?: number, address?: string): void {
     const bytes = typeof data === 'string' ? utf8(data) : data;
-    const error = this.socket.send(bytes, address === undefined ? 0 : parse(address), port ?? 0);
+    const error = this.socket.send(bytes, address === undefined ? 0 : parse(this.vnet, this.socket.domain, address), port ?? 0);
     if (error !== 0) throw new NetError(error, 'send');
   }
 
   /** Fixes the peer; throws NetError. */
   connect(port: number, address: string): void {
-    const error = this.socket.connect(parse(address), port);
+    const error = this.socket.connect(parse(this.vnet, this.socket.domain, address), port);
     if (error !== 0) throw new NetError(error, 'connect');
   }
 
   /** Hears what is sent to a group, on the interface called `multicastInterface` or the one the route names. Throws NetError. */
   addMembership(multicastAddress: string, multicastInterface?: string): void {
-    this.check(this.socket.joinGroup(parse(multicastAddress), this.ifp(multicastInterface)), 'addMembership');
+    const ifp = this.ifp(multicastInterface);
+    const group = parse(this.vnet, this.socket.domain, multicastAddress);
+    this.check(typeof group === 'number' ? this.socket.joinGroup(group, ifp) : this.socket.joinGroup6(group.addr, ifp), 'addMembership');
   }
 
   dropMembership(multicastAddress: string, multicastInterface?: string): void {
-    this.check(this.socket.leaveGroup(parse(multicastAddress), this.ifp(multicastInterface)), 'dropMembership');
+    const ifp = this.ifp(multicastInterface);
+    const group = parse(this.vnet, this.socket.domain, multicastAddress);
+    this.check(typeof group === 'number' ? this.socket.leaveGroup(group, ifp) : this.socket.leaveGroup6(group.addr, ifp), 'dropMembership');
   }
 
   /** The same from one source only; others are added by further calls. */
   addSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): void {
-    this.check(this.socket.joinGroup(parse(groupAddress), this.ifp(multicastInterface), parse(sourceAddress)), 'addSourceSpecificMembership');
+    this.check(this.onSource(true, sourceAddress, groupAddress, multicastInterface), 'addSourceSpecificMembership');
   }
 
   dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): void {
-    this.check(this.socket.leaveGroup(parse(groupAddress), this.ifp(multicastInterface), parse(sourceAddress)), 'dropSourceSpecificMembership');
+    this.check(this.onSource(false, sourceAddress, groupAddress, multicastInterface), 'dropSourceSpecificMembership');
   }
 
   /** Hops multicasts may take, 1 by default. */
   setMulticastTTL(ttl: number): void {
-    this.check(this.socket.setsockopt('IP_MULTICAST_TTL', ttl), 'setMulticastTTL');
+    this.check(this.socket.setsockopt(this.isSix ? 'IPV6_MULTICAST_HOPS' : 'IP_MULTICAST_TTL', ttl), 'setMulticastTTL');
   }
 
   /** Does this host hear its own multicasts? By default it does. */
   setMulticastLoopback(flag: boolean): void {
-    this.check(this.socket.setsockopt('IP_MULTICAST_LOOP', flag ? 1 : 0), 'setMulticastLoopback');
+    this.check(this.socket.setsockopt(this.isSix ? 'IPV6_MULTICAST_LOOP' : 'IP_MULTICAST_LOOP', flag ? 1 : 0), 'setMulticastLoopback');
   }
 
-  /** The interface multicasts leave through. */
+  /** The interface multicasts leave through, by name; for IPv6 also as Node writes it: `::%name`. */
   setMulticastInterface(multicastInterface: string): void {
-    this.check(this.socket.setMulticastIf(this.ifp(multicastInterface)), 'setMulticastInterface');
+    const name = this.isSix ? multicastInterface.slice(multicastInterface.indexOf('%') + 1) : multicastInterface;
+    this.check(this.socket.setMulticastIf(this.ifp(name)), 'setMulticastInterface');
+  }
+
+  private get isSix(): boolean {
+    return this.socket.domain === PF_INET6;
+  }
+
+  private onSource(join: boolean, sourceAddress: string, groupAddress: string, multicastInterface?: string): Errno {
+    const { socket } = this;
+    const ifp = this.ifp(multicastInterface);
+    const group = parse(this.vnet, socket.domain, groupAddress);
+    const source = parse(this.vnet, socket.domain, sourceAddress);
+    if (typeof group === 'number' && typeof source === 'number') return join ? socket.joinGroup(group, ifp, source) : socket.leaveGroup(group, ifp, source);
+    if (typeof group === 'number' || typeof source === 'number') return EINVAL;
+    return join ? socket.joinGroup6(group.addr, ifp, source.addr) : socket.leaveGroup6(group.addr, ifp, source.addr);
   }
 
   private ifp(name: string | undefined): Ifnet | null {
@@ -130,6 +173,12 @@ export class Dgram implements AsyncIterable<Datagram> {
     for (const w of this.waiting.splice(0)) w.resolve(null);
   }
 
+  private sender(info: RecvInfo): { readonly address: string; readonly family: 'IPv4' | 'IPv6' } {
+    const { in6 } = info;
+    if (in6 === undefined) return { address: ip4Format(info.addr), family: 'IPv4' };
+    return { address: format6(this.vnet, in6.addr, in6.scopeId), family: 'IPv6' };
+  }
+
   private pump(): void {
     while (this.waiting.length > 0) {
       if (this.socket.closed) {
@@ -145,19 +194,25 @@ export class Dgram implements AsyncIterable<Datagram> {
       if (n === -EAGAIN) return;
       const w = this.waiting.shift();
       if (n < 0) w?.reject(new NetError(-n, 'recv'));
-      else w?.resolve({ data: this.buffer.slice(0, n), address: ip4Format(info.addr), port: info.port });
+      else w?.resolve({ data: this.buffer.slice(0, n), ...this.sender(info), port: info.port });
     }
   }
 }
 
 /** Opens a UDP socket in `vnet`; throws NetError. */
 export function dgram(vnet: Vnet, options: DgramOptions = {}): Dgram {
-  const { error, so } = vnet.sockets.socket(PF_INET, SOCK_DGRAM);
+  const { address } = options;
+  const type = options.type ?? (address?.includes(':') === true ? 'udp6' : 'udp4');
+  const domain = type === 'udp6' ? PF_INET6 : PF_INET;
+  const { error, so } = vnet.sockets.socket(domain, SOCK_DGRAM);
   if (so === null) throw new NetError(error === 0 ? EAFNOSUPPORT : error, 'socket');
-  const bound = so.bind(options.address === undefined ? 0 : parse(options.address), options.port ?? 0);
-  if (bound !== 0) {
+  try {
+    if (type === 'udp6' && options.ipv6Only !== undefined) so.setsockopt('IPV6_V6ONLY', options.ipv6Only ? 1 : 0);
+    const bound = so.bind(address === undefined ? 0 : parse(vnet, domain, address), options.port ?? 0);
+    if (bound !== 0) throw new NetError(bound, 'bind');
+  } catch (failed) {
     so.close();
-    throw new NetError(bound, 'bind');
+    throw failed;
   }
   return new Dgram(vnet, so);
 }

@@ -12,11 +12,14 @@ import type { VnetKern } from '../kern/vnet-kern.js';
 import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import { IPDEFTTL } from '../wire/ip4.js';
+import { IPV6_DEFHLIM } from '../wire/ip6.js';
 import { IPPROTO_MAX, IPPROTO_UDP } from '../wire/ipproto.js';
 import type { RawIp } from '../transport/raw-ip.js';
+import type { RawIp6 } from '../transport/raw-ip6.js';
 import type { Udp } from '../transport/udp.js';
+import type { Udp6 } from '../transport/udp6.js';
 import { Socket } from './socket.js';
-import { PF_INET, SOCK_DGRAM, SOCK_RAW } from './socket-type.js';
+import { PF_INET, PF_INET6, SOCK_DGRAM, SOCK_RAW } from './socket-type.js';
 
 export class SocketTunables {
   maxsockets = 65_536;
@@ -54,10 +57,14 @@ export class SocketLayer {
   /** Protocols; set while they live. */
   udp: Udp | null = null;
   raw: RawIp | null = null;
+  udp6: Udp6 | null = null;
+  raw6: RawIp6 | null = null;
   /** How many routing tables there are, for SO_SETFIB. */
   fibs: () => number = () => 1;
   /** TTL of packets of sockets that set none, for IP_TTL. */
   ttl: () => number = () => IPDEFTTL;
+  /** The same for hop limits of IPv6. */
+  hops: () => number = () => IPV6_DEFHLIM;
   private readonly open = new Set<Socket>();
 
   constructor(kern: VnetKern) {
@@ -84,7 +91,7 @@ export class SocketLayer {
     if (error !== 0) return { error, so: null };
     const { softnet } = this.kern.engine;
     softnet.acquire('socreate');
-    const so = new Socket(this, type, type === SOCK_RAW ? protocol : IPPROTO_UDP, fib);
+    const so = new Socket(this, domain, type, type === SOCK_RAW ? protocol : IPPROTO_UDP, fib);
     softnet.release('socreate');
     this.open.add(so);
     this.kern.sockcnt++;
@@ -92,12 +99,17 @@ export class SocketLayer {
   }
 
   private check(domain: number, type: number, protocol: number, fib: number): Errno {
-    if (domain !== PF_INET) return EAFNOSUPPORT;
+    if (domain !== PF_INET && domain !== PF_INET6) return EAFNOSUPPORT;
     if (type !== SOCK_DGRAM && type !== SOCK_RAW) return protocol === 0 ? EPROTOTYPE : EPROTONOSUPPORT;
     if (type === SOCK_DGRAM ? protocol !== 0 && protocol !== IPPROTO_UDP : !Number.isInteger(protocol) || protocol < 0 || protocol >= IPPROTO_MAX) return EPROTONOSUPPORT;
-    if (this.kern.shutdown || (type === SOCK_DGRAM ? this.udp : this.raw) === null) return EPROTONOSUPPORT;
+    if (this.kern.shutdown || this.protocolOf(domain, type) === null) return EPROTONOSUPPORT;
     if (!Number.isInteger(fib) || fib < 0 || fib >= this.fibs()) return EINVAL;
     return this.open.size >= this.tun.maxsockets ? ENOBUFS : 0;
+  }
+
+  private protocolOf(domain: number, type: number): object | null {
+    if (domain === PF_INET6) return type === SOCK_DGRAM ? this.udp6 : this.raw6;
+    return type === SOCK_DGRAM ? this.udp : this.raw;
   }
 
   /** Called by Socket.close. */

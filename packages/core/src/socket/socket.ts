@@ -1,6 +1,6 @@
 /**
  * socket.ts — Socket `so`: the BSD verbs as plain calls that return an Errno, and readiness as callbacks.
- * Read first: socket(2), bind(2), connect(2), send(2), recv(2), ip(4), udp(4).
+ * Read first: socket(2), bind(2), connect(2), send(2), recv(2), ip(4), udp(4); socket-in6.ts for PF_INET6.
  *
  * Theory of operation. Nothing here waits. `recv` takes a datagram or answers EAGAIN; `onReadable` is called when the buffer
  * becomes non-empty, when an error is pending, and when the socket ends. Whoever wants to wait does so above (promises/, a
@@ -16,7 +16,7 @@
  * Not here: streams (they come with TCP), ancillary data beyond the fields of RecvInfo.
  */
 import type { Errno } from '../base/errno.js';
-import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EBADF, ECONNABORTED, EINVAL, EMSGSIZE, ENOBUFS, ENOTCONN } from '../base/errno.js';
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EBADF, ECONNABORTED, EINVAL, EMSGSIZE, ENOBUFS, ENOPROTOOPT, ENOTCONN } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { HEADROOM } from '../mbuf/packet-buffer.js';
 import { IP4_HDR_LEN, IP4_TTL, ip4Dst, ip4Hl, ip4Src } from '../wire/ip4.js';
@@ -26,12 +26,16 @@ import { IpOutputOpts } from '../inet/ip-output.js';
 import type { InNet } from '../inet/in-net.js';
 import { IFF_MULTICAST } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
+import type { In6Pcb } from '../transport/in6-pcb.js';
 import type { InPcb, PcbUser } from '../transport/inpcb.js';
 import type { FilterMode, SourceFilter } from '../net/mcast/source-filter.js';
+import { pcbGetFilter6 } from '../transport/pcb-multicast6.js';
 import { pcbBlock, pcbGetFilter, pcbJoin, pcbLeave, pcbSetFilter } from '../transport/pcb-multicast.js';
 import { DgramSockbuf } from './sockbuf.js';
+import { RecvInfo6, in6Bind, in6Connect, in6Describe, in6Detach, in6Disconnect, in6Block, in6Group, in6LocalName, in6MulticastIf, in6PeerName, in6Pktinfo, in6Send, in6SetFilter, in6SetSources } from './socket-in6.js';
+import type { SockAddr, SockName6 } from './socket-in6.js';
 import type { SocketLayer } from './socket-layer.js';
-import { SOCK_RAW } from './socket-type.js';
+import { PF_INET6, SOCK_RAW } from './socket-type.js';
 import { applyOption, readOption } from './sockopt.js';
 
 /** An IPv4 end: host-order address and port. */
@@ -49,6 +53,8 @@ export interface RecvInfo extends SockName {
   ifIndex: number;
   /** Length of the datagram (by `recv`; of the whole packet by `describe`); more than was copied when the buffer was too small (MSG_TRUNC). */
   length: number;
+  /** The ends as a PF_INET6 socket is told them; made when missing. `addr` and `dstAddr` are 0 then. */
+  in6?: RecvInfo6;
 }
 
 /** Any payload one packet can carry. */
@@ -56,9 +62,13 @@ const PAYLOAD_MAX = 65_535 - IP4_HDR_LEN;
 
 export class Socket implements PcbUser {
   readonly layer: SocketLayer;
+  /** PF_INET or PF_INET6. */
+  readonly domain: number;
   readonly type: number;
   readonly protocol: number;
   readonly inp: InPcb;
+  /** `inp` of a PF_INET6 socket; null for PF_INET. */
+  readonly in6p: In6Pcb | null;
   readonly rcv: DgramSockbuf;
   /** Largest datagram `send` takes (SO_SNDBUF). */
   sndHiwat: number;
@@ -70,12 +80,21 @@ export class Socket implements PcbUser {
   private ended: Errno = 0;
 
   /** Made by SocketLayer.socket. */
-  constructor(layer: SocketLayer, type: number, protocol: number, fib: number) {
+  constructor(layer: SocketLayer, domain: number, type: number, protocol: number, fib: number) {
     this.layer = layer;
+    this.domain = domain;
     this.type = type;
     this.protocol = protocol;
     const { udp, raw } = layer;
-    if (type === SOCK_RAW && raw !== null) {
+    const proto6 = domain !== PF_INET6 ? null : type === SOCK_RAW ? layer.raw6 : layer.udp6;
+    this.in6p = proto6?.attach(this, fib, protocol) ?? null;
+    if (proto6 !== null && this.in6p !== null) {
+      this.inp = this.in6p;
+      this.rcv = new DgramSockbuf(proto6.tun.recvspace);
+      this.sndHiwat = proto6.tun.maxdgram;
+    } else if (domain === PF_INET6) {
+      throw new RangeError('no such protocol in this vnet');
+    } else if (type === SOCK_RAW && raw !== null) {
       this.inp = raw.attach(this, fib, protocol);
       this.rcv = new DgramSockbuf(raw.tun.recvspace);
       this.sndHiwat = raw.tun.maxdgram;
@@ -89,8 +108,10 @@ export class Socket implements PcbUser {
   }
 
   /** bind(2); port 0 asks for an anonymous one. A raw socket has no port. */
-  bind(addr: number, port: number): Errno {
+  bind(addr: SockAddr, port: number): Errno {
     if (this.closed) return this.ended;
+    if (this.in6p !== null) return in6Bind(this, this.in6p, addr, port);
+    if (typeof addr !== 'number') return EAFNOSUPPORT;
     if (this.type === SOCK_RAW) return this.layer.raw?.bind(this.inp, addr) ?? EBADF;
     return this.layer.udp?.bind(this.inp, addr, port) ?? EBADF;
   }
@@ -99,10 +120,12 @@ export class Socket implements PcbUser {
    * connect(2): fixes the peer; errors ICMP reports about it come back as socket errors. A connected socket lets go of its peer
    * first, also when the new one is refused: that is how a program disconnects.
    */
-  connect(addr: number, port: number): Errno {
+  connect(addr: SockAddr, port: number): Errno {
     if (this.closed) return this.ended;
     if (this.inp.connected) this.disconnect();
     this.pendingError = 0;
+    if (this.in6p !== null) return in6Connect(this, this.in6p, addr, port);
+    if (typeof addr !== 'number') return EAFNOSUPPORT;
     if (this.type === SOCK_RAW) return this.layer.raw?.connect(this.inp, addr) ?? EBADF;
     return this.layer.udp?.connect(this.inp, addr, port) ?? EBADF;
   }
@@ -110,7 +133,8 @@ export class Socket implements PcbUser {
   disconnect(): Errno {
     if (this.closed) return this.ended;
     if (!this.inp.connected) return ENOTCONN;
-    if (this.type === SOCK_RAW) this.layer.raw?.disconnect(this.inp);
+    if (this.in6p !== null) in6Disconnect(this, this.in6p);
+    else if (this.type === SOCK_RAW) this.layer.raw?.disconnect(this.inp);
     else this.layer.udp?.disconnect(this.inp);
     return 0;
   }
@@ -125,11 +149,21 @@ export class Socket implements PcbUser {
     return this.inp.connected ? { addr: this.inp.faddr, port: this.inp.fport } : null;
   }
 
+  /** getsockname(2) of a PF_INET6 socket; null for PF_INET. */
+  name6(): SockName6 | null {
+    return this.in6p === null ? null : in6LocalName(this.in6p);
+  }
+
+  /** getpeername(2) of a PF_INET6 socket; null when not connected. */
+  peer6(): SockName6 | null {
+    return this.in6p === null || !this.in6p.connected ? null : in6PeerName(this.in6p);
+  }
+
   /**
    * sendto(2): copies `data` into a packet and sends it. (addr, port) are 0 for the connected peer. EMSGSIZE above SO_SNDBUF.
    * A pending asynchronous error is answered first, once.
    */
-  send(data: Uint8Array, addr = 0, port = 0): Errno {
+  send(data: Uint8Array, addr: SockAddr = 0, port = 0): Errno {
     if (this.closed) return this.ended;
     if (data.length > PAYLOAD_MAX) return this.takeError() || EMSGSIZE;
     const m = this.layer.kern.engine.pool.from(data);
@@ -146,11 +180,16 @@ export class Socket implements PcbUser {
    * As `send`, but takes over a packet whose payload is in place. With `m.gsoSize` set it is a run of datagrams of that size, of
    * which SO_SNDBUF bounds each. Owns `m`.
    */
-  sendPacket(m: PacketBuffer, addr = 0, port = 0): Errno {
+  sendPacket(m: PacketBuffer, addr: SockAddr = 0, port = 0): Errno {
     const error = this.closed ? this.ended : this.takeError() || (Math.min(m.len, m.gsoSize || m.len) > this.sndHiwat ? EMSGSIZE : 0);
     if (error !== 0) {
       m.free();
       return error;
+    }
+    if (this.in6p !== null) return in6Send(this, this.in6p, m, addr, port);
+    if (typeof addr !== 'number') {
+      m.free();
+      return EAFNOSUPPORT;
     }
     if (this.type === SOCK_RAW) return this.layer.raw?.send(this.inp, m, addr) ?? EBADF;
     return this.layer.udp?.send(this.inp, m, addr, port) ?? EBADF;
@@ -197,12 +236,20 @@ export class Socket implements PcbUser {
   /** Source, destination and way of a received packet. */
   describe(m: PacketBuffer, info: RecvInfo): void {
     const v = m.view;
+    info.ifIndex = m.rcvif;
+    info.length = m.len;
+    if (this.in6p !== null) {
+      const in6 = (info.in6 ??= new RecvInfo6());
+      info.port = in6Describe(this, m, in6);
+      info.addr = 0;
+      info.dstAddr = 0;
+      info.ttl = in6.hops;
+      return;
+    }
     info.addr = ip4Src(v, m.nhoff);
     info.dstAddr = ip4Dst(v, m.nhoff);
     info.ttl = v.getUint8(m.nhoff + IP4_TTL);
     info.port = this.type === SOCK_RAW ? 0 : udpSport(v, m.nhoff + ip4Hl(v, m.nhoff));
-    info.ifIndex = m.rcvif;
-    info.length = m.len;
   }
 
   /** setsockopt(2). ENOPROTOOPT for one we do not know, EINVAL for a value out of range. */
@@ -261,8 +308,9 @@ export class Socket implements PcbUser {
     return this.closed ? null : pcbGetFilter(this.inp, group, ifp);
   }
 
-  /** IP_MULTICAST_IF: groups are sent to through `ifp`, with null through the interface the route names. EADDRNOTAVAIL. */
+  /** IP_MULTICAST_IF, IPV6_MULTICAST_IF: groups are sent to through `ifp`, with null through the interface the route names. EADDRNOTAVAIL. */
   setMulticastIf(ifp: Ifnet | null): Errno {
+    if (this.in6p !== null) return this.closed ? this.ended : in6MulticastIf(this, this.in6p, ifp);
     return this.onGroups((inNet) => {
       if (ifp !== null && (ifp.net !== inNet.net || (ifp.flags & IFF_MULTICAST) === 0)) return EADDRNOTAVAIL;
       this.inp.out ??= new IpOutputOpts();
@@ -274,6 +322,41 @@ export class Socket implements PcbUser {
   private onGroups(call: (inNet: InNet) => Errno): Errno {
     const inNet = this.protocolInNet();
     return this.closed ? this.ended : inNet === null ? EAFNOSUPPORT : call(inNet);
+  }
+
+  /** IPV6_JOIN_GROUP on `ifp`, or on the interface the route to `group` (plain form) names; with `source` MCAST_JOIN_SOURCE_GROUP. As transport/pcb-multicast6.ts answers; EAFNOSUPPORT. */
+  joinGroup6(group: Uint8Array, ifp: Ifnet | null = null, source: Uint8Array | null = null): Errno {
+    return this.closed ? this.ended : this.in6p === null ? EAFNOSUPPORT : in6Group(this, this.in6p, true, group, ifp, source);
+  }
+
+  /** IPV6_LEAVE_GROUP; with `source` MCAST_LEAVE_SOURCE_GROUP. EINVAL, EADDRNOTAVAIL. */
+  leaveGroup6(group: Uint8Array, ifp: Ifnet | null = null, source: Uint8Array | null = null): Errno {
+    return this.closed ? this.ended : this.in6p === null ? EAFNOSUPPORT : in6Group(this, this.in6p, false, group, ifp, source);
+  }
+
+  /** MCAST_BLOCK_SOURCE, or with `block` off MCAST_UNBLOCK_SOURCE. EINVAL, EADDRNOTAVAIL, ENOSPC. */
+  blockSource6(group: Uint8Array, source: Uint8Array, ifp: Ifnet | null = null, block = true): Errno {
+    return this.closed ? this.ended : this.in6p === null ? EAFNOSUPPORT : in6Block(this, this.in6p, group, source, ifp, block);
+  }
+
+  /** setsourcefilter(3). EINVAL, EADDRNOTAVAIL, ENOBUFS, ENOSPC. */
+  setSourceFilter6(group: Uint8Array, mode: FilterMode, sources: readonly Uint8Array[], ifp: Ifnet | null = null): Errno {
+    return this.closed ? this.ended : this.in6p === null ? EAFNOSUPPORT : in6SetSources(this, this.in6p, group, mode, sources, ifp);
+  }
+
+  /** getsourcefilter(3), sources as numbers of 128 bits; null when the group is not joined. */
+  getSourceFilter6(group: Uint8Array, ifp: Ifnet | null = null): SourceFilter<bigint> | null {
+    return this.closed || this.in6p === null ? null : pcbGetFilter6(this.in6p, group, ifp);
+  }
+
+  /** IPV6_PKTINFO for all packets of the socket: the interface they leave by, and their source; null: by route, chosen. */
+  setPktinfo(ifp: Ifnet | null, source: Uint8Array | null = null): Errno {
+    return this.closed ? this.ended : this.in6p === null ? ENOPROTOOPT : in6Pktinfo(this, this.in6p, ifp, source);
+  }
+
+  /** ICMP6_FILTER: the types of messages this socket wants; null: all. ENOPROTOOPT unless it is a raw ICMPv6 socket. */
+  setIcmp6Filter(pass: readonly number[] | null): Errno {
+    return this.closed ? this.ended : this.in6p === null ? ENOPROTOOPT : in6SetFilter(this, this.in6p, pass);
   }
 
   private protocolInNet(): InNet | null {
@@ -310,7 +393,8 @@ export class Socket implements PcbUser {
     this.rcv.flush();
     const { softnet } = this.layer.kern.engine;
     softnet.acquire('soclose');
-    if (this.type === SOCK_RAW) this.layer.raw?.detach(this.inp);
+    if (this.in6p !== null) in6Detach(this, this.in6p);
+    else if (this.type === SOCK_RAW) this.layer.raw?.detach(this.inp);
     else this.layer.udp?.detach(this.inp);
     softnet.release('soclose');
     this.layer.forget(this);

@@ -2,14 +2,15 @@
  * sockopt.ts — socket options by their names: SOL_SOCKET, IPPROTO_IP and IPPROTO_UDP ones.
  * Read first: setsockopt(2), ip(4), udp(4).
  *
- * One table: how an option is read and written. Flags are 0 or 1.
+ * One table: how an option is read and written. Flags are 0 or 1. Options of PF_INET6 sockets below SOL_SOCKET are in sockopt-in6.ts.
  */
 import type { Errno } from '../base/errno.js';
 import { EINVAL, ENOBUFS, ENOPROTOOPT } from '../base/errno.js';
 import { IpOutputOpts } from '../inet/ip-output.js';
 import type { InPcb } from '../transport/inpcb.js';
 import type { Socket } from './socket.js';
-import { PF_INET, SOCK_RAW } from './socket-type.js';
+import { SOCK_RAW } from './socket-type.js';
+import { applyOption6, readOption6 } from './sockopt-in6.js';
 
 interface SockOption {
   get(so: Socket): number;
@@ -89,7 +90,7 @@ const OPTIONS: ReadonlyMap<string, SockOption> = new Map<string, SockOption>([
   }],
   ['SO_TYPE', { get: (so) => so.type }],
   ['SO_PROTOCOL', { get: (so) => so.protocol }],
-  ['SO_DOMAIN', { get: () => PF_INET }],
+  ['SO_DOMAIN', { get: (so) => so.domain }],
   ['SO_RCVBUF', {
     get: (so) => so.rcv.hiwat,
     set: (so, v) => bufferSize(so, v, (n) => {
@@ -121,9 +122,11 @@ function bufferSize(so: Socket, value: number, store: (n: number) => void): Errn
 
 /** ENOPROTOOPT: no such option, or read-only. */
 export function applyOption(so: Socket, name: string, value: number): Errno {
+  if (so.in6p !== null && name.startsWith('IP')) return applyOption6(so, so.in6p, name, value);
   return OPTIONS.get(name)?.set?.(so, value) ?? ENOPROTOOPT;
 }
 
 export function readOption(so: Socket, name: string): number | null {
+  if (so.in6p !== null && name.startsWith('IP')) return readOption6(so, so.in6p, name);
   return OPTIONS.get(name)?.get(so) ?? null;
 }

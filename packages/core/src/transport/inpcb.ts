@@ -221,7 +221,7 @@ export class InPcbTable {
   }
 
   /** Has anybody (laddr, lport) whom `inp` may not have it with? `sharing`: SO_REUSEPORT on both sides lets them. */
-  private inTheWay(inp: InPcb, laddr: number, lport: number, sharing: boolean): boolean {
+  inTheWay(inp: InPcb, laddr: number, lport: number, sharing: boolean): boolean {
     const reuses = inp.reuseAddr || inp.reusePort;
     for (let l = this.ports.first(lport); l !== null; l = l.next) {
       const p = l.item;
@@ -236,24 +236,22 @@ export class InPcbTable {
   }
 
   private anonymousPort(inp: InPcb, laddr: number): number {
-    const first = Math.min(this.range.first, this.range.last);
-    const n = Math.abs(this.range.last - this.range.first) + 1;
-    const start = this.firstTry(n);
-    for (let i = 0; i < n; i++) {
-      const port = first + ((start + i) % n);
-      if (!this.inTheWay(inp, laddr, port, false)) return port;
-    }
-    return 0;
+    return this.pickPort((port) => this.inTheWay(inp, laddr, port, false));
   }
 
   /** A port with which the four-tuple is new and no unconnected pcb would have got its packets. */
   private connectionPort(laddr: number, faddr: number, fport: number): number {
+    return this.pickPort((port) => this.lookup(faddr, fport, laddr, port) !== null);
+  }
+
+  /** A port of the range that is not `taken`; 0 when all are. */
+  pickPort(taken: (port: number) => boolean): number {
     const first = Math.min(this.range.first, this.range.last);
     const n = Math.abs(this.range.last - this.range.first) + 1;
     const start = this.firstTry(n);
     for (let i = 0; i < n; i++) {
       const port = first + ((start + i) % n);
-      if (this.lookup(faddr, fport, laddr, port) === null) return port;
+      if (!taken(port)) return port;
     }
     return 0;
   }
@@ -271,20 +269,26 @@ export class InPcbTable {
     return h ^ (h >>> 15);
   }
 
-  private link(inp: InPcb, lport: number): void {
+  /** Puts `inp`, which is in no table of this one, where `laddr`, `lport` and `connected` say. */
+  link(inp: InPcb, lport: number): void {
     inp.lport = lport;
     this.ports.insert(inp.portLink, lport);
     if (inp.connected) this.connections.insert(inp.demuxLink, this.connHash(inp.faddr, inp.fport, inp.laddr, lport));
     else this.unconnected.insert(inp.demuxLink, lport);
   }
 
-  private unlink(inp: InPcb): void {
+  /** Takes `inp` out, when it is there. */
+  unlink(inp: InPcb): void {
     this.ports.remove(inp.portLink);
     (inp.connected ? this.connections : this.unconnected).remove(inp.demuxLink);
   }
 }
 
 function mayShare(a: InPcb, b: InPcb, laddr: number): boolean {
-  if (ip4IsMulticast(laddr)) return b.reuseAddr || b.reusePort;
-  return a.reusePort && b.reusePort;
+  return reuseAllows(a, b, ip4IsMulticast(laddr));
+}
+
+/** Do the options of `a`, which wants one, let it have the same address and port as `b`? */
+export function reuseAllows(a: InPcb, b: InPcb, isGroup: boolean): boolean {
+  return isGroup ? b.reuseAddr || b.reusePort : a.reusePort && b.reusePort;
 }

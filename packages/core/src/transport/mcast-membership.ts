@@ -31,6 +31,8 @@ export interface Membership<A extends McastAddr> {
 
 /** What a family does for the memberships of its sockets. */
 export interface GroupDoor<A extends McastAddr> {
+  /** A membership as the family keeps it; absent: as it is. */
+  member?(ifp: Ifnet, group: A, filter: SourceFilter<A>): Membership<A>;
   join(ifp: Ifnet, group: A, filter: SourceFilter<A>): Errno;
   leave(ifp: Ifnet, group: A, filter: SourceFilter<A>): Errno;
   change(ifp: Ifnet, group: A, was: SourceFilter<A>, is: SourceFilter<A>): Errno;
@@ -59,7 +61,7 @@ export function joinGroup<A extends McastAddr>(door: GroupDoor<A>, list: List<A>
   if (source !== null && door.sourcesMax() < 1) return ENOSPC;
   const filter: SourceFilter<A> = source === null ? ANY_SOURCE : { mode: MCAST_INCLUDE, sources: new Set<A>([source]) };
   const error = door.join(ifp, group, filter);
-  if (error === 0) list.push({ group, ifp, filter });
+  if (error === 0) list.push(door.member?.(ifp, group, filter) ?? { group, ifp, filter });
   return error;
 }
 

@@ -31,6 +31,8 @@ import type { Ifnet } from '../net/ifnet.js';
 import { IFF_BROADCAST } from '../net/ifnet.js';
 import type { Icmp } from '../inet/icmp.js';
 import type { Ip, IpProto } from '../inet/ip.js';
+import type { In6PcbTable } from './in6-pcb-table.js';
+import type { In6Pcb } from './in6-pcb.js';
 import type { InPcb, PcbUser } from './inpcb.js';
 import { INADDR_ANY, InPcbTable, PORTRANGE_SYSCTLS, PortRange } from './inpcb.js';
 import { MCAST_NOTSMEMBER, MCAST_PASS, pcbLeaveAll, pcbMemberships, pcbMulticast, pcbPurgeIf } from './pcb-multicast.js';
@@ -158,6 +160,14 @@ export class Udp implements IpProto {
     const peer = this.peerAddress(faddr);
     const laddr = inp.laddr === INADDR_ANY ? pcbSource(this.ip, inp, peer) : inp.laddr;
     return laddr < 0 ? -laddr : this.pcbs.connect(inp, laddr, peer, fport);
+  }
+
+  /** The same for a pcb that is one of IPv6, too. */
+  connectMapped(pcbs: In6PcbTable, inp: In6Pcb, faddr: number, fport: number): Errno {
+    if (fport === 0) return EADDRNOTAVAIL;
+    const peer = this.peerAddress(faddr);
+    const laddr = inp.laddr === INADDR_ANY ? pcbSource(this.ip, inp, peer) : inp.laddr;
+    return laddr < 0 ? -laddr : pcbs.connectMapped(inp, laddr, peer, fport);
   }
 
   disconnect(inp: InPcb): void {
@@ -326,7 +336,7 @@ export function datagramsIn(m: PacketBuffer, payload: number): number {
 }
 
 /** A copy of a packet whose headers lie before `off`, headers included. */
-function copyWithHeaders(m: PacketBuffer): PacketBuffer | null {
+export function copyWithHeaders(m: PacketBuffer): PacketBuffer | null {
   const headers = m.off - m.nhoff;
   m.prepend(headers);
   const n = m.pool.copy(m);

@@ -20,15 +20,20 @@ import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
 import { epairPeer } from '../net/epair.js';
 import { PFIL_PASS } from '../net/pfil.js';
 import type { PfilHook } from '../net/pfil.js';
+import type { Socket } from '../socket/socket.js';
+import { PF_INET6, SOCK_DGRAM, SOCK_RAW } from '../socket/socket-type.js';
+import { QUERIER_DEFAULTS } from '../net/mcast/querier.js';
+import type { McastLinks } from '../net/mcast/links.js';
+import type { McastRouter } from '../net/mcast/router.js';
 import { craftIp, ip4 } from '../sim/craft.js';
 import { SimNet } from '../sim/sim-net.js';
 import { ip6Parse } from '../wire/addr6.js';
 import { ICMP6_HDR_LEN } from '../wire/icmp6.js';
 import { IP_MF } from '../wire/ip4.js';
-import { IP6_DST, IP6_HDR_LEN, ip6Emit } from '../wire/ip6.js';
-import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
+import { IP6F_MORE_FRAG, IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Emit } from '../wire/ip6.js';
 import { macFormat } from '../wire/addr.js';
 import { ICMP_UNREACH } from '../wire/icmp4.js';
+import { IPPROTO_FRAGMENT, IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import type { Kernel } from './kernel.js';
 import type { Vnet } from './vnet.js';
 
@@ -36,6 +41,8 @@ const ip6 = (text: string): Uint8Array => ip6Parse(text) ?? new Uint8Array(16);
 
 const SEED = 11;
 const GROUP = ip4('239.1.2.3');
+const GROUP6 = ip6('ff05::1:3');
+const GROUP6_NUMBER = 0xff050000_00000000_00000000_00010003n;
 const hook: PfilHook = { name: 'test', check: () => PFIL_PASS };
 
 const keep = (): void => undefined;
@@ -55,6 +62,12 @@ class Bench {
     this.net.addr(this.far, this.ends[1].ifp, '10.0.0.2/24');
     this.kernel.call(this.net.now, () => in6Aifaddr(this.v.in6Net, this.ifp, { addr: ip6('2001:db8::1'), plen: 64 }));
     this.net.run(10_000);
+  }
+
+  socket6(type: number): Socket {
+    const { so } = this.v.sockets.socket(PF_INET6, type);
+    if (so === null) throw new Error('no socket');
+    return so;
   }
 
   look(): void {
@@ -104,6 +117,36 @@ class Bench {
     expect(so.send(new Uint8Array(8), ip4('10.0.0.255'), 7)).toBe(0);
   }
 
+  /** A packet to an IPv6 neighbour who does not answer. */
+  neighbour6(): void {
+    const m = this.kernel.engine.pool.alloc(IP6_HDR_LEN);
+    if (m === null) throw new Error('no packet');
+    m.bytes().fill(0);
+    ip6Emit(m.view, m.off, 0, 0, 0, IPPROTO_ICMPV6, 64);
+    m.buf.set(ip6('2001:db8::77'), m.off + IP6_DST);
+    expect(this.kernel.call(this.net.now, () => this.v.ip6.output(m, 0, null))).toBe(0);
+  }
+
+  /** A first fragment that waits for others. */
+  fragment6(): void {
+    const payload = Uint8Array.of(17, 0, 0, IP6F_MORE_FRAG, 0, 0, 0, 9, 0, 7, 0, 7, 0, 16, 0, 0);
+    const p = new Uint8Array(IP6_HDR_LEN + payload.length);
+    ip6Emit(new DataView(p.buffer), 0, 0, 0, payload.length, IPPROTO_FRAGMENT, 64);
+    p.set(ip6('2001:db8::9'), IP6_SRC);
+    p.set(ip6('2001:db8::1'), IP6_DST);
+    p.set(payload, IP6_HDR_LEN);
+    const m = this.kernel.engine.pool.from(p);
+    if (m !== null) this.kernel.call(this.net.now, () => {
+      this.v.ip6.input(this.ifp, m);
+    });
+  }
+
+  /** A router says that 1300 bytes fit to somewhere. */
+  tooBig6(): void {
+    const dst = new DataView(ip6('2001:db8::9').buffer);
+    this.kernel.call(this.net.now, () => this.v.ip6.pmtu.update(this.ifp, 0, dst, 0, 1_300));
+  }
+
   /** An echo request to all nodes of the link, which comes back to the sender, too. */
   group6(): void {
     const m = this.kernel.engine.pool.alloc(IP6_HDR_LEN + ICMP6_HDR_LEN);
@@ -122,15 +165,56 @@ class Bench {
     });
   }
 
+  /** Queriers that have heard a group, a route and a flow, of both families. */
+  multicastRouting(): void {
+    const { v, ifp } = this;
+    const lo = v.net.loif ?? ifp;
+    this.kernel.call(this.net.now, () => {
+      v.mroute.setQuerier(ifp, { ...QUERIER_DEFAULTS });
+      v.mroute6.setQuerier(ifp, { ...QUERIER_DEFAULTS });
+      v.igmp.querierOf(ifp)?.heardOld(ip4('10.0.0.2'), GROUP, 2);
+      v.mld.querierOf(ifp)?.heardOld(1n, GROUP6_NUMBER, 2);
+      v.mroute.router.addRoute({ group: GROUP, source: null, from: ifp, to: [{ ifp: lo, threshold: 1 }] });
+      v.mroute6.router.addRoute({ group: GROUP6_NUMBER, source: null, from: ifp, to: [{ ifp: lo, threshold: 1 }] });
+      v.mroute.router.key.g3 = GROUP;
+      Object.assign(v.mroute6.router.key, { g0: 0xff050000 | 0, g3: 0x10003 });
+      v.mroute.router.lookup(ifp, 1, 0);
+      v.mroute6.router.lookup(ifp, 1, 0);
+    });
+  }
+
   clone(name: string): Ifnet {
     return this.net.clone(this.v, name);
   }
 }
 
+/** The links of a family stay as they are. */
+function keepLinks(links: McastLinks<number> | McastLinks<bigint>): void {
+  const list = links.list().map((l) => ({ ...l }));
+  for (const l of list) {
+    if (l.host !== null) l.host.destroy = keep;
+    if (l.querier !== null) l.querier.destroy = keep;
+  }
+  Object.assign(links, { list: () => list });
+}
+
+function keepRouter(router: McastRouter<number> | McastRouter<bigint>): void {
+  router.destroy = keep;
+  router.departed = keep;
+}
+
 function useEverything(b: Bench): void {
   const { v, net } = b;
+  b.multicastRouting();
   b.broadcast();
   b.group6();
+  b.kernel.call(net.now, () => b.v.nd6.unsolicited.lladdrChanged(b.ifp));
+  b.look();
+  net.run(4_000_000);
+  b.neighbour6();
+  b.kernel.call(net.now, () => b.v.nd6.unsolicited.lladdrChanged(b.ifp));
+  b.fragment6();
+  b.tooBig6();
   v.in6Net.purgeUpperHooks.push(keep);
   b.look();
   net.run(10_000);
@@ -138,6 +222,8 @@ function useEverything(b: Bench): void {
   b.fragment();
   b.twoWays();
   for (const so of [net.udp(v), net.raw(v, 200)]) expect(so.joinGroup(GROUP, b.ifp)).toBe(0);
+  expect(b.kernel.call(net.now, () => v.carp.set(b.ifp, { vhid: 1 }))).toBe(0);
+  for (const so of [b.socket6(SOCK_DGRAM), b.socket6(SOCK_RAW)]) expect(so.joinGroup6(GROUP6, b.ifp)).toBe(0);
   v.net.rtsock?.open();
   v.kern.devctl.open();
   bpfOpen(v.net, b.ifp.xname, {});
@@ -250,6 +336,13 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   },
   'next hops': (b) => PLANTS.routes?.(b),
   'next hop groups': (b) => PLANTS.routes?.(b),
+  'virtual hosts': (b) => {
+    b.kernel.call(b.net.now, () => {
+      b.v.carp.set(b.ifp, { vhid: 1 });
+      const left = b.v.carp.all();
+      b.v.carp.all = () => left;
+    });
+  },
   'IPv4 addresses': (b) => {
     b.v.inNet.addrs.push(...b.far.inNet.addrs);
   },
@@ -266,6 +359,31 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
       }
     };
   },
+  'IPv4 groups told to routers': (b) => {
+    b.net.udp(b.v).joinGroup(GROUP, b.ifp);
+    keepLinks(b.v.igmp.links);
+  },
+  'IPv4 queriers': (b) => PLANTS['IPv4 groups heard by queriers']?.(b),
+  'IPv4 groups heard by queriers': (b) => {
+    b.multicastRouting();
+    keepLinks(b.v.igmp.links);
+  },
+  'IPv4 multicast routes': (b) => {
+    b.multicastRouting();
+    keepRouter(b.v.mroute.router);
+  },
+  'IPv4 multicast flows': (b) => PLANTS['IPv4 multicast routes']?.(b),
+  'IPv6 groups told to routers': (b) => keepLinks(b.v.mld.links),
+  'IPv6 queriers': (b) => PLANTS['IPv6 groups heard by queriers']?.(b),
+  'IPv6 groups heard by queriers': (b) => {
+    b.multicastRouting();
+    keepLinks(b.v.mld.links);
+  },
+  'IPv6 multicast routes': (b) => {
+    b.multicastRouting();
+    keepRouter(b.v.mroute6.router);
+  },
+  'IPv6 multicast flows': (b) => PLANTS['IPv6 multicast routes']?.(b),
   'interface watchers of transports': (b) => {
     b.v.inNet.purgeUpperHooks.push(keep);
   },
@@ -329,6 +447,18 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     b.group6();
     b.v.ip6.loop.queue.purge = keep;
   },
+  'IPv6 fragments': (b) => {
+    b.fragment6();
+    b.v.ip6.frag6.drain = keep;
+  },
+  'IPv6 datagrams in reassembly': (b) => {
+    b.fragment6();
+    b.v.ip6.frag6.drain = keep;
+  },
+  'IPv6 path MTUs': (b) => {
+    b.tooBig6();
+    b.v.ip6.pmtu.purge = keep;
+  },
   'IPv6 filters': (b) => {
     b.v.ip6.pfil.link(hook);
   },
@@ -344,6 +474,25 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     }
   },
   'packets waiting for neighbours': (b) => PLANTS.neighbours?.(b),
+  'IPv6 neighbours': (b) => {
+    b.net.run(4_000_000);
+    b.neighbour6();
+    const table = b.v.nd6.tableOf(b.ifp);
+    if (table !== null) {
+      table.destroy = keep;
+      table.prefixFree = keep;
+    }
+  },
+  'packets waiting for IPv6 neighbours': (b) => PLANTS['IPv6 neighbours']?.(b),
+  'IPv6 addresses being verified': (b) => {
+    b.v.nd6.dad.stop = keep;
+    b.v.nd6.dad.destroy = keep;
+  },
+  'IPv6 advertisements to be sent': (b) => {
+    b.net.run(4_000_000);
+    b.kernel.call(b.net.now, () => b.v.nd6.unsolicited.lladdrChanged(b.ifp));
+    b.v.nd6.unsolicited.stop = keep;
+  },
   'raw IP pcbs': (b) => {
     b.net.raw(b.v, 200).abort = keep;
   },
@@ -355,6 +504,18 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     so.joinGroup(GROUP, b.v.net.loif);
     so.abort = keep;
     b.v.inNet.purgeUpper = keep;
+  },
+  'raw IPv6 pcbs': (b) => {
+    b.socket6(SOCK_RAW).abort = keep;
+  },
+  'UDP pcbs over IPv6': (b) => {
+    b.socket6(SOCK_DGRAM).abort = keep;
+  },
+  'multicast memberships of IPv6 sockets': (b) => {
+    const so = b.socket6(SOCK_DGRAM);
+    so.joinGroup6(GROUP6, b.v.net.loif);
+    so.abort = keep;
+    b.v.in6Net.purgeUpper = keep;
   },
 };
 

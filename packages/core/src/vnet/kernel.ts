@@ -17,7 +17,7 @@ import type { Errno } from '../base/errno.js';
 import { EAGAIN } from '../base/errno.js';
 import type { Micros } from '../base/time.js';
 import type { Env } from '../env/env.js';
-import { CTX_SOFTINT, CTX_THREAD } from '../kern/context.js';
+import { CTX_IDLE, CTX_SOFTINT, CTX_THREAD } from '../kern/context.js';
 import { Engine } from '../kern/engine.js';
 import { EventHandlerList } from '../kern/eventhandler.js';
 import { PrisonTree } from '../kern/prison.js';
@@ -28,6 +28,7 @@ import type { VnetSysinitObserver, VnetSysinitTable } from '../kern/vnet-sysinit
 import { WITNESS_SYSCTLS } from '../kern/witness.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ifCounters, ifDown } from '../net/if.js';
+import { ifPercpuqEnqueue } from '../net/if-percpuq.js';
 import { ifInput } from '../net/if-transmit.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { NetShared } from '../net/net.js';
@@ -98,9 +99,16 @@ export class Kernel {
     return this.engine.now;
   }
 
-  /** A frame arrived for `ifp` from outside. Owns `m`. Processed in the same turn. */
+  /**
+   * A frame arrived for `ifp` from outside. Owns `m`. It goes up at once, or, while the Kernel is at work (whoever brings it was called from
+   * there), in softint within the same turn.
+   */
   input(ifp: Ifnet, m: PacketBuffer, now: Micros): void {
     this.engine.advance(now);
+    if (this.engine.context !== CTX_IDLE) {
+      ifPercpuqEnqueue(ifp, m);
+      return;
+    }
     const previous = this.engine.enter(CTX_SOFTINT);
     try {
       ifInput(ifp, m);

@@ -66,8 +66,10 @@ import { NdRtr } from '../inet6/nd6-rtr.js';
 import { In6Mroute } from '../inet6/ip6-mroute.js';
 import { Mld } from '../inet6/mld6.js';
 import { RawIp } from '../transport/raw-ip.js';
+import { RawIp6 } from '../transport/raw-ip6.js';
 import { udpTunnelDoor } from '../transport/udp-tunnel.js';
 import { Udp } from '../transport/udp.js';
+import { Udp6 } from '../transport/udp6.js';
 import { UdpVxlan } from '../transport/udp-vxlan.js';
 import { SocketLayer } from '../socket/socket-layer.js';
 
@@ -96,6 +98,8 @@ export class Vnet {
   gre!: InGre;
   raw!: RawIp;
   udp!: Udp;
+  raw6!: RawIp6;
+  udp6!: Udp6;
   vxlan!: UdpVxlan;
   sockets!: SocketLayer;
   /** Ends what tells devctl of interfaces. */
@@ -152,6 +156,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.sockets = new SocketLayer(v.kern);
     v.sockets.fibs = () => v.routes.fibs;
     v.sockets.ttl = () => v.ip.tun.ttl;
+    v.sockets.hops = () => v.ip6.tun.hlim;
   }),
   s('vnet_mld_init', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
     v.mld = new Mld(v.net);
@@ -195,9 +200,15 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.raw = new RawIp(v.ip);
     v.sockets.raw = v.raw;
   }),
+  s('rip6_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.raw6 = new RawIp6(v.ip6, v.raw.tun);
+    v.sockets.raw6 = v.raw6;
+  }),
   s('udp_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.udp = new Udp(v.ip, v.icmp);
     v.sockets.udp = v.udp;
+    v.udp6 = new Udp6(v.ip6, v.udp);
+    v.sockets.udp6 = v.udp6;
   }),
   s('icmp_bandlimit_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.icmp.limits.attach();
@@ -259,11 +270,17 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('in_gif_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif.destroy();
   }),
+  s('rip6_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.sockets.raw6 = null;
+    v.raw6.destroy();
+  }),
   s('rip_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.sockets.raw = null;
     v.raw.destroy();
   }),
   s('udp_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.sockets.udp6 = null;
+    v.udp6.destroy();
     v.sockets.udp = null;
     v.udp.destroy();
   }),
@@ -284,10 +301,10 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('ip6_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     for (const ifp of v.net.ifnets) v.in6Net.purgeAddrs(ifp);
-    v.rtr.destroy();
-    v.nd6.destroy();
     v.mroute6.detach();
     v.mld.detach();
+    v.rtr.destroy();
+    v.nd6.destroy();
     v.icmp6.destroy();
     v.ip6.destroy();
   }),

@@ -7,7 +7,7 @@
  * Not here: what only the running stack knows (an interface name that is taken, an address in use).
  */
 import type { Endpoint, Lab, LabInterface, LabPath, LabVnet } from './lab-model.js';
-import { HOST_VNET, carriers, labLinks, many } from './lab-model.js';
+import { carriers, HOST_VNET, isRoute6, labLinks, many } from './lab-model.js';
 import { nearest } from './nearest.js';
 
 export interface LabFinding {
@@ -95,22 +95,63 @@ function checkBridges(lab: Lab, made: Made, report: Report): void {
     if (vnet !== HOST_VNET && lab.vnets[vnet] === undefined) report(['bridges', name, 'vnet'], `there is no vnet "${vnet}"`, suggest(vnet, Object.keys(lab.vnets)));
     else if (made.has(`${vnet}:${name}`)) report(['bridges', name], `"${vnet}:${name}" is the end of a link already`, 'give the bridge another name');
     else made.set(`${vnet}:${name}`, 'bridge');
+    checkCarp(['bridges', name], name, bridge?.carp, report);
   }
 }
 
 function checkVnet(lab: Lab, name: string, vnet: LabVnet, made: Made, report: Report): void {
   if (name === HOST_VNET) {
-    for (const key of ['forwarding', 'sysctl', 'hostname'] as const) {
+    for (const key of ['forwarding', 'multicast', 'sysctl', 'hostname'] as const) {
       if (vnet[key] !== undefined) report(['vnets', name, key], `a lab does not change "${key}" of the host, which it shares with others`, 'use a vnet of its own');
     }
   }
-  for (const [ifname, ifc] of Object.entries(vnet.interfaces ?? {})) checkInterface(lab, name, ifname, ifc ?? {}, made, report);
+  checkMulticast(lab, name, vnet, made, report);
+  for (const [ifname, ifc] of Object.entries(vnet.interfaces ?? {})) {
+    checkInterface(lab, name, ifname, ifc ?? {}, made, report);
+    checkCarp(['vnets', name, 'interfaces', ifname], ifname, ifc?.carp, report);
+  }
   vnet.routes?.forEach((route, i) => {
     const ways = [route.via, route.interface, route.type].filter((way) => way !== undefined).length;
     const path = ['vnets', name, 'routes', i];
     if (ways === 0) report(path, `the route to ${route.to} leads nowhere`, 'add "via", "interface" or "type"');
     else if (ways > 1) report(path, `the route to ${route.to} has more than one of "via", "interface" and "type"`, 'keep one');
+    if (route.via !== undefined && route.via.includes(':') !== isRoute6(route)) report([...path, 'via'], `${route.via} is no gateway for the route to ${route.to}`, `give an IPv${isRoute6(route) ? 6 : 4} address`);
     if (route.interface !== undefined && !isKnown(lab, name, route.interface, made)) report([...path, 'interface'], `vnet "${name}" has no interface "${route.interface}"`, suggest(route.interface, interfacesOf(lab, name, made)));
+  });
+}
+
+/** Interfaces that multicast routing names, and that a route does not lead back. */
+function checkMulticast(lab: Lab, name: string, vnet: LabVnet, made: Made, report: Report): void {
+  const path = ['vnets', name, 'multicast'];
+  const { querier = [], proxy, routes = [] } = vnet.multicast ?? {};
+  const known = (at: LabPath, ifname: string): void => {
+    if (!isKnown(lab, name, ifname, made)) report(at, `vnet "${name}" has no interface "${ifname}"`, suggest(ifname, interfacesOf(lab, name, made)));
+  };
+  querier.forEach((ifname, i) => known([...path, 'querier', i], ifname));
+  if (proxy !== undefined) {
+    known([...path, 'proxy', 'upstream'], proxy.upstream);
+    proxy.downstream.forEach((ifname, i) => {
+      const at = [...path, 'proxy', 'downstream', i];
+      if (ifname === proxy.upstream || proxy.downstream.indexOf(ifname) < i) report(at, `the proxy names "${ifname}" twice`, 'name each interface once');
+      else known(at, ifname);
+    });
+  }
+  routes.forEach((route, i) => {
+    known([...path, 'routes', i, 'in'], route.in);
+    route.out.forEach((out, k) => {
+      const at = [...path, 'routes', i, 'out', k];
+      const ifname = out.split(':')[0] ?? '';
+      if (ifname === route.in) report(at, `packets to ${route.group} would go back to "${ifname}"`, 'name another interface');
+      else known(at, ifname);
+    });
+  });
+}
+
+function checkCarp(path: LabPath, ifname: string, carp: LabInterface['carp'], report: Report): void {
+  carp?.forEach(({ vhid, inet, inet6 }, i) => {
+    if (/^lo\d+$/.test(ifname)) report([...path, 'carp', i], `"${ifname}" is a loopback: there is nobody to share an address with`, 'give the vhid to another interface');
+    else if (inet === undefined && inet6 === undefined) report([...path, 'carp', i], `vhid ${vhid} has no address to share`, 'add "inet" or "inet6"');
+    else if (carp.findIndex((other) => other.vhid === vhid) < i) report([...path, 'carp', i, 'vhid'], `"${ifname}" has vhid ${vhid} twice`, 'give all its addresses in one entry, or another number');
   });
 }
 

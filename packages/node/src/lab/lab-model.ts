@@ -13,6 +13,18 @@ export const LOOPBACK = '127.0.0.1/8';
 
 export type OneOrMany = string | readonly string[];
 
+/** A virtual host of CARP. */
+export interface LabCarp {
+  readonly vhid: number;
+  readonly inet?: OneOrMany;
+  readonly inet6?: OneOrMany;
+  readonly advbase?: number;
+  readonly advskew?: number;
+  readonly pass?: string;
+  readonly peer?: string;
+  readonly peer6?: string;
+}
+
 export interface LabInterface {
   readonly inet?: OneOrMany;
   readonly inet6?: OneOrMany;
@@ -37,6 +49,7 @@ export interface LabInterface {
   readonly vxlangroup?: string;
   readonly vxlandev?: string;
   readonly host?: string;
+  readonly carp?: readonly LabCarp[];
 }
 
 export interface LabRoute {
@@ -48,6 +61,24 @@ export interface LabRoute {
   readonly mtu?: number;
 }
 
+export interface LabMroute {
+  readonly group: string;
+  readonly source?: string;
+  readonly in: string;
+  readonly out: readonly string[];
+}
+
+export interface LabMulticast {
+  readonly querier?: readonly string[];
+  readonly proxy?: { readonly upstream: string; readonly downstream: readonly string[] };
+  readonly routes?: readonly LabMroute[];
+}
+
+/** Is the route an IPv6 one? `default` is of its gateway's family, IPv4's without one. */
+export function isRoute6(route: LabRoute): boolean {
+  return (route.to === 'default' ? (route.via ?? '') : route.to).includes(':');
+}
+
 export interface LabVnet {
   readonly description?: string;
   readonly parent?: string;
@@ -55,6 +86,7 @@ export interface LabVnet {
   readonly forwarding?: boolean;
   readonly interfaces?: Readonly<Record<string, LabInterface | null>>;
   readonly routes?: readonly LabRoute[];
+  readonly multicast?: LabMulticast;
   readonly sysctl?: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -69,6 +101,8 @@ export interface LabBridge {
   readonly private?: readonly string[];
   readonly maxaddr?: number;
   readonly timeout?: number;
+  readonly mcsnoop?: boolean;
+  readonly carp?: readonly LabCarp[];
 }
 
 export type LabLink = readonly [string, string] | { readonly endpoints: readonly [string, string]; readonly mtu?: number; readonly description?: string };

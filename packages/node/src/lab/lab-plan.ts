@@ -13,8 +13,8 @@
  * Invariants: the lab has passed lab-check.ts. Running the undo commands of all steps so far, last thing first, leaves nothing.
  * Not here: running them (lab-run.ts).
  */
-import type { Endpoint, Lab, LabBridge, LabInterface, LabPath, LabRoute, Link } from './lab-model.js';
-import { HOST_VNET, LOOPBACK, carriers, jailPath, labLinks, many } from './lab-model.js';
+import type { Endpoint, Lab, LabBridge, LabCarp, LabInterface, LabPath, LabRoute, Link } from './lab-model.js';
+import { HOST_VNET, LOOPBACK, carriers, isRoute6, jailPath, labLinks, many } from './lab-model.js';
 
 /** An argument: text, or the value of a variable; `peer` is the other end of the epair in it. */
 export type PlanArg = string | { readonly variable: string; readonly peer: boolean };
@@ -45,6 +45,7 @@ export function planLab(lab: Lab): PlanStep[] {
   builder.sysctls();
   builder.advertising();
   builder.routes();
+  builder.multicast();
   builder.hostDevices();
   return builder.steps;
 }
@@ -135,6 +136,18 @@ class PlanBuilder {
     }
   }
 
+  multicast(): void {
+    for (const [name, { multicast }] of this.configured()) {
+      const path = ['vnets', name, 'multicast'];
+      multicast?.querier?.forEach((ifname, i) => this.at([...path, 'querier', i], name, ['mcast', 'querier', ifname]));
+      if (multicast?.proxy !== undefined) this.at([...path, 'proxy'], name, ['mcast', 'proxy', multicast.proxy.upstream, ...multicast.proxy.downstream]);
+      multicast?.routes?.forEach((route, i) => {
+        const source = route.source === undefined ? [] : ['source', route.source];
+        this.at([...path, 'routes', i], name, ['mcast', 'route', 'add', route.group, ...source, 'in', route.in, 'out', ...route.out]);
+      });
+    }
+  }
+
   hostDevices(): void {
     for (const [vnet, { interfaces = {} }] of this.configured()) {
       for (const [name, ifc] of Object.entries(interfaces)) {
@@ -210,8 +223,19 @@ class PlanBuilder {
     many(ifc.inet).forEach((address, i) => this.at([...path, 'inet'], place.vnet, ['ifconfig', place.name, 'inet', address, ...(i === 0 ? [] : ['alias'])]));
     many(ifc.inet6).forEach((address) => this.at([...path, 'inet6'], place.vnet, ['ifconfig', place.name, 'inet6', address]));
     if ('accept_rtadv' in ifc && ifc.accept_rtadv === true) this.at([...path, 'accept_rtadv'], place.vnet, ['ifconfig', place.name, 'inet6', 'accept_rtadv', '-ifdisabled']);
+    ifc.carp?.forEach((vhid, i) => this.carp([...path, 'carp', i], place, vhid));
     // The first address brings an interface up.
-    if (state === 'down' && (many(ifc.inet).length > 0 || many(ifc.inet6).length > 0)) this.at(path, place.vnet, ['ifconfig', place.name, 'down']);
+    if (state === 'down' && (many(ifc.inet).length > 0 || many(ifc.inet6).length > 0 || ifc.carp !== undefined)) this.at(path, place.vnet, ['ifconfig', place.name, 'down']);
+  }
+
+  /** The first address carries what the vhid is; the others only name it. */
+  private carp(path: LabPath, place: Place, vh: LabCarp): void {
+    const { vhid, advbase, advskew, pass, peer, peer6 } = vh;
+    const words = Object.entries({ vhid, advbase, advskew, pass, peer, peer6 }).flatMap(([word, value]) => (value === undefined ? [] : [word, String(value)]));
+    const addresses = [...many(vh.inet).map((a) => ['inet', a] as const), ...many(vh.inet6).map((a) => ['inet6', a] as const)];
+    addresses.forEach(([family, address], i) => {
+      this.at(path, place.vnet, ['ifconfig', place.name, family, ...(i === 0 ? words : ['vhid', String(vhid)]), address, 'alias']);
+    });
   }
 
   private add(path: LabPath, argv: readonly PlanArg[], more: { keep?: string; undo?: PlanStep['undo'] & object }): void {
@@ -269,15 +293,19 @@ function vxlanArgs(ifc: LabInterface): string[] {
 }
 
 function bridgeSettings(bridge: LabBridge): string[] {
-  return [...(bridge.maxaddr === undefined ? [] : ['maxaddr', String(bridge.maxaddr)]), ...(bridge.timeout === undefined ? [] : ['timeout', String(bridge.timeout)])];
+  return [...(bridge.maxaddr === undefined ? [] : ['maxaddr', String(bridge.maxaddr)]), ...(bridge.timeout === undefined ? [] : ['timeout', String(bridge.timeout)]), ...(bridge.mcsnoop === undefined ? [] : [bridge.mcsnoop ? 'mcsnoop' : '-mcsnoop'])];
 }
 
 function routeArgs(route: LabRoute): string[] {
+  const v6 = isRoute6(route);
+  const whole = v6 ? '/128' : '/32';
   const fib = route.fib === undefined ? [] : ['-fib', String(route.fib)];
-  const to = route.to === 'default' ? ['default'] : [route.to.includes('/') && !route.to.endsWith('/32') ? '-net' : '-host', route.to.replace(/\/32$/, '')];
+  const kind = route.to.includes('/') && !route.to.endsWith(whole) ? '-net' : '-host';
+  const to = route.to === 'default' ? ['default'] : [kind, route.to.endsWith(whole) ? route.to.slice(0, -whole.length) : route.to];
+  const dst = v6 ? ['-6', ...to] : to;
   const mtu = route.mtu === undefined ? [] : ['-mtu', String(route.mtu)];
-  if (route.type !== undefined) return [...to, '127.0.0.1', `-${route.type}`, ...mtu, ...fib];
-  return [...to, ...(route.interface === undefined ? [route.via ?? ''] : ['-iface', route.interface]), ...mtu, ...fib];
+  if (route.type !== undefined) return [...dst, v6 ? '::1' : '127.0.0.1', `-${route.type}`, ...mtu, ...fib];
+  return [...dst, ...(route.interface === undefined ? [route.via ?? ''] : ['-iface', route.interface]), ...mtu, ...fib];
 }
 
 /** The plan as a script for sh(1): what a dry run prints. With the tools on PATH it builds the same lab. */

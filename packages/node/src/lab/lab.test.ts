@@ -31,6 +31,8 @@ test.each<[string, string, string[]]>([
   ['one end in two links', 'name: x\nvnets: {a: {}, b: {}}\nlinks:\n  - [a:e0, b:e0]\n  - {endpoints: [a:e0, b:e1]}\n', ['lab.yaml:5:18: "a:e0" is the end of two links (give each end its own name)']],
   ['an interface nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0: {inet: 10.0.0.1/8}\n', ['lab.yaml:5:13: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "laggport", or "vxlan", or "host")']],
   ['an interface without settings nobody makes', 'name: x\nvnets:\n  a:\n    interfaces:\n      eth0:\n', ['lab.yaml:5:7: nothing makes interface "eth0" of vnet "a" (add a link with the endpoint "a:eth0", or "vlan" and "vlandev", or "laggport", or "vxlan", or "host")']],
+  ['vhids that cannot be', 'name: x\nvnets:\n  a:\n    interfaces:\n      lo0: {carp: [{vhid: 1, inet: 10.0.0.1/8}]}\n      e: {carp: [{vhid: 1, inet: 10.0.0.1/8}, {vhid: 2}, {vhid: 1, inet6: "::2/64"}, {vhid: 256, inet: 10.0.0.3/8}]}\nlinks: [[a:e, a:f]]\n', ['lab.yaml:6:93: 256 is not a virtual host\'s number from 1 to 255 (give "vhid" a virtual host\'s number from 1 to 255)']],
+  ['vhids that make no sense', 'name: x\nvnets:\n  a:\n    interfaces:\n      lo0: {carp: [{vhid: 1, inet: 10.0.0.1/8}]}\n      e: {carp: [{vhid: 1, inet: 10.0.0.1/8}, {vhid: 2}, {vhid: 1, inet6: "::2/64"}]}\nlinks: [[a:e, a:f]]\n', ['lab.yaml:5:20: "lo0" is a loopback: there is nobody to share an address with (give the vhid to another interface)', 'lab.yaml:6:47: vhid 2 has no address to share (add "inet" or "inet6")', 'lab.yaml:6:65: "e" has vhid 1 twice (give all its addresses in one entry, or another number)']],
   ['a lagg of what it cannot be made of', 'name: x\nvnets:\n  a:\n    interfaces:\n      p: {host: t0, inet: 10.0.0.1/8}\n      l: {laggport: [p, q, lo1], laggproto: lacp}\n      v: {vlan: 1, vlandev: m}\n      m: {laggport: v}\n      n: {laggport: l}\n', ['lab.yaml:6:21: "p" is a port and sends nothing by itself (give its addresses to "l")', 'lab.yaml:6:21: vnet "a" has no interface "q" (there are: p, l, v, m, n)', 'lab.yaml:6:21: "lo1" cannot be a port of a lagg (a port is the end of a link, a VLAN or a tap)', 'lab.yaml:7:29: VLAN "v" carries itself over "m" (break the circle of "vlandev")', 'lab.yaml:8:21: lagg "m" carries itself over "v" (break the circle)', 'lab.yaml:9:21: "l" is a lagg itself (name its ports)']],
   ['VLANs in a circle', 'name: x\nvnets: {a: {interfaces: {v: {vlan: 1, vlandev: w}, w: {vlan: 2, vlandev: v}}}}\n', ['lab.yaml:2:48: VLAN "v" carries itself over "w" (break the circle of "vlandev")', 'lab.yaml:2:74: VLAN "w" carries itself over "v" (break the circle of "vlandev")']],
   ['vxlans without, and with two other ends', 'name: x\nvnets: {a: {interfaces: {v: {vxlan: 1}, w: {vxlan: 2, vxlanremote: 10.0.0.1, vxlangroup: 239.0.0.1}}}}\n', ['lab.yaml:2:37: vxlan "v" has no other end (give either "vxlanremote" or "vxlangroup")', 'lab.yaml:2:52: vxlan "w" has two other ends (give either "vxlanremote" or "vxlangroup")']],
@@ -45,6 +47,8 @@ test.each<[string, string, string[]]>([
   ]],
   ['parents in a circle', 'name: x\nvnets: {a: {parent: b}, b: {parent: a}}\n', ['lab.yaml:2:21: vnet "a" is its own ancestor (break the circle of "parent")', 'lab.yaml:2:37: vnet "b" is its own ancestor (break the circle of "parent")']],
   ['a route that leads nowhere', 'name: x\nvnets: {a: {routes: [{to: default}]}}\n', ['lab.yaml:2:22: the route to default leads nowhere (add "via", "interface" or "type")']],
+  ['a route by a gateway of the other family', 'name: x\nvnets: {a: {routes: [{to: "2001:db8::/32", via: 10.0.0.1}, {to: 10.0.0.0/8, via: "fe80::1%e0"}]}}\n', ['lab.yaml:2:49: 10.0.0.1 is no gateway for the route to 2001:db8::/32 (give an IPv6 address)', 'lab.yaml:2:82: fe80::1%e0 is no gateway for the route to 10.0.0.0/8 (give an IPv4 address)']],
+  ['a destination that is none', 'name: x\nvnets: {a: {routes: [{to: "2001:db8::/129", type: reject}, {to: default, via: "fe80::1%"}]}}\n', ['lab.yaml:2:27: "2001:db8::/129" is not a destination: default, an address, or a network such as 10.0.0.0/8 or 2001:db8::/32 (give "to" a destination: default, an address, or a network such as 10.0.0.0/8 or 2001:db8::/32)', 'lab.yaml:2:79: "fe80::1%" is not the address of a gateway, such as 10.0.0.1 or fe80::1%eth0 (give "via" the address of a gateway, such as 10.0.0.1 or fe80::1%eth0)']],
   ['a private port that is no port', 'name: x\nvnets: {a: {}}\nbridges: {br0: {private: [a:e1]}}\nlinks: [[a:e0, br0]]\n', ['lab.yaml:3:27: "a:e1" is not linked to bridge "br0" (name the other end of one of its links, or one of its "members")']],
   ['a bridge linked to itself', 'name: x\nvnets: {}\nbridges: {br0: {}}\nlinks: [[br0, br0]]\n', ['lab.yaml:4:9: both ends are on bridge "br0": frames would go round for ever (join two bridges, or a bridge and a vnet)']],
   ['forwarding on the host', 'name: x\nvnets: {host: {forwarding: true}}\n', ['lab.yaml:2:28: a lab does not change "forwarding" of the host, which it shares with others (use a vnet of its own)']],
@@ -137,6 +141,19 @@ test('a plan is a script of the tools, in the order things need each other', () 
   ]);
 });
 
+test('plans vhids behind the addresses of their interface, each address with its vhid', () => {
+  const text = 'name: x\nvnets: {a: {interfaces: {e: {inet: 10.0.0.2/24, carp: [{vhid: 1, inet: [10.0.0.1/24, 10.0.0.3/32], inet6: "2001:db8::1/64", advskew: 100, pass: "a b"}, {vhid: 9, inet: 10.0.0.9/24, peer: 10.0.0.7}]}}}}\nlinks: [[a:e, sw]]\nbridges: {sw: {carp: [{vhid: 2, inet: 10.0.0.5/24}]}}\n';
+  const script = planScript(planLab(readLab('lab.yaml', text).lab!)).split('\n').filter((line) => /vhid|10.0.0.2/.test(line));
+  expect(script).toEqual([
+    'jexec a ifconfig e inet 10.0.0.2/24',
+    "jexec a ifconfig e inet vhid 1 advskew 100 pass 'a b' 10.0.0.1/24 alias",
+    'jexec a ifconfig e inet vhid 1 10.0.0.3/32 alias',
+    'jexec a ifconfig e inet6 vhid 1 2001:db8::1/64 alias',
+    'jexec a ifconfig e inet vhid 9 peer 10.0.0.7 10.0.0.9/24 alias',
+    'ifconfig sw inet vhid 2 10.0.0.5/24 alias',
+  ]);
+});
+
 test('plans a lagg behind its ports and before its VLANs', () => {
   const text = 'name: x\nvnets: {a: {interfaces: {v: {vlan: 5, vlandev: lag0}, lag0: {laggport: [t0, t1], laggproto: lacp, lagghash: "l3,l4", mtu: 1400}, t0: {host: x0}, t1: {host: x1}}}}\n';
   const script = planScript(planLab(readLab('lab.yaml', text).lab!)).split('\n');
@@ -199,4 +216,17 @@ test('whichever step fails, nothing is left and the failure names the command an
     expect(outcome, failAt).toMatchObject({ ok: false, command: failAt, message, left: [], path: steps[Math.min(i, firstTime)]!.path });
     expect([...tools.exists], failAt).toEqual([]);
   }
+});
+
+test('IPv6 routes in the words of route(8)', () => {
+  const routes = ['{to: default, via: "fe80::1%lo0"}', '{to: "::/0", interface: lo0}', '{to: "2001:db8::/32", via: "2001:db8:1::1", mtu: 1400, fib: 1}', '{to: "2001:db8::5/128", type: reject}', '{to: "2001:db8::6", type: blackhole}'];
+  const { lab, problems: found } = readLab('lab.yaml', `name: x\nvnets: {a: {routes: [${routes.join(', ')}]}}\n`);
+  expect(found).toEqual([]);
+  expect(planScript(planLab(lab!)).split('\n').filter((line) => line.includes('route'))).toEqual([
+    'jexec a route add -6 default fe80::1%lo0',
+    'jexec a route add -6 -net ::/0 -iface lo0',
+    'jexec a route add -6 -net 2001:db8::/32 2001:db8:1::1 -mtu 1400 -fib 1',
+    'jexec a route add -6 -host 2001:db8::5 ::1 -reject',
+    'jexec a route add -6 -host 2001:db8::6 ::1 -blackhole',
+  ]);
 });

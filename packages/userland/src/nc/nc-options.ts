@@ -4,9 +4,11 @@
  *
  * Options that need TCP, SCTP, Unix sockets or a host's file descriptors are refused by name; what is left is UDP's.
  */
+import type { SockAddr } from '@netloom/core';
 import { errx, usage as usageExit } from '../err.js';
 import { getopt } from '../getopt.js';
 import { NO_SUCH_NAME, hostAddress } from '../host-address.js';
+import { hostAddress6 } from '../host-address6.js';
 import type { Proc } from '../proc.js';
 import { servicePort } from '../services.js';
 
@@ -17,6 +19,8 @@ const UINT_MAX = 4_294_967_295;
 const TIMEOUT_MAX_SEC = 2_147_483;
 
 export interface NcOptions {
+  /** -4, -6; null: as the host is. */
+  family: 4 | 6 | null;
   listen: boolean;
   udp: boolean;
   keep: boolean;
@@ -67,8 +71,8 @@ const refuse = (why: string): Setter => (_o, _value, p) => errx(p, 1, why);
 const ignore: Setter = () => {};
 
 const SETTERS: Readonly<Record<string, Setter>> = {
-  4: ignore,
-  6: refuse('IPv6 is not built in: use IPv4 addresses'),
+  4: (o) => { o.family = 4; },
+  6: (o) => { o.family = 6; },
   D: ignore,
   d: (o) => { o.noStdin = true; },
   E: refuse('IPsec support unavailable.'),
@@ -118,7 +122,7 @@ export function parseNc(p: Proc): NcOptions {
   const long = takeLong(p);
   const parsed = getopt(OPTSTRING, long.words);
   const o: NcOptions = {
-    listen: false, udp: false, keep: false, noStdin: false, numeric: false, verbose: false, scan: false, randomPorts: false, timeoutUs: Infinity,
+    family: null, listen: false, udp: false, keep: false, noStdin: false, numeric: false, verbose: false, scan: false, randomPorts: false, timeoutUs: Infinity,
     intervalUs: 0, sourceText: null, sourcePortText: null, tos: -1, fib: null, receiveBuffer: 0, sendBuffer: 0, tunDevice: long.tun, host: null, portText: '',
   };
   for (const [letter, value] of parsed.options) SETTERS[letter]?.(o, value, p);
@@ -144,9 +148,17 @@ function checkTogether(p: Proc, o: NcOptions, sctp: boolean, proxy: boolean, tcp
   if (tcpOnly) errx(p, 1, '-S and --no-tcpopt are about TCP, which is not built in yet');
 }
 
-/** The address of `host`; leaves when it is none. */
-export function ncAddress(p: Proc, host: string): number {
-  return hostAddress(host) ?? errx(p, 1, `getaddrinfo: ${NO_SUCH_NAME}`);
+/** The addresses of `host` in the order they are tried: those of the family asked for; leaves when there is none. */
+export function ncAddresses(p: Proc, o: NcOptions, host: string): SockAddr[] {
+  const v4 = o.family === 6 ? null : hostAddress(host);
+  const v6 = o.family === 4 ? null : hostAddress6(p.vnet, host);
+  const known = [v4, v6].filter((a) => a !== null);
+  return known.length > 0 ? known : errx(p, 1, `getaddrinfo: ${NO_SUCH_NAME}`);
+}
+
+/** The address of `host` in the family of `like`. */
+export function ncAddressLike(p: Proc, host: string, like: SockAddr): SockAddr {
+  return (typeof like === 'number' ? hostAddress(host) : hostAddress6(p.vnet, host)) ?? errx(p, 1, `getaddrinfo: ${NO_SUCH_NAME}`);
 }
 
 /** A port by number or by name, as a listener and `-p` take it. */

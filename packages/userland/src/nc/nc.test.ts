@@ -37,6 +37,18 @@ describe('talking', () => {
     await end(server);
   });
 
+  test('the same over IPv6, by address, by zone, by -6 and a name', async () => {
+    for (const [listen, host] of [['-6 -l 5000', '::1'], ['-l fe80::1%lo0 5001', 'fe80::1%lo0'], ['-l ::1 5002', '-6 localhost']] as const) {
+      const port = /5\d{3}$/.exec(listen)?.[0] ?? '';
+      const server = await begin(`nc -u -v ${listen}`, { ...inB, stdin: 'pong' });
+      const client = await begin(`nc -u -v ${host} ${port}`, { ...inB, stdin: 'ping' });
+      expect(server.stdout).toContain('ping');
+      expect(client.stdout).toBe('pong');
+      await end(client);
+      await end(server);
+    }
+  });
+
   test('a listener does not read its input before it knows its peer', async () => {
     const server = await begin('nc -u -l 5000', { ...inB, stdin: 'early' });
     await lab.advance(5_000_000);
@@ -194,7 +206,9 @@ describe('words', () => {
     ['-u nobody 80', 'getaddrinfo: Name does not resolve'],
     ['-u -l nosuchservice', 'getaddrinfo: Service was not recognized for socket type'],
     ['-u -l 192.0.2.99 80', "Can't assign requested address"],
-    ['-u -6 ::1 80', 'IPv6 is not built in: use IPv4 addresses'],
+    ['-u -6 10.0.0.1 80', 'getaddrinfo: Name does not resolve'],
+    ['-u -4 ::1 80', 'getaddrinfo: Name does not resolve'],
+    ['-u fe80::1%em9 80', 'getaddrinfo: Name does not resolve'],
     ['-U /tmp/socket', 'Unix sockets are not built in: use the machine\'s nc: /usr/bin/nc -U PATH'],
   ])('nc %s: exit 1', async (words, message) => {
     expect(await lab.sh(`nc ${words}`, inA)).toEqual({ exit: 1, stdout: '', stderr: `nc: ${message}\n` });

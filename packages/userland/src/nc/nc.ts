@@ -10,7 +10,7 @@
 import type { RecvInfo, Socket } from '@netloom/core';
 import { errx, toolMain } from '../err.js';
 import type { Proc } from '../proc.js';
-import { ncAddress, ncPorts, parseNc } from './nc-options.js';
+import { ncAddresses, ncPorts, parseNc } from './nc-options.js';
 import type { NcOptions } from './nc-options.js';
 import { NcSession } from './nc-session.js';
 import { clientSocket, listenSocket, reportConnected, reportReceived } from './nc-socket.js';
@@ -47,19 +47,20 @@ async function awaitPeer(p: Proc, so: Socket, o: NcOptions, tun: TunEnd | null):
     if (so.closed || tun?.gone === true) return false;
     await p.sleepUs(Infinity);
   }
-  const error = so.connect(info.addr, info.port);
+  const peer = info.in6 ?? info.addr;
+  const error = so.connect(peer, info.port);
   if (error !== 0) return false;
-  if (o.verbose) reportReceived(p, o, info.addr, info.port);
+  if (o.verbose) reportReceived(p, o, peer, info.port);
   return true;
 }
 
 async function connect(p: Proc, o: NcOptions, slot: SocketSlot, tun: TunEnd | null): Promise<number> {
-  const address = ncAddress(p, o.host ?? '');
+  const addresses = ncAddresses(p, o, o.host ?? '');
   const ports = ncPorts(p, o.portText);
   if (o.randomPorts) shuffle(p, ports);
   let code = 1;
   for (const port of ports) {
-    const so = clientSocket(p, o, slot, address, port);
+    const so = clientSocket(p, o, slot, addresses, port);
     if (so === null) continue;
     code = 0;
     const there = (!o.verbose && !o.scan) || (await probe(p, so, o.scan));

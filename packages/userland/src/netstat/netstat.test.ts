@@ -1,8 +1,9 @@
 /**
  * netstat.test.ts — netstat as its users and their scripts see it: columns to the blank, numbers, JSON, exit codes.
  */
-import { PF_INET, SOCK_DGRAM, SOCK_RAW } from '@netloom/core';
+import { PF_INET, PF_INET6, SOCK_DGRAM, SOCK_RAW } from '@netloom/core';
 import type { Socket } from '@netloom/core';
+import { ip6Parse } from '@netloom/core/wire';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { twoJails, vnetOf } from '../../test/test-links.js';
 import { ToolLab } from '../../test/test-proc.js';
@@ -31,7 +32,7 @@ describe('routes', () => {
 
   test('-r, -rn, -rnW', async () => {
     await golden(`
-$ netstat -rn
+$ netstat -rn4
 Routing tables
 
 Internet:
@@ -58,12 +59,12 @@ Routing tables
 
 Internet:
 Destination        Gateway            Flags   Nhop#    Mtu      Netif Expire
-default            192.0.2.2          UGS         4   1500       sim0
-10.1.0.0/16        192.0.2.2          UGS         5   1400       sim0   1000
-10.2.0.1           127.0.0.1          UHS         6  16384        lo0
-127.0.0.1          link#2             UH          3  16384        lo0
-192.0.2.0/24       link#4             U           1   1500       sim0
-192.0.2.1          link#4             UHS         2  16384        lo0
+default            192.0.2.2          UGS         7   1500       sim0
+10.1.0.0/16        192.0.2.2          UGS         8   1400       sim0   1000
+10.2.0.1           127.0.0.1          UHS         9  16384        lo0
+127.0.0.1          link#2             UH          6  16384        lo0
+192.0.2.0/24       link#4             U           4   1500       sim0
+192.0.2.1          link#4             UHS         5  16384        lo0
 $ netstat -rn -f link
 Routing tables
 $ netstat -rn -F 1
@@ -81,7 +82,7 @@ $ netstat -rs
   test('a long interface name is cut, and not with -W', async () => {
     await lab.ok('ifconfig sim0 name verylongname0', inA);
     expect(await lab.ok('netstat -rn', inA)).toContain('192.0.2.0/24       link#4             U      verylong\n');
-    expect(await lab.ok('netstat -rnW', inA)).toContain('192.0.2.0/24       link#4             U           1   1500 verylongname0\n');
+    expect(await lab.ok('netstat -rnW', inA)).toContain('192.0.2.0/24       link#4             U           4   1500 verylongname0\n');
   });
 
   test('another table has its number in the title', async () => {
@@ -99,7 +100,7 @@ $ netstat -rs
     const [family] = (JSON.parse(compact) as Output).statistics['route-information']['route-table']['rt-family'];
     expect(family?.['address-family']).toBe('Internet');
     expect(family?.['rt-entry'].find((e) => e['destination'] === '10.1.0.0/16')).toEqual({
-      destination: '10.1.0.0/16', gateway: '192.0.2.2', flags: 'UGS', flags_pretty: ['up', 'gateway', 'static'], weight: 1, 'nhop-kidx': 5, nhop: 5,
+      destination: '10.1.0.0/16', gateway: '192.0.2.2', flags: 'UGS', flags_pretty: ['up', 'gateway', 'static'], weight: 1, 'nhop-kidx': 8, nhop: 8,
       mtu: 1400, 'interface-name': 'sim0', 'expire-time': 1000,
     });
     expect(JSON.parse(await lab.ok('netstat -r --json', inA))).toEqual(JSON.parse(compact));
@@ -110,8 +111,8 @@ $ netstat -rs
     await lab.ok('ping -c 2 -i 0.1 10.1.0.1', inA).catch(() => '');
     const rows = (await lab.ok('netstat -oW', inA)).split('\n');
     expect(rows[3]).toBe('Idx   Type         IFA                Gateway             Flags      Use    Mtu      Netif     Addrif Refcnt');
-    expect(rows.find((r) => r.startsWith('5 '))).toBe('5            v4/gw 192.0.2.1          192.0.2.2          GS            2   1400       sim0                 1');
-    expect(await lab.ok('netstat -o', inA)).toContain('\n4     192.0.2.1          192.0.2.2          GS         sim0      1\n');
+    expect(rows.find((r) => r.startsWith('8 '))).toBe('8            v4/gw 192.0.2.1          192.0.2.2          GS            2   1400       sim0                 1');
+    expect(await lab.ok('netstat -o', inA)).toContain('\n7     192.0.2.1          192.0.2.2          GS         sim0      1\n');
   });
 });
 
@@ -260,7 +261,7 @@ $ netstat -s -p udp -I sim0
 
   test('all protocols in FreeBSD’s order, then what it has not; forwarded packets in one line', async () => {
     const out = await lab.ok('netstat -s', inA);
-    expect(out.match(/^\w+:$/gm)).toEqual(['udp:', 'ip:', 'icmp:', 'carp:', 'arp:', 'lacp:', 'vxlan:']);
+    expect(out.match(/^\w+:$/gm)).toEqual(['udp:', 'ip:', 'icmp:', 'carp:', 'arp:', 'ip6:', 'icmp6:', 'rip6:', 'lacp:', 'vxlan:']);
     expect(out).toContain('\t0 packets forwarded (0 packets fast forwarded)\n');
     expect(out).toContain('\t1 ARP request received\n');
     expect(out).not.toContain('Output histogram');
@@ -328,6 +329,33 @@ $ netstat -an -f unix
 `);
   });
 
+  test('IPv6 sockets, of one family and of both', async () => {
+    const open = (type: number, proto: number): Socket => {
+      const { so } = vnetOf(lab, 'a').sockets.socket(PF_INET6, type, proto);
+      if (so === null) throw new Error('no socket');
+      return so;
+    };
+    const loopback = { addr: ip6Parse('::1') as Uint8Array, scopeId: 0 };
+    open(SOCK_DGRAM, 0).bind({ addr: ip6Parse('fe80::1') as Uint8Array, scopeId: vnetOf(lab, 'a').net.loif?.index ?? 0 }, 53);
+    const both = open(SOCK_DGRAM, 0);
+    both.setsockopt('IPV6_V6ONLY', 0);
+    both.bind(0, 520);
+    open(SOCK_DGRAM, 0).connect(loopback, 53);
+    open(SOCK_RAW, 58);
+    expect((await lab.ok('netstat -an -f inet6', inA)).replace(/::1\.\d{5} /, '::1.PORT  ')).toBe(`Active Internet connections (including servers)
+Proto Recv-Q Send-Q Local Address          Foreign Address        (state)    
+udp6       0      0 ::1.PORT               ::1.53                 
+udp46      0      0 *.520                  *.*                    
+udp6       0      0 fe80::1%lo0.53         *.*                    
+icm6       0      0 *.*                    *.*                    `);
+    const inet = await lab.ok('netstat -anW4', inA);
+    expect(inet).toContain('udp46      0      0 *.520 ');
+    expect(inet).not.toContain('udp6 ');
+    expect(await lab.ok('netstat -6', inA)).toContain('localhost.domain');
+    expect(await lab.ok('netstat -s -f inet6', inA)).toMatch(/^udp:\n[^]*\nip6:\n[^]*\nicmp6:\n[^]*\nrip6:\n/);
+    expect(await lab.ok('netstat -s -f inet', inA)).not.toContain('ip6:');
+  });
+
   test('what waits to be read is counted', async () => {
     const nc = lab.start('nc -u 192.0.2.1 514', { jail: 'b', stdin: 'hello' });
     await lab.advance(10_000);
@@ -352,8 +380,6 @@ test('-m counts the packets of the kernel', async () => {
 
 describe('words', () => {
   test.each([
-    ['-6', 'IPv6 support is not compiled in'],
-    ['-f inet6', 'IPv6 support is not compiled in'],
     ['-f frob', 'frob: unknown address family'],
     ['-B', '-B: capture listeners are not listed here'],
     ['-Q', '-Q: there is no netisr table here; see sysctl net.inet.ip'],

@@ -15,7 +15,7 @@ export interface NetstatOptions {
   all: boolean;
   bytes: boolean;
   drops: boolean;
-  family: 'any' | 'inet' | 'link' | 'unix';
+  family: 'any' | 'inet' | 'inet6' | 'link' | 'unix';
   /** Null: the process's. */
   fib: number | null;
   human: boolean;
@@ -45,7 +45,7 @@ export interface NetstatOptions {
 }
 
 const OPTSTRING = '46AaBbCcdF:f:ghI:ij:LlM:mN:nOoPp:Qq:RrSTsuWw:xz';
-const FAMILIES: Readonly<Record<string, NetstatOptions['family']>> = { inet: 'inet', link: 'link', unix: 'unix', local: 'unix' };
+const FAMILIES: Readonly<Record<string, NetstatOptions['family']>> = { inet: 'inet', inet6: 'inet6', link: 'link', unix: 'unix', local: 'unix' };
 
 /** Returns why it is refused, if it is. */
 type Setter = (o: NetstatOptions, v: string) => string | null | void;
@@ -54,7 +54,7 @@ const atoi = (text: string): number => Number(/^\s*[+-]?[0-9]+/.exec(text)?.[0] 
 
 const SETTERS: Readonly<Record<string, Setter>> = {
   4: (o) => { o.family = 'inet'; },
-  6: () => 'IPv6 support is not compiled in',
+  6: (o) => { o.family = 'inet6'; },
   A: () => '-A: control blocks have no addresses here',
   a: (o) => { o.all = true; },
   B: () => '-B: capture listeners are not listed here',
@@ -67,7 +67,7 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   },
   f: (o, v) => {
     const family = Object.hasOwn(FAMILIES, v) ? FAMILIES[v] : undefined;
-    if (family === undefined) return v === 'inet6' ? 'IPv6 support is not compiled in' : `${v}: unknown address family`;
+    if (family === undefined) return `${v}: unknown address family`;
     o.family = family;
     return null;
   },

@@ -2,12 +2,13 @@
  * route-text.ts — routes in netstat's and route's words: flag letters and names, destinations, gateways.
  * Read first: netstat(1) "Routing Table Display", route(8).
  */
-import type { RtPath, Rtentry4 } from '@netloom/core';
+import type { Nexthop, RtPath, Rtentry4, Rtentry6, Vnet } from '@netloom/core';
 import {
   RTF_BLACKHOLE, RTF_BROADCAST, RTF_DONE, RTF_DYNAMIC, RTF_FIXEDMTU, RTF_GATEWAY, RTF_HOST, RTF_LLINFO, RTF_LOCAL, RTF_MODIFIED, RTF_MULTICAST,
   RTF_PINNED, RTF_PROTO1, RTF_PROTO2, RTF_PROTO3, RTF_REJECT, RTF_STATIC, RTF_STICKY, RTF_UP, RTF_XRESOLVE,
 } from '@netloom/core';
-import { ip4Format } from '@netloom/core/wire';
+import { ip4Format, ip6IsLinkLocal, ip6IsUnspecified, ip6Plain, ip6Zoned } from '@netloom/core/wire';
+import { zonedText6 } from '../host-address6.js';
 
 /** Bit, netstat's letter, and its name in machine-readable output. */
 const LETTERS: readonly (readonly [number, string, string])[] = [
@@ -46,14 +47,25 @@ export function bitNames(bits: number, names: readonly (readonly [number, string
   return set.length === 0 ? '' : `<${set.map(([, name]) => name).join(',')}>`;
 }
 
-/** 'default', '192.0.2.0/24' or, for a host route, '192.0.2.1'. */
-export function destinationText(rt: Rtentry4): string {
-  if (rt.plen === 0 && rt.dst === 0) return 'default';
-  return rt.isHost ? ip4Format(rt.dst) : `${ip4Format(rt.dst)}/${rt.plen}`;
+/** 'default', '192.0.2.0/24' or, for a host route, '192.0.2.1'; 'fe80::%em0/64' for IPv6 with the path `nh`. */
+export function destinationText(rt: Rtentry4 | Rtentry6, nh: Nexthop, vnet: Vnet): string {
+  const { dst } = rt;
+  if (rt.plen === 0 && (typeof dst === 'number' ? dst === 0 : ip6IsUnspecified(dst))) return 'default';
+  const text = typeof dst === 'number' ? ip4Format(dst) : zonedText6(vnet, shownZone(dst, nh));
+  return rt.isHost ? text : `${text}/${rt.plen}`;
 }
 
 /** The gateway's address, or 'link#3'. */
-export function gatewayText(path: RtPath): string {
+export function gatewayText(path: RtPath, vnet: Vnet): string {
   const { nh } = path;
-  return nh.gwIfp === null ? ip4Format(nh.gw4) : `link#${nh.gwIfp.index}`;
+  if (nh.gwIfp !== null) return `link#${nh.gwIfp.index}`;
+  return nh.gw6 === null ? ip4Format(nh.gw4) : zonedText6(vnet, nh.gw6);
+}
+
+/**
+ * A destination in zoned form with the zone FreeBSD 14 shows: a link-local address has the interface packets leave through, so
+ * the route of an own one says %lo0; others have none.
+ */
+export function shownZone(dst: Uint8Array, nh: Nexthop): Uint8Array {
+  return ip6IsLinkLocal(dst) ? ip6Zoned(dst, nh.ifp.index) : ip6Plain(dst);
 }

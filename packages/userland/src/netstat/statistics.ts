@@ -31,8 +31,8 @@ export function netstatStatistics(p: Proc, vnet: Vnet, allowed: boolean, o: Nets
     return 0;
   }
   const place = (g: BoundCounters): number => (ORDER.includes(g.name) ? ORDER.indexOf(g.name) : ORDER.length);
-  const inet = o.family === 'any' || o.family === 'inet';
-  const groups = inet ? vnet.kern.counters.list().filter((g) => o.protocol === null || g.name === o.protocol).sort((a, b) => place(a) - place(b)) : [];
+  const groups = vnet.kern.counters.list().filter((g) => isOfFamily(g.name, o.family) && (o.protocol === null || g.name === o.protocol));
+  groups.sort((a, b) => place(a) - place(b));
   if (groups.length === 0 && o.protocol !== null) warnx(p, `${o.protocol}: no stats routine`);
   if (o.json !== 'none') p.out(jsonText({ statistics: Object.fromEntries(groups.map((g) => [g.name, groupJson(g)])) }, o.json));
   for (const g of groups) {
@@ -42,6 +42,16 @@ export function netstatStatistics(p: Proc, vnet: Vnet, allowed: boolean, o: Nets
     else warn(p, `sysctl net.inet.${g.name}.stats`, EPERM);
   }
   return 0;
+}
+
+/** Protocols of one family; the others are both's. */
+const INET = ['ip', 'icmp', 'igmp', 'arp'];
+const INET6 = ['ip6', 'icmp6', 'rip6', 'pim6'];
+
+function isOfFamily(name: string, family: NetstatOptions['family']): boolean {
+  if (family === 'any') return true;
+  if (family !== 'inet' && family !== 'inet6') return false;
+  return !(family === 'inet' ? INET6 : INET).includes(name);
 }
 
 const isHistogram = (g: BoundCounters): boolean => g.name === 'icmp' || g.name === 'icmp6';

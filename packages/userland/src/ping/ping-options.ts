@@ -16,7 +16,7 @@ const EX_NOHOST = 68;
 const MAXALARM_SEC = 60 * 60;
 const OCTET_MAX = 255;
 const INT_MAX = 2_147_483_647;
-const OPTSTRING = '.::46AaC:c:DdfG:g:Hh:I:i:Ll:M:m:nop:QqRrS:s:T:t:vW:z:';
+export const PING4_OPTS = '.::4AaC:c:DdfG:g:Hh:I:i:Ll:M:m:nop:QqRrS:s:T:t:vW:z:';
 /** What a request carries without -s: with the header, 64 bytes. */
 const DEFDATALEN = 56;
 /** Bytes of the payload that hold the time of sending. */
@@ -129,7 +129,8 @@ function mode(o: PingOptions, text: string): void {
   o.mode = wanted[found];
 }
 
-function pattern(text: string): number[] {
+/** The bytes of -p. Throws with the text of the complaint. */
+export function pattern(text: string): number[] {
   if (!/^[0-9a-f]+$/i.test(text)) throw new UsageError('patterns must be specified as hex digits');
   return (text.match(/..?/g) ?? []).slice(0, PATTERN_MAX).map((digits) => Number.parseInt(digits, 16));
 }
@@ -138,7 +139,6 @@ type Setter = (o: PingOptions, value: string) => void;
 
 const SETTERS: Readonly<Record<string, Setter>> = {
   '.': (o, v) => { o.dots = v === '' ? '.' : v; },
-  '6': () => { throw new UsageError('IPv6 is not built in: give an IPv4 address'); },
   A: (o) => { o.missed = true; },
   a: (o) => { o.audible = true; },
   C: (o, v) => { o.pcp = integer(v, -1, 7, 'invalid PCP'); },
@@ -174,7 +174,7 @@ const SETTERS: Readonly<Record<string, Setter>> = {
 
 /** Leaves with the complaint and its exit code when the words are wrong. */
 export function parsePing(p: Proc): PingOptions {
-  const parsed = getopt(OPTSTRING, p.argv.slice(1));
+  const parsed = getopt(PING4_OPTS, p.argv.slice(1));
   const o = defaults();
   try {
     for (const [letter, value] of parsed.options) SETTERS[letter]?.(o, value);
@@ -231,7 +231,7 @@ function checkTogether(o: PingOptions): void {
   if ((o.noLoop || o.multicastTtl >= 0 || o.multicastInterface !== null) && !group) throw new UsageError('-I, -L, -T flags cannot be used with unicast destination');
 }
 
-const PING_USAGE = `usage:
+export const PING_USAGE = `usage:
 \tping [-4AaDdfHnoQqRrv] [-C pcp] [-c count] [-G sweepmaxsize]
 \t    [-g sweepminsize] [-h sweepincrsize] [-i wait] [-l preload]
 \t    [-M mask | time] [-m ttl] [-p pattern] [-S src_addr] 
@@ -240,4 +240,8 @@ const PING_USAGE = `usage:
 \t    [-l preload] [-M mask | time] [-m ttl] [-p pattern]
 \t    [-S src_addr] [-s packetsize] [-T ttl] [-t timeout] [-W waittime]
 \t    [-z tos] IPv4-mcast-group
+\tping [-6AaDdfHnNoOquvyY] [-b bufsiz] [-C pcp] [-c count] [-e gateway]
+\t    [-I interface] [-i wait] [-k addrtype] [-l preload] [-m hoplimit]
+\t    [-p pattern] [-S sourceaddr] [-s packetsize] [-t timeout]
+\t    [-W waittime] [-z tclass] [IPv6-hops ...] IPv6-host
 `;

@@ -3,20 +3,38 @@
  * Read first: ping(8); ping-session.ts. Exit codes: 0 an answer came, 2 none came, 1 the words or the socket, 64 a wrong value, 68 no such host, 71 the system.
  *
  * A time is printed whenever the payload has the eight bytes ping(8) asks for (FreeBSD's ping wants sixteen).
- * Not here: IPv6 (`ping -6` and `ping6` say so), names beyond host-address.ts, IPsec policies.
+ * One program for both families: -4, -6 and a numeric -S say which; otherwise the host does (host-address6.ts). `ping6` is `ping -6` by another name.
+ * Not here: names beyond host-address.ts, IPsec policies.
  */
 import { EPERM, PF_INET, SOCK_RAW } from '@netloom/core';
-import { IPPROTO_ICMP } from '@netloom/core/wire';
+import { IPPROTO_ICMP, ip4Parse, ip6Parse } from '@netloom/core/wire';
 import { err, errx, progname, toolMain } from '../err.js';
+import { getopt } from '../getopt.js';
+import { hostFamily } from '../host-address6.js';
 import type { Proc } from '../proc.js';
-import { parsePing } from './ping-options.js';
+import { PING4_OPTS, parsePing } from './ping-options.js';
+import { ping6 } from './ping6.js';
+import { PING6_OPTS } from './ping6-options.js';
 import { PingSession } from './ping-session.js';
 import { EX_OSERR, configure } from './ping-socket.js';
 
-const EX_USAGE = 64;
+export const ping = toolMain((p: Proc): Promise<number> => (family(p) === 6 ? ping6(p) : ping4(p)));
 
-export const ping = toolMain(async (p: Proc): Promise<number> => {
-  if (progname(p) === 'ping6') errx(p, EX_USAGE, 'IPv6 is not built in: use ping and an IPv4 address');
+/** The family meant. What is wrong with the words is said by its own parser. */
+function family(p: Proc): 4 | 6 {
+  if (progname(p) === 'ping6') return 6;
+  const parsed = getopt(`${PING4_OPTS}${PING6_OPTS}`, p.argv.slice(1));
+  for (const [letter, value] of parsed.options) {
+    if (letter === '4' || letter === '6') return letter === '4' ? 4 : 6;
+    if (letter === 'S' && ip4Parse(value) !== null) return 4;
+    if (letter === 'S' && ip6Parse(value) !== null) return 6;
+  }
+  const host = parsed.rest.at(-1);
+  if (parsed.error !== null || host === undefined) return 4;
+  return hostFamily(p.vnet, host) ?? 4;
+}
+
+async function ping4(p: Proc): Promise<number> {
   const o = parsePing(p);
   const { sockets } = p.vnet;
   if (sockets === null) return errx(p, EX_OSERR, 'ssend socket: the vnet is going down');
@@ -26,4 +44,4 @@ export const ping = toolMain(async (p: Proc): Promise<number> => {
   p.atExit(() => so.close());
   configure(p, so, o);
   return new PingSession(p, o, so).run();
-});
+}

@@ -9,10 +9,11 @@ import {
   IFF_POINTOPOINT, IFF_PROMISC, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, LINK_STATE_DOWN, LINK_STATE_UP, RTM_ADD, RTM_CHANGE, RTM_DELADDR, RTM_DELETE,
   RTM_DELMADDR, RTM_GET, RTM_IFANNOUNCE, RTM_IFINFO, RTM_MISS, RTM_NEWADDR, RTM_NEWMADDR, RTM_REDIRECT,
 } from '@netloom/core';
-import type { Ifnet, RtMessage, Sockaddr } from '@netloom/core';
-import { ip4Format, ip6Format } from '@netloom/core/wire';
+import type { Ifnet, RtMessage, Sockaddr, Vnet } from '@netloom/core';
+import { ip4Format, ip6IsUnspecified, ip6Zoned } from '@netloom/core/wire';
 import { ctimeText } from '../calendar.js';
 import { hostName } from '../host-address.js';
+import { hostName6, zonedText6 } from '../host-address6.js';
 import { bitNames, flagNames } from '../netstat/route-text.js';
 
 const TYPES: ReadonlyMap<number, string> = new Map([
@@ -38,7 +39,8 @@ const SA_SIZE = { inet: 16, inet6: 32, link: 56 } as const;
 export interface MessageStyle {
   /** -n: no names, not even 'default'. */
   readonly numeric: boolean;
-  ifunit(name: string): Ifnet | null;
+  /** Whose interfaces the messages are about. */
+  readonly vnet: Vnet;
 }
 
 type Named = readonly (readonly [string, Sockaddr | null])[];
@@ -69,8 +71,8 @@ function sizeOf(m: RtMessage, style: MessageStyle): number {
 function addressesOf(m: RtMessage, style: MessageStyle): Named {
   const kind = kindOf(m);
   if (kind === 'ifinfo' || kind === 'announce') return [];
-  if (kind === 'route') return present([['DST', m.dst], ['GATEWAY', m.gateway], ['NETMASK', m.netmask]]);
-  const ifp: Sockaddr = { family: 'link', index: m.ifIndex, name: m.ifName, lladdr: style.ifunit(m.ifName)?.lladdr ?? new Uint8Array(0) };
+  if (kind === 'route') return present([['DST', m.dst], ['GATEWAY', m.gateway], ['NETMASK', m.netmask], ['AUTHOR', m.author]]);
+  const ifp: Sockaddr = { family: 'link', index: m.ifIndex, name: m.ifName, lladdr: style.vnet.net.ifunit(m.ifName)?.lladdr ?? new Uint8Array(0) };
   return present([['GATEWAY', m.gateway], ['NETMASK', m.netmask], ['IFP', ifp], ['IFA', m.ifa], ['BRD', m.broadcast]]);
 }
 
@@ -81,7 +83,7 @@ function body(m: RtMessage, style: MessageStyle): string {
     case 'announce':
       return `if# ${m.ifIndex}, what: ${m.flags === IFAN_ARRIVAL ? 'arrival' : 'departure'}\n`;
     case 'ifinfo':
-      return `if# ${m.ifIndex}, link: ${linkState(style.ifunit(m.ifName))}, flags:${bitNames(m.flags, IF_FLAGS)}\n`;
+      return `if# ${m.ifIndex}, link: ${linkState(style.vnet.net.ifunit(m.ifName))}, flags:${bitNames(m.flags, IF_FLAGS)}\n`;
     case 'addr':
       return `metric 0, flags:${flagNames(m.flags)}${addressLines(m, style)}`;
     case 'maddr':
@@ -104,14 +106,18 @@ function addressLines(m: RtMessage, style: MessageStyle): string {
 
 function sockaddrText(a: Sockaddr | null, style: MessageStyle): string {
   if (a === null) return '';
-  if (a.family === 'inet') return routeName(a.addr, style.numeric);
-  if (a.family === 'inet6') return ip6Format(a.addr);
+  if (a.family === 'inet') return routeName(a.addr, style);
+  if (a.family === 'inet6') return routeName(ip6Zoned(a.addr, a.scopeId), style);
   if (a.name === '' || a.lladdr.length === 0) return a.name === '' || a.index !== 0 ? `link#${a.index}` : a.name;
   return `${a.name}:${[...a.lladdr].map((b) => b.toString(16)).join('.')}`;
 }
 
-/** An address as route shows it. */
-export function routeName(addr: number, numeric: boolean): string {
-  if (numeric) return ip4Format(addr);
-  return addr === 0 ? 'default' : (hostName(addr) ?? ip4Format(addr));
+/** An address, IPv6 in zoned form, as route shows it. */
+export function routeName(addr: number | Uint8Array, style: MessageStyle): string {
+  if (typeof addr === 'number') {
+    if (style.numeric) return ip4Format(addr);
+    return addr === 0 ? 'default' : (hostName(addr) ?? ip4Format(addr));
+  }
+  if (style.numeric) return zonedText6(style.vnet, addr);
+  return ip6IsUnspecified(addr) ? 'default' : (hostName6({ addr, scopeId: 0 }) ?? zonedText6(style.vnet, addr));
 }

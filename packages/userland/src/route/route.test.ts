@@ -42,7 +42,7 @@ $ route add 10.32.0.1/32 192.0.2.2
 add net 10.32.0.1/32: gateway 192.0.2.2
 $ route add 10.40.7.7/16 192.0.2.2
 add net 10.40.7.7/16: gateway 192.0.2.2
-$ netstat -rn
+$ netstat -rn4
 Routing tables
 
 Internet:
@@ -84,7 +84,7 @@ add net 10.7.0.0/16: gateway 198.51.100.1 fib 0: Network is unreachable
 $ route add 10.8.0.0/16
 add net 10.8.0.0/16 fib 0: Invalid argument
 [1]
-$ netstat -rn
+$ netstat -rn4
 Routing tables
 
 Internet:
@@ -164,7 +164,7 @@ $ route add 10.1.0.0/16 192.0.2.2
 add net 10.1.0.0/16: gateway 192.0.2.2
 $ route add 10.1.0.0/16 192.0.2.3 -weight 3
 add net 10.1.0.0/16: gateway 192.0.2.3
-$ netstat -rn
+$ netstat -rn4
 Routing tables
 
 Internet:
@@ -297,7 +297,7 @@ default              192.0.2.2            -fib 0   done
 10.8                 192.0.2.2            -fib 0   done
 10.8                 192.0.2.3            -fib 0   done
 172.16               192.0.2.2            -fib 0   done
-$ netstat -rn
+$ netstat -rn4
 Routing tables
 
 Internet:
@@ -377,7 +377,13 @@ RTM_IFANNOUNCE: interface arrival/departure: len 24, if# 6, what: departure
   });
 
   test('-d shows the interfaces once', async () => {
-    expect((await lab.ok('route -d monitor', inA)).replace(/2(\.[0-9a-f]{1,2}){5}/g, 'MAC')).toBe(`RTM_IFINFO: iface status change: len 168, if# 2, link: up, flags:<UP,LOOPBACK,MULTICAST>
+    expect((await lab.ok('route -d monitor', inA)).replace(/2(\.[0-9a-f]{1,2}){5}/g, 'MAC')).toBe(`RTM_IFINFO: iface status change: len 168, if# 2, link: up, flags:<UP,LOOPBACK,RUNNING,MULTICAST>
+RTM_NEWADDR: address being added to iface: len 140, metric 0, flags:
+sockaddrs: <NETMASK,IFP,IFA>
+ ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff link#2 localhost
+RTM_NEWADDR: address being added to iface: len 140, metric 0, flags:
+sockaddrs: <NETMASK,IFP,IFA>
+ ffff:ffff:ffff:ffff:: link#2 fe80::1%lo0
 RTM_IFINFO: iface status change: len 168, if# 4, link: up, flags:<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST>
 RTM_NEWADDR: address being added to iface: len 124, metric 0, flags:
 sockaddrs: <NETMASK,IFP,IFA,BRD>
@@ -401,8 +407,6 @@ describe('words', () => {
     ['add 10.0.0.1 nobody', 68, 'route: bad address: nobody\n'],
     ['add 10.0.0.0/33 192.0.2.2', 68, 'route: bad mask length: 33\n'],
     ['add 10/8 192.0.2.2', 68, 'route: malformed address, bits set after mask; 10 means 0.0.0.10\n'],
-    ['-6 add default fe80::1', 1, 'route: IPv6 support is not compiled in\n'],
-    ['add -inet6 default fe80::1', 1, 'route: IPv6 support is not compiled in\n'],
     ['-j nobody get default', 1, 'route: Jail not found\n'],
     ['monitor -fib 9', 64, 'route: invalid fib number: 9\n'],
     ['monitor x', 64, `route: bad keyword: x\n${USAGE}`],

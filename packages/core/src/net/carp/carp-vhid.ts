@@ -14,8 +14,9 @@
  * Every change of state is made in thread context, because addresses and routes go with it: a timer that says that the master is dead, and
  * an advertisement that says that there is a better one, are deferred. Sending advertisements is not.
  *
- * A backup waits up to 1/256 second longer than FreeBSD's, at random: of hosts with the same advskew one is first. It changes nothing
- * between hosts of different advskew. A machine's clock is never that exact, so there nobody had to say so; virtual time is.
+ * A backup waits up to 1/256 second longer than FreeBSD's, at random, before it takes over from a dead master or a slower one: of hosts with the same
+ * advskew one is first, and the others hear it. It changes nothing between hosts of different advskew. Without it hosts that start, or preempt, at the
+ * same instant would all advertise and all yield to each other, again and again; clocks of machines hide that, virtual time does not.
  *
  * Invariants: its addresses are usable exactly while it is MASTER. adTmo is armed only while it is MASTER, the others only while BACKUP.
  * After `destroy` no timer is armed and no address names it. Not here: packets (carp-input.ts, carp4.ts, carp6.ts), who made it (carp.ts).
@@ -43,6 +44,7 @@ export const IN6ADDR_CARP_GROUP: readonly number[] = [0xff, 0x02, 0, 0, 0, 0, 0,
 
 /** One part of 256 of a second, the unit of advskew. */
 const SKEW_US = US_PER_SEC / CARP_SKEW_PER_SEC;
+const PREEMPTING = 'preempting a slower master';
 
 /** How long a host of this advbase and advskew waits. */
 export function carpInterval(advbase: number, advskew: number): Micros {
@@ -73,6 +75,8 @@ export class CarpVhid implements CarpOwner {
   private demotedForIf = 0;
   private isSuppressed = false;
   private demotedForSend = 0;
+  /** Why this backup takes over when its timer fires. */
+  private downReason = '';
   private sendErrors = 0;
   private sendSuccess = 0;
   private readonly adTmo: Callout;
@@ -177,11 +181,15 @@ export class CarpVhid implements CarpOwner {
       return;
     }
     if (this.state !== CARP_BACKUP) return;
-    if (this.carp.preempt !== 0 && mine < theirs) {
-      this.carp.stats.preempt++;
-      this.becomeMaster('preempting a slower master');
-    } else if (carpInterval(CARP_DOWN_FACTOR * this.advbase, this.demotedSkew) < theirs) this.becomeMaster('master will time out');
+    if (this.carp.preempt !== 0 && mine < theirs) this.treatAsDown(af, PREEMPTING);
+    else if (carpInterval(CARP_DOWN_FACTOR * this.advbase, this.demotedSkew) < theirs) this.treatAsDown(af, 'master will time out');
     else this.setRun(af);
+  }
+
+  /** There is a master, but not one to wait for. Others may think so, too. */
+  private treatAsDown(af: number, reason: string): void {
+    this.downReason = reason;
+    this.carp.kern.engine.calloutReset(af === AF_INET6 ? this.md6Tmo : this.mdTmo, this.carp.random(SKEW_US));
   }
 
   /** Starts what its state waits for; as a backup, for the families in `af`, or for all it has addresses of. */
@@ -189,6 +197,7 @@ export class CarpVhid implements CarpOwner {
     if (!this.canRun() || this.ifas.length === 0) return;
     if (this.state === CARP_INIT) this.setState(CARP_BACKUP, 'initialization complete');
     if (this.state !== CARP_BACKUP) return;
+    this.downReason = 'master timed out';
     const wait = carpInterval(CARP_DOWN_FACTOR * this.advbase, this.advskew) + this.carp.random(SKEW_US);
     const { engine } = this.carp.kern;
     if (af === AF_INET || (af === AF_UNSPEC && this.count(AF_INET) > 0)) engine.calloutReset(this.mdTmo, wait);
@@ -212,7 +221,9 @@ export class CarpVhid implements CarpOwner {
   /** Nobody has been heard for too long over the family of `timer`. */
   private timedOut(timer: Callout): void {
     const isDeferred = this.carp.kern.defer(() => {
-      if (this.state === CARP_BACKUP && !timer.pending) this.becomeMaster('master timed out');
+      if (this.state !== CARP_BACKUP || timer.pending) return;
+      if (this.downReason === PREEMPTING) this.carp.stats.preempt++;
+      this.becomeMaster(this.downReason);
     });
     if (!isDeferred) this.carp.kern.engine.calloutReset(timer, SKEW_US);
   }

@@ -13,6 +13,7 @@ import type { Errno } from '../../base/errno.js';
 import { EADDRNOTAVAIL, EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP, EPROTONOSUPPORT } from '../../base/errno.js';
 import type { Prng } from '../../base/prng.js';
 import type { AuditRow } from '../../kern/audit.js';
+import { Callout } from '../../kern/callout.js';
 import { sysctlInt } from '../../kern/sysctl.js';
 import type { SysctlGroup } from '../../kern/sysctl.js';
 import type { VnetKern } from '../../kern/vnet-kern.js';
@@ -98,7 +99,8 @@ export class Carp {
   inet: CarpFamily | null = null;
   inet6: CarpFamily | null = null;
   private rng: Prng | null = null;
-  private sendAllWaits = false;
+  /** At once, but not from within whatever demoted this host (FreeBSD's carp_sendall_task). */
+  private readonly sendAllTmo: Callout;
   private readonly unregister: (() => void)[];
 
   constructor(net: Net) {
@@ -108,6 +110,9 @@ export class Carp {
     kern.counters.attach(CARP_COUNTERS, this.stats);
     kern.sysctl.attach(CARP_SYSCTL, this);
     kern.audit.attach(CARP_AUDIT, this);
+    this.sendAllTmo = new Callout(kern, () => {
+      for (const vh of this.all()) vh.sendAd();
+    });
     const changed = (ifp: Ifnet): void => {
       for (const vh of [...(carpIfOf(ifp)?.vhids ?? [])]) vh.linkState();
     };
@@ -124,6 +129,7 @@ export class Carp {
   destroy(): void {
     for (const undo of this.unregister) undo();
     for (const ifp of this.net.ifnets) this.destroyIf(ifp);
+    this.kern.engine.calloutStop(this.sendAllTmo);
     this.kern.sysctl.detach(this);
     this.kern.counters.detach(this.stats);
   }
@@ -204,11 +210,7 @@ export class Carp {
   demote(by: number, reason: string): void {
     this.demotion = Math.max(-INT_MAX, Math.min(INT_MAX, this.demotion + by));
     this.log(`demoted by ${by} to ${this.demotion} (${reason})`);
-    if (this.sendAllWaits || this.kern.shutdown) return;
-    this.sendAllWaits = this.kern.defer(() => {
-      this.sendAllWaits = false;
-      for (const vh of this.all()) vh.sendAd();
-    });
+    if (!this.sendAllTmo.pending && this.all().some((vh) => vh.isMaster)) this.kern.engine.calloutReset(this.sendAllTmo, 0);
   }
 
   /** net.inet.carp.allow: without it every vhid waits in INIT. */

@@ -67,8 +67,8 @@ export interface McastQuery<A extends McastAddr> {
 export interface McastQuerierPort<A extends McastAddr> {
   readonly engine: Engine;
   readonly owner: CalloutOwner;
-  /** Is this group kept at all? */
-  reportable(group: A): boolean;
+  /** Is this group kept? Not those of the link itself, which nobody forwards. */
+  tracked(group: A): boolean;
   /** Our address on the link, by which queriers are elected; null: none, then we do not ask. */
   address(ifp: Ifnet): A | null;
   query(ifp: Ifnet, q: McastQuery<A>, options: Readonly<QuerierOptions>): void;
@@ -271,7 +271,7 @@ export class McastQuerier<A extends McastAddr> {
   private groupFor(group: A): RouterGroup<A> | null {
     const there = this.groups.get(group);
     if (there !== undefined) return there;
-    if (!this.port.reportable(group)) return null;
+    if (!this.port.tracked(group)) return null;
     if (this.groups.size >= this.options.groupsMax) {
       this.stats.groupsFull++;
       return null;

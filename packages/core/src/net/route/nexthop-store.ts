@@ -52,10 +52,13 @@ export class NexthopStore {
   private readonly groupByKey = new Map<string, NhGroup>();
   private readonly freeHops: number[] = [];
   private readonly freeGroups: number[] = [];
+  /** The index of the next hop that is none, and how many routes lead there. */
+  private nowhere = 0;
+  private nowhereRefs = 0;
 
   /** Next hops in use. */
   get count(): number {
-    return this.hops.length - 1 - this.freeHops.length;
+    return this.hops.length - 1 - this.freeHops.length - (this.nowhere === 0 ? 0 : 1);
   }
 
   get groupCount(): number {
@@ -123,6 +126,27 @@ export class NexthopStore {
     }
     const nh = this.hops[value];
     if (nh !== null && nh !== undefined) this.unref(nh);
+  }
+
+  /**
+   * The index of a next hop that is none, for routes that are being updated: `select` answers null, and who reads the flat words leaves
+   * the packet to the complete path. Give it back with `dropNowhere`.
+   */
+  holdNowhere(): number {
+    if (this.nowhereRefs++ === 0) {
+      this.nowhere = this.freeHops.pop() ?? this.hops.length;
+      this.hops[this.nowhere] = null;
+      this.keys[this.nowhere] = '';
+      this.table.setHop(this.nowhere, NHOP_REJECT, 0, 0, 0);
+    }
+    return this.nowhere;
+  }
+
+  dropNowhere(): void {
+    if (--this.nowhereRefs > 0) return;
+    this.table.clearHop(this.nowhere);
+    this.freeHops.push(this.nowhere);
+    this.nowhere = 0;
   }
 
   /** The next hop a flow takes. Packet path. */

@@ -8,13 +8,15 @@
  * asked of the compiled table only, and its answer names the length, so the Rtentry is one map look-up away.
  *
  * A Rib holds one reference on the value of each route in it (nexthop-store.ts).
- * Invariants: `count` = routes in the maps; each of them is `up` and compiled with its `value`.
+ * Invariants: `count` = routes in the maps; each of them is `up` and compiled with its `compiled`.
  */
 import { ip4MaskOf } from '../../wire/addr.js';
 import type { AddrSet } from '../../fwd/addr-set.js';
 import { Fib4, fib4EntryPlen, fib4Shape } from '../../fwd/fib4.js';
 import { Fwd4 } from '../../fwd/forward.js';
+import { RTF_DYNAMIC } from './nexthop.js';
 import type { NexthopStore } from './nexthop-store.js';
+import type { RtLife } from './rt-life.js';
 import type { RouteSpec } from './route-spec.js';
 import { Rtentry4 } from './rtentry.js';
 import type { Rtentry, RtPath } from './rtentry.js';
@@ -23,15 +25,19 @@ import type { Rtentry, RtPath } from './rtentry.js';
 export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
   readonly fibnum: number;
   readonly store: NexthopStore;
+  readonly life: RtLife;
   count = 0;
+  /** Routes that redirects made. */
+  dynamic = 0;
   /** Changes with every change of a route. */
   gen = 1;
   /** By prefix length. */
   protected readonly byLen: (Map<K, R> | null)[];
 
-  constructor(fibnum: number, store: NexthopStore, bits: number) {
+  constructor(fibnum: number, life: RtLife, bits: number) {
     this.fibnum = fibnum;
-    this.store = store;
+    this.life = life;
+    this.store = life.store;
     this.byLen = new Array<null>(bits + 1).fill(null);
   }
 
@@ -48,8 +54,8 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
 
   /** What `rt` is looked up by among the prefixes of `plen` bits. */
   protected abstract keyOf(rt: R, plen: number): K;
-  /** Puts `rt` into the compiled table, or its new value. */
-  protected abstract compile(rt: R): void;
+  /** Puts `rt.compiled` into the compiled table, for the first time or anew. */
+  abstract compile(rt: R): void;
   /** Takes it out; `cover` is the longest route that remains and contains it. */
   protected abstract uncompile(rt: R, cover: R | null): void;
   /** Builds the table anew when the number of routes asks for another shape. */
@@ -61,33 +67,41 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
     this.byLen[rt.plen] = map;
     map.set(this.keyOf(rt, rt.plen), rt);
     this.store.hold(rt.value);
+    rt.compiled = rt.value;
     rt.up = true;
     this.count++;
+    this.dynamic += isDynamic(rt);
     this.gen++;
     if (!this.reshape()) this.compile(rt);
   }
 
-  /** Takes a route out and gives its reference back. */
+  /** Takes a route out; its reference is given back when no reader has it. */
   remove(rt: R): void {
     const map = this.byLen[rt.plen];
     map?.delete(this.keyOf(rt, rt.plen));
     if (map?.size === 0) this.byLen[rt.plen] = null;
     rt.up = false;
     this.count--;
+    this.dynamic -= isDynamic(rt);
     this.gen++;
     if (!this.reshape()) this.uncompile(rt, this.cover(rt));
-    this.store.release(rt.value);
+    this.life.removed(rt);
   }
 
   /** Gives a route in the table other paths. */
   update(rt: R, paths: readonly RtPath[], value: number): void {
     const old = rt.value;
+    this.dynamic -= isDynamic(rt);
     this.store.hold(value);
     rt.nexthops = paths;
+    this.dynamic += isDynamic(rt);
     rt.value = value;
     this.gen++;
-    this.compile(rt);
-    this.store.release(old);
+    if (rt.compiled === old) {
+      rt.compiled = value;
+      this.compile(rt);
+    }
+    this.life.retire(rt, old);
   }
 
   /** Every route, in no particular order; a copy, so that the caller may change the table. */
@@ -95,6 +109,11 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
     const list: R[] = [];
     for (const map of this.byLen) if (map !== null) for (const rt of map.values()) list.push(rt);
     return list;
+  }
+
+  /** Host routes. */
+  hosts(): R[] {
+    return [...(this.byLen.at(-1)?.values() ?? [])];
   }
 
   private cover(rt: R): R | null {
@@ -107,16 +126,20 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
   }
 }
 
+function isDynamic(rt: Rtentry): number {
+  return (rt.flags & RTF_DYNAMIC) === 0 ? 0 : 1;
+}
+
 /** Keys are prefixes as signed numbers, which engines keep unboxed. */
 export class Rib4 extends Rib<Rtentry4, number> {
   /** The compiled tables; `fwd.fib` is `fib`. */
   readonly fwd: Fwd4;
   fib: Fib4;
 
-  constructor(fibnum: number, store: NexthopStore, own: AddrSet) {
-    super(fibnum, store, 32);
+  constructor(fibnum: number, life: RtLife, own: AddrSet) {
+    super(fibnum, life, 32);
     this.fib = new Fib4(fib4Shape(0, null));
-    this.fwd = new Fwd4(this.fib, store.table, own);
+    this.fwd = new Fwd4(this.fib, life.store.table, own);
   }
 
   /** The route with exactly this prefix. */
@@ -154,12 +177,12 @@ export class Rib4 extends Rib<Rtentry4, number> {
     return rt.dst & ip4MaskOf(plen);
   }
 
-  protected compile(rt: Rtentry4): void {
-    this.fib.insert(rt.dst, rt.plen, rt.value);
+  compile(rt: Rtentry4): void {
+    this.fib.insert(rt.dst, rt.plen, rt.compiled);
   }
 
   protected uncompile(rt: Rtentry4, cover: Rtentry4 | null): void {
-    this.fib.remove(rt.dst, rt.plen, cover?.plen ?? 0, cover?.value ?? 0);
+    this.fib.remove(rt.dst, rt.plen, cover?.plen ?? 0, cover?.compiled ?? 0);
     this.fib.reclaim();
   }
 

@@ -8,7 +8,7 @@ import { ip6MaskWord, ip6Word } from '../../wire/addr6.js';
 import type { AddrSet6 } from '../../fwd/addr-set6.js';
 import { Fib6, fib6Shape } from '../../fwd/fib6.js';
 import { Fwd6 } from '../../fwd/forward6.js';
-import type { NexthopStore } from './nexthop-store.js';
+import type { RtLife } from './rt-life.js';
 import { Rib } from './rib.js';
 import type { RouteSpec } from './route-spec.js';
 import { Rtentry6 } from './rtentry.js';
@@ -19,10 +19,10 @@ export class Rib6 extends Rib<Rtentry6, string> {
   readonly fwd: Fwd6;
   fib: Fib6;
 
-  constructor(fibnum: number, store: NexthopStore, own: AddrSet6) {
-    super(fibnum, store, 128);
+  constructor(fibnum: number, life: RtLife, own: AddrSet6) {
+    super(fibnum, life, 128);
     this.fib = new Fib6(fib6Shape(0, null));
-    this.fwd = new Fwd6(this.fib, store.table, own);
+    this.fwd = new Fwd6(this.fib, life.store.table, own);
   }
 
   /** The route with exactly this prefix. */
@@ -63,12 +63,12 @@ export class Rib6 extends Rib<Rtentry6, string> {
     return keyOfWords(rt.w0, rt.w1, rt.w2, rt.w3, plen);
   }
 
-  protected compile(rt: Rtentry6): void {
-    this.fib.insert(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, rt.value);
+  compile(rt: Rtentry6): void {
+    this.fib.insert(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, rt.compiled);
   }
 
   protected uncompile(rt: Rtentry6, cover: Rtentry6 | null): void {
-    this.fib.remove(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, cover?.plen ?? 0, cover?.value ?? 0);
+    this.fib.remove(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, cover?.plen ?? 0, cover?.compiled ?? 0);
     this.fib.reclaim();
   }
 

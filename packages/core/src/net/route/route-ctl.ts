@@ -14,12 +14,14 @@
  */
 import type { Errno } from '../../base/errno.js';
 import { E2BIG, EADDRINUSE, EAFNOSUPPORT, EEXIST, EINVAL, ENOBUFS, ESRCH } from '../../base/errno.js';
+import type { Micros } from '../../base/time.js';
 import { ip6Equals } from '../../wire/addr6.js';
 import type { IfAddr, IfAddr6 } from '../ifaddr.js';
+import { AF_INET } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE } from '../rtsock.js';
 import { ifa6ofIfpforaddr } from './ifa-lookup6.js';
-import type { Nexthop } from './nexthop.js';
+import type { Nexthop, NexthopKey } from './nexthop.js';
 import { RTF_DYNAMIC, RTF_GATEWAY, RTF_PINNED, RTF_STATIC } from './nexthop.js';
 import type { Rib } from './rib.js';
 import { rtRoutemsg } from './route-msg.js';
@@ -115,6 +117,19 @@ export function routeChange(state: RouteState, spec: RouteSpec): Errno {
   if (path.expireUs > 0) state.expiresAt(path.expireUs);
   report(state, spec, RTM_CHANGE, rt, nh);
   return 0;
+}
+
+/** Gives path `at` of `rt`, a route in the table, another next hop, silently. ENOBUFS, EEXIST: it has such a path. */
+export function routeReplacePath(state: RouteState, rt: Rtentry, at: number, key: NexthopKey, expireUs: Micros): Errno {
+  const rib = state.rib(rt.af === AF_INET ? 'inet' : 'inet6', rt.fib);
+  const old = rt.nexthops[at];
+  if (rib === null || old === undefined) return ESRCH;
+  const nh = state.store.hop({ af: key.af, ifp: key.ifp, gw4: key.gw4, gw6: key.gw6, gwIfp: key.gwIfp, flags: key.flags, ifa: key.ifa, mtu: key.mtu });
+  if (nh === null) return ENOBUFS;
+  const error = setPaths(state, rib, rt, rt.nexthops.with(at, { ...old, nh, expireUs }));
+  if (error !== 0) state.store.drop(nh);
+  else if (expireUs > 0) state.expiresAt(expireUs);
+  return error;
 }
 
 /**

@@ -3,7 +3,7 @@
  * Read first: freebsd `sys/net/route/route_ifaddrs.c`; net.add_addr_allfibs in setfib(2).
  *
  * A prefix route goes to the FIB of the interface, or with `net.add_addr_allfibs` to every FIB, and is announced. The
- * loopback route is static, pinned and silent; it always goes to the interface's FIB only.
+ * loopback route is static and pinned and goes to the interface's FIB only; IPv6 announces that it comes and goes, IPv4 never does.
  */
 import type { Errno } from '../../base/errno.js';
 import { EHOSTUNREACH, ENETUNREACH } from '../../base/errno.js';
@@ -50,10 +50,10 @@ function inFibs(state: RouteState, allFibs: boolean, type: typeof RTM_ADD | type
   return isHostSpec(spec) ? EHOSTUNREACH : ENETUNREACH;
 }
 
-/** Adds, deletes or (RTM_CHANGE) hands over to `ifa` the silent host route of its address. Without a loopback interface there is none. */
+/** Adds, deletes or, silently, (RTM_CHANGE) hands over to `ifa` the host route of its address. Without a loopback interface there is none. */
 export function rtIfaLoopback(state: RouteState, type: typeof RTM_ADD | typeof RTM_DELETE | typeof RTM_CHANGE, ifa: IfAddr4 | IfAddr6): Errno {
   const loif = state.net.loif;
-  const terms: RouteTerms = { fib: ifa.ifp.fib, linkIfp: ifa.ifp, flags: RTF_STATIC, pinned: true, silent: true };
+  const terms: RouteTerms = { fib: ifa.ifp.fib, linkIfp: ifa.ifp, flags: RTF_STATIC, pinned: true, silent: !isIfAddr6(ifa) || type === RTM_CHANGE };
   const base: RouteSpec = isIfAddr6(ifa) ? { ...terms, family: 'inet6', dst: ifa.addr, plen: 128 } : { ...terms, family: 'inet', dst: ifa.addr, plen: 32 };
   if (type === RTM_DELETE) return routeDelete(state, base);
   if (loif === null) return 0;

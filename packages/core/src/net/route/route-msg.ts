@@ -14,7 +14,8 @@ import type { Net } from '../net.js';
 import { RTM_ADD, RTM_CHANGE, RTM_REDIRECT } from '../rtsock.js';
 import type { Sockaddr } from '../sockaddr.js';
 import type { Nexthop } from './nexthop.js';
-import { RTF_DONE, RTF_HOST, RTF_UP } from './nexthop.js';
+import { RTF_DONE, RTF_GATEWAY, RTF_HOST, RTF_UP } from './nexthop.js';
+import type { Redirect } from './rt-redirect.js';
 import { isHostSpec } from './route-spec.js';
 import type { RouteSpec } from './route-spec.js';
 import { Rtentry6 } from './rtentry.js';
@@ -45,13 +46,18 @@ export function rtErrormsg(net: Net, type: number, spec: RouteSpec, error: Errno
   });
 }
 
-/** RTM_REDIRECT: a router at `author` showed a better way. */
-export function rtRedirectmsg(net: Net, rt: Rtentry, nh: Nexthop): void {
+/**
+ * RTM_REDIRECT: a router, the author, showed another way. `flags`: what became of the route, DYNAMIC or MODIFIED; with an error none did. A host has no
+ * netmask.
+ */
+export function rtRedirectmsg(net: Net, { spec, author, ifp }: Redirect, error: Errno, flags: number): void {
   const rtsock = net.rtsock;
   if (rtsock === null || !rtsock.listening) return;
+  const { gateway } = spec;
+  const address = (a: number | Uint8Array | null | undefined): Sockaddr | null => (typeof a === 'number' ? inet(a) : a instanceof Uint8Array ? inet6(a) : null);
   rtsock.post({
-    type: RTM_REDIRECT, ifIndex: nh.ifp.index, ifName: nh.ifp.xname, flags: rt.pathFlags(nh) | RTF_UP | RTF_DONE, fib: rt.fib,
-    dst: dstOf(rt), gateway: gatewayOf(nh),
+    type: RTM_REDIRECT, ifIndex: ifp.index, ifName: ifp.xname, flags: RTF_GATEWAY | RTF_HOST | RTF_DONE | (error === 0 ? RTF_UP | flags : 0), fib: spec.fib, errno: error,
+    dst: address(spec.dst), gateway: address(gateway), author: address(author),
   });
 }
 

@@ -3,8 +3,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { E2BIG, EADDRINUSE, EEXIST, EHOSTUNREACH, EINVAL, ENETUNREACH, EOPNOTSUPP, EPERM, ESRCH } from '../../base/errno.js';
-import { CTX_SOFTINT } from '../../kern/context.js';
+import { E2BIG, EADDRINUSE, EEXIST, EHOSTUNREACH, EINVAL, ENETUNREACH, ENOBUFS, EOPNOTSUPP, EPERM, ESRCH } from '../../base/errno.js';
+import { snapshot } from '../../kern/counters.js';
 import { InetBench, NOTHING_LEFT, flagNames, ip } from '../../inet/test-inet.js';
 import { ifSetMtu } from '../if.js';
 import { ifDetach } from '../if-detach.js';
@@ -13,6 +13,7 @@ import type { Ifnet } from '../ifnet.js';
 import { RTM_ADD, RTM_DELETE } from '../rtsock.js';
 import { ip4MaskOf } from '../../wire/addr.js';
 import { RTF_BLACKHOLE, RTF_GATEWAY, RTF_PROTO1, RTF_REJECT, RTF_STATIC } from './nexthop.js';
+import { RouteStats } from './route-stats.js';
 import { RT_MAXFIBS } from './route-tables.js';
 
 /** em0 192.0.2.1/24 (index 2) and em1 198.51.100.1/24 (index 3), lo0 127.0.0.1; no messages waiting. */
@@ -380,31 +381,122 @@ describe('temporary routes', () => {
 });
 
 describe('redirects', () => {
-  it('come from a packet path, are made in thread context, and expire', () => {
-    const { b, em0 } = bench();
-    b.route('add', '0.0.0.0/0', '192.0.2.254');
-    b.messages();
-    const previous = b.engine.enter(CTX_SOFTINT);
-    expect(() => b.routes.add({ fib: 0, family: 'inet', dst: 1, plen: 32, gateway: ip('192.0.2.9'), flags: RTF_GATEWAY })).toThrow('thread');
-    expect(b.routes.redirect(0, ip('8.8.8.8'), ip('192.0.2.253'), em0, 1_000_000)).toBe(true);
-    b.engine.leave(previous);
-    expect(b.routes.get4(0, ip('8.8.8.8'))?.plen).toBe(0);
-    b.turn();
-    expect(b.messages()).toEqual(['REDIRECT 8.8.8.8 192.0.2.253 em0 UP,GATEWAY,HOST,DYNAMIC,DONE']);
-    expect(b.routes.lookup4(0, ip('8.8.8.8'), 0)?.gw4).toBe(ip('192.0.2.253'));
-    b.turn(1_000_000);
-    expect(b.routes.get4(0, ip('8.8.8.8'))?.plen).toBe(0);
+  const to = (b: InetBench, em0: Ifnet, gateway: string, more: { dst?: string; author?: string; timeout?: number } = {}): number[] => {
+    const told: number[] = [];
+    const spec = { fib: 0, family: 'inet', dst: ip(more.dst ?? '8.8.8.8'), plen: 32, gateway: ip(gateway), ifp: em0, flags: RTF_GATEWAY } as const;
+    b.routes.redirect({ spec, author: ip(more.author ?? '192.0.2.254'), ifp: em0, timeout: more.timeout ?? 5 }, (e) => void told.push(e));
+    return told;
+  };
+  const routed = (): ReturnType<typeof bench> => {
+    const t = bench();
+    t.b.route('add', '0.0.0.0/0', '192.0.2.254');
+    t.b.messages();
+    Object.assign(t.b.routes.stats, new RouteStats());
+    return t;
+  };
+
+  it('make a host route that lives its seconds in full, and dies within the second after', () => {
+    const { b, em0 } = routed();
+    b.turn(300_000);
+    expect(to(b, em0, '192.0.2.253')).toEqual([0]);
+    expect(b.messages()).toEqual(['REDIRECT 8.8.8.8 192.0.2.253 em0 UP,GATEWAY,HOST,DYNAMIC,DONE by 192.0.2.254']);
+    expect(routesOf(b, '8.8.8.8/32')).toEqual(['8.8.8.8/32 192.0.2.253 em0 UP,GATEWAY,HOST,DYNAMIC']);
+    expect([snapshot(b.routes.stats), b.routes.dynamicCount]).toEqual([{ ...new RouteStats(), dynamic: 1 }, 1]);
+    b.turn(5_600_000); // 5.9 s
+    expect(routesOf(b, '8.8.8.8/32')).toHaveLength(1);
+    b.turn(100_000);
+    expect([routesOf(b, '8.8.8.8/32'), b.messages(), b.routes.dynamicCount]).toEqual([[], [], 0]);
   });
 
-  it('do not touch a route that is there, nor a vnet that is gone', () => {
-    const { b, em0 } = bench();
+  it('change the gateway of a host route that is there: UGHMS, which stays; of a dynamic one, which lives anew', () => {
+    const { b, em0 } = routed();
     b.route('add', '8.8.8.8/32', '192.0.2.254');
-    b.routes.redirect(0, ip('8.8.8.8'), ip('192.0.2.253'), em0, 1);
-    b.turn();
-    expect(routesOf(b, '8.8.8.8/32')[0]).toContain('192.0.2.254');
-    b.routes.redirect(0, ip('9.9.9.9'), ip('192.0.2.253'), em0, 1);
+    b.messages();
+    expect(to(b, em0, '192.0.2.253')).toEqual([0]);
+    expect(b.messages()).toEqual(['REDIRECT 8.8.8.8 192.0.2.253 em0 UP,GATEWAY,HOST,MODIFIED,DONE by 192.0.2.254']);
+    expect(routesOf(b, '8.8.8.8/32')).toEqual(['8.8.8.8/32 192.0.2.253 em0 UP,GATEWAY,HOST,MODIFIED,STATIC']);
+    to(b, em0, '192.0.2.252', { dst: '9.9.9.9' });
+    b.turn(4_000_000);
+    expect(to(b, em0, '192.0.2.253', { dst: '9.9.9.9', author: '192.0.2.252' })).toEqual([0]);
+    b.turn(4_000_000);
+    expect(routesOf(b, '9.9.9.9/32')).toEqual(['9.9.9.9/32 192.0.2.253 em0 UP,GATEWAY,HOST,DYNAMIC,MODIFIED']);
+    b.turn(2_000_000);
+    expect([routesOf(b, '9.9.9.9/32'), routesOf(b, '8.8.8.8/32').length]).toEqual([[], 1]);
+    expect(snapshot(b.routes.stats)).toEqual({ ...new RouteStats(), dynamic: 1, newgateway: 2 });
+  });
+
+  it.each<[string, string, { dst?: string; author?: string }, number]>([
+    ['to a gateway on no network of ours', '203.0.200.1', {}, ENETUNREACH],
+    ['to the broadcast address', '192.0.2.255', {}, ENETUNREACH],
+    ['not from the router in use', '192.0.2.253', { author: '192.0.2.9' }, EINVAL],
+    ['for a neighbour', '192.0.2.253', { dst: '192.0.2.77' }, EINVAL],
+    ['for ourselves', '192.0.2.253', { dst: '192.0.2.1' }, EINVAL],
+    ['to ourselves', '192.0.2.1', {}, EHOSTUNREACH],
+    ['for what is rejected', '192.0.2.253', { dst: '203.0.113.1' }, EINVAL],
+  ])('%s: refused with its reason, counted, told', (_name, gateway, more, error) => {
+    const { b, em0 } = routed();
+    b.route('add', '203.0.113.0/24', '192.0.2.254', { flags: RTF_GATEWAY | RTF_REJECT });
+    b.messages();
+    const before = b.table();
+    expect(to(b, em0, gateway, more)).toEqual([error]);
+    expect(b.messages()).toEqual([`REDIRECT ${more.dst ?? '8.8.8.8'} ${gateway} em0 GATEWAY,HOST,DONE by ${more.author ?? '192.0.2.254'} errno ${error}`]);
+    expect([b.table(), snapshot(b.routes.stats)]).toEqual([before, { ...new RouteStats(), badredirect: 1 }]);
+  });
+
+  it('by an interface that is not the gateway\'s, and where no route leads: EINVAL', () => {
+    const { b } = routed();
+    const em1 = b.ether();
+    b.addr(em1, '198.51.100.1/24');
+    expect(to(b, em1, '192.0.2.253')).toEqual([EINVAL]);
+    b.route('delete', '0.0.0.0/0', null);
+    expect(to(b, b.net.ifunit('em0')!, '192.0.2.253')).toEqual([EINVAL]);
+  });
+
+  it('one path of several: the one by way of the author', () => {
+    const { b, em0 } = routed();
+    for (const gw of ['192.0.2.254', '192.0.2.252']) b.route('add', '8.8.8.8/32', gw);
+    expect(to(b, em0, '192.0.2.253', { author: '192.0.2.252' })).toEqual([0]);
+    expect(routesOf(b, '8.8.8.8/32').map((l) => l.split(' ')[1]).sort()).toEqual(['192.0.2.253', '192.0.2.254']);
+  });
+
+  it('no more than 4096 routes; without a lifetime for ever; dynamic_rt_msg announces them', () => {
+    const { b, em0 } = routed();
+    for (let i = 0; i < 4_097; i++) {
+      const told = to(b, em0, '192.0.2.253', { dst: `8.8.${i >> 8}.${i & 255}`, timeout: 0 });
+      expect(told).toEqual([i < 4_096 ? 0 : ENOBUFS]);
+    }
+    b.turn(10_000_000_000);
+    expect(b.routes.dynamicCount).toBe(4_096);
+    b.route('delete', '8.8.0.0/32', null);
+    b.messages();
+    b.routes.dynamicRtMsg = 1;
+    to(b, em0, '192.0.2.253', { dst: '9.9.9.9' });
+    b.turn(6_000_000);
+    expect(b.messages()).toEqual([
+      'ADD 9.9.9.9 192.0.2.253 em0 UP,GATEWAY,HOST,DYNAMIC,DONE', 'REDIRECT 9.9.9.9 192.0.2.253 em0 UP,GATEWAY,HOST,DYNAMIC,DONE by 192.0.2.254',
+      'DELETE 9.9.9.9 192.0.2.253 em0 GATEWAY,HOST,DYNAMIC,DONE',
+    ]);
+  });
+
+  it('live as long as redirtimeout says now; 0 takes their end away', () => {
+    const { b, em0 } = routed();
+    const expiry = (): number | undefined => b.routes.find(0, AF_INET, ip('8.8.8.8'), 32)?.nexthops[0]?.expireUs;
+    to(b, em0, '192.0.2.253', { timeout: 600 });
+    b.routes.redirectTimeoutChanged(600, 5);
+    expect(expiry()).toBe(6_000_000);
+    b.turn(6_000_000);
+    expect(expiry()).toBeUndefined();
+    to(b, em0, '192.0.2.253', { timeout: 600 });
+    b.routes.redirectTimeoutChanged(600, 0);
+    b.turn(10_000_000_000);
+    b.routes.redirectTimeoutChanged(0, 5); // new routes only
+    expect(expiry()).toBe(0);
+  });
+
+  it('a vnet that is gone makes none', () => {
+    const { b, em0 } = routed();
     b.routes.destroy();
-    b.turn();
+    expect(to(b, em0, '192.0.2.253')).toEqual([EINVAL]);
     expect(b.routes.store.count).toBe(0);
     b.destroy();
     expect(b.leftovers()).toEqual(NOTHING_LEFT);

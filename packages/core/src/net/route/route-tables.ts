@@ -13,9 +13,9 @@
  * Invariants: after `destroy` no route, next hop, callout or registration is left. Not here: the byte format of messages.
  */
 import type { Errno } from '../../base/errno.js';
-import { EPERM } from '../../base/errno.js';
+import { EINPROGRESS, EINVAL, EPERM, ESRCH } from '../../base/errno.js';
 import type { Micros } from '../../base/time.js';
-import { NEVER } from '../../base/time.js';
+import { NEVER, US_PER_SEC } from '../../base/time.js';
 import { AddrSet } from '../../fwd/addr-set.js';
 import { AddrSet6 } from '../../fwd/addr-set6.js';
 import type { Fwd4 } from '../../fwd/forward.js';
@@ -31,7 +31,6 @@ import type { Ifnet } from '../ifnet.js';
 import type { Net } from '../net.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE } from '../rtsock.js';
 import type { IfAddr4 } from './ifa-lookup.js';
-import { ifaofIfpforaddr } from './ifa-lookup.js';
 import { ifa6ofIfpforaddr } from './ifa-lookup6.js';
 import type { Nexthop } from './nexthop.js';
 import { RTF_DYNAMIC, RTF_GATEWAY, RTF_PINNED } from './nexthop.js';
@@ -41,7 +40,11 @@ import type { Rib } from './rib.js';
 import { Rib6 } from './rib6.js';
 import { checkSpec, routeAdd, routeChange, routeDelete, throughIf, usingIfa, walkDelete, walkResource } from './route-ctl.js';
 import { rtIfaLoopback, rtIfaPrefix, rtIfaPrefix6 } from './route-ifaddrs.js';
-import { rtErrormsg, rtRedirectmsg, rtRoutemsg } from './route-msg.js';
+import { rtErrormsg, rtRoutemsg } from './route-msg.js';
+import { RtLife } from './rt-life.js';
+import { rtRedirect } from './rt-redirect.js';
+import type { Redirect } from './rt-redirect.js';
+import { ROUTING_COUNTERS, RouteStats } from './route-stats.js';
 import type { RouteSpec } from './route-spec.js';
 import type { RouteState } from './route-state.js';
 import type { Rtentry, Rtentry4, Rtentry6 } from './rtentry.js';
@@ -75,6 +78,7 @@ const ROUTE_AUDIT: readonly AuditRow<RouteTables>[] = [
   { name: 'routes', count: (r) => r.routeCount },
   { name: 'next hops', count: (r) => r.store.count },
   { name: 'next hop groups', count: (r) => r.store.groupCount },
+  { name: 'routes waiting for readers', count: (r) => r.life.dying + r.life.waiting },
 ];
 
 export class RouteTables implements RouteState {
@@ -94,6 +98,10 @@ export class RouteTables implements RouteState {
   /** Own IPv6 addresses in zoned form; inet6 fills it. */
   readonly own6 = new AddrSet6();
   readonly store = new NexthopStore();
+  readonly life: RtLife;
+  readonly stats = new RouteStats();
+  /** `net.inet.icmp.dynamic_rt_msg`: are routes that redirects make announced as RTM_ADD and RTM_DELETE? */
+  dynamicRtMsg = 0;
   private readonly ribs4: (Rib4 | undefined)[] = [];
   private readonly ribs6: (Rib6 | undefined)[] = [];
   private readonly expiry: Callout;
@@ -103,10 +111,12 @@ export class RouteTables implements RouteState {
 
   constructor(net: Net) {
     this.net = net;
+    this.life = new RtLife(net.kern, this.store, net.shared.witness.rtentry, (rt) => this.ribOf(rt)?.compile(rt));
     this.flowSalt = net.kern.engine.rng.split(`flow ${net.kern.id}`).u32();
     this.expiry = new Callout(net.kern, () => void net.kern.defer(() => this.expire()));
     this.unregister = net.mtuEvent.register((ifp) => this.store.republish(ifp));
     net.kern.audit.attach(ROUTE_AUDIT, this);
+    net.kern.counters.attach(ROUTING_COUNTERS, this.stats);
     net.kern.sysctl.attach(NET_SYSCTL, this);
     net.kern.sysctl.attach(NET_ROUTE_SYSCTL, this);
   }
@@ -123,6 +133,7 @@ export class RouteTables implements RouteState {
     walkDelete(this, () => true, true, null);
     this.net.kern.engine.calloutStop(this.expiry);
     this.unregister();
+    this.net.kern.counters.detach(this.stats);
     this.net.kern.sysctl.detach(this);
   }
 
@@ -142,13 +153,17 @@ export class RouteTables implements RouteState {
    */
   lookup4(fib: number, dst: number, flowid: number): Nexthop | null {
     const rib = this.ribs4[fib];
-    return rib === undefined ? null : this.store.select(rib.fib.lookup(dst), flowid);
+    const nh = rib === undefined ? null : this.store.select(rib.fib.lookup(dst), flowid);
+    if (nh === null) this.stats.unreach++;
+    return nh;
   }
 
   /** The same for the IPv6 destination of these words, in zoned form. Packet path. */
   lookup6(fib: number, w0: number, w1: number, w2: number, w3: number, flowid: number): Nexthop | null {
     const rib = this.ribs6[fib];
-    return rib === undefined ? null : this.store.select(rib.fib.lookup(w0, w1, w2, w3), flowid);
+    const nh = rib === undefined ? null : this.store.select(rib.fib.lookup(w0, w1, w2, w3), flowid);
+    if (nh === null) this.stats.unreach++;
+    return nh;
   }
 
   /** Changes with every change of the FIB: what a cached look-up is good for. */
@@ -193,9 +208,66 @@ export class RouteTables implements RouteState {
     return this.control(RTM_DELETE, routeDelete, spec);
   }
 
-  /** RTM_CHANGE. ESRCH no such route or path; the errors of `add`. */
-  change(spec: RouteSpec): Errno {
-    return this.control(RTM_CHANGE, routeChange, spec);
+  /**
+   * RTM_CHANGE. ESRCH no such route or path; the errors of `add`. The route is changed when nobody uses it: EINPROGRESS when somebody does, and then
+   * `done` is told how it ended.
+   */
+  change(spec: RouteSpec, done?: (error: Errno) => void): Errno {
+    this.net.kern.engine.assertThread();
+    const bad = checkSpec(this, spec);
+    if (bad === 0 && this.life.updateOngoing) {
+      // Without a reference meanwhile: that would keep the update from ending.
+      this.life.whenNoUpdate(() => void this.change(spec, done));
+      return EINPROGRESS;
+    }
+    const rt = bad === 0 ? this.findSpec(spec) : null;
+    if (rt === null) {
+      const error = bad || ESRCH;
+      if (spec.silent !== true) rtErrormsg(this.net, RTM_CHANGE, spec, error);
+      done?.(error);
+      return error;
+    }
+    let result: Errno = EINPROGRESS;
+    this.updating(rt, (error) => {
+      const was = result;
+      result = error || (this.findSpec(spec) === rt ? this.control(RTM_CHANGE, routeChange, spec) : ESRCH);
+      if (was === EINPROGRESS) done?.(result);
+    });
+    return result;
+  }
+
+  /** Runs `change` while nobody else has `rt`: at once, or when the last reader is out. Told ESRCH when `rt` has left the table by then. Thread context. */
+  updating(rt: Rtentry, change: (error: Errno) => void): void {
+    const { life } = this;
+    life.updatePrepare(rt, (error) => {
+      try {
+        change(error);
+      } finally {
+        if (error === 0) life.updateFinish(rt);
+      }
+    });
+  }
+
+  /**
+   * rtalloc1: the route for `dst` (IPv6: in zoned form) with a reference, for who gives it back with `life.unref`; null when there is none. One that is being
+   * updated is a miss; a thread that can wait calls `rtallocWait`.
+   */
+  rtalloc(fib: number, dst: number | Uint8Array): Rtentry | null {
+    const rt = typeof dst === 'number' ? this.get4(fib, dst) : this.get6(fib, dst);
+    if (rt === null || !this.life.isAcquirable(rt)) {
+      this.stats.unreach++;
+      return null;
+    }
+    this.life.ref(rt);
+    return rt;
+  }
+
+  /** The same in thread context: while the route is being updated, `then` is called later, with what is there after the update. */
+  rtallocWait(fib: number, dst: number | Uint8Array, then: (rt: Rtentry | null) => void): void {
+    this.net.kern.engine.assertThread();
+    const rt = typeof dst === 'number' ? this.get4(fib, dst) : this.get6(fib, dst);
+    if (rt !== null && rt.updating && !this.life.isAcquirable(rt)) this.life.whenNoUpdate(() => this.rtallocWait(fib, dst, then));
+    else then(this.rtalloc(fib, dst));
   }
 
   /** The route a packet to `dst` would take (`route get`); null when there is none. */
@@ -267,23 +339,37 @@ export class RouteTables implements RouteState {
     this.drain('rt_flushif');
   }
 
-  /**
-   * ICMP says that `dst` is better reached through `gateway` on `ifp`: a host route for `lifetimeUs` microseconds. May be called
-   * from a packet path; the work is done in thread context, and announced with RTM_REDIRECT. False when refused at once.
-   */
-  redirect(fib: number, dst: number, gateway: number, ifp: Ifnet, lifetimeUs: Micros): boolean {
-    return this.net.kern.defer(() => {
-      const ifa = ifp.net === this.net ? ifaofIfpforaddr(ifp, gateway) : null;
-      if (ifa !== null) this.redirectTo({ fib, family: 'inet', dst, plen: 32, gateway, ifp, ifa, flags: RTF_GATEWAY | RTF_DYNAMIC }, lifetimeUs);
-    });
+  /** A router says how a destination is better reached: rt-redirect.ts. Thread context. */
+  redirect(r: Redirect, done: (error: Errno) => void): void {
+    this.net.kern.engine.assertThread();
+    if (this.destroyed || r.ifp.net !== this.net) done(EINVAL);
+    else rtRedirect(this, r, done);
   }
 
-  /** The same for ICMPv6; addresses in zoned form. For a redirect to another router: one that is on the link needs no route. */
+  /**
+   * ICMPv6 says that `dst` is better reached through `gateway`, which it has checked; addresses in zoned form. For a redirect to another router: one
+   * that is on the link needs no route. May be called from a packet path. False: refused at once.
+   */
   redirect6(fib: number, dst: Uint8Array, gateway: Uint8Array, ifp: Ifnet, lifetimeUs: Micros): boolean {
     return this.net.kern.defer(() => {
       const ifa = ifp.net === this.net ? ifa6ofIfpforaddr(ifp, gateway) : null;
-      if (ifa !== null) this.redirectTo({ fib, family: 'inet6', dst, plen: 128, gateway, ifp, ifa, flags: RTF_GATEWAY | RTF_DYNAMIC }, lifetimeUs);
+      const spec: RouteSpec = { fib, family: 'inet6', dst, plen: 128, gateway, ifp, flags: RTF_GATEWAY | RTF_DYNAMIC };
+      if (ifa !== null) this.redirect({ spec: { ...spec, ifa }, author: null, ifp, timeout: Math.ceil(lifetimeUs / US_PER_SEC) }, () => undefined);
     });
+  }
+
+  /** Host routes that redirects made. */
+  get dynamicCount(): number {
+    return this.ribs().reduce((n, rib) => n + rib.dynamic, 0);
+  }
+
+  /** `net.inet.icmp.redirtimeout` is `to` seconds now: routes that live by it die as much earlier or later; with 0 never. */
+  redirectTimeoutChanged(from: number, to: number): void {
+    for (const rt of this.ribs4.flatMap((rib) => rib?.hosts() ?? [])) {
+      const paths = rt.nexthops.map((p) => ((p.nh.flags & RTF_DYNAMIC) === 0 || p.expireUs === 0 ? p : { ...p, expireUs: to === 0 ? 0 : Math.max(1, p.expireUs + (to - from) * US_PER_SEC) }));
+      rt.nexthops = paths;
+      for (const p of paths) if (p.expireUs > 0) this.expiresAt(p.expireUs);
+    }
   }
 
   /** See RouteState. */
@@ -292,6 +378,15 @@ export class RouteTables implements RouteState {
   rib(family: RouteSpec['family'], fib: number): Rib | null;
   rib(family: RouteSpec['family'], fib: number): Rib | null {
     return (family === 'inet' ? this.ribs4[fib] : this.ribs6[fib]) ?? null;
+  }
+
+  /** The route with exactly the prefix of `spec`. */
+  findSpec(spec: RouteSpec): Rtentry | null {
+    return this.rib(spec.family, spec.fib)?.findSpec(spec) ?? null;
+  }
+
+  private ribOf(rt: Rtentry): Rib | null {
+    return this.rib(rt.af === AF_INET ? 'inet' : 'inet6', rt.fib);
   }
 
   ribForWrite(family: RouteSpec['family'], fib: number): Rib {
@@ -314,26 +409,15 @@ export class RouteTables implements RouteState {
   }
 
   private makeRib4(fib: number): Rib4 {
-    const rib = new Rib4(fib, this.store, this.own);
+    const rib = new Rib4(fib, this.life, this.own);
     this.ribs4[fib] = rib;
     return rib;
   }
 
   private makeRib6(fib: number): Rib6 {
-    const rib = new Rib6(fib, this.store, this.own6);
+    const rib = new Rib6(fib, this.life, this.own6);
     this.ribs6[fib] = rib;
     return rib;
-  }
-
-  /** A redirect's second half, in thread context: a route that is there already is left alone. */
-  private redirectTo(spec: RouteSpec, lifetimeUs: Micros): void {
-    const have = this.rib(spec.family, spec.fib)?.findSpec(spec) ?? null;
-    if (this.destroyed || have !== null) return;
-    const temporary = { ...spec, expireUs: this.net.kern.engine.now + lifetimeUs, silent: true };
-    if (checkSpec(this, temporary) !== 0 || routeAdd(this, temporary) !== 0) return;
-    const rt = this.rib(spec.family, spec.fib)?.findSpec(spec) ?? null;
-    const nh = rt?.nexthops[0]?.nh;
-    if (rt !== null && nh !== undefined) rtRedirectmsg(this.net, rt, nh);
   }
 
   private control(type: number, run: (state: RouteState, spec: RouteSpec) => Errno, spec: RouteSpec): Errno {
@@ -359,7 +443,9 @@ export class RouteTables implements RouteState {
       if (path.expireUs > now) next = Math.min(next, path.expireUs);
       return path.expireUs > 0 && path.expireUs <= now;
     };
-    walkDelete(this, due, false, (rt, nh) => rtRoutemsg(this.net, RTM_DELETE, rt, nh));
+    walkDelete(this, due, false, (rt, nh) => {
+      if ((nh.flags & RTF_DYNAMIC) === 0 || this.dynamicRtMsg !== 0) rtRoutemsg(this.net, RTM_DELETE, rt, nh);
+    });
     this.drain('rt_expire');
     if (next !== NEVER) this.expiresAt(next);
   }

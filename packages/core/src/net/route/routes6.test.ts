@@ -47,12 +47,12 @@ const CONNECTED = [
 const routesOf = (b: InetBench, prefix: string): string[] => b.table6().filter((l) => l.startsWith(`${prefix} `));
 
 describe('connected IPv6 routes', () => {
-  it('a prefix and a host route for each address, by address, zones apart; loopback routes are silent', () => {
+  it('a prefix and a host route for each address, by address, zones apart; both are announced', () => {
     const { b, em0 } = bench();
     expect(b.table6()).toEqual(CONNECTED);
     expect(b.table()).toEqual([]);
     b.addr6(em0, '2001:db8:3::7', 48);
-    expect(b.messages()).toEqual(['ADD 2001:db8:3::/48 link#2 em0 UP,DONE,PINNED']);
+    expect(b.messages()).toEqual(['ADD 2001:db8:3::/48 link#2 em0 UP,DONE,PINNED', 'ADD 2001:db8:3::7 link#2 lo0 UP,HOST,DONE,STATIC,PINNED']);
   });
 
   it('prefix routes go with any address of the link, and say so; deleting what is not there has its errors', () => {
@@ -66,9 +66,10 @@ describe('connected IPv6 routes', () => {
     expect(b.routes.ifaPrefix6(RTM_DELETE, addrs[4]!, em0, b.ip6('2001:db8:2::'), 64)).toBe(ENETUNREACH);
     expect(b.routes.ifaLoopback(RTM_CHANGE, { ...own!, ifp: em1 })).toBe(0);
     expect(routesOf(b, '2001:db8:1::1/128')).toEqual(['2001:db8:1::1/128 link#3 lo0 UP,HOST,STATIC,PINNED']);
+    expect(b.messages()).toEqual([]);
     expect(b.routes.ifaLoopback(RTM_DELETE, { ...own!, ifp: em1 })).toBe(0);
     expect(routesOf(b, '2001:db8:1::1/128')).toEqual([]);
-    expect(b.messages()).toEqual([]);
+    expect(b.messages()).toEqual(['DELETE 2001:db8:1::1 link#3 lo0 HOST,DONE,STATIC,PINNED']);
   });
 });
 
@@ -237,7 +238,7 @@ describe('multipath, FIBs, time', () => {
     b.routes.setFibs(2);
     b.net.kern.sysctl.set('net.add_addr_allfibs', 1);
     b.addr6(em0, '2001:db8:6::1', 64);
-    expect(b.messages()).toEqual(['ADD 2001:db8:6::/64 link#2 em0 UP,DONE,PINNED', 'ADD 2001:db8:6::/64 link#2 em0 UP,DONE,PINNED fib 1']);
+    expect(b.messages()).toEqual(['ADD 2001:db8:6::/64 link#2 em0 UP,DONE,PINNED', 'ADD 2001:db8:6::/64 link#2 em0 UP,DONE,PINNED fib 1', 'ADD 2001:db8:6::1 link#2 lo0 UP,HOST,DONE,STATIC,PINNED']);
     b.routes.setFibs(3);
     expect(b.table6(2)).toEqual(b.table6(0).filter((l) => l.includes('PINNED')));
     b.route6('add', '2001:db8:8::/48', null, { ifp: em0 });
@@ -257,7 +258,7 @@ describe('multipath, FIBs, time', () => {
     expect(routesOf(b, '2001:db8:8::/48')).toEqual([]);
   });
 
-  it('a redirect makes a host route for its lifetime, once, in thread context, and only where there is an address', () => {
+  it('a redirect makes a host route for its lifetime in thread context; another one changes its gateway and begins its time anew', () => {
     const { b, em0 } = bench();
     const redirect = (gateway: string): void => {
       const previous = b.engine.enter(CTX_SOFTINT);
@@ -269,9 +270,9 @@ describe('multipath, FIBs, time', () => {
     redirect('fe80::77%em0');
     expect(b.messages()).toEqual(['REDIRECT 2001:db8:8::9 fe80::77%2 em0 UP,GATEWAY,HOST,DYNAMIC,DONE']);
     redirect('fe80::78%em0');
-    expect(b.messages()).toEqual([]);
-    expect(routesOf(b, '2001:db8:8::9/128')).toEqual(['2001:db8:8::9/128 fe80::77%2 em0 UP,GATEWAY,HOST,DYNAMIC']);
-    b.turn(3_000_000);
+    expect(b.messages()).toEqual(['REDIRECT 2001:db8:8::9 fe80::78%2 em0 UP,GATEWAY,HOST,MODIFIED,DONE']);
+    expect(routesOf(b, '2001:db8:8::9/128')).toEqual(['2001:db8:8::9/128 fe80::78%2 em0 UP,GATEWAY,HOST,DYNAMIC,MODIFIED']);
+    b.turn(4_000_000);
     expect(routesOf(b, '2001:db8:8::9/128')).toEqual([]);
   });
 

@@ -6,11 +6,9 @@
  * holding the old array sees a consistent set. One element is an ordinary route, more are a multipath route, ordered by
  * next hop index. A path may be temporary; the route dies with its last path.
  *
- * Life cycle. A route is UP from the moment it is in the table until it is taken out, and there are no other holders than
- * the table and what its calls return, because everything runs on one thread between two points where nobody waits. When
- * datapath workers read compiled tables, an update must first make the entry unacquirable, then wait for readers, then
- * change: `updating` is that mark (NetBSD's RTF_UPDATING), set around a change by the table and asserted clear on lookup.
- * References of readers are counted where they are taken (per worker), not here, so an Rtentry needs no counter of its own.
+ * Life cycle. A route is UP from the moment it is in the table until it is taken out; then it is freed, when no update is under way and nobody
+ * has a reference. It is changed by somebody who has made it unacquirable first, `updating`, and waited for all others: rt-life.ts.
+ * References of datapath workers will be counted where they are taken, per worker; `refs` is for who keeps a route itself.
  *
  * Invariants: while RTF_UP, `nexthops` has at least one element and all of them are valid.
  */
@@ -43,10 +41,16 @@ export abstract class Rtentry {
   nexthops: readonly RtPath[];
   /** In the table. */
   up = true;
-  /** A change is under way and waits for readers. */
+  /** RTF_UPDATING: a change is under way and waits for readers; look-ups in softint miss. */
   updating = false;
+  /** Out of the table and given up: it has no paths. */
+  freed = false;
+  /** References: of readers, not the table's. */
+  refs = 0;
   /** What the compiled table stores: a next hop's index or a group's code; one reference of the store's is held for it. */
   value = 0;
+  /** What the compiled table has: `value`, or while an update waits a next hop that is none. */
+  compiled = 0;
 
   constructor(fib: number, plen: number, nexthops: readonly RtPath[]) {
     this.fib = fib;
