@@ -132,6 +132,15 @@ export function in6SetSources(so: In6Socket, inp: In6Pcb, group: Uint8Array, mod
   return in6Groups(so, (in6Net) => pcbSetFilter6(in6Net, inp, group, ifp, mode, sources));
 }
 
+/** IPV6_MULTICAST_IF; null: by route. EADDRNOTAVAIL: not an interface for multicasts here. */
+export function in6MulticastIf(so: In6Socket, inp: In6Pcb, ifp: Ifnet | null): Errno {
+  return in6Groups(so, (in6Net) => {
+    if (ifp !== null && (ifp.net !== in6Net.net || (ifp.flags & IFF_MULTICAST) === 0)) return EADDRNOTAVAIL;
+    inp.options().mcastIfp = ifp;
+    return 0;
+  });
+}
+
 function in6Groups(so: In6Socket, call: (in6Net: In6Net) => Errno): Errno {
   const in6Net = in6NetOf(so);
   return in6Net === null ? EAFNOSUPPORT : call(in6Net);
@@ -141,16 +150,9 @@ function in6NetOf(so: In6Socket): In6Net | null {
   return (so.type === SOCK_RAW ? so.layer.raw6 : so.layer.udp6)?.ip6.in6Net ?? null;
 }
 
-/** IPV6_MULTICAST_IF. EADDRNOTAVAIL: not one of this vnet, or not for multicasts. */
-export function in6MulticastIf(so: In6Socket, inp: In6Pcb, ifp: Ifnet | null): Errno {
-  if (ifp !== null && (ifp.net !== in6NetOf(so)?.net || (ifp.flags & IFF_MULTICAST) === 0)) return EADDRNOTAVAIL;
-  inp.options().mcastIfp = ifp;
-  return 0;
-}
-
 /**
- * IPV6_PKTINFO on the socket: the interface packets leave by (index 0: by route) and their source (null: chosen). ENXIO: no such interface;
- * EADDRNOTAVAIL: not an address that may be used.
+ * IPV6_PKTINFO on the socket: the interface packets leave by (null: by route) and their source in plain form (null: chosen), which is looked at
+ * when something is sent. EINVAL: an interface of another vnet.
  */
 export function in6Pktinfo(so: In6Socket, inp: In6Pcb, ifp: Ifnet | null, source: Uint8Array | null): Errno {
   if (ifp !== null && ifp.net !== in6NetOf(so)?.net) return EINVAL;
@@ -159,7 +161,7 @@ export function in6Pktinfo(so: In6Socket, inp: In6Pcb, ifp: Ifnet | null, source
   return 0;
 }
 
-/** ICMP6_FILTER: the types that pass; null: all. EINVAL unless it is an ICMPv6 socket. */
+/** ICMP6_FILTER: the types that pass; null: all. ENOPROTOOPT unless it is an ICMPv6 socket. */
 export function in6SetFilter(so: In6Socket, inp: In6Pcb, pass: readonly number[] | null): Errno {
   if (so.type !== SOCK_RAW || so.protocol !== IPPROTO_ICMPV6) return ENOPROTOOPT;
   if (pass === null) {

@@ -74,8 +74,11 @@ $ netstat -rn -F x
 ! netstat: x: invalid fib
 [1]
 $ netstat -rs
-! netstat: -rs: routing statistics are not kept here
-[1]
+routing:
+	0 bad routing redirects
+	0 dynamically created routes
+	0 new gateways due to redirects
+	0 destinations found unreachable
 `);
   });
 
