@@ -17,10 +17,11 @@ import { err, errx, warn, warnx } from '../err.js';
 /** Which address a word gives: the one to remove, to add, its mask, the far end, the broadcast address. */
 export type AddressRole = 'ridaddr' | 'addr' | 'mask' | 'dstaddr' | 'brdaddr';
 
-/** One end of a tunnel; `addr` counts for IPv4 only. */
+/** One end of a tunnel; `addr` counts for IPv4 only, `addr6` (in zoned form) for IPv6. */
 export interface TunnelEnd {
   readonly family: 'inet' | 'inet6';
   readonly addr: number;
+  readonly addr6?: Uint8Array;
 }
 
 /** An address family of the command line: `inet`, `link`, … */
@@ -78,7 +79,6 @@ export interface Inet6Request {
   /** Seconds. */
   pltime: number;
   vltime: number;
-  vhid: number;
 }
 
 /** `vlan`, `vlandev` and `vlanproto` so far. */
@@ -138,7 +138,7 @@ export class Invocation {
   };
   readonly inet6: Inet6Request = {
     add: { addr: new Uint8Array(16), set: false }, dst: { addr: new Uint8Array(16), set: false }, del: { addr: new Uint8Array(16), set: false }, plen: null, flags: 0,
-    pltime: ND6_INFINITE_LIFETIME, vltime: ND6_INFINITE_LIFETIME, vhid: 0,
+    pltime: ND6_INFINITE_LIFETIME, vltime: ND6_INFINITE_LIFETIME,
   };
   lladdr: Uint8Array = new Uint8Array(0);
   /** The medium asked for so far; null: none. */
