@@ -8,19 +8,21 @@
  * it was the last.
  *
  * Invariants: `onlink` exactly while the route of the entry is in the table.
- * Not here: router advertisements and lifetimes (nd6-rtr.ts).
+ * Not here: router advertisements and lifetimes (nd6-slaac.ts), which prefixes are detached (nd6-onlink.ts).
  *
  * @rfc 5942 4 yes
  */
 import type { Errno } from '../base/errno.js';
 import { EEXIST, EADDRNOTAVAIL } from '../base/errno.js';
 import type { Micros } from '../base/time.js';
+import { NEVER, US_PER_SEC } from '../base/time.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTM_ADD, RTM_DELETE } from '../net/rtsock.js';
 import { ip6Equals, ip6InPrefix, ip6MaskOf } from '../wire/addr6.js';
 import type { In6Ifaddr } from './in6-ifaddr.js';
 import { ND6_INFINITE_LIFETIME } from './in6-ifaddr.js';
 import type { In6Net } from './in6-net.js';
+import type { NdRouter } from './nd6-router.js';
 import { in6PrefixRoute } from './in6-routes.js';
 
 export class NdPrefix {
@@ -39,6 +41,10 @@ export class NdPrefix {
   routeIfa: In6Ifaddr | null = null;
   /** No router that advertised it is reachable: not used while another prefix has one. */
   detached = false;
+  /** It came from an advertisement, not with an address set by hand. */
+  raDerived = false;
+  /** Routers that advertise it. */
+  readonly routers = new Set<NdRouter>();
   /** Addresses that refer to it. */
   addrs = 0;
 
@@ -46,6 +52,11 @@ export class NdPrefix {
     this.ifp = ifp;
     this.prefix = maskedAddr(addr, plen);
     this.plen = plen;
+  }
+
+  /** When its valid lifetime is over; NEVER: not at all. */
+  get validUntil(): Micros {
+    return this.vltime === ND6_INFINITE_LIFETIME ? NEVER : this.updatedAt + this.vltime * US_PER_SEC;
   }
 }
 
@@ -82,8 +93,8 @@ export function nd6PrefixRemove(in6Net: In6Net, pr: NdPrefix): void {
 export function nd6PrefixOnlink(in6Net: In6Net, pr: NdPrefix): Errno {
   if (pr.onlink) return EEXIST;
   if (in6Net.prefixes.some((o) => o !== pr && o.onlink && samePrefix(o, pr))) return EEXIST;
-  const ifa = in6Net.addrsOf(pr.ifp).find((ia) => ia.isReady) ?? in6Net.addrsOf(pr.ifp)[0];
-  if (ifa === undefined) return EADDRNOTAVAIL;
+  const ifa = sourceOn(in6Net, pr.ifp);
+  if (ifa === null) return EADDRNOTAVAIL;
   const error = in6PrefixRoute(in6Net, RTM_ADD, ifa, pr.prefix, pr.plen);
   if (error !== 0) return error;
   pr.onlink = true;
@@ -103,15 +114,19 @@ export function nd6PrefixOfflink(in6Net: In6Net, pr: NdPrefix): void {
   in6Net.ifinfo(pr.ifp)?.lltable?.prefixFree(pr.prefix, pr.plen, true);
 }
 
-/** The address goes: a route that has it as its source gets another one of the interface. */
+/** The address goes: routes that have it as their source get another one of the interface (RouteTables.ifaDown); without one there is no route. */
 export function nd6PrefixNewSource(in6Net: In6Net, ia: In6Ifaddr): void {
-  for (const pr of in6Net.prefixes.slice()) {
+  for (const pr of in6Net.prefixes) {
     if (pr.routeIfa !== ia) continue;
-    in6PrefixRoute(in6Net, RTM_DELETE, ia, pr.prefix, pr.plen);
-    pr.onlink = false;
-    pr.routeIfa = null;
-    nd6PrefixOnlink(in6Net, pr);
+    const heir = sourceOn(in6Net, pr.ifp);
+    if (heir === null) nd6PrefixOfflink(in6Net, pr);
+    else pr.routeIfa = heir;
   }
+}
+
+/** An address of `ifp` for a route, one that may be used if there is one. */
+function sourceOn(in6Net: In6Net, ifp: Ifnet): In6Ifaddr | null {
+  return in6Net.addrsOf(ifp).find((ia) => ia.isReady) ?? in6Net.addrsOf(ifp)[0] ?? null;
 }
 
 function samePrefix(a: NdPrefix, b: NdPrefix): boolean {

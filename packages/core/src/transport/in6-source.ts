@@ -2,7 +2,8 @@
  * in6-source.ts — which address an IPv6 packet of a socket goes out with, and by which interface.
  * Read first: RFC 6724 §5; RFC 3542 §6.7; freebsd `in6_selectsrc_socket` in `sys/netinet6/in6_src.c`.
  *
- * Theory of operation. A source named by IPV6_PKTINFO, or the one the pcb is bound to, is used; otherwise the addresses of the vnet compete.
+ * Theory of operation. A source named by IPV6_PKTINFO, or the one the pcb is bound to, is used; otherwise the addresses of the vnet compete
+ * (inet6/in6-src.ts). A named one must be ours, unless the socket may have any (IPV6_BINDANY).
  * An interface named (IPV6_PKTINFO, for groups IPV6_MULTICAST_IF) gives a destination without a zone its zone.
  * The answer is in one object per Ip6, valid until the next question.
  */
@@ -13,7 +14,7 @@ import { in6SelectSrc } from '../inet6/in6-src.js';
 import type { Ip6 } from '../inet6/ip6.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route/nexthop.js';
-import { ip6Word } from '../wire/addr6.js';
+import { ip6Word, ip6Zoned } from '../wire/addr6.js';
 import type { In6Pcb } from './in6-pcb.js';
 
 /** Where a packet of a socket goes, and from where; one object per protocol. */
@@ -39,6 +40,7 @@ export function in6ChooseSource(ip6: Ip6, inp: In6Pcb, c: In6Choice): Errno {
   if (c.error !== 0) return c.error;
   c.hops = hopsOf(ip6, inp, c);
   const named = inp.pktSource;
+  if (named !== null && !inp.bindAny && !isOurs(ip6, named, c.ifp as Ifnet)) return (c.error = EADDRNOTAVAIL);
   if (named !== null) return source(c, ip6Word(named, 0), ip6Word(named, 1), ip6Word(named, 2), ip6Word(named, 3));
   if (!inp.isUnbound6) return source(c, inp.l0, inp.l1, inp.l2, inp.l3);
   const ia = in6SelectSrc(ip6, c.ifp as Ifnet, c.d0, c.d1, c.d2, c.d3, inp.out6 === null ? -1 : inp.out6.preferTempaddr);
@@ -52,6 +54,11 @@ function source(c: In6Choice, s0: number, s1: number, s2: number, s3: number): 0
   c.s2 = s2;
   c.s3 = s3;
   return 0;
+}
+
+/** Is the address (plain form) one of ours, on `ifp` when it needs a zone, and ready? */
+function isOurs(ip6: Ip6, addr: Uint8Array, ifp: Ifnet): boolean {
+  return ip6.in6Net.addrOfBytes(ip6Zoned(addr, ifp.index))?.isReady === true;
 }
 
 const isScoped = (w0: number): boolean => w0 >>> 22 === 0x3fa || (w0 >>> 24 === 0xff && (((w0 >>> 16) & 15) === 1 || ((w0 >>> 16) & 15) === 2));

@@ -59,6 +59,9 @@ const NAMES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     neighborsolicit: 'neighbor-solicitation', neighboradvert: 'neighbor-advertisement', redirect: 'redirects', mldquery: 'mld-queries', mldreport: 'mld-reports',
     mlddone: 'mld-done',
   },
+  routing: {
+    badredirect: 'bad-redirects', dynamic: 'dynamically-created', newgateway: 'new-gateways', unreach: 'unreachable-destination',
+  },
   arp: {
     txrequests: 'sent-requests', txerrors: 'sent-failures', txreplies: 'sent-replies', rxrequests: 'received-requests', rxreplies: 'received-replies',
     received: 'received-packets', dropped: 'dropped-no-entry', timeouts: 'entries-timeout', dupips: 'dropped-duplicate-address',
