@@ -30,6 +30,7 @@ import { IPPROTO_FRAGMENT, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import { icmp6Errmap } from './icmp6-error.js';
 import { icmp6Reflect } from './icmp6-reflect.js';
 import { icmp6CountIn, icmp6CountOut } from './icmp6-var.js';
+import { icmp6IfCount } from './ip6-ifstat.js';
 import type { Icmp6 } from './icmp6.js';
 
 /** Bytes of the quoted protocol header that a protocol may count on. */
@@ -53,7 +54,8 @@ export function icmp6InputShort(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: 
   }
   const type = v.getUint8(at);
   icmp6CountIn(stats, type);
-  icmp6.ip6.in6Net.ifinfo(ifp)?.stats.icmp6In.count(type, v.getUint8(at + ICMP6_CODE));
+  const ii = icmp6.ip6.in6Net.ifinfo(ifp);
+  if (ii !== null) icmp6IfCount(ii.stats.icmp6In, type, v.getUint8(at + ICMP6_CODE));
   if (type !== ICMP6_ECHO_REQUEST) return false;
   echo(icmp6, ifp, m, off);
   return true;
