@@ -132,6 +132,15 @@ export function in6SetSources(so: In6Socket, inp: In6Pcb, group: Uint8Array, mod
   return in6Groups(so, (in6Net) => pcbSetFilter6(in6Net, inp, group, ifp, mode, sources));
 }
 
+/** IPV6_MULTICAST_IF; null: by route. EADDRNOTAVAIL: not an interface for multicasts here. */
+export function in6MulticastIf(so: In6Socket, inp: In6Pcb, ifp: Ifnet | null): Errno {
+  return in6Groups(so, (in6Net) => {
+    if (ifp !== null && (ifp.net !== in6Net.net || (ifp.flags & IFF_MULTICAST) === 0)) return EADDRNOTAVAIL;
+    inp.options().mcastIfp = ifp;
+    return 0;
+  });
+}
+
 function in6Groups(so: In6Socket, call: (in6Net: In6Net) => Errno): Errno {
   const in6Net = in6NetOf(so);
   return in6Net === null ? EAFNOSUPPORT : call(in6Net);
