@@ -25,6 +25,9 @@ import { pfctl } from './pfctl.js';
 import { ping } from './ping/ping.js';
 import type { Tool } from './proc.js';
 import { route } from './route/route.js';
+import { rtadvctl } from './rtadvd/rtadvctl.js';
+import { rtadvd } from './rtadvd/rtadvd.js';
+import { rtsol } from './rtsol.js';
 import { setfib } from './setfib.js';
 import { sysctl } from './sysctl/sysctl.js';
 import { tcpdump } from './tcpdump/tcpdump.js';
@@ -49,6 +52,9 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   ping: { summary: 'ask a host whether it is there', main: ping },
   ping6: { summary: 'ask an IPv6 host whether it is there', main: ping },
   route: { summary: 'show and change the routing tables', main: route },
+  rtadvctl: { summary: 'show and end what rtadvd advertises', main: rtadvctl },
+  rtadvd: { summary: 'advertise this vnet as an IPv6 router', main: rtadvd },
+  rtsol: { summary: 'solicit IPv6 routers, and show the DNS they tell', main: rtsol },
   setfib: { summary: 'run a command with another routing table', main: setfib },
   sysctl: { summary: 'show and set tunables', main: sysctl },
   tcpdump: { summary: 'show, save and read packets', main: tcpdump },

@@ -104,6 +104,14 @@ export function in6Difaddr(in6Net: In6Net, ifp: Ifnet, addr: Uint8Array | null):
   return 0;
 }
 
+/** The valid lifetime of `ia` is over. Its prefix stays: it has a lifetime of its own. */
+export function in6ExpireAddr(in6Net: In6Net, ia: In6Ifaddr): void {
+  const pr = ia.prefix;
+  purgeAddr(in6Net, ia);
+  if (pr !== null && pr.addrs === 0 && !pr.raDerived) nd6PrefixRemove(in6Net, pr);
+  in6Net.net.ifaddrEvent.invoke({ ifa: ia, added: false });
+}
+
 /** Removes every address of `ifp`, as if each were deleted by hand. */
 export function in6PurgeAddrs(in6Net: In6Net, ifp: Ifnet): void {
   while (in6Difaddr(in6Net, ifp, null) === 0);

@@ -4,7 +4,7 @@
  *
  * The interface identifier of a link-local address is the modified EUI-64 of the interface's MAC address; an interface without one borrows
  * that of another, and is given a random one when there is none.
- * Not here: stable and temporary identifiers of autoconfigured addresses (in6-ifid.ts).
+ * With `stableaddr` it is the one of in6-ifid.ts, where identifiers of autoconfigured addresses are, too.
  *
  * @rfc 4862 5.3 yes
  * @rfc 2464 4 yes
@@ -13,7 +13,8 @@ import { IFF_LOOPBACK, IFF_MULTICAST, IFT_STF } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ip6LinkLocalOfMac, ip6Parse, ip6Word } from '../wire/addr6.js';
 import { in6Aifaddr } from './in6-control.js';
-import { ND6_IFF_AUTO_LINKLOCAL, ND6_IFF_NO_DAD } from './in6-ifinfo.js';
+import { in6StableIfid } from './in6-ifid.js';
+import { ND6_IFF_AUTO_LINKLOCAL, ND6_IFF_NO_DAD, ND6_IFF_STABLEADDR } from './in6-ifinfo.js';
 import type { In6Net } from './in6-net.js';
 
 const LOOPBACK = ip6Parse('::1') as Uint8Array;
@@ -36,6 +37,11 @@ export function in6IfattachLinklocal(in6Net: In6Net, ifp: Ifnet): void {
 }
 
 function linkLocalFor(in6Net: In6Net, ifp: Ifnet): Uint8Array {
+  if (((in6Net.ifinfo(ifp)?.ndFlags ?? 0) & ND6_IFF_STABLEADDR) !== 0) {
+    const out = LINKLOCAL_LOOPBACK.slice();
+    out.set(in6StableIfid(in6Net, ifp, LINKLOCAL_LOOPBACK, 0), 8);
+    return out;
+  }
   const from = hasIfid(ifp) ? ifp : in6Net.net.ifnets.find((other) => hasIfid(other) && (other.lladdr[0]! & 2) === 0);
   if (from !== undefined) return ip6LinkLocalOfMac(from.lladdr);
   const addr = ip6LinkLocalOfMac(new Uint8Array(6));

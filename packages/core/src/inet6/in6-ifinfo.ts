@@ -22,6 +22,8 @@ export const ND6_IFF_AUTO_LINKLOCAL = 0x20;
 export const ND6_IFF_NO_RADR = 0x40;
 export const ND6_IFF_NO_PREFER_IFACE = 0x80;
 export const ND6_IFF_NO_DAD = 0x100;
+/** Identifiers of addresses are RFC 7217's; FreeBSD 15's flag. */
+export const ND6_IFF_STABLEADDR = 0x800;
 
 /** RFC 4861 §10, in milliseconds. */
 export const REACHABLE_TIME = 30_000;
@@ -73,7 +75,7 @@ export class In6Ifinfo implements IfAfData {
   groups: In6Multi[] = [];
   private counted: Ip6Ifstats | null = null;
 
-  constructor(ifp: Ifnet, autoLinklocal: boolean, acceptRtadv: boolean, noRadr: boolean) {
+  constructor(ifp: Ifnet, autoLinklocal: boolean, acceptRtadv: boolean, noRadr: boolean, stableaddr = false) {
     this.ifp = ifp;
     const isLoopback = (ifp.flags & IFF_LOOPBACK) !== 0;
     const isBridge = ifp.type === IFT_BRIDGE;
@@ -82,6 +84,7 @@ export class In6Ifinfo implements IfAfData {
     if (isLoopback || (autoLinklocal && !isBridge)) flags |= ND6_IFF_AUTO_LINKLOCAL;
     if (acceptRtadv && !isLoopback && !isBridge) flags = (flags | ND6_IFF_ACCEPT_RTADV) & ~ND6_IFF_IFDISABLED;
     if (noRadr && !isLoopback) flags |= ND6_IFF_NO_RADR;
+    if (stableaddr && !isLoopback) flags |= ND6_IFF_STABLEADDR;
     // No neighbours, no groups: nobody would hear a probe.
     if (ifp.type === IFT_STF) flags = (flags & ~ND6_IFF_AUTO_LINKLOCAL) | ND6_IFF_NO_DAD;
     this.ndFlags = flags;

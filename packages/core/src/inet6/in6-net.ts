@@ -16,6 +16,7 @@
  * @rfc 4007 6 yes
  */
 import type { Errno } from '../base/errno.js';
+import type { Prng } from '../base/prng.js';
 import type { AuditRow } from '../kern/audit.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
@@ -42,6 +43,8 @@ export class In6Tunables {
   acceptRtadv = 0;
   /** … and do not take their senders as default routers. */
   noRadr = 0;
+  /** … have stable identifiers (RFC 7217). */
+  useStableaddr = 0;
   /** Duplicate address detection: probes per address; 0 off. */
   dadCount = 1;
   /** Sources of one group, of one socket. */
@@ -66,6 +69,7 @@ const IN6_SYSCTL: SysctlGroup<In6Tunables> = {
     sysctlInt<In6Tunables, 'autoLinklocal'>('auto_linklocal', 'autoLinklocal', 'bool', 0, 1, 'Default value of per-interface flag for automatically adding an IPv6 link-local address to interfaces when attached'),
     sysctlInt<In6Tunables, 'acceptRtadv'>('accept_rtadv', 'acceptRtadv', 'bool', 0, 1, 'Default value of per-interface flag for accepting ICMPv6 RA messages'),
     sysctlInt<In6Tunables, 'noRadr'>('no_radr', 'noRadr', 'bool', 0, 1, 'Default value of per-interface flag to control whether routers sending ICMPv6 RA messages on that interface are added into the default router list'),
+    sysctlInt<In6Tunables, 'useStableaddr'>('use_stableaddr', 'useStableaddr', 'bool', 0, 1, 'Default value of per-interface flag for RFC 7217 interface identifiers'),
     sysctlInt<In6Tunables, 'dadCount'>('dad_count', 'dadCount', 'probes', 0, 20, 'Number of ICMPv6 NS messages sent during duplicate address detection'),
   ],
 };
@@ -120,6 +124,7 @@ export class In6Net implements Domain {
   /** Upper layers (sockets) that hold references to an interface drop them (in6_ifdetach). */
   readonly purgeUpperHooks: ((ifp: Ifnet) => void)[] = [];
   nd: In6NdHooks | null = null;
+  private randomness: Prng | null = null;
   /** Where addresses with a vhid are registered; null without CARP. */
   carp: In6CarpHook | null = null;
   /** Tells routers of groups; null before MLD is there and after it is gone. */
@@ -148,6 +153,11 @@ export class In6Net implements Domain {
     const at = this.net.domains.indexOf(this);
     if (at >= 0) this.net.domains.splice(at, 1);
     this.net.kern.sysctl.detach(this.tun);
+  }
+
+  /** Randomness of identifiers and delays. */
+  get rng(): Prng {
+    return (this.randomness ??= this.net.kern.engine.rng.split(`in6/${this.net.kern.name}`));
   }
 
   /** Neighbour discovery comes (or goes, with null): interfaces get (or lose) their neighbour tables. */
@@ -260,7 +270,7 @@ export class In6Net implements Domain {
 
   /** See Domain. */
   ifattach(ifp: Ifnet): In6Ifinfo {
-    const ii = new In6Ifinfo(ifp, this.tun.autoLinklocal !== 0, this.tun.acceptRtadv !== 0, this.tun.noRadr !== 0);
+    const ii = new In6Ifinfo(ifp, this.tun.autoLinklocal !== 0, this.tun.acceptRtadv !== 0, this.tun.noRadr !== 0, this.tun.useStableaddr !== 0);
     ii.lltable = this.nd?.lltable(ifp, ii) ?? null;
     return ii;
   }

@@ -8,19 +8,21 @@
  * it was the last.
  *
  * Invariants: `onlink` exactly while the route of the entry is in the table.
- * Not here: router advertisements and lifetimes (nd6-rtr.ts).
+ * Not here: router advertisements and lifetimes (nd6-slaac.ts), which prefixes are detached (nd6-onlink.ts).
  *
  * @rfc 5942 4 yes
  */
 import type { Errno } from '../base/errno.js';
 import { EEXIST, EADDRNOTAVAIL } from '../base/errno.js';
 import type { Micros } from '../base/time.js';
+import { NEVER, US_PER_SEC } from '../base/time.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTM_ADD, RTM_DELETE } from '../net/rtsock.js';
 import { ip6Equals, ip6InPrefix, ip6MaskOf } from '../wire/addr6.js';
 import type { In6Ifaddr } from './in6-ifaddr.js';
 import { ND6_INFINITE_LIFETIME } from './in6-ifaddr.js';
 import type { In6Net } from './in6-net.js';
+import type { NdRouter } from './nd6-router.js';
 import { in6PrefixRoute } from './in6-routes.js';
 
 export class NdPrefix {
@@ -39,6 +41,10 @@ export class NdPrefix {
   routeIfa: In6Ifaddr | null = null;
   /** No router that advertised it is reachable: not used while another prefix has one. */
   detached = false;
+  /** It came from an advertisement, not with an address set by hand. */
+  raDerived = false;
+  /** Routers that advertise it. */
+  readonly routers = new Set<NdRouter>();
   /** Addresses that refer to it. */
   addrs = 0;
 
@@ -46,6 +52,11 @@ export class NdPrefix {
     this.ifp = ifp;
     this.prefix = maskedAddr(addr, plen);
     this.plen = plen;
+  }
+
+  /** When its valid lifetime is over; NEVER: not at all. */
+  get validUntil(): Micros {
+    return this.vltime === ND6_INFINITE_LIFETIME ? NEVER : this.updatedAt + this.vltime * US_PER_SEC;
   }
 }
 

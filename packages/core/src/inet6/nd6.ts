@@ -55,6 +55,7 @@ import { in6IfUp } from './nd6-flags.js';
 import { NdLlTable } from './nd6-lltable.js';
 import type { NdLlEntry } from './nd6-lltable.js';
 import { ALL_NODES_W0, ND_REDIRECT_ROUTER } from './nd6-msg.js';
+import type { NdRouter } from './nd6-router.js';
 import { isPublished, nd6NaInput, nd6NaOutput, nd6NsInput, nd6NsOutput } from './nd6-nbr.js';
 import { nd6RedirectInput, nd6RedirectOutput } from './nd6-redirect.js';
 import { Nd6Unsolicited } from './nd6-unsolicited.js';
@@ -77,12 +78,15 @@ export interface NdRouterView {
 
 /** What the list of routers wants to know of neighbours, and what tools want of it. */
 export interface NdRouterHooks {
-  readonly routers?: readonly NdRouterView[];
+  /** Default routers, by preference. */
+  readonly routers?: readonly NdRouter[];
   /** `ndp -R`, `ndp -P`: forget all routers; all prefixes that came from them. */
   flushRouters?(): void;
   flushPrefixes?(): void;
   /** A neighbour said that it is a router, or is not any longer. */
   routerChanged(lle: NdLlEntry): void;
+  /** ND6_IFF_* of an interface changed. */
+  flagsChanged?(ifp: Ifnet, before: number): void;
   /** An address of ours turned out to be somebody else's. */
   duplicated?(ia: In6Ifaddr): void;
   /** The interface leaves. */
@@ -203,6 +207,16 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
   /** Somebody else has the address. */
   addressDuplicated(ia: In6Ifaddr): void {
     this.rtr?.duplicated?.(ia);
+  }
+
+  /** Default routers, by preference (the default router list of ndp -r). */
+  get routers(): readonly NdRouter[] {
+    return this.rtr?.routers ?? [];
+  }
+
+  /** In6NdHooks */
+  flagsChanged(ifp: Ifnet, before: number): void {
+    this.rtr?.flagsChanged?.(ifp, before);
   }
 
   /** In6NdHooks */

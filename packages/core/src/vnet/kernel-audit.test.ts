@@ -8,9 +8,11 @@ import { Callout } from '../kern/callout.js';
 import { CTX_SOFTINT } from '../kern/context.js';
 import type { AuditLeak } from '../kern/audit.js';
 import { in6Aifaddr } from '../inet6/in6-control.js';
-import { In6Multi } from '../inet6/in6-ifinfo.js';
+import { In6Multi, ND6_IFF_ACCEPT_RTADV } from '../inet6/in6-ifinfo.js';
 import { Ip6OutputOpts, IPV6_UNSPECSRC } from '../inet6/ip6-output.js';
+import { nd6SetFlags } from '../inet6/nd6-flags.js';
 import { NdPrefix } from '../inet6/nd6-prefix.js';
+import { raFrame } from '../inet6/test-rtr.js';
 import { bpfOpen } from '../net/bpf.js';
 import { ifCloneCreate } from '../net/if-clone.js';
 import { GroupFilter } from '../net/mcast/source-filter.js';
@@ -109,6 +111,17 @@ class Bench {
     const link = { src: '02:00:00:00:00:99', dst: macFormat(this.ifp.lladdr) };
     const m = this.kernel.engine.pool.from(craftIp(link, { src: '10.0.0.2', dst: '10.0.0.1', proto: IPPROTO_ICMP }, Uint8Array.of(ICMP_UNREACH, 0, 0, 0, 0, 0, 0, 0)));
     if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
+  }
+
+  /** A router of the link: routes, DNS and prefix. */
+  router(): void {
+    const { in6Net } = this.v;
+    this.kernel.call(this.net.now, () => void nd6SetFlags(in6Net, this.ifp, (in6Net.ifinfo(this.ifp)?.ndFlags ?? 0) | ND6_IFF_ACCEPT_RTADV));
+    this.look();
+    const m = this.kernel.engine.pool.from(raFrame('ra fe80::99 > ff02::1 life 1800 sll 02:00:00:00:00:99 prefix 2001:db8:7::/64 LA 600 600 route 2001:db8:9::/48 low 600 dns 2001:db8::53 600'));
+    if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
+    this.net.run(10_000);
+    this.look();
   }
 
   broadcast(): void {
@@ -231,6 +244,7 @@ function useEverything(b: Bench): void {
   v.ip.pfil.link(hook);
   v.ip6.pfil.link(hook);
   b.clone('tap');
+  b.router();
   b.unreachable();
   b.look();
   const giveBack = b.reader();
@@ -417,6 +431,18 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   },
   'IPv6 prefixes': (b) => {
     b.v.in6Net.prefixes.push(new NdPrefix(b.ends[1].ifp, ip6('2001:db8:9::'), 64));
+  },
+  'IPv6 routers': (b) => {
+    b.router();
+    b.v.rtr.destroy = keep;
+    b.v.nd6.purge = keep;
+  },
+  'routes of IPv6 routers': (b) => PLANTS['IPv6 routers']?.(b),
+  'DNS entries of IPv6 routers': (b) => PLANTS['IPv6 routers']?.(b),
+  'interfaces that solicit routers': (b) => {
+    b.v.rtr.rtsol.start(b.ifp);
+    b.v.rtr.rtsol.stop = keep;
+    b.v.rtr.rtsol.destroy = keep;
   },
   'IPv6 groups of interfaces': (b) => {
     const left = new Ifnet(new Hoarder(), 'hoard', 0, 'hoard0', IFT_ETHER, IFF_SIMPLEX, 1_500);

@@ -64,6 +64,7 @@ import { In6Stf } from '../inet6/in6-stf.js';
 import { In6Gif, In6Gre } from '../inet6/in6-tunnel.js';
 import { Ip6 } from '../inet6/ip6.js';
 import { Nd6 } from '../inet6/nd6.js';
+import { NdRtr } from '../inet6/nd6-rtr.js';
 import { In6Mroute } from '../inet6/ip6-mroute.js';
 import { Mld } from '../inet6/mld6.js';
 import { RawIp } from '../transport/raw-ip.js';
@@ -90,6 +91,7 @@ export class Vnet {
   ip6!: Ip6;
   icmp6!: Icmp6;
   nd6!: Nd6;
+  rtr!: NdRtr;
   carp!: Carp;
   inCarp!: InCarp;
   in6Carp!: In6Carp;
@@ -189,6 +191,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.ip6 = new Ip6(v.in6Net, v.routes);
     v.icmp6 = new Icmp6(v.ip6);
     v.nd6 = new Nd6(v.ip6, v.icmp6);
+    v.rtr = new NdRtr(v.nd6);
     v.mld.attach(v.ip6, v.icmp6);
     v.mroute6.attach(v.ip6);
   }),
@@ -311,6 +314,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     for (const ifp of v.net.ifnets) v.in6Net.purgeAddrs(ifp);
     v.mroute6.detach();
     v.mld.detach();
+    v.rtr.destroy();
     v.nd6.destroy();
     v.icmp6.destroy();
     v.ip6.destroy();

@@ -201,7 +201,7 @@ function checkLagg(lab: Lab, vnet: string, ifname: string, ifc: LabInterface, ma
     else if (other !== undefined) report(path, `"${port}" is a port of "${other}", too`, 'keep it in one lagg');
     else if (interfaces[port]?.laggport !== undefined) report(path, `"${port}" is a lagg itself`, 'name its ports');
     else if (carriesItself(lab, vnet, ifname, port)) report(path, `lagg "${ifname}" carries itself over "${port}"`, 'break the circle');
-    else if (interfaces[port]?.inet !== undefined) report(path, `"${port}" is a port and sends nothing by itself`, `give its addresses to "${ifname}"`);
+    else if (interfaces[port]?.inet !== undefined || interfaces[port]?.inet6 !== undefined) report(path, `"${port}" is a port and sends nothing by itself`, `give its addresses to "${ifname}"`);
   }
 }
 

@@ -28,6 +28,8 @@ export interface LabCarp {
 export interface LabInterface {
   readonly inet?: OneOrMany;
   readonly inet6?: OneOrMany;
+  readonly accept_rtadv?: boolean;
+  readonly rtadv?: boolean | string;
   readonly ether?: string;
   readonly mtu?: number;
   readonly fib?: number;

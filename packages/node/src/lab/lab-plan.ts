@@ -43,6 +43,7 @@ export function planLab(lab: Lab): PlanStep[] {
   builder.interfaces();
   builder.bridgeMembers();
   builder.sysctls();
+  builder.advertising();
   builder.routes();
   builder.multicast();
   builder.hostDevices();
@@ -109,8 +110,20 @@ class PlanBuilder {
   sysctls(): void {
     for (const [name, vnet] of this.configured()) {
       const settings = Object.entries(vnet.sysctl ?? {}).map(([key, value]) => `${key}=${typeof value === 'boolean' ? Number(value) : value}`);
-      if (vnet.forwarding !== undefined) this.at(['vnets', name, 'forwarding'], name, ['sysctl', `net.inet.ip.forwarding=${Number(vnet.forwarding)}`]);
+      if (vnet.forwarding !== undefined) this.at(['vnets', name, 'forwarding'], name, ['sysctl', `net.inet.ip.forwarding=${Number(vnet.forwarding)}`, `net.inet6.ip6.forwarding=${Number(vnet.forwarding)}`]);
       if (settings.length > 0) this.at(['vnets', name, 'sysctl'], name, ['sysctl', ...settings]);
+    }
+  }
+
+  /** Routers of IPv6, when they forward. */
+  advertising(): void {
+    for (const [name, { interfaces = {} }] of this.configured()) {
+      for (const [ifname, ifc] of Object.entries(interfaces)) {
+        const rtadv = ifc?.rtadv ?? false;
+        if (rtadv === false) continue;
+        const undo = name === HOST_VNET ? { undo: { subject: `advertising on ${ifname}`, argv: ['rtadvctl', 'shutdown', ifname] } } : {};
+        this.at(['vnets', name, 'interfaces', ifname, 'rtadv'], name, ['rtadvd', ...(typeof rtadv === 'string' ? ['-O', rtadv] : []), ifname], undo);
+      }
     }
   }
 
@@ -209,9 +222,10 @@ class PlanBuilder {
     this.at(path, place.vnet, ['ifconfig', place.name, ...settings, state]);
     many(ifc.inet).forEach((address, i) => this.at([...path, 'inet'], place.vnet, ['ifconfig', place.name, 'inet', address, ...(i === 0 ? [] : ['alias'])]));
     many(ifc.inet6).forEach((address) => this.at([...path, 'inet6'], place.vnet, ['ifconfig', place.name, 'inet6', address]));
+    if ('accept_rtadv' in ifc && ifc.accept_rtadv === true) this.at([...path, 'accept_rtadv'], place.vnet, ['ifconfig', place.name, 'inet6', 'accept_rtadv', '-ifdisabled']);
     ifc.carp?.forEach((vhid, i) => this.carp([...path, 'carp', i], place, vhid));
     // The first address brings an interface up.
-    if (state === 'down' && (many(ifc.inet).length > 0 || ifc.carp !== undefined)) this.at(path, place.vnet, ['ifconfig', place.name, 'down']);
+    if (state === 'down' && (many(ifc.inet).length > 0 || many(ifc.inet6).length > 0 || ifc.carp !== undefined)) this.at(path, place.vnet, ['ifconfig', place.name, 'down']);
   }
 
   /** The first address carries what the vhid is; the others only name it. */

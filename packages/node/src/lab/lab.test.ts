@@ -69,7 +69,7 @@ vnets:
     forwarding: true
     interfaces:
       lan20: {vlan: 20, vlandev: lan, inet: 10.0.20.1/24}
-      lan: {inet: 10.0.1.1/24, mtu: 9000}
+      lan: {inet: 10.0.1.1/24, mtu: 9000, rtadv: 'rltime#1800:raflags="h"'}
       vx0.7: {vlan: 7, vlandev: vx0}
       vx0: {vxlan: 42, vxlanlocal: 10.0.1.1, vxlanremote: 10.0.1.2, inet: 10.42.0.1/24}
       tap0: {host: tap7, up: false}
@@ -131,8 +131,9 @@ test('a plan is a script of the tools, in the order things need each other', () 
     'jexec site.r ifconfig "$if4" name vx0.7',
     'jexec site.r ifconfig vx0.7 up',
     'ifconfig lan0 timeout 60 up',
-    'jexec site.r sysctl net.inet.ip.forwarding=1',
+    'jexec site.r sysctl net.inet.ip.forwarding=1 net.inet6.ip6.forwarding=1',
     'jexec site.r sysctl net.inet.ip.ttl=32 net.inet.ip.redirect=0',
+    'jexec site.r rtadvd -O \'rltime#1800:raflags="h"\' lan',
     'jexec a route add default 10.0.1.1',
     'jexec a route add -net 10.9.0.0/16 127.0.0.1 -blackhole',
     'netloom attach site.r:tap0 tap7',

@@ -110,16 +110,17 @@ function remove(cx: Invocation): Errno {
 }
 
 function add(cx: Invocation): Errno {
-  const { add: given, dst, plen, flags, pltime, vltime, vhid } = cx.inet6;
+  const { add: given, dst, plen, flags, pltime, vltime } = cx.inet6;
   if (!given.set) return EINVAL;
   return request(cx, (ifp) => in6Aifaddr(cx.vnet.in6Net, ifp, {
-    addr: given.addr, plen: plen ?? DEFAULT_PLEN, flags, pltime, vltime, ...(dst.set ? { dstaddr: dst.addr } : {}), ...(vhid === 0 ? {} : { vhid }),
+    addr: given.addr, plen: plen ?? DEFAULT_PLEN, flags, pltime, vltime, ...(dst.set ? { dstaddr: dst.addr } : {}), ...(cx.carp === null ? {} : { vhid: cx.carp.vhid }),
   }));
 }
 
 export const AF_INET6_FAMILY: AddressFamily = {
   name: 'inet6',
   af: AF_INET6,
+  hasVhids: true,
   lists: (ifp) => inet6Addrs(ifp).length > 0,
   status: (cx, ifp) => {
     addressStatus(cx, ifp);

@@ -79,7 +79,6 @@ export interface Inet6Request {
   /** Seconds. */
   pltime: number;
   vltime: number;
-  vhid: number;
 }
 
 /** `vlan`, `vlandev` and `vlanproto` so far. */
@@ -139,7 +138,7 @@ export class Invocation {
   };
   readonly inet6: Inet6Request = {
     add: { addr: new Uint8Array(16), set: false }, dst: { addr: new Uint8Array(16), set: false }, del: { addr: new Uint8Array(16), set: false }, plen: null, flags: 0,
-    pltime: ND6_INFINITE_LIFETIME, vltime: ND6_INFINITE_LIFETIME, vhid: 0,
+    pltime: ND6_INFINITE_LIFETIME, vltime: ND6_INFINITE_LIFETIME,
   };
   lladdr: Uint8Array = new Uint8Array(0);
   /** The medium asked for so far; null: none. */

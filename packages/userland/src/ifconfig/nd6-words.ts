@@ -2,11 +2,12 @@
  * nd6-words.ts — neighbour discovery's words about an interface: `accept_rtadv`, `ifdisabled`, `auto_linklocal` …, and the `nd6 options` line.
  * Read first: ifconfig(8) "inet6", ndp(8) -i.
  *
- * They act at once, and a refusal is a warning that does not fail ifconfig, as in FreeBSD. `ipv6_only` is not built in FreeBSD 14's
+ * They act at once, and a refusal is a warning that does not fail ifconfig, as in FreeBSD. `stableaddr` is FreeBSD 15's. `ipv6_only` is not built in FreeBSD 14's
  * GENERIC and not here.
  */
 import {
-  EAFNOSUPPORT, ND6_IFF_ACCEPT_RTADV, ND6_IFF_AUTO_LINKLOCAL, ND6_IFF_IFDISABLED, ND6_IFF_NO_DAD, ND6_IFF_NO_PREFER_IFACE, ND6_IFF_NO_RADR, ND6_IFF_PERFORMNUD, nd6SetFlags,
+  EAFNOSUPPORT, ND6_IFF_ACCEPT_RTADV, ND6_IFF_AUTO_LINKLOCAL, ND6_IFF_IFDISABLED, ND6_IFF_NO_DAD, ND6_IFF_NO_PREFER_IFACE, ND6_IFF_NO_RADR, ND6_IFF_PERFORMNUD,
+  ND6_IFF_STABLEADDR, nd6SetFlags,
 } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
 import { bitList } from './capabilities.js';
@@ -16,8 +17,8 @@ import type { Command, Invocation } from './invocation.js';
 
 /** Names of ND6_IFF_* by bit; the last one is where ifconfig shows the default interface. */
 export const ND6_FLAG_NAMES: readonly string[] = [
-  'PERFORMNUD', 'ACCEPT_RTADV', 'PREFER_SOURCE', 'IFDISABLED', 'DONT_SET_IFROUTE', 'AUTO_LINKLOCAL', 'NO_RADR', 'NO_PREFER_IFACE', 'NO_DAD', 'IPV6_ONLY', 'IPV6_ONLY_MANUAL', '', '',
-  '', '', 'DEFAULTIF',
+  'PERFORMNUD', 'ACCEPT_RTADV', 'PREFER_SOURCE', 'IFDISABLED', 'DONT_SET_IFROUTE', 'AUTO_LINKLOCAL', 'NO_RADR', 'NO_PREFER_IFACE', 'NO_DAD', 'IPV6_ONLY', 'IPV6_ONLY_MANUAL', 'STABLEADDR',
+  '', '', '', 'DEFAULTIF',
 ];
 const DEFAULTIF = 0x8000;
 
@@ -52,6 +53,7 @@ export const ND6_WORDS: readonly Command[] = [
   ...flagWords('auto_linklocal', ND6_IFF_AUTO_LINKLOCAL),
   ...flagWords('no_prefer_iface', ND6_IFF_NO_PREFER_IFACE),
   ...flagWords('no_dad', ND6_IFF_NO_DAD),
+  ...flagWords('stableaddr', ND6_IFF_STABLEADDR),
   word('defaultif', setDefaultIf(true)),
   word('-defaultif', setDefaultIf(false)),
 ];
