@@ -25,6 +25,7 @@ export const RFC_TITLES = new Map([
   [2236, 'Internet Group Management Protocol, Version 2'],
   [2464, 'Transmission of IPv6 Packets over Ethernet Networks'],
   [2473, 'Generic Packet Tunneling in IPv6 Specification'],
+  [2675, 'IPv6 Jumbograms'],
   [2710, 'Multicast Listener Discovery (MLD) for IPv6'],
   [2711, 'IPv6 Router Alert Option'],
   [2784, 'Generic Routing Encapsulation (GRE)'],

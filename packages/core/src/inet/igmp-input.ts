@@ -11,7 +11,7 @@
  *
  * @rfc 9776 7 yes
  * @rfc 2236 3 yes
- * @rfc 1112 "appendix I" yes
+ * @rfc 1112 I yes
  */
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { IFF_LOOPBACK } from '../net/ifnet.js';
@@ -145,7 +145,7 @@ function oldReport(igmp: Igmp, ifp: Ifnet, m: PacketBuffer, at: number, version:
 }
 
 function ownAddress(igmp: Igmp, ifp: Ifnet, src: number): boolean {
-  return src !== 0 && igmp.ip?.inNet.addrOnIf(src, ifp) != null;
+  return src !== 0 && igmp.ip !== null && igmp.ip.inNet.addrOnIf(src, ifp) !== null;
 }
 
 /** Version 3: of no interest to a host. */

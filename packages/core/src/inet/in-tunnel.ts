@@ -51,7 +51,7 @@ export abstract class InTunnel<C extends TunnelCarrier> implements TunnelCarrier
     this.unregister();
   }
 
-  isLocal(addr: number): boolean {
-    return this.ip.inNet.isLocal(addr);
+  isLocal(addr: number | Uint8Array): boolean {
+    return typeof addr === 'number' && this.ip.inNet.isLocal(addr);
   }
 }

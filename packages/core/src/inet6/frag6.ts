@@ -29,7 +29,7 @@ import { US_PER_MS } from '../base/time.js';
 import type { Micros } from '../base/time.js';
 import { freeChain } from '../inet/ip-fragment.js';
 import { Callout } from '../kern/callout.js';
-import { CSUM_L4_VALID, copyBytes } from '../mbuf/packet-buffer.js';
+import { CSUM_L4_VALID, M_FRAGMENTED, copyBytes } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ip6W0Zoned } from '../wire/addr6.js';
@@ -169,6 +169,7 @@ export class Frag6 {
   private atomic(m: PacketBuffer, off: number, st: In6Ifstat): PacketBuffer {
     this.ip6.stats.atomicfrags++;
     st.reassOk++;
+    m.flags |= M_FRAGMENTED;
     this.nxt = m.view.getUint8(m.off + off);
     m.view.setUint8(m.off + ip6PrevHdr(m, off), this.nxt);
     m.buf.copyWithin(m.off + IP6_FRAG_HDR_LEN, m.off, m.off + off);
@@ -285,6 +286,7 @@ export class Frag6 {
     }
     m.csumFlags = vouched;
     m.rcvif = ifp.index;
+    m.flags |= M_FRAGMENTED;
     m.nhoff = 0;
     this.nxt = q.nxt;
     const v = m.view;

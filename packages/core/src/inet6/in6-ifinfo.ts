@@ -85,7 +85,7 @@ export class In6Ifinfo implements IfAfData {
     if (acceptRtadv && !isLoopback && !isBridge) flags = (flags | ND6_IFF_ACCEPT_RTADV) & ~ND6_IFF_IFDISABLED;
     if (noRadr && !isLoopback) flags |= ND6_IFF_NO_RADR;
     if (stableaddr && !isLoopback) flags |= ND6_IFF_STABLEADDR;
-    // 6to4 has no link to verify on, and no link-local addresses (RFC 3056).
+    // No neighbours, no groups: nobody would hear a probe.
     if (ifp.type === IFT_STF) flags = (flags & ~ND6_IFF_AUTO_LINKLOCAL) | ND6_IFF_NO_DAD;
     this.ndFlags = flags;
   }

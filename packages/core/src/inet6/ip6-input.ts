@@ -230,7 +230,7 @@ export function ip6ToProto(ip6: Ip6, ifp: Ifnet, m: PacketBuffer, proto: number,
     }
     if (nxt === IPPROTO_DSTOPTS) at = ip6DestInput(ip6, ifp, packet, at);
     else if (nxt === IPPROTO_ROUTING) at = ip6RouteInput(ip6, ifp, packet, at);
-    else return unclaimed(ip6, ifp, packet, nxt, at);
+    else return ip6Unclaimed(ip6, ifp, packet, nxt, at);
     if (at === CONSUMED) return;
     nxt = ip6ExtNext(packet, here);
   }
@@ -239,7 +239,7 @@ export function ip6ToProto(ip6: Ip6, ifp: Ifnet, m: PacketBuffer, proto: number,
 }
 
 /** Raw sockets, or an error that points at the byte which names the protocol; "no next header" is the end and no error. */
-function unclaimed(ip6: Ip6, ifp: Ifnet, m: PacketBuffer, proto: number, off: number): void {
+export function ip6Unclaimed(ip6: Ip6, ifp: Ifnet, m: PacketBuffer, proto: number, off: number): void {
   if (ip6.raw !== null && ip6.raw.deliver(m, off, proto)) return;
   if (proto === IPPROTO_NONE) {
     m.free();

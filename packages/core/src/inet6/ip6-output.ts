@@ -27,11 +27,12 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { BPF_D_OUT } from '../net/bpf.js';
 import { etherOutput } from '../net/ether.js';
 import { ifTransmit } from '../net/if-transmit.js';
-import { IFCAP_TSO6, IFCAP_TXCSUM_IPV6, IFF_LOOPBACK, IFF_MULTICAST } from '../net/ifnet.js';
+import { IFCAP_TSO6, IFCAP_TXCSUM_IPV6, IFF_LOOPBACK, IFF_MULTICAST, IFT_STF } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { finishChecksums, segment } from '../net/offload.js';
 import { PFIL_DROPPED, PFIL_OUT, PFIL_PASS } from '../net/pfil.js';
 import { RTF_BLACKHOLE, RTF_GATEWAY, RTF_REJECT } from '../net/route/nexthop.js';
+import { stfOutput } from '../net/stf.js';
 import { MAC_HI_IP6_GROUP, ip6W0Zoned, ip6Word } from '../wire/addr6.js';
 import { ETHERTYPE_IPV6 } from '../wire/ether.js';
 import { IP6_DST, IP6_FLOW, IP6_HDR_LEN, IP6_HLIM, IP6_NXT, IP6_PLEN, IP6_SRC, IPV6_MAXPACKET, IPV6_MMTU } from '../wire/ip6.js';
@@ -82,6 +83,20 @@ export class Ip6OutputOpts {
   rthdrDstopts: Uint8Array | null = null;
   rthdr: Uint8Array | null = null;
   dstopts: Uint8Array | null = null;
+}
+
+/** An address as bytes, for who wants it so; one object per Ip6. */
+export class AddrBytes {
+  readonly bytes = new Uint8Array(16);
+  private readonly view = new DataView(this.bytes.buffer);
+
+  put(w0: number, w1: number, w2: number, w3: number): Uint8Array {
+    this.view.setInt32(0, w0);
+    this.view.setInt32(4, w1);
+    this.view.setInt32(8, w2);
+    this.view.setInt32(12, w3);
+    return this.bytes;
+  }
 }
 
 /** Where a packet goes. */
@@ -438,6 +453,7 @@ export function ip6GsoFits(m: PacketBuffer, mtu: number): boolean {
  */
 export function ip6Send(ip6: Ip6, ifp: Ifnet, m: PacketBuffer, h0: number, h1: number, h2: number, h3: number, gateway: boolean, origin: Ifnet | null = null): Errno {
   if (origin !== null && h0 >>> 22 === 0x3fa) return turnRound(ip6, ifp, origin, m);
+  if (ifp.type === IFT_STF) return stfOutput(ifp, m, gateway ? ip6.stfGateway.put(h0, h1, h2, h3) : null);
   if (ifp.lladdr.length === 0) return ifp.isRunning || (ifp.flags & IFF_LOOPBACK) !== 0 ? ifTransmit(ifp, m) : discard(m, ENETDOWN);
   if (h0 >>> 24 === 0xff) return etherOutput(ifp, m, MAC_HI_IP6_GROUP, h3 >>> 0, ETHERTYPE_IPV6);
   const { nd } = ip6;

@@ -31,7 +31,7 @@ import { RTALERT_NONE } from './ip6-exthdr.js';
 import { Ip6Id } from './ip6-id.js';
 import { ip6Input } from './ip6-input.js';
 import { IP6_IFQ_SYSCTLS, IP6_LOOP_SYSCTLS, Ip6Loop } from './ip6-loop.js';
-import { OutRoute6, ip6Output } from './ip6-output.js';
+import { AddrBytes, OutRoute6, ip6Output } from './ip6-output.js';
 import type { Ip6OutputOpts } from './ip6-output.js';
 import { Ip6Pmtu, PMTU_SYSCTLS } from './ip6-pmtu.js';
 import { IP6_COUNTERS, IP6_MCAST_SYSCTLS, IP6_SYSCTLS, Ip6Stats, Ip6Tunables } from './ip6-var.js';
@@ -91,6 +91,7 @@ export class Ip6 {
   readonly policies = new In6Addrpolicies();
   /** See ip6-output.ts. */
   readonly route = new OutRoute6();
+  readonly stfGateway = new AddrBytes();
   readonly segments = new SegmentChain();
   readonly flowSalt: number;
   /** The interface that the last packet given to `output` has left by, null when it has not. */

@@ -29,6 +29,7 @@ import { IFT_ETHER } from '../net/ifnet.js';
 import { ip6Equals, ip6LinkLocalOfMac, ip6Zoned } from '../wire/addr6.js';
 import { ND_NEIGHBOR_SOLICIT, ND_NS_LEN, ND_OPT_NONCE, ND_TARGET } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HDR_LEN } from '../wire/ip6.js';
+import { icmp6CountOut } from './icmp6-var.js';
 import type { In6Ifaddr } from './in6-ifaddr.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_DUPLICATED, IN6_IFF_TENTATIVE } from './in6-ifaddr.js';
 import { ND6_IFF_IFDISABLED, ND6_IFF_NO_DAD } from './in6-ifinfo.js';
@@ -219,6 +220,7 @@ export class Nd6Dad {
       v.setUint32(at + ND_NS_LEN + 4, run.nonceLo);
     }
     nd.stats.nssent++;
+    icmp6CountOut(nd.icmp6.stats, ND_NEIGHBOR_SOLICIT);
     if (ndSend(nd.ip6, ifp, m) !== 0) nd.stats.txerrors++;
   }
 }

@@ -31,6 +31,10 @@ export const SOLICITED_W0 = 0xff02_0000 | 0;
 export const SOLICITED_W2 = 1;
 export const SOLICITED_W3 = 0xff00_0000 | 0;
 
+/** What `cacheLladdr` is told of a redirect: to a router, or to the destination itself. */
+export const ND_REDIRECT_ROUTER = 1;
+export const ND_REDIRECT_ONLINK = 0;
+
 /** Word 0 of ff02::1. */
 export const ALL_NODES_W0 = 0xff02_0000 | 0;
 

@@ -4,11 +4,13 @@
  *
  * A message is checked in this order; the first check that fails drops it and counts:
  *
- *    both   1 hop limit 255      badhlim     solicitation  6 from :: only to a solicited-node group       baddst
- *           2 code 0             badcode                   7 from a neighbour (nd6_onlink_ns_rfc4861: off) noneighbor
- *           3 whole              tooshort                  8 from :: without link address                 badopt
- *           4 options sound      badopt      advertisement 6 solicited only to a unicast address          baddst
- *           5 target no group    badtarget   both          9 link address of Ethernet, no group           badlladdr
+ *    both   1 in no fragment     fragmented  solicitation  5 from :: only to a solicited-node group       baddst
+ *           2 hop limit 255      invlhlim                  6 from a neighbour (nd6_onlink_ns_rfc4861: off) noneighbor
+ *           3 options sound      badopt                    7 from :: without link address                 badopt
+ *           4 target no group    badtarget   advertisement 5 solicited only to a unicast address          baddst
+ *                                            both          8 link address of Ethernet, no group           badlladdr
+ *
+ * Code and length have been checked before (icmp6-input.ts).
  *
  * An advertisement about an entry that is resolved (`differs`: it names another link address than is known):
  *
@@ -20,6 +22,7 @@
  *
  * Static entries are never changed by what is heard. A solicitation that names its sender's link address makes or changes an entry (STALE).
  *
+ * @rfc 6980 5 yes
  * @rfc 4861 7.1.1 yes
  * @rfc 4861 7.1.2 yes
  * @rfc 4861 7.2.2 yes
@@ -30,6 +33,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, ENOBUFS } from '../base/errno.js';
+import { M_FRAGMENTED } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { LLE_PUB, LLE_STATIC } from '../net/llentry.js';
@@ -40,11 +44,12 @@ import {
   ND_OPT_TARGET_LINKADDR, ND_TARGET,
 } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC } from '../wire/ip6.js';
+import { icmp6CountOut } from './icmp6-var.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_DUPLICATED } from './in6-ifaddr.js';
 import type { In6Ifaddr } from './in6-ifaddr.js';
 import type { NdLlEntry, NdLlTable } from './nd6-lltable.js';
 import {
-  ALL_NODES_W0, ND_BAD_CODE, ND_BAD_HLIM, ND_BAD_SHORT, ND_OK, ND_OPT_LLADDR_LEN, SOLICITED_W0, SOLICITED_W2, SOLICITED_W3, ndAlloc, ndCheck, ndFindOpt, ndPutAddr, ndPutLladdr,
+  ALL_NODES_W0, ND_BAD_HLIM, ND_OK, ND_OPT_LLADDR_LEN, SOLICITED_W0, SOLICITED_W2, SOLICITED_W3, ndAlloc, ndCheck, ndFindOpt, ndPutAddr, ndPutLladdr,
   ndSend,
 } from './nd6-msg.js';
 import { wordsText } from './nd6-text.js';
@@ -56,27 +61,27 @@ const NA_FLAGS = 4;
 /** A neighbour solicitation. Owns `m`. */
 export function nd6NsInput(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): void {
   nd.stats.nsreceived++;
-  if (isSound(nd, ifp, m, off) && isNsSound(nd, ifp, m, off)) nsAnswer(nd, ifp, m, off);
-  else nd.stats.badns++;
+  if ((m.flags & M_FRAGMENTED) !== 0) nd.stats.fragmented++;
+  else if (isSound(nd, ifp, m, off) && isNsSound(nd, ifp, m, off)) nsAnswer(nd, ifp, m, off);
+  else nd.icmp6.stats.badns++;
   m.free();
 }
 
 /** A neighbour advertisement. Owns `m`. */
 export function nd6NaInput(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): void {
   nd.stats.nareceived++;
-  if (isSound(nd, ifp, m, off) && isNaSound(nd, ifp, m, off)) naLearn(nd, ifp, m, off);
-  else nd.stats.badna++;
+  if ((m.flags & M_FRAGMENTED) !== 0) nd.stats.fragmented++;
+  else if (isSound(nd, ifp, m, off) && isNaSound(nd, ifp, m, off)) naLearn(nd, ifp, m, off);
+  else nd.icmp6.stats.badna++;
   m.free();
 }
 
-/** Checks 1 to 5. */
+/** Checks 2 to 4. */
 function isSound(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): boolean {
   const { stats } = nd;
   const bad = ndCheck(m, off);
   if (bad !== ND_OK) {
-    if (bad === ND_BAD_HLIM) stats.badhlim++;
-    else if (bad === ND_BAD_CODE) stats.badcode++;
-    else if (bad === ND_BAD_SHORT) stats.tooshort++;
+    if (bad === ND_BAD_HLIM) nd.icmp6.stats.invlhlim++;
     else stats.badopt++;
     return false;
   }
@@ -126,7 +131,7 @@ function isNaSound(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): boolean {
   return opt === 0 || isLladdrSound(nd, ifp, v, opt);
 }
 
-/** Check 9: the option has the length of Ethernet's, and names one station that is not ours. */
+/** Check 8: the option has the length of Ethernet's, and names one station that is not ours. */
 function isLladdrSound(nd: Nd6, ifp: Ifnet, v: DataView, opt: number): boolean {
   if (v.getUint8(opt + 1) << 3 === ND_OPT_LLADDR_LEN && (v.getUint8(opt + 2) & 1) === 0) return true;
   nd.stats.badlladdr++;
@@ -289,6 +294,7 @@ export function nd6NsOutput(nd: Nd6, lle: NdLlEntry, unicast: boolean): Errno {
   ndPutAddr(v, at + ND_TARGET, lle.k0, lle.k1, lle.k2, lle.k3);
   putOwnLladdr(m, at + ND_NS_LEN, ND_OPT_SOURCE_LINKADDR, src);
   nd.stats.nssent++;
+  icmp6CountOut(nd.icmp6.stats, ND_NEIGHBOR_SOLICIT);
   const error = ndSend(nd.ip6, ifp, m);
   if (error !== 0) nd.stats.txerrors++;
   return error;
@@ -319,6 +325,7 @@ export function nd6NaOutput(
   if (proxy !== null && lladdr) ndPutLladdr(v, at + ND_NA_LEN, ND_OPT_TARGET_LINKADDR, proxy.macHi, proxy.macLo);
   else if (lladdr) putOwnLladdr(m, at + ND_NA_LEN, ND_OPT_TARGET_LINKADDR, own ?? src);
   nd.stats.nasent++;
+  icmp6CountOut(nd.icmp6.stats, ND_NEIGHBOR_ADVERT);
   const error = ndSend(nd.ip6, ifp, m);
   if (error !== 0) nd.stats.txerrors++;
   return error;

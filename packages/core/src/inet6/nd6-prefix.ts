@@ -93,8 +93,8 @@ export function nd6PrefixRemove(in6Net: In6Net, pr: NdPrefix): void {
 export function nd6PrefixOnlink(in6Net: In6Net, pr: NdPrefix): Errno {
   if (pr.onlink) return EEXIST;
   if (in6Net.prefixes.some((o) => o !== pr && o.onlink && samePrefix(o, pr))) return EEXIST;
-  const ifa = in6Net.addrsOf(pr.ifp).find((ia) => ia.isReady) ?? in6Net.addrsOf(pr.ifp)[0];
-  if (ifa === undefined) return EADDRNOTAVAIL;
+  const ifa = sourceOn(in6Net, pr.ifp);
+  if (ifa === null) return EADDRNOTAVAIL;
   const error = in6PrefixRoute(in6Net, RTM_ADD, ifa, pr.prefix, pr.plen);
   if (error !== 0) return error;
   pr.onlink = true;
@@ -114,15 +114,19 @@ export function nd6PrefixOfflink(in6Net: In6Net, pr: NdPrefix): void {
   in6Net.ifinfo(pr.ifp)?.lltable?.prefixFree(pr.prefix, pr.plen, true);
 }
 
-/** The address goes: a route that has it as its source gets another one of the interface. */
+/** The address goes: routes that have it as their source get another one of the interface (RouteTables.ifaDown); without one there is no route. */
 export function nd6PrefixNewSource(in6Net: In6Net, ia: In6Ifaddr): void {
-  for (const pr of in6Net.prefixes.slice()) {
+  for (const pr of in6Net.prefixes) {
     if (pr.routeIfa !== ia) continue;
-    in6PrefixRoute(in6Net, RTM_DELETE, ia, pr.prefix, pr.plen);
-    pr.onlink = false;
-    pr.routeIfa = null;
-    nd6PrefixOnlink(in6Net, pr);
+    const heir = sourceOn(in6Net, pr.ifp);
+    if (heir === null) nd6PrefixOfflink(in6Net, pr);
+    else pr.routeIfa = heir;
   }
+}
+
+/** An address of `ifp` for a route, one that may be used if there is one. */
+function sourceOn(in6Net: In6Net, ifp: Ifnet): In6Ifaddr | null {
+  return in6Net.addrsOf(ifp).find((ia) => ia.isReady) ?? in6Net.addrsOf(ifp)[0] ?? null;
 }
 
 function samePrefix(a: NdPrefix, b: NdPrefix): boolean {

@@ -2,7 +2,7 @@
  * nd6-var.ts — what neighbour discovery counts, and what an administrator may set.
  * Read first: RFC 4861 §10; FreeBSD's netinet6/in6_proto.c (net.inet6.icmp6.nd6_*); ndp(8).
  *
- * FreeBSD counts every message it refuses in one of `bad ...`; here each check of nd6-nbr.ts has a counter of its own, too.
+ * Messages that are refused are counted by ICMPv6 in `bad neighbor ...` (icmp6-var.ts); here is why, for each check of nd6-nbr.ts.
  */
 import type { CounterGroup } from '../kern/counters.js';
 import { sysctlInt } from '../kern/sysctl.js';
@@ -16,11 +16,6 @@ export class Nd6Stats {
   nssent = 0;
   nasent = 0;
   txerrors = 0;
-  badns = 0;
-  badna = 0;
-  badhlim = 0;
-  badcode = 0;
-  tooshort = 0;
   badopt = 0;
   badtarget = 0;
   baddst = 0;
@@ -44,16 +39,11 @@ export const ND6_COUNTERS: CounterGroup<Nd6Stats> = {
     { key: 'nssent', text: '{} neighbor solicitation{s} sent' },
     { key: 'nasent', text: '{} neighbor advertisement{s} sent' },
     { key: 'txerrors', text: '{} message{s} that could not be sent' },
-    { key: 'badns', text: '{} bad neighbor solicitation message{s}' },
-    { key: 'badna', text: '{} bad neighbor advertisement message{s}' },
-    { key: 'badhlim', text: '{} with invalid hop limit', depth: 2 },
-    { key: 'badcode', text: '{} with bad code', depth: 2 },
-    { key: 'tooshort', text: '{} too short', depth: 2 },
-    { key: 'badopt', text: '{} with malformed options', depth: 2 },
-    { key: 'badtarget', text: '{} with bad target', depth: 2 },
-    { key: 'baddst', text: '{} with a destination or source that does not fit', depth: 2 },
-    { key: 'badlladdr', text: '{} with a link address of the wrong length or kind', depth: 2 },
-    { key: 'noneighbor', text: '{} from non-neighbors', depth: 2 },
+    { key: 'badopt', text: '{} message{s} with malformed options' },
+    { key: 'badtarget', text: '{} message{s} with bad target' },
+    { key: 'baddst', text: '{} message{s} with a destination or source that does not fit' },
+    { key: 'badlladdr', text: '{} message{s} with a link address of the wrong length or kind' },
+    { key: 'noneighbor', text: '{} solicitation{s} from non-neighbors' },
     { key: 'fragmented', text: '{} fragmented message{s} ignored' },
     { key: 'notours', text: '{} solicitation{s} for others' },
     { key: 'dupips', text: '{} duplicate IPv6 address{es} seen' },
@@ -75,6 +65,10 @@ export class Nd6Tunables {
   debug = 0;
   /** Answer solicitations from addresses that are on no network of the link. */
   onlinkNsRfc4861 = 0;
+  /** Redirects are believed, by hosts. */
+  rediraccept = 1;
+  /** Seconds a route made by a redirect lives. */
+  redirtimeout = 600;
   /** No router flag in advertisements on interfaces that accept router advertisements. */
   norbitRaif = 0;
   /** New addresses are advertised to routers, and routers make entries of that (RFC 9131). */
@@ -107,6 +101,8 @@ export const ND6_LL_SYSCTLS: SysctlGroup<LlParams<NdLlEntry>> = {
 export const ND6_SYSCTLS: SysctlGroup<Nd6Tunables> = {
   prefix: 'net.inet6.icmp6',
   oids: [
+    sysctlInt('rediraccept', 'rediraccept', 'bool', 0, 1, 'Accept ICMPv6 redirect messages'),
+    sysctlInt('redirtimeout', 'redirtimeout', 's', 1, 30 * DAY, 'Delay in seconds before expiring redirect route'),
     sysctlInt('nd6_useloopback', 'useloopback', 'bool', 1, 1, 'Create a loopback route when configuring an IPv6 address'),
     sysctlInt('nd6_maxnudhint', 'maxnudhint', 'hints', 0, HOUR, 'Number of upper-layer hints in a row that save a probe; 0 ignores hints'),
     sysctlInt('nd6_debug', 'debug', 'bool', 0, 1, 'Log NDP debug messages'),

@@ -6,7 +6,7 @@
  * path: a `fast` entry costs one look-up. Otherwise the packet waits in the entry while questions are sent, in order and bounded; when nobody
  * answers, its sender gets an ICMPv6 error (address unreachable), and for `nd6_wait` seconds senders get EHOSTDOWN at once, EHOSTUNREACH
  * behind a router, while one question a second goes out. An own address has a static entry that says so.
- * Messages are taken and sent by nd6-nbr.ts; own addresses are verified by nd6-dad.ts. Routers (nd6-rtr.ts) hang in `rtr`.
+ * Messages are taken and sent by nd6-nbr.ts and nd6-redirect.ts; own addresses are verified by nd6-dad.ts. Routers (nd6-rtr.ts) hang in `rtr`.
  *
  * Routing messages, to who listens: RTM_ADD when a neighbour is learned, RTM_CHANGE when it moved, RTM_DELETE when it is forgotten, RTM_MISS when
  * it does not answer; with RTF_LLDATA.
@@ -54,9 +54,10 @@ import { Nd6Dad } from './nd6-dad.js';
 import { in6IfUp } from './nd6-flags.js';
 import { NdLlTable } from './nd6-lltable.js';
 import type { NdLlEntry } from './nd6-lltable.js';
+import { ALL_NODES_W0, ND_REDIRECT_ROUTER } from './nd6-msg.js';
 import type { NdRouter } from './nd6-router.js';
-import { ALL_NODES_W0 } from './nd6-msg.js';
 import { isPublished, nd6NaInput, nd6NaOutput, nd6NsInput, nd6NsOutput } from './nd6-nbr.js';
+import { nd6RedirectInput, nd6RedirectOutput } from './nd6-redirect.js';
 import { Nd6Unsolicited } from './nd6-unsolicited.js';
 import { ND6_COUNTERS, ND6_IP6_SYSCTLS, ND6_LL_SYSCTLS, ND6_SYSCTLS, Nd6Stats, Nd6Tunables } from './nd6-var.js';
 
@@ -64,10 +65,6 @@ import { ND6_COUNTERS, ND6_IP6_SYSCTLS, ND6_LL_SYSCTLS, ND6_SYSCTLS, Nd6Stats, N
 const MAX_MULTICAST_SOLICIT = 3;
 const MAX_UNICAST_SOLICIT = 3;
 const GC_SECONDS = 86_400;
-
-/** What `cacheLladdr` is told of a redirect: to a router, or to the destination itself. */
-export const ND_REDIRECT_ROUTER = 1;
-export const ND_REDIRECT_ONLINK = 0;
 
 /** A default router, as ndp(8) shows it. */
 export interface NdRouterView {
@@ -142,6 +139,10 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
     icmp6.handle(ND_NEIGHBOR_ADVERT, (ifp, m, off) => {
       nd6NaInput(this, ifp, m, off);
     });
+    icmp6.handle(ND_REDIRECT, (ifp, m, off) => {
+      nd6RedirectInput(this, ifp, m, off);
+    });
+    ip6.nd6Redirect = (ifp, m, nh) => nd6RedirectOutput(this, ifp, m, nh);
     this.unregister = [
       net.ifaddrEvent.register((e) => {
         if (e.ifa instanceof In6Ifaddr) this.addressEvent(e.ifa, e.added);
@@ -167,6 +168,8 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
     this.unsolicited.destroy();
     this.icmp6.handle(ND_NEIGHBOR_SOLICIT, null);
     this.icmp6.handle(ND_NEIGHBOR_ADVERT, null);
+    this.icmp6.handle(ND_REDIRECT, null);
+    this.ip6.nd6Redirect = null;
     in6Net.setNd(null);
     this.kern.sysctl.detach(this.params);
     this.kern.sysctl.detach(this.tun);

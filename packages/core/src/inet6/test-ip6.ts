@@ -7,6 +7,7 @@
  *
  *    `ns fe80::1 > ff02::1:ff00:2 who has fe80::2 sll 02:00:00:00:00:01`     solicitation; also `nonce 0011…`, `hlim 64`
  *    `na fe80::2 > fe80::1 fe80::2 is at 02:00:00:00:00:02 RSO`              advertisement, its flags; `is at …` may be missing
+ *    `redirect fe80::1 > 2001:db8::2 2001:db8:9::1 via fe80::3 tll 02:…`     the destination is better reached via; `tll …` may be missing
  *    `echo 2001:db8::2 > 2001:db8::1 seq 1`, `reply …`                       echo; `len 8` bytes of data
  *    `ip6 2001:db8::1 > 2001:db8::2 proto 17 len 48 hlim 64`                 anything else, only out
  *
@@ -29,15 +30,16 @@ import { IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_U
 import type { IfDriver } from '../net/ifnet.js';
 import { loCloner } from '../net/lo.js';
 import { Net, NetShared } from '../net/net.js';
+import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
 import { RouteTables } from '../net/route/route-tables.js';
 import { Rtsock } from '../net/rtsock.js';
 import { macFormat, macParse } from '../wire/addr.js';
-import { ip6Format, ip6LinkLocalOfMac, ip6Parse, ip6ParsePrefix } from '../wire/addr6.js';
+import { ip6Format, ip6LinkLocalOfMac, ip6Parse, ip6ParsePrefix, ip6Zoned } from '../wire/addr6.js';
 import { inCksum6 } from '../wire/checksum.js';
 import { ETHERTYPE_IPV6, ETHER_HDR_LEN } from '../wire/ether.js';
 import {
   ICMP6_CKSUM, ICMP6_ECHO_REPLY, ICMP6_ECHO_REQUEST, ICMP6_HDR_LEN, ND_NA_FLAG_OVERRIDE, ND_NA_FLAG_ROUTER, ND_NA_FLAG_SOLICITED, ND_NEIGHBOR_ADVERT,
-  ND_NEIGHBOR_SOLICIT, ND_NS_LEN, ND_OPT_NONCE, ND_OPT_SOURCE_LINKADDR, ND_OPT_TARGET_LINKADDR, ND_TARGET, icmp6IsError,
+  ND_NEIGHBOR_SOLICIT, ND_NS_LEN, ND_OPT_NONCE, ND_OPT_SOURCE_LINKADDR, ND_OPT_TARGET_LINKADDR, ND_RD_DST, ND_RD_LEN, ND_REDIRECT, ND_TARGET, icmp6IsError,
 } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_HLIM, IP6_NXT, IP6_PLEN, IP6_SRC } from '../wire/ip6.js';
 import { IPPROTO_ICMPV6, IPPROTO_UDP } from '../wire/ipproto.js';
@@ -197,6 +199,14 @@ export class Ip6Bench {
     if (error !== 0) throw new Error(`${text} on ${ifp.xname}: errno ${error}`);
   }
 
+  /** `route -6 add PREFIX GATEWAY`; a link-local gateway is one of `ifp`. */
+  route(prefix: string, gateway: string, ifp: Ifnet): void {
+    const p = ip6ParsePrefix(prefix);
+    if (p === null) throw new Error(`not a prefix: ${prefix}`);
+    const error = this.routes.add({ fib: 0, family: 'inet6', dst: p.addr, plen: p.len, gateway: ip6Zoned(addr6(gateway), ifp.index), ifp, flags: RTF_STATIC | RTF_GATEWAY });
+    if (error !== 0) throw new Error(`route ${prefix}: errno ${error}`);
+  }
+
   sysctl(name: string, value: number | string): void {
     const error = this.net.kern.sysctl.set(name, value);
     if (error !== 0) throw new Error(`sysctl ${name}=${value}: errno ${error}`);
@@ -344,6 +354,11 @@ export function frame6(line: string, self: string): Uint8Array {
     const data = concat(addr6(w[4] ?? ''), at === null ? new Uint8Array(0) : lladdrOpt(ND_OPT_TARGET_LINKADDR, at));
     return ip6Frame(to, after('from') ?? at ?? macN(0x99), icmp6Packet(src, dst, ND_NEIGHBOR_ADVERT, code, bits, data, hlim));
   }
+  if (kind === 'redirect') {
+    const tll = after('tll');
+    const data = concat(addr6(after('via') ?? ''), addr6(w[4] ?? ''), tll === null ? new Uint8Array(0) : lladdrOpt(ND_OPT_TARGET_LINKADDR, tll));
+    return ip6Frame(to, after('from') ?? macN(0x99), icmp6Packet(src, dst, ND_REDIRECT, code, 0, data, Number(after('hlim') ?? 255)));
+  }
   if (kind === 'echo' || kind === 'reply') {
     const data = Uint8Array.from({ length: Number(after('len') ?? 8) }, (_, i) => i & 255);
     const packet = icmp6Packet(src, dst, kind === 'echo' ? ICMP6_ECHO_REQUEST : ICMP6_ECHO_REPLY, 0, 0x1234_0000 + Number(after('seq') ?? 1), data, hlim);
@@ -396,6 +411,10 @@ function icmp6Line(p: Uint8Array, v: DataView, ends: string, hlim: number): stri
     const flags = `${(bits & ND_NA_FLAG_ROUTER) !== 0 ? 'R' : ''}${(bits & ND_NA_FLAG_SOLICITED) !== 0 ? 'S' : ''}${(bits & ND_NA_FLAG_OVERRIDE) !== 0 ? 'O' : ''}`;
     const tll = lladdr(ND_OPT_TARGET_LINKADDR);
     return `na ${ends} ${ip6Format(p, at + ND_TARGET)}${tll === '' ? '' : ` is at ${tll}`}${flags === '' ? '' : ` ${flags}`}${hop}`;
+  }
+  if (type === ND_REDIRECT) {
+    const o = ndFindOpt(v, at + ND_RD_LEN, p.length, ND_OPT_TARGET_LINKADDR);
+    return `redirect ${ends} ${ip6Format(p, at + ND_RD_DST)} via ${ip6Format(p, at + ND_TARGET)}${o === 0 ? '' : ` tll ${macFormat(p.subarray(o + 2, o + 8))}`}${hop}`;
   }
   if (type === ICMP6_ECHO_REQUEST || type === ICMP6_ECHO_REPLY) {
     return `${type === ICMP6_ECHO_REQUEST ? 'echo' : 'reply'} ${ends} seq ${v.getUint16(at + 6)}${hlim === 64 ? '' : ` hlim ${hlim}`}`;

@@ -34,6 +34,8 @@ export const M_LOOP = 0x10;
 export const M_BRIDGE_INPUT = 0x20;
 /** The packet passed a firewall hook that asked not to be asked again. */
 export const M_SKIP_FIREWALL = 0x40;
+/** Came in fragments, or as one: neighbour discovery does not believe it (RFC 6980). */
+export const M_FRAGMENTED = 0x80;
 
 /** The IPv4 header checksum is still to be computed. */
 export const CSUM_IP = 0x01;

@@ -16,7 +16,7 @@
  * @rfc 8086 partial "no fragmentation of its own, no congestion circuit breaker"
  */
 import type { Errno } from '../base/errno.js';
-import { EEXIST, EINVAL, ENETDOWN, ENOBUFS } from '../base/errno.js';
+import { EAFNOSUPPORT, EEXIST, EINVAL, ENETDOWN, ENOBUFS } from '../base/errno.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ETHERTYPE_IP, ETHERTYPE_IPV6 } from '../wire/ether.js';
@@ -111,12 +111,21 @@ export class GreSoftc extends TunnelSoftc<GreCarrier> {
     this.up.enqueue(m);
   }
 
-  /** GRESOPTS. EINVAL: unknown bits; EEXIST: another gre has the pair in that encapsulation; EADDRINUSE: its UDP port is taken. */
+  override configure6(src: Uint8Array, dst: Uint8Array): Errno {
+    if (this.variant !== 0) return EAFNOSUPPORT;
+    const was = this.ends6;
+    const error = super.configure6(src, dst);
+    if (error === 0 && this.ends6 !== was) this.seq = 0;
+    return error;
+  }
+
+  /** GRESOPTS. EAFNOSUPPORT: UDP carries it in IPv4 only; EINVAL: unknown bits; EEXIST: another gre has the pair in that encapsulation; EADDRINUSE: its UDP port is taken. */
   setOptions(options: number): Errno {
     if ((options & ~GRE_OPTMASK) !== 0) return EINVAL;
     const variant = options & GRE_UDPENCAP;
     const moves = this.configured && variant !== this.variant;
-    if (moves && (this.vnet?.find(this.src, this.dst, variant) ?? null) !== null) return EEXIST;
+    if (variant !== 0 && this.ends6 !== null) return EAFNOSUPPORT;
+    if (moves && this.ends6 === null && (this.vnet?.find(this.src, this.dst, variant) ?? null) !== null) return EEXIST;
     if (moves) this.unlink();
     this.options = options;
     this.variant = variant;

@@ -78,7 +78,7 @@ describe('Rtsock', () => {
     const [a, b] = [rt.open(), rt.open()];
     rt.post({ type: RTM_ADD, flags: 7 });
     rt.newmaddr(ifp, mac('01:00:5e:00:00:01'), true);
-    const first = { type: RTM_ADD, ifIndex: 0, ifName: '', flags: 7, fib: 0, errno: 0, dst: null, gateway: null, netmask: null, ifa: null, broadcast: null };
+    const first = { type: RTM_ADD, ifIndex: 0, ifName: '', flags: 7, fib: 0, errno: 0, dst: null, gateway: null, netmask: null, ifa: null, broadcast: null, author: null };
     const group = { family: 'link', index: 1, name: 'lo0', lladdr: mac('01:00:5e:00:00:01') };
     for (const l of [a, b]) {
       expect(l.read()).toEqual(first);

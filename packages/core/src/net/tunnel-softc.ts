@@ -22,6 +22,7 @@ import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlOid } from '../kern/sysctl.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { PacketQueue } from '../mbuf/packet-queue.js';
+import { ip6Equals, ip6IsMulticast, ip6IsUnspecified, ip6W0Zoned, ip6Word } from '../wire/addr6.js';
 import { HOPS_MAX, etherInsertTag } from './ether.js';
 import type { CloneResult, IfClonerSpec } from './if-clone.js';
 import { ifDetach } from './if-detach.js';
@@ -41,8 +42,35 @@ const UP_AND_RUNNING = IFF_UP | IFF_RUNNING;
 
 /** The network protocol that carries a kind of tunnel. Each kind asks more of its own. */
 export interface TunnelCarrier {
-  /** Is it an address of this vnet? */
-  isLocal(addr: number): boolean;
+  /** Is it an address of this vnet? IPv4: host order; IPv6: 16 bytes in zoned form. */
+  isLocal(addr: number | Uint8Array): boolean;
+}
+
+/** Outer IPv6 addresses, in zoned form, with their words as packet paths compare them. */
+export class TunnelEnds6 {
+  readonly src: Uint8Array;
+  readonly dst: Uint8Array;
+  readonly s0: number;
+  readonly s1: number;
+  readonly s2: number;
+  readonly s3: number;
+  readonly d0: number;
+  readonly d1: number;
+  readonly d2: number;
+  readonly d3: number;
+
+  constructor(src: Uint8Array, dst: Uint8Array) {
+    this.src = src;
+    this.dst = dst;
+    this.s0 = ip6Word(src, 0);
+    this.s1 = ip6Word(src, 1);
+    this.s2 = ip6Word(src, 2);
+    this.s3 = ip6Word(src, 3);
+    this.d0 = ip6Word(dst, 0);
+    this.d1 = ip6Word(dst, 1);
+    this.d2 = ip6Word(dst, 2);
+    this.d3 = ip6Word(dst, 3);
+  }
 }
 
 /** The tunnels of one kind in a vnet. */
@@ -51,10 +79,13 @@ export class TunnelVnet<C extends TunnelCarrier> {
   maxNesting = 1;
   /** Filled in by the carrier; null outside its life. */
   carrier: C | null = null;
+  carrier6: C | null = null;
   /** Tunnels that are sending at this moment. */
   depth = 0;
   /** Configured tunnels by outer destination; null while there are none, because most vnets have none. */
   private tunnels: Map<number, readonly TunnelSoftc<C>[]> | null = null;
+  /** The same with IPv6 outside, by the last word of the destination. */
+  private tunnels6: Map<number, readonly TunnelSoftc<C>[]> | null = null;
 
   /** The tunnel with these ends, as seen from this one. */
   find(src: number, dst: number, variant: number): TunnelSoftc<C> | null {
@@ -64,12 +95,44 @@ export class TunnelVnet<C extends TunnelCarrier> {
     return null;
   }
 
+  /** The tunnel whose source has the words at `src` of `v` and whose destination those at `dst`, both plain, in `zone`. */
+  find6(v: DataView, src: number, dst: number, zone: number, variant: number): TunnelSoftc<C> | null {
+    const list = this.tunnels6?.get(v.getInt32(dst + 12));
+    if (list === undefined) return null;
+    const s0 = ip6W0Zoned(v, src, zone);
+    const d0 = ip6W0Zoned(v, dst, zone);
+    for (let i = 0; i < list.length; i++) {
+      const sc = list[i]!;
+      const e = sc.ends6;
+      if (e === null || sc.variant !== variant || e.s0 !== s0 || e.d0 !== d0) continue;
+      if (e.s3 === v.getInt32(src + 12) && e.s2 === v.getInt32(src + 8) && e.s1 === v.getInt32(src + 4) && e.d2 === v.getInt32(dst + 8) && e.d1 === v.getInt32(dst + 4)) return sc;
+    }
+    return null;
+  }
+
+  /** The tunnel with these ends. */
+  findEnds6(e: TunnelEnds6, variant: number): TunnelSoftc<C> | null {
+    return this.tunnels6?.get(e.d3)?.find((sc) => sc.variant === variant && sc.ends6 !== null && ip6Equals(sc.ends6.src, e.src) && ip6Equals(sc.ends6.dst, e.dst)) ?? null;
+  }
+
   add(sc: TunnelSoftc<C>): void {
+    if (sc.ends6 !== null) {
+      this.tunnels6 ??= new Map();
+      this.tunnels6.set(sc.ends6.d3, [...(this.tunnels6.get(sc.ends6.d3) ?? []), sc]);
+      return;
+    }
     this.tunnels ??= new Map();
     this.tunnels.set(sc.dst, [...(this.tunnels.get(sc.dst) ?? []), sc]);
   }
 
   remove(sc: TunnelSoftc<C>): void {
+    if (sc.ends6 !== null) {
+      const others = (this.tunnels6?.get(sc.ends6.d3) ?? []).filter((x) => x !== sc);
+      if (others.length > 0) this.tunnels6?.set(sc.ends6.d3, others);
+      else this.tunnels6?.delete(sc.ends6.d3);
+      if (this.tunnels6?.size === 0) this.tunnels6 = null;
+      return;
+    }
     const left = (this.tunnels?.get(sc.dst) ?? []).filter((x) => x !== sc);
     if (left.length > 0) this.tunnels?.set(sc.dst, left);
     else this.tunnels?.delete(sc.dst);
@@ -79,6 +142,11 @@ export class TunnelVnet<C extends TunnelCarrier> {
   /** The address came or went: tunnels run while their source is one. */
   recheck(addr: number): void {
     for (const list of this.tunnels?.values() ?? []) for (const sc of list) if (sc.src === addr) sc.checkSource();
+  }
+
+  /** The same for IPv6; zoned. */
+  recheck6(addr: Uint8Array): void {
+    for (const list of this.tunnels6?.values() ?? []) for (const sc of list) if (sc.ends6 !== null && ip6Equals(sc.ends6.src, addr)) sc.checkSource();
   }
 }
 
@@ -92,6 +160,8 @@ export abstract class TunnelSoftc<C extends TunnelCarrier> implements IfDriver {
   /** Outer addresses, host order; meaningful while `configured`. */
   src = 0;
   dst = 0;
+  /** Outer IPv6 addresses; null for a tunnel in IPv4. */
+  ends6: TunnelEnds6 | null = null;
   configured = false;
   /** Encapsulations that differ may have the same ends. */
   variant = 0;
@@ -166,8 +236,26 @@ export abstract class TunnelSoftc<C extends TunnelCarrier> implements IfDriver {
     const other = vnet.find(src, dst, this.variant);
     if (other !== null) return other === this ? 0 : EADDRNOTAVAIL;
     this.unlink();
+    this.ends6 = null;
     this.src = src;
     this.dst = dst;
+    const error = this.link();
+    if (error === 0) ifLinkStateChange(this.ifp, LINK_STATE_UP);
+    return error;
+  }
+
+  /** SIOCSIFPHYADDR_IN6, with addresses in zoned form. EADDRNOTAVAIL: one is unspecified or a group, or another tunnel has this pair; EAFNOSUPPORT: no IPv6. */
+  configure6(src: Uint8Array, dst: Uint8Array): Errno {
+    const vnet = this.vnet;
+    if (vnet === null || vnet.carrier6 === null) return EAFNOSUPPORT;
+    if ([src, dst].some((a) => ip6IsUnspecified(a) || ip6IsMulticast(a))) return EADDRNOTAVAIL;
+    const ends = new TunnelEnds6(src, dst);
+    const other = vnet.findEnds6(ends, this.variant);
+    if (other !== null) return other === this ? 0 : EADDRNOTAVAIL;
+    this.unlink();
+    this.src = 0;
+    this.dst = 0;
+    this.ends6 = ends;
     const error = this.link();
     if (error === 0) ifLinkStateChange(this.ifp, LINK_STATE_UP);
     return error;
@@ -182,7 +270,7 @@ export abstract class TunnelSoftc<C extends TunnelCarrier> implements IfDriver {
 
   /** Runs while the outer source is an address of this vnet. */
   checkSource(): void {
-    const local = this.vnet?.carrier?.isLocal(this.src) ?? false;
+    const local = this.carrier?.isLocal(this.ends6 === null ? this.src : this.ends6.src) ?? false;
     this.ifp.flags = local ? this.ifp.flags | IFF_RUNNING : this.ifp.flags & ~IFF_RUNNING;
   }
 
@@ -214,15 +302,23 @@ export abstract class TunnelSoftc<C extends TunnelCarrier> implements IfDriver {
     this.configured = false;
   }
 
+  /** What carries it: IPv4 or IPv6. */
+  protected get carrier(): C | null {
+    const { vnet } = this;
+    if (vnet === null) return null;
+    return this.ends6 === null ? vnet.carrier : vnet.carrier6;
+  }
+
   private forget(): void {
     this.src = 0;
     this.dst = 0;
+    this.ends6 = null;
     this.ifp.flags &= ~IFF_RUNNING;
     ifLinkStateChange(this.ifp, LINK_STATE_DOWN);
   }
 
   private encapsulate(m: PacketBuffer): Errno {
-    const carrier = this.vnet?.carrier ?? null;
+    const { carrier } = this;
     if (carrier === null) return refuse(m, ENETDOWN);
     if (!etherInsertTag(m) || !finishChecksums(m, this.linkLen)) return refuse(m, ENOBUFS);
     tunnelEnter(m, this.ifp.tunnelFib);
@@ -270,5 +366,16 @@ export function tunnelDelete(ifp: Ifnet): Errno {
 /** What `tunnel inet SRC --> DST` of ifconfig shows; null when there is none, or `ifp` is no tunnel. */
 export function tunnelPair(ifp: Ifnet): TunnelPair | null {
   const sc = ifp.driver;
-  return sc instanceof TunnelSoftc && sc.configured ? { src: sc.src, dst: sc.dst } : null;
+  return sc instanceof TunnelSoftc && sc.configured && sc.ends6 === null ? { src: sc.src, dst: sc.dst } : null;
+}
+
+/** `inet6 tunnel SRC DST`, addresses in zoned form. EINVAL: not a tunnel; others as TunnelSoftc.configure6. */
+export function tunnelSet6(ifp: Ifnet, src: Uint8Array, dst: Uint8Array): Errno {
+  return ifp.driver instanceof TunnelSoftc ? ifp.driver.configure6(src, dst) : EINVAL;
+}
+
+/** What `tunnel inet6 SRC --> DST` of ifconfig shows: addresses in zoned form; null when there is none, or `ifp` is no tunnel. */
+export function tunnelPair6(ifp: Ifnet): { readonly src: Uint8Array; readonly dst: Uint8Array } | null {
+  const sc = ifp.driver;
+  return sc instanceof TunnelSoftc && sc.configured ? sc.ends6 : null;
 }

@@ -151,8 +151,8 @@ function in6NetOf(so: In6Socket): In6Net | null {
 }
 
 /**
- * IPV6_PKTINFO on the socket: the interface packets leave by (index 0: by route) and their source (null: chosen). ENXIO: no such interface;
- * EADDRNOTAVAIL: not an address that may be used.
+ * IPV6_PKTINFO on the socket: the interface packets leave by (null: by route) and their source in plain form (null: chosen), which is looked at
+ * when something is sent. EINVAL: an interface of another vnet.
  */
 export function in6Pktinfo(so: In6Socket, inp: In6Pcb, ifp: Ifnet | null, source: Uint8Array | null): Errno {
   if (ifp !== null && ifp.net !== in6NetOf(so)?.net) return EINVAL;
@@ -161,7 +161,7 @@ export function in6Pktinfo(so: In6Socket, inp: In6Pcb, ifp: Ifnet | null, source
   return 0;
 }
 
-/** ICMP6_FILTER: the types that pass; null: all. EINVAL unless it is an ICMPv6 socket. */
+/** ICMP6_FILTER: the types that pass; null: all. ENOPROTOOPT unless it is an ICMPv6 socket. */
 export function in6SetFilter(so: In6Socket, inp: In6Pcb, pass: readonly number[] | null): Errno {
   if (so.type !== SOCK_RAW || so.protocol !== IPPROTO_ICMPV6) return ENOPROTOOPT;
   if (pass === null) {

@@ -4,11 +4,13 @@
  *
  * What IPV6_RECVPKTINFO, IPV6_RECVHOPLIMIT and IPV6_RECVTCLASS ask for, `recv` always tells (RecvInfo6); so they are not options here.
  * IPV6_PKTINFO, ICMP6_FILTER and memberships are no numbers: see socket.ts.
- * Not here: extension headers (IPV6_HOPOPTS, IPV6_RTHDR …), IPV6_NEXTHOP, IPV6_PORTRANGE.
+ * Not here: extension headers (IPV6_HOPOPTS, IPV6_RTHDR …), IPV6_NEXTHOP, IPV6_PORTRANGE, notices of a new path MTU (IPV6_RECVPATHMTU; IPV6_PATHMTU says what
+ * is known).
  */
 import type { Errno } from '../base/errno.js';
 import { EINVAL, ENOPROTOOPT } from '../base/errno.js';
 import { IPV6_DEFAULT_MULTICAST_HOPS } from '../inet6/ip6-output.js';
+import { in6Lookup } from '../inet6/in6-routes.js';
 import type { In6Pcb } from '../transport/in6-pcb.js';
 import { ICMP6_CKSUM } from '../wire/icmp6.js';
 import { IPPROTO_ICMPV6 } from '../wire/ipproto.js';
@@ -21,7 +23,7 @@ interface OptionSocket {
 }
 
 interface In6Option {
-  get(inp: In6Pcb, so: OptionSocket): number;
+  get(inp: In6Pcb, so: OptionSocket): number | null;
   readonly set?: (inp: In6Pcb, value: number, so: OptionSocket) => Errno;
 }
 
@@ -64,6 +66,22 @@ const OPTIONS: ReadonlyMap<string, In6Option> = new Map<string, In6Option>([
       return 0;
     },
   }],
+  ['IPV6_AUTOFLOWLABEL', {
+    get: (inp) => (inp.out6?.autoFlowlabel ?? true ? 1 : 0),
+    set: (inp, v) => {
+      inp.options().autoFlowlabel = v !== 0;
+      return 0;
+    },
+  }],
+  ['IPV6_PREFER_TEMPADDR', {
+    get: (inp) => inp.out6?.preferTempaddr ?? -1,
+    set: (inp, v) => {
+      if (v < -1 || v > 1) return EINVAL;
+      inp.options().preferTempaddr = v;
+      return 0;
+    },
+  }],
+  ['IPV6_PATHMTU', { get: (inp, so) => pathMtu(inp, so) }],
   ['IPV6_BINDANY', {
     get: (inp) => (inp.bindAny ? 1 : 0),
     set: (inp, v) => {
@@ -93,7 +111,15 @@ const OPTIONS: ReadonlyMap<string, In6Option> = new Map<string, In6Option>([
   }],
 ]);
 
-/** ENOPROTOOPT: no such option. */
+/** Bytes of the largest packet that gets to the connected end whole; null when there is none, or no way to it. */
+function pathMtu(inp: In6Pcb, so: OptionSocket): number | null {
+  const ip6 = (so.type === SOCK_RAW ? so.layer.raw6 : so.layer.udp6)?.ip6 ?? null;
+  if (ip6 === null || !inp.connected || !inp.v6) return null;
+  const nh = in6Lookup(ip6.in6Net, inp.fib, inp.f0, inp.f1, inp.f2, inp.f3, 0);
+  return nh === null ? null : ip6.pathMtu(nh.ifp, inp.fib, inp.f0, inp.f1, inp.f2, inp.f3);
+}
+
+/** ENOPROTOOPT: no such option, or read-only. */
 export function applyOption6(so: OptionSocket, inp: In6Pcb, name: string, value: number): Errno {
   return OPTIONS.get(name)?.set?.(inp, value, so) ?? ENOPROTOOPT;
 }

@@ -52,8 +52,6 @@ export class In6Pcb extends InPcb {
   icmp6Filter: Uint32Array | null = null;
   /** IPV6_USE_MIN_MTU: -1 multicasts only, 0 never, 1 always. */
   minMtu = -1;
-  /** IPV6_RECVPATHMTU: path MTU changes are told. */
-  recvPathMtu = false;
   /** Interface (IPV6_PKTINFO), multicast parameters and the rest of what output is told; null until one is set. */
   out6: Ip6OutputOpts | null = null;
   /** IPV6_PKTINFO: source address, zoned; null: none. */

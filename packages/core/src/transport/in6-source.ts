@@ -2,19 +2,19 @@
  * in6-source.ts — which address an IPv6 packet of a socket goes out with, and by which interface.
  * Read first: RFC 6724 §5; RFC 3542 §6.7; freebsd `in6_selectsrc_socket` in `sys/netinet6/in6_src.c`.
  *
- * Theory of operation. A source named by IPV6_PKTINFO, or the one the pcb is bound to, is used; otherwise the addresses of the vnet compete.
+ * Theory of operation. A source named by IPV6_PKTINFO, or the one the pcb is bound to, is used; otherwise the addresses of the vnet compete
+ * (inet6/in6-src.ts). A named one must be ours, unless the socket may have any (IPV6_BINDANY).
  * An interface named (IPV6_PKTINFO, for groups IPV6_MULTICAST_IF) gives a destination without a zone its zone.
  * The answer is in one object per Ip6, valid until the next question.
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EHOSTUNREACH } from '../base/errno.js';
-import { IN6_IFF_ANYCAST, IN6_IFF_DETACHED, IN6_IFF_NOTREADY } from '../inet6/in6-ifaddr.js';
-import type { In6Ifaddr } from '../inet6/in6-ifaddr.js';
 import { in6Lookup } from '../inet6/in6-routes.js';
+import { in6SelectSrc } from '../inet6/in6-src.js';
 import type { Ip6 } from '../inet6/ip6.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route/nexthop.js';
-import { IP6_SCOPE_GLOBAL, ip6IsMulticast, ip6NeedsZone, ip6OfWords, ip6Scope, ip6Word, ip6ZoneOf } from '../wire/addr6.js';
+import { ip6Word, ip6Zoned } from '../wire/addr6.js';
 import type { In6Pcb } from './in6-pcb.js';
 
 /** Where a packet of a socket goes, and from where; one object per protocol. */
@@ -40,13 +40,11 @@ export function in6ChooseSource(ip6: Ip6, inp: In6Pcb, c: In6Choice): Errno {
   if (c.error !== 0) return c.error;
   c.hops = hopsOf(ip6, inp, c);
   const named = inp.pktSource;
+  if (named !== null && !inp.bindAny && !isOurs(ip6, named, c.ifp as Ifnet)) return (c.error = EADDRNOTAVAIL);
   if (named !== null) return source(c, ip6Word(named, 0), ip6Word(named, 1), ip6Word(named, 2), ip6Word(named, 3));
   if (!inp.isUnbound6) return source(c, inp.l0, inp.l1, inp.l2, inp.l3);
-  const ia = best(ip6, c, c.ifp as Ifnet);
-  if (ia === null) {
-    ip6.stats.sourcesNone++;
-    return (c.error = EADDRNOTAVAIL);
-  }
+  const ia = in6SelectSrc(ip6, c.ifp as Ifnet, c.d0, c.d1, c.d2, c.d3, inp.out6 === null ? -1 : inp.out6.preferTempaddr);
+  if (ia === null) return (c.error = EADDRNOTAVAIL);
   return source(c, ia.k0, ia.k1, ia.k2, ia.k3);
 }
 
@@ -56,6 +54,11 @@ function source(c: In6Choice, s0: number, s1: number, s2: number, s3: number): 0
   c.s2 = s2;
   c.s3 = s3;
   return 0;
+}
+
+/** Is the address (plain form) one of ours, on `ifp` when it needs a zone, and ready? */
+function isOurs(ip6: Ip6, addr: Uint8Array, ifp: Ifnet): boolean {
+  return ip6.in6Net.addrOfBytes(ip6Zoned(addr, ifp.index))?.isReady === true;
 }
 
 const isScoped = (w0: number): boolean => w0 >>> 22 === 0x3fa || (w0 >>> 24 === 0xff && (((w0 >>> 16) & 15) === 1 || ((w0 >>> 16) & 15) === 2));
@@ -88,45 +91,4 @@ function hopsOf(ip6: Ip6, inp: In6Pcb, c: In6Choice): number {
   if (c.d0 >>> 24 === 0xff) return inp.out6 === null || inp.out6.mcastHops < 0 ? 1 : inp.out6.mcastHops;
   if (inp.hops >= 0) return inp.hops;
   return (c.ifp === null ? null : ip6.in6Net.ifinfo(c.ifp))?.chlim ?? ip6.tun.hlim;
-}
-
-/** The address of the vnet that suits the destination best; on a tie the one added first. */
-function best(ip6: Ip6, c: In6Choice, ifp: Ifnet): In6Ifaddr | null {
-  const dst = ip6OfWords(c.d0, c.d1, c.d2, c.d3);
-  const now = ip6.net.kern.engine.now;
-  let found: In6Ifaddr | null = null;
-  for (const ia of ip6.in6Net.addrs) {
-    if ((ia.flags & (IN6_IFF_NOTREADY | IN6_IFF_ANYCAST | IN6_IFF_DETACHED)) !== 0) continue;
-    if (!sameZone(ia, dst, ifp)) continue;
-    if (found === null || isBetter(ia, found, dst, ifp, now)) found = ia;
-  }
-  return found;
-}
-
-/** May the address be used on the destination's links at all? */
-function sameZone(ia: In6Ifaddr, dst: Uint8Array, ifp: Ifnet): boolean {
-  if (ip6NeedsZone(ia.addr)) return ia.ifp === ifp && (ip6NeedsZone(dst) || ip6IsMulticast(dst)) && (ip6ZoneOf(dst) === 0 || ip6ZoneOf(dst) === ia.ifp.index);
-  const loopback = ip6Scope(ia.addr) < 2;
-  return loopback ? ip6Scope(dst) < 2 || ifp === ia.ifp : true;
-}
-
-/** RFC 6724 §5, rules 1, 2, 3, 5, 8. */
-function isBetter(a: In6Ifaddr, b: In6Ifaddr, dst: Uint8Array, ifp: Ifnet, now: number): boolean {
-  const same = Number(commonBits(a.addr, dst) === 128) - Number(commonBits(b.addr, dst) === 128);
-  if (same !== 0) return same > 0;
-  const [sa, sb, sd] = [ip6Scope(a.addr), ip6Scope(b.addr), Math.min(ip6Scope(dst), IP6_SCOPE_GLOBAL)];
-  if (sa !== sb) return sa < sb ? sa >= sd : sb < sd;
-  const deprecated = Number(a.isDeprecated(now)) - Number(b.isDeprecated(now));
-  if (deprecated !== 0) return deprecated < 0;
-  const here = Number(a.ifp === ifp) - Number(b.ifp === ifp);
-  if (here !== 0) return here > 0;
-  return commonBits(a.addr, dst) > commonBits(b.addr, dst);
-}
-
-function commonBits(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < 16; i++) {
-    const d = a[i]! ^ b[i]!;
-    if (d !== 0) return 8 * i + Math.clz32(d) - 24;
-  }
-  return 128;
 }

@@ -3,7 +3,6 @@
  * Read first: in6-source.ts.
  */
 import type { Errno } from '../base/errno.js';
-import { IPV6_MINMTU } from '../inet6/ip6-output.js';
 import type { Ip6OutputOpts } from '../inet6/ip6-output.js';
 import type { Ip6 } from '../inet6/ip6.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
@@ -46,8 +45,9 @@ export function pcbOutput6(ip6: Ip6, inp: In6Pcb, m: PacketBuffer, c: In6Choice,
   opts.mcastHops = isGroup ? c.hops : -1;
   opts.mcastLoop = out6 === null ? ip6.tun.mcastLoop !== 0 : out6.mcastLoop;
   opts.dontFrag = out6 !== null && out6.dontFrag;
-  const minMtu = inp.minMtu > 0 || (inp.minMtu < 0 && isGroup);
-  const error = ip6.output(m, minMtu ? IPV6_MINMTU : 0, opts);
+  opts.minMtu = inp.minMtu;
+  opts.autoFlowlabel = out6 === null || out6.autoFlowlabel;
+  const error = ip6.output(m, 0, opts);
   opts.ifp = null;
   opts.mcastIfp = null;
   return error;

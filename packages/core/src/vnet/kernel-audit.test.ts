@@ -5,6 +5,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { Callout } from '../kern/callout.js';
+import { CTX_SOFTINT } from '../kern/context.js';
 import type { AuditLeak } from '../kern/audit.js';
 import { in6Aifaddr } from '../inet6/in6-control.js';
 import { In6Multi, ND6_IFF_ACCEPT_RTADV } from '../inet6/in6-ifinfo.js';
@@ -61,7 +62,7 @@ class Bench {
     this.net.addr(this.v, this.ifp, '10.0.0.1/24');
     this.net.addr(this.far, this.ends[1].ifp, '10.0.0.2/24');
     this.kernel.call(this.net.now, () => in6Aifaddr(this.v.in6Net, this.ifp, { addr: ip6('2001:db8::1'), plen: 64 }));
-    this.net.run(10_000);
+    this.net.run(5_000_000); // until the addresses are known to be nobody else's
   }
 
   socket6(type: number): Socket {
@@ -91,6 +92,18 @@ class Bench {
     const link = { src: '02:00:00:00:00:99', dst: macFormat(this.ifp.lladdr) };
     const m = this.kernel.engine.pool.from(craftIp(link, { src: '10.0.0.2', dst: '10.0.0.1', off: IP_MF }, new Uint8Array(64)));
     if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
+  }
+
+  /** A reader on another processor has a route that is deleted. Returns how it gives it back. */
+  reader(): () => void {
+    const { engine } = this.kernel;
+    const lwp = engine.lwps.reader(engine.lwps.addCpu(), 'reader');
+    const spec = { fib: 0, family: 'inet', dst: ip4('203.0.113.0'), plen: 24, gateway: ip4('10.0.0.2'), flags: RTF_GATEWAY | RTF_STATIC } as const;
+    const { routes } = this.v;
+    this.kernel.call(this.net.now, () => routes.add(spec));
+    const rt = engine.runAs(lwp, CTX_SOFTINT, () => routes.rtalloc(0, spec.dst));
+    this.kernel.call(this.net.now, () => routes.delete(spec));
+    return () => engine.runAs(lwp, CTX_SOFTINT, () => void (rt === null ? 0 : routes.life.unref(rt)));
   }
 
   /** An ICMP message that waits for a thread. */
@@ -234,6 +247,9 @@ function useEverything(b: Bench): void {
   b.router();
   b.unreachable();
   b.look();
+  const giveBack = b.reader();
+  b.look();
+  giveBack();
   v.kern.defer(() => undefined);
   b.kernel.prisons.find(b.kernel.prisons.prison0, 'used')?.attached.add({ kill: () => undefined });
   b.look();
@@ -334,6 +350,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     b.v.routes.ifaDown = keep;
     b.v.routes.destroy = keep;
   },
+  'routes waiting for readers': (b) => void b.reader(),
   'next hops': (b) => PLANTS.routes?.(b),
   'next hop groups': (b) => PLANTS.routes?.(b),
   'virtual hosts': (b) => {

@@ -60,6 +60,8 @@ import { Ip } from '../inet/ip.js';
 import { Icmp6 } from '../inet6/icmp6.js';
 import { In6Carp } from '../inet6/carp6.js';
 import { In6Net } from '../inet6/in6-net.js';
+import { In6Stf } from '../inet6/in6-stf.js';
+import { In6Gif, In6Gre } from '../inet6/in6-tunnel.js';
 import { Ip6 } from '../inet6/ip6.js';
 import { Nd6 } from '../inet6/nd6.js';
 import { NdRtr } from '../inet6/nd6-rtr.js';
@@ -94,8 +96,11 @@ export class Vnet {
   inCarp!: InCarp;
   in6Carp!: In6Carp;
   gif!: InGif;
+  gif6!: In6Gif;
   stf!: InStf;
+  stf6!: In6Stf;
   gre!: InGre;
+  gre6!: In6Gre;
   raw!: RawIp;
   udp!: Udp;
   raw6!: RawIp6;
@@ -223,9 +228,11 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('in_gif_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif = new InGif(v.ip);
+    v.gif6 = new In6Gif(v.ip6);
   }),
   s('in_stf_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.stf = new InStf(v.ip);
+    v.stf6 = new In6Stf(v.ip6);
   }),
   s('if_attachdomain', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_SECOND, (v) => {
     for (const ifp of v.net.ifnets) for (const d of v.net.domains) ifp.afdata[d.af] ??= d.ifattach(ifp);
@@ -237,6 +244,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_gre_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
     cloners(greCloner)(v);
     v.gre = new InGre(v.ip, udpTunnelDoor(v.udp));
+    v.gre6 = new In6Gre(v.ip6);
   }),
   s('vnet_vlan_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(vlanCloner)),
   s('vnet_vxlan_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
@@ -257,6 +265,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('vnet_gre_uninit', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
     uncloners(greCloner)(v);
+    v.gre6.destroy();
     v.gre.destroy();
   }),
   s('ipcarp_sysuninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
@@ -265,9 +274,11 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.in6Carp.destroy();
   }),
   s('in_stf_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.stf6.destroy();
     v.stf.destroy();
   }),
   s('in_gif_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.gif6.destroy();
     v.gif.destroy();
   }),
   s('rip6_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {

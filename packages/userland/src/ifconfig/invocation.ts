@@ -17,10 +17,11 @@ import { err, errx, warn, warnx } from '../err.js';
 /** Which address a word gives: the one to remove, to add, its mask, the far end, the broadcast address. */
 export type AddressRole = 'ridaddr' | 'addr' | 'mask' | 'dstaddr' | 'brdaddr';
 
-/** One end of a tunnel; `addr` counts for IPv4 only. */
+/** One end of a tunnel; `addr` counts for IPv4 only, `addr6` (in zoned form) for IPv6. */
 export interface TunnelEnd {
   readonly family: 'inet' | 'inet6';
   readonly addr: number;
+  readonly addr6?: Uint8Array;
 }
 
 /** An address family of the command line: `inet`, `link`, … */

@@ -2,11 +2,11 @@
  * tunnel.ts — `tunnel SRC DST`, `-tunnel`, `tunnelfib N`: the outer addresses of a gif or gre, and the routing table they (or a vxlan's) are looked up in.
  * Read first: ifconfig(8) "tunnel", gif(4), gre(4).
  *
- * Not here: outer IPv6 addresses, which are refused; `ignore_source`, which gif refuses; what only a gre has (gre.ts).
+ * Not here: `ignore_source`, which gif refuses; what only a gre has (gre.ts).
  */
-import { EAFNOSUPPORT, EINVAL, EOPNOTSUPP, tunnelDelete, tunnelPair, tunnelSet } from '@netloom/core';
+import { EINVAL, EOPNOTSUPP, tunnelDelete, tunnelPair, tunnelPair6, tunnelSet, tunnelSet6 } from '@netloom/core';
 import type { Errno, Ifnet } from '@netloom/core';
-import { inetAton, ip4Format, ip6ParseScoped } from '@netloom/core/wire';
+import { inetAton, ip4Format, ip6Format, ip6ParseScoped, ip6Plain, ip6ZoneOf, ip6Zoned } from '@netloom/core/wire';
 import { checkFib, request } from './if-request.js';
 import { parseUnsigned, word, word1, word2 } from './invocation.js';
 import type { Command, Invocation, TunnelEnd } from './invocation.js';
@@ -18,8 +18,16 @@ const HAS_TUNNELFIB = [GIF, 'gre', 'vxlan'];
 function parseEnd(cx: Invocation, text: string): TunnelEnd {
   const addr = inetAton(text);
   if (addr !== null) return { family: 'inet', addr };
-  if (ip6ParseScoped(text) !== null) return { family: 'inet6', addr: 0 };
+  const scoped = ip6ParseScoped(text);
+  if (scoped !== null) return { family: 'inet6', addr: 0, addr6: ip6Zoned(scoped.addr, zoneOf(cx, scoped.zone)) };
   return cx.errx('error in parsing address string: Name does not resolve');
+}
+
+/** Index of the interface that a zone names; 0: none. */
+function zoneOf(cx: Invocation, zone: string): number {
+  if (zone === '') return 0;
+  const ifp = cx.net.ifunit(zone);
+  return ifp === null ? cx.errx('error in parsing address string: Name does not resolve') : ifp.index;
 }
 
 function setTunnel(cx: Invocation, src: string, dst: string): void {
@@ -37,9 +45,10 @@ export function setInetTunnel(cx: Invocation, src: TunnelEnd, dst: TunnelEnd): v
   if (error !== 0) cx.warn('SIOCSIFPHYADDR', error);
 }
 
-/** SIOCSIFPHYADDR_IN6: no tunnel has outer IPv6 addresses. */
-export function setInet6Tunnel(cx: Invocation): void {
-  cx.warn('SIOCSIFPHYADDR_IN6', request(cx, () => EAFNOSUPPORT));
+/** SIOCSIFPHYADDR_IN6, in the same way. */
+export function setInet6Tunnel(cx: Invocation, src: TunnelEnd, dst: TunnelEnd): void {
+  const error = request(cx, (ifp) => (src.addr6 === undefined || dst.addr6 === undefined ? EINVAL : tunnelSet6(ifp, src.addr6, dst.addr6)));
+  if (error !== 0) cx.warn('SIOCSIFPHYADDR_IN6', error);
 }
 
 function deleteTunnel(cx: Invocation): void {
@@ -73,4 +82,13 @@ export const TUNNEL_COMMANDS: readonly Command[] = [
 export function tunnelStatus(cx: Invocation, ifp: Ifnet): void {
   const ends = tunnelPair(ifp);
   if (ends !== null) cx.out(`\ttunnel inet ${ip4Format(ends.src)} --> ${ip4Format(ends.dst)}\n`);
+  const ends6 = tunnelPair6(ifp);
+  if (ends6 !== null) cx.out(`\ttunnel inet6 ${scopedText(cx, ends6.src)} --> ${scopedText(cx, ends6.dst)}\n`);
+}
+
+/** An address in zoned form, as people write it. */
+function scopedText(cx: Invocation, addr: Uint8Array): string {
+  const zone = ip6ZoneOf(addr);
+  const text = ip6Format(ip6Plain(addr));
+  return zone === 0 ? text : `${text}%${cx.net.ifByIndex(zone)?.xname ?? zone}`;
 }

@@ -26,6 +26,9 @@ const NAMES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     badlen: 'dropped-bad-length', bmcastecho: 'dropped-multicast-echo', bmcasttstamp: 'dropped-multicast-timestamp', reflect: 'sent-packets',
     badaddr: 'discard-invalid-return-address', noroute: 'discard-no-route',
   },
+  routing: {
+    badredirect: 'bad-redirects', dynamic: 'dynamically-created', newgateway: 'new-gateways', unreach: 'unreachable-destination',
+  },
   arp: {
     txrequests: 'sent-requests', txerrors: 'sent-failures', txreplies: 'sent-replies', rxrequests: 'received-requests', rxreplies: 'received-replies',
     received: 'received-packets', dropped: 'dropped-no-entry', timeouts: 'entries-timeout', dupips: 'dropped-duplicate-address',

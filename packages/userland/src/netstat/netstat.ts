@@ -25,7 +25,7 @@ export const netstat = toolMain((p: Proc) => {
   if (o.protocol !== null) checkProtocol(p, vnet, o.protocol);
   if (o.memory) return netstatMemory(p, o);
   if (o.interfaces && o.statistics === 0) return o.intervalSec > 0 ? netstatWatch(p, vnet, o) : netstatInterfaces(p, vnet, o);
-  if (o.routes) return o.statistics > 0 ? errx(p, 1, '-rs: routing statistics are not kept here') : netstatRoutes(p, vnet, o);
+  if (o.routes) return o.statistics > 0 ? netstatStatistics(p, vnet, ownsNetwork(prison), o) : netstatRoutes(p, vnet, o);
   if (o.nexthops) return netstatNexthops(p, vnet, o);
   if (o.multicast) return netstatMulticast(p, vnet, o);
   if (o.statistics > 0) return netstatStatistics(p, vnet, ownsNetwork(prison), o);

@@ -1,11 +1,11 @@
 /**
- * statistics.ts — `netstat -s`: the counters of the protocols.
+ * statistics.ts — `netstat -s`: the counters of the protocols; `netstat -rs`: those of routing.
  * Read first: netstat(1); packages/core/src/kern/counters.ts.
  *
  * Counters, their order and their words are those the protocols registered; this file prints them. `-s -s` leaves zeros out, `-z` sets
  * to zero what has been printed. The types of ICMP messages are a histogram: only those that occurred are lines.
  */
-import { EPERM } from '@netloom/core';
+import { EPERM, ROUTING_GROUP } from '@netloom/core';
 import type { BoundCounters, Vnet } from '@netloom/core';
 import { errx, warn, warnx } from '../err.js';
 import { jsonText } from '../libxo.js';
@@ -31,7 +31,7 @@ export function netstatStatistics(p: Proc, vnet: Vnet, allowed: boolean, o: Nets
     return 0;
   }
   const place = (g: BoundCounters): number => (ORDER.includes(g.name) ? ORDER.indexOf(g.name) : ORDER.length);
-  const groups = vnet.kern.counters.list().filter((g) => isOfFamily(g.name, o.family) && (o.protocol === null || g.name === o.protocol));
+  const groups = vnet.kern.counters.list().filter((g) => (g.name === ROUTING_GROUP) === o.routes && isOfFamily(g.name, o.family) && (o.protocol === null || g.name === o.protocol));
   groups.sort((a, b) => place(a) - place(b));
   if (groups.length === 0 && o.protocol !== null) warnx(p, `${o.protocol}: no stats routine`);
   if (o.json !== 'none') p.out(jsonText({ statistics: Object.fromEntries(groups.map((g) => [g.name, groupJson(g)])) }, o.json));

@@ -1,6 +1,6 @@
 /**
  * route.ts — route(8): change, ask and watch the routing tables.
- * Read first: route(8); route-args.ts. Exit codes: 0, 1 when the tables refused, 64 usage, 65 no such interface, 68 a bad address.
+ * Read first: route(8); route-args.ts. Exit codes: 0, 1 when the tables refused, 64 usage, 65 no such interface, 68 a bad address, 71 of IPv6.
  *
  * `route get` of a destination without a route is exit code 1 (FreeBSD 14 answers 0 there, 13 did not).
  * An IPv6 route is shown with the zone FreeBSD 14 shows: of a link-local address, the interface packets leave through.

@@ -16,9 +16,9 @@ async function golden(transcript: string): Promise<void> {
   expect(await lab.session(text, inA)).toBe(text);
 }
 
-/** Gives an interface of jail a an address. */
-function address(xname: string, addr: string, plen: number): void {
-  const { in6Net, net } = vnetOf(lab, 'a');
+/** Gives an interface of a jail an address. */
+function address(xname: string, addr: string, plen: number, jail = 'a'): void {
+  const { in6Net, net } = vnetOf(lab, jail);
   const ifp = net.ifunit(xname);
   const bytes = ip6Parse(addr);
   if (in6Net === null || ifp === null || bytes === null) throw new Error(`${xname} ${addr}`);
@@ -289,5 +289,32 @@ Destination                       Gateway                       Flags     Netif 
     });
     const rows = (await lab.ok('netstat -onW6', inA)).split('\n');
     expect(rows.find((r) => r.startsWith(`${String(nhop)} `))?.split(/ +/)).toEqual([String(nhop), 'v6/gw', 'fe80::1%sim1', 'fe80::99%sim1', 'GS', '0', '1400', 'sim1', '1']);
+  });
+});
+
+/** FreeBSD's netinet6/lpm6.sh: which link a flood of pings takes, by the packets each has sent. */
+describe('longest match', () => {
+  const sent = async (xname: string): Promise<number> => Number((await lab.ok(`netstat -Wf link -I ${xname}`, inA)).split('\n')[1]?.split(/ +/)[7]);
+
+  test.each([
+    ['host routes', ['-host 2001:db8::2:0', '-host 2001:db8::2:1'], ['2001:db8::2:0', '2001:db8::2:1']],
+    ['/126 and /127', ['-net 2001:db8::2:0/127', '-net 2001:db8::2:0/126'], ['2001:db8::2:0', '2001:db8::2:2']],
+  ])('%s', async (_what, [overFirst = '', overSecond = ''], [viaFirst = '', viaSecond = '']) => {
+    for (const name of ['sim0', 'sim1']) {
+      await lab.ok(`ifconfig ${name} up`, { jail: 'b' });
+      address(name, 'fe80::2', 64, 'b');
+      address(name, `2001:db8:${Number(name.slice(3)) + 1}::2`, 64, 'b');
+    }
+    for (const host of [viaFirst, viaSecond]) address('lo0', host, 128, 'b');
+    await lab.advance(5_000_000);
+    await lab.ok(`route add -6 ${overFirst} fe80::2%sim0`, inA);
+    await lab.ok(`route add -6 ${overSecond} fe80::2%sim1`, inA);
+    for (const [host, over, other] of [[viaFirst, 'sim0', 'sim1'], [viaSecond, 'sim1', 'sim0']] as const) {
+      const before = [await sent(over), await sent(other)];
+      expect(await lab.ok(`ping -6 -f -nc20 ${host}`, inA)).toContain('20 packets transmitted, 20 packets received');
+      const after = [await sent(over), await sent(other)];
+      expect(after[0]! - before[0]!).toBeGreaterThanOrEqual(20);
+      expect(after[1]! - before[1]!).toBeLessThan(5);
+    }
   });
 });

@@ -2,7 +2,9 @@
  * traceroute.test.ts — traceroute as its users see it: lines, marks, and when it ends.
  */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { joinJails } from '../../test/test-links.js';
+import { in6Aifaddr } from '@netloom/core';
+import { ip6Parse } from '@netloom/core/wire';
+import { joinJails, vnetOf } from '../../test/test-links.js';
 import { ToolLab } from '../../test/test-proc.js';
 
 let lab: ToolLab;
@@ -75,6 +77,68 @@ describe('the way', () => {
   test('-v shows what else comes', async () => {
     const out = (await lab.sh('traceroute -v -n -q 1 198.51.100.1', inA)).stdout;
     expect(out).toBe(' 1  192.0.2.254 48 bytes to 192.0.2.1  1.000 ms\n 2  198.51.100.1 48 bytes to 192.0.2.1  2.000 ms\n');
+  });
+});
+
+describe('IPv6', () => {
+  const at = (jail: string, xname: string, addr: string): void => {
+    const { net, in6Net } = vnetOf(lab, jail);
+    const ifp = net.ifunit(xname);
+    if (ifp !== null) lab.kernel.call(lab.kernel.now, () => in6Aifaddr(in6Net, ifp, { addr: ip6Parse(addr) as Uint8Array, plen: 64 }));
+  };
+
+  beforeEach(async () => {
+    at('a', 'sim1', '2001:db8:1::1');
+    at('r', 'sim1', '2001:db8:1::fe');
+    at('r', 'sim2', '2001:db8:2::fe');
+    at('b', 'sim2', '2001:db8:2::1');
+    await lab.ok('sysctl net.inet6.ip6.forwarding=1', { jail: 'r' });
+    await lab.ok('route -6 add default 2001:db8:1::fe', inA);
+    await lab.ok('route -6 add default 2001:db8:2::fe', { jail: 'b' });
+    await lab.advance(4_000_000);
+    await lab.ok('ping -c 2 2001:db8:2::1', inA);
+  });
+
+  test.each(['', '-I', '-T'])('each router, then the host: %s', async (words) => {
+    const ran = await lab.sh(`traceroute6 ${words} -m 2 -w 1 2001:db8:2::1`, inA);
+    expect(ran.stderr).toBe(`traceroute6 to 2001:db8:2::1 (2001:db8:2::1) from 2001:db8:1::1, 2 hops max, ${words === '' ? 28 : 20} byte packets\n`);
+    const end = words === '-T' ? ' !H' : '';
+    expect(ran.stdout).toBe(` 1  2001:db8:1::fe  1.000 ms  1.000 ms  1.000 ms\n 2  2001:db8:2::1  2.000 ms${end}  2.000 ms${end}  2.000 ms${end}\n`);
+  });
+
+  test('-N: what carries nothing is not answered at the end', async () => {
+    expect((await lab.sh('traceroute6 -N -q 1 -m 2 -w 1 2001:db8:2::1', inA)).stdout).toBe(' 1  2001:db8:1::fe  1.000 ms\n 2  *\n');
+  });
+
+  test('no route: !N', async () => {
+    expect((await lab.sh('traceroute6 -q 1 2001:db8:9::1', inA)).stdout).toBe(' 1  2001:db8:1::fe  1.000 ms\n 2  2001:db8:1::fe  1.000 ms !N\n');
+  });
+
+  test('ping -v shows what routers say', async () => {
+    const expired = await lab.sh('ping -6 -v -c 1 -t 1 -m 1 2001:db8:2::1', inA);
+    expect(expired.exit).toBe(2);
+    expect(expired.stdout).toContain(`64 bytes from 2001:db8:1::fe: Time to live exceeded
+Vr TC  Flow Plen Nxt Hlim
+ 6 00 00000 0010  3a   01
+2001:db8:1::1->2001:db8:2::1
+ICMP6: type = 128, code = 0
+
+`);
+    expect((await lab.sh('ping -6 -v -c 1 -t 1 2001:db8:9::1', inA)).stdout).toContain('from 2001:db8:1::fe: No Route to Destination\n');
+    await lab.ok('ifconfig sim2 mtu 1300', { jail: 'r' });
+    expect((await lab.sh('ping -6 -v -u -D -c 1 -t 1 -s 1350 2001:db8:2::1', inA)).stdout).toContain('from 2001:db8:1::fe: Packet too big mtu = 1300\n');
+    // Known now: it goes in fragments.
+    expect((await lab.sh('ping -6 -u -c 1 -s 1350 2001:db8:2::1', inA)).stdout).toContain('1358 bytes from 2001:db8:2::1, icmp_seq=0 hlim=63');
+  });
+
+  test('nc hears that nobody listens', async () => {
+    const ran = await lab.sh('nc -u -z -v 2001:db8:2::1 9', inA);
+    expect(ran.exit).toBe(1);
+    const listener = lab.start('nc -u -l 2001:db8:2::1 9', { jail: 'b' });
+    await lab.advance(10_000);
+    expect((await lab.sh('nc -u -z -v 2001:db8:2::1 9', inA)).stderr).toBe('Connection to 2001:db8:2::1 9 port [udp/discard] succeeded!\n');
+    listener.proc.signal('KILL');
+    await listener.done;
   });
 });
 

@@ -9,7 +9,7 @@ import { CARP_COUNTER, CARP_HDR_LEN, CARP_MD, carpEmit } from '../../wire/carp.j
 import type { IfAddr } from '../ifaddr.js';
 import { AF_INET, AF_INET6 } from '../ifnet.js';
 import { CarpHmac } from './carp-hmac.js';
-import { bytes, hmacSha1, messageOf } from './test-carp.js';
+import { bytes, hmacSha1, messageOf } from '../../../test/carp-bench.js';
 
 const inet = (text: string): IfAddr => ({ af: AF_INET, addr: ip4(text), carp: null }) as unknown as IfAddr;
 const inet6 = (text: string, zone = 0): IfAddr => {

@@ -14,7 +14,7 @@ import { ifCloneDestroyIfp } from '../if-clone.js';
 import { ifDown, ifLinkStateChange, ifUp } from '../if.js';
 import { LINK_STATE_DOWN, LINK_STATE_UP } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
-import { bytes } from './test-carp.js';
+import { bytes } from '../../../test/carp-bench.js';
 import { carpList } from './carp.js';
 import { CARP_STATES } from './carp-var.js';
 

@@ -11,8 +11,8 @@ import { devctlLine } from '../../kern/devctl.js';
 import { BROADCAST, craftArp, craftEcho, craftUdp, ip4 } from '../../sim/craft.js';
 import { ifDown, ifLinkStateChange, ifRename, ifUp } from '../if.js';
 import { IFF_PROMISC, LINK_STATE_DOWN, LINK_STATE_UP } from '../ifnet.js';
-import { CarpBench, MAC, VMAC, bytes } from './test-carp.js';
-import type { Ad } from './test-carp.js';
+import { CarpBench, MAC, VMAC, bytes } from '../../../test/carp-bench.js';
+import type { Ad } from '../../../test/carp-bench.js';
 import { CARP_BACKUP, CARP_MASTER, CarpStats } from './carp-var.js';
 import type { CarpState } from './carp-var.js';
 
@@ -364,12 +364,15 @@ describe('an administrator', () => {
 });
 
 describe('the end', () => {
+  /** The reports of groups joined and left have been sent, again, too. */
+  const REPORTED = 10_000_000;
   const left = (b: CarpBench): unknown => [b.ifp.carp, b.ifp.promiscCount, b.v.inNet.isMember(b.ifp, ip4('224.0.0.18')), b.v.carp.all().length, b.v.kern.calloutsArmed, b.v.carp.demotion];
 
   it('of a vhid comes with its last address: group, promiscuous mode, timers are given up', () => {
     const b = master();
     expect([b.ifp.promiscCount, b.v.inNet.isMember(b.ifp, ip4('224.0.0.18'))]).toEqual([1, true]);
     b.net.kernel.call(b.net.now, () => inDifaddr(b.v.inNet, b.ifp, ip4('192.0.2.1')));
+    b.net.run(REPORTED);
     expect(left(b)).toEqual([null, 0, false, 0, 0, 0]);
     expect(b.v.routes.lookup4(0, ip4('192.0.2.1'), 0)?.ifp.xname).toBe('wire0');
   });
@@ -393,12 +396,13 @@ describe('the end', () => {
       if (i % 7 === 0) b.net.run(1);
       b.net.kernel.call(b.net.now, () => inDifaddr(b.v.inNet, b.ifp, ip4('192.0.2.1')));
     }
+    b.net.run(REPORTED);
     b.wire.take();
     expect(left(b)).toEqual([null, 0, false, 0, 0, 0]);
     expect(JSON.stringify(b.net.kernel.audit().vnets.map((v) => v.rows))).toBe(before);
     b.vhid();
     b.set({ vhid: 9 });
-    b.at(5);
+    b.net.run(REPORTED);
     b.wire.destroy();
     expect([b.ifp.carp, b.v.carp.all().length, b.v.kern.calloutsArmed, b.net.kernel.engine.pool.inUse]).toEqual([null, 0, 0, 0]);
   });

@@ -14,7 +14,6 @@
  * Not here: packets (inet/ip-mroute.ts, inet6/ip6-mroute.ts), routing daemons: there is no upcall, everything is known here.
  *
  * @rfc 4605 4.3 yes
- * @rfc 1075 no "a routing protocol: only the forwarding is here"
  */
 import type { Errno } from '../../base/errno.js';
 import { EADDRNOTAVAIL, EEXIST, EINVAL, ENOSPC } from '../../base/errno.js';

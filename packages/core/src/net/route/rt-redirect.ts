@@ -12,6 +12,8 @@
  * A host without any route for the destination believes nobody, as FreeBSD does; NetBSD makes a route.
  * The time of death has NetBSD's granularity: a route lives its seconds in full and dies within the second after (rt_timer).
  *
+ * Of IPv6 a redirect may also say that the destination itself is on the link: then `spec` has no gateway.
+ *
  * Not here: the message (inet/icmp-input.ts, inet6), which checks itself.
  */
 import type { Errno } from '../../base/errno.js';
@@ -90,7 +92,7 @@ function isGateway(nh: Nexthop, author: number | Uint8Array): boolean {
 function create(routes: RouteTables, { spec, timeout }: Redirect): Errno {
   if (routes.dynamicCount >= RT_DYNAMIC_MAX) return ENOBUFS;
   const expireUs = rtTimerDue(routes.net.kern.engine.now, timeout);
-  return routeAdd(routes, { ...spec, flags: RTF_GATEWAY | RTF_DYNAMIC, expireUs, silent: routes.dynamicRtMsg === 0 });
+  return routeAdd(routes, { ...spec, flags: spec.flags | RTF_DYNAMIC, expireUs, silent: routes.dynamicRtMsg === 0 });
 }
 
 /** The route gets the new gateway; one that a redirect made begins its time anew, another one stays for good. */
@@ -102,5 +104,7 @@ function modify(routes: RouteTables, r: Redirect, rt: Rtentry): Errno {
   const isDynamic = (old.nh.flags & RTF_DYNAMIC) !== 0;
   const expireUs = isDynamic ? rtTimerDue(routes.net.kern.engine.now, r.timeout) : old.expireUs;
   const gw = typeof spec.gateway === 'number' ? { gw4: spec.gateway } : { gw6: spec.gateway ?? null };
-  return routeReplacePath(routes, rt, at, { ...old.nh, ...gw, flags: old.nh.flags | RTF_GATEWAY | RTF_HOST | RTF_MODIFIED }, expireUs);
+  // IPv6 may say that the destination is on the link: no gateway any more.
+  const way = (spec.flags & RTF_GATEWAY) === 0 ? { flags: old.nh.flags & ~RTF_GATEWAY, gwIfp: r.ifp } : { flags: old.nh.flags | RTF_GATEWAY };
+  return routeReplacePath(routes, rt, at, { ...old.nh, ...gw, ...way, flags: way.flags | RTF_HOST | RTF_MODIFIED }, expireUs);
 }

@@ -1,21 +1,22 @@
 /**
- * test-carp.ts — a bench for CARP: one vnet, a wire that leads to the test, advertisements of another host made by hand.
+ * carp-bench.ts — a bench for CARP: one vnet, a wire that leads to the test, advertisements of another host made by hand.
  *
  * What the vnet sends reads as lines: `3.00 carp 192.0.2.2 > 224.0.0.18 vhid 1 1+0/256 from 00:00:5e:00:01:01`,
  * `3.00 arp 192.0.2.1 is at 00:00:5e:00:01:01 from 02:00:00:00:00:02`. Times are seconds, cut to hundredths: a backup's random wait is shorter.
  * The HMAC is computed by the book from the whole message; carp-hmac.test.ts compares it with another implementation's.
  */
-import { Sha1 } from '../../base/sha1.js';
-import { inAifaddr } from '../../inet/in-control.js';
-import { craftIp, ip4 } from '../../sim/craft.js';
-import { SimNet } from '../../sim/sim-net.js';
-import { Wire } from '../../sim/wire-script.js';
-import { ip4Format, macFormat, macFormatPair } from '../../wire/addr.js';
-import { arpOp, arpShaHi, arpShaLo, arpSpa, arpTpa } from '../../wire/arp.js';
-import { CARP_ADVBASE, CARP_ADVSKEW, CARP_CKSUM, CARP_HDR_LEN, CARP_MD, CARP_VHID, carpCksum, carpEmit, carpPutCksum } from '../../wire/carp.js';
-import { carpList } from './carp.js';
-import type { CarpInfo, CarpRequest } from './carp.js';
-import { CARP_STATES } from './carp-var.js';
+import { Sha1 } from '../src/base/sha1.js';
+import { inAifaddr } from '../src/inet/in-control.js';
+import { craftIp, ip4 } from '../src/sim/craft.js';
+import { SimNet } from '../src/sim/sim-net.js';
+import { Wire } from '../src/sim/wire-script.js';
+import { ip4Format, macFormat, macFormatPair } from '../src/wire/addr.js';
+import { arpOp, arpShaHi, arpShaLo, arpSpa, arpTpa } from '../src/wire/arp.js';
+import { CARP_ADVBASE, CARP_ADVSKEW, CARP_CKSUM, CARP_HDR_LEN, CARP_MD, CARP_VHID, carpCksum, carpEmit, carpPutCksum } from '../src/wire/carp.js';
+import { IPPROTO_IGMP } from '../src/wire/ipproto.js';
+import { carpList } from '../src/net/carp/carp.js';
+import type { CarpInfo, CarpRequest } from '../src/net/carp/carp.js';
+import { CARP_STATES } from '../src/net/carp/carp-var.js';
 
 export const VMAC = '00:00:5e:00:01:01';
 export const MAC = '02:00:00:00:00:02';
@@ -76,7 +77,7 @@ export function adFrame(ad: Ad = {}): Uint8Array {
   return craftIp({ src: dst === '224.0.0.18' ? VMAC : '02:00:00:00:00:03', dst: dst === '224.0.0.18' ? '01:00:5e:00:00:12' : MAC }, { src, dst, ttl, proto: 112, tos: 0xe0 }, payload);
 }
 
-/** One frame as text; null for what is neither ARP nor IPv4. Throws for an advertisement whose checksum is wrong. */
+/** One frame as text; null for what is neither ARP nor IPv4, and for reports of groups. Throws for an advertisement whose checksum is wrong. */
 function lineOf(time: number, frame: Uint8Array): string | null {
   const v = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   const from = `from ${macFormat(frame.subarray(6, 12))}`;
@@ -88,7 +89,7 @@ function lineOf(time: number, frame: Uint8Array): string | null {
     const tpa = ip4Format(arpTpa(v, 14));
     return `${at} arp ${spa} is at ${sha}${arpOp(v, 14) === 1 && spa !== tpa ? ` wants ${tpa}` : ''} ${from}`;
   }
-  if (type !== 0x0800) return null;
+  if (type !== 0x0800 || frame[23] === IPPROTO_IGMP) return null;
   const head = `${ip4Format(v.getUint32(26))} > ${ip4Format(v.getUint32(30))}`;
   if (frame[23] !== 112) return `${at} ip ${head} proto ${frame[23]} ${from}`;
   if (carpCksum(v, 34) !== 0) throw new Error('the checksum of an advertisement is wrong');
