@@ -58,6 +58,9 @@ describe('deferred input', () => {
     expect(seen.map((s) => s.first)).toEqual([3, 1, 2]);
     expect(seen[0]).toEqual({ first: 3, ifp: 'em0', off: 40, proto: 58, context: CTX_THREAD });
     expect([q.len, q.processed, q.drops]).toEqual([0, 3, 0]);
+    put(4);
+    b.turn();
+    expect([seen.map((s) => s.first), b.engine.deferredCount]).toEqual([[3, 1, 2, 4], 0]);
   });
 
   it('257 in one turn: 256 are processed in order, the newest is dropped and counted', () => {
