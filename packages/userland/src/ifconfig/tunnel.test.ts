@@ -93,8 +93,8 @@ $ ifconfig gre1 -udpencap
 ! ifconfig: ioctl(GIFSOPTS): File exists
 $ ifconfig gre0 udpport 1024
 ! ifconfig: ioctl (set udpport): Invalid argument
-$ ifconfig gre0 inet6 tunnel 2001:db8::1 2001:db8::2
-! ifconfig: SIOCSIFPHYADDR_IN6: Address family not supported by protocol family
+$ ifconfig gre0 inet6 tunnel 2001:db8::1 ff02::1
+! ifconfig: SIOCSIFPHYADDR_IN6: Can't assign requested address
 $ ifconfig gre0 inet tunnel 2001:db8::1 2001:db8::2
 ! ifconfig: SIOCSIFPHYADDR: Invalid argument
 $ ifconfig gre0 tunnel 192.0.2.1 2001:db8::2
