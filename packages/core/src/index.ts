@@ -48,6 +48,8 @@ export type { NdDns } from './inet6/nd6-dns.js';
 export type { NdRtinfo } from './inet6/nd6-rtinfo.js';
 export { NdPrefix } from './inet6/nd6-prefix.js';
 export { Ip6 } from './inet6/ip6.js';
+export type { In6Addrpolicy } from './inet6/in6-addrpolicy.js';
+export { ICMP6_IFIN_ROWS, ICMP6_IFOUT_ROWS, IN6_IFSTAT_ROWS } from './inet6/ip6-ifstat.js';
 export { Icmp6 } from './inet6/icmp6.js';
 export { Mld } from './inet6/mld6.js';
 export { In6Mroute } from './inet6/ip6-mroute.js';

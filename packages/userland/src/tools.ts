@@ -13,6 +13,7 @@
 import { arp } from './arp.js';
 import { ifconfig } from './ifconfig/ifconfig.js';
 import { ifmcstat } from './ifmcstat.js';
+import { ip6addrctl } from './ip6addrctl.js';
 import { jail } from './jail/jail.js';
 import { jexec } from './jexec.js';
 import { jls } from './jls.js';
@@ -37,6 +38,7 @@ import { traceroute6 } from './traceroute/traceroute6.js';
 export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   arp: { summary: 'show and change IPv4 neighbours', main: arp },
   ifconfig: { summary: 'show and configure network interfaces', main: ifconfig },
+  ip6addrctl: { summary: 'show and change the policy table of IPv6 address selection', main: ip6addrctl },
   ifmcstat: { summary: 'show multicast groups of interfaces', main: ifmcstat },
   jail: { summary: 'start, change and stop jails', main: jail },
   jexec: { summary: 'run a command in a jail', main: jexec },

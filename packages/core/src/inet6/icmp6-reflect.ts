@@ -17,6 +17,7 @@ import { IP6_DST, IP6_FLOW, IP6_HDR_LEN, IP6_HLIM, IP6_NXT, IP6_SRC, ip6CopyAddr
 import { IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_NOTREADY } from './in6-ifaddr.js';
 import { in6PutPlain } from './in6-src.js';
+import { icmp6IfCount } from './ip6-ifstat.js';
 import type { Icmp6 } from './icmp6.js';
 
 const VERSION_6 = 0x6000_0000;
@@ -55,8 +56,8 @@ export function icmp6Send(icmp6: Icmp6, ifp: Ifnet | null, n: PacketBuffer): voi
   replyOpts.ifp = v.getInt32(n.off + IP6_DST) >>> 22 === 0x3fa ? ifp : null;
   ip6.output(n, 0, replyOpts);
   replyOpts.ifp = null;
-  const out = ip6.outIfp;
-  if (out !== null) ip6.in6Net.ifinfo(out)?.stats.icmp6Out.count(type, code);
+  const ii = ip6.outIfp === null ? null : ip6.in6Net.ifinfo(ip6.outIfp);
+  if (ii !== null) icmp6IfCount(ii.stats.icmp6Out, type, code);
 }
 
 /** Sends the request `m`, whose message at `off` is a finished reply but for its checksum, back. Extension headers do not come back. Owns `m`. */

@@ -77,46 +77,46 @@ export class Icmp6Ifdir {
   mldquery = 0;
   mldreport = 0;
   mlddone = 0;
+}
 
-  /** One message of this type and code. */
-  count(type: number, code: number): void {
-    this.msg++;
-    if (icmp6IsError(type)) this.error++;
-    switch (type) {
-      case ICMP6_DST_UNREACH:
-        this.dstunreach++;
-        if (code === ICMP6_DST_UNREACH_ADMIN) this.adminprohib++;
-        return;
-      case ICMP6_PACKET_TOO_BIG:
-        this.pkttoobig++;
-        return;
-      case ICMP6_TIME_EXCEEDED:
-        this.timeexceed++;
-        return;
-      case ICMP6_PARAM_PROB:
-        this.paramprob++;
-        return;
-      case ICMP6_ECHO_REQUEST:
-        this.echo++;
-        return;
-      case ICMP6_ECHO_REPLY:
-        this.echoreply++;
-        return;
-      default:
-        this.countNd(type);
-    }
+/** Counts one message of this type and code. */
+export function icmp6IfCount(dir: Icmp6Ifdir, type: number, code: number): void {
+  dir.msg++;
+  if (icmp6IsError(type)) dir.error++;
+  switch (type) {
+    case ICMP6_DST_UNREACH:
+      dir.dstunreach++;
+      if (code === ICMP6_DST_UNREACH_ADMIN) dir.adminprohib++;
+      return;
+    case ICMP6_PACKET_TOO_BIG:
+      dir.pkttoobig++;
+      return;
+    case ICMP6_TIME_EXCEEDED:
+      dir.timeexceed++;
+      return;
+    case ICMP6_PARAM_PROB:
+      dir.paramprob++;
+      return;
+    case ICMP6_ECHO_REQUEST:
+      dir.echo++;
+      return;
+    case ICMP6_ECHO_REPLY:
+      dir.echoreply++;
+      return;
+    default:
+      countNd(dir, type);
   }
+}
 
-  private countNd(type: number): void {
-    if (type === ND_NEIGHBOR_SOLICIT) this.neighborsolicit++;
-    else if (type === ND_NEIGHBOR_ADVERT) this.neighboradvert++;
-    else if (type === ND_ROUTER_SOLICIT) this.routersolicit++;
-    else if (type === ND_ROUTER_ADVERT) this.routeradvert++;
-    else if (type === ND_REDIRECT) this.redirect++;
-    else if (type === MLD_LISTENER_QUERY) this.mldquery++;
-    else if (type === MLD_LISTENER_REPORT || type === MLDV2_LISTENER_REPORT) this.mldreport++;
-    else if (type === MLD_LISTENER_DONE) this.mlddone++;
-  }
+function countNd(dir: Icmp6Ifdir, type: number): void {
+  if (type === ND_NEIGHBOR_SOLICIT) dir.neighborsolicit++;
+  else if (type === ND_NEIGHBOR_ADVERT) dir.neighboradvert++;
+  else if (type === ND_ROUTER_SOLICIT) dir.routersolicit++;
+  else if (type === ND_ROUTER_ADVERT) dir.routeradvert++;
+  else if (type === ND_REDIRECT) dir.redirect++;
+  else if (type === MLD_LISTENER_QUERY) dir.mldquery++;
+  else if (type === MLD_LISTENER_REPORT || type === MLDV2_LISTENER_REPORT) dir.mldreport++;
+  else if (type === MLD_LISTENER_DONE) dir.mlddone++;
 }
 
 const rows = (way: string): CounterRow<Icmp6Ifdir>[] => [

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { snapshot } from '../kern/counters.js';
 import { IPPROTO_DSTOPTS, IPPROTO_ESP, IPPROTO_FRAGMENT, IPPROTO_HOPOPTS, IPPROTO_ICMPV6, IPPROTO_NONE, IPPROTO_ROUTING, IPPROTO_UDP } from '../wire/ipproto.js';
-import { Ip6Stats } from './ip6-var.js';
+import type { Ip6Stats } from './ip6-var.js';
 import { Ip6Bench, addr6, icmp6Packet, ip6Bytes, ip6Frame, macN } from './test-ip6.js';
 import type { Ip6Spec, Wire6 } from './test-ip6.js';
 

@@ -42,12 +42,17 @@ class Bound<T extends { [K in keyof T]: number }> implements BoundCounters {
   }
 
   lines(): ReturnType<BoundCounters['lines']> {
-    return this.group.rows.map((r) => ({ key: r.key, value: this.object[r.key], text: counterText(r.text, this.object[r.key]), depth: r.depth ?? 1 }));
+    return counterLines(this.group.rows, this.object);
   }
 
   zero(): void {
     for (const key of Object.keys(this.object)) Object.assign(this.object, { [key]: 0 });
   }
+}
+
+/** The rows of counters that are in no group, as a group's `lines`. */
+export function counterLines<T extends { [K in keyof T]: number }>(rows: readonly CounterRow<T>[], object: T): ReturnType<BoundCounters['lines']> {
+  return rows.map((r) => ({ key: r.key, value: object[r.key], text: counterText(r.text, object[r.key]), depth: r.depth ?? 1 }));
 }
 
 /** Fills in number and plural. */

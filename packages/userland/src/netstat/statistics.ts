@@ -5,7 +5,7 @@
  * Counters, their order and their words are those the protocols registered; this file prints them. `-s -s` leaves zeros out, `-z` sets
  * to zero what has been printed. The types of ICMP messages are a histogram: only those that occurred are lines.
  */
-import { EPERM, ROUTING_GROUP } from '@netloom/core';
+import { EPERM, ICMP6_IFIN_ROWS, ICMP6_IFOUT_ROWS, IN6_IFSTAT_ROWS, ROUTING_GROUP, counterLines } from '@netloom/core';
 import type { BoundCounters, Vnet } from '@netloom/core';
 import { errx, warn, warnx } from '../err.js';
 import { jsonText } from '../libxo.js';
@@ -26,10 +26,7 @@ export function checkProtocol(p: Proc, vnet: Vnet, name: string): void {
 }
 
 export function netstatStatistics(p: Proc, vnet: Vnet, allowed: boolean, o: NetstatOptions): number {
-  if (o.interfaces) {
-    if (o.protocol !== null) warnx(p, `${o.protocol}: no per-interface stats routine`);
-    return 0;
-  }
+  if (o.interfaces) return interfaceStatistics(p, vnet, o);
   const place = (g: BoundCounters): number => (ORDER.includes(g.name) ? ORDER.indexOf(g.name) : ORDER.length);
   const groups = vnet.kern.counters.list().filter((g) => (g.name === ROUTING_GROUP) === o.routes && isOfFamily(g.name, o.family) && (o.protocol === null || g.name === o.protocol));
   groups.sort((a, b) => place(a) - place(b));
@@ -54,10 +51,10 @@ function isOfFamily(name: string, family: NetstatOptions['family']): boolean {
   return !(family === 'inet' ? INET6 : INET).includes(name);
 }
 
-const isHistogram = (g: BoundCounters): boolean => g.name === 'icmp' || g.name === 'icmp6';
+const isHistogram = (g: BoundCounters): boolean => g.name === 'icmp' || g.name === 'icmp6' || g.name === 'ip6';
 
 /** A line that is the heading of a histogram: it has no number of its own in its text. */
-const isHeading = (l: Line): boolean => l.text.endsWith('histogram:');
+const isHeading = (l: Line): boolean => l.text.endsWith(':');
 
 function groupText(vnet: Vnet, g: BoundCounters, zeros: boolean): string {
   const shown = g.lines().filter((l) => (isHistogram(g) && (l.depth === HISTOGRAM_DEPTH || isHeading(l)) ? l.value !== 0 : zeros || l.value !== 0));
@@ -80,10 +77,42 @@ function groupJson(g: BoundCounters): Record<string, unknown> {
   for (const l of g.lines()) {
     if (isHistogram(g) && isHeading(l)) {
       histogram = [];
-      out[l.text.slice(0, -1).toLowerCase().replace(' ', '-')] = histogram;
-    } else if (isHistogram(g) && l.depth === HISTOGRAM_DEPTH) {
-      if (l.value !== 0) histogram.push({ name: l.text.replace(/: [0-9]+$/, ''), count: l.value });
+      // Errors have names of their own.
+      if (l.text.endsWith('istogram:')) out[l.text.slice(0, -1).toLowerCase().replace(' ', '-')] = histogram;
+    } else if (isHistogram(g) && l.depth === HISTOGRAM_DEPTH && counterName(g.name, l.key) === l.key) {
+      if (l.value !== 0) histogram.push({ name: l.text.replace(/: [0-9]+$/, '').replace(/^[0-9]+ /, ''), count: l.value });
     } else out[counterName(g.name, l.key)] = l.value;
+  }
+  return out;
+}
+
+/** `-I IFP -s`, `-i -s`: what IPv6 counts of interfaces; no other protocol counts of them. */
+function interfaceStatistics(p: Proc, vnet: Vnet, o: NetstatOptions): number {
+  const known = o.protocol === null ? ['ip6', 'icmp6'] : [o.protocol];
+  if (o.protocol !== null && o.protocol !== 'ip6' && o.protocol !== 'icmp6') warnx(p, `${o.protocol}: no per-interface stats routine`);
+  if (o.family !== 'any' && o.family !== 'inet6') return 0;
+  const json: Record<string, unknown[]> = {};
+  for (const ifp of vnet.net.ifnets) {
+    const stats = o.interfaceName !== null && ifp.xname !== o.interfaceName ? null : (vnet.in6Net?.ifinfo(ifp)?.stats ?? null);
+    if (stats === null) continue;
+    for (const name of known) {
+      const lines = name === 'ip6' ? counterLines(IN6_IFSTAT_ROWS, stats.ip6) : name === 'icmp6' ? [...counterLines(ICMP6_IFIN_ROWS, stats.icmp6In), ...counterLines(ICMP6_IFOUT_ROWS, stats.icmp6Out)] : [];
+      if (lines.length === 0) continue;
+      if (o.json === 'none') p.out(`${name} on ${ifp.xname}:\n${joined(lines.filter((l) => o.statistics <= 1 || l.value !== 0))}`);
+      else (json[`${name}-interface-statistics`] ??= []).push({ name: ifp.xname, ...interfaceJson(`${name}-interface-statistics`, lines) });
+    }
+  }
+  if (o.json !== 'none') p.out(jsonText({ statistics: json }, o.json));
+  return 0;
+}
+
+/** ICMPv6's rows are there twice: received and sent. */
+function interfaceJson(group: string, lines: readonly Line[]): Record<string, number> {
+  const out: Record<string, number> = {};
+  for (const l of lines) {
+    const name = counterName(group, l.key);
+    const way = group.startsWith('icmp6') ? (/ (total )?input /.test(l.text) ? 'received-' : 'sent-') : '';
+    out[`${way}${name}`] = l.value;
   }
   return out;
 }
