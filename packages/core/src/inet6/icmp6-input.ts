@@ -22,7 +22,8 @@ import { ip6W0Zoned } from '../wire/addr6.js';
 import { inCksum6 } from '../wire/checksum.js';
 import {
   ICMP6_CODE, ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_NOPORT, ICMP6_ECHO_REPLY, ICMP6_ECHO_REQUEST, ICMP6_HDR_LEN, ICMP6_MTU, ICMP6_PACKET_TOO_BIG, ICMP6_PARAMPROB_FRAGHDRCHAIN,
-  ICMP6_PARAM_PROB, ICMP6_TIME_EXCEEDED, ICMP6_TIME_EXCEED_REASSEMBLY,
+  ICMP6_PARAM_PROB, ICMP6_TIME_EXCEEDED, ICMP6_TIME_EXCEED_REASSEMBLY, ND_NEIGHBOR_ADVERT, ND_NEIGHBOR_SOLICIT, ND_REDIRECT, ND_ROUTER_ADVERT, ND_ROUTER_SOLICIT,
+  ndFixedLen,
 } from '../wire/icmp6.js';
 import { IP6F_OFFLG, IP6F_OFF_MASK, IP6_DST, IP6_HDR_LEN, IP6_NXT, IP6_SRC, IPV6_MMTU, ip6ExtLen, ip6IsExt, ip6Plen } from '../wire/ip6.js';
 import { IPPROTO_FRAGMENT, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
@@ -65,14 +66,19 @@ export function icmp6Input(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: numbe
   const v = m.view;
   const type = v.getUint8(m.off + off);
   const code = v.getUint8(m.off + off + ICMP6_CODE);
-  const handler = icmp6.handlerOf(type);
-  if (handler !== null) {
-    handler(ifp, m, off);
-    return;
-  }
   if (code > maxCode(type)) {
     icmp6.stats.badcode++;
     icmp6.toRaw(m, off);
+    return;
+  }
+  if (m.len - off < ndFixedLen(type)) {
+    icmp6.stats.badlen++;
+    m.free();
+    return;
+  }
+  const handler = icmp6.handlerOf(type);
+  if (handler !== null) {
+    handler(ifp, m, off);
     return;
   }
   if (type >= ICMP6_DST_UNREACH && type <= ICMP6_PARAM_PROB && !errorReport(icmp6, ifp, m, off, type, code)) {
@@ -92,6 +98,11 @@ function maxCode(type: number): number {
     case ICMP6_PARAM_PROB:
       return ICMP6_PARAMPROB_FRAGHDRCHAIN;
     case ICMP6_ECHO_REPLY:
+    case ND_ROUTER_SOLICIT:
+    case ND_ROUTER_ADVERT:
+    case ND_NEIGHBOR_SOLICIT:
+    case ND_NEIGHBOR_ADVERT:
+    case ND_REDIRECT:
       return 0;
     default:
       return 255;
