@@ -136,7 +136,7 @@ export class CarpBench {
 
   /** What was sent since the last call. */
   lines(): string[] {
-    return this.wire.take().map((f) => lineOf(f.time, f.bytes)).filter((l) => l !== null);
+    return this.wire.take().filter((f) => !isIgmp(f.bytes)).map((f) => lineOf(f.time, f.bytes)).filter((l) => l !== null);
   }
 
   info(vhid = 1): CarpInfo | undefined {
@@ -152,4 +152,9 @@ export class CarpBench {
   log(): string[] {
     return this.net.log.splice(0).filter((l) => l.message.startsWith('carp: ')).map((l) => l.message.slice(6));
   }
+}
+
+/** The host tells routers of CARP's group; that is not CARP's doing. */
+function isIgmp(frame: Uint8Array): boolean {
+  return frame[12] === 8 && frame[13] === 0 && frame[23] === 2;
 }

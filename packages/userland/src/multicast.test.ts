@@ -1,5 +1,5 @@
 /**
- * Transcripts of the tools of multicast: ifmcstat, mcast, netstat -g and -s, the words of snooping bridges.
+ * multicast.test.ts — transcripts of the tools of multicast: ifmcstat, mcast, netstat -g and -s, the words of snooping bridges.
  */
 import { in6Aifaddr } from '@netloom/core';
 import { ip4Parse, ip6Parse } from '@netloom/core/wire';

@@ -1,5 +1,5 @@
 /**
- * Packet scripts of IGMP's host side: joins, leaves, queries of all versions, on an Ethernet whose other end is the test.
+ * igmp.test.ts — packet scripts of IGMP's host side: joins, leaves, queries of all versions, on an Ethernet whose other end is the test.
  */
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../kern/counters.js';

@@ -1,5 +1,5 @@
 /**
- * Multicasts are passed on: static routes with their thresholds, the RPF check, the cache; a proxy with listeners that come and go, for both families.
+ * ip-mroute.test.ts — multicasts are passed on: static routes with their thresholds, the RPF check, the cache; a proxy with listeners that come and go, for both families.
  */
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../kern/counters.js';

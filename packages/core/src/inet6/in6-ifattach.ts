@@ -9,12 +9,12 @@
  * @rfc 4862 5.3 yes
  * @rfc 2464 4 yes
  */
-import { IFF_LOOPBACK, IFF_MULTICAST, IFT_STF } from '../net/ifnet.js';
+import { IFF_LOOPBACK, IFF_MULTICAST } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ip6LinkLocalOfMac, ip6Parse, ip6Word } from '../wire/addr6.js';
 import { in6Aifaddr } from './in6-control.js';
 import { in6StableIfid } from './in6-ifid.js';
-import { ND6_IFF_AUTO_LINKLOCAL, ND6_IFF_NO_DAD, ND6_IFF_STABLEADDR } from './in6-ifinfo.js';
+import { ND6_IFF_AUTO_LINKLOCAL, ND6_IFF_STABLEADDR } from './in6-ifinfo.js';
 import type { In6Net } from './in6-net.js';
 
 const LOOPBACK = ip6Parse('::1') as Uint8Array;
@@ -24,7 +24,6 @@ const LINKLOCAL_LOOPBACK = ip6Parse('fe80::1') as Uint8Array;
 export function in6Ifattach(in6Net: In6Net, ifp: Ifnet): void {
   const ii = in6Net.ifinfo(ifp);
   if (ii === null) return;
-  if (ifp.type === IFT_STF) ii.ndFlags = (ii.ndFlags & ~ND6_IFF_AUTO_LINKLOCAL) | ND6_IFF_NO_DAD;
   if ((ifp.flags & IFF_MULTICAST) === 0) return;
   if ((ifp.flags & IFF_LOOPBACK) !== 0 && in6Net.addrOf(0, 0, 0, 1) === null) in6Aifaddr(in6Net, ifp, { addr: LOOPBACK, plen: 128 });
   if (!ii.isDisabled && (ii.ndFlags & ND6_IFF_AUTO_LINKLOCAL) !== 0 && in6Net.linkLocalOf(ifp, 0) === null) in6IfattachLinklocal(in6Net, ifp);

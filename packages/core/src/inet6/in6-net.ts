@@ -189,6 +189,11 @@ export class In6Net implements Domain {
     return this.addrOf(ip6Word(addr, 0), ip6Word(addr, 1), ip6Word(addr, 2), ip6Word(addr, 3));
   }
 
+  /** The address `addr` (zoned) of a vhid another host is the master of: not in the hash; or null. */
+  virtualAddr(addr: Uint8Array): In6Ifaddr | null {
+    return this.addrs.find((ia) => !ia.usable && ia.is(ip6Word(addr, 0), ip6Word(addr, 1), ip6Word(addr, 2), ip6Word(addr, 3))) ?? null;
+  }
+
   /** One of our unicast or anycast addresses, in whatever state? Packet path. */
   isLocal(w0: number, w1: number, w2: number, w3: number): boolean {
     return this.addrOf(w0, w1, w2, w3) !== null;

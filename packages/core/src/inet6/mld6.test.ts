@@ -1,5 +1,5 @@
 /**
- * Packet scripts of MLD: joins, leaves, queries of both versions, the querier; what differs from IGMP, whose tests cover the machinery.
+ * mld6.test.ts — packet scripts of MLD: joins, leaves, queries of both versions, the querier; what differs from IGMP, whose tests cover the machinery.
  */
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../kern/counters.js';

@@ -1,5 +1,5 @@
 /**
- * A bridge that snoops: three wires as its members, a querier behind the first, hosts behind the others.
+ * bridge-snoop.test.ts — a bridge that snoops: three wires as its members, a querier behind the first, hosts behind the others.
  */
 import { describe, expect, it } from 'vitest';
 import { SimNet, Wire, craftIp, craftUdp, ip4 } from '../sim/index.js';

@@ -1,5 +1,5 @@
 /**
- * The multicast API of sockets: joins, leaves, source filters and their errors; what a socket is given, and what is counted instead.
+ * pcb-multicast.test.ts — the multicast API of sockets: joins, leaves, source filters and their errors; what a socket is given, and what is counted instead.
  */
 import { describe, expect, it } from 'vitest';
 import { EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENOSPC } from '../base/errno.js';

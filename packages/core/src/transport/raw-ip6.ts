@@ -223,9 +223,9 @@ function refuse(m: PacketBuffer, error: Errno): Errno {
   return error;
 }
 
-/** May a socket be bound to the address (zoned)? One of ours, ready, not anycast, not deprecated. */
+/** May a socket be bound to the address (zoned)? One of ours, ready, not anycast, not deprecated; CARP's while another host has it, too. */
 export function in6MayBind(ip6: Ip6, addr: Uint8Array): boolean {
-  const ia = ip6.in6Net.addrOfBytes(addr);
+  const ia = ip6.in6Net.addrOfBytes(addr) ?? ip6.in6Net.virtualAddr(addr);
   if (ia === null) return false;
   const bad = IN6_IFF_ANYCAST | IN6_IFF_NOTREADY | IN6_IFF_DETACHED | IN6_IFF_DEPRECATED;
   return (ia.flags & bad) === 0 && !ia.isDeprecated(ip6.net.kern.engine.now);

@@ -196,14 +196,14 @@ stf0: flags=0 metric 0 mtu 1280
 	options=0
 	groups: stf
 	v4net 0.0.0.0/32 -> tv4br 0.0.0.0
-	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
+	nd6 options=109<PERFORMNUD,IFDISABLED,NO_DAD>
 $ ifconfig stf0 stfv4net 192.0.2.1/24 stfv4br 192.0.2.99
 $ ifconfig stf0
 stf0: flags=0 metric 0 mtu 1280
 	options=0
 	groups: stf
 	v4net 192.0.2.1/24 -> tv4br 192.0.2.99
-	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
+	nd6 options=109<PERFORMNUD,IFDISABLED,NO_DAD>
 $ ifconfig stf0 name sixrd
 sixrd
 $ ifconfig stf0 create
@@ -249,7 +249,7 @@ stf0: flags=0 metric 0 mtu 1280
 	options=0
 	groups: stf
 	v4net 192.0.2.1/24 -> tv4br 192.0.2.99
-	nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>
+	nd6 options=109<PERFORMNUD,IFDISABLED,NO_DAD>
 $ sysctl net.link.stf.permit_rfc1918=1
 net.link.stf.permit_rfc1918: 0 -> 1
 $ jexec j sysctl net.link.stf.permit_rfc1918

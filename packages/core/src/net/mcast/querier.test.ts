@@ -1,5 +1,5 @@
 /**
- * The querier: packet scripts of its queries and of its table, elections with the querier lost, all on IGMP's codec.
+ * querier.test.ts — the querier: packet scripts of its queries and of its table, elections with the querier lost, all on IGMP's codec.
  */
 import { describe, expect, it } from 'vitest';
 import { SimNet, Wire, craftIp, ip4 } from '../../sim/index.js';

@@ -1,5 +1,5 @@
 /**
- * The sum of filters, against a model that works it out from all members anew.
+ * source-filter.test.ts — the sum of filters, against a model that works it out from all members anew.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
