@@ -1,4 +1,6 @@
-/** Tests of ip6addrctl, and of what netstat says about IPv6. */
+/**
+ * ip6addrctl.test.ts — ip6addrctl, and of what netstat says about IPv6.
+ */
 import { describe, expect, it } from 'vitest';
 import { ToolLab } from '../test/test-proc.js';
 

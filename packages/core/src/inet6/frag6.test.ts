@@ -1,5 +1,5 @@
 /**
- * Tests of IPv6 reassembly: FreeBSD's programs netinet6/frag6 as packet scripts with their counters, and what holds for every order of every split.
+ * frag6.test.ts — IPv6 reassembly: FreeBSD's programs netinet6/frag6 as packet scripts with their counters, and what holds for every order of every split.
  */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';

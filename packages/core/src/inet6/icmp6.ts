@@ -18,7 +18,7 @@ import type { Ip6, Ip6Errors, Ip6Proto } from './ip6.js';
 
 /**
  * Takes messages of one type, in thread context. Owns `m`: `m.off` at the IPv6 header, `off` bytes from there to the message, which has its checksum
- * verified.
+ * verified, its fixed part, and a code that means something.
  */
 export type Icmp6Handler = (ifp: Ifnet, m: PacketBuffer, off: number) => void;
 

@@ -1,4 +1,6 @@
-/** Tests of IPv6 forwarding: what is passed on, what is answered, and that the short path does as the full one. */
+/**
+ * ip6-forward.test.ts — IPv6 forwarding: what is passed on, what is answered, and that the short path does as the full one.
+ */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { snapshot } from '../kern/counters.js';

@@ -1,4 +1,6 @@
-/** Tests of IPv6 input: header checks, extension header chains, and the errors they are answered with. */
+/**
+ * ip6-input.test.ts — IPv6 input: header checks, extension header chains, and the errors they are answered with.
+ */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { snapshot } from '../kern/counters.js';
 import { IPPROTO_DSTOPTS, IPPROTO_ESP, IPPROTO_FRAGMENT, IPPROTO_HOPOPTS, IPPROTO_ICMPV6, IPPROTO_NONE, IPPROTO_ROUTING, IPPROTO_UDP } from '../wire/ipproto.js';

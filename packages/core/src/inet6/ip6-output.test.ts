@@ -1,4 +1,6 @@
-/** Tests of IPv6 output: source selection, zones, sizes, path MTU, headers of the sender. */
+/**
+ * ip6-output.test.ts — IPv6 output: source selection, zones, sizes, path MTU, headers of the sender.
+ */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EHOSTUNREACH, EMSGSIZE } from '../base/errno.js';
