@@ -29,8 +29,7 @@ import {
 import {
   IN6_IFF_DEPRECATED, IN6_IFF_DUPLICATED, IN6_IFF_NODAD, IN6_IFF_TENTATIVE, In6Ifaddr, ND6_INFINITE_LIFETIME,
 } from './in6-ifaddr.js';
-import { ND6_IFF_AUTO_LINKLOCAL, ND6_IFF_IFDISABLED } from './in6-ifinfo.js';
-import { in6IfattachLinklocal } from './in6-ifattach.js';
+import { ND6_IFF_IFDISABLED } from './in6-ifinfo.js';
 import { in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 import type { In6Net } from './in6-net.js';
 import { nd6PrefixLookup, nd6PrefixNewSource, nd6PrefixRemove, nd6PrelistAdd } from './nd6-prefix.js';
@@ -87,7 +86,7 @@ export function in6Aifaddr(in6Net: In6Net, ifp: Ifnet, req: In6Aliasreq): Errno 
   if (error !== 0) return error;
   if (in6Net.addrsOf(ifp).length === 1) ifp.driver.addrAdded?.(ifp);
   if (!ifp.isUp) ifUp(ifp);
-  else linkLocalToo(in6Net, ifp);
+  else in6Net.linkLocalToo(ifp);
   if (in6Net.addrOnIf(addr, ifp) === ia) net.ifaddrEvent.invoke({ ifa: ia, added: true });
   return 0;
 }
@@ -138,11 +137,6 @@ function defaultPlen(ifp: Ifnet, req: In6Aliasreq): number {
 function enable(in6Net: In6Net, ifp: Ifnet): void {
   const ii = in6Net.ifinfo(ifp);
   if (ii !== null) ii.ndFlags &= ~ND6_IFF_IFDISABLED;
-}
-
-function linkLocalToo(in6Net: In6Net, ifp: Ifnet): void {
-  const ii = in6Net.ifinfo(ifp);
-  if (ii !== null && (ii.ndFlags & ND6_IFF_AUTO_LINKLOCAL) !== 0 && in6Net.linkLocalOf(ifp, 0) === null) in6IfattachLinklocal(in6Net, ifp);
 }
 
 function setLifetimes(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq): void {

@@ -28,7 +28,8 @@ import type { RouteTables } from '../net/route/route-tables.js';
 import { ip6Word } from '../wire/addr6.js';
 import { in6PurgeAddrs } from './in6-control.js';
 import { In6Ifaddr } from './in6-ifaddr.js';
-import { In6Ifinfo, ND6_IFF_IFDISABLED, ND6_IFF_NO_DAD } from './in6-ifinfo.js';
+import { in6IfattachLinklocal } from './in6-ifattach.js';
+import { In6Ifinfo, ND6_IFF_AUTO_LINKLOCAL, ND6_IFF_IFDISABLED, ND6_IFF_NO_DAD } from './in6-ifinfo.js';
 import type { In6LlTable } from './in6-ifinfo.js';
 import { in6PurgeGroups } from './in6-mcast.js';
 import { in6IfUp } from './nd6-flags.js';
@@ -231,6 +232,12 @@ export class In6Net implements Domain {
     // On an stf there are no neighbours and no groups: nobody would hear a probe.
     if (ii === null || (ifp.flags & IFF_LOOPBACK) !== 0 || ifp.type === IFT_STF) return false;
     return (ii.ndFlags & (ND6_IFF_IFDISABLED | ND6_IFF_NO_DAD)) === 0 && this.tun.dadCount > 0 && this.nd !== null;
+  }
+
+  /** An address was set where there is no link-local one: it gets that, too. */
+  linkLocalToo(ifp: Ifnet): void {
+    const ii = this.ifinfo(ifp);
+    if (ii !== null && (ii.ndFlags & ND6_IFF_AUTO_LINKLOCAL) !== 0 && this.linkLocalOf(ifp, 0) === null) in6IfattachLinklocal(this, ifp);
   }
 
   /** Puts a new address into every place that knows addresses; one of CARP is not `usable` yet. */
