@@ -5,7 +5,7 @@
  * IPv6 is off (ND6_IFF_IFDISABLED) on every interface but loopback ones until an address is set, routers are accepted there, or somebody
  * clears the flag: an interface that comes up says nothing in IPv6 by itself.
  */
-import { AF_INET6, IFF_LOOPBACK, IFT_BRIDGE } from '../net/ifnet.js';
+import { AF_INET6, IFF_LOOPBACK, IFT_BRIDGE, IFT_STF } from '../net/ifnet.js';
 import type { IfAfData, Ifnet } from '../net/ifnet.js';
 import { GroupFilter } from '../net/mcast/source-filter.js';
 import { ip6Word } from '../wire/addr6.js';
@@ -85,6 +85,8 @@ export class In6Ifinfo implements IfAfData {
     if (acceptRtadv && !isLoopback && !isBridge) flags = (flags | ND6_IFF_ACCEPT_RTADV) & ~ND6_IFF_IFDISABLED;
     if (noRadr && !isLoopback) flags |= ND6_IFF_NO_RADR;
     if (stableaddr && !isLoopback) flags |= ND6_IFF_STABLEADDR;
+    // No neighbours, no groups: nobody would hear a probe.
+    if (ifp.type === IFT_STF) flags = (flags & ~ND6_IFF_AUTO_LINKLOCAL) | ND6_IFF_NO_DAD;
     this.ndFlags = flags;
   }
 

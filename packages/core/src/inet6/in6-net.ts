@@ -20,7 +20,7 @@ import type { Prng } from '../base/prng.js';
 import type { AuditRow } from '../kern/audit.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
-import { AF_INET6, IFF_LOOPBACK, IFT_STF } from '../net/ifnet.js';
+import { AF_INET6, IFF_LOOPBACK } from '../net/ifnet.js';
 import type { IfAfData, Ifnet } from '../net/ifnet.js';
 import type { SourceFilter } from '../net/mcast/source-filter.js';
 import type { Domain, Net } from '../net/net.js';
@@ -229,8 +229,7 @@ export class In6Net implements Domain {
   /** Are addresses of `ifp` to be verified (in6if_do_dad)? */
   doesDad(ifp: Ifnet): boolean {
     const ii = this.ifinfo(ifp);
-    // On an stf there are no neighbours and no groups: nobody would hear a probe.
-    if (ii === null || (ifp.flags & IFF_LOOPBACK) !== 0 || ifp.type === IFT_STF) return false;
+    if (ii === null || (ifp.flags & IFF_LOOPBACK) !== 0) return false;
     return (ii.ndFlags & (ND6_IFF_IFDISABLED | ND6_IFF_NO_DAD)) === 0 && this.tun.dadCount > 0 && this.nd !== null;
   }
 
