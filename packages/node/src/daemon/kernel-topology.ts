@@ -4,9 +4,9 @@
  * Read first: lab/topology.ts. What an interface is joined to is asked of its driver: the other end of an epair, the members of a bridge,
  * the parent of a VLAN.
  */
-import type { Ifnet, Kernel, Prison, Vnet } from '@netloom/core';
-import { IFF_UP, InIfaddr, bridgeMembers, epairPeer, vlanInfo } from '@netloom/core';
-import { ETHERTYPE_QINQ, ip4FormatPrefix, macFormat } from '@netloom/core/wire';
+import type { IfAddr, Ifnet, Kernel, Prison, Vnet } from '@netloom/core';
+import { IFF_UP, In6Ifaddr, InIfaddr, bridgeMembers, epairPeer, vlanInfo } from '@netloom/core';
+import { ETHERTYPE_QINQ, ip4FormatPrefix, ip6Format, ip6IsLinkLocal, macFormat } from '@netloom/core/wire';
 import { HOST_VNET } from '../lab/lab-model.js';
 import type { InterfaceRef, Topology, TopologyInterface, TopologyVnet } from '../lab/topology.js';
 import type { Attachments } from './attachments.js';
@@ -39,12 +39,18 @@ function interfaceOf(kernel: Kernel, ifp: Ifnet, nameOf: ReadonlyMap<Vnet, strin
     mtu: ifp.mtu,
     ether: ifp.lladdr.length === 6 ? macFormat(ifp.lladdr) : null,
     description: ifp.description,
-    inet: ifp.addrs.flatMap((ifa) => (ifa instanceof InIfaddr ? [ip4FormatPrefix(ifa.addr, ifa.plen)] : [])),
+    inet: ifp.addrs.flatMap(addressText),
     peer: peerOf(kernel, ifp, nameOf),
     members: bridgeMembers(ifp)?.map((member) => member.name) ?? [],
     vlan: vlanOf(ifp),
     device,
   };
+}
+
+/** Addresses of both families; a link-local one says nothing that others do not have. */
+function addressText(ifa: IfAddr): string[] {
+  if (ifa instanceof InIfaddr) return [ip4FormatPrefix(ifa.addr, ifa.plen)];
+  return ifa instanceof In6Ifaddr && !ip6IsLinkLocal(ifa.addr) ? [`${ip6Format(ifa.addr)}/${ifa.plen}`] : [];
 }
 
 function peerOf(kernel: Kernel, ifp: Ifnet, nameOf: ReadonlyMap<Vnet, string>): InterfaceRef | null {
