@@ -5,7 +5,7 @@
  * the parent of a VLAN.
  */
 import type { IfAddr, Ifnet, Kernel, Prison, Vnet } from '@netloom/core';
-import { IFF_UP, In6Ifaddr, InIfaddr, bridgeMembers, epairPeer, vlanInfo } from '@netloom/core';
+import { IFF_UP, IN6_IFF_AUTOCONF, In6Ifaddr, InIfaddr, bridgeMembers, epairPeer, vlanInfo } from '@netloom/core';
 import { ETHERTYPE_QINQ, ip4FormatPrefix, ip6Format, ip6IsLinkLocal, macFormat } from '@netloom/core/wire';
 import { HOST_VNET } from '../lab/lab-model.js';
 import type { InterfaceRef, Topology, TopologyInterface, TopologyVnet } from '../lab/topology.js';
@@ -47,10 +47,10 @@ function interfaceOf(kernel: Kernel, ifp: Ifnet, nameOf: ReadonlyMap<Vnet, strin
   };
 }
 
-/** Addresses of both families; a link-local one says nothing that others do not have. */
+/** Addresses of both families that somebody has set: link-local ones and those that routers gave are everywhere. */
 function addressText(ifa: IfAddr): string[] {
   if (ifa instanceof InIfaddr) return [ip4FormatPrefix(ifa.addr, ifa.plen)];
-  return ifa instanceof In6Ifaddr && !ip6IsLinkLocal(ifa.addr) ? [`${ip6Format(ifa.addr)}/${ifa.plen}`] : [];
+  return ifa instanceof In6Ifaddr && (ifa.flags & IN6_IFF_AUTOCONF) === 0 && !ip6IsLinkLocal(ifa.addr) ? [`${ip6Format(ifa.addr)}/${ifa.plen}`] : [];
 }
 
 function peerOf(kernel: Kernel, ifp: Ifnet, nameOf: ReadonlyMap<Vnet, string>): InterfaceRef | null {
