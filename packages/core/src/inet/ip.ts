@@ -73,7 +73,9 @@ export class Ip {
   arp: Arp | null = null;
   icmp: Icmp | null = null;
   /** See ip-output.ts. */
-  readonly route = new OutRoute();
+  route = new OutRoute();
+  /** The route of packets that an output filter sends; null before the first, and while it is in use. */
+  spareRoute: OutRoute | null = null;
   readonly segments = new SegmentChain();
   private readonly choice: SourceChoice = { error: 0, addr: 0 };
   private readonly logRate = new PpsCheck();

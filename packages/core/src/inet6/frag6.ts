@@ -62,8 +62,12 @@ export class Frag6 {
   /** Fragments and queues waiting now. */
   nfrags = 0;
   npackets = 0;
-  /** Number of the header behind the fragment header of the packet that `input` has just answered. */
+  /**
+   * Of the packet that `input` has just answered: number of the header that was behind the fragment header, and its place. Headers before may
+   * differ from fragment to fragment; those of the first count.
+   */
   nxt = 0;
+  off = 0;
   private readonly ip6: Ip6;
   private readonly seed: number;
   private buckets: (Ip6q | null)[] = [];
@@ -171,6 +175,7 @@ export class Frag6 {
     st.reassOk++;
     m.flags |= M_FRAGMENTED;
     this.nxt = m.view.getUint8(m.off + off);
+    this.off = off;
     m.view.setUint8(m.off + ip6PrevHdr(m, off), this.nxt);
     m.buf.copyWithin(m.off + IP6_FRAG_HDR_LEN, m.off, m.off + off);
     m.adj(IP6_FRAG_HDR_LEN);
@@ -189,7 +194,7 @@ export class Frag6 {
     if (q === null) {
       if (this.maxfragpackets >= 0 && ((this.counts[bucket] ?? 0) >= this.maxfragbucketsize || this.npackets >= this.maxfragpackets)) return this.dropOne(m, st);
       q = this.makeQueue(ident, bucket, ip6Class(v, m.off) & ECN_MASK);
-    } else if (q.condemned) return this.dropOne(m, st);
+    } else if (q.condemned || (q.nfrag > 0 && !joinEcn(q, ip6Class(v, m.off) & ECN_MASK))) return this.dropOne(m, st);
     const fragoff = frag6Off(m);
     if (fragoff === 0 && q.unfrglen === UNFRGLEN_NONE) {
       q.unfrglen = off - IP6_HDR_LEN;
@@ -226,7 +231,6 @@ export class Frag6 {
 
   /** Puts `m` where it belongs in `q`, or refuses it; the whole datagram when nothing is missing any more. */
   private insert(q: Ip6q, ifp: Ifnet, m: PacketBuffer, st: In6Ifstat): PacketBuffer | null {
-    if (q.nfrag > 0 && !joinEcn(q, ip6Class(m.view, m.off) & ECN_MASK)) return this.dropOne(m, st);
     const fragoff = frag6Off(m);
     const end = frag6End(m);
     let before: PacketBuffer | null = q.tail;
@@ -289,6 +293,7 @@ export class Frag6 {
     m.flags |= M_FRAGMENTED;
     m.nhoff = 0;
     this.nxt = q.nxt;
+    this.off = hlen;
     const v = m.view;
     v.setUint16(m.off + IP6_PLEN, m.len - IP6_HDR_LEN);
     if (q.ecn === ECN_CE) v.setUint8(m.off + 1, v.getUint8(m.off + 1) | (ECN_CE << ECN_SHIFT));

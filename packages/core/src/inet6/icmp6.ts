@@ -39,7 +39,7 @@ export class Icmp6 implements Ip6Proto, Ip6Errors {
     this.ip6 = ip6;
     const { kern } = ip6.net;
     this.wqinput = new WqInput(kern, 'icmp6', (ifp, m, off) => {
-      this.inputThread(ifp, m, off);
+      icmp6Input(this, ifp, m, off);
     });
     kern.counters.attach(ICMP6_COUNTERS, this.stats);
     kern.sysctl.attach(ICMP6_SYSCTLS, this.tun);
@@ -72,13 +72,6 @@ export class Icmp6 implements Ip6Proto, Ip6Errors {
     this.wqinput.input(ifp, m, off, IPPROTO_ICMPV6);
   }
 
-  private inputThread(ifp: Ifnet, m: PacketBuffer, off: number): void {
-    const { softnet } = this.ip6.net.kern.engine;
-    softnet.acquire('icmp6_input');
-    icmp6Input(this, ifp, m, off);
-    softnet.release('icmp6_input');
-  }
-
   /** Ip6Errors */
   error(ifp: Ifnet | null, m: PacketBuffer, type: number, code: number, arg: number): void {
     icmp6SendError(this, ifp, m, type, code, arg);
@@ -92,7 +85,10 @@ export class Icmp6 implements Ip6Proto, Ip6Errors {
 
   /** A message nobody here answers: raw sockets get it. Owns `m`. */
   toRaw(m: PacketBuffer, off: number): void {
-    const { raw } = this.ip6;
+    const { raw, net } = this.ip6;
+    const { softnet } = net.kern.engine;
+    softnet.acquire('rip6_input');
     if (raw === null || !raw.deliver(m, off, IPPROTO_ICMPV6)) m.free();
+    softnet.release('rip6_input');
   }
 }

@@ -90,7 +90,9 @@ export class Ip6 {
   readonly id: Ip6Id;
   readonly policies = new In6Addrpolicies();
   /** See ip6-output.ts. */
-  readonly route = new OutRoute6();
+  route = new OutRoute6();
+  /** The route of packets that an output filter sends; null before the first, and while it is in use. */
+  spareRoute: OutRoute6 | null = null;
   readonly stfGateway = new AddrBytes();
   readonly segments = new SegmentChain();
   readonly flowSalt: number;

@@ -30,7 +30,6 @@ import type { SourceFilter } from '../net/mcast/source-filter.js';
 import type { Net } from '../net/net.js';
 import { IP6_SCOPE_INTFACELOCAL, IP6_SCOPE_LINKLOCAL, ip6BigOf, ip6OfBig, ip6Plain } from '../wire/addr6.js';
 import { MLDV2_LISTENER_REPORT, MLD_LISTENER_DONE, MLD_LISTENER_QUERY, MLD_LISTENER_REPORT } from '../wire/icmp6.js';
-import { IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import type { Icmp6 } from './icmp6.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_NOTREADY } from './in6-ifaddr.js';
 import { in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
@@ -141,8 +140,8 @@ export class Mld implements In6GroupReporter, McastHostPort<bigint>, McastQuerie
 
   /** Raw sockets get every valid message. Owns `m`. */
   toRaw(m: PacketBuffer, off: number): void {
-    const raw = this.ip6?.raw ?? null;
-    if (raw === null || !raw.deliver(m, off, IPPROTO_ICMPV6)) m.free();
+    if (this.icmp6 === null) m.free();
+    else this.icmp6.toRaw(m, off);
   }
 
   // McastHostPort and McastQuerierPort

@@ -502,6 +502,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   },
   'packets waiting for IPv6 neighbours': (b) => PLANTS['IPv6 neighbours']?.(b),
   'IPv6 addresses being verified': (b) => {
+    b.kernel.call(b.net.now, () => in6Aifaddr(b.v.in6Net, b.ifp, { addr: ip6('2001:db8::2'), plen: 64 }));
     b.v.nd6.dad.stop = keep;
     b.v.nd6.dad.destroy = keep;
   },
