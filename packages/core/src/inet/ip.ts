@@ -77,7 +77,6 @@ export class Ip {
   readonly segments = new SegmentChain();
   private readonly choice: SourceChoice = { error: 0, addr: 0 };
   private readonly logRate = new PpsCheck();
-  private readonly unregister: () => void;
 
   constructor(inNet: InNet, routes: RouteTables) {
     this.net = inNet.net;
@@ -97,8 +96,8 @@ export class Ip {
     this.net.registerEtherProto(ETHERTYPE_IP, (ifp, m) => {
       ipInput(this, ifp, m);
     });
-    this.unregister = this.net.departureEvent.register((e) => {
-      if (!e.renaming) this.reass.departed(e.ifp);
+    this.net.departureEvent.attach<Ip>(this, (ip, e) => {
+      if (!e.renaming) ip.reass.departed(e.ifp);
     });
   }
 
@@ -106,7 +105,7 @@ export class Ip {
   destroy(): void {
     const { kern } = this.net;
     this.net.registerEtherProto(ETHERTYPE_IP, null);
-    this.unregister();
+    this.net.departureEvent.detach(this);
     this.reass.drain();
     this.loop.destroy();
     this.pfil.close();

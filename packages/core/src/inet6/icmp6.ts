@@ -5,8 +5,8 @@
  * The parts: icmp6-input.ts takes messages, icmp6-reflect.ts sends them back, icmp6-error.ts makes errors. This object holds their state and is
  * what other layers call. Neighbour discovery and multicast listener discovery take the types they speak with `handle`.
  */
-import { WqInput } from '../inet/wqinput.js';
 import { PpsCheck } from '../inet/rate-check.js';
+import { WqInput, wqInputSpec } from '../inet/wqinput.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { IPPROTO_ICMPV6 } from '../wire/ipproto.js';
@@ -22,6 +22,13 @@ import type { Ip6, Ip6Errors, Ip6Proto } from './ip6.js';
  */
 export type Icmp6Handler = (ifp: Ifnet, m: PacketBuffer, off: number) => void;
 
+const ICMP6_WQINPUT = wqInputSpec<Icmp6>('icmp6', (icmp6, ifp, m, off) => {
+  const { softnet } = icmp6.ip6.net.kern.engine;
+  softnet.acquire('icmp6_input');
+  icmp6Input(icmp6, ifp, m, off);
+  softnet.release('icmp6_input');
+});
+
 export class Icmp6 implements Ip6Proto, Ip6Errors {
   readonly ip6: Ip6;
   readonly stats = new Icmp6Stats();
@@ -32,15 +39,13 @@ export class Icmp6 implements Ip6Proto, Ip6Errors {
   /** An address while a packet is turned round. */
   readonly scratch = new DataView(new ArrayBuffer(16));
   /** Messages that are looked at in thread context. */
-  readonly wqinput: WqInput;
+  readonly wqinput: WqInput<Icmp6>;
   private readonly handlers = new Map<number, Icmp6Handler>();
 
   constructor(ip6: Ip6) {
     this.ip6 = ip6;
     const { kern } = ip6.net;
-    this.wqinput = new WqInput(kern, 'icmp6', (ifp, m, off) => {
-      this.inputThread(ifp, m, off);
-    });
+    this.wqinput = new WqInput(kern, ICMP6_WQINPUT, this);
     kern.counters.attach(ICMP6_COUNTERS, this.stats);
     kern.sysctl.attach(ICMP6_SYSCTLS, this.tun);
     ip6.register(IPPROTO_ICMPV6, this);
@@ -70,13 +75,6 @@ export class Icmp6 implements Ip6Proto, Ip6Errors {
   input(ifp: Ifnet, m: PacketBuffer, off: number): void {
     if (icmp6InputShort(this, ifp, m, off)) return;
     this.wqinput.input(ifp, m, off, IPPROTO_ICMPV6);
-  }
-
-  private inputThread(ifp: Ifnet, m: PacketBuffer, off: number): void {
-    const { softnet } = this.ip6.net.kern.engine;
-    softnet.acquire('icmp6_input');
-    icmp6Input(this, ifp, m, off);
-    softnet.release('icmp6_input');
   }
 
   /** Ip6Errors */

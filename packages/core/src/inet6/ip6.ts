@@ -101,7 +101,6 @@ export class Ip6 {
   /** See in6-src.ts. */
   readonly choice = new SourceChoice6();
   readonly selection = new Selection();
-  private readonly unregister: () => void;
   private readonly logRate = new PpsCheck();
 
   constructor(in6Net: In6Net, routes: RouteTables) {
@@ -126,8 +125,8 @@ export class Ip6 {
     this.net.registerEtherProto(ETHERTYPE_IPV6, (ifp, m) => {
       ip6Input(this, ifp, m);
     });
-    this.unregister = this.net.departureEvent.register((e) => {
-      if (!e.renaming) this.frag6.departed(e.ifp);
+    this.net.departureEvent.attach<Ip6>(this, (ip6, e) => {
+      if (!e.renaming) ip6.frag6.departed(e.ifp);
     });
   }
 
@@ -135,7 +134,7 @@ export class Ip6 {
   destroy(): void {
     const { kern } = this.net;
     this.net.registerEtherProto(ETHERTYPE_IPV6, null);
-    this.unregister();
+    this.net.departureEvent.detach(this);
     this.frag6.drain();
     this.pmtu.purge();
     this.loop.destroy();

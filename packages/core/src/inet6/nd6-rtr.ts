@@ -16,7 +16,7 @@
  */
 import type { Micros } from '../base/time.js';
 import { NEVER, US_PER_SEC } from '../base/time.js';
-import { WqInput } from '../inet/wqinput.js';
+import { WqInput, wqInputSpec } from '../inet/wqinput.js';
 import type { AuditRow } from '../kern/audit.js';
 import { Callout } from '../kern/callout.js';
 import { CTX_SOFTINT } from '../kern/context.js';
@@ -66,6 +66,8 @@ export interface NdRtadvdHooks {
   destroy(): void;
 }
 
+const ND6_RTR_WQINPUT = wqInputSpec<NdRtr>('nd6_rtr', nd6RaInput);
+
 export class NdRtr implements NdRouterHooks {
   readonly nd: Nd6;
   readonly in6Net: In6Net;
@@ -81,8 +83,7 @@ export class NdRtr implements NdRouterHooks {
   rtadvd: NdRtadvdHooks | null = null;
   private desync = -1;
   private readonly timer: Callout;
-  private readonly wqinput: WqInput;
-  private readonly unregister: (() => void)[];
+  private readonly wqinput: WqInput<NdRtr>;
   private checkPending = false;
   private ending = false;
   private serving = false;
@@ -97,7 +98,7 @@ export class NdRtr implements NdRouterHooks {
     this.timer = new Callout(kern, () => {
       if (!kern.defer(() => this.service())) kern.engine.calloutReset(this.timer, RETRY_US);
     });
-    this.wqinput = new WqInput(kern, 'nd6_rtr', (ifp, m, off) => nd6RaInput(this, ifp, m, off));
+    this.wqinput = new WqInput(kern, ND6_RTR_WQINPUT, this);
     kern.counters.attach(ND6_RTR_COUNTERS, this.stats);
     kern.sysctl.attach(ND6_RTR_SYSCTLS, this.tun);
     kern.audit.attach(NDRTR_AUDIT, this);
@@ -107,22 +108,21 @@ export class NdRtr implements NdRouterHooks {
       else nd6RaInput(this, ifp, m, off);
     });
     nd.icmp6.handle(ND_ROUTER_SOLICIT, (ifp, m, off) => nd6RsInput(this, ifp, m, off));
-    this.unregister = [
-      net.ifaddrEvent.register((e) => {
-        if (e.ifa instanceof In6Ifaddr) this.rearm();
-      }),
-      net.upDownEvent.register((e) => {
-        if (e.up) this.interfaceReady(e.ifp);
-        else this.rtsol.stop(e.ifp);
-      }),
-      net.linkEvent.register((ifp) => this.interfaceReady(ifp)),
-    ];
+    net.ifaddrEvent.attach<NdRtr>(this, (rtr, e) => {
+      if (e.ifa instanceof In6Ifaddr) rtr.rearm();
+    });
+    net.upDownEvent.attach<NdRtr>(this, (rtr, e) => {
+      if (e.up) rtr.interfaceReady(e.ifp);
+      else rtr.rtsol.stop(e.ifp);
+    });
+    net.linkEvent.attach<NdRtr>(this, (rtr, ifp) => rtr.interfaceReady(ifp));
   }
 
   /** Undoes the constructor. */
   destroy(): void {
     this.ending = true;
-    for (const undo of this.unregister) undo();
+    const { net } = this.nd.ip6;
+    for (const list of [net.ifaddrEvent, net.upDownEvent, net.linkEvent]) list.detach(this);
     for (const ifp of new Set([...this.routers, ...this.rtinfo, ...this.dns].map((x) => x.ifp))) this.purge(ifp);
     this.rtsol.destroy();
     this.rtadvd?.destroy();

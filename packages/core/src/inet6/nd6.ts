@@ -108,7 +108,6 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
   readonly dad: Nd6Dad;
   rtr: NdRouterHooks | null = null;
   readonly unsolicited: Nd6Unsolicited;
-  private readonly unregister: (() => void)[];
   private readonly unpublished = (lle: NdLlEntry): void => {
     in6LeaveGroup(this.ip6.in6Net, lle.ifp, ip6SolicitedNode(lle.addr));
   };
@@ -143,27 +142,25 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
       nd6RedirectInput(this, ifp, m, off);
     });
     ip6.nd6Redirect = (ifp, m, nh) => nd6RedirectOutput(this, ifp, m, nh);
-    this.unregister = [
-      net.ifaddrEvent.register((e) => {
-        if (e.ifa instanceof In6Ifaddr) this.addressEvent(e.ifa, e.added);
-      }),
-      net.lladdrEvent.register((ifp) => {
-        this.refreshOwn(ifp);
-        this.unsolicited.lladdrChanged(ifp);
-      }),
-      net.upDownEvent.register((e) => {
-        if (e.up) this.refreshOwn(e.ifp);
-      }),
-      net.linkEvent.register((ifp) => {
-        if (ifp.linkState === LINK_STATE_UP) in6IfUp(in6Net, ifp);
-      }),
-    ];
+    net.ifaddrEvent.attach<Nd6>(this, (nd, e) => {
+      if (e.ifa instanceof In6Ifaddr) nd.addressEvent(e.ifa, e.added);
+    });
+    net.lladdrEvent.attach<Nd6>(this, (nd, ifp) => {
+      nd.refreshOwn(ifp);
+      nd.unsolicited.lladdrChanged(ifp);
+    });
+    net.upDownEvent.attach<Nd6>(this, (nd, e) => {
+      if (e.up) nd.refreshOwn(e.ifp);
+    });
+    net.linkEvent.attach<Nd6>(this, (nd, ifp) => {
+      if (ifp.linkState === LINK_STATE_UP) in6IfUp(nd.ip6.in6Net, ifp);
+    });
   }
 
   /** Undoes the constructor; every entry goes. */
   destroy(): void {
-    const { in6Net } = this.ip6;
-    for (const undo of this.unregister) undo();
+    const { in6Net, net } = this.ip6;
+    for (const list of [net.ifaddrEvent, net.lladdrEvent, net.upDownEvent, net.linkEvent]) list.detach(this);
     this.dad.destroy();
     this.unsolicited.destroy();
     this.icmp6.handle(ND_NEIGHBOR_SOLICIT, null);
