@@ -28,7 +28,7 @@ import { ipInput } from './ip-input.js';
 import { IP_IFQ_SYSCTLS, IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
 import type { IpOutputOpts } from './ip-output.js';
 import { OutRoute, SegmentChain, ipOutput } from './ip-output.js';
-import { IpProtosw } from './ip-protosw.js';
+import { IpProtosw, ProtoPlaces } from './ip-protosw.js';
 import { IpReass, REASS_SYSCTLS } from './ip-reass.js';
 import type { IpMrouter, IpProto, IpRawHook } from './ip-var.js';
 import { IP_COUNTERS, IP_MCAST_SYSCTLS, IP_SYSCTLS, IpStats, IpTunables } from './ip-var.js';
@@ -53,6 +53,8 @@ const IP_AUDIT: readonly AuditRow<Ip>[] = [
   { name: 'IP protocols', count: (ip) => ip.protos.count + (ip.raw === null ? 0 : 1) },
 ];
 
+const IP_PLACES = new ProtoPlaces();
+
 export class Ip {
   readonly net: Net;
   readonly inNet: InNet;
@@ -66,7 +68,7 @@ export class Ip {
   readonly pfil = new PfilHead('inet');
   readonly localPfil = new PfilHead('inet-local');
   /** The protocol switch. */
-  readonly protos = new IpProtosw();
+  readonly protos = new IpProtosw(IP_PLACES);
   raw: IpRawHook | null = null;
   /** Passes multicasts on, and wants to hear who listens; null on a host. */
   mrouter: IpMrouter | null = null;

@@ -103,11 +103,8 @@ export class NdRtr implements NdRouterHooks {
     kern.sysctl.attach(ND6_RTR_SYSCTLS, this.tun);
     kern.audit.attach(NDRTR_AUDIT, this);
     nd.rtr = this;
-    nd.icmp6.handle(ND_ROUTER_ADVERT, (ifp, m, off) => {
-      if (kern.engine.context === CTX_SOFTINT) this.wqinput.input(ifp, m, off, 0);
-      else nd6RaInput(this, ifp, m, off);
-    });
-    nd.icmp6.handle(ND_ROUTER_SOLICIT, (ifp, m, off) => nd6RsInput(this, ifp, m, off));
+    nd.icmp6.handle(ND_ROUTER_ADVERT, this);
+    nd.icmp6.handle(ND_ROUTER_SOLICIT, this);
     net.ifaddrEvent.attach<NdRtr>(this, (rtr, e) => {
       if (e.ifa instanceof In6Ifaddr) rtr.rearm();
     });
@@ -116,6 +113,13 @@ export class NdRtr implements NdRouterHooks {
       else rtr.rtsol.stop(e.ifp);
     });
     net.linkEvent.attach<NdRtr>(this, (rtr, ifp) => rtr.interfaceReady(ifp));
+  }
+
+  /** Icmp6Handler */
+  icmp6Input(type: number, ifp: Ifnet, m: PacketBuffer, off: number): void {
+    if (type === ND_ROUTER_SOLICIT) nd6RsInput(this, ifp, m, off);
+    else if (this.kern.engine.context === CTX_SOFTINT) this.wqinput.input(ifp, m, off, 0);
+    else nd6RaInput(this, ifp, m, off);
   }
 
   /** Undoes the constructor. */

@@ -38,8 +38,10 @@ interface Attached<A> {
   call(arg: A): void;
 }
 
+const NONE: readonly never[] = [];
+
 export class EventHandlerList<A> {
-  private handlers: readonly Attached<A>[] = [];
+  private handlers: readonly Attached<A>[] = NONE;
 
   get count(): number {
     return this.handlers.length;
