@@ -107,14 +107,13 @@ export class RouteTables implements RouteState {
   private readonly expiry: Callout;
   private nextExpiry: Micros = NEVER;
   private destroyed = false;
-  private readonly unregister: () => void;
 
   constructor(net: Net) {
     this.net = net;
     this.life = new RtLife(net.kern, this.store, net.shared.witness.rtentry, (rt) => this.ribOf(rt)?.compile(rt));
     this.flowSalt = net.kern.engine.rng.split(`flow ${net.kern.id}`).u32();
     this.expiry = new Callout(net.kern, () => void net.kern.defer(() => this.expire()));
-    this.unregister = net.mtuEvent.register((ifp) => this.store.republish(ifp));
+    net.mtuEvent.attach<RouteTables>(this, (routes, ifp) => routes.store.republish(ifp));
     net.kern.audit.attach(ROUTE_AUDIT, this);
     net.kern.counters.attach(ROUTING_COUNTERS, this.stats);
     net.kern.sysctl.attach(NET_SYSCTL, this);
@@ -132,7 +131,7 @@ export class RouteTables implements RouteState {
     this.destroyed = true;
     walkDelete(this, () => true, true, null);
     this.net.kern.engine.calloutStop(this.expiry);
-    this.unregister();
+    this.net.mtuEvent.detach(this);
     this.net.kern.counters.detach(this.stats);
     this.net.kern.sysctl.detach(this);
   }
