@@ -126,7 +126,7 @@ function udp6() {
   addr6(net, a, x, '2001:db8::1');
   addr6(net, b, y, '2001:db8::2');
   const [near, far] = [a, b].map((v) => v.sockets.socket(PF_INET6, SOCK_DGRAM).so);
-  if (near == null || far == null || far.bind(0, 7) !== 0 || near.connect({ addr: ip6('2001:db8::2'), scopeId: 0 }, 7) !== 0) throw new Error('no sockets');
+  if (!near || !far || far.bind(0, 7) !== 0 || near.connect({ addr: ip6('2001:db8::2'), scopeId: 0 }, 7) !== 0) throw new Error('no sockets');
   const in6 = { addr: new Uint8Array(16), scopeId: 0, dstAddr: new Uint8Array(16), hops: 0, tclass: 0 };
   const info = { addr: 0, port: 0, dstAddr: 0, ttl: 0, ifIndex: 0, length: 0, in6 };
   return roundTrips(net, near, far, (m) => {
