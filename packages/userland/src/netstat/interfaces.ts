@@ -6,9 +6,10 @@
  * address. Widths follow the largest value, as FreeBSD's do.
  */
 import type { Ifnet, Vnet } from '@netloom/core';
-import { IFT_ETHER, IFT_IEEE8023ADLAG, InIfaddr, ifCounters } from '@netloom/core';
-import { ip4Format, ip4IsMulticast, macFormat } from '@netloom/core/wire';
+import { IFT_ETHER, IFT_IEEE8023ADLAG, In6Ifaddr, InIfaddr, ifCounters } from '@netloom/core';
+import { ip4Format, ip4IsMulticast, ip6IsUnspecified, ip6MaskOf, ip6Plain, ip6ZoneOf, ip6Zoned, macFormat } from '@netloom/core/wire';
 import { hostName } from '../host-address.js';
+import { hostName6, zonedText6 } from '../host-address6.js';
 import { jsonText } from '../libxo.js';
 import type { Proc } from '../proc.js';
 import { humanize, left, leftWide, right, rightWide } from './columns.js';
@@ -38,7 +39,32 @@ function rowsOf(vnet: Vnet, ifp: Ifnet, o: NetstatOptions): Row[] {
       rows.push({ ifp, link: false, network: `${ip4Format(ia.subnet)}/${ia.plen}`, address, groups });
     }
   }
+  if (o.family === 'any' || o.family === 'inet6') rows.push(...rows6(vnet, ifp, o));
   return rows;
+}
+
+/** A link-local network has the zone of its address: `fe80::%em0/64`. */
+function rows6(vnet: Vnet, ifp: Ifnet, o: NetstatOptions): Row[] {
+  const groups = (vnet.in6Net?.ifinfo(ifp)?.groups ?? []).map((g) => zonedText6(vnet, g.addr));
+  return ifp.addrs.filter((ifa) => ifa instanceof In6Ifaddr).map((ia) => {
+    const net = ip6Plain(ia.addr);
+    const mask = ip6MaskOf(ia.plen);
+    for (let i = 0; i < net.length; i++) net[i]! &= mask[i]!;
+    return { ifp, link: false, network: networkText6(vnet, ip6Zoned(net, ip6ZoneOf(ia.addr)), ia.plen, o), address: nameText6(vnet, ia.addr, o), groups };
+  });
+}
+
+/** A network with a name has no length, as FreeBSD's: that of ::1/128 is `localhost`. */
+function networkText6(vnet: Vnet, net: Uint8Array, plen: number, o: NetstatOptions): string {
+  if (plen === 0 && ip6IsUnspecified(net)) return 'default';
+  const name = nameText6(vnet, net, o);
+  const number = zonedText6(vnet, net);
+  return name === number ? `${number}/${plen}` : name;
+}
+
+function nameText6(vnet: Vnet, addr: Uint8Array, o: NetstatOptions): string {
+  const name = o.numericAddr ? null : hostName6({ addr: ip6Plain(addr), scopeId: ip6ZoneOf(addr) });
+  return name ?? zonedText6(vnet, addr);
 }
 
 export function netstatInterfaces(p: Proc, vnet: Vnet, o: NetstatOptions): number {

@@ -125,11 +125,13 @@ describe('interfaces', () => {
     await lab.ok('ifconfig lo0 127.0.0.1/8', inA);
     await golden(`
 $ netstat -in
-Name    Mtu Network       Address              Ipkts Ierrs Idrop    Opkts Oerrs  Coll
-lo0   16384 <Link#2>      lo0                      0     0     0        0     0     0
-lo0       - 127.0.0.0/8   127.0.0.1                -     -     -        -     -     -
-sim0   1500 <Link#4>      MAC        5     0     0        5     0     0
-sim0      - 192.0.2.0/24  192.0.2.1                -     -     -        -     -     -
+Name    Mtu Network        Address              Ipkts Ierrs Idrop    Opkts Oerrs  Coll
+lo0   16384 <Link#2>       lo0                      0     0     0        0     0     0
+lo0       - 127.0.0.0/8    127.0.0.1                -     -     -        -     -     -
+lo0       - ::1/128        ::1                      -     -     -        -     -     -
+lo0       - fe80::%lo0/64  fe80::1%lo0              -     -     -        -     -     -
+sim0   1500 <Link#4>       MAC        5     0     0        5     0     0
+sim0      - 192.0.2.0/24   192.0.2.1                -     -     -        -     -     -
 $ netstat -Wf link -I sim0
 Name    Mtu Network   Address              Ipkts Ierrs Idrop    Opkts Oerrs  Coll
 sim0   1500 <Link#4>  MAC        5     0     0        5     0     0
@@ -172,10 +174,27 @@ Name    Mtu Network   Address     Ipkts Ierrs Idrop    Opkts Oerrs  Coll
     expect(out).toContain('\n                          224.0.0.1        ');
   });
 
+  test('IPv6 addresses have lines of their own, with the networks they are in and the groups below (-a)', async () => {
+    await lab.ok('ifconfig lo0 inet6 ::1 prefixlen 128', inA);
+    await lab.ok('ifconfig sim0 inet6 2001:db8::1/64', inA);
+    await lab.ok('ifconfig sim0 inet6 fe80::1 prefixlen 64', inA);
+    await golden(`
+$ netstat -n -f inet6 -I sim0
+Name    Mtu Network         Address                         Ipkts Ierrs Idrop    Opkts Oerrs  Coll
+sim0      - 2001:db8::/64   2001:db8::1                         -     -     -        -     -     -
+sim0      - fe80::%sim0/64  fe80::b0:75ff:fe40:1b00%sim0        -     -     -        -     -     -
+sim0      - fe80::%sim0/64  fe80::1%sim0                        -     -     -        -     -     -
+`);
+    expect(await lab.ok('netstat -i6 -I lo0', inA)).toContain('\nlo0       - localhost      localhost ');
+    const out = await lab.ok('netstat -aWn6 -I sim0', inA);
+    expect(out).toMatch(/2001:db8::1 [^]*\n {28}ff02::1:ff00:1%sim0\n {28}ff02::1%sim0 {5}\n/);
+    expect(await lab.ok('netstat -an6 -I sim0', inA)).toContain(`\n${' '.repeat(26)}ff02::1:ff00:1%si\n`);
+  });
+
   test('JSON: a line is an object', async () => {
     const { statistics } = JSON.parse(await lab.ok('netstat -i --json', inA)) as { statistics: { interface: Record<string, unknown>[] } };
     expect(statistics.interface.map((i) => [i['name'], i['network'], typeof i['received-packets']])).toEqual([
-      ['lo0', '<Link#2>', 'number'], ['sim0', '<Link#4>', 'number'], ['sim0', '192.0.2.0/24', 'undefined'],
+      ['lo0', '<Link#2>', 'number'], ['lo0', 'localhost', 'undefined'], ['lo0', 'fe80::%lo0/64', 'undefined'], ['sim0', '<Link#4>', 'number'], ['sim0', '192.0.2.0/24', 'undefined'],
     ]);
   });
 });

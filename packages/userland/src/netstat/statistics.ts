@@ -43,7 +43,7 @@ export function netstatStatistics(p: Proc, vnet: Vnet, allowed: boolean, o: Nets
 
 /** Protocols of one family; the others are both's. */
 const INET = ['ip', 'icmp', 'igmp', 'arp'];
-const INET6 = ['ip6', 'icmp6', 'rip6', 'pim6'];
+const INET6 = ['ip6', 'icmp6', 'rip6', 'pim6', 'mld6', 'nd6', 'nd6rtr'];
 
 function isOfFamily(name: string, family: NetstatOptions['family']): boolean {
   if (family === 'any') return true;

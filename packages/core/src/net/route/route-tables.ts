@@ -346,15 +346,15 @@ export class RouteTables implements RouteState {
   }
 
   /**
-   * ICMPv6 says that `dst` is better reached through `gateway`, or directly on the link of `ifp` without one, which it has checked; addresses in zoned
-   * form. May be called from a packet path. False: refused at once.
+   * ICMPv6 says in the name of the router `author` that `dst` is better reached through `gateway`, or directly on the link of `ifp` without one, which it
+   * has checked; addresses in zoned form. May be called from a packet path. False: refused at once.
    */
-  redirect6(fib: number, dst: Uint8Array, gateway: Uint8Array | null, ifp: Ifnet, lifetimeUs: Micros): boolean {
+  redirect6(fib: number, dst: Uint8Array, gateway: Uint8Array | null, author: Uint8Array, ifp: Ifnet, lifetimeUs: Micros): boolean {
     return this.net.kern.defer(() => {
       const ifa = ifp.net === this.net ? ifa6ofIfpforaddr(ifp, gateway ?? dst) : null;
       const way = gateway === null ? { linkIfp: ifp, flags: RTF_DYNAMIC } : { gateway, flags: RTF_GATEWAY | RTF_DYNAMIC };
       const spec: RouteSpec = { fib, family: 'inet6', dst, plen: 128, ifp, ...way };
-      if (ifa !== null) this.redirect({ spec: { ...spec, ifa }, author: null, ifp, timeout: Math.ceil(lifetimeUs / US_PER_SEC) }, () => undefined);
+      if (ifa !== null) this.redirect({ spec: { ...spec, ifa }, author, ifp, timeout: Math.ceil(lifetimeUs / US_PER_SEC) }, () => undefined);
     });
   }
 
