@@ -78,7 +78,7 @@ export function icmp6Input(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: numbe
   }
   const handler = icmp6.handlerOf(type);
   if (handler !== null) {
-    handler(ifp, m, off);
+    handler.icmp6Input(type, ifp, m, off);
     return;
   }
   if (type >= ICMP6_DST_UNREACH && type <= ICMP6_PARAM_PROB && !errorReport(icmp6, ifp, m, off, type, code)) {

@@ -30,7 +30,7 @@ import type { SourceFilter } from '../net/mcast/source-filter.js';
 import type { Net } from '../net/net.js';
 import { IP6_SCOPE_INTFACELOCAL, IP6_SCOPE_LINKLOCAL, ip6BigOf, ip6OfBig, ip6Plain } from '../wire/addr6.js';
 import { MLDV2_LISTENER_REPORT, MLD_LISTENER_DONE, MLD_LISTENER_QUERY, MLD_LISTENER_REPORT } from '../wire/icmp6.js';
-import type { Icmp6 } from './icmp6.js';
+import type { Icmp6, Icmp6Handler } from './icmp6.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_NOTREADY } from './in6-ifaddr.js';
 import { in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 import type { In6GroupReporter } from './in6-net.js';
@@ -49,7 +49,7 @@ const MLD_AUDIT: readonly AuditRow<Mld>[] = [
   { name: 'IPv6 groups heard by queriers', count: (g) => g.links.list().reduce((n, l) => n + (l.querier?.groups.size ?? 0), 0) },
 ];
 
-export class Mld implements In6GroupReporter, McastHostPort<bigint>, McastQuerierPort<bigint> {
+export class Mld implements In6GroupReporter, Icmp6Handler, McastHostPort<bigint>, McastQuerierPort<bigint> {
   readonly net: Net;
   readonly engine: Engine;
   readonly owner: CalloutOwner;
@@ -77,7 +77,7 @@ export class Mld implements In6GroupReporter, McastHostPort<bigint>, McastQuerie
     this.ip6 = ip6;
     this.icmp6 = icmp6;
     ip6.in6Net.groupReporter = this;
-    for (const type of TYPES) icmp6.handle(type, (ifp, m, off) => mldInput(this, ifp, m, off));
+    for (const type of TYPES) icmp6.handle(type, this);
   }
 
   /** IPv6 goes: nothing is sent any more. */
@@ -131,6 +131,11 @@ export class Mld implements In6GroupReporter, McastHostPort<bigint>, McastQuerie
   /** Does MLD want messages to groups nobody has joined, from this interface? Packet path. */
   hears(ifp: Ifnet): boolean {
     return this.querierOf(ifp) !== null;
+  }
+
+  /** Icmp6Handler */
+  icmp6Input(_type: number, ifp: Ifnet, m: PacketBuffer, off: number): void {
+    mldInput(this, ifp, m, off);
   }
 
   /** In6GroupReporter */

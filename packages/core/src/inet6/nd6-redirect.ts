@@ -87,7 +87,8 @@ function take(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): string | null 
     nd.cacheLladdr(ifp, t0, t1, t2, t3, v.getUint16(opt + 2), v.getUint32(opt + 4), ND_REDIRECT, onlink ? ND_REDIRECT_ONLINK : ND_REDIRECT_ROUTER);
   }
   const target = onlink ? null : ip6OfWords(t0, t1, t2, t3);
-  return routes.redirect6(ifp.fib, ip6OfWords(d0, d1, d2, d3), target, ifp, nd.tun.redirtimeout * US_PER_SEC) ? null : 'no room';
+  const author = ip6OfWords(s0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12));
+  return routes.redirect6(ifp.fib, ip6OfWords(d0, d1, d2, d3), target, author, ifp, nd.tun.redirtimeout * US_PER_SEC) ? null : 'no room';
 }
 
 /** `m`, which came in by `ifp`, leaves by it again, by way of `nh`: its sender is told when that helps. True: sent. `m` stays the caller's. */

@@ -63,6 +63,7 @@ export interface NdRtadvdHooks {
   destroy(): void;
 }
 
+
 export class NdRtr implements NdRouterHooks {
   readonly nd: Nd6;
   readonly in6Net: In6Net;
@@ -78,7 +79,6 @@ export class NdRtr implements NdRouterHooks {
   rtadvd: NdRtadvdHooks | null = null;
   private desync = -1;
   private readonly timer: Callout;
-  private readonly unregister: (() => void)[];
   private checkPending = false;
   private ending = false;
   private serving = false;
@@ -97,24 +97,29 @@ export class NdRtr implements NdRouterHooks {
     kern.sysctl.attach(ND6_RTR_SYSCTLS, this.tun);
     kern.audit.attach(NDRTR_AUDIT, this);
     nd.rtr = this;
-    nd.icmp6.handle(ND_ROUTER_ADVERT, (ifp, m, off) => nd6RaInput(this, ifp, m, off));
-    nd.icmp6.handle(ND_ROUTER_SOLICIT, (ifp, m, off) => nd6RsInput(this, ifp, m, off));
-    this.unregister = [
-      net.ifaddrEvent.register((e) => {
-        if (e.ifa instanceof In6Ifaddr) this.rearm();
-      }),
-      net.upDownEvent.register((e) => {
-        if (e.up) this.interfaceReady(e.ifp);
-        else this.rtsol.stop(e.ifp);
-      }),
-      net.linkEvent.register((ifp) => this.interfaceReady(ifp)),
-    ];
+    nd.icmp6.handle(ND_ROUTER_ADVERT, this);
+    nd.icmp6.handle(ND_ROUTER_SOLICIT, this);
+    net.ifaddrEvent.attach<NdRtr>(this, (rtr, e) => {
+      if (e.ifa instanceof In6Ifaddr) rtr.rearm();
+    });
+    net.upDownEvent.attach<NdRtr>(this, (rtr, e) => {
+      if (e.up) rtr.interfaceReady(e.ifp);
+      else rtr.rtsol.stop(e.ifp);
+    });
+    net.linkEvent.attach<NdRtr>(this, (rtr, ifp) => rtr.interfaceReady(ifp));
+  }
+
+  /** Icmp6Handler */
+  icmp6Input(type: number, ifp: Ifnet, m: PacketBuffer, off: number): void {
+    if (type === ND_ROUTER_SOLICIT) nd6RsInput(this, ifp, m, off);
+    else nd6RaInput(this, ifp, m, off);
   }
 
   /** Undoes the constructor. */
   destroy(): void {
     this.ending = true;
-    for (const undo of this.unregister) undo();
+    const { net } = this.nd.ip6;
+    for (const list of [net.ifaddrEvent, net.upDownEvent, net.linkEvent]) list.detach(this);
     for (const ifp of new Set([...this.routers, ...this.rtinfo, ...this.dns].map((x) => x.ifp))) this.purge(ifp);
     this.rtsol.destroy();
     this.rtadvd?.destroy();

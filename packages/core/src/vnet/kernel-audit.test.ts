@@ -553,6 +553,16 @@ describe('a vnet', () => {
     expect(b.net.log.filter((l) => l.message.startsWith('audit'))).toEqual([]);
   });
 
+  it('that had put work off when it is stopped has left nothing: the work is not done', () => {
+    const b = new Bench();
+    let done = false;
+    b.v.kern.defer(() => {
+      done = true;
+    });
+    expect(b.remove()).toEqual([]);
+    expect(done).toBe(false);
+  });
+
   const kinds = new Bench().v.kern.audit.counts().map((r) => r.name);
   it.each(kinds)('that leaves %s is told so', (name) => {
     const b = new Bench();
