@@ -28,12 +28,7 @@ export interface Icmp6Handler {
 
 const ICMP6_PLACES = new ProtoPlaces();
 
-const ICMP6_WQINPUT = wqInputSpec<Icmp6>('icmp6', (icmp6, ifp, m, off) => {
-  const { softnet } = icmp6.ip6.net.kern.engine;
-  softnet.acquire('icmp6_input');
-  icmp6Input(icmp6, ifp, m, off);
-  softnet.release('icmp6_input');
-});
+const ICMP6_WQINPUT = wqInputSpec<Icmp6>('icmp6', (icmp6, ifp, m, off) => icmp6Input(icmp6, ifp, m, off));
 
 export class Icmp6 implements Ip6Proto, Ip6Errors {
   readonly ip6: Ip6;
