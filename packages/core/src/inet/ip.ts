@@ -27,7 +27,7 @@ import { IpId } from './ip-id.js';
 import { ipInput } from './ip-input.js';
 import { IP_IFQ_SYSCTLS, IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
 import type { IpOutputOpts } from './ip-output.js';
-import { OutRoute, SegmentChain, ipOutput } from './ip-output.js';
+import { OutRoute, ipOutput } from './ip-output.js';
 import { IpProtosw, ProtoPlaces } from './ip-protosw.js';
 import { IpReass, REASS_SYSCTLS } from './ip-reass.js';
 import type { IpMrouter, IpProto, IpRawHook } from './ip-var.js';
@@ -76,7 +76,6 @@ export class Ip {
   icmp: Icmp | null = null;
   /** See ip-output.ts. */
   readonly route = new OutRoute();
-  readonly segments = new SegmentChain();
   private readonly choice: SourceChoice = { error: 0, addr: 0 };
   private readonly logRate = new PpsCheck();
 

@@ -50,7 +50,7 @@ abstract class In6Tunnel<C extends Carrier> implements Encap6Handler {
   hlim = TUNNEL_HLIM;
   protected readonly ip6: Ip6;
   private readonly protos: readonly number[];
-  private readonly opts = new Ip6OutputOpts();
+  private opts: Ip6OutputOpts | null = null;
 
   constructor(ip6: Ip6, protos: readonly number[]) {
     this.ip6 = ip6;
@@ -88,8 +88,9 @@ abstract class In6Tunnel<C extends Carrier> implements Encap6Handler {
     putPlain(v, m.off + IP6_SRC, ends.s0, ends.s1, ends.s2, ends.s3);
     putPlain(v, m.off + IP6_DST, ends.d0, ends.d1, ends.d2, ends.d3);
     const zone = in6Zone(ends.d0) || in6Zone(ends.s0);
-    this.opts.ifp = zone === 0 ? null : this.ip6.net.ifByIndex(zone);
-    return this.ip6.output(m, IPV6_MINMTU, this.opts);
+    const opts = (this.opts ??= new Ip6OutputOpts());
+    opts.ifp = zone === 0 ? null : this.ip6.net.ifByIndex(zone);
+    return this.ip6.output(m, IPV6_MINMTU, opts);
   }
 
   /** The tunnel, if it is up, that `m`, which came in on `ifp`, belongs to. */

@@ -30,15 +30,15 @@ import type { Mld } from './mld6.js';
 const LINK_FLAGS = M_BCAST | M_VLANTAG | M_PROMISC | M_BRIDGE_INPUT | M_LOOP;
 
 const MROUTE6_AUDIT: readonly AuditRow<In6Mroute>[] = [
-  { name: 'IPv6 multicast routes', count: (r) => r.router.routes.length },
-  { name: 'IPv6 multicast flows', count: (r) => r.router.entryCount },
+  { name: 'IPv6 multicast routes', count: (r) => r.routeCount },
+  { name: 'IPv6 multicast flows', count: (r) => r.entryCount },
 ];
 
 export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
   readonly engine: Engine;
   readonly owner: CalloutOwner;
   readonly mld: Mld;
-  readonly router: McastRouter<bigint>;
+  private made: McastRouter<bigint> | null = null;
   private ip6: Ip6 | null = null;
 
   constructor(mld: Mld) {
@@ -46,8 +46,7 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
     this.mld = mld;
     this.engine = net.kern.engine;
     this.owner = net.kern;
-    this.router = new McastRouter<bigint>(this);
-    mld.onListeners = (ifp, group) => this.router.listenersChanged(ifp, group);
+    mld.mroute = this;
     net.kern.audit.attach(MROUTE6_AUDIT, this);
     net.departureEvent.attach<In6Mroute>(this, (mroute, e) => {
       if (!e.renaming) mroute.departed(e.ifp);
@@ -60,14 +59,32 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
 
   /** IP goes: nothing is routed any more. */
   detach(): void {
-    this.router.destroy();
+    this.made?.destroy();
     if (this.ip6 !== null) this.ip6.mrouter = null;
     this.ip6 = null;
   }
 
   destroy(): void {
-    this.mld.onListeners = null;
+    this.mld.mroute = null;
     this.mld.net.departureEvent.detach(this);
+  }
+
+  /** The tables; made by who asks first. */
+  get router(): McastRouter<bigint> {
+    return (this.made ??= new McastRouter<bigint>(this));
+  }
+
+  get routeCount(): number {
+    return this.made?.routes.length ?? 0;
+  }
+
+  get entryCount(): number {
+    return this.made?.entryCount ?? 0;
+  }
+
+  /** What a link wants of `group` has changed. */
+  listenersChanged(ifp: Ifnet, group: bigint): void {
+    this.made?.listenersChanged(ifp, group);
   }
 
   /** Ip6Mrouter. Packet path. */
@@ -134,7 +151,7 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
   /** Makes, changes, or with null unmakes the querier of an interface. Errors as Mld.setQuerier. */
   setQuerier(ifp: Ifnet, options: QuerierOptions | null): Errno {
     const error = this.mld.setQuerier(ifp, options);
-    this.router.queriersChanged();
+    this.made?.queriersChanged();
     return error;
   }
 
@@ -172,7 +189,8 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
   }
 
   private departed(ifp: Ifnet): void {
-    this.router.departed(ifp);
+    if (this.made === null) return;
+    this.made.departed(ifp);
     if (this.ip6 !== null) this.activate(this.router.vifs.length > 0);
   }
 }

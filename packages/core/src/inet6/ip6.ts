@@ -11,7 +11,6 @@
 import type { Errno } from '../base/errno.js';
 import { EEXIST } from '../base/errno.js';
 import type { LogLevel } from '../env/env.js';
-import { SegmentChain } from '../inet/ip-output.js';
 import { IpProtosw, ProtoPlaces } from '../inet/ip-protosw.js';
 import { PpsCheck } from '../inet/rate-check.js';
 import type { AuditRow } from '../kern/audit.js';
@@ -26,12 +25,12 @@ import { Frag6 } from './frag6.js';
 import { FRAG6_SYSCTLS } from './frag6-queue.js';
 import { In6Addrpolicies } from './in6-addrpolicy.js';
 import type { In6Net } from './in6-net.js';
-import { Selection, SourceChoice6, in6SourceFor } from './in6-src.js';
+import { SourceChoice6, in6SourceFor } from './in6-src.js';
 import { RTALERT_NONE } from './ip6-exthdr.js';
 import { Ip6Id } from './ip6-id.js';
 import { ip6Input } from './ip6-input.js';
 import { IP6_IFQ_SYSCTLS, IP6_LOOP_SYSCTLS, Ip6Loop } from './ip6-loop.js';
-import { AddrBytes, OutRoute6, ip6Output } from './ip6-output.js';
+import { OutRoute6, ip6Output } from './ip6-output.js';
 import type { Ip6OutputOpts } from './ip6-output.js';
 import { Ip6Pmtu, PMTU_SYSCTLS } from './ip6-pmtu.js';
 import { IP6_COUNTERS, IP6_MCAST_SYSCTLS, IP6_SYSCTLS, Ip6Stats, Ip6Tunables } from './ip6-var.js';
@@ -93,8 +92,6 @@ export class Ip6 {
   readonly policies = new In6Addrpolicies();
   /** See ip6-output.ts. */
   readonly route = new OutRoute6();
-  readonly stfGateway = new AddrBytes();
-  readonly segments = new SegmentChain();
   readonly flowSalt: number;
   /** The interface that the last packet given to `output` has left by, null when it has not. */
   outIfp: Ifnet | null = null;
@@ -102,7 +99,6 @@ export class Ip6 {
   rtalert = RTALERT_NONE;
   /** See in6-src.ts. */
   readonly choice = new SourceChoice6();
-  readonly selection = new Selection();
   private readonly logRate = new PpsCheck();
 
   constructor(in6Net: In6Net, routes: RouteTables) {
