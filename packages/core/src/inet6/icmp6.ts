@@ -91,6 +91,12 @@ export class Icmp6 implements Ip6Proto, Ip6Errors {
     return icmp6SendError(this, ifp, m, type, code, arg);
   }
 
+  /** A copy of a message that is answered here, for raw sockets that want it, too; null when none does. `m` stays the caller's. */
+  copyForRaw(m: PacketBuffer, off: number): PacketBuffer | null {
+    const { raw } = this.ip6;
+    return raw !== null && raw.isWanted(m, off, IPPROTO_ICMPV6) ? m.pool.copy(m) : null;
+  }
+
   /** A message nobody here answers: raw sockets get it. Owns `m`. */
   toRaw(m: PacketBuffer, off: number): void {
     const { raw, net } = this.ip6;

@@ -119,7 +119,10 @@ export class In6Net implements Domain {
   readonly addrs: In6Ifaddr[] = [];
   /** The prefix list (V_nd_prefix). */
   readonly prefixes: NdPrefix[] = [];
-  /** The default interface (`ifconfig IF defaultif`): with no router, everything is on its link. 0: none (V_nd6_defifindex). */
+  /**
+   * The default interface (`ndp -I IF`, `ifconfig IF inet6 defaultif`): with no router, everything is on its link, and so, with `use_defaultzone`, is a link-local
+   * destination whose zone nobody named. 0: none (V_nd6_defifindex).
+   */
   defaultIfindex = 0;
   /** Upper layers (sockets) that hold references to an interface drop them (in6_ifdetach). */
   readonly purgeUpperHooks: ((ifp: Ifnet) => void)[] = [];

@@ -248,7 +248,7 @@ function zoneFor(ip6: Ip6, m: PacketBuffer): number {
     }
     if (zone !== 0) return zone;
   }
-  return ip6.tun.useDefaultzone === 0 ? 0 : ip6.tun.defaultZone;
+  return ip6.tun.useDefaultzone === 0 ? 0 : ip6.in6Net.defaultIfindex;
 }
 
 /** Source address when there is none; no address may leave its zone (RFC 4007 §6). */

@@ -69,7 +69,7 @@ function outInterface(ip6: Ip6, inp: In6Pcb, c: In6Choice): Errno {
   const out = inp.out6;
   const named = out === null ? null : isGroup ? (out.mcastIfp ?? out.ifp) : out.ifp;
   const scoped = ip6W0NeedsZone(c.d0);
-  if (scoped && (c.d0 & 0xffff) === 0 && named !== null) c.d0 |= named.index;
+  if (scoped && (c.d0 & 0xffff) === 0) c.d0 |= named?.index ?? (ip6.tun.useDefaultzone === 0 ? 0 : ip6.in6Net.defaultIfindex);
   if (isGroup && scoped && (c.d0 & 0xffff) !== 0) {
     c.ifp = ip6.net.ifByIndex(c.d0 & 0xffff);
     return c.ifp === null ? EHOSTUNREACH : 0;

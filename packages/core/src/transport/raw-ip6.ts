@@ -210,6 +210,13 @@ export class RawIp6 implements Ip6RawHook {
     return true;
   }
 
+  /** Ip6RawHook */
+  isWanted(m: PacketBuffer, off: number, proto: number): boolean {
+    const { pcbs } = this;
+    for (let i = 0; i < pcbs.length; i++) if (wants(pcbs[i]!, m, off, proto)) return true;
+    return false;
+  }
+
   private sumOk(inp: In6Pcb, m: PacketBuffer, off: number, proto: number): boolean {
     this.stats.isum++;
     const len = m.len - off;
