@@ -24,7 +24,8 @@ import type { Ifnet } from '../net/ifnet.js';
 import { RTM_ADD, RTM_DELETE } from '../net/rtsock.js';
 import type { Sockaddr } from '../net/sockaddr.js';
 import {
-  ip6Equals, ip6Format, ip6IsMulticast, ip6IsUnspecified, ip6IsV4Mapped, ip6MaskOf, ip6Parse, ip6Plain, ip6SolicitedNode, ip6ZoneOf, ip6Zoned,
+  IN6ADDR_INTFACELOCAL_ALLNODES, IN6ADDR_LINKLOCAL_ALLNODES, ip6Equals, ip6Format, ip6IsMulticast, ip6IsUnspecified, ip6IsV4Mapped, ip6MaskOf, ip6Plain,
+  ip6SolicitedNode, ip6ZoneOf, ip6Zoned,
 } from '../wire/addr6.js';
 import {
   IN6_IFF_DEPRECATED, IN6_IFF_DUPLICATED, IN6_IFF_NODAD, IN6_IFF_TENTATIVE, In6Ifaddr, ND6_INFINITE_LIFETIME,
@@ -56,10 +57,6 @@ export interface In6Aliasreq {
 
 /** Flags a caller may give. */
 const SETTABLE_FLAGS = ~(IN6_IFF_DUPLICATED | IN6_IFF_TENTATIVE);
-
-/** Groups every node joins on a link where it has an address. */
-const ALL_NODES_LINK = ip6Parse('ff02::1') as Uint8Array;
-const ALL_NODES_INTERFACE = ip6Parse('ff01::1') as Uint8Array;
 
 /**
  * SIOCAIFADDR_IN6: adds an address, or changes lifetimes and flags of the one that is there. The first one brings the interface up.
@@ -240,7 +237,7 @@ function dstRoute(in6Net: In6Net, ia: In6Ifaddr, add: boolean): Errno {
 
 function joinGroups(in6Net: In6Net, ia: In6Ifaddr): void {
   if ((ia.ifp.flags & IFF_MULTICAST) === 0) return;
-  for (const group of [ip6SolicitedNode(ia.addr), ALL_NODES_LINK, ALL_NODES_INTERFACE]) {
+  for (const group of [ip6SolicitedNode(ia.addr), IN6ADDR_LINKLOCAL_ALLNODES, IN6ADDR_INTFACELOCAL_ALLNODES]) {
     if (in6JoinGroup(in6Net, ia.ifp, group) === 0) ia.memberships.push(ip6Zoned(group, ia.ifp.index));
   }
 }

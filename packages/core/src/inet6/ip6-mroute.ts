@@ -18,7 +18,7 @@ import type { McastQuerier, QuerierOptions } from '../net/mcast/querier.js';
 import { McastRouter } from '../net/mcast/router.js';
 import type { McastRouterPort } from '../net/mcast/router.js';
 import type { SourceFilter } from '../net/mcast/source-filter.js';
-import { IP6_SCOPE_LINKLOCAL, ip6OfBig } from '../wire/addr6.js';
+import { IP6_SCOPE_LINKLOCAL, ip6OfBig, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { IP6_DST, IP6_HLIM, IP6_SRC } from '../wire/ip6.js';
 import { in6ChangeFilter, in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 import { in6Lookup } from './in6-routes.js';
@@ -40,7 +40,6 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
   readonly mld: Mld;
   readonly router: McastRouter<bigint>;
   private ip6: Ip6 | null = null;
-  private readonly unregister: () => void;
 
   constructor(mld: Mld) {
     const { net } = mld;
@@ -50,8 +49,8 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
     this.router = new McastRouter<bigint>(this);
     mld.onListeners = (ifp, group) => this.router.listenersChanged(ifp, group);
     net.kern.audit.attach(MROUTE6_AUDIT, this);
-    this.unregister = net.departureEvent.register((e) => {
-      if (!e.renaming) this.departed(e.ifp);
+    net.departureEvent.attach<In6Mroute>(this, (mroute, e) => {
+      if (!e.renaming) mroute.departed(e.ifp);
     });
   }
 
@@ -68,7 +67,7 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
 
   destroy(): void {
     this.mld.onListeners = null;
-    this.unregister();
+    this.mld.net.departureEvent.detach(this);
   }
 
   /** Ip6Mrouter. Packet path. */
@@ -122,7 +121,7 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
     key.g1 = v.getInt32(d + 4);
     key.g2 = v.getInt32(d + 8);
     key.g3 = v.getInt32(d + 12);
-    if (key.s0 >>> 22 === 0x3fa || (key.s0 | key.s1 | key.s2 | key.s3) === 0) return false;
+    if (ip6W0IsLinkLocal(key.s0) || (key.s0 | key.s1 | key.s2 | key.s3) === 0) return false;
     return !ip6.in6Net.isLocal(key.s0, key.s1, key.s2, key.s3);
   }
 
