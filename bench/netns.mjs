@@ -52,6 +52,15 @@ export class Netns {
     if (gateway !== undefined) this.ip('route', 'add', 'default', 'via', gateway);
   }
 
+  /**
+   * The same with an IPv6 address, and the link-local one that a router asks for neighbours with, usable at once; the interface is up.
+   * @param {string} device @param {string} address with prefix length @param {string} [gateway]
+   */
+  join6(device, address, gateway) {
+    for (const each of [`fe80::${gateway === undefined ? 1 : 2}/64`, address]) this.ip('-6', 'addr', 'add', each, 'dev', device, 'nodad');
+    if (gateway !== undefined) this.ip('-6', 'route', 'add', 'default', 'via', gateway, 'dev', device);
+  }
+
   /** @param {...string} argv */
   spawn(...argv) {
     return spawn('ip', ['netns', 'exec', this.name, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -6,8 +6,8 @@
  *     namespace ── veth ── namespace r (the kernel) ── veth ── namespace
  *
  * `tcp` lets segments of up to 64 KB cross uncut, as both do by default; in `tcp-mtu` the ends cut them before, so that every 1514-byte frame is a
- * packet to forward; `udp` counts datagrams of 64 bytes that arrive while the sender sends what it can. On a machine with few
- * processors the ends take their part of them, in both cases.
+ * packet to forward; `udp` counts datagrams of 64 bytes that arrive while the sender sends what it can. `route6` is the same over IPv6. On a machine with
+ * few processors the ends take their part of them, in both cases.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +18,7 @@ import { ip, lackingNetns, uniqueDevice, withNetns } from './netns.mjs';
 
 /** @typedef {import('./netns.mjs').Netns} Netns */
 /** @typedef {{ a: Netns, b: Netns, devices: [string, string] }} Ends two namespaces, and the device in each */
+/** @typedef {'10.2.0.2' | 'fd00:2::2'} Far the address of `b` */
 
 const SECONDS = '1';
 
@@ -37,15 +38,17 @@ const throughVnet = (body) =>
         if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
       };
       await tool('jail', '-c', 'name=r1', 'vnet', 'persist');
-      await tool('jexec', 'r1', 'sysctl', 'net.inet.ip.forwarding=1');
+      await tool('jexec', 'r1', 'sysctl', 'net.inet.ip.forwarding=1', 'net.inet6.ip6.forwarding=1', 'net.inet6.ip6.dad_count=0');
       /** @type {string[]} */
       const devices = [];
       for (const [i, ns] of [a, b].entries()) {
         const device = uniqueDevice();
         await tool('jexec', 'r1', 'ifconfig', `tap${i}`, 'create', 'inet', `10.${i + 1}.0.1/24`);
+        await tool('jexec', 'r1', 'ifconfig', `tap${i}`, 'inet6', `fd00:${i + 1}::1/64`);
         await client.post('/v1/attachments', { vnet: 'r1', interface: `tap${i}`, device });
         ip('link', 'set', 'dev', device, 'netns', ns.name);
         ns.join(device, `10.${i + 1}.0.2/24`, `10.${i + 1}.0.1`);
+        ns.join6(device, `fd00:${i + 1}::2/64`, `fd00:${i + 1}::1`);
         devices.push(device);
       }
       return await body({ a, b, devices: /** @type {[string, string]} */ (devices) });
@@ -67,18 +70,20 @@ const throughKernel = (body) =>
       const [near, far] = [uniqueDevice(), uniqueDevice()];
       ip('link', 'add', near, 'netns', ns.name, 'type', 'veth', 'peer', 'name', far, 'netns', r.name);
       r.join(far, `10.${i + 1}.0.1/24`);
+      r.join6(far, `fd00:${i + 1}::1/64`);
       ns.join(near, `10.${i + 1}.0.2/24`, `10.${i + 1}.0.1`);
+      ns.join6(near, `fd00:${i + 1}::2/64`, `fd00:${i + 1}::1`);
       devices.push(near);
     }
-    await r.run('sysctl', '-q', '-w', 'net.ipv4.ip_forward=1');
+    await r.run('sysctl', '-q', '-w', 'net.ipv4.ip_forward=1', '-w', 'net.ipv6.conf.all.forwarding=1');
     return body({ a, b, devices: /** @type {[string, string]} */ (devices) });
   });
 
 /**
  * One run of iperf3 from a to b; its report.
- * @param {Ends} ends @param {...string} args
+ * @param {Ends} ends @param {Far} far @param {...string} args
  */
-async function iperf({ a, b }, ...args) {
+async function iperf({ a, b }, far, ...args) {
   const server = b.spawn('iperf3', '-s', '-1', '--forceflush');
   const ended = new Promise((resolve) => server.once('close', resolve));
   await new Promise((resolve, reject) => {
@@ -86,47 +91,52 @@ async function iperf({ a, b }, ...args) {
     server.stdout.setEncoding('utf8').on('data', (text) => (heard += text).includes('listening') && resolve(null));
     void ended.then(() => reject(new Error('iperf3 does not listen')));
   });
-  const report = JSON.parse(await a.run('timeout', '20', 'iperf3', '-c', '10.2.0.2', '-t', SECONDS, '-J', ...args));
+  const report = JSON.parse(await a.run('timeout', '20', 'iperf3', '-c', far, '-t', SECONDS, '-J', ...args));
   await ended;
   return report.end;
 }
 
-/** Gigabits a second that arrived. @param {Ends} ends */
-const tcp = async (ends) => (await iperf(ends)).sum_received.bits_per_second / 1e9;
+/** Gigabits a second that arrived. @param {Ends} ends @param {Far} far */
+const tcp = async (ends, far) => (await iperf(ends, far)).sum_received.bits_per_second / 1e9;
 
-/** The same with the ends doing what an interface could do for them. @param {Ends} ends */
-async function tcpMtu(ends) {
+/** The same with the ends doing what an interface could do for them. @param {Ends} ends @param {Far} far */
+async function tcpMtu(ends, far) {
   for (const [ns, device] of /** @type {const} */ ([[ends.a, ends.devices[0]], [ends.b, ends.devices[1]]])) {
     await ns.run('ethtool', '-K', device, 'tso', 'off', 'gso', 'off', 'gro', 'off');
   }
-  return tcp(ends);
+  return tcp(ends, far);
 }
 
-/** Thousands of datagrams a second that arrived. @param {Ends} ends */
-async function udp(ends) {
-  const { sum } = await iperf(ends, '-u', '-b', '0', '-l', '64');
+/** Thousands of datagrams a second that arrived. @param {Ends} ends @param {Far} far */
+async function udp(ends, far) {
+  const { sum } = await iperf(ends, far, '-u', '-b', '0', '-l', '64');
   return (sum.packets - sum.lost_packets) / sum.seconds / 1e3;
 }
 
-/** Microseconds to there and back, the mean of 2000 one after the other. @param {Ends} ends */
-async function rtt({ a }) {
-  await a.run('ping', '-q', '-n', '-c', '1', '-w', '8', '10.2.0.2');
-  const text = await a.run('ping', '-q', '-n', '-f', '-c', '2000', '10.2.0.2');
+/** Microseconds to there and back, the mean of 2000 one after the other. @param {Ends} ends @param {Far} far */
+async function rtt({ a }, far) {
+  await a.run('ping', '-q', '-n', '-c', '1', '-w', '8', far);
+  const text = await a.run('ping', '-q', '-n', '-f', '-c', '2000', far);
   return Number(/ = [\d.]+\/([\d.]+)\//.exec(text)?.[1]) * 1e3;
 }
 
 const NAME = 'Linux router, veth';
 
 /**
- * @param {string} name @param {string} unit @param {(ends: Ends) => Promise<number>} run @param {...string} programs
+ * A row over IPv4, and one over IPv6.
+ * @param {string} name @param {string} unit @param {(ends: Ends, far: Far) => Promise<number>} run @param {...string} programs
  */
-const against = (name, unit, run, ...programs) => ({
-  name: `tap/${name}`, unit, lacking: () => lackingNetns(...programs), measure: () => throughVnet(run), peer: { name: NAME, measure: () => throughKernel(run) },
-});
+const against = (name, unit, run, ...programs) =>
+  /** @type {const} */ ([['route', '10.2.0.2'], ['route6', 'fd00:2::2']]).map(([route, far]) => {
+    /** @param {Ends} ends */
+    const body = (ends) => run(ends, far);
+    const peer = { name: NAME, measure: () => throughKernel(body) };
+    return { name: `tap/${route}-${name}`, unit, lacking: () => lackingNetns(...programs), measure: () => throughVnet(body), peer };
+  });
 
 export const benchmarks = [
-  against('route-tcp', 'Gbit/s', tcp, 'iperf3', 'timeout'),
-  against('route-tcp-mtu', 'Gbit/s', tcpMtu, 'iperf3', 'timeout', 'ethtool'),
-  against('route-udp', 'kpps', udp, 'iperf3', 'timeout'),
-  against('route-rtt', 'us', rtt, 'ping'),
-];
+  against('tcp', 'Gbit/s', tcp, 'iperf3', 'timeout'),
+  against('tcp-mtu', 'Gbit/s', tcpMtu, 'iperf3', 'timeout', 'ethtool'),
+  against('udp', 'kpps', udp, 'iperf3', 'timeout'),
+  against('rtt', 'us', rtt, 'ping'),
+].flat();

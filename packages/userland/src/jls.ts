@@ -13,7 +13,7 @@ import type { Prison } from '@netloom/core';
 import { errx, toolMain, warnx } from './err.js';
 import { getopt } from './getopt.js';
 import { jailGetid } from './jail/jail-id.js';
-import { JAIL_PARAMS, findJailParam, negatedName } from './jail/param-table.js';
+import { JAIL_PARAMS, findJailParam, isAddrList, jailAddrs, negatedName } from './jail/param-table.js';
 import type { JailParam } from './jail/param-table.js';
 import type { Proc } from './proc.js';
 
@@ -88,7 +88,7 @@ function line(cols: readonly Column[], prison: Prison, viewer: Prison, o: JlsOpt
     if (o.skip && (column.param.access === 'rd' || !hasParent(column, prison, viewer))) continue;
     const value = valueOf(column, prison, viewer);
     if (o.nameValue && column.param.type === 'bool') words.push(value === 'true' ? column.name : otherName(column));
-    else words.push(`${o.nameValue ? `${column.name}=` : ''}${print(value, o, column.param.type === 'ip4')}`);
+    else words.push(`${o.nameValue ? `${column.name}=` : ''}${print(value, o, isAddrList(column.param))}`);
   }
   return `${words.join(' ')}\n`;
 }
@@ -102,12 +102,12 @@ const cell = (text: string, width: number): string => text.slice(0, width).padEn
 
 function defaultLine(prison: Prison, viewer: Prison, byName: boolean): string {
   const first = byName ? ` ${prison.nameFrom(viewer).padEnd(15)} ` : `${String(prison.jid).padStart(6)}  `;
-  const addr = (prison.params.get('ip4.addr') ?? '').split(',')[0] ?? '';
+  const addr = jailAddrs(prison, 'ip4')[0] ?? '';
   return `${first}${cell(addr, 15)} ${cell(prison.hostname, 29)} ${prison.path.slice(0, 74)}\n`;
 }
 
 function verboseLines(prison: Prison, viewer: Prison): string {
-  const addrs = (prison.params.get('ip4.addr') ?? '').split(',').filter((a) => a !== '');
+  const addrs = [...jailAddrs(prison, 'ip4'), ...jailAddrs(prison, 'ip6')];
   return `${String(prison.jid).padStart(6)}  ${cell(prison.hostname, 29)} ${prison.path.slice(0, 74)}\n`
     + `        ${cell(prison.nameFrom(viewer), 29)} ${prison.dying ? 'DYING' : 'ACTIVE'}\n`
     + `        ${findJailParam('cpuset.id')?.param.get(prison, viewer) ?? '1'}\n${addrs.map((a) => `        ${a}\n`).join('')}`;
@@ -134,7 +134,7 @@ function json(cols: readonly Column[], prisons: readonly Prison[], viewer: Priso
   const typed = (column: Column, value: string): string | number | boolean | string[] => {
     if (column.param.type === 'int') return Number(value);
     if (column.param.type === 'bool') return value === 'true';
-    return column.param.type === 'ip4' ? value.split(',').filter((a) => a !== '') : value;
+    return isAddrList(column.param) ? value.split(',').filter((a) => a !== '') : value;
   };
   const objects = prisons.map((prison) => Object.fromEntries(cols.map((c) => [c.name, typed(c, valueOf(c, prison, viewer))])));
   return `${JSON.stringify(objects, null, 2)}\n`;

@@ -84,7 +84,6 @@ export class Arp implements LlProtocol<ArpLlEntry> {
   readonly params: LlParams<ArpLlEntry>;
   readonly claims: ArpClaims;
   private readonly logRate = new PpsCheck();
-  private readonly unregister: (() => void)[];
 
   constructor(ip: Ip) {
     const { net, inNet } = ip;
@@ -105,23 +104,19 @@ export class Arp implements LlProtocol<ArpLlEntry> {
     net.registerEtherProto(ETHERTYPE_ARP, (ifp, m) => {
       arpInput(this, ifp, m);
     });
-    this.unregister = [
-      net.ifaddrEvent.register((e) => {
-        if (e.ifa instanceof InIfaddr) this.addressEvent(e.ifa, e.added);
-      }),
-      net.lladdrEvent.register((ifp) => {
-        this.refreshOwn(ifp);
-      }),
-      net.upDownEvent.register((e) => {
-        if (e.up) this.refreshOwn(e.ifp);
-      }),
-    ];
+    net.ifaddrEvent.attach<Arp>(this, (arp, e) => {
+      if (e.ifa instanceof InIfaddr) arp.addressEvent(e.ifa, e.added);
+    });
+    net.lladdrEvent.attach<Arp>(this, (arp, ifp) => arp.refreshOwn(ifp));
+    net.upDownEvent.attach<Arp>(this, (arp, e) => {
+      if (e.up) arp.refreshOwn(e.ifp);
+    });
   }
 
   /** Undoes the constructor; every entry goes. */
   destroy(): void {
     const { net, inNet } = this.ip;
-    for (const undo of this.unregister) undo();
+    for (const list of [net.ifaddrEvent, net.lladdrEvent, net.upDownEvent]) list.detach(this);
     net.registerEtherProto(ETHERTYPE_ARP, null);
     this.claims.destroy();
     inNet.setLltable(null);

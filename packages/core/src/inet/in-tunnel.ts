@@ -25,14 +25,13 @@ export abstract class InTunnel<C extends TunnelCarrier> implements TunnelCarrier
   abstract readonly minLength: number;
   abstract readonly unclaimed: EncapHandler['unclaimed'];
   private readonly protos: readonly number[];
-  private readonly unregister: () => void;
 
   constructor(ip: Ip, protos: readonly number[]) {
     this.ip = ip;
     this.protos = protos;
     for (const proto of protos) encapAttach(ip, proto, this);
-    this.unregister = ip.net.ifaddrEvent.register(({ ifa }) => {
-      if (ifa instanceof InIfaddr) this.vnet?.recheck(ifa.addr);
+    ip.net.ifaddrEvent.attach<InTunnel<C>>(this, (tunnel, { ifa }) => {
+      if (ifa instanceof InIfaddr) tunnel.vnet?.recheck(ifa.addr);
     });
   }
 
@@ -48,7 +47,7 @@ export abstract class InTunnel<C extends TunnelCarrier> implements TunnelCarrier
     if (vnet !== null) vnet.carrier = null;
     for (const proto of this.protos) encapDetach(this.ip, proto, this);
     net.kern.sysctl.detach(this);
-    this.unregister();
+    net.ifaddrEvent.detach(this);
   }
 
   isLocal(addr: number | Uint8Array): boolean {

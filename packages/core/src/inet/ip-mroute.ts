@@ -37,7 +37,6 @@ export class InMroute implements IpMrouter, McastRouterPort<number> {
   readonly igmp: Igmp;
   readonly router: McastRouter<number>;
   private ip: Ip | null = null;
-  private readonly unregister: () => void;
 
   constructor(igmp: Igmp) {
     const { net } = igmp;
@@ -47,8 +46,8 @@ export class InMroute implements IpMrouter, McastRouterPort<number> {
     this.router = new McastRouter<number>(this);
     igmp.onListeners = (ifp, group) => this.router.listenersChanged(ifp, group);
     net.kern.audit.attach(MROUTE_AUDIT, this);
-    this.unregister = net.departureEvent.register((e) => {
-      if (!e.renaming) this.departed(e.ifp);
+    net.departureEvent.attach<InMroute>(this, (mroute, e) => {
+      if (!e.renaming) mroute.departed(e.ifp);
     });
   }
 
@@ -65,7 +64,7 @@ export class InMroute implements IpMrouter, McastRouterPort<number> {
 
   destroy(): void {
     this.igmp.onListeners = null;
-    this.unregister();
+    this.igmp.net.departureEvent.detach(this);
   }
 
   /** IpMrouter. Packet path. */

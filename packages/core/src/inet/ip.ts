@@ -28,7 +28,7 @@ import { ipInput } from './ip-input.js';
 import { IP_IFQ_SYSCTLS, IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
 import type { IpOutputOpts } from './ip-output.js';
 import { OutRoute, SegmentChain, ipOutput } from './ip-output.js';
-import { IpProtosw } from './ip-protosw.js';
+import { IpProtosw, ProtoPlaces } from './ip-protosw.js';
 import { IpReass, REASS_SYSCTLS } from './ip-reass.js';
 import type { IpMrouter, IpProto, IpRawHook } from './ip-var.js';
 import { IP_COUNTERS, IP_MCAST_SYSCTLS, IP_SYSCTLS, IpStats, IpTunables } from './ip-var.js';
@@ -53,6 +53,8 @@ const IP_AUDIT: readonly AuditRow<Ip>[] = [
   { name: 'IP protocols', count: (ip) => ip.protos.count + (ip.raw === null ? 0 : 1) },
 ];
 
+const IP_PLACES = new ProtoPlaces();
+
 export class Ip {
   readonly net: Net;
   readonly inNet: InNet;
@@ -66,18 +68,19 @@ export class Ip {
   readonly pfil = new PfilHead('inet');
   readonly localPfil = new PfilHead('inet-local');
   /** The protocol switch. */
-  readonly protos = new IpProtosw();
+  readonly protos = new IpProtosw(IP_PLACES);
   raw: IpRawHook | null = null;
   /** Passes multicasts on, and wants to hear who listens; null on a host. */
   mrouter: IpMrouter | null = null;
   arp: Arp | null = null;
   icmp: Icmp | null = null;
   /** See ip-output.ts. */
-  readonly route = new OutRoute();
+  route = new OutRoute();
+  /** The route of packets that an output filter sends; null before the first, and while it is in use. */
+  spareRoute: OutRoute | null = null;
   readonly segments = new SegmentChain();
   private readonly choice: SourceChoice = { error: 0, addr: 0 };
   private readonly logRate = new PpsCheck();
-  private readonly unregister: () => void;
 
   constructor(inNet: InNet, routes: RouteTables) {
     this.net = inNet.net;
@@ -97,8 +100,8 @@ export class Ip {
     this.net.registerEtherProto(ETHERTYPE_IP, (ifp, m) => {
       ipInput(this, ifp, m);
     });
-    this.unregister = this.net.departureEvent.register((e) => {
-      if (!e.renaming) this.reass.departed(e.ifp);
+    this.net.departureEvent.attach<Ip>(this, (ip, e) => {
+      if (!e.renaming) ip.reass.departed(e.ifp);
     });
   }
 
@@ -106,7 +109,7 @@ export class Ip {
   destroy(): void {
     const { kern } = this.net;
     this.net.registerEtherProto(ETHERTYPE_IP, null);
-    this.unregister();
+    this.net.departureEvent.detach(this);
     this.reass.drain();
     this.loop.destroy();
     this.pfil.close();

@@ -10,7 +10,7 @@
  * Invariants: after `destroy` nothing waits. Not here: the election (net/carp); neighbour solicitations and advertisements (nd6).
  */
 import type { Errno } from '../base/errno.js';
-import { WqInput } from '../inet/wqinput.js';
+import { WqInput, wqInputSpec } from '../inet/wqinput.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { carpInput } from '../net/carp/carp-input.js';
 import { CARP_NOMEM } from '../net/carp/carp-var.js';
@@ -34,13 +34,21 @@ import type { Ip6Proto } from './ip6-var.js';
 
 /** Where DSCP is in the traffic class. */
 const DSCP_SHIFT = 2;
+const CARP6_WQINPUT = wqInputSpec<In6Carp>('carp6', ({ carp }, ifp, m, off) => {
+  const v = m.view;
+  const s = m.off + IP6_SRC;
+  const w0 = ip6W0Zoned(v, s, ifp.index);
+  const isSource = (ifa: IfAddr): boolean => ifa instanceof In6Ifaddr && ifa.is(w0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12));
+  carpInput(carp, ifp, m, m.off + off, AF_INET6, ip6Hlim(v, m.off), isSource);
+});
+
 const GROUP = Uint8Array.from(IN6ADDR_CARP_GROUP);
 
 export class In6Carp implements CarpFamily, Ip6Proto {
   readonly af = AF_INET6;
   readonly ip6: Ip6;
   readonly carp: Carp;
-  readonly wqinput: WqInput;
+  readonly wqinput: WqInput<In6Carp>;
   private readonly opts = new Ip6OutputOpts();
 
   constructor(ip6: Ip6, carp: Carp) {
@@ -48,7 +56,7 @@ export class In6Carp implements CarpFamily, Ip6Proto {
     this.carp = carp;
     this.opts.mcastHops = CARP_DFLTTL;
     this.opts.mcastLoop = false;
-    this.wqinput = new WqInput(carp.kern, 'carp6', (ifp, m, off) => this.inputThread(ifp, m, off));
+    this.wqinput = new WqInput(carp.kern, CARP6_WQINPUT, this);
     carp.inet6 = this;
     ip6.in6Net.carp = carp;
     ip6.register(IPPROTO_CARP, this);
@@ -65,14 +73,6 @@ export class In6Carp implements CarpFamily, Ip6Proto {
   input(ifp: Ifnet, m: PacketBuffer, off: number): void {
     this.carp.stats.ipackets6++;
     this.wqinput.input(ifp, m, off, IPPROTO_CARP);
-  }
-
-  private inputThread(ifp: Ifnet, m: PacketBuffer, off: number): void {
-    const v = m.view;
-    const s = m.off + IP6_SRC;
-    const w0 = ip6W0Zoned(v, s, ifp.index);
-    const isSource = (ifa: IfAddr): boolean => ifa instanceof In6Ifaddr && ifa.is(w0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12));
-    carpInput(this.carp, ifp, m, m.off + off, AF_INET6, ip6Hlim(v, m.off), isSource);
   }
 
   /** CarpFamily */

@@ -50,15 +50,14 @@ abstract class In6Tunnel<C extends Carrier> implements Encap6Handler {
   hlim = TUNNEL_HLIM;
   protected readonly ip6: Ip6;
   private readonly protos: readonly number[];
-  private readonly unregister: () => void;
   private readonly opts = new Ip6OutputOpts();
 
   constructor(ip6: Ip6, protos: readonly number[]) {
     this.ip6 = ip6;
     this.protos = protos;
     for (const proto of protos) encap6Attach(ip6, proto, this);
-    this.unregister = ip6.net.ifaddrEvent.register(({ ifa }) => {
-      if (ifa instanceof In6Ifaddr) this.vnet?.recheck6(ifa.addr);
+    ip6.net.ifaddrEvent.attach<In6Tunnel<C>>(this, (tunnel, { ifa }) => {
+      if (ifa instanceof In6Ifaddr) tunnel.vnet?.recheck6(ifa.addr);
     });
   }
 
@@ -73,7 +72,7 @@ abstract class In6Tunnel<C extends Carrier> implements Encap6Handler {
     if (vnet !== null) vnet.carrier6 = null;
     for (const proto of this.protos) encap6Detach(this.ip6, proto, this);
     this.ip6.net.kern.sysctl.detach(this);
-    this.unregister();
+    this.ip6.net.ifaddrEvent.detach(this);
   }
 
   isLocal(addr: number | Uint8Array): boolean {

@@ -160,7 +160,7 @@ function pass(ip6: Ip6, ifp: Ifnet, m: PacketBuffer, nh: Nexthop, w0: number): v
     ip6.icmp6Error(ifp, m, ICMP6_PACKET_TOO_BIG, 0, mtu);
     return;
   }
-  if (nh.ifp === ifp && ip6.tun.redirect !== 0 && (nh.flags & (RTF_DYNAMIC | RTF_MODIFIED)) === 0 && ip6.nd6Redirect?.(ifp, m, nh) === true) ip6.stats.redirectsent++;
+  if (nh.ifp === ifp && ip6.tun.redirect !== 0 && (nh.flags & (RTF_DYNAMIC | RTF_MODIFIED)) === 0 && ip6.nd?.redirect?.(ifp, m, nh) === true) ip6.stats.redirectsent++;
   nh.pksent++;
   transmit(ip6, m, nh, w0, mtu);
 }

@@ -226,6 +226,7 @@ export function ip6ToProto(ip6: Ip6, ifp: Ifnet, m: PacketBuffer, proto: number,
       if (whole === null) return;
       packet = whole;
       nxt = ip6.frag6.nxt;
+      at = ip6.frag6.off;
       continue;
     }
     if (nxt === IPPROTO_DSTOPTS) at = ip6DestInput(ip6, ifp, packet, at);

@@ -40,7 +40,6 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
   readonly mld: Mld;
   readonly router: McastRouter<bigint>;
   private ip6: Ip6 | null = null;
-  private readonly unregister: () => void;
 
   constructor(mld: Mld) {
     const { net } = mld;
@@ -50,8 +49,8 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
     this.router = new McastRouter<bigint>(this);
     mld.onListeners = (ifp, group) => this.router.listenersChanged(ifp, group);
     net.kern.audit.attach(MROUTE6_AUDIT, this);
-    this.unregister = net.departureEvent.register((e) => {
-      if (!e.renaming) this.departed(e.ifp);
+    net.departureEvent.attach<In6Mroute>(this, (mroute, e) => {
+      if (!e.renaming) mroute.departed(e.ifp);
     });
   }
 
@@ -68,7 +67,7 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
 
   destroy(): void {
     this.mld.onListeners = null;
-    this.unregister();
+    this.mld.net.departureEvent.detach(this);
   }
 
   /** Ip6Mrouter. Packet path. */

@@ -11,7 +11,8 @@
  * interface has that; else, with `use_defaultzone`, from `ndp -I`. Without a zone there is no way: EHOSTUNREACH. A packet to an own link-local
  * address comes back in by the interface that has it, so that it is in the right zone (`ip6Send` with `origin`).
  *
- * The result of the route look-up is in `ip6.route`, one object per Ip6, valid until the packet is sent: sending may come back here.
+ * The result of the route look-up is in `ip6.route`, one object per Ip6, valid until the packet is sent: sending may come back here. So may a filter,
+ * which has an object of its own (`runFilters`).
  * Invariants: `m` is gone when these functions return, whatever they return.
  *
  * @rfc 8200 5 yes
@@ -174,6 +175,7 @@ function findRoute(ip6: Ip6, m: PacketBuffer, opts: Ip6OutputOpts | null): Errno
   r.h1 = v.getInt32(d + 4);
   r.h2 = v.getInt32(d + 8);
   r.h3 = v.getInt32(d + 12);
+  if ((r.h0 | r.h1 | r.h2 | r.h3) === 0) return noRoute(ip6); // nobody has ::
   if (needsZone(v, d) && (r.h0 & 0xffff) === 0) return noRoute(ip6);
   const out = on ?? (isGroup && needsZone(v, d) ? ip6.net.ifByIndex(r.h0 & 0xffff) : null);
   if (out !== null && isGroup) {
@@ -352,6 +354,17 @@ function filterAndSend(ip6: Ip6, m: PacketBuffer, flags: number, opts: Ip6Output
 
 const FILTER_GO_ON = -1;
 
+/** A hook may send packets of its own before it says what becomes of this one. */
+function runFilters(ip6: Ip6, m: PacketBuffer, ifp: Ifnet): number {
+  const { route } = ip6;
+  ip6.route = ip6.spareRoute ?? new OutRoute6();
+  ip6.spareRoute = null;
+  const verdict = ip6.pfil.run(m, ifp, PFIL_OUT);
+  ip6.spareRoute = ip6.route;
+  ip6.route = route;
+  return verdict;
+}
+
 /** The output hooks. They may change the destination: to one of ours (then the packet turns round) or to another. */
 function filterOutput(ip6: Ip6, m: PacketBuffer): Errno {
   const r = ip6.route;
@@ -362,7 +375,7 @@ function filterOutput(ip6: Ip6, m: PacketBuffer): Errno {
   const w1 = v.getInt32(d + 4);
   const w2 = v.getInt32(d + 8);
   const w3 = v.getInt32(d + 12);
-  const verdict = ip6.pfil.run(m, ifp, PFIL_OUT);
+  const verdict = runFilters(ip6, m, ifp);
   if (verdict !== PFIL_PASS) return verdict === PFIL_DROPPED ? discard(m, EHOSTUNREACH) : 0;
   const now = m.off + IP6_DST;
   if (v.getInt32(now) === w0 && v.getInt32(now + 4) === w1 && v.getInt32(now + 8) === w2 && v.getInt32(now + 12) === w3) return FILTER_GO_ON;

@@ -12,7 +12,7 @@ import type { Errno } from '../base/errno.js';
 import { EEXIST } from '../base/errno.js';
 import type { LogLevel } from '../env/env.js';
 import { SegmentChain } from '../inet/ip-output.js';
-import { IpProtosw } from '../inet/ip-protosw.js';
+import { IpProtosw, ProtoPlaces } from '../inet/ip-protosw.js';
 import { PpsCheck } from '../inet/rate-check.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
@@ -49,6 +49,8 @@ export interface Ip6Resolver {
    * router, which decides what is said when it does not answer.
    */
   output(ifp: Ifnet, m: PacketBuffer, h0: number, h1: number, h2: number, h3: number, gateway: boolean): Errno;
+  /** Tells the sender of `m`, which came in and would go out by `ifp`, of a shorter way; `m` stays the caller's. True: sent. */
+  redirect?(ifp: Ifnet, m: PacketBuffer, nh: Nexthop): boolean;
 }
 
 /** Sends ICMPv6 errors. */
@@ -66,6 +68,8 @@ const IP6_AUDIT: readonly AuditRow<Ip6>[] = [
   { name: 'IPv6 protocols', count: (ip6) => ip6.protos.count + (ip6.raw === null ? 0 : 1) },
 ];
 
+const IP6_PLACES = new ProtoPlaces();
+
 export class Ip6 {
   readonly net: Net;
   readonly in6Net: In6Net;
@@ -77,20 +81,20 @@ export class Ip6 {
   readonly pfil = new PfilHead('inet6');
   readonly localPfil = new PfilHead('inet6-local');
   /** The protocol switch: extension headers are in it, too. */
-  readonly protos = new IpProtosw<Ip6Proto>();
+  readonly protos = new IpProtosw<Ip6Proto>(IP6_PLACES);
   raw: Ip6RawHook | null = null;
   /** Passes multicasts on, and wants to hear who listens; null on a host. */
   mrouter: Ip6Mrouter | null = null;
   nd: Ip6Resolver | null = null;
   icmp6: Ip6Errors | null = null;
-  /** Tells the sender of `m`, which came in and would go out by `ifp`, of a shorter way; `m` stays the caller's. True: sent. ND fills it. */
-  nd6Redirect: ((ifp: Ifnet, m: PacketBuffer, nh: Nexthop) => boolean) | null = null;
   readonly frag6: Frag6;
   readonly pmtu: Ip6Pmtu;
   readonly id: Ip6Id;
   readonly policies = new In6Addrpolicies();
   /** See ip6-output.ts. */
-  readonly route = new OutRoute6();
+  route = new OutRoute6();
+  /** The route of packets that an output filter sends; null before the first, and while it is in use. */
+  spareRoute: OutRoute6 | null = null;
   readonly stfGateway = new AddrBytes();
   readonly segments = new SegmentChain();
   readonly flowSalt: number;
@@ -101,7 +105,6 @@ export class Ip6 {
   /** See in6-src.ts. */
   readonly choice = new SourceChoice6();
   readonly selection = new Selection();
-  private readonly unregister: () => void;
   private readonly logRate = new PpsCheck();
 
   constructor(in6Net: In6Net, routes: RouteTables) {
@@ -126,8 +129,8 @@ export class Ip6 {
     this.net.registerEtherProto(ETHERTYPE_IPV6, (ifp, m) => {
       ip6Input(this, ifp, m);
     });
-    this.unregister = this.net.departureEvent.register((e) => {
-      if (!e.renaming) this.frag6.departed(e.ifp);
+    this.net.departureEvent.attach<Ip6>(this, (ip6, e) => {
+      if (!e.renaming) ip6.frag6.departed(e.ifp);
     });
   }
 
@@ -135,7 +138,7 @@ export class Ip6 {
   destroy(): void {
     const { kern } = this.net;
     this.net.registerEtherProto(ETHERTYPE_IPV6, null);
-    this.unregister();
+    this.net.departureEvent.detach(this);
     this.frag6.drain();
     this.pmtu.purge();
     this.loop.destroy();

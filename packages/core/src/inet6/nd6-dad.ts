@@ -20,6 +20,7 @@
  * @rfc 4862 5.4.5 yes
  * @rfc 7527 4 yes
  */
+import { LazyMap } from '../base/lazy-map.js';
 import { US_PER_MS, US_PER_SEC } from '../base/time.js';
 import type { Micros } from '../base/time.js';
 import type { AuditRow } from '../kern/audit.js';
@@ -72,7 +73,7 @@ const DAD_AUDIT: readonly AuditRow<Nd6Dad>[] = [{ name: 'IPv6 addresses being ve
 
 export class Nd6Dad {
   private readonly nd: Nd6;
-  private readonly runs = new Map<In6Ifaddr, DadRun>();
+  private readonly runs = new LazyMap<In6Ifaddr, DadRun>();
 
   constructor(nd: Nd6) {
     this.nd = nd;

@@ -131,7 +131,7 @@ function isNaSound(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): boolean {
   return opt === 0 || isLladdrSound(nd, ifp, v, opt);
 }
 
-/** Check 8: the option has the length of Ethernet's, and names one station that is not ours. */
+/** Check 8: the option has the length of Ethernet's, and names one station. */
 function isLladdrSound(nd: Nd6, ifp: Ifnet, v: DataView, opt: number): boolean {
   if (v.getUint8(opt + 1) << 3 === ND_OPT_LLADDR_LEN && (v.getUint8(opt + 2) & 1) === 0) return true;
   nd.stats.badlladdr++;

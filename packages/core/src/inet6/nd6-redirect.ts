@@ -4,7 +4,7 @@
  *
  * Theory of operation. A host takes a redirect when all of this is so; the first that is not refuses it (`bad redirect`):
  *
- *    it is no router and `rediraccept` is set (else it is ignored, not counted)
+ *    in no fragment (fragmented) · it is no router and `rediraccept` is set (else it is ignored, not counted)
  *    source link-local · hop limit 255, code 0, whole, options sound · destination no group, and no address of ours
  *    the source is the gateway of the route to the destination, on this interface
  *    the target is link-local (another router) or the destination itself (it is on the link) · no address of ours · link address of Ethernet
@@ -43,7 +43,8 @@ const RD_OPT_LEN = 8;
 
 /** A redirect arrived. Owns `m`. Thread context. */
 export function nd6RedirectInput(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): void {
-  if (nd.ip6.tun.forwarding === 0 && nd.tun.rediraccept !== 0 && (m.flags & M_FRAGMENTED) === 0) {
+  if ((m.flags & M_FRAGMENTED) !== 0) nd.stats.fragmented++;
+  else if (nd.ip6.tun.forwarding === 0 && nd.tun.rediraccept !== 0) {
     const why = take(nd, ifp, m, off);
     if (why !== null) {
       nd.icmp6.stats.badredirect++;
@@ -86,7 +87,8 @@ function take(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): string | null 
     nd.cacheLladdr(ifp, t0, t1, t2, t3, v.getUint16(opt + 2), v.getUint32(opt + 4), ND_REDIRECT, onlink ? ND_REDIRECT_ONLINK : ND_REDIRECT_ROUTER);
   }
   const target = onlink ? null : ip6OfWords(t0, t1, t2, t3);
-  return routes.redirect6(ifp.fib, ip6OfWords(d0, d1, d2, d3), target, ifp, nd.tun.redirtimeout * US_PER_SEC) ? null : 'no room';
+  const author = ip6OfWords(s0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12));
+  return routes.redirect6(ifp.fib, ip6OfWords(d0, d1, d2, d3), target, author, ifp, nd.tun.redirtimeout * US_PER_SEC) ? null : 'no room';
 }
 
 /** `m`, which came in by `ifp`, leaves by it again, by way of `nh`: its sender is told when that helps. True: sent. `m` stays the caller's. */
@@ -102,7 +104,10 @@ export function nd6RedirectOutput(nd: Nd6, ifp: Ifnet, m: PacketBuffer, nh: Next
   if (!nd.isNeighbour(ifp, s0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12))) return false;
   const src = ip6.in6Net.linkLocalOf(ifp, IN6_IFF_NOTREADY | IN6_IFF_ANYCAST);
   if (src === null || !icmp6.errorRate.ok(nd.kern.engine.now, icmp6.tun.errppslimit)) return false;
-  const [t0, t1, t2, t3] = gateway ? [nh.g0, nh.g1, nh.g2, nh.g3] : [ip6W0Zoned(v, d, 0), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12)];
+  const t0 = gateway ? nh.g0 : ip6W0Zoned(v, d, ifp.index);
+  const t1 = gateway ? nh.g1 : v.getInt32(d + 4);
+  const t2 = gateway ? nh.g2 : v.getInt32(d + 8);
+  const t3 = gateway ? nh.g3 : v.getInt32(d + 12);
   const lle = nd.tableOf(ifp)?.lookup(t0, t1, t2, t3) ?? null;
   const known = lle !== null && lle.isValid ? ND_OPT_LLADDR_LEN : 0;
   const quoted = Math.min(m.len, IPV6_MMTU - IP6_HDR_LEN - ND_RD_LEN - known - RD_OPT_LEN) & ~7;

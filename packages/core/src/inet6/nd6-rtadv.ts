@@ -85,7 +85,7 @@ export class Rtadvd implements NdRtadvdHooks {
     if (ii.isDisabled) return ENETDOWN;
     if (this.rtr.nd.ip6.tun.forwarding === 0) return EINVAL;
     const had = this.interfaces.find((r) => r.ifp === ifp);
-    if (had === undefined) in6JoinGroup(this.rtr.in6Net, ifp, ALL_ROUTERS);
+    if (had === undefined || had.finals > 0) in6JoinGroup(this.rtr.in6Net, ifp, ALL_ROUTERS);
     this.interfaces = this.interfaces.filter((r) => r !== had);
     this.interfaces.push({ ifp, conf, nextAt: this.rtr.kern.engine.now, lastAt: had?.lastAt ?? -MIN_DELAY_BETWEEN_RAS_US, sent: 0, solicited: had?.solicited ?? 0, finals: 0 });
     this.rearm();

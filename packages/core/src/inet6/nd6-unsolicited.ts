@@ -14,6 +14,7 @@
  * @rfc 4861 7.2.7 yes
  * @rfc 9131 6 partial "one sysctl, off by default, for hosts and routers"
  */
+import { LazyMap, LazySet } from '../base/lazy-map.js';
 import { US_PER_MS, US_PER_SEC } from '../base/time.js';
 import type { AuditRow } from '../kern/audit.js';
 import { Callout } from '../kern/callout.js';
@@ -69,8 +70,8 @@ const UNSOLICITED_AUDIT: readonly AuditRow<Nd6Unsolicited>[] = [{ name: 'IPv6 ad
 
 export class Nd6Unsolicited {
   private readonly nd: Nd6;
-  private readonly announcements = new Map<In6Ifaddr, Announcement>();
-  private readonly delayed = new Set<DelayedAnswer>();
+  private readonly announcements = new LazyMap<In6Ifaddr, Announcement>();
+  private readonly delayed = new LazySet<DelayedAnswer>();
 
   constructor(nd: Nd6) {
     this.nd = nd;

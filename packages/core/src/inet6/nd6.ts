@@ -33,6 +33,7 @@ import {
   LLE_EV_ADDED, LLE_EV_CHANGED, LLE_EV_EXPIRED, LLE_EV_MISSED, LLE_IFADDR, LLE_INCOMPLETE, LlParams,
 } from '../net/llentry.js';
 import type { LlProtocol } from '../net/llentry.js';
+import type { Nexthop } from '../net/route/nexthop.js';
 import { RTF_DONE, RTF_HOST, RTF_LLDATA, RTF_UP } from '../net/route/nexthop.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE, RTM_MISS } from '../net/rtsock.js';
 import { macOf } from '../wire/addr.js';
@@ -43,7 +44,7 @@ import {
   ND_ROUTER_ADVERT,
 } from '../wire/icmp6.js';
 import { IP6_SRC } from '../wire/ip6.js';
-import type { Icmp6 } from './icmp6.js';
+import type { Icmp6, Icmp6Handler } from './icmp6.js';
 import { in6LeaveGroup, sockaddrOf } from './in6-control.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_NOTREADY, In6Ifaddr } from './in6-ifaddr.js';
 import { In6Ifinfo, ND6_IFF_ACCEPT_RTADV } from './in6-ifinfo.js';
@@ -65,6 +66,7 @@ import { ND6_COUNTERS, ND6_IP6_SYSCTLS, ND6_LL_SYSCTLS, ND6_SYSCTLS, Nd6Stats, N
 const MAX_MULTICAST_SOLICIT = 3;
 const MAX_UNICAST_SOLICIT = 3;
 const GC_SECONDS = 86_400;
+const TYPES = [ND_NEIGHBOR_SOLICIT, ND_NEIGHBOR_ADVERT, ND_REDIRECT];
 
 /** A default router, as ndp(8) shows it. */
 export interface NdRouterView {
@@ -98,7 +100,7 @@ const ND6_AUDIT: readonly AuditRow<LlParams<NdLlEntry>>[] = [
   { name: 'packets waiting for IPv6 neighbours', packets: true, count: (p) => p.held },
 ];
 
-export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
+export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<NdLlEntry> {
   readonly ip6: Ip6;
   readonly icmp6: Icmp6;
   readonly kern: VnetKern;
@@ -108,7 +110,6 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
   readonly dad: Nd6Dad;
   rtr: NdRouterHooks | null = null;
   readonly unsolicited: Nd6Unsolicited;
-  private readonly unregister: (() => void)[];
   private readonly unpublished = (lle: NdLlEntry): void => {
     in6LeaveGroup(this.ip6.in6Net, lle.ifp, ip6SolicitedNode(lle.addr));
   };
@@ -133,48 +134,46 @@ export class Nd6 implements Ip6Resolver, In6NdHooks, LlProtocol<NdLlEntry> {
     ip6.nd = this;
     in6Net.setNd(this);
     for (const ia of in6Net.addrs) this.addressEvent(ia, true);
-    icmp6.handle(ND_NEIGHBOR_SOLICIT, (ifp, m, off) => {
-      nd6NsInput(this, ifp, m, off);
+    for (const type of TYPES) icmp6.handle(type, this);
+    net.ifaddrEvent.attach<Nd6>(this, (nd, e) => {
+      if (e.ifa instanceof In6Ifaddr) nd.addressEvent(e.ifa, e.added);
     });
-    icmp6.handle(ND_NEIGHBOR_ADVERT, (ifp, m, off) => {
-      nd6NaInput(this, ifp, m, off);
+    net.lladdrEvent.attach<Nd6>(this, (nd, ifp) => {
+      nd.refreshOwn(ifp);
+      nd.unsolicited.lladdrChanged(ifp);
     });
-    icmp6.handle(ND_REDIRECT, (ifp, m, off) => {
-      nd6RedirectInput(this, ifp, m, off);
+    net.upDownEvent.attach<Nd6>(this, (nd, e) => {
+      if (e.up) nd.refreshOwn(e.ifp);
     });
-    ip6.nd6Redirect = (ifp, m, nh) => nd6RedirectOutput(this, ifp, m, nh);
-    this.unregister = [
-      net.ifaddrEvent.register((e) => {
-        if (e.ifa instanceof In6Ifaddr) this.addressEvent(e.ifa, e.added);
-      }),
-      net.lladdrEvent.register((ifp) => {
-        this.refreshOwn(ifp);
-        this.unsolicited.lladdrChanged(ifp);
-      }),
-      net.upDownEvent.register((e) => {
-        if (e.up) this.refreshOwn(e.ifp);
-      }),
-      net.linkEvent.register((ifp) => {
-        if (ifp.linkState === LINK_STATE_UP) in6IfUp(in6Net, ifp);
-      }),
-    ];
+    net.linkEvent.attach<Nd6>(this, (nd, ifp) => {
+      if (ifp.linkState === LINK_STATE_UP) in6IfUp(nd.ip6.in6Net, ifp);
+    });
   }
 
   /** Undoes the constructor; every entry goes. */
   destroy(): void {
-    const { in6Net } = this.ip6;
-    for (const undo of this.unregister) undo();
+    const { in6Net, net } = this.ip6;
+    for (const list of [net.ifaddrEvent, net.lladdrEvent, net.upDownEvent, net.linkEvent]) list.detach(this);
     this.dad.destroy();
     this.unsolicited.destroy();
-    this.icmp6.handle(ND_NEIGHBOR_SOLICIT, null);
-    this.icmp6.handle(ND_NEIGHBOR_ADVERT, null);
-    this.icmp6.handle(ND_REDIRECT, null);
-    this.ip6.nd6Redirect = null;
+    for (const type of TYPES) this.icmp6.handle(type, null);
     in6Net.setNd(null);
     this.kern.sysctl.detach(this.params);
     this.kern.sysctl.detach(this.tun);
     this.kern.counters.detach(this.stats);
     this.ip6.nd = null;
+  }
+
+  /** Icmp6Handler */
+  icmp6Input(type: number, ifp: Ifnet, m: PacketBuffer, off: number): void {
+    if (type === ND_NEIGHBOR_SOLICIT) nd6NsInput(this, ifp, m, off);
+    else if (type === ND_NEIGHBOR_ADVERT) nd6NaInput(this, ifp, m, off);
+    else nd6RedirectInput(this, ifp, m, off);
+  }
+
+  /** Ip6Resolver */
+  redirect(ifp: Ifnet, m: PacketBuffer, nh: Nexthop): boolean {
+    return nd6RedirectOutput(this, ifp, m, nh);
   }
 
   /** In6NdHooks */

@@ -131,14 +131,18 @@ export class Engine {
     return this.deferred.length - this.deferredAt;
   }
 
+  /** What `owner` has put off so far is not done. */
+  forgetDeferred(owner: CalloutOwner): void {
+    if (this.deferredOf(owner) === 0) return;
+    this.deferred = this.deferred.slice(this.deferredAt).filter((d) => d.owner !== owner);
+    this.deferredAt = 0;
+  }
+
   /** `owner` is gone: its timers are disarmed, its deferred work forgotten. Returns how many timers it had left. */
   forget(owner: CalloutOwner): number {
     this.workq.wait('forgetting deferred work');
     this.calloutRun.wait('forgetting callouts');
-    if (this.deferredOf(owner) > 0) {
-      this.deferred = this.deferred.slice(this.deferredAt).filter((d) => d.owner !== owner);
-      this.deferredAt = 0;
-    }
+    this.forgetDeferred(owner);
     return this.callouts.stopAllOf(owner);
   }
 

@@ -180,18 +180,23 @@ export class RawIp6 implements Ip6RawHook {
     const { pcbs, stats } = this;
     if (proto !== IPPROTO_ICMPV6) stats.ipackets++;
     let last: In6Pcb | null = null;
+    let isSumBad = false;
     for (let i = 0; i < pcbs.length; i++) {
       const inp = pcbs[i]!;
       if (!wants(inp, m, off, proto)) continue;
       if (inp.cksum >= 0 && proto !== IPPROTO_ICMPV6 && !this.sumOk(inp, m, off, proto)) {
-        m.free();
-        return true;
+        isSumBad = true;
+        continue;
       }
       if (last !== null) {
         const n = m.pool.copy(m);
         if (n !== null) this.give(last, n, off);
       }
       last = inp;
+    }
+    if (last === null && isSumBad) {
+      m.free();
+      return true;
     }
     if (last === null) {
       if (proto !== IPPROTO_ICMPV6) stats.nosock++;

@@ -70,7 +70,6 @@ export class UdpVxlan implements VxlanTransport {
   readonly udp: Udp;
   readonly stats = new VxlanUdpStats();
   readonly listeners: VxlanListener[] = [];
-  private readonly unregister: () => void;
 
   constructor(ip: Ip, udp: Udp) {
     this.ip = ip;
@@ -79,8 +78,8 @@ export class UdpVxlan implements VxlanTransport {
     const carrier = vxlanCarrier(net);
     if (carrier !== null) carrier.transport = this;
     net.kern.counters.attach(VXLAN_COUNTERS, this.stats);
-    this.unregister = net.departureEvent.register(({ ifp, renaming }) => {
-      if (!renaming) for (const l of [...this.listeners]) l.departed(ifp);
+    net.departureEvent.attach<UdpVxlan>(this, (vxlan, { ifp, renaming }) => {
+      if (!renaming) for (const l of [...vxlan.listeners]) l.departed(ifp);
     });
   }
 
@@ -90,7 +89,7 @@ export class UdpVxlan implements VxlanTransport {
     const carrier = vxlanCarrier(this.ip.net);
     if (carrier !== null && carrier.transport === this) carrier.transport = null;
     this.ip.net.kern.counters.detach(this.stats);
-    this.unregister();
+    this.ip.net.departureEvent.detach(this);
   }
 
   get portFirst(): number {

@@ -502,6 +502,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   },
   'packets waiting for IPv6 neighbours': (b) => PLANTS['IPv6 neighbours']?.(b),
   'IPv6 addresses being verified': (b) => {
+    b.kernel.call(b.net.now, () => in6Aifaddr(b.v.in6Net, b.ifp, { addr: ip6('2001:db8::2'), plen: 64 }));
     b.v.nd6.dad.stop = keep;
     b.v.nd6.dad.destroy = keep;
   },
@@ -550,6 +551,16 @@ describe('a vnet', () => {
     expect(b.remove()).toEqual([]);
     expect(b.kernel.audit()).toMatchObject({ unaccounted: { packets: 0, timers: 0, interfaces: 0, deferred: 0 }, leaksFound: 0 });
     expect(b.net.log.filter((l) => l.message.startsWith('audit'))).toEqual([]);
+  });
+
+  it('that had put work off when it is stopped has left nothing: the work is not done', () => {
+    const b = new Bench();
+    let done = false;
+    b.v.kern.defer(() => {
+      done = true;
+    });
+    expect(b.remove()).toEqual([]);
+    expect(done).toBe(false);
   });
 
   const kinds = new Bench().v.kern.audit.counts().map((r) => r.name);

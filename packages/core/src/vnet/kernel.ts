@@ -189,6 +189,7 @@ export class Kernel {
       const at = this.stopped.indexOf(vnet);
       if (at >= 0) {
         this.stopped.splice(at, 1);
+        this.engine.forgetDeferred(vnet.kern); // what its parts had put off was for a stack that goes on
         try {
           this.tellSteps(vnet, (seen) => this.sysinit.runDestructors(vnet, seen), true);
         } finally {

@@ -5,7 +5,7 @@
  * the parent of a VLAN.
  */
 import type { IfAddr, Ifnet, Kernel, Prison, Vnet } from '@netloom/core';
-import { IFF_UP, InIfaddr, bridgeMembers, epairPeer, isIfAddr6, vlanInfo } from '@netloom/core';
+import { IFF_UP, IN6_IFF_AUTOCONF, In6Ifaddr, InIfaddr, bridgeMembers, epairPeer, vlanInfo } from '@netloom/core';
 import { ETHERTYPE_QINQ, ip4FormatPrefix, ip6Equals, ip6Format, ip6IsLinkLocal, ip6LinkLocalOfMac, ip6Plain, macFormat } from '@netloom/core/wire';
 import { HOST_VNET } from '../lab/lab-model.js';
 import type { InterfaceRef, Topology, TopologyInterface, TopologyVnet } from '../lab/topology.js';
@@ -47,10 +47,10 @@ function interfaceOf(kernel: Kernel, ifp: Ifnet, nameOf: ReadonlyMap<Vnet, strin
   };
 }
 
-/** An address with its length; none for the link-local address that an interface gives itself. */
+/** An address with its length; none for the link-local address that an interface gives itself, and for those that routers gave. */
 function addressOf(ifp: Ifnet, ifa: IfAddr): string[] {
   if (ifa instanceof InIfaddr) return [ip4FormatPrefix(ifa.addr, ifa.plen)];
-  if (!isIfAddr6(ifa)) return [];
+  if (!(ifa instanceof In6Ifaddr) || (ifa.flags & IN6_IFF_AUTOCONF) !== 0) return [];
   const addr = ip6Plain(ifa.addr);
   if (ip6IsLinkLocal(addr) && (ifp.lladdr.length !== 6 || ip6Equals(addr, ip6LinkLocalOfMac(ifp.lladdr)))) return [];
   return [`${ip6Format(addr)}/${ifa.plen}`];

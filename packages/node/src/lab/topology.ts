@@ -20,7 +20,7 @@ export interface TopologyInterface {
   readonly mtu: number;
   readonly ether: string | null;
   readonly description: string | null;
-  /** Addresses with prefix lengths. */
+  /** Addresses of both families with prefix lengths, without link-local and autoconfigured ones. */
   readonly inet: readonly string[];
   /** The other end of an epair. */
   readonly peer: InterfaceRef | null;

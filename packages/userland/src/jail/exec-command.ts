@@ -40,13 +40,14 @@ function words(text: string): string[] {
   return text.split(/[ \t\f\v\r\n]+/).filter((word) => word !== '');
 }
 
-/** `em0|10.0.0.1/24 vhid 1`: interface, address, more words for ifconfig. */
+/** `em0|10.0.0.1/24 vhid 1`, `em0|2001:db8::1/64`: interface, address, more words for ifconfig. */
 function addressArgv(j: CfJail, value: string, down: boolean): readonly string[] {
   const [first = '', ...extra] = value.split(' ').filter((word) => word !== '');
   const bar = first.indexOf('|');
   const ifname = bar >= 0 ? first.slice(0, bar) : (j.string('interface') ?? '');
   const address = first.slice(bar + 1);
   const slash = address.indexOf('/');
+  if (address.includes(':')) return [IFCONFIG, ifname, 'inet6', address, ...(slash < 0 ? ['prefixlen', '128'] : []), ...(down ? [] : extra), down ? '-alias' : 'alias'];
   const mask = slash < 0 ? ['netmask', '255.255.255.255'] : address.includes('.', slash) ? ['netmask', address.slice(slash + 1)] : [];
   const bare = mask.length > 0 && slash >= 0 ? address.slice(0, slash) : address;
   return [IFCONFIG, ifname, 'inet', bare, ...mask, ...(down ? [] : extra), down ? '-alias' : 'alias'];

@@ -2,7 +2,7 @@
  * internal-params.ts — parameters that jail(8) itself acts upon, and the check of all values of a jail.
  * Read first: jail(8) "Pseudo-Parameters".
  */
-import { ip4Format } from '@netloom/core/wire';
+import { ip4Format, ip6Format, ip6Parse } from '@netloom/core/wire';
 import { NO_SUCH_NAME, hostAddress } from '../host-address.js';
 import type { CfJail } from './cf-jail.js';
 import { sameOption } from './cf-jail.js';
@@ -15,6 +15,8 @@ const STRINGS = [
   'command', 'depend', 'exec.consolelog', 'exec.jail_user', 'exec.poststart', 'exec.poststop', 'exec.prepare', 'exec.prestart', 'exec.prestop', 'exec.release',
   'exec.created', 'exec.start', 'exec.stop', 'exec.system_user', 'interface', 'mount', 'mount.fstab', 'vnet.interface',
 ];
+/** Lists, of addresses with what jail(8) needs to set them. */
+export const ADDRESSES = ['ip4.addr', 'ip6.addr'];
 const INTERNAL = [...BOOLS, ...INTS, ...STRINGS];
 
 const isInt = (text: string): boolean => /^\s*[+-]?[0-9]+$/.test(text);
@@ -39,14 +41,17 @@ export function checkInternal(j: CfJail, stops: boolean): boolean {
   return ok;
 }
 
-/** `ip_hostname`: the address that host.hostname stands for is one of the jail's. */
+/** `ip_hostname`: the addresses that host.hostname stands for are the jail's. */
 function addHostAddress(j: CfJail): boolean {
   const hostname = j.string('host.hostname');
   if (!j.bool('ip_hostname') || hostname === null) return true;
   const addr = hostAddress(hostname);
-  if (addr === null) j.warnx(`host.hostname ${hostname}: ${NO_SUCH_NAME}`);
-  else j.addText('ip4.addr', ip4Format(addr));
-  return addr !== null;
+  const addr6 = ip6Parse(hostname === 'localhost' ? '::1' : hostname);
+  if (addr6 !== null) j.addText('ip6.addr', ip6Format(addr6));
+  if (addr !== null) j.addText('ip4.addr', ip4Format(addr));
+  if (addr !== null || addr6 !== null) return true;
+  j.warnx(`host.hostname ${hostname}: ${NO_SUCH_NAME}`);
+  return false;
 }
 
 export interface KernelParam {
@@ -65,7 +70,7 @@ export function kernelParams(j: CfJail): KernelParam[] | null {
   for (const { name } of j.params) {
     if (INTERNAL.some((internal) => sameOption(internal, name))) continue;
     const values = j.list(name);
-    const imported = importParam(name, name === 'ip4.addr' && values.length > 0 ? values.map(bareAddress).join(',') : (values.at(-1) ?? null));
+    const imported = importParam(name, ADDRESSES.includes(name) && values.length > 0 ? values.map(bareAddress).join(',') : (values.at(-1) ?? null));
     if (imported.error !== null) {
       j.warnx(imported.error);
       ok = false;

@@ -21,7 +21,7 @@ import type { CfJail } from './cf-jail.js';
 import type { CommandSlots } from './command-slots.js';
 import { commandOf } from './exec-command.js';
 import type { ExecCommand } from './exec-command.js';
-import { kernelParams } from './internal-params.js';
+import { ADDRESSES, kernelParams } from './internal-params.js';
 import type { KernelParam } from './internal-params.js';
 import { jailGetid } from './jail-id.js';
 import { jailCreate, jailUpdate } from './jail-set.js';
@@ -175,7 +175,7 @@ export class JailJob {
 
   private valuesOf(step: Step, down: boolean): string[] {
     if (step === 'addresses') {
-      const values = this.j.list('ip4.addr').filter((v) => v.includes('|') || this.j.has('interface'));
+      const values = ADDRESSES.flatMap((name) => this.j.list(name)).filter((v) => v.includes('|') || this.j.has('interface'));
       return down ? values.reverse() : values;
     }
     if (step === 'command' && this.j.name === null && this.j.has('command')) return [''];

@@ -51,7 +51,7 @@ function checkValues(values: JailValues, parent: Prison): JailSet | null {
 }
 
 function checkNetwork(values: JailValues, ownsVnet: boolean): JailSet | null {
-  const restricts = ['ip4', 'ip6', 'ip4.addr'].some((name) => values.has(name) && values.get(name) !== 'inherit');
+  const restricts = ['ip4', 'ip6', 'ip4.addr', 'ip6.addr'].some((name) => values.has(name) && values.get(name) !== 'inherit');
   return ownsVnet && restricts ? refuse(EINVAL, 'vnet jails cannot have IP address restrictions') : null;
 }
 

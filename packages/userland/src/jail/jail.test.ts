@@ -227,6 +227,28 @@ $ jls
 `);
   });
 
+  it('sets the addresses of both families on their interfaces, and removes them', async () => {
+    const lab = new ToolLab();
+    await lab.ok('ifconfig epair create');
+    const addresses = async (): Promise<string[]> => (await lab.ok('ifconfig -f inet6:cidr,inet:cidr -a')).match(/^epair\w+|\tinet6? (?!fe80|::1)[^ \n]+/gm) ?? [];
+    await lab.ok('jail -c name=w persist interface=epair0a ip6.addr=2001:DB8::1/64,epair0b|2001:db8:1::2,fd00::3 ip4.addr=10.0.0.9/24 ip6.nosaddrsel');
+    expect(await addresses()).toEqual(['epair0a', '\tinet 10.0.0.9/24', '\tinet6 2001:db8::1/64', '\tinet6 fd00::3/128', 'epair0b', '\tinet6 2001:db8:1::2/128']);
+    expect(await lab.ok('jls -n ip4 ip4.addr ip6 ip6.addr ip6.saddrsel')).toBe('ip4=new ip4.addr=10.0.0.9 ip6=new ip6.addr=2001:db8::1,2001:db8:1::2,fd00::3 ip6.nosaddrsel');
+    expect((await lab.ok('jls -v')).split('\n').slice(-4)).toEqual(['        10.0.0.9', '        2001:db8::1', '        2001:db8:1::2', '        fd00::3']);
+    await lab.ok('jail -r w');
+  });
+
+  it('reads ip6.addr of a file, and takes the addresses back when the jail goes', async () => {
+    const lab = new ToolLab();
+    await lab.ok('ifconfig epair create');
+    lab.files.set('/j.conf', 'w { persist; ip4 = disable; ip6.addr = "epair0a|2001:db8::1/64 deprecated", "epair0b|fd00::3"; ip6.saddrsel = false; }');
+    await lab.ok('jail -f /j.conf -c w');
+    expect(await lab.ok('ifconfig epair0a inet6')).toMatch(/\tinet6 2001:db8::1 prefixlen 64 [^\n]*deprecated/);
+    expect(await lab.ok('jls -n ip4 ip6 ip6.addr ip6.saddrsel')).toBe('ip4=disable ip6=new ip6.addr=2001:db8::1,fd00::3 ip6.nosaddrsel');
+    await lab.ok('jail -f /j.conf -r w');
+    expect(await lab.ok('ifconfig -a inet6')).not.toMatch(/2001:db8|fd00/);
+  });
+
   it('keeps a jail that is not persistent as long as its command', async () => {
     const lab = new ToolLab();
     await lab.ok('ifconfig epair create');
@@ -283,6 +305,9 @@ hi
     ['-c name=b persist=perhaps', 'persist: unknown boolean value "perhaps"'],
     ['-c name=b persist vnet=old', 'vnet: unknown jailsys value "old"'],
     ['-c name=b persist ip4.addr=10.0.0', 'ip4.addr: not an IPv4 address: 10.0.0'],
+    ['-c name=b persist ip6.addr=2001:db8::x', 'ip6.addr: not an IPv6 address: 2001:db8::x'],
+    ['-c name=b persist vnet ip6.addr=2001:db8::1', 'vnet jails cannot have IP address restrictions'],
+    ['-c name=b persist vnet ip6=new', 'vnet jails cannot have IP address restrictions'],
     ['-c name=b persist vnet ip4.addr=10.0.0.1', 'vnet jails cannot have IP address restrictions'],
     ['-c name=b persist children.max=999999', 'jail_set: Invalid argument'],
     [`-c name=b persist host.hostname=${'h'.repeat(256)}`, 'jail_set: File name too long'],
@@ -312,6 +337,8 @@ $ jail -c name=b persist ip_hostname host.hostname=localhost ip4.addr=192.0.2.1
 $ jls -n name ip4.addr
 name=a ip4.addr=192.0.2.9
 name=b ip4.addr=192.0.2.1,127.0.0.1
+$ jls -n -j b ip6.addr ip6 ip6.saddrsel
+ip6.addr=::1 ip6=new ip6.saddrsel
 $ jail -c name=c persist ip_hostname host.hostname=c.example.org
 ! jail: host.hostname c.example.org: Name does not resolve
 [1]
@@ -501,7 +528,7 @@ name=alpha persist allow.noraw_sockets ip4.addr=
 name=beta persist allow.noraw_sockets ip4.addr=192.0.2.1,192.0.2.2
 $ jls -s jid ip4.addr parent vnet
 jid=1 vnet=new
-jid=2 vnet=inherit
+jid=2 ip4.addr=192.0.2.1,192.0.2.2 vnet=inherit
 $ jls -j nosuch jid
 ! jls: jail "nosuch" not found
 [1]

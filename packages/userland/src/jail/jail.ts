@@ -11,6 +11,7 @@
  * A jail here is a network stack with a name: it has no file system and no users. Parameters about those are accepted and reported back.
  * A path is not looked for: no program is confined to it.
  */
+import { ip6Parse } from '@netloom/core/wire';
 import type { HostFile, Proc } from '../proc.js';
 import { HostError } from '../proc.js';
 import { errx, toolMain, usage, warnx } from '../err.js';
@@ -18,6 +19,7 @@ import { getopt } from '../getopt.js';
 import { CfJail, isWild, parseLeadingInt, wildMatch } from './cf-jail.js';
 import { CommandSlots } from './command-slots.js';
 import { loadConf } from './conf.js';
+import { ADDRESSES } from './internal-params.js';
 import { quoted } from './jail-job.js';
 import type { JailOptions } from './jail-job.js';
 import { JailOrder } from './jail-order.js';
@@ -107,8 +109,9 @@ function lineJail(p: Proc, line: Line): CfJail {
       for (const more of line.args.slice(i + 1)) j.addText('command', more);
       break;
     }
-    if (word.startsWith('ip4.addr=')) for (const addr of word.slice('ip4.addr='.length).split(',')) j.addText('ip4.addr', addr);
-    else j.addWord(word);
+    const list = ADDRESSES.find((name) => word.startsWith(`${name}=`)) ?? null;
+    if (list === null) j.addWord(word);
+    else for (const addr of word.slice(list.length + 1).split(',')) j.addText(list, addr);
   }
   return j;
 }
@@ -121,7 +124,7 @@ function oldStyleJail(p: Proc, line: Line): CfJail {
   for (const [name, value] of line.words) j.addText(name, value);
   j.addText('path', path);
   j.addText('host.hostname', hostname);
-  if (addrs !== '') for (const addr of addrs.split(',')) j.addText('ip4.addr', addr);
+  if (addrs !== '') for (const addr of addrs.split(',')) j.addText(ip6Parse(addr) === null ? 'ip4.addr' : 'ip6.addr', addr);
   for (const word of command) j.addText('command', word);
   return j;
 }
@@ -220,8 +223,8 @@ function record(j: CfJail, jid: number): string {
 
 /** The same for `jail path hostname ip command`. */
 function oldStyleRecord(j: CfJail, jid: number): string {
-  const [path, hostname, addrs, command] = ['path', 'host.hostname', 'ip4.addr', 'command'].map((name) => j.list(name).map(quoted));
-  return [String(jid), path?.join(','), hostname?.join(','), addrs?.join(','), command?.join(' ')].join('\t');
+  const [path, hostname, addrs, addrs6, command] = ['path', 'host.hostname', ...ADDRESSES, 'command'].map((name) => j.list(name).map(quoted));
+  return [String(jid), path?.join(','), hostname?.join(','), [...(addrs ?? []), ...(addrs6 ?? [])].join(','), command?.join(' ')].join('\t');
 }
 
 async function openJidFile(p: Proc, file: string): Promise<HostFile> {

@@ -12,7 +12,9 @@
 import type { Prison } from '@netloom/core';
 import { OSRELDATE, OSRELEASE } from '../kernel-identity.js';
 
-export type JailParamType = 'int' | 'bool' | 'string' | 'jailsys' | 'ip4';
+/** Lists of addresses of one family. */
+export type JailAddrType = 'ip4' | 'ip6';
+export type JailParamType = 'int' | 'bool' | 'string' | 'jailsys' | JailAddrType;
 /** rd: a reading; rdtun: set at creation only. */
 export type JailParamAccess = 'rw' | 'rdtun' | 'rd';
 
@@ -47,15 +49,26 @@ function allow(leaf: string, help: string, initial = false): JailParam {
   return { name, type: 'bool', access: 'rw', help, get };
 }
 
-const restricted = (prison: Prison): string => (prison.ownsVnet ? 'inherit' : 'disable');
+/** Without addresses of a family a jail that shares a stack has none of it. */
+const restricted = (family: JailAddrType) => (prison: Prison): string => {
+  if (prison.ownsVnet) return 'inherit';
+  return jailAddrs(prison, family).length === 0 ? 'disable' : 'new';
+};
+
+/** `ip4.addr`, `ip6.addr` */
+export function jailAddrs(prison: Prison, family: JailAddrType): string[] {
+  return (prison.params.get(`${family}.addr`) ?? '').split(',').filter((addr) => addr !== '');
+}
+
+export const isAddrList = (param: JailParam): boolean => param.type === 'ip4' || param.type === 'ip6';
 
 const TOP: readonly JailParam[] = [
   kept('devfs_ruleset', 'int', 'rw', 'Ruleset for in-jail devfs mounts', () => '0'),
   reading('dying', 'bool', 'rd', 'Jail is in the process of shutting down', (p) => bool(p.dying)),
   kept('enforce_statfs', 'int', 'rw', 'Jail cannot see all mounted file systems', () => '2'),
   kept('host', 'jailsys', 'rw', 'Jail host info', () => 'new'),
-  kept('ip4', 'jailsys', 'rdtun', 'Jail IPv4 address virtualization', restricted),
-  kept('ip6', 'jailsys', 'rdtun', 'Jail IPv6 address virtualization', restricted),
+  kept('ip4', 'jailsys', 'rdtun', 'Jail IPv4 address virtualization', restricted('ip4')),
+  kept('ip6', 'jailsys', 'rdtun', 'Jail IPv6 address virtualization', restricted('ip6')),
   reading('jid', 'int', 'rdtun', 'Jail ID', (p) => String(p.jid)),
   reading('name', 'string', 'rw', 'Jail name', (p, viewer) => p.nameFrom(viewer)),
   kept('osreldate', 'int', 'rdtun', 'Jail value for kern.osreldate and uname -K', () => String(OSRELDATE)),
@@ -94,6 +107,8 @@ const DOTTED: readonly JailParam[] = [
   kept('host.hostuuid', 'string', 'rw', 'Jail host UUID', () => NIL_UUID),
   kept('ip4.addr', 'ip4', 'rw', 'Jail IPv4 addresses', () => ''),
   kept('ip4.saddrsel', 'bool', 'rw', 'Do (not) use IPv4 source address selection rather than the primary jail IPv4 address.', () => 'true'),
+  kept('ip6.addr', 'ip6', 'rw', 'Jail IPv6 addresses', () => ''),
+  kept('ip6.saddrsel', 'bool', 'rw', 'Do (not) use IPv6 source address selection rather than the primary jail IPv6 address.', () => 'true'),
 ];
 
 /** Every parameter, in the order jls(8) lists them: names without a dot first. */

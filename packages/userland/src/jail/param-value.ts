@@ -2,9 +2,9 @@
  * param-value.ts — a parameter's value as written, checked and brought into the form of param-table.ts (jailparam_import(3)).
  * Read first: jail(3).
  */
-import { ip4Format, ip4Parse } from '@netloom/core/wire';
+import { ip4Format, ip4Parse, ip6Format, ip6Parse } from '@netloom/core/wire';
 import { findJailParam } from './param-table.js';
-import type { JailParam } from './param-table.js';
+import type { JailAddrType, JailParam } from './param-table.js';
 
 export type ImportedParam = { readonly param: JailParam; readonly value: string; readonly error: null } | { readonly error: string };
 
@@ -26,15 +26,25 @@ function importJailsys(name: string, value: string | null, negated: boolean): Im
   return (isInt(text) ? JAILSYS[Number(text)] : undefined) ?? { error: `${name}: unknown jailsys value "${value ?? ''}"` };
 }
 
-function importAddrs(name: string, value: string | null): ImportedParam | string {
+function importAddrs(family: JailAddrType, name: string, value: string | null): ImportedParam | string {
   if (value === null || value === '' || value === '-') return '';
   const addrs: string[] = [];
   for (const text of value.split(',')) {
-    const addr = ip4Parse(text);
-    if (addr === null) return { error: `${name}: not an IPv4 address: ${text}` };
-    addrs.push(ip4Format(addr));
+    const addr = canonical(family, text);
+    if (addr === null) return { error: `${name}: not an IPv${family === 'ip4' ? 4 : 6} address: ${text}` };
+    addrs.push(addr);
   }
   return addrs.join(',');
+}
+
+/** An address as it is shown; null when it is none of the family. */
+function canonical(family: JailAddrType, text: string): string | null {
+  if (family === 'ip4') {
+    const addr = ip4Parse(text);
+    return addr === null ? null : ip4Format(addr);
+  }
+  const addr = ip6Parse(text);
+  return addr === null ? null : ip6Format(addr);
 }
 
 /** @param value null when only the name was written. */
@@ -53,7 +63,8 @@ function importValue(param: JailParam, name: string, value: string | null, negat
     case 'jailsys':
       return importJailsys(name, value, negated);
     case 'ip4':
-      return importAddrs(name, value);
+    case 'ip6':
+      return importAddrs(param.type, name, value);
     case 'int':
       return isInt(value ?? '') ? String(Number(value)) : { error: `${name}: non-integer value "${value ?? ''}"` };
     case 'string':

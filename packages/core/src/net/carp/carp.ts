@@ -101,7 +101,6 @@ export class Carp {
   private rng: Prng | null = null;
   /** At once, but not from within whatever demoted this host (FreeBSD's carp_sendall_task). */
   private readonly sendAllTmo: Callout;
-  private readonly unregister: (() => void)[];
 
   constructor(net: Net) {
     const { kern } = net;
@@ -113,21 +112,16 @@ export class Carp {
     this.sendAllTmo = new Callout(kern, () => {
       for (const vh of this.all()) vh.sendAd();
     });
-    const changed = (ifp: Ifnet): void => {
-      for (const vh of [...(carpIfOf(ifp)?.vhids ?? [])]) vh.linkState();
-    };
-    this.unregister = [
-      net.linkEvent.register(changed),
-      net.upDownEvent.register(({ ifp }) => changed(ifp)),
-      net.departureEvent.register(({ ifp, renaming }) => {
-        if (!renaming) this.destroyIf(ifp);
-      }),
-    ];
+    net.linkEvent.attach<Carp>(this, (_carp, ifp) => carpLinkState(ifp));
+    net.upDownEvent.attach<Carp>(this, (_carp, { ifp }) => carpLinkState(ifp));
+    net.departureEvent.attach<Carp>(this, (carp, { ifp, renaming }) => {
+      if (!renaming) carp.destroyIf(ifp);
+    });
   }
 
   /** Ends every vhid; addresses stay, as addresses of nobody, until they are purged. */
   destroy(): void {
-    for (const undo of this.unregister) undo();
+    for (const list of [this.net.linkEvent, this.net.upDownEvent, this.net.departureEvent]) list.detach(this);
     for (const ifp of this.net.ifnets) this.destroyIf(ifp);
     this.kern.engine.calloutStop(this.sendAllTmo);
     this.kern.sysctl.detach(this);
@@ -259,6 +253,11 @@ export function carpList(ifp: Ifnet): CarpInfo[] {
 export function carpSupported(ifp: Ifnet): Errno {
   if (ifp.type !== IFT_ETHER && ifp.type !== IFT_L2VLAN && ifp.type !== IFT_BRIDGE) return EOPNOTSUPP;
   return (ifp.flags & IFF_MULTICAST) === 0 ? EADDRNOTAVAIL : 0;
+}
+
+/** The link of `ifp`, or its IFF_UP, changed. */
+function carpLinkState(ifp: Ifnet): void {
+  for (const vh of [...(carpIfOf(ifp)?.vhids ?? [])]) vh.linkState();
 }
 
 function within(value: number | undefined, min: number, max: number): boolean {

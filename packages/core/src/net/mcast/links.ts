@@ -27,25 +27,25 @@ export const isMcastLink = (ifp: Ifnet): boolean => (ifp.flags & (IFF_LOOPBACK |
 export class McastLinks<A extends McastAddr> {
   private readonly port: McastHostPort<A> & McastQuerierPort<A>;
   private links: Map<Ifnet, McastLink<A>> | null = null;
-  private readonly unregister: (() => void)[];
+  private readonly net: Net;
 
   constructor(net: Net, port: McastHostPort<A> & McastQuerierPort<A>) {
     this.port = port;
-    this.unregister = [
-      net.departureEvent.register((e) => {
-        if (!e.renaming) this.forget(e.ifp);
-      }),
-      net.upDownEvent.register(({ ifp, up }) => {
-        if (!up) return;
-        this.hostOf(ifp)?.tellAgain();
-        this.querierOf(ifp)?.start();
-      }),
-    ];
+    this.net = net;
+    net.departureEvent.attach<McastLinks<A>>(this, (links, e) => {
+      if (!e.renaming) links.forget(e.ifp);
+    });
+    net.upDownEvent.attach<McastLinks<A>>(this, (links, { ifp, up }) => {
+      if (!up) return;
+      links.hostOf(ifp)?.tellAgain();
+      links.querierOf(ifp)?.start();
+    });
   }
 
   destroy(): void {
     for (const { ifp } of this.list()) this.forget(ifp);
-    for (const off of this.unregister) off();
+    this.net.departureEvent.detach(this);
+    this.net.upDownEvent.detach(this);
   }
 
   list(): McastLink<A>[] {

@@ -107,14 +107,13 @@ export class RouteTables implements RouteState {
   private readonly expiry: Callout;
   private nextExpiry: Micros = NEVER;
   private destroyed = false;
-  private readonly unregister: () => void;
 
   constructor(net: Net) {
     this.net = net;
     this.life = new RtLife(net.kern, this.store, net.shared.witness.rtentry, (rt) => this.ribOf(rt)?.compile(rt));
     this.flowSalt = net.kern.engine.rng.split(`flow ${net.kern.id}`).u32();
     this.expiry = new Callout(net.kern, () => void net.kern.defer(() => this.expire()));
-    this.unregister = net.mtuEvent.register((ifp) => this.store.republish(ifp));
+    net.mtuEvent.attach<RouteTables>(this, (routes, ifp) => routes.store.republish(ifp));
     net.kern.audit.attach(ROUTE_AUDIT, this);
     net.kern.counters.attach(ROUTING_COUNTERS, this.stats);
     net.kern.sysctl.attach(NET_SYSCTL, this);
@@ -132,7 +131,7 @@ export class RouteTables implements RouteState {
     this.destroyed = true;
     walkDelete(this, () => true, true, null);
     this.net.kern.engine.calloutStop(this.expiry);
-    this.unregister();
+    this.net.mtuEvent.detach(this);
     this.net.kern.counters.detach(this.stats);
     this.net.kern.sysctl.detach(this);
   }
@@ -347,15 +346,15 @@ export class RouteTables implements RouteState {
   }
 
   /**
-   * ICMPv6 says that `dst` is better reached through `gateway`, or directly on the link of `ifp` without one, which it has checked; addresses in zoned
-   * form. May be called from a packet path. False: refused at once.
+   * ICMPv6 says in the name of the router `author` that `dst` is better reached through `gateway`, or directly on the link of `ifp` without one, which it
+   * has checked; addresses in zoned form. May be called from a packet path. False: refused at once.
    */
-  redirect6(fib: number, dst: Uint8Array, gateway: Uint8Array | null, ifp: Ifnet, lifetimeUs: Micros): boolean {
+  redirect6(fib: number, dst: Uint8Array, gateway: Uint8Array | null, author: Uint8Array, ifp: Ifnet, lifetimeUs: Micros): boolean {
     return this.net.kern.defer(() => {
       const ifa = ifp.net === this.net ? ifa6ofIfpforaddr(ifp, gateway ?? dst) : null;
       const way = gateway === null ? { linkIfp: ifp, flags: RTF_DYNAMIC } : { gateway, flags: RTF_GATEWAY | RTF_DYNAMIC };
       const spec: RouteSpec = { fib, family: 'inet6', dst, plen: 128, ifp, ...way };
-      if (ifa !== null) this.redirect({ spec: { ...spec, ifa }, author: null, ifp, timeout: Math.ceil(lifetimeUs / US_PER_SEC) }, () => undefined);
+      if (ifa !== null) this.redirect({ spec: { ...spec, ifa }, author, ifp, timeout: Math.ceil(lifetimeUs / US_PER_SEC) }, () => undefined);
     });
   }
 
