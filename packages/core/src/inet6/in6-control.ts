@@ -13,7 +13,7 @@
  * Everything here runs in thread context and none of it waits. Not here: duplicate address detection, autoconfiguration.
  *
  * @rfc 4291 2.8 yes
- * @rfc 4862 5.4 yes
+ * @rfc 4862 5.4 partial "the first address of a tunnel is not verified, as in FreeBSD"
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENXIO, EPROTONOSUPPORT } from '../base/errno.js';
@@ -78,8 +78,8 @@ export function in6Aifaddr(in6Net: In6Net, ifp: Ifnet, req: In6Aliasreq): Errno 
   const unfit = ifp.driver.checkAddr?.(ifp, ia) ?? 0;
   if (unfit !== 0) return unfit;
   if (!net.ifnets.includes(ifp)) return ENXIO; // leaving, or taken away by somebody who was told
-  enable(in6Net, ifp);
-  const error = addAddr(in6Net, ia, req);
+  const verified = enable(in6Net, ifp);
+  const error = addAddr(in6Net, ia, req, verified);
   if (error !== 0) return error;
   if (in6Net.addrsOf(ifp).length === 1) ifp.driver.addrAdded?.(ifp);
   if (!ifp.isUp) ifUp(ifp);
@@ -130,10 +130,15 @@ function defaultPlen(ifp: Ifnet, req: In6Aliasreq): number {
   return req.dstaddr !== undefined || (ifp.flags & IFF_LOOPBACK) !== 0 ? 128 : 64;
 }
 
-/** An address is set where IPv6 was off: it is on from now. */
-function enable(in6Net: In6Net, ifp: Ifnet): void {
+/**
+ * An address is set; where IPv6 was off it is on from now. Says whether the address is to be verified: not the first of a tunnel, which only
+ * the far end could have, too, and who is usually not there yet (FreeBSD does not verify the first one of any interface).
+ */
+function enable(in6Net: In6Net, ifp: Ifnet): boolean {
   const ii = in6Net.ifinfo(ifp);
-  if (ii !== null) ii.ndFlags &= ~ND6_IFF_IFDISABLED;
+  if (ii === null || !ii.isDisabled) return true;
+  ii.ndFlags &= ~ND6_IFF_IFDISABLED;
+  return (ifp.flags & IFF_POINTOPOINT) === 0;
 }
 
 function setLifetimes(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq): void {
@@ -160,7 +165,7 @@ function updateAddr(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq): Errno {
   return 0;
 }
 
-function addAddr(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq): Errno {
+function addAddr(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq, verified: boolean): Errno {
   const { ifp } = ia;
   ia.createdAt = in6Net.net.kern.engine.now;
   setLifetimes(in6Net, ia, req);
@@ -168,7 +173,7 @@ function addAddr(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq): Errno {
   if (ia.vhid !== 0) {
     const refused = in6Net.carp?.attach(ia, ia.vhid) ?? EPROTONOSUPPORT;
     if (refused !== 0) return refused;
-  } else if (in6Net.doesDad(ifp) && (ia.flags & IN6_IFF_NODAD) === 0) ia.flags |= IN6_IFF_TENTATIVE;
+  } else if (verified && in6Net.doesDad(ifp) && (ia.flags & IN6_IFF_NODAD) === 0) ia.flags |= IN6_IFF_TENTATIVE;
   in6Net.link(ia);
   joinGroups(in6Net, ia);
   announce(in6Net, ia, true);

@@ -66,6 +66,16 @@ gif0: flags=8011<UP,POINTOPOINT,MULTICAST> metric 0 mtu 1280
 `);
   });
 
+  it('of a tunnel is not verified when it is the first, as on FreeBSD; the link-local one is', async () => {
+    const lab = new ToolLab();
+    for (const line of ['gif create', 'gif0 inet6 2002:c000:201::1/64 up', 'lo0 inet 127.0.0.1/8', 'gif0 tunnel 127.0.0.1 192.0.2.2']) await lab.ok(`ifconfig ${line}`);
+    const shown = await lab.ok('ifconfig gif0 inet6');
+    expect(shown).toContain('\tinet6 2002:c000:201::1 prefixlen 64\n');
+    expect(shown).toMatch(/\tinet6 fe80:\S+ prefixlen 64 tentative scopeid/);
+    await lab.ok('ifconfig gif0 inet6 2002:c000:201::2/64');
+    expect(await lab.ok('ifconfig gif0 inet6')).toContain('\tinet6 2002:c000:201::2 prefixlen 64 tentative\n');
+  });
+
   it('is in the JSON with its flags and lifetimes', async () => {
     const lab = new ToolLab();
     await lab.ok('ifconfig epair create');
