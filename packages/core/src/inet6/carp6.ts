@@ -46,13 +46,11 @@ export class In6Carp implements CarpFamily, Ip6Proto {
   readonly ip6: Ip6;
   readonly carp: Carp;
   readonly wqinput: WqInput<In6Carp>;
-  private readonly opts = new Ip6OutputOpts();
+  private made: Ip6OutputOpts | null = null;
 
   constructor(ip6: Ip6, carp: Carp) {
     this.ip6 = ip6;
     this.carp = carp;
-    this.opts.mcastHops = CARP_DFLTTL;
-    this.opts.mcastLoop = false;
     this.wqinput = new WqInput(carp.kern, CARP6_WQINPUT, this);
     carp.inet6 = this;
     ip6.in6Net.carp = carp;
@@ -70,6 +68,14 @@ export class In6Carp implements CarpFamily, Ip6Proto {
   input(ifp: Ifnet, m: PacketBuffer, off: number): void {
     this.carp.stats.ipackets6++;
     this.wqinput.input(ifp, m, off, IPPROTO_CARP);
+  }
+
+  private get opts(): Ip6OutputOpts {
+    if (this.made !== null) return this.made;
+    this.made = new Ip6OutputOpts();
+    this.made.mcastHops = CARP_DFLTTL;
+    this.made.mcastLoop = false;
+    return this.made;
   }
 
   /** CarpFamily */

@@ -34,13 +34,11 @@ export class Icmp6 implements Ip6Proto, Ip6Errors {
   readonly ip6: Ip6;
   readonly stats = new Icmp6Stats();
   readonly tun = new Icmp6Tunables();
-  readonly replyOpts = new Ip6OutputOpts();
   readonly errorRate = new PpsCheck();
   readonly echoRate = new PpsCheck();
-  /** An address while a packet is turned round. */
-  readonly scratch = new DataView(new ArrayBuffer(16));
   /** Messages that are looked at in thread context. */
   readonly wqinput: WqInput<Icmp6>;
+  private opts: Ip6OutputOpts | null = null;
   private readonly handlers = new IpProtosw<Icmp6Handler>(ICMP6_PLACES);
 
   constructor(ip6: Ip6) {
@@ -60,6 +58,11 @@ export class Icmp6 implements Ip6Proto, Ip6Errors {
     this.wqinput.destroy();
     kern.sysctl.detach(this.tun);
     kern.counters.detach(this.stats);
+  }
+
+  /** Options of what is sent; made with the first message. */
+  get replyOpts(): Ip6OutputOpts {
+    return (this.opts ??= new Ip6OutputOpts());
   }
 
   /** Messages of `type` go to `handler` from now; null: to nobody. */

@@ -234,7 +234,7 @@ export class In6Net implements Domain {
 
   /** Puts a new address into every place that knows addresses; one of CARP is not `usable` yet. */
   link(ia: In6Ifaddr): void {
-    ia.ifp.addrs.push(ia);
+    ia.ifp.addrs = ia.ifp.addrs.concat(ia);
     this.addrs.push(ia);
     if (ia.carp === null) this.makeUsable(ia);
   }

@@ -11,6 +11,7 @@ import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EHOSTUNREACH } from '../base/errno.js';
 import { in6Lookup } from '../inet6/in6-routes.js';
 import { in6SelectSrc } from '../inet6/in6-src.js';
+import { Ip6OutputOpts } from '../inet6/ip6-output.js';
 import type { Ip6 } from '../inet6/ip6.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route/nexthop.js';
@@ -32,6 +33,8 @@ export class In6Choice {
   s2 = 0;
   s3 = 0;
   hops = 0;
+  /** What the packet is sent with. */
+  readonly opts = new Ip6OutputOpts();
 }
 
 /** Fills `c` for a packet of `inp` to the destination in `c.d0..d3`. EHOSTUNREACH: no route; EADDRNOTAVAIL: no address to send from. */
