@@ -58,7 +58,7 @@ const NO_KEY = new Int32Array(0);
 
 export class Frag6 {
   /** Words of source and destination of the fragment under way; made with the first one. */
-  private key = NO_KEY;
+  private key: Int32Array = NO_KEY;
   maxfrags: number;
   maxfragpackets: number;
   maxfragsperpacket = 64;
