@@ -17,6 +17,7 @@ import type { McastQuerier, QuerierOptions } from '../net/mcast/querier.js';
 import { McastRouter } from '../net/mcast/router.js';
 import type { McastRouterPort } from '../net/mcast/router.js';
 import type { SourceFilter } from '../net/mcast/source-filter.js';
+import type { IfnetEvent } from '../net/net.js';
 import { ip4IsLocalGroup, ip4IsMulticast } from '../wire/addr.js';
 import { ip4DecTtl, ip4Dst, ip4Src, ip4Ttl } from '../wire/ip4.js';
 import type { Igmp } from './igmp.js';
@@ -45,13 +46,15 @@ export class InMroute implements IpMrouter, McastRouterPort<number> {
     this.owner = net.kern;
     igmp.mroute = this;
     net.kern.audit.attach(MROUTE_AUDIT, this);
-    net.departureEvent.attach<InMroute>(this, (mroute, e) => {
-      if (!e.renaming) mroute.departed(e.ifp);
-    });
+    net.departureEvent.attach(this, InMroute.onDeparture);
   }
 
   attach(ip: Ip): void {
     this.ip = ip;
+  }
+
+  private static onDeparture(this: void, mroute: InMroute, e: IfnetEvent): void {
+    if (!e.renaming) mroute.departed(e.ifp);
   }
 
   /** IP goes: nothing is routed any more. */

@@ -14,7 +14,7 @@ import type { LogLevel } from '../env/env.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import type { Net } from '../net/net.js';
+import type { IfnetEvent, Net } from '../net/net.js';
 import { PfilHead } from '../net/pfil.js';
 import { ifaIfwithaddr } from '../net/route/ifa-lookup.js';
 import type { RouteTables } from '../net/route/route-tables.js';
@@ -97,9 +97,7 @@ export class Ip {
     this.net.registerEtherProto(ETHERTYPE_IP, (ifp, m) => {
       ipInput(this, ifp, m);
     });
-    this.net.departureEvent.attach<Ip>(this, (ip, e) => {
-      if (!e.renaming) ip.reass.departed(e.ifp);
-    });
+    this.net.departureEvent.attach(this, Ip.onDeparture);
   }
 
   /** Undoes the constructor; fragments and looped packets are freed. Addresses and routes have been taken away before. */
@@ -113,6 +111,10 @@ export class Ip {
     this.localPfil.close();
     for (const o of [this.loop, this.reass, this.tun]) kern.sysctl.detach(o);
     kern.counters.detach(this.stats);
+  }
+
+  private static onDeparture(this: void, ip: Ip, e: IfnetEvent): void {
+    if (!e.renaming) ip.reass.departed(e.ifp);
   }
 
   /** An IPv4 packet from a link without ethertypes: loopback, tun, a tunnel. Owns `m`. */

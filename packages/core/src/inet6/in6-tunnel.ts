@@ -28,6 +28,7 @@ import { IFF_LINK2 } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { TunnelEnds6, TunnelSoftc, TunnelVnet } from '../net/tunnel-softc.js';
 import { refuse } from '../net/tunnel-softc.js';
+import type { IfaddrEvent } from '../net/net.js';
 import { ip6W0Zoned } from '../wire/addr6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Class, ip6Emit } from '../wire/ip6.js';
 import { IPPROTO_ETHERIP, IPPROTO_GRE, IPPROTO_IPV4, IPPROTO_IPV6 } from '../wire/ipproto.js';
@@ -56,9 +57,7 @@ abstract class In6Tunnel<C extends Carrier> implements Encap6Handler {
     this.ip6 = ip6;
     this.protos = protos;
     for (const proto of protos) encap6Attach(ip6, proto, this);
-    ip6.net.ifaddrEvent.attach<In6Tunnel<C>>(this, (tunnel, { ifa }) => {
-      if (ifa instanceof In6Ifaddr) tunnel.vnet?.recheck6(ifa.addr);
-    });
+    ip6.net.ifaddrEvent.attach(this, In6Tunnel.onIfaddr);
   }
 
   /** The vnet's tunnels of its kind; null when there is no cloner any more. */
@@ -73,6 +72,10 @@ abstract class In6Tunnel<C extends Carrier> implements Encap6Handler {
     for (const proto of this.protos) encap6Detach(this.ip6, proto, this);
     this.ip6.net.kern.sysctl.detach(this);
     this.ip6.net.ifaddrEvent.detach(this);
+  }
+
+  private static onIfaddr<C extends Carrier>(this: void, tunnel: In6Tunnel<C>, { ifa }: IfaddrEvent): void {
+    if (ifa instanceof In6Ifaddr) tunnel.vnet?.recheck6(ifa.addr);
   }
 
   isLocal(addr: number | Uint8Array): boolean {

@@ -18,6 +18,7 @@ import type { McastQuerier, QuerierOptions } from '../net/mcast/querier.js';
 import { McastRouter } from '../net/mcast/router.js';
 import type { McastRouterPort } from '../net/mcast/router.js';
 import type { SourceFilter } from '../net/mcast/source-filter.js';
+import type { IfnetEvent } from '../net/net.js';
 import { IP6_SCOPE_LINKLOCAL, ip6OfBig } from '../wire/addr6.js';
 import { IP6_DST, IP6_HLIM, IP6_SRC } from '../wire/ip6.js';
 import { in6ChangeFilter, in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
@@ -48,13 +49,15 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
     this.owner = net.kern;
     mld.mroute = this;
     net.kern.audit.attach(MROUTE6_AUDIT, this);
-    net.departureEvent.attach<In6Mroute>(this, (mroute, e) => {
-      if (!e.renaming) mroute.departed(e.ifp);
-    });
+    net.departureEvent.attach(this, In6Mroute.onDeparture);
   }
 
   attach(ip6: Ip6): void {
     this.ip6 = ip6;
+  }
+
+  private static onDeparture(this: void, mroute: In6Mroute, e: IfnetEvent): void {
+    if (!e.renaming) mroute.departed(e.ifp);
   }
 
   /** IP goes: nothing is routed any more. */

@@ -16,7 +16,7 @@ import { PpsCheck } from '../inet/rate-check.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import type { Net } from '../net/net.js';
+import type { IfnetEvent, Net } from '../net/net.js';
 import { PfilHead } from '../net/pfil.js';
 import type { Nexthop } from '../net/route/nexthop.js';
 import type { RouteTables } from '../net/route/route-tables.js';
@@ -123,9 +123,7 @@ export class Ip6 {
     this.net.registerEtherProto(ETHERTYPE_IPV6, (ifp, m) => {
       ip6Input(this, ifp, m);
     });
-    this.net.departureEvent.attach<Ip6>(this, (ip6, e) => {
-      if (!e.renaming) ip6.frag6.departed(e.ifp);
-    });
+    this.net.departureEvent.attach(this, Ip6.onDeparture);
   }
 
   /** Undoes the constructor; looped packets are freed. Addresses and routes have been taken away before. */
@@ -140,6 +138,10 @@ export class Ip6 {
     this.localPfil.close();
     for (const o of [this.loop, this.pmtu, this.frag6, this.tun]) kern.sysctl.detach(o);
     kern.counters.detach(this.stats);
+  }
+
+  private static onDeparture(this: void, ip6: Ip6, e: IfnetEvent): void {
+    if (!e.renaming) ip6.frag6.departed(e.ifp);
   }
 
   /** An IPv6 packet from a link without ethertypes: loopback, tun, a tunnel. Owns `m`. */

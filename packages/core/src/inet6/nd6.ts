@@ -36,6 +36,7 @@ import type { LlProtocol } from '../net/llentry.js';
 import type { Nexthop } from '../net/route/nexthop.js';
 import { RTF_DONE, RTF_HOST, RTF_LLDATA, RTF_UP } from '../net/route/nexthop.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE, RTM_MISS } from '../net/rtsock.js';
+import type { IfaddrEvent, UpDownEvent } from '../net/net.js';
 import { macOf } from '../wire/addr.js';
 import { ip6SolicitedNode, ip6W0Zoned, ip6Word } from '../wire/addr6.js';
 import { ETHERTYPE_IPV6 } from '../wire/ether.js';
@@ -135,19 +136,10 @@ export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<Nd
     in6Net.setNd(this);
     for (const ia of in6Net.addrs) this.addressEvent(ia, true);
     for (const type of TYPES) icmp6.handle(type, this);
-    net.ifaddrEvent.attach<Nd6>(this, (nd, e) => {
-      if (e.ifa instanceof In6Ifaddr) nd.addressEvent(e.ifa, e.added);
-    });
-    net.lladdrEvent.attach<Nd6>(this, (nd, ifp) => {
-      nd.refreshOwn(ifp);
-      nd.unsolicited.lladdrChanged(ifp);
-    });
-    net.upDownEvent.attach<Nd6>(this, (nd, e) => {
-      if (e.up) nd.refreshOwn(e.ifp);
-    });
-    net.linkEvent.attach<Nd6>(this, (nd, ifp) => {
-      if (ifp.linkState === LINK_STATE_UP) in6IfUp(nd.ip6.in6Net, ifp);
-    });
+    net.ifaddrEvent.attach(this, Nd6.onIfaddr);
+    net.lladdrEvent.attach(this, Nd6.onLladdr);
+    net.upDownEvent.attach(this, Nd6.onUpDown);
+    net.linkEvent.attach(this, Nd6.onLink);
   }
 
   /** Undoes the constructor; every entry goes. */
@@ -162,6 +154,23 @@ export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<Nd
     this.kern.sysctl.detach(this.tun);
     this.kern.counters.detach(this.stats);
     this.ip6.nd = null;
+  }
+
+  private static onIfaddr(this: void, nd: Nd6, e: IfaddrEvent): void {
+    if (e.ifa instanceof In6Ifaddr) nd.addressEvent(e.ifa, e.added);
+  }
+
+  private static onLladdr(this: void, nd: Nd6, ifp: Ifnet): void {
+    nd.refreshOwn(ifp);
+    nd.unsolicited.lladdrChanged(ifp);
+  }
+
+  private static onUpDown(this: void, nd: Nd6, e: UpDownEvent): void {
+    if (e.up) nd.refreshOwn(e.ifp);
+  }
+
+  private static onLink(this: void, nd: Nd6, ifp: Ifnet): void {
+    if (ifp.linkState === LINK_STATE_UP) in6IfUp(nd.ip6.in6Net, ifp);
   }
 
   /** Icmp6Handler */
