@@ -53,8 +53,6 @@ const ECN_SHIFT = 4;
 const TCP_HDR_MIN = 20;
 const UDP_HDR = 8;
 
-/** Words of source and destination of the fragment under way. */
-const KEY = new Int32Array(8);
 const NO_COUNTS = new Uint16Array(0);
 
 export class Frag6 {
@@ -74,7 +72,9 @@ export class Frag6 {
   private counts: Uint16Array = NO_COUNTS;
   private oldest: Ip6q | null = null;
   private youngest: Ip6q | null = null;
-  private readonly timer: Callout;
+  /** Words of source and destination of the fragment under way; made with the first. */
+  private words: Int32Array | null = null;
+  private timer: Callout | null = null;
 
   constructor(ip6: Ip6) {
     const { kern } = ip6.net;
@@ -83,9 +83,6 @@ export class Frag6 {
     this.maxfrags = Math.floor(kern.engine.pool.smallMax / POOL_SHARE);
     this.maxfragpackets = Math.min(this.maxfrags, IP6REASS_NHASH * 50);
     this.maxfragbucketsize = bucketSize(this.maxfragpackets);
-    this.timer = new Callout(kern, () => {
-      this.timedOut();
-    });
   }
 
   /** Takes `m`, whose fragment header is at `off`. The datagram, without that header, when it is whole now (`nxt` is set), else null. Owns `m`. */
@@ -186,7 +183,7 @@ export class Frag6 {
     const ident = v.getInt32(m.nhoff + IP6F_IDENT);
     const bucket = this.hash(ifp, m, ident);
     let q: Ip6q | null = this.buckets[bucket] ?? null;
-    while (q !== null && !q.is(KEY, ident)) q = q.hashNext;
+    while (q !== null && !q.is(this.key, ident)) q = q.hashNext;
     const isNew = q === null;
     if (q === null) {
       if (this.maxfragpackets >= 0 && ((this.counts[bucket] ?? 0) >= this.maxfragbucketsize || this.npackets >= this.maxfragpackets)) return this.dropOne(m, st);
@@ -301,14 +298,19 @@ export class Frag6 {
     return m;
   }
 
-  /** Fills KEY and answers the bucket. */
+  private get key(): Int32Array {
+    return (this.words ??= new Int32Array(8));
+  }
+
+  /** Fills `key` and answers the bucket. */
   private hash(ifp: Ifnet, m: PacketBuffer, ident: number): number {
     const v = m.view;
+    const { key } = this;
     let h = Math.imul(ident ^ this.seed, 0x85ebca6b);
     for (let i = 0; i < 8; i++) {
       const at = m.off + IP6_SRC + 4 * i;
       const w = (i & 3) === 0 ? ip6W0Zoned(v, at, ifp.index) : v.getInt32(at);
-      KEY[i] = w;
+      key[i] = w;
       h = Math.imul((h ^ (h >>> 15)) + w, 0xc2b2ae35);
     }
     return (h ^ (h >>> 16)) & (IP6REASS_NHASH - 1);
@@ -319,7 +321,7 @@ export class Frag6 {
       this.buckets = new Array<Ip6q | null>(IP6REASS_NHASH).fill(null);
       this.counts = new Uint16Array(IP6REASS_NHASH);
     }
-    const q = new Ip6q(KEY, ident, bucket, this.now + this.lifetimeMs * US_PER_MS, ecn);
+    const q = new Ip6q(this.key, ident, bucket, this.now + this.lifetimeMs * US_PER_MS, ecn);
     q.hashNext = this.buckets[bucket] ?? null;
     this.buckets[bucket] = q;
     this.counts[bucket]!++;
@@ -386,9 +388,12 @@ export class Frag6 {
   }
 
   private rearm(): void {
-    const { engine } = this.ip6.net.kern;
-    if (this.oldest === null) engine.calloutStop(this.timer);
-    else engine.calloutReset(this.timer, Math.max(0, this.oldest.expireAt - engine.now));
+    const { kern } = this.ip6.net;
+    const { engine } = kern;
+    if (this.oldest !== null) {
+      this.timer ??= new Callout(kern, () => this.timedOut());
+      engine.calloutReset(this.timer, Math.max(0, this.oldest.expireAt - engine.now));
+    } else if (this.timer !== null) engine.calloutStop(this.timer);
   }
 
   private timedOut(): void {
