@@ -80,7 +80,7 @@ const BROADCAST_LO = 0xffff_ffff;
 export class Arp implements LlProtocol<ArpLlEntry> {
   readonly ip: Ip;
   readonly kern: VnetKern;
-  readonly stats = new ArpStats();
+  private counted: ArpStats | null = null;
   readonly tun = new ArpTunables();
   readonly params: LlParams<ArpLlEntry>;
   readonly claims: ArpClaims;
@@ -95,7 +95,7 @@ export class Arp implements LlProtocol<ArpLlEntry> {
     this.params = new LlParams(kern, this, rng);
     this.claims = new ArpClaims(this, rng);
     ip.arp = this;
-    kern.counters.attach(ARP_COUNTERS, this.stats);
+    kern.counters.attach(ARP_COUNTERS, this);
     kern.audit.attach(LL_AUDIT, this.params);
     kern.sysctl.attach(ARP_LL_SYSCTLS, this.params);
     kern.sysctl.attach(ARP_ND_SYSCTLS, this.params);
@@ -110,6 +110,11 @@ export class Arp implements LlProtocol<ArpLlEntry> {
     net.upDownEvent.attach(this, Arp.onUpDown);
   }
 
+  /** Made with the first count. */
+  get stats(): ArpStats {
+    return (this.counted ??= new ArpStats());
+  }
+
   /** Undoes the constructor; every entry goes. */
   destroy(): void {
     const { net, inNet } = this.ip;
@@ -119,7 +124,7 @@ export class Arp implements LlProtocol<ArpLlEntry> {
     inNet.setLltable(null);
     this.kern.sysctl.detach(this.params);
     this.kern.sysctl.detach(this.tun);
-    this.kern.counters.detach(this.stats);
+    this.kern.counters.detach(this);
     this.ip.arp = null;
   }
 

@@ -6,6 +6,7 @@
  * exactly is a counter that anybody can read, and ports can be scanned through it.
  */
 import type { Prng } from '../base/prng.js';
+import type { CounterOwner } from '../kern/counters.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
@@ -42,14 +43,14 @@ export class Bandlim {
   icmplimJitter = 16;
   icmplimOutput = 1;
   private readonly kern: VnetKern;
-  private readonly stats: IcmpStats;
+  private readonly icmp: CounterOwner<IcmpStats>;
   private readonly rng: Prng;
   private readonly rates: (RateCheck | undefined)[] = [];
   private jitter = 0;
 
-  constructor(kern: VnetKern, stats: IcmpStats) {
+  constructor(kern: VnetKern, icmp: CounterOwner<IcmpStats>) {
     this.kern = kern;
-    this.stats = stats;
+    this.icmp = icmp;
     this.rng = kern.engine.rng.split(`icmp/${kern.name}`);
   }
 
@@ -70,7 +71,7 @@ export class Bandlim {
     const limit = icmplim + this.jitter;
     const pps = (this.rates[which] ??= new RateCheck()).check(this.kern.engine.now, limit);
     if (pps < 0) {
-      this.stats.limited++;
+      this.icmp.stats.limited++;
       return -1;
     }
     if (pps > 0) this.overLimit(which, pps);

@@ -29,7 +29,7 @@ const ICMP_WQINPUT = wqInputSpec<Icmp>('icmp', (icmp, ifp, m, hlen) => {
 
 export class Icmp implements IpProto {
   readonly ip: Ip;
-  readonly stats = new IcmpStats();
+  private counted: IcmpStats | null = null;
   readonly tun = new IcmpTunables();
   private options: IpOptions | null = null;
   private opts: IpOutputOpts | null = null;
@@ -40,13 +40,18 @@ export class Icmp implements IpProto {
   constructor(ip: Ip) {
     this.ip = ip;
     const { kern } = ip.net;
-    this.limits = new Bandlim(kern, this.stats);
+    this.limits = new Bandlim(kern, this);
     this.wqinput = new WqInput(kern, ICMP_WQINPUT, this);
-    kern.counters.attach(ICMP_COUNTERS, this.stats);
+    kern.counters.attach(ICMP_COUNTERS, this);
     kern.sysctl.attach(ICMP_SYSCTLS, this.tun);
     kern.sysctl.attach(ICMP_REDIRECT_SYSCTLS, this);
     ip.register(IPPROTO_ICMP, this);
     ip.icmp = this;
+  }
+
+  /** Made with the first count. */
+  get stats(): IcmpStats {
+    return (this.counted ??= new IcmpStats());
   }
 
   destroy(): void {
@@ -56,7 +61,7 @@ export class Icmp implements IpProto {
     this.wqinput.destroy();
     kern.sysctl.detach(this.tun);
     kern.sysctl.detach(this);
-    kern.counters.detach(this.stats);
+    kern.counters.detach(this);
   }
 
   /** Options of the reply being sent, when what it answers had some. */

@@ -54,7 +54,7 @@ export class Igmp implements IpProto, InGroupReporter, McastHostPort<number>, Mc
   readonly engine: Engine;
   readonly owner: CalloutOwner;
   readonly links: McastLinks<number>;
-  readonly stats = new IgmpStats();
+  private counted: IgmpStats | null = null;
   readonly tun = new IgmpTunables();
   ip: Ip | null = null;
   /** Told when what a link wants of a group has changed: multicast forwarding. */
@@ -66,9 +66,14 @@ export class Igmp implements IpProto, InGroupReporter, McastHostPort<number>, Mc
     this.owner = net.kern;
     this.engine = net.kern.engine;
     net.kern.audit.attach(IGMP_AUDIT, this);
-    net.kern.counters.attach(IGMP_COUNTERS, this.stats);
+    net.kern.counters.attach(IGMP_COUNTERS, this);
     net.kern.sysctl.attach(IGMP_SYSCTLS, this.tun);
     this.links = new McastLinks<number>(net, this);
+  }
+
+  /** Made with the first count. */
+  get stats(): IgmpStats {
+    return (this.counted ??= new IgmpStats());
   }
 
   /** IP is there. */
@@ -90,7 +95,7 @@ export class Igmp implements IpProto, InGroupReporter, McastHostPort<number>, Mc
   destroy(): void {
     this.links.destroy();
     this.net.kern.sysctl.detach(this.tun);
-    this.net.kern.counters.detach(this.stats);
+    this.net.kern.counters.detach(this);
   }
 
   hostOf(ifp: Ifnet): McastHost<number> | null {

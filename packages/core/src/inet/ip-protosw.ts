@@ -2,29 +2,13 @@
  * ip-protosw.ts — the protocol switch of IPv4 and of IPv6: who takes packets of which protocol number; ICMPv6's, by type.
  * Read first: freebsd `sys/netinet/ip_input.c` ip_protox.
  *
- * A number is one byte, and a vnet knows a handful: a byte table leads to a short list. The table is the same for all vnets (a number has the
- * place it got when the first of them took it), the list is the vnet's. Place 0 of the list is nobody.
+ * A number is one byte, and a vnet knows a handful: a byte table leads to a short list. The table is the Kernel's (net/proto-places.ts),
+ * the list the vnet's. Place 0 of the list is nobody.
  *
  * Not here: what a protocol does (IpProto in ip-var.ts, Ip6Proto in inet6/ip6-var.ts).
  */
+import type { ProtoPlaces } from '../net/proto-places.js';
 import type { IpProto } from './ip-var.js';
-
-/** The places of numbers, for any number of switches. */
-export class ProtoPlaces {
-  private readonly place = new Uint8Array(256);
-  private used = 0;
-
-  /** 0: it has none. */
-  of(number: number): number {
-    return this.place[number]!;
-  }
-
-  /** … or gets one now. */
-  take(number: number): number {
-    const place = this.place[number]!;
-    return place > 0 ? place : (this.place[number] = ++this.used);
-  }
-}
 
 export class IpProtosw<P = IpProto> {
   private readonly places: ProtoPlaces;

@@ -95,7 +95,7 @@ export class IpReass {
   private counts: Uint16Array = NO_COUNTS;
   private oldest: Ipq | null = null;
   private youngest: Ipq | null = null;
-  private readonly timer: Callout;
+  private timer: Callout | null = null;
 
   constructor(ip: Ip) {
     const { kern } = ip.net;
@@ -104,9 +104,6 @@ export class IpReass {
     this.maxfrags = Math.floor(kern.engine.pool.smallMax / POOL_SHARE);
     this.maxfragpackets = Math.min(this.maxfrags, HASH_SIZE * 50);
     this.maxfragbucketsize = Math.max(1, Math.floor(this.maxfragpackets / (HASH_SIZE / 2)));
-    this.timer = new Callout(kern, () => {
-      this.timedOut();
-    });
   }
 
   /** Takes the fragment `m` (header valid, trimmed). The whole datagram when it was the one that was missing, else null. Owns `m`. */
@@ -324,9 +321,12 @@ export class IpReass {
   }
 
   private rearm(): void {
-    const { engine } = this.ip.net.kern;
-    if (this.oldest === null) engine.calloutStop(this.timer);
-    else engine.calloutReset(this.timer, Math.max(0, this.oldest.expireAt - engine.now));
+    const { kern } = this.ip.net;
+    const { engine } = kern;
+    if (this.oldest !== null) {
+      this.timer ??= new Callout(kern, () => this.timedOut());
+      engine.calloutReset(this.timer, Math.max(0, this.oldest.expireAt - engine.now));
+    } else if (this.timer !== null) engine.calloutStop(this.timer);
   }
 
   private timedOut(): void {

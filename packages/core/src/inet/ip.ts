@@ -27,8 +27,8 @@ import { IpId } from './ip-id.js';
 import { ipInput } from './ip-input.js';
 import { IP_IFQ_SYSCTLS, IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
 import type { IpOutputOpts } from './ip-output.js';
-import { OutRoute, ipOutput } from './ip-output.js';
-import { IpProtosw, ProtoPlaces } from './ip-protosw.js';
+import { OutRoute, SegmentChain, ipOutput } from './ip-output.js';
+import { IpProtosw } from './ip-protosw.js';
 import { IpReass, REASS_SYSCTLS } from './ip-reass.js';
 import type { IpMrouter, IpProto, IpRawHook } from './ip-var.js';
 import { IP_COUNTERS, IP_MCAST_SYSCTLS, IP_SYSCTLS, IpStats, IpTunables } from './ip-var.js';
@@ -53,8 +53,6 @@ const IP_AUDIT: readonly AuditRow<Ip>[] = [
   { name: 'IP protocols', count: (ip) => ip.protos.count + (ip.raw === null ? 0 : 1) },
 ];
 
-const IP_PLACES = new ProtoPlaces();
-
 export class Ip {
   readonly net: Net;
   readonly inNet: InNet;
@@ -68,7 +66,7 @@ export class Ip {
   readonly pfil = new PfilHead('inet');
   readonly localPfil = new PfilHead('inet-local');
   /** The protocol switch. */
-  readonly protos = new IpProtosw(IP_PLACES);
+  readonly protos: IpProtosw;
   raw: IpRawHook | null = null;
   /** Passes multicasts on, and wants to hear who listens; null on a host. */
   mrouter: IpMrouter | null = null;
@@ -78,6 +76,7 @@ export class Ip {
   route = new OutRoute();
   /** The route of packets that an output filter sends; null before the first, and while it is in use. */
   spareRoute: OutRoute | null = null;
+  private chain: SegmentChain | null = null;
   private readonly choice: SourceChoice = { error: 0, addr: 0 };
   private readonly logRate = new PpsCheck();
 
@@ -86,11 +85,12 @@ export class Ip {
     this.inNet = inNet;
     this.routes = routes;
     const { kern } = this.net;
+    this.protos = new IpProtosw(this.net.shared.ipPlaces);
     this.id = new IpId(kern.engine.rng.split(`ip-id/${kern.name}`));
     this.reass = new IpReass(this);
     this.loop = new IpLoop(this);
     kern.audit.attach(IP_AUDIT, this);
-    kern.counters.attach(IP_COUNTERS, this.stats);
+    kern.counters.attach(IP_COUNTERS, this);
     kern.sysctl.attach(IP_SYSCTLS, this.tun);
     kern.sysctl.attach(IP_MCAST_SYSCTLS, this.tun);
     kern.sysctl.attach(REASS_SYSCTLS, this.reass);
@@ -112,11 +112,16 @@ export class Ip {
     this.pfil.close();
     this.localPfil.close();
     for (const o of [this.loop, this.reass, this.tun]) kern.sysctl.detach(o);
-    kern.counters.detach(this.stats);
+    kern.counters.detach(this);
   }
 
   private static onDeparture(this: void, ip: Ip, e: IfnetEvent): void {
     if (!e.renaming) ip.reass.departed(e.ifp);
+  }
+
+  /** The pieces of a super-segment that is being cut; made with the first. */
+  get segments(): SegmentChain {
+    return (this.chain ??= new SegmentChain());
   }
 
   /** An IPv4 packet from a link without ethertypes: loopback, tun, a tunnel. Owns `m`. */

@@ -54,11 +54,8 @@ const TCP_HDR_MIN = 20;
 const UDP_HDR = 8;
 
 const NO_COUNTS = new Uint16Array(0);
-const NO_KEY = new Int32Array(0);
 
 export class Frag6 {
-  /** Words of source and destination of the fragment under way; made with the first one. */
-  private key: Int32Array = NO_KEY;
   maxfrags: number;
   maxfragpackets: number;
   maxfragsperpacket = 64;
@@ -79,7 +76,9 @@ export class Frag6 {
   private counts: Uint16Array = NO_COUNTS;
   private oldest: Ip6q | null = null;
   private youngest: Ip6q | null = null;
-  private readonly timer: Callout;
+  /** Words of source and destination of the fragment under way; made with the first. */
+  private words: Int32Array | null = null;
+  private timer: Callout | null = null;
 
   constructor(ip6: Ip6) {
     const { kern } = ip6.net;
@@ -88,9 +87,6 @@ export class Frag6 {
     this.maxfrags = Math.floor(kern.engine.pool.smallMax / POOL_SHARE);
     this.maxfragpackets = Math.min(this.maxfrags, IP6REASS_NHASH * 50);
     this.maxfragbucketsize = bucketSize(this.maxfragpackets);
-    this.timer = new Callout(kern, () => {
-      this.timedOut();
-    });
   }
 
   /** Takes `m`, whose fragment header is at `off`. The datagram, without that header, when it is whole now (`nxt` is set), else null. Owns `m`. */
@@ -307,15 +303,19 @@ export class Frag6 {
     return m;
   }
 
+  private get key(): Int32Array {
+    return (this.words ??= new Int32Array(8));
+  }
+
   /** Fills `key` and answers the bucket. */
   private hash(ifp: Ifnet, m: PacketBuffer, ident: number): number {
     const v = m.view;
-    if (this.key.length === 0) this.key = new Int32Array(8);
+    const { key } = this;
     let h = Math.imul(ident ^ this.seed, 0x85ebca6b);
     for (let i = 0; i < 8; i++) {
       const at = m.off + IP6_SRC + 4 * i;
       const w = (i & 3) === 0 ? ip6W0Zoned(v, at, ifp.index) : v.getInt32(at);
-      this.key[i] = w;
+      key[i] = w;
       h = Math.imul((h ^ (h >>> 15)) + w, 0xc2b2ae35);
     }
     return (h ^ (h >>> 16)) & (IP6REASS_NHASH - 1);
@@ -393,9 +393,12 @@ export class Frag6 {
   }
 
   private rearm(): void {
-    const { engine } = this.ip6.net.kern;
-    if (this.oldest === null) engine.calloutStop(this.timer);
-    else engine.calloutReset(this.timer, Math.max(0, this.oldest.expireAt - engine.now));
+    const { kern } = this.ip6.net;
+    const { engine } = kern;
+    if (this.oldest !== null) {
+      this.timer ??= new Callout(kern, () => this.timedOut());
+      engine.calloutReset(this.timer, Math.max(0, this.oldest.expireAt - engine.now));
+    } else if (this.timer !== null) engine.calloutStop(this.timer);
   }
 
   private timedOut(): void {

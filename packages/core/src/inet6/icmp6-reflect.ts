@@ -22,9 +22,6 @@ import type { Icmp6 } from './icmp6.js';
 
 const VERSION_6 = 0x6000_0000;
 
-/** An address while a packet is turned round. */
-const SCRATCH = new DataView(new ArrayBuffer(16));
-
 /**
  * Writes the source of the answer `n`, whose destination is in place, to a packet for the address at `asked` of `v` that came by `ifp`, and its
  * hop limit. False: there is no way back, or nothing to answer from. `v` may be `n`'s own.
@@ -71,7 +68,8 @@ export function icmp6Reflect(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: num
     m.adj(extra);
   }
   const v = m.view;
-  ip6CopyAddr(SCRATCH, 0, v, m.off + IP6_DST);
+  const { scratch } = icmp6;
+  ip6CopyAddr(scratch, 0, v, m.off + IP6_DST);
   ip6CopyAddr(v, m.off + IP6_DST, v, m.off + IP6_SRC);
   v.setUint32(m.off + IP6_FLOW, VERSION_6);
   v.setUint8(m.off + IP6_NXT, IPPROTO_ICMPV6);
@@ -81,6 +79,6 @@ export function icmp6Reflect(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: num
   m.hops = 0;
   m.pcp = -1;
   m.nhoff = 0;
-  if (icmp6ReplySource(icmp6, ifp, SCRATCH, 0, m)) icmp6Send(icmp6, ifp, m);
+  if (icmp6ReplySource(icmp6, ifp, scratch, 0, m)) icmp6Send(icmp6, ifp, m);
   else m.free();
 }

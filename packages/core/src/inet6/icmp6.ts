@@ -5,7 +5,7 @@
  * The parts: icmp6-input.ts takes messages, icmp6-reflect.ts sends them back, icmp6-error.ts makes errors. This object holds their state and is
  * what other layers call. Neighbour discovery and multicast listener discovery take the types they speak with `handle`.
  */
-import { IpProtosw, ProtoPlaces } from '../inet/ip-protosw.js';
+import { IpProtosw } from '../inet/ip-protosw.js';
 import { PpsCheck } from '../inet/rate-check.js';
 import { WqInput, wqInputSpec } from '../inet/wqinput.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
@@ -26,29 +26,34 @@ export interface Icmp6Handler {
   icmp6Input(type: number, ifp: Ifnet, m: PacketBuffer, off: number): void;
 }
 
-const ICMP6_PLACES = new ProtoPlaces();
-
 const ICMP6_WQINPUT = wqInputSpec<Icmp6>('icmp6', (icmp6, ifp, m, off) => icmp6Input(icmp6, ifp, m, off));
 
 export class Icmp6 implements Ip6Proto, Ip6Errors {
   readonly ip6: Ip6;
-  readonly stats = new Icmp6Stats();
+  private counted: Icmp6Stats | null = null;
   readonly tun = new Icmp6Tunables();
   readonly errorRate = new PpsCheck();
   readonly echoRate = new PpsCheck();
   /** Messages that are looked at in thread context. */
   readonly wqinput: WqInput<Icmp6>;
   private opts: Ip6OutputOpts | null = null;
-  private readonly handlers = new IpProtosw<Icmp6Handler>(ICMP6_PLACES);
+  private bytes: DataView | null = null;
+  private readonly handlers: IpProtosw<Icmp6Handler>;
 
   constructor(ip6: Ip6) {
     this.ip6 = ip6;
+    this.handlers = new IpProtosw<Icmp6Handler>(ip6.net.shared.icmp6Places);
     const { kern } = ip6.net;
     this.wqinput = new WqInput(kern, ICMP6_WQINPUT, this);
-    kern.counters.attach(ICMP6_COUNTERS, this.stats);
+    kern.counters.attach(ICMP6_COUNTERS, this);
     kern.sysctl.attach(ICMP6_SYSCTLS, this.tun);
     ip6.register(IPPROTO_ICMPV6, this);
     ip6.icmp6 = this;
+  }
+
+  /** Made with the first count. */
+  get stats(): Icmp6Stats {
+    return (this.counted ??= new Icmp6Stats());
   }
 
   destroy(): void {
@@ -57,12 +62,17 @@ export class Icmp6 implements Ip6Proto, Ip6Errors {
     this.ip6.register(IPPROTO_ICMPV6, null);
     this.wqinput.destroy();
     kern.sysctl.detach(this.tun);
-    kern.counters.detach(this.stats);
+    kern.counters.detach(this);
   }
 
   /** Options of what is sent; made with the first message. */
   get replyOpts(): Ip6OutputOpts {
     return (this.opts ??= new Ip6OutputOpts());
+  }
+
+  /** An address while a packet is turned round. */
+  get scratch(): DataView {
+    return (this.bytes ??= new DataView(new ArrayBuffer(16)));
   }
 
   /** Messages of `type` go to `handler` from now; null: to nobody. */

@@ -90,19 +90,19 @@ function named(isGroup: boolean, opts: Ip6OutputOpts | null): Ifnet | null {
 /** The best address for packets to these words that leave by `ifp`, or null. `preferTemp`: 1 yes, 0 no, -1 as net.inet6.ip6.prefer_tempaddr says. */
 export function in6SelectSrc(ip6: Ip6, ifp: Ifnet, d0: number, d1: number, d2: number, d3: number, preferTemp: number): In6Ifaddr | null {
   const { addrs } = ip6.in6Net;
-  const { stats, tun } = ip6;
+  const { stats, tun, selection } = ip6;
   const { now } = ip6.net.kern.engine;
-  SELECTION.begin(ifp, d0, d1, d2, d3, preferTemp < 0 ? tun.preferTempaddr !== 0 : preferTemp !== 0);
+  selection.begin(ifp, d0, d1, d2, d3, preferTemp < 0 ? tun.preferTempaddr !== 0 : preferTemp !== 0);
   let best: In6Ifaddr | null = null;
   let rule = 0;
   for (let i = 0; i < addrs.length; i++) {
     const ia = addrs[i]!;
-    if ((ia.flags & NOT_A_CANDIDATE) !== 0 || !SELECTION.inZone(ia) || (tun.useDeprecated === 0 && ia.isDeprecated(now))) continue;
+    if ((ia.flags & NOT_A_CANDIDATE) !== 0 || !selection.inZone(ia) || (tun.useDeprecated === 0 && ia.isDeprecated(now))) continue;
     if (best === null) {
       best = ia;
       continue;
     }
-    const by = SELECTION.compare(ip6, best, ia);
+    const by = selection.compare(ip6, best, ia);
     if (by > 0) best = ia;
     if (by !== 0) rule = Math.abs(by);
     if (by === 1) break;
@@ -228,6 +228,3 @@ function pick(rule: number, best: boolean, other: boolean): number {
 function isPreferred(ip6: Ip6, ia: In6Ifaddr): boolean {
   return (ia.flags & IN6_IFF_PREFER_SOURCE) !== 0 || ((ip6.in6Net.ifinfo(ia.ifp)?.ndFlags ?? 0) & ND6_IFF_PREFER_SOURCE) !== 0;
 }
-
-/** One at a time, whichever vnet's: nothing is sent while addresses are compared. */
-const SELECTION = new Selection();

@@ -40,7 +40,6 @@ import { IP6_DST, IP6_FLOW, IP6_HDR_LEN, IP6_HLIM, IP6_NXT, IP6_PLEN, IP6_SRC, I
 import { IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipproto.js';
 import { in6PutPlain, in6SelectSrc } from './in6-src.js';
 import { in6Lookup } from './in6-routes.js';
-import { SEGMENTS } from '../inet/ip-output.js';
 import { ip6InsertHeaders } from './ip6-pktopts.js';
 import { ip6Fragment } from './ip6-fragment.js';
 import type { Ip6 } from './ip6.js';
@@ -100,8 +99,6 @@ export class AddrBytes {
     return this.bytes;
   }
 }
-
-const STF_GATEWAY = new AddrBytes();
 
 /** Where a packet goes. */
 export class OutRoute6 {
@@ -421,12 +418,12 @@ export function ip6SendSized(
 function sendSegments(
   ip6: Ip6, ifp: Ifnet, whole: PacketBuffer, h0: number, h1: number, h2: number, h3: number, gateway: boolean, mtu: number, origin: Ifnet | null,
 ): Errno {
-  if (segment(whole.pool, whole, SEGMENTS.collect, 0) === 0) {
+  if (segment(whole.pool, whole, ip6.segments.collect, 0) === 0) {
     ip6.stats.odropped++;
     return ENOBUFS;
   }
   let error = 0;
-  let m = SEGMENTS.take();
+  let m = ip6.segments.take();
   while (m !== null) {
     const next: PacketBuffer | null = m.next;
     m.next = null;
@@ -469,7 +466,7 @@ export function ip6GsoFits(m: PacketBuffer, mtu: number): boolean {
  */
 export function ip6Send(ip6: Ip6, ifp: Ifnet, m: PacketBuffer, h0: number, h1: number, h2: number, h3: number, gateway: boolean, origin: Ifnet | null = null): Errno {
   if (origin !== null && ip6W0IsLinkLocal(h0)) return turnRound(ip6, ifp, origin, m);
-  if (ifp.type === IFT_STF) return stfOutput(ifp, m, gateway ? STF_GATEWAY.put(h0, h1, h2, h3) : null);
+  if (ifp.type === IFT_STF) return stfOutput(ifp, m, gateway ? ip6.stfGateway.put(h0, h1, h2, h3) : null);
   if (ifp.lladdr.length === 0) return ifp.isRunning || (ifp.flags & IFF_LOOPBACK) !== 0 ? ifTransmit(ifp, m) : discard(m, ENETDOWN);
   if (h0 >>> 24 === 0xff) return etherOutput(ifp, m, MAC_HI_IP6_GROUP, h3 >>> 0, ETHERTYPE_IPV6);
   const { nd } = ip6;

@@ -72,13 +72,10 @@ export class Ip6Pmtu {
   /** Chains by hash; the order of `aged` is that of expiry, since every entry lives equally long. */
   private chains: Map<number, Path> | null = null;
   private aged: Set<Path> | null = null;
-  private readonly timer: Callout;
+  private timer: Callout | null = null;
 
   constructor(ip6: Ip6) {
     this.ip6 = ip6;
-    this.timer = new Callout(ip6.net.kern, () => {
-      this.age();
-    });
   }
 
   get count(): number {
@@ -162,12 +159,14 @@ export class Ip6Pmtu {
   }
 
   private rearm(): void {
-    const { engine } = this.ip6.net.kern;
+    const { kern } = this.ip6.net;
+    const { engine } = kern;
     for (const p of this.aged ?? []) {
+      this.timer ??= new Callout(kern, () => this.age());
       engine.calloutReset(this.timer, Math.max(0, p.expireAt - engine.now));
       return;
     }
-    engine.calloutStop(this.timer);
+    if (this.timer !== null) engine.calloutStop(this.timer);
   }
 
   private age(): void {

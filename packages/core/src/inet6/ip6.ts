@@ -11,7 +11,8 @@
 import type { Errno } from '../base/errno.js';
 import { EEXIST } from '../base/errno.js';
 import type { LogLevel } from '../env/env.js';
-import { IpProtosw, ProtoPlaces } from '../inet/ip-protosw.js';
+import { SegmentChain } from '../inet/ip-output.js';
+import { IpProtosw } from '../inet/ip-protosw.js';
 import { PpsCheck } from '../inet/rate-check.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
@@ -25,12 +26,12 @@ import { Frag6 } from './frag6.js';
 import { FRAG6_SYSCTLS } from './frag6-queue.js';
 import { In6Addrpolicies } from './in6-addrpolicy.js';
 import type { In6Net } from './in6-net.js';
-import { SourceChoice6, in6SourceFor } from './in6-src.js';
+import { Selection, SourceChoice6, in6SourceFor } from './in6-src.js';
 import { RTALERT_NONE } from './ip6-exthdr.js';
 import { Ip6Id } from './ip6-id.js';
 import { ip6Input } from './ip6-input.js';
 import { IP6_IFQ_SYSCTLS, IP6_LOOP_SYSCTLS, Ip6Loop } from './ip6-loop.js';
-import { OutRoute6, ip6Output } from './ip6-output.js';
+import { AddrBytes, OutRoute6, ip6Output } from './ip6-output.js';
 import type { Ip6OutputOpts } from './ip6-output.js';
 import { Ip6Pmtu, PMTU_SYSCTLS } from './ip6-pmtu.js';
 import { IP6_COUNTERS, IP6_MCAST_SYSCTLS, IP6_SYSCTLS, Ip6Stats, Ip6Tunables } from './ip6-var.js';
@@ -67,20 +68,18 @@ const IP6_AUDIT: readonly AuditRow<Ip6>[] = [
   { name: 'IPv6 protocols', count: (ip6) => ip6.protos.count + (ip6.raw === null ? 0 : 1) },
 ];
 
-const IP6_PLACES = new ProtoPlaces();
-
 export class Ip6 {
   readonly net: Net;
   readonly in6Net: In6Net;
   readonly routes: RouteTables;
-  readonly stats = new Ip6Stats();
+  private counted: Ip6Stats | null = null;
   readonly tun = new Ip6Tunables();
   readonly loop: Ip6Loop;
   /** Filters of packets that come in, go out and pass through; of what is delivered here. */
   readonly pfil = new PfilHead('inet6');
   readonly localPfil = new PfilHead('inet6-local');
   /** The protocol switch: extension headers are in it, too. */
-  readonly protos = new IpProtosw<Ip6Proto>(IP6_PLACES);
+  readonly protos: IpProtosw<Ip6Proto>;
   raw: Ip6RawHook | null = null;
   /** Passes multicasts on, and wants to hear who listens; null on a host. */
   mrouter: Ip6Mrouter | null = null;
@@ -94,6 +93,7 @@ export class Ip6 {
   route = new OutRoute6();
   /** The route of packets that an output filter sends; null before the first, and while it is in use. */
   spareRoute: OutRoute6 | null = null;
+  private made: { segments: SegmentChain; stfGateway: AddrBytes; selection: Selection } | null = null;
   readonly flowSalt: number;
   /** The interface that the last packet given to `output` has left by, null when it has not. */
   outIfp: Ifnet | null = null;
@@ -108,6 +108,7 @@ export class Ip6 {
     this.in6Net = in6Net;
     this.routes = routes;
     const { kern } = this.net;
+    this.protos = new IpProtosw<Ip6Proto>(this.net.shared.ip6Places);
     const rng = kern.engine.rng.split(`ip6/${kern.name}`);
     this.id = new Ip6Id(rng);
     this.flowSalt = rng.u32() | 0;
@@ -115,7 +116,7 @@ export class Ip6 {
     this.pmtu = new Ip6Pmtu(this);
     this.loop = new Ip6Loop(this);
     kern.audit.attach(IP6_AUDIT, this);
-    kern.counters.attach(IP6_COUNTERS, this.stats);
+    kern.counters.attach(IP6_COUNTERS, this);
     kern.sysctl.attach(IP6_SYSCTLS, this.tun);
     kern.sysctl.attach(IP6_MCAST_SYSCTLS, this.tun);
     kern.sysctl.attach(FRAG6_SYSCTLS, this.frag6);
@@ -126,6 +127,11 @@ export class Ip6 {
       ip6Input(this, ifp, m);
     });
     this.net.departureEvent.attach(this, Ip6.onDeparture);
+  }
+
+  /** Made with the first count. */
+  get stats(): Ip6Stats {
+    return (this.counted ??= new Ip6Stats());
   }
 
   /** Undoes the constructor; looped packets are freed. Addresses and routes have been taken away before. */
@@ -139,11 +145,30 @@ export class Ip6 {
     this.pfil.close();
     this.localPfil.close();
     for (const o of [this.loop, this.pmtu, this.frag6, this.tun]) kern.sysctl.detach(o);
-    kern.counters.detach(this.stats);
+    kern.counters.detach(this);
   }
 
   private static onDeparture(this: void, ip6: Ip6, e: IfnetEvent): void {
     if (!e.renaming) ip6.frag6.departed(e.ifp);
+  }
+
+  /** See ip6-output.ts. */
+  get segments(): SegmentChain {
+    return this.scratch.segments;
+  }
+
+  get stfGateway(): AddrBytes {
+    return this.scratch.stfGateway;
+  }
+
+  /** See in6-src.ts. */
+  get selection(): Selection {
+    return this.scratch.selection;
+  }
+
+  /** What only one operation at a time uses; made with the first. */
+  private get scratch(): { segments: SegmentChain; stfGateway: AddrBytes; selection: Selection } {
+    return (this.made ??= { segments: new SegmentChain(), stfGateway: new AddrBytes(), selection: new Selection() });
   }
 
   /** An IPv6 packet from a link without ethertypes: loopback, tun, a tunnel. Owns `m`. */

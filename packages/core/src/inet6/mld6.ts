@@ -54,7 +54,7 @@ export class Mld implements In6GroupReporter, Icmp6Handler, McastHostPort<bigint
   readonly engine: Engine;
   readonly owner: CalloutOwner;
   readonly links: McastLinks<bigint>;
-  readonly stats = new MldStats();
+  private counted: MldStats | null = null;
   readonly tun = new MldTunables();
   ip6: Ip6 | null = null;
   /** Told when what a link wants of a group has changed: multicast forwarding. */
@@ -68,8 +68,13 @@ export class Mld implements In6GroupReporter, Icmp6Handler, McastHostPort<bigint
     this.engine = net.kern.engine;
     this.links = new McastLinks<bigint>(net, this);
     net.kern.audit.attach(MLD_AUDIT, this);
-    net.kern.counters.attach(MLD_COUNTERS, this.stats);
+    net.kern.counters.attach(MLD_COUNTERS, this);
     net.kern.sysctl.attach(MLD_SYSCTLS, this.tun);
+  }
+
+  /** Made with the first count. */
+  get stats(): MldStats {
+    return (this.counted ??= new MldStats());
   }
 
   /** IPv6 is there. */
@@ -93,7 +98,7 @@ export class Mld implements In6GroupReporter, Icmp6Handler, McastHostPort<bigint
   destroy(): void {
     this.links.destroy();
     this.net.kern.sysctl.detach(this.tun);
-    this.net.kern.counters.detach(this.stats);
+    this.net.kern.counters.detach(this);
   }
 
   hostOf(ifp: Ifnet): McastHost<bigint> | null {

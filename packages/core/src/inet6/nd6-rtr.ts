@@ -69,7 +69,7 @@ export class NdRtr implements NdRouterHooks {
   readonly nd: Nd6;
   readonly in6Net: In6Net;
   readonly kern: VnetKern;
-  readonly stats = new Nd6RtrStats();
+  private counted: Nd6RtrStats | null = null;
   readonly tun = new Nd6RtrTunables();
   /** By preference. */
   readonly routers: NdRouter[] = [];
@@ -94,7 +94,7 @@ export class NdRtr implements NdRouterHooks {
     this.timer = new Callout(kern, () => {
       if (!kern.defer(() => this.service())) kern.engine.calloutReset(this.timer, RETRY_US);
     });
-    kern.counters.attach(ND6_RTR_COUNTERS, this.stats);
+    kern.counters.attach(ND6_RTR_COUNTERS, this);
     kern.sysctl.attach(ND6_RTR_SYSCTLS, this.tun);
     kern.audit.attach(NDRTR_AUDIT, this);
     nd.rtr = this;
@@ -103,6 +103,11 @@ export class NdRtr implements NdRouterHooks {
     net.ifaddrEvent.attach(this, NdRtr.onIfaddr);
     net.upDownEvent.attach(this, NdRtr.onUpDown);
     net.linkEvent.attach(this, NdRtr.onLink);
+  }
+
+  /** Made with the first count. */
+  get stats(): Nd6RtrStats {
+    return (this.counted ??= new Nd6RtrStats());
   }
 
   /** Icmp6Handler */
@@ -137,7 +142,7 @@ export class NdRtr implements NdRouterHooks {
     this.nd.icmp6.handle(ND_ROUTER_SOLICIT, null);
     this.nd.rtr = null;
     this.kern.sysctl.detach(this.tun);
-    this.kern.counters.detach(this.stats);
+    this.kern.counters.detach(this);
   }
 
   /** What the preferred lifetime of temporary addresses is short of others', in seconds, so that not all hosts change theirs at once (RFC 8981). */

@@ -105,7 +105,7 @@ export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<Nd
   readonly ip6: Ip6;
   readonly icmp6: Icmp6;
   readonly kern: VnetKern;
-  readonly stats = new Nd6Stats();
+  private counted: Nd6Stats | null = null;
   readonly tun = new Nd6Tunables();
   readonly params: LlParams<NdLlEntry>;
   readonly dad: Nd6Dad;
@@ -127,7 +127,7 @@ export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<Nd
     this.params.unicastTries = MAX_UNICAST_SOLICIT;
     this.dad = new Nd6Dad(this);
     this.unsolicited = new Nd6Unsolicited(this);
-    kern.counters.attach(ND6_COUNTERS, this.stats);
+    kern.counters.attach(ND6_COUNTERS, this);
     kern.audit.attach(ND6_AUDIT, this.params);
     kern.sysctl.attach(ND6_LL_SYSCTLS, this.params);
     kern.sysctl.attach(ND6_SYSCTLS, this.tun);
@@ -142,6 +142,11 @@ export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<Nd
     net.linkEvent.attach(this, Nd6.onLink);
   }
 
+  /** Made with the first count. */
+  get stats(): Nd6Stats {
+    return (this.counted ??= new Nd6Stats());
+  }
+
   /** Undoes the constructor; every entry goes. */
   destroy(): void {
     const { in6Net, net } = this.ip6;
@@ -152,7 +157,7 @@ export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<Nd
     in6Net.setNd(null);
     this.kern.sysctl.detach(this.params);
     this.kern.sysctl.detach(this.tun);
-    this.kern.counters.detach(this.stats);
+    this.kern.counters.detach(this);
     this.ip6.nd = null;
   }
 

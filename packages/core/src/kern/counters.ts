@@ -19,22 +19,27 @@ export interface CounterGroup<T> {
   readonly rows: readonly CounterRow<T>[];
 }
 
-/** A group and the object that counts. */
+/** Who counts. Its counters may be made with the first count, so they are asked for when somebody wants to see them. */
+export interface CounterOwner<T> {
+  readonly stats: T;
+}
+
+/** A group and who counts. */
 export interface BoundCounters {
   readonly name: string;
-  readonly object: object;
+  readonly owner: object;
   lines(): { readonly key: string; readonly value: number; readonly text: string; readonly depth: number }[];
   /** Sets every counter of the object to zero, also those that are not shown (`netstat -z`). */
   zero(): void;
 }
 
-class Bound<T extends { [K in keyof T]: number }> implements BoundCounters {
-  readonly object: T & object;
+class Bound<T extends object & { [K in keyof T]: number }> implements BoundCounters {
+  readonly owner: CounterOwner<T>;
   private readonly group: CounterGroup<T>;
 
-  constructor(group: CounterGroup<T>, object: T & object) {
+  constructor(group: CounterGroup<T>, owner: CounterOwner<T>) {
     this.group = group;
-    this.object = object;
+    this.owner = owner;
   }
 
   get name(): string {
@@ -42,11 +47,12 @@ class Bound<T extends { [K in keyof T]: number }> implements BoundCounters {
   }
 
   lines(): ReturnType<BoundCounters['lines']> {
-    return counterLines(this.group.rows, this.object);
+    return counterLines(this.group.rows, this.owner.stats);
   }
 
   zero(): void {
-    for (const key of Object.keys(this.object)) Object.assign(this.object, { [key]: 0 });
+    const stats: object = this.owner.stats;
+    for (const key of Object.keys(stats)) Object.assign(stats, { [key]: 0 });
   }
 }
 
@@ -72,12 +78,12 @@ export function snapshot<T extends object>(object: T): { [K in keyof T]: T[K] } 
 export class CounterTree {
   private groups: BoundCounters[] = [];
 
-  attach<T extends { [K in keyof T]: number }>(group: CounterGroup<T>, object: T & object): void {
-    this.groups = this.groups.concat(new Bound(group, object));
+  attach<T extends { [K in keyof T]: number }>(group: CounterGroup<T>, owner: CounterOwner<T & object>): void {
+    this.groups = this.groups.concat(new Bound<T & object>(group, owner));
   }
 
-  detach(object: object): void {
-    this.groups = this.groups.filter((g) => g.object !== object);
+  detach(owner: object): void {
+    this.groups = this.groups.filter((g) => g.owner !== owner);
   }
 
   list(): readonly BoundCounters[] {

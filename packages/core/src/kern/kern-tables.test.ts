@@ -144,7 +144,8 @@ describe('CounterTree', () => {
   it('shows, finds, zeroes and forgets groups', () => {
     const t = new CounterTree();
     const stats = new Stats();
-    t.attach(COUNTERS, stats);
+    const owner = { stats };
+    t.attach(COUNTERS, owner);
     expect(t.find('demo')?.lines()).toEqual([
       { key: 'seen', value: 1, text: '1 packet seen', depth: 1 },
       { key: 'entry', value: 2, text: '2 entries kept', depth: 2 },
@@ -154,7 +155,7 @@ describe('CounterTree', () => {
     t.find('demo')?.zero();
     expect(snapshot(stats)).toEqual({ seen: 0, entry: 0, match: 0, hidden: 0 });
     expect([t.find('nosuch'), t.list().length]).toEqual([null, 1]);
-    t.detach(stats);
+    t.detach(owner);
     expect(t.list()).toEqual([]);
   });
 });

@@ -18,6 +18,7 @@ import { LINK_STATE_UP } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
 import type { IfnetEvent, Net } from './net.js';
 
+/** Tells from when it is made until `destroy`. */
 export class IfDevctl {
   private readonly net: Net;
   /** What readers know, by the name they know it under. */
@@ -27,9 +28,7 @@ export class IfDevctl {
     this.net = net;
     net.arrivalEvent.attach(this, IfDevctl.onArrival, EVENTHANDLER_PRI_LAST);
     net.departureEvent.attach(this, IfDevctl.onDeparture, EVENTHANDLER_PRI_LAST);
-    net.linkEvent.attach(net.kern, (kern, ifp) => {
-      devctlNotify(kern, 'IFNET', ifp.xname, ifp.linkState === LINK_STATE_UP ? 'LINK_UP' : 'LINK_DOWN');
-    }, EVENTHANDLER_PRI_FIRST);
+    net.linkEvent.attach(this, IfDevctl.onLink, EVENTHANDLER_PRI_FIRST);
   }
 
   private static onArrival(this: void, self: IfDevctl, { ifp }: IfnetEvent): void {
@@ -40,11 +39,15 @@ export class IfDevctl {
     if (!renaming) self.departed(ifp);
   }
 
+  private static onLink(this: void, self: IfDevctl, ifp: Ifnet): void {
+    devctlNotify(self.net.kern, 'IFNET', ifp.xname, ifp.linkState === LINK_STATE_UP ? 'LINK_UP' : 'LINK_DOWN');
+  }
+
   /** Tells no more. */
   destroy(): void {
     this.net.arrivalEvent.detach(this);
     this.net.departureEvent.detach(this);
-    this.net.linkEvent.detach(this.net.kern);
+    this.net.linkEvent.detach(this);
   }
 
   private arrived(ifp: Ifnet): void {

@@ -24,6 +24,7 @@ import { NET_AUDIT } from './net-audit.js';
 import { NetWitness } from './net-witness.js';
 import { PfilHead } from './pfil.js';
 import type { PktQueue } from './pktqueue.js';
+import { ProtoPlaces } from './proto-places.js';
 import type { RouteTables } from './route/route-tables.js';
 import type { Rtsock } from './rtsock.js';
 
@@ -83,6 +84,10 @@ export class NetShared {
   /** State of drivers that all vnets share, by cloner name; a driver finds its own with `instanceof`. */
   readonly drivers = new Map<string, object>();
   readonly moves = new MoveJournal();
+  /** Where each vnet's switches keep the protocols of IPv4 and of IPv6, and the types of ICMPv6. */
+  readonly ipPlaces = new ProtoPlaces();
+  readonly ip6Places = new ProtoPlaces();
+  readonly icmp6Places = new ProtoPlaces();
   /** Kinds of interfaces that have moved as the same object: each is logged once. */
   readonly movedClassic = new Set<string>();
   /** `net.ifdescr_maxlen`: bytes of a description, its terminating zero included. */

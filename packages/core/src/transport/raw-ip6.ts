@@ -67,7 +67,7 @@ const RAW6_AUDIT: readonly AuditRow<RawIp6>[] = [
 
 export class RawIp6 implements Ip6RawHook {
   readonly ip6: Ip6;
-  readonly stats = new RawIp6Stats();
+  private counted: RawIp6Stats | null = null;
   readonly tun: RawTunables;
   private pcbs: readonly In6Pcb[] = [];
   private chosen: In6Choice | null = null;
@@ -80,16 +80,21 @@ export class RawIp6 implements Ip6RawHook {
     this.ip6 = ip6;
     this.tun = tun;
     ip6.net.kern.audit.attach(RAW6_AUDIT, this);
-    ip6.net.kern.counters.attach(RIP6_COUNTERS, this.stats);
+    ip6.net.kern.counters.attach(RIP6_COUNTERS, this);
     ip6.registerRaw(this);
     ip6.in6Net.purgeUpperHooks.push(this.purge);
+  }
+
+  /** Made with the first count. */
+  get stats(): RawIp6Stats {
+    return (this.counted ??= new RawIp6Stats());
   }
 
   destroy(): void {
     const hooks = this.ip6.in6Net.purgeUpperHooks;
     hooks.splice(hooks.indexOf(this.purge), 1);
     this.ip6.registerRaw(null);
-    this.ip6.net.kern.counters.detach(this.stats);
+    this.ip6.net.kern.counters.detach(this);
   }
 
   list(): In6Pcb[] {

@@ -69,7 +69,7 @@ interface ListenerGroup {
 export class UdpVxlan implements VxlanTransport {
   readonly ip: Ip;
   readonly udp: Udp;
-  readonly stats = new VxlanUdpStats();
+  private counted: VxlanUdpStats | null = null;
   readonly listeners: VxlanListener[] = [];
 
   constructor(ip: Ip, udp: Udp) {
@@ -78,8 +78,13 @@ export class UdpVxlan implements VxlanTransport {
     const { net } = ip;
     const carrier = vxlanCarrier(net);
     if (carrier !== null) carrier.transport = this;
-    net.kern.counters.attach(VXLAN_COUNTERS, this.stats);
+    net.kern.counters.attach(VXLAN_COUNTERS, this);
     net.departureEvent.attach(this, UdpVxlan.onDeparture);
+  }
+
+  /** Made with the first count. */
+  get stats(): VxlanUdpStats {
+    return (this.counted ??= new VxlanUdpStats());
   }
 
   /** Undoes the constructor. The tunnels have ended before, with their cloner. */
@@ -87,7 +92,7 @@ export class UdpVxlan implements VxlanTransport {
     assert(this.listeners.length === 0, 'vxlans are gone before the UDP that carries them');
     const carrier = vxlanCarrier(this.ip.net);
     if (carrier !== null && carrier.transport === this) carrier.transport = null;
-    this.ip.net.kern.counters.detach(this.stats);
+    this.ip.net.kern.counters.detach(this);
     this.ip.net.departureEvent.detach(this);
   }
 

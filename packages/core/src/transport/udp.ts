@@ -121,7 +121,7 @@ export class Udp implements IpProto {
     kern.audit.attach(UDP_AUDIT, this);
     kern.sysctl.attach(UDP_SYSCTLS, this.tun);
     kern.sysctl.attach(PORTRANGE_SYSCTLS, this.range);
-    kern.counters.attach(UDP_COUNTERS, this.stats);
+    kern.counters.attach(UDP_COUNTERS, this);
     ip.register(IPPROTO_UDP, this);
     ip.inNet.purgeUpperHooks.push(this.purge);
   }
@@ -131,7 +131,7 @@ export class Udp implements IpProto {
     const hooks = this.ip.inNet.purgeUpperHooks;
     hooks.splice(hooks.indexOf(this.purge), 1);
     this.ip.register(IPPROTO_UDP, null);
-    kern.counters.detach(this.stats);
+    kern.counters.detach(this);
     kern.sysctl.detach(this.range);
     kern.sysctl.detach(this.tun);
   }

@@ -295,7 +295,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     b.v.kern.devctl.end = keep;
   },
   'counter groups': (b) => {
-    b.v.kern.counters.attach({ name: 'test', rows: [] }, {});
+    b.v.kern.counters.attach({ name: 'test', rows: [] }, { stats: {} });
   },
   'packets in interface queues': (b) => {
     b.v.net.ifnets.push(new Ifnet(hoarderWith(b), 'hoard', 0, 'hoard0', IFT_ETHER, IFF_SIMPLEX, 1_500));

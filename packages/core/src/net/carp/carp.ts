@@ -88,7 +88,7 @@ const CARP_AUDIT: readonly AuditRow<Carp>[] = [
 export class Carp {
   readonly net: Net;
   readonly kern: VnetKern;
-  readonly stats = new CarpStats();
+  private counted: CarpStats | null = null;
   allow = 1;
   dscp = 56;
   preempt = 0;
@@ -100,30 +100,32 @@ export class Carp {
   inet6: CarpFamily | null = null;
   private rng: Prng | null = null;
   /** At once, but not from within whatever demoted this host (FreeBSD's carp_sendall_task). */
-  private readonly sendAllTmo: Callout;
+  private sendAllTmo: Callout | null = null;
 
   constructor(net: Net) {
     const { kern } = net;
     this.net = net;
     this.kern = kern;
-    kern.counters.attach(CARP_COUNTERS, this.stats);
+    kern.counters.attach(CARP_COUNTERS, this);
     kern.sysctl.attach(CARP_SYSCTL, this);
     kern.audit.attach(CARP_AUDIT, this);
-    this.sendAllTmo = new Callout(kern, () => {
-      for (const vh of this.all()) vh.sendAd();
-    });
     net.linkEvent.attach(this, Carp.onLink);
     net.upDownEvent.attach(this, Carp.onUpDown);
     net.departureEvent.attach(this, Carp.onDeparture);
+  }
+
+  /** Made with the first count. */
+  get stats(): CarpStats {
+    return (this.counted ??= new CarpStats());
   }
 
   /** Ends every vhid; addresses stay, as addresses of nobody, until they are purged. */
   destroy(): void {
     for (const list of [this.net.linkEvent, this.net.upDownEvent, this.net.departureEvent]) list.detach(this);
     for (const ifp of this.net.ifnets) this.destroyIf(ifp);
-    this.kern.engine.calloutStop(this.sendAllTmo);
+    if (this.sendAllTmo !== null) this.kern.engine.calloutStop(this.sendAllTmo);
     this.kern.sysctl.detach(this);
-    this.kern.counters.detach(this.stats);
+    this.kern.counters.detach(this);
   }
 
   private static onLink(this: void, _carp: Carp, ifp: Ifnet): void {
@@ -214,7 +216,11 @@ export class Carp {
   demote(by: number, reason: string): void {
     this.demotion = Math.max(-INT_MAX, Math.min(INT_MAX, this.demotion + by));
     this.log(`demoted by ${by} to ${this.demotion} (${reason})`);
-    if (!this.sendAllTmo.pending && this.all().some((vh) => vh.isMaster)) this.kern.engine.calloutReset(this.sendAllTmo, 0);
+    if (this.sendAllTmo?.pending === true || !this.all().some((vh) => vh.isMaster)) return;
+    this.sendAllTmo ??= new Callout(this.kern, () => {
+      for (const vh of this.all()) vh.sendAd();
+    });
+    this.kern.engine.calloutReset(this.sendAllTmo, 0);
   }
 
   /** net.inet.carp.allow: without it every vhid waits in INIT. */

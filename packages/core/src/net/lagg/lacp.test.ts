@@ -58,7 +58,7 @@ class LacpBench extends LaggBench {
   }
 
   get stat(): LacpStat {
-    return laggVnet(this.net).stat;
+    return laggVnet(this.net).stats;
   }
 
   /** Link of near end `i`, on both ends of the cable. */

@@ -65,7 +65,7 @@ export const LACP_COUNTERS: CounterGroup<LacpStat> = {
 /** What lagg(4) keeps for a vnet. */
 export class LaggVnet {
   readonly tun = new LaggTunables();
-  readonly stat = new LacpStat();
+  readonly stats = new LacpStat();
 }
 
 /** The vnet's, or defaults where there is none. */
@@ -79,7 +79,7 @@ export function laggVnetAttach(net: Net): void {
   const v = new LaggVnet();
   net.drivers.set('lagg', v);
   net.kern.sysctl.attach(LAGG_SYSCTLS, v.tun);
-  net.kern.counters.attach(LACP_COUNTERS, v.stat);
+  net.kern.counters.attach(LACP_COUNTERS, v);
 }
 
 export function laggVnetDetach(net: Net): void {
@@ -87,5 +87,5 @@ export function laggVnetDetach(net: Net): void {
   net.drivers.delete('lagg');
   if (!(v instanceof LaggVnet)) return;
   net.kern.sysctl.detach(v.tun);
-  net.kern.counters.detach(v.stat);
+  net.kern.counters.detach(v);
 }

@@ -98,7 +98,7 @@ export class Lagg implements LaggShared, LaggPortEvents {
     this.engine = net.kern.engine;
     this.kern = net.kern;
     this.tun = v.tun;
-    this.stat = v.stat;
+    this.stat = v.stats;
     this.ifp = ifp;
     this.hashKey = laggHashKey(this.engine.rng.split(`lagg/${net.kern.id}/${ifp.xname}`).u32());
     this.opts = (v.tun.defaultUseFlowid !== 0 ? LAGG_OPT_USE_FLOWID : 0) | (v.tun.defaultUseNuma !== 0 ? LAGG_OPT_USE_NUMA : 0);
@@ -111,7 +111,7 @@ export class Lagg implements LaggShared, LaggPortEvents {
     const v = laggVnet(net);
     this.kern = net.kern;
     this.tun = v.tun;
-    this.stat = v.stat;
+    this.stat = v.stats;
     this.ifp = ifp;
     this.protocol?.moved?.();
     this.portErrors = 0;

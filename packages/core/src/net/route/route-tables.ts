@@ -104,7 +104,7 @@ export class RouteTables implements RouteState {
   dynamicRtMsg = 0;
   private readonly ribs4: (Rib4 | undefined)[] = [];
   private readonly ribs6: (Rib6 | undefined)[] = [];
-  private readonly expiry: Callout;
+  private expiry: Callout | null = null;
   private nextExpiry: Micros = NEVER;
   private destroyed = false;
 
@@ -112,10 +112,9 @@ export class RouteTables implements RouteState {
     this.net = net;
     this.life = new RtLife(net.kern, this.store, net.shared.witness.rtentry, (rt) => this.ribOf(rt)?.compile(rt));
     this.flowSalt = net.kern.engine.rng.split(`flow ${net.kern.id}`).u32();
-    this.expiry = new Callout(net.kern, () => void net.kern.defer(() => this.expire()));
     net.mtuEvent.attach(this, RouteTables.onMtu);
     net.kern.audit.attach(ROUTE_AUDIT, this);
-    net.kern.counters.attach(ROUTING_COUNTERS, this.stats);
+    net.kern.counters.attach(ROUTING_COUNTERS, this);
     net.kern.sysctl.attach(NET_SYSCTL, this);
     net.kern.sysctl.attach(NET_ROUTE_SYSCTL, this);
   }
@@ -134,9 +133,9 @@ export class RouteTables implements RouteState {
     if (this.destroyed) return;
     this.destroyed = true;
     walkDelete(this, () => true, true, null);
-    this.net.kern.engine.calloutStop(this.expiry);
+    if (this.expiry !== null) this.net.kern.engine.calloutStop(this.expiry);
     this.net.mtuEvent.detach(this);
-    this.net.kern.counters.detach(this.stats);
+    this.net.kern.counters.detach(this);
     this.net.kern.sysctl.detach(this);
   }
 
@@ -405,6 +404,7 @@ export class RouteTables implements RouteState {
     if (us >= this.nextExpiry || this.destroyed) return;
     const engine = this.net.kern.engine;
     this.nextExpiry = us;
+    this.expiry ??= new Callout(this.net.kern, () => void this.net.kern.defer(() => this.expire()));
     engine.calloutReset(this.expiry, Math.max(0, us - engine.now));
   }
 
