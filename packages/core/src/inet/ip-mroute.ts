@@ -133,7 +133,8 @@ export class InMroute implements IpMrouter, McastRouterPort<number> {
   /** Makes, changes, or with null unmakes the querier of an interface. Errors as Igmp.setQuerier. */
   setQuerier(ifp: Ifnet, options: QuerierOptions | null): Errno {
     const error = this.igmp.setQuerier(ifp, options);
-    this.made?.queriersChanged();
+    if (this.made === null) this.activate(false);
+    else this.made.queriersChanged();
     return error;
   }
 

@@ -154,7 +154,8 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
   /** Makes, changes, or with null unmakes the querier of an interface. Errors as Mld.setQuerier. */
   setQuerier(ifp: Ifnet, options: QuerierOptions | null): Errno {
     const error = this.mld.setQuerier(ifp, options);
-    this.made?.queriersChanged();
+    if (this.made === null) this.activate(false);
+    else this.made.queriersChanged();
     return error;
   }
 
