@@ -5,7 +5,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Callout, ifCloneCreate, ifVmoveLoan } from '@netloom/core';
+import { Callout, ifCloneCreate, ifVmoveLoan, in6Aifaddr } from '@netloom/core';
+import { ip6Parse } from '@netloom/core/wire';
 import { startDaemon } from '@netloom/node';
 import type { Daemon } from '@netloom/node';
 import type { AuditAnswer, SysinitAnswer } from '@netloom/node/client';
@@ -121,6 +122,20 @@ test('sysinit keeps the last teardowns, not all', async () => {
   }
   const { teardowns } = JSON.parse((await netloom('sysinit', '--json')).out) as SysinitAnswer;
   expect([teardowns.length, teardowns[0]?.vnet, teardowns.at(-1)?.vnet]).toEqual([32, 'j8', 'j39']);
+});
+
+test('ps names addresses of both families, but for the link-local ones that interfaces give themselves', async () => {
+  jail('r1');
+  const { kernel, loop } = daemon;
+  const { vnet } = kernel.prisons.find(kernel.prisons.prison0, 'r1')!;
+  kernel.call(loop.enter(), () => {
+    const { ifp } = ifCloneCreate(vnet.net, 'epair0');
+    expect(in6Aifaddr(vnet.in6Net!, ifp!, { addr: ip6Parse('2001:db8::1')!, plen: 64 })).toBe(0);
+    expect(in6Aifaddr(vnet.in6Net!, ifp!, { addr: ip6Parse('fe80::1')!, plen: 64 })).toBe(0);
+  });
+  const { out } = await netloom('ps');
+  expect(out).toMatch(/ r1 +\d+ +epair0a +\S+ +2001:db8::1\/64, fe80::1\/64\s*\n/);
+  expect(out).toMatch(/ r1 +\d+ +epair0b +\S+ +-\s*\n/);
 });
 
 describe('inside a jail', () => {

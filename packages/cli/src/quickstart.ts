@@ -7,12 +7,14 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execBuffered } from '@netloom/node';
 import type { Daemon } from '@netloom/node';
 import { DaemonClient, drawText } from '@netloom/node/client';
 import type { Topology } from '@netloom/node/client';
-import { ip4Parse } from '@netloom/core/wire';
+import { IN6_IFF_AUTOCONF } from '@netloom/core';
+import { ip4Parse, ip6Format } from '@netloom/core/wire';
 import { tools } from '@netloom/userland';
 import type { CliIo } from './cli-io.js';
 import { CliError, EXIT_FAILURE, EXIT_OK, table } from './cli-io.js';
@@ -23,6 +25,9 @@ import { transferUdp } from './udp-transfer.js';
 const LAB = fileURLToPath(new URL('../../../examples/quickstart.yaml', import.meta.url));
 const GIGABYTE = 1_000_000_000;
 const UDP_PORT = 9000;
+/** Solicitation, advertisement and duplicate address detection take about four seconds. */
+const AUTOCONF_MS_MAX = 20_000;
+const POLL_MS = 100;
 /** Who pings whom, and why that is worth seeing. */
 const PINGS: readonly (readonly [from: string, to: string, what: string])[] = [
   ['client', '10.0.1.1', 'client to router, over the bridge'],
@@ -74,6 +79,9 @@ async function show(daemon: Daemon, io: CliIo, topology: () => Promise<Topology>
     io.out(`ping ${to} from ${from} ...\n`);
     steps.push(await ping(daemon, from, to, what));
   }
+  steps.push(await autoconfigured(daemon, io));
+  io.out('ping 2001:db8:2::10 from client ...\n');
+  steps.push(await ping(daemon, 'client', '2001:db8:2::10', 'client to server, over IPv6'));
   steps.push(await transfer(daemon, io));
   io.out(`\n${table(['STEP', '', 'RESULT'], steps.map((s) => [s.what, s.passed ? 'ok' : 'FAILED', s.result]))}`);
   return steps.every((s) => s.passed);
@@ -88,16 +96,30 @@ async function ping(daemon: Daemon, from: string, to: string, what: string): Pro
   return { what: `ping: ${what}`, passed: exitCode === 0, result };
 }
 
+/** Waits until the client has an address of the prefix that the router advertises. */
+async function autoconfigured(daemon: Daemon, io: CliIo): Promise<Step> {
+  const what = 'IPv6: the client configures itself from the router';
+  const { in6Net } = vnetOf(daemon, 'client');
+  io.out('waiting for the router\'s advertisement ...\n');
+  for (let waited = 0; waited < AUTOCONF_MS_MAX; waited += POLL_MS) {
+    const ia = in6Net.addrs.find((a) => (a.flags & IN6_IFF_AUTOCONF) !== 0 && a.isReady);
+    if (ia !== undefined) return { what, passed: true, result: `${ip6Format(ia.addr)} on ${ia.ifp.xname}` };
+    await setTimeout(POLL_MS);
+  }
+  return { what, passed: false, result: `no address within ${AUTOCONF_MS_MAX / 1_000} s` };
+}
+
+function vnetOf(daemon: Daemon, name: string): NonNullable<ReturnType<typeof daemon.kernel.prisons.find>>['vnet'] {
+  const prison = daemon.kernel.prisons.find(daemon.kernel.prisons.prison0, name);
+  if (prison === null) throw new CliError(`the lab has no vnet "${name}"`);
+  return prison.vnet;
+}
+
 async function transfer(daemon: Daemon, io: CliIo): Promise<Step> {
   const what = 'UDP: 1 GB from client to server, through bridge and router';
-  const vnetOf = (name: string): NonNullable<ReturnType<typeof daemon.kernel.prisons.find>>['vnet'] => {
-    const prison = daemon.kernel.prisons.find(daemon.kernel.prisons.prison0, name);
-    if (prison === null) throw new CliError(`the lab has no vnet "${name}"`);
-    return prison.vnet;
-  };
   try {
     const meter = progressMeter('1 GB of UDP', GIGABYTE, io);
-    const done = await transferUdp(daemon.loop, vnetOf('client'), vnetOf('server'), ip4Parse('10.0.2.10') ?? 0, UDP_PORT, GIGABYTE, meter);
+    const done = await transferUdp(daemon.loop, vnetOf(daemon, 'client'), vnetOf(daemon, 'server'), ip4Parse('10.0.2.10') ?? 0, UDP_PORT, GIGABYTE, meter);
     const passed = done.received === done.datagrams && done.wrong === 0;
     const rate = `${((done.bytes * 8) / done.seconds / 1e9).toFixed(2)} Gbit/s, ${Math.round(done.received / done.seconds / 1000)} kpps, ${done.seconds.toFixed(1)} s`;
     return { what, passed, result: passed ? `${rate}; every datagram arrived, in order, intact` : `${done.datagrams - done.received} of ${done.datagrams} lost, ${done.wrong} wrong; ${rate}` };
@@ -127,6 +149,7 @@ It stays up. In a second terminal:
   export NETLOOM_SOCKET=${socket} PATH=${folder}:$PATH
   jls
   jexec client ping -c 3 10.0.20.10
+  jexec client ping6 -c 3 2001:db8:2::10
   jexec router netstat -rn
   jexec router tcpdump -n -i wan
   ifconfig -a

@@ -145,14 +145,14 @@ describe('a day with netloom', () => {
     const { out } = await netloom('events', '--vnet', 'ev');
     expect(out).toMatch(/^ {3}SEQ {2}TIME {21}VNET {8}SYSTEM {4}SUBSYSTEM {3}TYPE {8}DATA\n/);
     expect(out.trim().split('\n').slice(1).map((line) => line.trim().replace(/^\d+ {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {2}/, '').replace(/ +/g, ' '))).toEqual([
-      expect.stringMatching(/^ev VNET ev CREATE id=\d+$/), 'ev IFNET lo0 ATTACH', 'ev IFNET lo0 LINK_UP', expect.stringMatching(/^ev JAIL ev CREATE jid=\d+ vnet=new$/), 'ev IFNET lo8 ATTACH',
+      expect.stringMatching(/^ev VNET ev CREATE id=\d+$/), 'ev IFNET lo0 ATTACH', 'ev IFNET lo0 LINK_UP', 'ev IFNET lo0 ADDR_ADD address=::1', 'ev IFNET lo0 ADDR_ADD address=fe80::1', expect.stringMatching(/^ev JAIL ev CREATE jid=\d+ vnet=new$/), 'ev IFNET lo8 ATTACH',
       expect.stringMatching(/^ev MOVE lo8 COMMITTED how=loan from=host to=ev home=host index=\d+$/), expect.stringMatching(/^ev MOVE lo0 FAILED how=loan from=host to=ev home=host index=\d+ error=EEXIST$/),
     ]);
     const records = (await netloom('events', '--json', '--system', 'ifnet')).out.trim().split('\n').map((line) => JSON.parse(line) as { seq: number; vnet: string; type: string });
     const { seq } = records.find((r) => r.vnet === 'host' && r.type === 'ADDR_DEL')!;
     expect((await netloom('events', '--since', String(seq), '--vnet', 'host', '--system', 'IFNET')).out).toMatch(/host {8}IFNET {5}lo8 {9}DETACH\n/);
     const inside = await command(['jexec', 'ev', process.execPath, PROGRAM, 'events', '--json']);
-    expect(inside.out.trim().split('\n').map((line) => JSON.parse(line) as object)).toMatchObject([{ seq: 1, subsystem: 'lo0' }, { seq: 2 }, { seq: 3, subsystem: 'lo8', type: 'ATTACH' }]);
+    expect(inside.out.trim().split('\n').map((line) => JSON.parse(line) as object)).toMatchObject([{ seq: 1, subsystem: 'lo0' }, { seq: 2 }, { seq: 3 }, { seq: 4 }, { seq: 5, subsystem: 'lo8', type: 'ATTACH' }]);
     expect(inside.out).not.toContain('vnet');
     expect(await command(['jexec', 'ev', process.execPath, PROGRAM, 'moves'])).toMatchObject({ code: 2, err: 'netloom: the journal of moves names all vnets and is not for the jail "ev" (NETLOOM_JAIL); look at it from outside\n' });
   });
@@ -198,5 +198,5 @@ describe('a day with netloom', () => {
 test('quickstart --once', { timeout: 60_000 }, async () => {
   const { code, out, err } = await netloom('quickstart', '--once');
   expect({ code, err }, out).toEqual({ code: 0, err: '' });
-  expect(out.match(/ ok {2}/g)).toHaveLength(4);
+  expect(out.match(/ ok {2}/g)).toHaveLength(6);
 });

@@ -9,10 +9,13 @@
  *
  * Members are counted: an address set on two interfaces must be removed twice.
  */
+import { LazyMap } from '../base/lazy-map.js';
 
 const FREE = 0;
 const REMOVED = 0xffff_ffff | 0;
 const SIZE_INITIAL = 16;
+/** Of every set that nothing was ever in: one free place. */
+const NO_WORDS = new Int32Array(1);
 
 export class AddrSet {
   words: Int32Array;
@@ -21,11 +24,11 @@ export class AddrSet {
   size = 0;
   /** Places that are not free. */
   private used = 0;
-  private readonly counts = new Map<number, number>();
+  private readonly counts = new LazyMap<number, number>();
 
   constructor(shared = false) {
     this.shared = shared;
-    this.words = makeWords(SIZE_INITIAL, shared);
+    this.words = shared ? makeWords(1, true) : NO_WORDS;
   }
 
   /** Is `addr` a member? Packet path. */

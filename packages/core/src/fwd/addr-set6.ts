@@ -13,10 +13,15 @@
 
 const REMOVED = -1;
 const PLACE_SHIFT = 2;
-const PLACES_INITIAL = 16;
+const PLACES_INITIAL = 4;
+/** Of every set that nothing was ever in. */
+const NO_WORDS = new Int32Array(0);
 
 interface Member {
-  readonly w: Int32Array;
+  readonly w0: number;
+  readonly w1: number;
+  readonly w2: number;
+  readonly w3: number;
   count: number;
 }
 
@@ -31,7 +36,7 @@ export class AddrSet6 {
 
   constructor(shared = false) {
     this.shared = shared;
-    this.words = makeWords(0, shared);
+    this.words = shared ? makeWords(0, true) : NO_WORDS;
   }
 
   /** Is the address of these words a member? Packet path. */
@@ -48,11 +53,10 @@ export class AddrSet6 {
       member.count++;
       return;
     }
-    const w = Int32Array.of(w0, w1, w2, w3);
-    this.members.set(key, { w, count: 1 });
+    this.members.set(key, { w0: w0 | 0, w1: w1 | 0, w2: w2 | 0, w3: w3 | 0, count: 1 });
     this.size++;
     if ((this.used + 1) * 2 > this.words.length >>> PLACE_SHIFT) this.rehash();
-    else this.place(this.words, w);
+    else this.place(this.words, w0, w1, w2, w3);
   }
 
   /** Counts it out. */
@@ -71,15 +75,18 @@ export class AddrSet6 {
     while (places < this.size * 4) places *= 2;
     const words = makeWords(places << PLACE_SHIFT, this.shared);
     this.used = 0;
-    for (const { w } of this.members.values()) this.place(words, w);
+    for (const { w0, w1, w2, w3 } of this.members.values()) this.place(words, w0, w1, w2, w3);
     this.words = words;
   }
 
-  private place(words: Int32Array, w: Int32Array): void {
+  private place(words: Int32Array, w0: number, w1: number, w2: number, w3: number): void {
     const mask = words.length - 1;
-    let at = hash(w[0]!, w[1]!, w[2]!, w[3]!) & mask & ~3;
+    let at = hash(w0, w1, w2, w3) & mask & ~3;
     while (!isFree(words, at)) at = (at + 4) & mask;
-    for (let i = 3; i >= 0; i--) words[at + i] = w[i]!;
+    words[at + 3] = w3;
+    words[at + 2] = w2;
+    words[at + 1] = w1;
+    words[at] = w0;
     this.used++;
   }
 }

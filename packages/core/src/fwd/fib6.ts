@@ -125,7 +125,10 @@ function differs(t: Int32Array, k: number, depth: number, w0: number, w1: number
 /** Words behind the root, the default route first; nodes begin after them, on a cache line. */
 const HEADER_WORDS = 16;
 /** Nodes the array has room for when it is made. */
-const NODES_INITIAL = 8;
+const NODES_INITIAL = 4;
+
+/** The prefix of the operation under way; of one at a time, whichever table it is in. */
+const P = new Int32Array(4);
 
 export class Fib6 extends Fib6View {
   readonly shared: boolean;
@@ -142,8 +145,6 @@ export class Fib6 extends Fib6View {
   private retired: number[] = [];
   /** Positions of the slots passed on the way down by the operation under way. */
   private readonly path: number[] = [];
-  /** The prefix of the operation under way. */
-  private readonly p = new Int32Array(4);
 
   constructor(shape: Fib6Shape, shared = false) {
     const nodesAt = (1 << shape.rootBits) + HEADER_WORDS;
@@ -240,7 +241,7 @@ export class Fib6 extends Fib6View {
   }
 
   private take(w0: number, w1: number, w2: number, w3: number): void {
-    const p = this.p;
+    const p = P;
     p[0] = w0;
     p[1] = w1;
     p[2] = w2;
@@ -254,8 +255,8 @@ export class Fib6 extends Fib6View {
 
   /** Position of the slot the prefix under way takes in the node at `base`, whose slots are indexed by bits `depth`..`end`. */
   private slotOf(base: number, depth: number, end: number): number {
-    if (base === 0) return this.p[0]! >>> (32 - end);
-    return base + N_SLOTS + ((this.p[depth >>> 5]! >>> (28 - (depth & 31))) & (SLOTS - 1));
+    if (base === 0) return P[0]! >>> (32 - end);
+    return base + N_SLOTS + ((P[depth >>> 5]! >>> (28 - (depth & 31))) & (SLOTS - 1));
   }
 
   /** Position of the first of the `1 << bits` slots that the prefix under way covers. */
@@ -269,7 +270,7 @@ export class Fib6 extends Fib6View {
     const t = this.t;
     let n = 0;
     for (let i = 0; i < 4 && n < depth; i++) {
-      const x = this.p[i]! ^ t[base + N_KEY + i]!;
+      const x = P[i]! ^ t[base + N_KEY + i]!;
       n += Math.clz32(x);
       if (x !== 0) break;
     }
@@ -290,7 +291,7 @@ export class Fib6 extends Fib6View {
     plens.fill(plen, base, base + NODE_WORDS);
     t[base + N_MISS] = value;
     t[base + N_DEPTH] = depth;
-    for (let i = 0; i < 4; i++) t[base + N_KEY + i] = this.p[i]! & ip6MaskWord(depth, i);
+    for (let i = 0; i < 4; i++) t[base + N_KEY + i] = P[i]! & ip6MaskWord(depth, i);
     if (next !== 0) {
       const w = t[next + N_KEY + (depth >>> 5)]!;
       t[base + N_SLOTS + ((w >>> (28 - (depth & 31))) & (SLOTS - 1))] = childWord(next, t[next + N_DEPTH]!, depth + STRIDE);

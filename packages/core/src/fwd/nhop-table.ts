@@ -35,7 +35,9 @@ const W_MTU = 2;
 const W_GW = 4;
 /** Words of a next hop, as a shift. */
 const HOP_SHIFT = 3;
-const HOPS_INITIAL = 8;
+const HOPS_INITIAL = 4;
+/** Of every table without groups. */
+const NO_WORDS = new Int32Array(0);
 
 export class NhopTable {
   readonly shared: boolean;
@@ -49,8 +51,8 @@ export class NhopTable {
   constructor(shared = false) {
     this.shared = shared;
     this.hops = makeWords(HOPS_INITIAL << HOP_SHIFT, shared);
-    this.groups = makeWords(0, shared);
-    this.members = makeWords(0, shared);
+    this.groups = shared ? makeWords(0, true) : NO_WORDS;
+    this.members = shared ? makeWords(0, true) : NO_WORDS;
   }
 
   get bytes(): number {

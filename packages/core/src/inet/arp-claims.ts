@@ -15,6 +15,7 @@
  *
  * @rfc 5227 2 yes
  */
+import { LazyMap } from '../base/lazy-map.js';
 import type { Micros } from '../base/time.js';
 import { US_PER_SEC } from '../base/time.js';
 import type { Prng } from '../base/prng.js';
@@ -57,8 +58,8 @@ export type ClaimState = 'valid' | 'tentative' | 'duplicated';
 export class ArpClaims {
   private readonly arp: Arp;
   private readonly rng: Prng;
-  private readonly byAddr = new Map<number, Claim>();
-  private readonly defended = new Map<number, Micros>();
+  private readonly byAddr = new LazyMap<number, Claim>();
+  private readonly defended = new LazyMap<number, Micros>();
   private unusable = 0;
 
   constructor(arp: Arp, rng: Prng) {

@@ -34,6 +34,7 @@ import type { LlProtocol } from '../net/llentry.js';
 import { isIfAddr4 } from '../net/route/ifa-lookup.js';
 import { RTF_DONE, RTF_GATEWAY, RTF_HOST, RTF_LLDATA, RTF_UP } from '../net/route/nexthop.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE, RTM_MISS } from '../net/rtsock.js';
+import type { IfaddrEvent, UpDownEvent } from '../net/net.js';
 import { macHi, macLo, macOf } from '../wire/addr.js';
 import { ARPOP_REQUEST, ARP_LEN, arpEmit } from '../wire/arp.js';
 import { ETHERTYPE_ARP, ETHERTYPE_IP } from '../wire/ether.js';
@@ -84,7 +85,6 @@ export class Arp implements LlProtocol<ArpLlEntry> {
   readonly params: LlParams<ArpLlEntry>;
   readonly claims: ArpClaims;
   private readonly logRate = new PpsCheck();
-  private readonly unregister: (() => void)[];
 
   constructor(ip: Ip) {
     const { net, inNet } = ip;
@@ -105,23 +105,15 @@ export class Arp implements LlProtocol<ArpLlEntry> {
     net.registerEtherProto(ETHERTYPE_ARP, (ifp, m) => {
       arpInput(this, ifp, m);
     });
-    this.unregister = [
-      net.ifaddrEvent.register((e) => {
-        if (e.ifa instanceof InIfaddr) this.addressEvent(e.ifa, e.added);
-      }),
-      net.lladdrEvent.register((ifp) => {
-        this.refreshOwn(ifp);
-      }),
-      net.upDownEvent.register((e) => {
-        if (e.up) this.refreshOwn(e.ifp);
-      }),
-    ];
+    net.ifaddrEvent.attach(this, Arp.onIfaddr);
+    net.lladdrEvent.attach(this, Arp.onLladdr);
+    net.upDownEvent.attach(this, Arp.onUpDown);
   }
 
   /** Undoes the constructor; every entry goes. */
   destroy(): void {
     const { net, inNet } = this.ip;
-    for (const undo of this.unregister) undo();
+    for (const list of [net.ifaddrEvent, net.lladdrEvent, net.upDownEvent]) list.detach(this);
     net.registerEtherProto(ETHERTYPE_ARP, null);
     this.claims.destroy();
     inNet.setLltable(null);
@@ -129,6 +121,18 @@ export class Arp implements LlProtocol<ArpLlEntry> {
     this.kern.sysctl.detach(this.tun);
     this.kern.counters.detach(this.stats);
     this.ip.arp = null;
+  }
+
+  private static onIfaddr(this: void, arp: Arp, e: IfaddrEvent): void {
+    if (e.ifa instanceof InIfaddr) arp.addressEvent(e.ifa, e.added);
+  }
+
+  private static onLladdr(this: void, arp: Arp, ifp: Ifnet): void {
+    arp.refreshOwn(ifp);
+  }
+
+  private static onUpDown(this: void, arp: Arp, e: UpDownEvent): void {
+    if (e.up) arp.refreshOwn(e.ifp);
   }
 
   /** Neighbours of `ifp`; null when it has no ARP. */

@@ -29,24 +29,28 @@ import { InIfaddr } from './in-ifaddr.js';
 import { IP_RAWOUTPUT, IpOutputOpts } from './ip-output.js';
 import type { Ip } from './ip.js';
 import type { IpProto } from './ip-var.js';
-import { WqInput } from './wqinput.js';
+import { WqInput, wqInputSpec } from './wqinput.js';
 
 /** Where DSCP is in the type of service. */
 const DSCP_SHIFT = 2;
+
+const CARP_WQINPUT = wqInputSpec<InCarp>('carp', ({ carp }, ifp, m, hlen) => {
+  const v = m.view;
+  const src = ip4Src(v, m.off);
+  carpInput(carp, ifp, m, m.off + hlen, AF_INET, v.getUint8(m.off + IP4_TTL), (ifa) => isIfAddr4(ifa) && ifa.addr === src);
+});
 
 export class InCarp implements CarpFamily, IpProto {
   readonly af = AF_INET;
   readonly ip: Ip;
   readonly carp: Carp;
-  readonly wqinput: WqInput;
-  private readonly opts = new IpOutputOpts();
+  readonly wqinput: WqInput<InCarp>;
+  private made: IpOutputOpts | null = null;
 
   constructor(ip: Ip, carp: Carp) {
     this.ip = ip;
     this.carp = carp;
-    this.opts.mcastTtl = CARP_DFLTTL;
-    this.opts.mcastLoop = false;
-    this.wqinput = new WqInput(carp.kern, 'carp', (ifp, m, hlen) => this.inputThread(ifp, m, hlen));
+    this.wqinput = new WqInput(carp.kern, CARP_WQINPUT, this);
     carp.inet = this;
     ip.inNet.carp = carp;
     ip.register(IPPROTO_CARP, this);
@@ -65,10 +69,12 @@ export class InCarp implements CarpFamily, IpProto {
     this.wqinput.input(ifp, m, hlen, IPPROTO_CARP);
   }
 
-  private inputThread(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
-    const v = m.view;
-    const src = ip4Src(v, m.off);
-    carpInput(this.carp, ifp, m, m.off + hlen, AF_INET, v.getUint8(m.off + IP4_TTL), (ifa) => isIfAddr4(ifa) && ifa.addr === src);
+  private get opts(): IpOutputOpts {
+    if (this.made !== null) return this.made;
+    this.made = new IpOutputOpts();
+    this.made.mcastTtl = CARP_DFLTTL;
+    this.made.mcastLoop = false;
+    return this.made;
   }
 
   /** CarpFamily */

@@ -44,7 +44,7 @@ export class Bandlim {
   private readonly kern: VnetKern;
   private readonly stats: IcmpStats;
   private readonly rng: Prng;
-  private readonly rates = NAMES.map(() => new RateCheck());
+  private readonly rates: (RateCheck | undefined)[] = [];
   private jitter = 0;
 
   constructor(kern: VnetKern, stats: IcmpStats) {
@@ -68,7 +68,7 @@ export class Bandlim {
     if (icmplim === 0) return 0;
     if (icmplim + this.jitter <= 0) this.jitter = 1 - icmplim;
     const limit = icmplim + this.jitter;
-    const pps = (this.rates[which] as RateCheck).check(this.kern.engine.now, limit);
+    const pps = (this.rates[which] ??= new RateCheck()).check(this.kern.engine.now, limit);
     if (pps < 0) {
       this.stats.limited++;
       return -1;

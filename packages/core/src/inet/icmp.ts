@@ -18,25 +18,30 @@ import { IpOptions } from './ip-options.js';
 import { IpOutputOpts } from './ip-output.js';
 import type { Ip } from './ip.js';
 import type { IpProto } from './ip-var.js';
-import { WqInput } from './wqinput.js';
+import { WqInput, wqInputSpec } from './wqinput.js';
+
+const ICMP_WQINPUT = wqInputSpec<Icmp>('icmp', (icmp, ifp, m, hlen) => {
+  const { softnet } = icmp.ip.net.kern.engine;
+  softnet.acquire('icmp_input');
+  icmpInput(icmp, ifp, m, hlen);
+  softnet.release('icmp_input');
+});
 
 export class Icmp implements IpProto {
   readonly ip: Ip;
   readonly stats = new IcmpStats();
   readonly tun = new IcmpTunables();
-  /** Options of the reply being sent. */
-  readonly replyOptions = new IpOptions();
-  readonly replyOpts = new IpOutputOpts();
+  private options: IpOptions | null = null;
+  private opts: IpOutputOpts | null = null;
   readonly limits: Bandlim;
   /** Messages that are looked at in thread context. */
-  readonly wqinput: WqInput;
+  readonly wqinput: WqInput<Icmp>;
 
   constructor(ip: Ip) {
     this.ip = ip;
     const { kern } = ip.net;
-    this.replyOpts.options = this.replyOptions;
     this.limits = new Bandlim(kern, this.stats);
-    this.wqinput = new WqInput(kern, 'icmp', (ifp, m, hlen) => this.inputThread(ifp, m, hlen));
+    this.wqinput = new WqInput(kern, ICMP_WQINPUT, this);
     kern.counters.attach(ICMP_COUNTERS, this.stats);
     kern.sysctl.attach(ICMP_SYSCTLS, this.tun);
     kern.sysctl.attach(ICMP_REDIRECT_SYSCTLS, this);
@@ -54,17 +59,21 @@ export class Icmp implements IpProto {
     kern.counters.detach(this.stats);
   }
 
+  /** Options of the reply being sent, when what it answers had some. */
+  get replyOptions(): IpOptions {
+    return (this.options ??= new IpOptions());
+  }
+
+  get replyOpts(): IpOutputOpts {
+    this.opts ??= new IpOutputOpts();
+    this.opts.options = this.replyOptions;
+    return this.opts;
+  }
+
   /** IpProto */
   input(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
     if (icmpInputShort(this, ifp, m, hlen)) return;
     this.wqinput.input(ifp, m, hlen, IPPROTO_ICMP);
-  }
-
-  private inputThread(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
-    const { softnet } = this.ip.net.kern.engine;
-    softnet.acquire('icmp_input');
-    icmpInput(this, ifp, m, hlen);
-    softnet.release('icmp_input');
   }
 
   /** Sends an error about `m` when one may be sent, and frees `m`. See icmp-error.ts for the arguments. */

@@ -18,6 +18,7 @@
  */
 import { AddrSet } from '../fwd/addr-set.js';
 import type { Errno } from '../base/errno.js';
+import { LazyMap } from '../base/lazy-map.js';
 import type { AuditRow } from '../kern/audit.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
@@ -125,7 +126,7 @@ export class InNet implements Domain {
   /** Makes the neighbour table of an interface; set by ARP through `setLltable`. */
   private makeLltable: ((ifp: Ifnet) => InLlTable | null) | null = null;
   /** Keys are addresses as signed numbers, which engines keep unboxed. */
-  private readonly hash = new Map<number, InIfaddr>();
+  private readonly hash = new LazyMap<number, InIfaddr>();
 
   /** Registers the domain: interfaces attached from now on have `ifinfo`; those there already get it at once. */
   constructor(net: Net, routes: RouteTables) {
@@ -259,7 +260,7 @@ export class InNet implements Domain {
 
   /** Puts a new address into every place that knows addresses; one of CARP is not `usable` yet. */
   link(ia: InIfaddr): void {
-    ia.ifp.addrs.push(ia);
+    ia.ifp.addrs = ia.ifp.addrs.concat(ia);
     this.addrs.push(ia);
     if (ia.carp === null) this.makeUsable(ia);
     this.countBroadcasts(ia, true);

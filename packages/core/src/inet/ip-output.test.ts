@@ -9,6 +9,8 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ifAttach, ifDown } from '../net/if.js';
 import { ifDetach } from '../net/if-detach.js';
 import { IFCAP_TXCSUM, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING, IFF_SIMPLEX, IFT_TUNNEL, Ifnet } from '../net/ifnet.js';
+import { PFIL_PASS } from '../net/pfil.js';
+import type { PfilHook } from '../net/pfil.js';
 import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route/nexthop.js';
 import { cksumPseudo4, inCksum4 } from '../wire/checksum.js';
 import { IP_DF } from '../wire/ip4.js';
@@ -81,6 +83,26 @@ describe('routes and sources', () => {
     b.route('0.0.0.0/0', '192.0.2.2');
     expect(send(b, { src: '192.0.2.1', dst: '203.0.113.9' })).toBe(0);
     expect(w.lines()).toEqual([`ip 192.0.2.1 > 203.0.113.9 proto ${PROTO} len 28 ttl 64 > ${PEER}`]);
+  });
+
+  it('a packet that a filter sends does not lead the filtered one astray', () => {
+    const { b, w } = setup();
+    const far = b.wire('198.51.100.1/24');
+    far.neighbour('198.51.100.2', PEER);
+    let left = 1;
+    const hook: PfilHook = {
+      name: 'teller',
+      check: () => {
+        if (left-- > 0) b.ip.output(packet(b, { dst: '198.51.100.2' }));
+        return PFIL_PASS;
+      },
+    };
+    b.ip.pfil.link(hook);
+    expect(send(b, { dst: '192.0.2.2' })).toBe(0);
+    b.ip.pfil.unlink(hook);
+    expect([w.lines(), far.lines()]).toEqual([
+      [`ip 192.0.2.1 > 192.0.2.2 proto ${PROTO} len 28 ttl 64 > ${PEER}`], [`ip 198.51.100.1 > 198.51.100.2 proto ${PROTO} len 28 ttl 64 > ${PEER}`],
+    ]);
   });
 
   it('no route, reject, blackhole, interface down', () => {

@@ -255,11 +255,22 @@ function filterAndSend(ip: Ip, m: PacketBuffer, flags: number): Errno {
 
 const FILTER_GO_ON = -1;
 
+/** A hook may send packets of its own before it says what becomes of this one. */
+function runFilters(ip: Ip, m: PacketBuffer, ifp: Ifnet): number {
+  const { route } = ip;
+  ip.route = ip.spareRoute ?? new OutRoute();
+  ip.spareRoute = null;
+  const verdict = ip.pfil.run(m, ifp, PFIL_OUT);
+  ip.spareRoute = ip.route;
+  ip.route = route;
+  return verdict;
+}
+
 /** The output hooks. They may change the destination: to one of ours (then the packet turns round) or to another. */
 function filterOutput(ip: Ip, m: PacketBuffer, flags: number): Errno {
   const ifp = ip.route.ifp as Ifnet;
   const before = ip4Dst(m.view, m.off);
-  const verdict = ip.pfil.run(m, ifp, PFIL_OUT);
+  const verdict = runFilters(ip, m, ifp);
   if (verdict !== PFIL_PASS) return verdict === PFIL_DROPPED ? discard(m, EACCES) : 0;
   const dst = ip4Dst(m.view, m.off);
   if (dst === before) return FILTER_GO_ON;
@@ -314,14 +325,17 @@ export class SegmentChain {
   }
 }
 
+/** Of one super-segment at a time, whichever vnet's: they are all taken before the first is sent. */
+export const SEGMENTS = new SegmentChain();
+
 /** Cuts a super-segment here, because the interface may not, or because its segments must be fragmented. */
 function sendSegments(ip: Ip, ifp: Ifnet, whole: PacketBuffer, hop: number, gateway: boolean, mtu: number): Errno {
-  if (segment(whole.pool, whole, ip.segments.collect, 0) === 0) {
+  if (segment(whole.pool, whole, SEGMENTS.collect, 0) === 0) {
     ip.stats.odropped++;
     return ENOBUFS;
   }
   let error = 0;
-  let m = ip.segments.take();
+  let m = SEGMENTS.take();
   while (m !== null) {
     const next: PacketBuffer | null = m.next;
     m.next = null;

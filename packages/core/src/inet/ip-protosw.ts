@@ -1,32 +1,49 @@
 /**
- * ip-protosw.ts — the protocol switch of IPv4 and of IPv6: who takes packets of which protocol number.
+ * ip-protosw.ts — the protocol switch of IPv4 and of IPv6: who takes packets of which protocol number; ICMPv6's, by type.
  * Read first: freebsd `sys/netinet/ip_input.c` ip_protox.
  *
- * A number is one byte, and a vnet knows a handful of protocols: a byte table leads to a short list, which costs an idle vnet a fraction of a list
- * of 256. Place 0 of the list is nobody.
+ * A number is one byte, and a vnet knows a handful: a byte table leads to a short list. The table is the same for all vnets (a number has the
+ * place it got when the first of them took it), the list is the vnet's. Place 0 of the list is nobody.
  *
  * Not here: what a protocol does (IpProto in ip-var.ts, Ip6Proto in inet6/ip6-var.ts).
  */
-import { IPPROTO_MAX } from '../wire/ipproto.js';
 import type { IpProto } from './ip-var.js';
 
+/** The places of numbers, for any number of switches. */
+export class ProtoPlaces {
+  private readonly place = new Uint8Array(256);
+  private used = 0;
+
+  /** 0: it has none. */
+  of(number: number): number {
+    return this.place[number]!;
+  }
+
+  /** … or gets one now. */
+  take(number: number): number {
+    const place = this.place[number]!;
+    return place > 0 ? place : (this.place[number] = ++this.used);
+  }
+}
+
 export class IpProtosw<P = IpProto> {
-  private readonly place = new Uint8Array(IPPROTO_MAX);
+  private readonly places: ProtoPlaces;
   private handlers: readonly (P | null)[] = [null];
 
+  constructor(places: ProtoPlaces) {
+    this.places = places;
+  }
+
   /** The protocol with that number (0..255), or null. */
-  get(proto: number): P | null {
-    return this.handlers[this.place[proto]!]!;
+  get(number: number): P | null {
+    const at = this.places.of(number);
+    return at < this.handlers.length ? this.handlers[at]! : null;
   }
 
   /** Puts a protocol in, or with null takes it out. */
-  set(proto: number, handler: P | null): void {
-    const at = this.place[proto]!;
-    if (at > 0) this.handlers = this.handlers.map((h, i) => (i === at ? handler : h));
-    else if (handler !== null) {
-      this.place[proto] = this.handlers.length;
-      this.handlers = this.handlers.concat(handler);
-    }
+  set(number: number, handler: P | null): void {
+    const at = this.places.take(number);
+    this.handlers = Array.from({ length: Math.max(at + 1, this.handlers.length) }, (_, i) => (i === at ? handler : (this.handlers[i] ?? null)));
   }
 
   /** Protocols that are in. */

@@ -76,6 +76,8 @@ class Ipq {
   }
 }
 
+const NO_COUNTS = new Uint16Array(0);
+
 export class IpReass {
   maxfrags: number;
   /** Queues; 0: fragments are not accepted. */
@@ -90,7 +92,7 @@ export class IpReass {
   private readonly ip: Ip;
   private readonly seed: number;
   private buckets: (Ipq | null)[] = [];
-  private counts: Uint16Array = new Uint16Array(0);
+  private counts: Uint16Array = NO_COUNTS;
   private oldest: Ipq | null = null;
   private youngest: Ipq | null = null;
   private readonly timer: Callout;

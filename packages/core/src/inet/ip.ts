@@ -14,7 +14,7 @@ import type { LogLevel } from '../env/env.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import type { Net } from '../net/net.js';
+import type { IfnetEvent, Net } from '../net/net.js';
 import { PfilHead } from '../net/pfil.js';
 import { ifaIfwithaddr } from '../net/route/ifa-lookup.js';
 import type { RouteTables } from '../net/route/route-tables.js';
@@ -27,8 +27,8 @@ import { IpId } from './ip-id.js';
 import { ipInput } from './ip-input.js';
 import { IP_IFQ_SYSCTLS, IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
 import type { IpOutputOpts } from './ip-output.js';
-import { OutRoute, SegmentChain, ipOutput } from './ip-output.js';
-import { IpProtosw } from './ip-protosw.js';
+import { OutRoute, ipOutput } from './ip-output.js';
+import { IpProtosw, ProtoPlaces } from './ip-protosw.js';
 import { IpReass, REASS_SYSCTLS } from './ip-reass.js';
 import type { IpMrouter, IpProto, IpRawHook } from './ip-var.js';
 import { IP_COUNTERS, IP_MCAST_SYSCTLS, IP_SYSCTLS, IpStats, IpTunables } from './ip-var.js';
@@ -53,6 +53,8 @@ const IP_AUDIT: readonly AuditRow<Ip>[] = [
   { name: 'IP protocols', count: (ip) => ip.protos.count + (ip.raw === null ? 0 : 1) },
 ];
 
+const IP_PLACES = new ProtoPlaces();
+
 export class Ip {
   readonly net: Net;
   readonly inNet: InNet;
@@ -66,18 +68,18 @@ export class Ip {
   readonly pfil = new PfilHead('inet');
   readonly localPfil = new PfilHead('inet-local');
   /** The protocol switch. */
-  readonly protos = new IpProtosw();
+  readonly protos = new IpProtosw(IP_PLACES);
   raw: IpRawHook | null = null;
   /** Passes multicasts on, and wants to hear who listens; null on a host. */
   mrouter: IpMrouter | null = null;
   arp: Arp | null = null;
   icmp: Icmp | null = null;
   /** See ip-output.ts. */
-  readonly route = new OutRoute();
-  readonly segments = new SegmentChain();
+  route = new OutRoute();
+  /** The route of packets that an output filter sends; null before the first, and while it is in use. */
+  spareRoute: OutRoute | null = null;
   private readonly choice: SourceChoice = { error: 0, addr: 0 };
   private readonly logRate = new PpsCheck();
-  private readonly unregister: () => void;
 
   constructor(inNet: InNet, routes: RouteTables) {
     this.net = inNet.net;
@@ -97,22 +99,24 @@ export class Ip {
     this.net.registerEtherProto(ETHERTYPE_IP, (ifp, m) => {
       ipInput(this, ifp, m);
     });
-    this.unregister = this.net.departureEvent.register((e) => {
-      if (!e.renaming) this.reass.departed(e.ifp);
-    });
+    this.net.departureEvent.attach(this, Ip.onDeparture);
   }
 
   /** Undoes the constructor; fragments and looped packets are freed. Addresses and routes have been taken away before. */
   destroy(): void {
     const { kern } = this.net;
     this.net.registerEtherProto(ETHERTYPE_IP, null);
-    this.unregister();
+    this.net.departureEvent.detach(this);
     this.reass.drain();
     this.loop.destroy();
     this.pfil.close();
     this.localPfil.close();
     for (const o of [this.loop, this.reass, this.tun]) kern.sysctl.detach(o);
     kern.counters.detach(this.stats);
+  }
+
+  private static onDeparture(this: void, ip: Ip, e: IfnetEvent): void {
+    if (!e.renaming) ip.reass.departed(e.ifp);
   }
 
   /** An IPv4 packet from a link without ethertypes: loopback, tun, a tunnel. Owns `m`. */

@@ -10,7 +10,7 @@ import { ICMP_SOURCEQUENCH } from '../wire/icmp4.js';
 import { IPPROTO_ICMP } from '../wire/ipproto.js';
 import { IpBench, NOTHING_LEFT, icmpBytes, ipFrame, macN } from './test-ip.js';
 import type { Wire } from './test-ip.js';
-import { WQINPUT_MAXLEN, WqInput } from './wqinput.js';
+import { WQINPUT_MAXLEN, WqInput, wqInputSpec } from './wqinput.js';
 
 let bench: IpBench | null = null;
 afterEach(() => {
@@ -27,15 +27,16 @@ interface Seen {
   readonly context: number;
 }
 
-function setup(): { b: IpBench; w: Wire; q: WqInput; seen: Seen[]; put: (first: number, ifp?: Ifnet) => void; read: (leaf: string) => unknown } {
+function setup(): { b: IpBench; w: Wire; q: WqInput<Seen[]>; seen: Seen[]; put: (first: number, ifp?: Ifnet) => void; read: (leaf: string) => unknown } {
   const b = new IpBench();
   bench = b;
   const w = b.wire('192.0.2.1/24');
   const seen: Seen[] = [];
-  const q = new WqInput(b.net.kern, 'test', (ifp, m, off, proto) => {
-    seen.push({ first: m.view.getUint16(m.off), ifp: ifp.xname, off, proto, context: b.engine.context });
+  const spec = wqInputSpec<Seen[]>('test', (list, ifp, m, off, proto) => {
+    list.push({ first: m.view.getUint16(m.off), ifp: ifp.xname, off, proto, context: b.engine.context });
     m.free();
   });
+  const q = new WqInput(b.net.kern, spec, seen);
   const destroy = b.destroy.bind(b);
   b.destroy = () => {
     q.destroy();
@@ -75,11 +76,12 @@ describe('deferred input', () => {
 
   it('what arrives while the list is being emptied is done as well, without a second turn', () => {
     const { b, q, seen, put } = setup();
-    const more = new WqInput(b.net.kern, 'again', (_ifp, m) => {
+    const spec = wqInputSpec<null>('again', (_owner, ifp, m) => {
       m.free();
       if (q.processed < 3) put(100 + q.processed);
-      if (more.processed < 2) more.input(_ifp, b.packet(Uint8Array.of(1)), 0, 0);
+      if (more.processed < 2) more.input(ifp, b.packet(Uint8Array.of(1)), 0, 0);
     });
+    const more = new WqInput(b.net.kern, spec, null);
     more.input(b.wires[0]!.ifp, b.packet(Uint8Array.of(1)), 0, 0);
     b.turn();
     expect([more.processed, seen.map((s) => s.first)]).toEqual([2, [100, 100]]);

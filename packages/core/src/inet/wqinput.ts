@@ -12,10 +12,13 @@
  * The handler is called with no lock held. NetBSD holds softnet_lock around it, and then waits for readers who may want it
  * (PR kern/56844); here who needs `softnet` takes it, and not while it waits.
  *
- * Invariants: `len` <= `maxlen`; a list owns the packets in it. An idle queue is three words and its name.
+ * What a protocol says of its queue (its name, its handler) is said once, for all vnets; the list and the work queue are made with the first
+ * packet, because most vnets never have one.
+ *
+ * Invariants: `len` <= `maxlen`; a list owns the packets in it.
  */
 import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
-import type { SysctlOid } from '../kern/sysctl.js';
+import type { SysctlGroup, SysctlOid } from '../kern/sysctl.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import { Work, Workqueue } from '../kern/workqueue.js';
@@ -26,17 +29,36 @@ import type { Ifnet } from '../net/ifnet.js';
 export const WQINPUT_MAXLEN = 256;
 const WQINPUT_MAXLEN_MAX = 65_536;
 
-/** Takes `m`, which arrived on `ifp`, in thread context. Owns `m`; `off` and `proto` are what `input` was given. */
-export type WqInputHandler = (ifp: Ifnet, m: PacketBuffer, off: number, proto: number) => void;
+/** Takes `m`, which arrived on `ifp`, in thread context, for the protocol `owner`. Owns `m`; `off` and `proto` are what `input` was given. */
+export type WqInputHandler<T> = (owner: T, ifp: Ifnet, m: PacketBuffer, off: number, proto: number) => void;
 
-/** The packets of one processor, oldest first, linked through `m.next`, with what their handler must be told. */
+/** What the queues of one protocol in all vnets have in common. */
+export interface WqInputSpec<T> {
+  readonly name: string;
+  handler(owner: T, ifp: Ifnet, m: PacketBuffer, off: number, proto: number): void;
+  readonly sysctls: SysctlGroup<WqInput<unknown>>;
+}
+
+/** @param name of the protocol, as it is in the names of the sysctls. */
+export function wqInputSpec<T>(name: string, handler: WqInputHandler<T>): WqInputSpec<T> {
+  return { name, handler, sysctls: { prefix: `net.wqinput.${name}.inputq`, oids: WQINPUT_OIDS } };
+}
+
+/** The packets of one processor, oldest first, linked through `m.next`, with what their handler must be told; and who empties the list. */
 class WqList {
+  readonly wq: Workqueue;
+  readonly work: Work;
   private readonly ifps: (Ifnet | null)[] = [];
   private readonly words: number[] = [];
   private head: PacketBuffer | null = null;
   private tail: PacketBuffer | null = null;
   private first = 0;
   length = 0;
+
+  constructor(kern: VnetKern, name: string, drain: () => void) {
+    this.wq = new Workqueue(kern, name);
+    this.work = new Work(drain);
+  }
 
   push(ifp: Ifnet, m: PacketBuffer, word: number): void {
     m.next = null;
@@ -68,8 +90,7 @@ class WqList {
   }
 }
 
-export class WqInput {
-  readonly name: string;
+export class WqInput<T> {
   /** Packets a processor may have waiting. */
   maxlen = WQINPUT_MAXLEN;
   /** Packets refused because the list was full, or the work could not be queued. */
@@ -79,20 +100,17 @@ export class WqInput {
   /** Packets handed to the handler. */
   processed = 0;
   private readonly kern: VnetKern;
-  private readonly handler: WqInputHandler;
-  private readonly wq: Workqueue;
+  private readonly spec: WqInputSpec<T>;
+  private readonly owner: T;
   private list: WqList | null = null;
   private active = false;
-  private readonly work = new Work(() => this.drain());
 
-  /** @param name of the protocol, as it is in the names of the sysctls. */
-  constructor(kern: VnetKern, name: string, handler: WqInputHandler) {
+  constructor(kern: VnetKern, spec: WqInputSpec<T>, owner: T) {
     this.kern = kern;
-    this.name = name;
-    this.handler = handler;
-    this.wq = new Workqueue(kern, name);
+    this.spec = spec;
+    this.owner = owner;
     kern.audit.attach(WQINPUT_AUDIT, this);
-    kern.sysctl.attach({ prefix: `net.wqinput.${name}.inputq`, oids: WQINPUT_OIDS }, this);
+    kern.sysctl.attach(spec.sysctls, this);
   }
 
   /** Packets that wait, on all processors. */
@@ -102,8 +120,8 @@ export class WqInput {
 
   /** A packet arrived. Softint; never waits. Owns `m`; `off` < 65536 and `proto` < 256 are for the handler. */
   input(ifp: Ifnet, m: PacketBuffer, off: number, proto: number): void {
-    const list = (this.list ??= new WqList());
-    if (list.length >= this.maxlen || (!this.active && !this.activate())) {
+    const list = (this.list ??= new WqList(this.kern, this.spec.name, () => this.drain()));
+    if (list.length >= this.maxlen || (!this.active && !this.activate(list))) {
       this.drops++;
       m.free();
       return;
@@ -113,7 +131,7 @@ export class WqInput {
 
   /** Frees what waits and undoes the constructor. */
   destroy(): void {
-    this.wq.destroy();
+    this.list?.wq.destroy();
     this.purge();
     this.kern.sysctl.detach(this);
   }
@@ -124,8 +142,8 @@ export class WqInput {
     for (let m = list.shift(); m !== null; m = list.shift()) m.free();
   }
 
-  private activate(): boolean {
-    this.active = this.wq.enqueue(this.work);
+  private activate(list: WqList): boolean {
+    this.active = list.wq.enqueue(list.work);
     return this.active;
   }
 
@@ -141,17 +159,17 @@ export class WqInput {
         continue;
       }
       this.processed++;
-      this.handler(ifp, m, word >>> 8, word & 255);
+      this.spec.handler(this.owner, ifp, m, word >>> 8, word & 255);
     }
     list.ifp = null;
   }
 }
 
-const WQINPUT_AUDIT: readonly AuditRow<WqInput>[] = [{ name: 'packets waiting for a thread', packets: true, count: (q) => q.len }];
+const WQINPUT_AUDIT: readonly AuditRow<WqInput<unknown>>[] = [{ name: 'packets waiting for a thread', packets: true, count: (q) => q.len }];
 
-const WQINPUT_OIDS: readonly SysctlOid<WqInput>[] = [
+const WQINPUT_OIDS: readonly SysctlOid<WqInput<unknown>>[] = [
   sysctlRead('len', 'int', 'packets', 'Packets waiting for a thread', (q) => q.len),
-  sysctlInt('maxlen', 'maxlen', 'packets', 1, WQINPUT_MAXLEN_MAX, 'Packets that may wait for a thread'),
+  sysctlInt<WqInput<unknown>, 'maxlen'>('maxlen', 'maxlen', 'packets', 1, WQINPUT_MAXLEN_MAX, 'Packets that may wait for a thread'),
   sysctlRead('drops', 'int', 'packets', 'Total packets dropped due to full input queue', (q) => q.drops),
   sysctlRead('gone', 'int', 'packets', 'Packets dropped because their interface was gone', (q) => q.gone),
 ];

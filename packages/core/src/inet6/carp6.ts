@@ -10,19 +10,18 @@
  * Invariants: after `destroy` nothing waits. Not here: the election (net/carp); neighbour solicitations and advertisements (nd6).
  */
 import type { Errno } from '../base/errno.js';
-import { WqInput } from '../inet/wqinput.js';
+import { WqInput, wqInputSpec } from '../inet/wqinput.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { carpInput } from '../net/carp/carp-input.js';
 import { CARP_NOMEM } from '../net/carp/carp-var.js';
 import type { CarpFamily } from '../net/carp/carp-var.js';
-import { IN6ADDR_CARP_GROUP } from '../net/carp/carp-vhid.js';
 import type { CarpVhid } from '../net/carp/carp-vhid.js';
 import type { Carp } from '../net/carp/carp.js';
 import type { IfAddr } from '../net/ifaddr.js';
 import { ifaPreferred } from '../net/ifaddr.js';
 import { AF_INET6 } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { ip6IsLinkLocal, ip6IsMulticast, ip6NeedsZone, ip6Plain, ip6W0Zoned } from '../wire/addr6.js';
+import { ip6IsLinkLocal, ip6IsMulticast, ip6NeedsZone, ip6Plain, ip6W0Zoned, IN6ADDR_CARP_GROUP } from '../wire/addr6.js';
 import { CARP_DFLTTL, CARP_HDR_LEN } from '../wire/carp.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Emit, ip6Hlim } from '../wire/ip6.js';
 import { IPPROTO_CARP } from '../wire/ipproto.js';
@@ -34,21 +33,25 @@ import type { Ip6Proto } from './ip6-var.js';
 
 /** Where DSCP is in the traffic class. */
 const DSCP_SHIFT = 2;
-const GROUP = Uint8Array.from(IN6ADDR_CARP_GROUP);
+const CARP6_WQINPUT = wqInputSpec<In6Carp>('carp6', ({ carp }, ifp, m, off) => {
+  const v = m.view;
+  const s = m.off + IP6_SRC;
+  const w0 = ip6W0Zoned(v, s, ifp.index);
+  const isSource = (ifa: IfAddr): boolean => ifa instanceof In6Ifaddr && ifa.is(w0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12));
+  carpInput(carp, ifp, m, m.off + off, AF_INET6, ip6Hlim(v, m.off), isSource);
+});
 
 export class In6Carp implements CarpFamily, Ip6Proto {
   readonly af = AF_INET6;
   readonly ip6: Ip6;
   readonly carp: Carp;
-  readonly wqinput: WqInput;
-  private readonly opts = new Ip6OutputOpts();
+  readonly wqinput: WqInput<In6Carp>;
+  private made: Ip6OutputOpts | null = null;
 
   constructor(ip6: Ip6, carp: Carp) {
     this.ip6 = ip6;
     this.carp = carp;
-    this.opts.mcastHops = CARP_DFLTTL;
-    this.opts.mcastLoop = false;
-    this.wqinput = new WqInput(carp.kern, 'carp6', (ifp, m, off) => this.inputThread(ifp, m, off));
+    this.wqinput = new WqInput(carp.kern, CARP6_WQINPUT, this);
     carp.inet6 = this;
     ip6.in6Net.carp = carp;
     ip6.register(IPPROTO_CARP, this);
@@ -67,21 +70,21 @@ export class In6Carp implements CarpFamily, Ip6Proto {
     this.wqinput.input(ifp, m, off, IPPROTO_CARP);
   }
 
-  private inputThread(ifp: Ifnet, m: PacketBuffer, off: number): void {
-    const v = m.view;
-    const s = m.off + IP6_SRC;
-    const w0 = ip6W0Zoned(v, s, ifp.index);
-    const isSource = (ifa: IfAddr): boolean => ifa instanceof In6Ifaddr && ifa.is(w0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12));
-    carpInput(this.carp, ifp, m, m.off + off, AF_INET6, ip6Hlim(v, m.off), isSource);
+  private get opts(): Ip6OutputOpts {
+    if (this.made !== null) return this.made;
+    this.made = new Ip6OutputOpts();
+    this.made.mcastHops = CARP_DFLTTL;
+    this.made.mcastLoop = false;
+    return this.made;
   }
 
   /** CarpFamily */
   join(ifp: Ifnet): Errno {
-    return in6JoinGroup(this.ip6.in6Net, ifp, GROUP);
+    return in6JoinGroup(this.ip6.in6Net, ifp, IN6ADDR_CARP_GROUP);
   }
 
   leave(ifp: Ifnet): void {
-    in6LeaveGroup(this.ip6.in6Net, ifp, GROUP);
+    in6LeaveGroup(this.ip6.in6Net, ifp, IN6ADDR_CARP_GROUP);
   }
 
   usable(ifa: IfAddr): void {

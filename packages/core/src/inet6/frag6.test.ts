@@ -242,6 +242,20 @@ describe('beyond them', () => {
     expectStats({ fragments: 2, fragdropped: 2 }, { reassReqd: 2, reassFail: 2 }, { oparamprobHeader: 2 });
   });
 
+  it('headers before the fragment header may differ: those of the first fragment count, whichever comes last', () => {
+    const first: Frag = { offset: 0, m: 1, id: 7, data: udp(8) };
+    const last: Frag = { offset: 1, m: 0, id: 7, data: fill(8) };
+    send(first, { ...last, before: DSTOPT });
+    send({ ...last, id: 8 }, { ...first, id: 8, before: DSTOPT });
+    expect(got).toEqual([join(udp(8), fill(8)), join(udp(8), fill(8))]);
+  });
+
+  it('a first fragment that is refused for its ECN leaves nothing of its headers', () => {
+    const first: Frag = { offset: 0, m: 1, id: 7, data: udp(8) };
+    send({ offset: 1, m: 0, id: 7, data: fill(8) }, { ...first, tc: 3, before: DSTOPT }, first);
+    expect(got).toEqual([join(udp(8), fill(8))]);
+  });
+
   it('what is left of a condemned datagram is dropped until its time is up', () => {
     send({ offset: 0, m: 1, id: 9, data: udp(0) }, { offset: 0, m: 1, id: 9, data: fill(16) }, { offset: 1, m: 0, id: 9, data: fill(8) });
     expect(got).toEqual([]);

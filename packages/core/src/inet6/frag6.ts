@@ -53,6 +53,10 @@ const ECN_SHIFT = 4;
 const TCP_HDR_MIN = 20;
 const UDP_HDR = 8;
 
+/** Words of source and destination of the fragment under way. */
+const KEY = new Int32Array(8);
+const NO_COUNTS = new Uint16Array(0);
+
 export class Frag6 {
   maxfrags: number;
   maxfragpackets: number;
@@ -62,16 +66,18 @@ export class Frag6 {
   /** Fragments and queues waiting now. */
   nfrags = 0;
   npackets = 0;
-  /** Number of the header behind the fragment header of the packet that `input` has just answered. */
+  /**
+   * Of the packet that `input` has just answered: number of the header that was behind the fragment header, and its place. Headers before may
+   * differ from fragment to fragment; those of the first count.
+   */
   nxt = 0;
+  off = 0;
   private readonly ip6: Ip6;
   private readonly seed: number;
   private buckets: (Ip6q | null)[] = [];
-  private counts: Uint16Array = new Uint16Array(0);
+  private counts: Uint16Array = NO_COUNTS;
   private oldest: Ip6q | null = null;
   private youngest: Ip6q | null = null;
-  /** Words of source and destination of the fragment under way. */
-  private readonly key = new Int32Array(8);
   private readonly timer: Callout;
 
   constructor(ip6: Ip6) {
@@ -171,6 +177,7 @@ export class Frag6 {
     st.reassOk++;
     m.flags |= M_FRAGMENTED;
     this.nxt = m.view.getUint8(m.off + off);
+    this.off = off;
     m.view.setUint8(m.off + ip6PrevHdr(m, off), this.nxt);
     m.buf.copyWithin(m.off + IP6_FRAG_HDR_LEN, m.off, m.off + off);
     m.adj(IP6_FRAG_HDR_LEN);
@@ -184,12 +191,12 @@ export class Frag6 {
     const ident = v.getInt32(m.nhoff + IP6F_IDENT);
     const bucket = this.hash(ifp, m, ident);
     let q: Ip6q | null = this.buckets[bucket] ?? null;
-    while (q !== null && !q.is(this.key, ident)) q = q.hashNext;
+    while (q !== null && !q.is(KEY, ident)) q = q.hashNext;
     const isNew = q === null;
     if (q === null) {
       if (this.maxfragpackets >= 0 && ((this.counts[bucket] ?? 0) >= this.maxfragbucketsize || this.npackets >= this.maxfragpackets)) return this.dropOne(m, st);
       q = this.makeQueue(ident, bucket, ip6Class(v, m.off) & ECN_MASK);
-    } else if (q.condemned) return this.dropOne(m, st);
+    } else if (q.condemned || (q.nfrag > 0 && !joinEcn(q, ip6Class(v, m.off) & ECN_MASK))) return this.dropOne(m, st);
     const fragoff = frag6Off(m);
     if (fragoff === 0 && q.unfrglen === UNFRGLEN_NONE) {
       q.unfrglen = off - IP6_HDR_LEN;
@@ -226,7 +233,6 @@ export class Frag6 {
 
   /** Puts `m` where it belongs in `q`, or refuses it; the whole datagram when nothing is missing any more. */
   private insert(q: Ip6q, ifp: Ifnet, m: PacketBuffer, st: In6Ifstat): PacketBuffer | null {
-    if (q.nfrag > 0 && !joinEcn(q, ip6Class(m.view, m.off) & ECN_MASK)) return this.dropOne(m, st);
     const fragoff = frag6Off(m);
     const end = frag6End(m);
     let before: PacketBuffer | null = q.tail;
@@ -289,6 +295,7 @@ export class Frag6 {
     m.flags |= M_FRAGMENTED;
     m.nhoff = 0;
     this.nxt = q.nxt;
+    this.off = hlen;
     const v = m.view;
     v.setUint16(m.off + IP6_PLEN, m.len - IP6_HDR_LEN);
     if (q.ecn === ECN_CE) v.setUint8(m.off + 1, v.getUint8(m.off + 1) | (ECN_CE << ECN_SHIFT));
@@ -299,15 +306,14 @@ export class Frag6 {
     return m;
   }
 
-  /** Fills `key` and answers the bucket. */
+  /** Fills KEY and answers the bucket. */
   private hash(ifp: Ifnet, m: PacketBuffer, ident: number): number {
     const v = m.view;
-    const { key } = this;
     let h = Math.imul(ident ^ this.seed, 0x85ebca6b);
     for (let i = 0; i < 8; i++) {
       const at = m.off + IP6_SRC + 4 * i;
       const w = (i & 3) === 0 ? ip6W0Zoned(v, at, ifp.index) : v.getInt32(at);
-      key[i] = w;
+      KEY[i] = w;
       h = Math.imul((h ^ (h >>> 15)) + w, 0xc2b2ae35);
     }
     return (h ^ (h >>> 16)) & (IP6REASS_NHASH - 1);
@@ -318,7 +324,7 @@ export class Frag6 {
       this.buckets = new Array<Ip6q | null>(IP6REASS_NHASH).fill(null);
       this.counts = new Uint16Array(IP6REASS_NHASH);
     }
-    const q = new Ip6q(this.key, ident, bucket, this.now + this.lifetimeMs * US_PER_MS, ecn);
+    const q = new Ip6q(KEY, ident, bucket, this.now + this.lifetimeMs * US_PER_MS, ecn);
     q.hashNext = this.buckets[bucket] ?? null;
     this.buckets[bucket] = q;
     this.counts[bucket]!++;

@@ -23,7 +23,7 @@ import {
   ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADMIN, ICMP6_DST_UNREACH_NOPORT, ICMP6_ECHO_REQUEST, ICMP6_HDR_LEN, ICMP6_PACKET_TOO_BIG, ICMP6_PARAMPROB_NEXTHEADER,
   ICMP6_PARAMPROB_OPTION, ICMP6_PARAM_PROB, ICMP6_PPTR, ICMP6_TIME_EXCEEDED, ICMP6_TIME_EXCEED_TRANSIT, ND_REDIRECT,
 } from '../wire/icmp6.js';
-import { IP6_DST, IP6_HDR_LEN, IP6_SRC, IPV6_MMTU, ip6CopyAddr, ip6Emit, ip6ExtLen, ip6IsExt } from '../wire/ip6.js';
+import { IP6_DST, IP6_HDR_LEN, IP6_NXT, IP6_SRC, IPV6_MMTU, ip6CopyAddr, ip6Emit, ip6ExtLen, ip6IsExt } from '../wire/ip6.js';
 import { IPPROTO_FRAGMENT, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
 import { icmp6ReplySource, icmp6Send } from './icmp6-reflect.js';
 import { icmp6CountOut, icmp6Errcount } from './icmp6-var.js';
@@ -82,7 +82,7 @@ function mayAnswer(icmp6: Icmp6, m: PacketBuffer, type: number, code: number): b
 function isIcmp6Error(m: PacketBuffer): boolean {
   const v = m.view;
   const end = m.off + m.len;
-  let nxt = v.getUint8(m.off + 6);
+  let nxt = v.getUint8(m.off + IP6_NXT);
   let at = m.off + IP6_HDR_LEN;
   while (ip6IsExt(nxt)) {
     const len = ip6ExtLen(v, at, end, nxt);

@@ -5,8 +5,9 @@
  * Theory of operation. Length, checksum and histograms come first. Echo requests are answered in place, in softint (`icmp6InputShort`). All others
  * may change a route, an address or a path MTU: they are looked at in thread context (`icmp6Input`). Errors are checked against the packet
  * they quote, which must be one of ours, and told to its protocol, which looks for the socket. A message with a handler (neighbour discovery,
- * multicast listener discovery) is its handler's; the rest goes to raw sockets, where ping(8) and traceroute6(8) read it. Raw sockets that
- * ask for them see a copy of echo requests and of neighbour discovery as well, and what is valid of multicast listener discovery. Node information queries are not answered.
+ * multicast listener discovery) is its handler's, called without softnet, because it may wait for the readers of routes; the rest goes to raw
+ * sockets, where ping(8) and traceroute6(8) read it. Raw sockets that ask for them see a copy of echo requests and of neighbour discovery as well,
+ * and what is valid of multicast listener discovery. Node information queries are not answered.
  *
  * Packet-too-big is believed when it quotes a packet of ours that is larger than the MTU it names, and that is not below 1280 bytes.
  *
@@ -79,7 +80,7 @@ export function icmp6Input(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: numbe
   const handler = icmp6.handlerOf(type);
   if (handler !== null) {
     const copy = isNd(type) ? icmp6.copyForRaw(m, off) : null;
-    handler(ifp, m, off);
+    handler.icmp6Input(type, ifp, m, off);
     if (copy !== null) icmp6.toRaw(copy, off);
     return;
   }
@@ -175,7 +176,11 @@ function errorReport(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: number, typ
     }
     if (ip6.pmtu.update(ifp, m.fib, v, at + IP6_DST, mtu)) icmp6.stats.pmtuchg++;
   }
-  if (upper + QUOTED_MIN <= end) ip6.protos.get(nxt)?.ctlinput?.(ifp, icmp6Errmap(type, code), m, at, upper - at, mtu);
+  if (upper + QUOTED_MIN > end) return true;
+  const { softnet } = ip6.net.kern.engine;
+  softnet.acquire('icmp6_notify_error');
+  ip6.protos.get(nxt)?.ctlinput?.(ifp, icmp6Errmap(type, code), m, at, upper - at, mtu);
+  softnet.release('icmp6_notify_error');
   return true;
 }
 

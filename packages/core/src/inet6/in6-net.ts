@@ -25,7 +25,7 @@ import type { IfAfData, Ifnet } from '../net/ifnet.js';
 import type { SourceFilter } from '../net/mcast/source-filter.js';
 import type { Domain, Net } from '../net/net.js';
 import type { RouteTables } from '../net/route/route-tables.js';
-import { ip6Word } from '../wire/addr6.js';
+import { ip6Word, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { in6PurgeAddrs } from './in6-control.js';
 import { In6Ifaddr } from './in6-ifaddr.js';
 import { In6Ifinfo, ND6_IFF_IFDISABLED, ND6_IFF_NO_DAD } from './in6-ifinfo.js';
@@ -217,7 +217,7 @@ export class In6Net implements Domain {
     const { addrs } = ifp;
     for (let i = 0; i < addrs.length; i++) {
       const ia = addrs[i]!;
-      if (ia instanceof In6Ifaddr && ia.k0 >>> 22 === 0x3fa && (ia.flags & ignoreFlags) === 0) return ia;
+      if (ia instanceof In6Ifaddr && ip6W0IsLinkLocal(ia.k0) && (ia.flags & ignoreFlags) === 0) return ia;
     }
     return null;
   }
@@ -237,7 +237,7 @@ export class In6Net implements Domain {
 
   /** Puts a new address into every place that knows addresses; one of CARP is not `usable` yet. */
   link(ia: In6Ifaddr): void {
-    ia.ifp.addrs.push(ia);
+    ia.ifp.addrs = ia.ifp.addrs.concat(ia);
     this.addrs.push(ia);
     if (ia.carp === null) this.makeUsable(ia);
   }

@@ -92,10 +92,13 @@ describe('a router', () => {
 
   it('tells of a shorter way and passes the packet on nevertheless', () => {
     const told: string[] = [];
-    r.b.ip6.nd6Redirect = (ifp, m, nh) => {
-      told.push(`${ifp.xname} ${m.len} ${nh.ifp.xname}`);
-      return true;
-    };
+    const { nd } = r.b.ip6;
+    if (nd !== null) {
+      nd.redirect = (ifp, m, nh) => {
+        told.push(`${ifp.xname} ${m.len} ${nh.ifp.xname}`);
+        return true;
+      };
+    }
     expect(r.pass({ dst: '2001:db8:4::1' })).toEqual([`1: ip6 ${A} > 2001:db8:4::1 proto 17 len 48 hlim 63 > ${macN(0xa)}`]);
     expect(told).toEqual(['em0 48 em0']);
     expect(r.counts()).toEqual({ forward: 1, redirectsent: 1 });

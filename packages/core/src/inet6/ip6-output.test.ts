@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EHOSTUNREACH, EMSGSIZE } from '../base/errno.js';
 import { CSUM_L4, GSO_TCPV6 } from '../mbuf/packet-buffer.js';
+import { PFIL_PASS } from '../net/pfil.js';
 import { RTF_BLACKHOLE, RTF_GATEWAY, RTF_REJECT, RTF_STATIC } from '../net/route/nexthop.js';
 import { ip6Format, ip6ParsePrefix, ip6Word, ip6Zoned } from '../wire/addr6.js';
 import { IPPROTO_DSTOPTS, IPPROTO_FRAGMENT, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipproto.js';
@@ -41,6 +42,32 @@ const source = (dst: string, o: Ip6OutputOpts | null = null, zone = 0): string |
   const { ia } = b.ip6.sourceFor(ip6Word(d, 0), ip6Word(d, 1), ip6Word(d, 2), ip6Word(d, 3), 0, o);
   return ia === null ? null : ip6Format(ip6Zoned(ia.addr, 0));
 };
+
+describe('an output filter', () => {
+  it('that sends a packet does not lead the filtered one astray', () => {
+    const far = b.wire('2001:db8:7::1/64');
+    far.neighbour('2001:db8:7::2', macN(0xc));
+    far.take();
+    let left = 1;
+    b.ip6.pfil.link({
+      name: 'teller',
+      check: () => {
+        if (left-- > 0) send({ dst: '2001:db8:7::2' });
+        return PFIL_PASS;
+      },
+    });
+    expect(send({ dst: A })).toBe(0);
+    expect([w.lines(), far.lines()]).toEqual([[`ip6 ${B} > ${A} proto 17 len 48 hlim 64 > ${macN(0xa)}`], [`ip6 2001:db8:7::1 > 2001:db8:7::2 proto 17 len 48 hlim 64 > ${macN(0xc)}`]]);
+  });
+});
+
+describe('the unspecified address', () => {
+  it('is no destination, whatever the default route; an echo request from it is not answered', () => {
+    expect(send({ src: B, dst: '::' })).toBe(EHOSTUNREACH);
+    expect(w.ask(`echo :: > ${B}`)).toEqual([]);
+    expect(b.engine.pool.inUse).toBe(0);
+  });
+});
 
 describe('source selection (RFC 6724 §5)', () => {
   it('rule 1: the same address', () => {

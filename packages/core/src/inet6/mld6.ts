@@ -30,8 +30,7 @@ import type { SourceFilter } from '../net/mcast/source-filter.js';
 import type { Net } from '../net/net.js';
 import { IP6_SCOPE_INTFACELOCAL, IP6_SCOPE_LINKLOCAL, ip6BigOf, ip6OfBig, ip6Plain } from '../wire/addr6.js';
 import { MLDV2_LISTENER_REPORT, MLD_LISTENER_DONE, MLD_LISTENER_QUERY, MLD_LISTENER_REPORT } from '../wire/icmp6.js';
-import { IPPROTO_ICMPV6 } from '../wire/ipproto.js';
-import type { Icmp6 } from './icmp6.js';
+import type { Icmp6, Icmp6Handler } from './icmp6.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_NOTREADY } from './in6-ifaddr.js';
 import { in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 import type { In6GroupReporter } from './in6-net.js';
@@ -50,7 +49,7 @@ const MLD_AUDIT: readonly AuditRow<Mld>[] = [
   { name: 'IPv6 groups heard by queriers', count: (g) => g.links.list().reduce((n, l) => n + (l.querier?.groups.size ?? 0), 0) },
 ];
 
-export class Mld implements In6GroupReporter, McastHostPort<bigint>, McastQuerierPort<bigint> {
+export class Mld implements In6GroupReporter, Icmp6Handler, McastHostPort<bigint>, McastQuerierPort<bigint> {
   readonly net: Net;
   readonly engine: Engine;
   readonly owner: CalloutOwner;
@@ -59,7 +58,7 @@ export class Mld implements In6GroupReporter, McastHostPort<bigint>, McastQuerie
   readonly tun = new MldTunables();
   ip6: Ip6 | null = null;
   /** Told when what a link wants of a group has changed: multicast forwarding. */
-  onListeners: ((ifp: Ifnet, group: bigint) => void) | null = null;
+  mroute: { listenersChanged(ifp: Ifnet, group: bigint): void } | null = null;
   private icmp6: Icmp6 | null = null;
   private made: { readonly rng: Prng; readonly opts: Ip6OutputOpts } | null = null;
 
@@ -78,7 +77,7 @@ export class Mld implements In6GroupReporter, McastHostPort<bigint>, McastQuerie
     this.ip6 = ip6;
     this.icmp6 = icmp6;
     ip6.in6Net.groupReporter = this;
-    for (const type of TYPES) icmp6.handle(type, (ifp, m, off) => mldInput(this, ifp, m, off));
+    for (const type of TYPES) icmp6.handle(type, this);
   }
 
   /** IPv6 goes: nothing is sent any more. */
@@ -134,6 +133,11 @@ export class Mld implements In6GroupReporter, McastHostPort<bigint>, McastQuerie
     return this.querierOf(ifp) !== null;
   }
 
+  /** Icmp6Handler */
+  icmp6Input(_type: number, ifp: Ifnet, m: PacketBuffer, off: number): void {
+    mldInput(this, ifp, m, off);
+  }
+
   /** In6GroupReporter */
   changed(ifp: Ifnet, group: bigint, was: SourceFilter<bigint>, is: SourceFilter<bigint>): void {
     if (this.reportable(group)) this.hostFor(ifp)?.changed(group, was, is);
@@ -141,8 +145,8 @@ export class Mld implements In6GroupReporter, McastHostPort<bigint>, McastQuerie
 
   /** Raw sockets get every valid message. Owns `m`. */
   toRaw(m: PacketBuffer, off: number): void {
-    const raw = this.ip6?.raw ?? null;
-    if (raw === null || !raw.deliver(m, off, IPPROTO_ICMPV6)) m.free();
+    if (this.icmp6 === null) m.free();
+    else this.icmp6.toRaw(m, off);
   }
 
   // McastHostPort and McastQuerierPort
@@ -202,7 +206,7 @@ export class Mld implements In6GroupReporter, McastHostPort<bigint>, McastQuerie
   }
 
   listenersChanged(ifp: Ifnet, group: bigint): void {
-    this.onListeners?.(ifp, group);
+    this.mroute?.listenersChanged(ifp, group);
   }
 
   private parts(): { readonly rng: Prng; readonly opts: Ip6OutputOpts } {

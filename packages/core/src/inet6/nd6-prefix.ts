@@ -14,6 +14,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EEXIST, EADDRNOTAVAIL } from '../base/errno.js';
+import { LazySet } from '../base/lazy-map.js';
 import type { Micros } from '../base/time.js';
 import { NEVER, US_PER_SEC } from '../base/time.js';
 import type { Ifnet } from '../net/ifnet.js';
@@ -44,7 +45,7 @@ export class NdPrefix {
   /** It came from an advertisement, not with an address set by hand. */
   raDerived = false;
   /** Routers that advertise it. */
-  readonly routers = new Set<NdRouter>();
+  readonly routers = new LazySet<NdRouter>();
   /** Addresses that refer to it. */
   addrs = 0;
 

@@ -2,7 +2,7 @@
  * nd6-ra-input.ts — a router advertisement came in: is it sound, and what does it say?
  * Read first: RFC 4861 §4.2, §6.1.2, §6.3.4; FreeBSD's netinet6/nd6_rtr.c nd6_ra_input.
  *
- * Checks in this order; the first that fails drops the message and counts: accepted on this interface at all (ignored), hop limit 255
+ * Checks in this order; the first that fails drops the message and counts: in no fragment (fragmented), accepted on this interface at all (ignored), hop limit 255
  * (badhlim), from a link-local address (badsource), code 0, whole, options sound (badform), link address of Ethernet (badlladdr). Then, in this
  * order: router, its parameters, prefixes, routes, DNS, MTU, link address.
  *
@@ -10,11 +10,13 @@
  * sender no router, but its prefixes count.
  *
  * @rfc 4861 6.1.2 yes
+ * @rfc 6980 5 yes
  */
 import { US_PER_SEC } from '../base/time.js';
+import { M_FRAGMENTED } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { ip6Format, ip6IsLinkLocal, ip6IsMulticast, ip6Plain, ip6W0Zoned, ip6OfWords, ip6Word } from '../wire/addr6.js';
+import { ip6Format, ip6IsLinkLocal, ip6IsMulticast, ip6Plain, ip6W0Zoned, ip6OfWords, ip6Word, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import {
   ND_OPT_DNSSL, ND_OPT_MTU, ND_OPT_PI_FLAG_AUTO, ND_OPT_PI_FLAG_ONLINK, ND_OPT_PREFIX_INFORMATION, ND_OPT_RDNSS, ND_OPT_ROUTE_INFO, ND_OPT_SOURCE_LINKADDR, ND_RA_CURHOPLIMIT,
   ND_RA_FLAGS, ND_RA_FLAG_RTPREF_MASK, ND_RA_LEN, ND_RA_REACHABLE, ND_RA_RETRANSMIT, ND_RA_ROUTER_LIFETIME, ND_ROUTER_ADVERT,
@@ -38,8 +40,10 @@ const MTU_LEN = 8;
 /** Takes a message of a router, in thread context. Owns `m`. */
 export function nd6RaInput(rtr: NdRtr, ifp: Ifnet, m: PacketBuffer, off: number): void {
   rtr.stats.rareceived++;
-  rtr.rtadvd?.heard(ifp, m, off);
-  if (!rtr.accepts(ifp)) rtr.stats.ignored++;
+  const isWhole = (m.flags & M_FRAGMENTED) === 0;
+  if (isWhole) rtr.rtadvd?.heard(ifp, m, off);
+  if (!isWhole) rtr.nd.stats.fragmented++;
+  else if (!rtr.accepts(ifp)) rtr.stats.ignored++;
   else if (isSound(rtr, ifp, m, off)) take(rtr, ifp, m, off);
   else rtr.stats.badra++;
   m.free();
@@ -54,7 +58,7 @@ function isSound(rtr: NdRtr, ifp: Ifnet, m: PacketBuffer, off: number): boolean 
     rtr.nd.log('err', `nd6_ra_input: invalid hlim from ${ip6Format(senderOf(m))} on ${ifp.xname}`);
     return false;
   }
-  if (v.getInt32(m.off + IP6_SRC) >>> 22 !== 0x3fa) {
+  if (!ip6W0IsLinkLocal(v.getInt32(m.off + IP6_SRC))) {
     stats.badsource++;
     rtr.nd.log('err', `nd6_ra_input: src ${ip6Format(senderOf(m))} is not link-local`);
     return false;

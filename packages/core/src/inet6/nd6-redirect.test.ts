@@ -110,6 +110,16 @@ describe('a router', () => {
     });
   });
 
+  it('names the link address of a link-local destination, too', () => {
+    withRouter((b, w) => {
+      w.neighbour('fe80::50', macN(0x50));
+      w.neighbour('fe80::51', macN(0x51));
+      w.inject(ip6Frame(macN(1), macN(0x50), icmp6Packet('fe80::50', 'fe80::51', 128, 0, 1, new Uint8Array(8), 64)));
+      expect(w.lines()[0]).toBe(`redirect ${llN(1)} > fe80::50 fe80::51 via fe80::51 tll ${macN(0x51)} > ${macN(0x50)}`);
+      expect(b.ip6.stats.redirectsent).toBe(1);
+    });
+  });
+
   it('quotes no more than fits in 1280 bytes', () => {
     withRouter((_b, w) => {
       w.inject(through(HOST, FAR, 1400));

@@ -4,7 +4,7 @@
  *
  * Theory of operation. A host takes a redirect when all of this is so; the first that is not refuses it (`bad redirect`):
  *
- *    it is no router and `rediraccept` is set (else it is ignored, not counted)
+ *    in no fragment (fragmented) · it is no router and `rediraccept` is set (else it is ignored, not counted)
  *    source link-local · hop limit 255, code 0, whole, options sound · destination no group, and no address of ours
  *    the source is the gateway of the route to the destination, on this interface
  *    the target is link-local (another router) or the destination itself (it is on the link) · no address of ours · link address of Ethernet
@@ -27,13 +27,13 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTF_GATEWAY } from '../net/route/nexthop.js';
 import type { Nexthop } from '../net/route/nexthop.js';
-import { ip6OfWords, ip6W0Zoned } from '../wire/addr6.js';
+import { ip6OfWords, ip6W0Zoned, ip6PutWords, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { ND_OPT_REDIRECTED_HEADER, ND_OPT_TARGET_LINKADDR, ND_RD_DST, ND_RD_LEN, ND_REDIRECT, ND_TARGET } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC, IPV6_MMTU } from '../wire/ip6.js';
 import { icmp6CountOut, icmp6Errcount } from './icmp6-var.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_NOTREADY } from './in6-ifaddr.js';
 import {
-  ND_BAD_HLIM, ND_OK, ND_OPT_LLADDR_LEN, ND_REDIRECT_ONLINK, ND_REDIRECT_ROUTER, ndAlloc, ndCheck, ndFindOpt, ndPutAddr, ndPutLladdr, ndSend,
+  ND_BAD_HLIM, ND_OK, ND_OPT_LLADDR_LEN, ND_REDIRECT_ONLINK, ND_REDIRECT_ROUTER, ndAlloc, ndCheck, ndFindOpt, ndPutLladdr, ndSend,
 } from './nd6-msg.js';
 import { wordsText } from './nd6-text.js';
 import type { Nd6 } from './nd6.js';
@@ -43,7 +43,8 @@ const RD_OPT_LEN = 8;
 
 /** A redirect arrived. Owns `m`. Thread context. */
 export function nd6RedirectInput(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): void {
-  if (nd.ip6.tun.forwarding === 0 && nd.tun.rediraccept !== 0 && (m.flags & M_FRAGMENTED) === 0) {
+  if ((m.flags & M_FRAGMENTED) !== 0) nd.stats.fragmented++;
+  else if (nd.ip6.tun.forwarding === 0 && nd.tun.rediraccept !== 0) {
     const why = take(nd, ifp, m, off);
     if (why !== null) {
       nd.icmp6.stats.badredirect++;
@@ -59,7 +60,7 @@ function take(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): string | null 
   const s = m.off + IP6_SRC;
   const at = m.off + off;
   const s0 = ip6W0Zoned(v, s, ifp.index);
-  if (s0 >>> 22 !== 0x3fa) return 'must be from linklocal';
+  if (!ip6W0IsLinkLocal(s0)) return 'must be from linklocal';
   const bad = ndCheck(m, off);
   if (bad === ND_BAD_HLIM) nd.icmp6.stats.invlhlim++;
   if (bad !== ND_OK) return bad === ND_BAD_HLIM ? 'hop limit must be 255' : 'invalid message or ND option';
@@ -78,7 +79,7 @@ function take(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): string | null 
     return `not equal to gw-for-src=${wordsText(nh.g0, nh.g1, nh.g2, nh.g3)} (must be same)`;
   }
   const onlink = t0 === d0 && t1 === d1 && t2 === d2 && t3 === d3;
-  if (!onlink && t0 >>> 22 !== 0x3fa) return 'neither router case nor onlink case';
+  if (!onlink && !ip6W0IsLinkLocal(t0)) return 'neither router case nor onlink case';
   if (in6Net.isLocal(t0, t1, t2, t3) || in6Net.isLocal(d0, d1, d2, d3)) return 'about an address of this host';
   const opt = ndFindOpt(v, at + ND_RD_LEN, m.off + m.len, ND_OPT_TARGET_LINKADDR);
   if (opt !== 0) {
@@ -98,12 +99,15 @@ export function nd6RedirectOutput(nd: Nd6, ifp: Ifnet, m: PacketBuffer, nh: Next
   const d = m.off + IP6_DST;
   if (ip6.tun.forwarding === 0 || ifp.lladdr.length === 0) return false;
   const gateway = (nh.flags & RTF_GATEWAY) !== 0;
-  if (gateway && nh.g0 >>> 22 !== 0x3fa) return false;
+  if (gateway && !ip6W0IsLinkLocal(nh.g0)) return false;
   const s0 = ip6W0Zoned(v, s, ifp.index);
   if (!nd.isNeighbour(ifp, s0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12))) return false;
   const src = ip6.in6Net.linkLocalOf(ifp, IN6_IFF_NOTREADY | IN6_IFF_ANYCAST);
   if (src === null || !icmp6.errorRate.ok(nd.kern.engine.now, icmp6.tun.errppslimit)) return false;
-  const [t0, t1, t2, t3] = gateway ? [nh.g0, nh.g1, nh.g2, nh.g3] : [ip6W0Zoned(v, d, 0), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12)];
+  const t0 = gateway ? nh.g0 : ip6W0Zoned(v, d, ifp.index);
+  const t1 = gateway ? nh.g1 : v.getInt32(d + 4);
+  const t2 = gateway ? nh.g2 : v.getInt32(d + 8);
+  const t3 = gateway ? nh.g3 : v.getInt32(d + 12);
   const lle = nd.tableOf(ifp)?.lookup(t0, t1, t2, t3) ?? null;
   const known = lle !== null && lle.isValid ? ND_OPT_LLADDR_LEN : 0;
   const quoted = Math.min(m.len, IPV6_MMTU - IP6_HDR_LEN - ND_RD_LEN - known - RD_OPT_LEN) & ~7;
@@ -111,10 +115,10 @@ export function nd6RedirectOutput(nd: Nd6, ifp: Ifnet, m: PacketBuffer, nh: Next
   if (r === null) return false;
   const w = r.view;
   const at = r.off + IP6_HDR_LEN;
-  ndPutAddr(w, r.off + IP6_SRC, src.k0, src.k1, src.k2, src.k3);
-  ndPutAddr(w, r.off + IP6_DST, s0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12));
-  ndPutAddr(w, at + ND_TARGET, t0, t1, t2, t3);
-  ndPutAddr(w, at + ND_RD_DST, v.getInt32(d), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12));
+  ip6PutWords(w, r.off + IP6_SRC, src.k0, src.k1, src.k2, src.k3);
+  ip6PutWords(w, r.off + IP6_DST, s0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12));
+  ip6PutWords(w, at + ND_TARGET, t0, t1, t2, t3);
+  ip6PutWords(w, at + ND_RD_DST, v.getInt32(d), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12));
   if (lle !== null && known > 0) ndPutLladdr(w, at + ND_RD_LEN, ND_OPT_TARGET_LINKADDR, lle.macHi, lle.macLo);
   const opt = at + ND_RD_LEN + known;
   w.setUint8(opt, ND_OPT_REDIRECTED_HEADER);

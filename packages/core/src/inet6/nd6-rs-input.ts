@@ -5,7 +5,9 @@
  * Only a host that forwards, and takes nobody for its router there, listens.
  *
  * @rfc 4861 6.1.1 yes
+ * @rfc 6980 5 yes
  */
+import { M_FRAGMENTED } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ip6W0Zoned } from '../wire/addr6.js';
@@ -14,10 +16,11 @@ import { IP6_SRC } from '../wire/ip6.js';
 import { ND_OK, ND_OPT_LLADDR_LEN, ndCheck, ndFindOpt } from './nd6-msg.js';
 import type { NdRtr } from './nd6-rtr.js';
 
-/** Hop limit 255, code 0, whole, sound options, no link address from ::. Packet path. Owns `m`. */
+/** In no fragment, hop limit 255, code 0, whole, sound options, no link address from ::. Owns `m`. Thread context. */
 export function nd6RsInput(rtr: NdRtr, ifp: Ifnet, m: PacketBuffer, off: number): void {
   rtr.stats.rsreceived++;
-  if (rtr.nd.ip6.tun.forwarding !== 0 && !rtr.accepts(ifp)) {
+  if ((m.flags & M_FRAGMENTED) !== 0) rtr.nd.stats.fragmented++;
+  else if (rtr.nd.ip6.tun.forwarding !== 0 && !rtr.accepts(ifp)) {
     if (takeRs(rtr, ifp, m, off)) rtr.rtadvd?.solicited(ifp);
     else rtr.stats.badrs++;
   }

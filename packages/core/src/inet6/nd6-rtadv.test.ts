@@ -124,6 +124,18 @@ describe('a router', () => {
     expect(r.leftovers()).toEqual(NOTHING_LEFT);
   });
 
+  it('that begins again before it has said so three times hears solicitations again', () => {
+    const r = new Router();
+    r.start();
+    expect(r.d.stop(r.w.ifp)).toBe(true);
+    r.start();
+    r.times(60);
+    r.rs('fe80::55', macN(0x55));
+    expect(r.d.interfaces.map((i) => [i.solicited, i.finals])).toEqual([[1, 0]]);
+    r.destroy();
+    expect(r.leftovers()).toEqual(NOTHING_LEFT);
+  });
+
   it('says three times that it is none any more; so it does when it ceases to forward', () => {
     const r = new Router();
     r.start();

@@ -8,7 +8,7 @@ import { ND6_IFF_ACCEPT_RTADV, ND6_IFF_IFDISABLED, ND6_IFF_NO_RADR, ND6_IFF_STAB
 import { nd6Delete } from './nd6-control.js';
 import { nd6SetFlags } from './nd6-flags.js';
 import { addr6, icmp6Packet, ip6Frame, llN, macN } from './test-ip6.js';
-import { NOTHING_LEFT, RtrBench } from './test-rtr.js';
+import { NOTHING_LEFT, RtrBench, raFrame } from './test-rtr.js';
 
 const R = llN(0x99);
 const R2 = llN(0x98);
@@ -50,6 +50,19 @@ describe('an advertisement', () => {
     expect(b.gateways()).toEqual([]);
     b.destroy();
     expect(b.leftovers()).toEqual(NOTHING_LEFT);
+  });
+
+  it('in fragments is not read, whoever listens (RFC 6980)', () => {
+    const b = new RtrBench();
+    const w = b.host();
+    const frame = raFrame(`${RA} prefix ${P} LA 86400 14400`);
+    const packet = frame.subarray(14);
+    const atomic = Uint8Array.from([...packet.subarray(0, 40), 58, 0, 0, 0, 0, 0, 0, 9, ...packet.subarray(40)]);
+    atomic[6] = 44;
+    new DataView(atomic.buffer).setUint16(4, atomic.length - 40);
+    w.inject(ip6Frame(null, macN(0x99), atomic));
+    expect([b.addrs(w), b.rtr.routers, b.nd6.stats.fragmented, b.rtr.stats.rareceived]).toEqual([[], [], 1, 1]);
+    b.destroy();
   });
 
   it('with a code, cut short or with an option of no length is refused, by ICMPv6 or here', () => {
@@ -161,6 +174,28 @@ describe('lifetimes', () => {
     expect(b.addrs(w)).toEqual([`${SELF}/64 deprecated autoconf 7200 0`]);
     b.wait(7200);
     expect([b.addrs(w), b.onlink(P), b.in6Net.prefixes.filter((p) => p.raDerived)]).toEqual([[], null, []]);
+    b.destroy();
+    expect(b.leftovers()).toEqual(NOTHING_LEFT);
+  });
+
+  it('that are short are neither longer nor shorter for many advertisements', () => {
+    const b = new RtrBench();
+    const w = b.host();
+    b.ra(w, `${RA} prefix ${P} LA 3600 3600`);
+    for (let i = 0; i < 100; i++) {
+      b.turn(900_000);
+      b.ra(w, `${RA} prefix ${P} LA 0 0`);
+    }
+    expect(b.addrs(w)).toEqual([`${SELF}/64 deprecated autoconf 3510 0`]);
+    b.destroy();
+  });
+
+  it('of nothing take a prefix off the link at once', () => {
+    const b = new RtrBench();
+    const w = b.host();
+    b.ra(w, `${RA} prefix ${P} L 600 600`);
+    b.ra(w, `${RA} prefix ${P} L 0 0`);
+    expect([b.onlink(P), b.in6Net.prefixes.filter((p) => p.raDerived)]).toEqual([null, []]);
     b.destroy();
     expect(b.leftovers()).toEqual(NOTHING_LEFT);
   });

@@ -2,8 +2,7 @@
  * nd6-rtr.ts — class NdRtr: router discovery of one vnet, on hosts: who is told what, and the one timer.
  * Read first: RFC 4861 §6.3; RFC 4862 §5.5; FreeBSD's netinet6/nd6_rtr.c, nd6_timer.
  *
- * Theory of operation. Advertisements and solicitations of routers go, by way of a bounded queue, from softint to thread context: they change addresses and
- * routes. What an advertisement says is taken by nd6-ra-input.ts and ends in lists: routers (nd6-router.ts), prefixes and their
+ * Theory of operation. Advertisements and solicitations of routers come in thread context (icmp6.ts): they change addresses and routes. What an advertisement says is taken by nd6-ra-input.ts and ends in lists: routers (nd6-router.ts), prefixes and their
  * addresses (nd6-slaac.ts), routes (nd6-rtinfo.ts), DNS (nd6-dns.ts). Solicitations are sent by nd6-rtsol.ts. Everything that is kept has an
  * end; one timer is armed for the earliest, and `service` does what is due, in thread context. A host without lifetimes has no timer running.
  *
@@ -16,13 +15,12 @@
  */
 import type { Micros } from '../base/time.js';
 import { NEVER, US_PER_SEC } from '../base/time.js';
-import { WqInput } from '../inet/wqinput.js';
 import type { AuditRow } from '../kern/audit.js';
 import { Callout } from '../kern/callout.js';
-import { CTX_SOFTINT } from '../kern/context.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
+import type { IfaddrEvent, UpDownEvent } from '../net/net.js';
 import { ND_ROUTER_ADVERT, ND_ROUTER_SOLICIT } from '../wire/icmp6.js';
 import { in6ExpireAddr } from './in6-control.js';
 import { IN6_IFF_AUTOCONF, In6Ifaddr } from './in6-ifaddr.js';
@@ -66,6 +64,7 @@ export interface NdRtadvdHooks {
   destroy(): void;
 }
 
+
 export class NdRtr implements NdRouterHooks {
   readonly nd: Nd6;
   readonly in6Net: In6Net;
@@ -81,8 +80,6 @@ export class NdRtr implements NdRouterHooks {
   rtadvd: NdRtadvdHooks | null = null;
   private desync = -1;
   private readonly timer: Callout;
-  private readonly wqinput: WqInput;
-  private readonly unregister: (() => void)[];
   private checkPending = false;
   private ending = false;
   private serving = false;
@@ -97,32 +94,41 @@ export class NdRtr implements NdRouterHooks {
     this.timer = new Callout(kern, () => {
       if (!kern.defer(() => this.service())) kern.engine.calloutReset(this.timer, RETRY_US);
     });
-    this.wqinput = new WqInput(kern, 'nd6_rtr', (ifp, m, off) => nd6RaInput(this, ifp, m, off));
     kern.counters.attach(ND6_RTR_COUNTERS, this.stats);
     kern.sysctl.attach(ND6_RTR_SYSCTLS, this.tun);
     kern.audit.attach(NDRTR_AUDIT, this);
     nd.rtr = this;
-    nd.icmp6.handle(ND_ROUTER_ADVERT, (ifp, m, off) => {
-      if (kern.engine.context === CTX_SOFTINT) this.wqinput.input(ifp, m, off, 0);
-      else nd6RaInput(this, ifp, m, off);
-    });
-    nd.icmp6.handle(ND_ROUTER_SOLICIT, (ifp, m, off) => nd6RsInput(this, ifp, m, off));
-    this.unregister = [
-      net.ifaddrEvent.register((e) => {
-        if (e.ifa instanceof In6Ifaddr) this.rearm();
-      }),
-      net.upDownEvent.register((e) => {
-        if (e.up) this.interfaceReady(e.ifp);
-        else this.rtsol.stop(e.ifp);
-      }),
-      net.linkEvent.register((ifp) => this.interfaceReady(ifp)),
-    ];
+    nd.icmp6.handle(ND_ROUTER_ADVERT, this);
+    nd.icmp6.handle(ND_ROUTER_SOLICIT, this);
+    net.ifaddrEvent.attach(this, NdRtr.onIfaddr);
+    net.upDownEvent.attach(this, NdRtr.onUpDown);
+    net.linkEvent.attach(this, NdRtr.onLink);
+  }
+
+  /** Icmp6Handler */
+  icmp6Input(type: number, ifp: Ifnet, m: PacketBuffer, off: number): void {
+    if (type === ND_ROUTER_SOLICIT) nd6RsInput(this, ifp, m, off);
+    else nd6RaInput(this, ifp, m, off);
+  }
+
+  private static onIfaddr(this: void, rtr: NdRtr, e: IfaddrEvent): void {
+    if (e.ifa instanceof In6Ifaddr) rtr.rearm();
+  }
+
+  private static onUpDown(this: void, rtr: NdRtr, e: UpDownEvent): void {
+    if (e.up) rtr.interfaceReady(e.ifp);
+    else rtr.rtsol.stop(e.ifp);
+  }
+
+  private static onLink(this: void, rtr: NdRtr, ifp: Ifnet): void {
+    rtr.interfaceReady(ifp);
   }
 
   /** Undoes the constructor. */
   destroy(): void {
     this.ending = true;
-    for (const undo of this.unregister) undo();
+    const { net } = this.nd.ip6;
+    for (const list of [net.ifaddrEvent, net.upDownEvent, net.linkEvent]) list.detach(this);
     for (const ifp of new Set([...this.routers, ...this.rtinfo, ...this.dns].map((x) => x.ifp))) this.purge(ifp);
     this.rtsol.destroy();
     this.rtadvd?.destroy();
@@ -130,7 +136,6 @@ export class NdRtr implements NdRouterHooks {
     this.nd.icmp6.handle(ND_ROUTER_ADVERT, null);
     this.nd.icmp6.handle(ND_ROUTER_SOLICIT, null);
     this.nd.rtr = null;
-    this.wqinput.destroy();
     this.kern.sysctl.detach(this.tun);
     this.kern.counters.detach(this.stats);
   }

@@ -67,6 +67,7 @@ export function nd6PrelistUpdate(rtr: NdRtr, ifp: Ifnet, info: NdPrefixInfo, dr:
   }
   if (dr !== null) pr.routers.add(dr);
   if (info.auto && info.pltime <= info.vltime) updateAddresses(rtr, pr, info, delay);
+  if (info.onlink && info.vltime === 0) expirePrefix(rtr, pr);
 }
 
 function setPrefixLifetimes(rtr: NdRtr, pr: NdPrefix, vltime: number, pltime: number): void {
@@ -98,7 +99,12 @@ function updateAddresses(rtr: NdRtr, pr: NdPrefix, info: NdPrefixInfo, delay: bo
     matched = true;
     const left = secondsLeft(ia, ia.vltime, now);
     let vltime = info.vltime;
-    if (vltime <= TWOHOUR && vltime <= left) vltime = left <= TWOHOUR ? left : TWOHOUR;
+    let from = now;
+    if (vltime <= TWOHOUR && vltime <= left) {
+      vltime = Math.min(left, TWOHOUR);
+      // What is left stays as it is to the microsecond: many messages must neither lengthen nor shorten it.
+      if (left <= TWOHOUR) from = ia.updatedAt + (ia.vltime - left) * US_PER_SEC;
+    }
     let { pltime } = info;
     if ((ia.flags & IN6_IFF_TEMPORARY) !== 0) {
       const age = Math.floor((now - ia.createdAt) / US_PER_SEC);
@@ -107,7 +113,7 @@ function updateAddresses(rtr: NdRtr, pr: NdPrefix, info: NdPrefixInfo, delay: bo
     }
     ia.vltime = vltime;
     ia.pltime = Math.min(pltime, vltime);
-    ia.updatedAt = now;
+    ia.updatedAt = from;
     if (!ia.isDeprecated(now)) ia.flags &= ~IN6_IFF_DEPRECATED;
   }
   if (!matched && info.vltime > 0) addAddress(rtr, pr, info, delay);
@@ -202,11 +208,14 @@ export function nd6LifetimesExpire(rtr: NdRtr): void {
     else if (ia.isDeprecated(now)) ia.flags |= IN6_IFF_DEPRECATED;
     else if ((ia.flags & IN6_IFF_AUTOCONF) !== 0) ia.flags &= ~IN6_IFF_DEPRECATED;
   }
-  for (const pr of in6Net.prefixes.slice()) {
-    if (pr.validUntil > now) continue;
-    if (pr.addrs === 0) nd6PrefixRemove(in6Net, pr);
-    else if (pr.onlink && !hasManual(rtr, pr)) nd6PrefixOfflink(in6Net, pr);
-  }
+  for (const pr of in6Net.prefixes.slice()) expirePrefix(rtr, pr);
+}
+
+/** When the valid lifetime of `pr` is over: it goes, or its route while addresses refer to it. */
+function expirePrefix(rtr: NdRtr, pr: NdPrefix): void {
+  if (pr.validUntil > rtr.kern.engine.now) return;
+  if (pr.addrs === 0) nd6PrefixRemove(rtr.in6Net, pr);
+  else if (pr.onlink && !hasManual(rtr, pr)) nd6PrefixOfflink(rtr.in6Net, pr);
 }
 
 /** A temporary address comes to its end: the next one, beside the same public address. */

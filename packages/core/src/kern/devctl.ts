@@ -12,6 +12,7 @@
  * Invariants: a queue holds at most `limit` events; an event refers to nothing that dies. Numbers have no gaps.
  * Not here: who makes events (net/if-devctl.ts, vnet/kernel-events.ts), sockets and command lines (node, cli).
  */
+import { LazySet } from '../base/lazy-map.js';
 import type { Micros } from '../base/time.js';
 import type { SysctlGroup } from './sysctl.js';
 import { sysctlInt } from './sysctl.js';
@@ -94,7 +95,7 @@ export class DevctlQueue {
   private laidOut: number;
   private newest = 0;
   private oldest = 1;
-  private readonly readers = new Set<DevctlReader>();
+  private readonly readers = new LazySet<DevctlReader>();
   private over = false;
 
   constructor(limit: number) {

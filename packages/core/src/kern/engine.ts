@@ -133,13 +133,17 @@ export class Engine {
 
   /** `owner` is gone: its timers are disarmed, its deferred work forgotten. Returns how many timers it had left. */
   forget(owner: CalloutOwner): number {
-    this.workq.wait('forgetting deferred work');
+    this.forgetDeferred(owner);
     this.calloutRun.wait('forgetting callouts');
-    if (this.deferredOf(owner) > 0) {
-      this.deferred = this.deferred.slice(this.deferredAt).filter((d) => d.owner !== owner);
-      this.deferredAt = 0;
-    }
     return this.callouts.stopAllOf(owner);
+  }
+
+  /** What has been deferred for `owner` is not done any more. */
+  forgetDeferred(owner: CalloutOwner): void {
+    this.workq.wait('forgetting deferred work');
+    if (this.deferredOf(owner) === 0) return;
+    this.deferred = this.deferred.slice(this.deferredAt).filter((d) => d.owner !== owner);
+    this.deferredAt = 0;
   }
 
   /** Enters a context at one of the Kernel's doors and returns the previous one, for `leave`. */

@@ -16,30 +16,48 @@ import { devctlNotify } from '../kern/devctl.js';
 import { EVENTHANDLER_PRI_FIRST, EVENTHANDLER_PRI_LAST } from '../kern/eventhandler.js';
 import { LINK_STATE_UP } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
-import type { Net } from './net.js';
+import type { IfnetEvent, Net } from './net.js';
 
-/** Begins telling; the returned function ends it. */
-export function ifDevctlAttach(net: Net): () => void {
-  const { kern } = net;
+export class IfDevctl {
+  private readonly net: Net;
   /** What readers know, by the name they know it under. */
-  const told = new Map<Ifnet, string>();
-  const undo = [
-    net.arrivalEvent.register(({ ifp }) => {
-      const was = told.get(ifp);
-      if (ifp.net !== net || was === ifp.xname) return;
-      told.set(ifp, ifp.xname);
-      if (was === undefined) devctlNotify(kern, 'IFNET', ifp.xname, 'ATTACH');
-      else devctlNotify(kern, 'IFNET', was, 'RENAME', { name: ifp.xname });
-    }, EVENTHANDLER_PRI_LAST),
-    net.departureEvent.register(({ ifp, renaming }) => {
-      if (renaming || !told.delete(ifp)) return;
-      if (!kern.isShuttingDown) devctlNotify(kern, 'IFNET', ifp.xname, 'DETACH');
-    }, EVENTHANDLER_PRI_LAST),
-    net.linkEvent.register((ifp) => {
+  private readonly told = new Map<Ifnet, string>();
+
+  constructor(net: Net) {
+    this.net = net;
+    net.arrivalEvent.attach(this, IfDevctl.onArrival, EVENTHANDLER_PRI_LAST);
+    net.departureEvent.attach(this, IfDevctl.onDeparture, EVENTHANDLER_PRI_LAST);
+    net.linkEvent.attach(net.kern, (kern, ifp) => {
       devctlNotify(kern, 'IFNET', ifp.xname, ifp.linkState === LINK_STATE_UP ? 'LINK_UP' : 'LINK_DOWN');
-    }, EVENTHANDLER_PRI_FIRST),
-  ];
-  return () => {
-    for (const off of undo) off();
-  };
+    }, EVENTHANDLER_PRI_FIRST);
+  }
+
+  private static onArrival(this: void, self: IfDevctl, { ifp }: IfnetEvent): void {
+    self.arrived(ifp);
+  }
+
+  private static onDeparture(this: void, self: IfDevctl, { ifp, renaming }: IfnetEvent): void {
+    if (!renaming) self.departed(ifp);
+  }
+
+  /** Tells no more. */
+  destroy(): void {
+    this.net.arrivalEvent.detach(this);
+    this.net.departureEvent.detach(this);
+    this.net.linkEvent.detach(this.net.kern);
+  }
+
+  private arrived(ifp: Ifnet): void {
+    const { net, told } = this;
+    const was = told.get(ifp);
+    if (ifp.net !== net || was === ifp.xname) return;
+    told.set(ifp, ifp.xname);
+    if (was === undefined) devctlNotify(net.kern, 'IFNET', ifp.xname, 'ATTACH');
+    else devctlNotify(net.kern, 'IFNET', was, 'RENAME', { name: ifp.xname });
+  }
+
+  private departed(ifp: Ifnet): void {
+    const { kern } = this.net;
+    if (this.told.delete(ifp) && !kern.isShuttingDown) devctlNotify(kern, 'IFNET', ifp.xname, 'DETACH');
+  }
 }

@@ -194,6 +194,8 @@ export interface IfMultiaddr {
   refs: number;
 }
 
+const NO_LLADDR = new Uint8Array(0);
+
 export class Ifnet {
   /** The vnet it is in now; null before attach and after detach. */
   net: Net | null = null;
@@ -223,12 +225,12 @@ export class Ifnet {
   pcp = -1;
   description: string | null = null;
   /** Link address; length 0 for interfaces without one. */
-  lladdr: Uint8Array = new Uint8Array(0);
+  lladdr: Uint8Array = NO_LLADDR;
   /** `lladdr` as the packet path compares it. */
   macHi = 0;
   macLo = 0;
   /** The link address it was created with (`hwaddr`). */
-  hwaddr: Uint8Array = new Uint8Array(0);
+  hwaddr: Uint8Array = NO_LLADDR;
   linkState: number = LINK_STATE_UNKNOWN;
   capabilities = 0;
   capenable = 0;
@@ -239,7 +241,7 @@ export class Ifnet {
   groups: string[] = [];
   multiaddrs: IfMultiaddr[] = [];
   /** Per-family data by AF number. */
-  readonly afdata: (IfAfData | null)[] = [];
+  readonly afdata: (IfAfData | null)[] = new Array<null>(AF_INET6 + 1).fill(null);
   /** Calls to `ifPromisc` that asked for promiscuous mode. */
   promiscCount = 0;
   allmultiCount = 0;

@@ -28,11 +28,13 @@ export interface PfilHook {
   check(m: PacketBuffer, ifp: Ifnet, dir: number): PfilVerdict;
 }
 
+const NO_HOOKS: readonly PfilHook[] = [];
+
 export class PfilHead {
   readonly name: string;
-  hooks: readonly PfilHook[] = [];
+  hooks: readonly PfilHook[] = NO_HOOKS;
   private isOpen = true;
-  private reversed: readonly PfilHook[] = [];
+  private reversed: readonly PfilHook[] = NO_HOOKS;
 
   constructor(name: string) {
     this.name = name;

@@ -7,6 +7,7 @@
  * A listener sees its own vnet and nothing else; an interface that moves departs in one vnet and arrives in the other.
  * Not here: the byte layout of `struct rt_msghdr`; `route monitor` prints from these values.
  */
+import { LazySet } from '../base/lazy-map.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { IfAddr } from './ifaddr.js';
 import type { Ifnet } from './ifnet.js';
@@ -76,7 +77,7 @@ export class RtListener {
 const RTSOCK_AUDIT: readonly AuditRow<Rtsock>[] = [{ name: 'routing message listeners', count: (r) => r.listeners.size }];
 
 export class Rtsock {
-  readonly listeners = new Set<RtListener>();
+  readonly listeners = new LazySet<RtListener>();
   private readonly net: Net;
 
   constructor(net: Net) {

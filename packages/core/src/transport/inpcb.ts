@@ -19,6 +19,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRINUSE, EADDRNOTAVAIL, EINVAL } from '../base/errno.js';
+import { LazySet } from '../base/lazy-map.js';
 import type { Prng } from '../base/prng.js';
 import type { IpOutputOpts } from '../inet/ip-output.js';
 import { sysctlInt } from '../kern/sysctl.js';
@@ -103,7 +104,7 @@ export class InPcbTable {
   private readonly ports = new PcbHash<InPcb>();
   private readonly unconnected = new PcbHash<InPcb>();
   private readonly connections = new PcbHash<InPcb>();
-  private readonly all = new Set<InPcb>();
+  private readonly all = new LazySet<InPcb>();
   /** Keys the connection hash, so that a peer cannot choose colliding ports. */
   private readonly seed: number;
   /** Where the search for a port began last, when ports are not chosen at random. */

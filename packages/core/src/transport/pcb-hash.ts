@@ -5,10 +5,14 @@
  * array doubles when there are more links than buckets. The table knows hashes only: whoever follows a chain compares what the
  * hash was made of. A chain has the newest first, also after the table has grown.
  *
+ * An empty table takes no bucket array.
+ *
  * Invariant: a link is in at most one table, `linked` says whether it is.
  */
 
 const BUCKETS_MIN = 16;
+/** Of every table that nothing was ever in. */
+const NO_BUCKETS: null[] = [null];
 
 /** The place of `item` in one table. */
 export class PcbLink<T> {
@@ -26,7 +30,7 @@ export class PcbLink<T> {
 export class PcbHash<T> {
   /** Links in the table. */
   count = 0;
-  private buckets: (PcbLink<T> | null)[] = new Array<PcbLink<T> | null>(BUCKETS_MIN).fill(null);
+  private buckets: (PcbLink<T> | null)[] = NO_BUCKETS;
 
   /** The chain of `hash`: follow `next`, and compare. */
   first(hash: number): PcbLink<T> | null {
@@ -35,6 +39,7 @@ export class PcbHash<T> {
 
   insert(link: PcbLink<T>, hash: number): void {
     if (link.linked) return;
+    if (this.buckets === NO_BUCKETS) this.buckets = new Array<PcbLink<T> | null>(BUCKETS_MIN).fill(null);
     if (this.count >= this.buckets.length) this.grow();
     const b = hash & (this.buckets.length - 1);
     link.hash = hash;

@@ -24,6 +24,7 @@ import { IFF_MULTICAST } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { VxlanBinding, VxlanBound, VxlanEnd, VxlanTransport } from '../net/vxlan-end.js';
 import { vxlanCarrier } from '../net/vxlan-end.js';
+import type { IfnetEvent } from '../net/net.js';
 import { IP4_HDR_LEN, ip4Emit, ip4Src } from '../wire/ip4.js';
 import { IPPROTO_UDP } from '../wire/ipproto.js';
 import { UDP_HDR_LEN, udpEmit } from '../wire/udp.js';
@@ -70,7 +71,6 @@ export class UdpVxlan implements VxlanTransport {
   readonly udp: Udp;
   readonly stats = new VxlanUdpStats();
   readonly listeners: VxlanListener[] = [];
-  private readonly unregister: () => void;
 
   constructor(ip: Ip, udp: Udp) {
     this.ip = ip;
@@ -79,9 +79,7 @@ export class UdpVxlan implements VxlanTransport {
     const carrier = vxlanCarrier(net);
     if (carrier !== null) carrier.transport = this;
     net.kern.counters.attach(VXLAN_COUNTERS, this.stats);
-    this.unregister = net.departureEvent.register(({ ifp, renaming }) => {
-      if (!renaming) for (const l of [...this.listeners]) l.departed(ifp);
-    });
+    net.departureEvent.attach(this, UdpVxlan.onDeparture);
   }
 
   /** Undoes the constructor. The tunnels have ended before, with their cloner. */
@@ -90,7 +88,11 @@ export class UdpVxlan implements VxlanTransport {
     const carrier = vxlanCarrier(this.ip.net);
     if (carrier !== null && carrier.transport === this) carrier.transport = null;
     this.ip.net.kern.counters.detach(this.stats);
-    this.unregister();
+    this.ip.net.departureEvent.detach(this);
+  }
+
+  private static onDeparture(this: void, vxlan: UdpVxlan, { ifp, renaming }: IfnetEvent): void {
+    if (!renaming) for (const l of [...vxlan.listeners]) l.departed(ifp);
   }
 
   get portFirst(): number {

@@ -391,6 +391,7 @@ describe('raw', () => {
     expect(read(so)).toMatch(/: 1 2 \d+ \d+ 5$/);
     expect(same.send(data, LO)).toBe(0);
     expect(read(so)).toBe(null);
+    expect([read(same), read(same)]).toEqual([expect.stringMatching(/: 1 2 \d+ \d+ 5$/), expect.stringMatching(/: 1 2 3$/)]); // who wants no checksum has both
     expect(v.raw6.stats).toMatchObject({ badsum: 1, opackets: 3 });
   });
 

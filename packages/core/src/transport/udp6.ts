@@ -12,7 +12,6 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENOBUFS } from '../base/errno.js';
-import { Ip6OutputOpts } from '../inet6/ip6-output.js';
 import type { Ip6, Ip6Proto } from '../inet6/ip6.js';
 import type { AuditRow } from '../kern/audit.js';
 import { sysctlInt } from '../kern/sysctl.js';
@@ -23,7 +22,7 @@ import type { Ifnet } from '../net/ifnet.js';
 import { ip6IsMulticast, ip6IsUnspecified, ip6IsV4Mapped, ip6OfWords, ip6W0Zoned, ip6Word } from '../wire/addr6.js';
 import { cksumFold, cksumPseudo6, inCksum6 } from '../wire/checksum.js';
 import { ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_NOPORT } from '../wire/icmp6.js';
-import { IP6_DST, IP6_SRC } from '../wire/ip6.js';
+import { IP6_DST, IP6_HDR_LEN, IP6_SRC } from '../wire/ip6.js';
 import { IPPROTO_UDP } from '../wire/ipproto.js';
 import { UDP_HDR_LEN, UDP_SUM, udpDport, udpEmit, udpSport, udpSum, udpUlen } from '../wire/udp.js';
 import { in6Embed, mappedAddr } from './in6-pcb.js';
@@ -61,8 +60,7 @@ export class Udp6 implements Ip6Proto {
   readonly udp: Udp;
   readonly pcbs: In6PcbTable;
   readonly own = new Udp6Tunables();
-  private readonly choice = new In6Choice();
-  private readonly opts = new Ip6OutputOpts();
+  private chosen: In6Choice | null = null;
   /** Who gets the multicast being delivered. Reused; grows to what was needed most. */
   private readonly receivers: (In6Pcb | null)[] = [];
   private readonly purge = (ifp: Ifnet): void => {
@@ -138,6 +136,11 @@ export class Udp6 implements Ip6Proto {
     this.pcbs.disconnect(inp);
   }
 
+  /** Where the packet being sent goes; made with the first. */
+  private get choice(): In6Choice {
+    return (this.chosen ??= new In6Choice());
+  }
+
   /** :: is this host. */
   private peerAddress(addr: Uint8Array): Uint8Array {
     return ip6IsUnspecified(addr) && this.ip6.in6Net.addrs.length > 0 ? ip6OfWords(0, 0, 0, 1) : addr;
@@ -200,13 +203,13 @@ export class Udp6 implements Ip6Proto {
     const { len } = m;
     udpEmit(m.view, m.off, inp.lport, dport, len, 0);
     if (!emitIp6Header(inp, m, c, IPPROTO_UDP)) return ENOBUFS;
-    const at = m.off + 40;
+    const at = m.off + IP6_HDR_LEN;
     m.view.setUint16(at + UDP_SUM, cksumFold(cksumPseudo6(m.view, m.off + IP6_SRC, m.off + IP6_DST, IPPROTO_UDP, len)));
     m.csumFlags = CSUM_L4;
     m.csumStart = at;
     m.csumOffset = UDP_SUM;
     this.udp.stats.opackets += datagrams;
-    return pcbOutput6(this.ip6, inp, m, c, this.opts);
+    return pcbOutput6(this.ip6, inp, m, c, c.opts);
   }
 
   /** Ip6Proto */
@@ -273,8 +276,12 @@ export class Udp6 implements Ip6Proto {
     const v = m.view;
     const s = m.off + IP6_SRC;
     const d = m.off + IP6_DST;
-    const [f1, f2, f3] = [v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12)];
-    const [l1, l2, l3] = [v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12)];
+    const f1 = v.getInt32(s + 4);
+    const f2 = v.getInt32(s + 8);
+    const f3 = v.getInt32(s + 12);
+    const l1 = v.getInt32(d + 4);
+    const l2 = v.getInt32(d + 8);
+    const l3 = v.getInt32(d + 12);
     let n = 0;
     for (let l = this.pcbs.portChain(dport); l !== null; l = l.next) {
       const p = l.item;

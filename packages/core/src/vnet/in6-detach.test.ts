@@ -5,14 +5,13 @@
  * leaves both out: they have ended, or end as a whole. Nothing is left either way.
  */
 import { describe, expect, it } from 'vitest';
-import { in6Aifaddr } from '../inet6/in6-control.js';
+import { in6Aifaddr, in6JoinGroup } from '../inet6/in6-control.js';
 import { nd6Set } from '../inet6/nd6-control.js';
 import { ifDetachInternal } from '../net/if-detach.js';
 import { ifCloneDestroy } from '../net/if-clone.js';
 import { AF_INET6 } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { SimNet } from '../sim/sim-net.js';
-import { PF_INET6, SOCK_DGRAM } from '../socket/socket-type.js';
 import { ip6Parse } from '../wire/addr6.js';
 import { macParse } from '../wire/addr.js';
 import type { Vnet } from './vnet.js';
@@ -27,7 +26,7 @@ interface Bench {
   readonly log: string[];
 }
 
-/** A vnet's own interface with an address, its prefix and route, a neighbour, and a group that a socket joined there. */
+/** A vnet's own interface with an address, its prefix and route, a neighbour, and a group that somebody joined there and does not leave. */
 function bench(): Bench {
   const net = new SimNet(11);
   const v = net.vnet('v');
@@ -38,7 +37,7 @@ function bench(): Bench {
     v.kern.sysctl.set('net.inet6.ip6.dad_count', 0);
     expect(in6Aifaddr(v.in6Net, ifp, { addr: addr('2001:db8::1'), plen: 64 })).toBe(0);
     expect(nd6Set(v.nd6, addr('2001:db8::2'), macParse('02:00:00:00:00:02') ?? new Uint8Array(6))).toBe(0);
-    expect(v.sockets.socket(PF_INET6, SOCK_DGRAM).so?.joinGroup6(addr('ff05::8'), ifp)).toBe(0);
+    expect(in6JoinGroup(v.in6Net, ifp, addr('ff05::8'))).toBe(0);
   });
   v.in6Net.purgeUpperHooks.push((gone) => void (gone === ifp && log.push('transports')));
   const { nd } = v.in6Net;

@@ -207,6 +207,8 @@ export class Kernel {
       teller.step(when === 'before' ? step : null);
       this.onTeardown?.(vnet, step, when);
     };
+    // What the vnet wanted to do while it lived, or as its interfaces went home, nobody waits for. Destructors defer nothing.
+    if (last) this.engine.forgetDeferred(vnet.kern);
     try {
       this.shared.lifecycle(() => run(seen), 'vnet_destroy');
     } finally {

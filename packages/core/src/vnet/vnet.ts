@@ -34,7 +34,7 @@ import { ifUp } from '../net/if.js';
 import { ifDetach } from '../net/if-detach.js';
 import { ifCloneCreate, ifcAttach, ifcDetach } from '../net/if-clone.js';
 import type { IfClonerSpec } from '../net/if-clone.js';
-import { ifDevctlAttach } from '../net/if-devctl.js';
+import { IfDevctl } from '../net/if-devctl.js';
 import { vnetIfReturn } from '../net/if-vmove.js';
 import { laggCloner } from '../net/lagg/lagg.js';
 import { loCloner } from '../net/lo.js';
@@ -107,8 +107,7 @@ export class Vnet {
   udp6!: Udp6;
   vxlan!: UdpVxlan;
   sockets!: SocketLayer;
-  /** Ends what tells devctl of interfaces. */
-  devctlDetach!: () => void;
+  ifDevctl!: IfDevctl;
   /** Why the vnet was stopped, when an invariant of it broke. */
   panic: string | null = null;
 
@@ -142,7 +141,7 @@ const s = (name: string, subsystem: number, order: number, run: (v: Vnet) => voi
 /** Constructors. Same place: in this order. */
 const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_devctl_init', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
-    v.devctlDetach = ifDevctlAttach(v.net);
+    v.ifDevctl = new IfDevctl(v.net);
     v.kern.sysctl.attach(DEVCTL_SYSCTL, v.kern.devctl);
   }),
   s('vnet_if_init', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
@@ -361,7 +360,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('vnet_devctl_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {
     v.kern.sysctl.detach(v.kern.devctl);
-    v.devctlDetach();
+    v.ifDevctl.destroy();
     v.kern.devctl.end();
   }),
   s('vnet_if_uninit', SI_SUB_INIT_IF, SI_ORDER_FIRST, (v) => {

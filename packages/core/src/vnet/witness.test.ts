@@ -5,10 +5,18 @@ import { describe, expect, it } from 'vitest';
 import { Callout } from '../kern/callout.js';
 import { quietEnv } from '../env/env.js';
 import type { WitnessFinding } from '../kern/witness.js';
+import { in6Aifaddr } from '../inet6/in6-control.js';
+import { ND6_IFF_ACCEPT_RTADV } from '../inet6/in6-ifinfo.js';
+import { nd6SetFlags } from '../inet6/nd6-flags.js';
+import { addr6, frame6 } from '../inet6/test-ip6.js';
+import { raFrame } from '../inet6/test-rtr.js';
 import { ifCloneDestroy } from '../net/if-clone.js';
 import { ifVmoveLoan } from '../net/if-vmove.js';
+import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
 import { ip4 } from '../sim/craft.js';
 import { SimNet } from '../sim/sim-net.js';
+import { macFormat } from '../wire/addr.js';
+import { ip6Zoned } from '../wire/addr6.js';
 import { Kernel } from './kernel.js';
 import type { Vnet } from './vnet.js';
 
@@ -93,6 +101,33 @@ describe('an interface is destroyed', () => {
     const { witness, softnet } = b.net.kernel.engine;
     witness.onFinding = new SimNet(SEED).kernel.engine.witness.onFinding;
     expect(() => softnet.release('nobody')).toThrow(`witness: "softnet" is released at "nobody" but not held (seed ${SEED})`);
+  });
+});
+
+describe('what routers say', () => {
+  it('changes routes while softnet is free: a redirect, an advertisement', () => {
+    const b = new Bench();
+    const [ifp] = b.ends;
+    const { kernel } = b.net;
+    const { in6Net, routes } = b.a;
+    const gateway = ip6Zoned(addr6('fe80::99'), ifp.index);
+    const hear = (frame: Uint8Array): void => {
+      const m = kernel.engine.pool.from(frame);
+      if (m !== null) kernel.input(ifp, m, b.net.now);
+      b.net.run(10_000);
+    };
+    kernel.call(b.net.now, () => {
+      in6Aifaddr(in6Net, ifp, { addr: addr6('2001:db8::1'), plen: 64 });
+      nd6SetFlags(in6Net, ifp, (in6Net.ifinfo(ifp)?.ndFlags ?? 0) | ND6_IFF_ACCEPT_RTADV);
+      routes.add({ fib: 0, family: 'inet6', dst: addr6('2001:db8:9::1'), plen: 128, gateway, ifp, flags: RTF_GATEWAY | RTF_STATIC });
+    });
+    b.net.run(5_000_000);
+    hear(frame6('redirect fe80::99 > 2001:db8::1 2001:db8:9::1 via fe80::77', macFormat(ifp.lladdr)));
+    hear(raFrame('ra fe80::99 > ff02::1 life 1800 sll 02:00:00:00:00:99 prefix 2001:db8:7::/64 LA 600 600'));
+    hear(raFrame('ra fe80::99 > ff02::1 life 0 prefix 2001:db8:7::/64 L 0 0'));
+    expect([b.a.icmp6.stats.badredirect, b.a.rtr.stats.rareceived, in6Net.addrsOf(ifp).length]).toEqual([0, 2, 3]);
+    expect(kernel.engine.witness.graph().map((e) => `${e.from.name} -> ${e.to.name}`)).not.toContain('softnet -> rtentry');
+    expect(b.found).toEqual([]);
   });
 });
 

@@ -32,6 +32,19 @@ describe('lines', () => {
     expect(dissect(ip4(17, udp(1234, 53, data(10))), { linktype: LINKTYPE_RAW })).toBe('IP 192.0.2.1.1234 > 192.0.2.2.53: UDP, length 10');
   });
 
+  it('protocol 112 is CARP or VRRP by its shape', () => {
+    const adv = hex('21 01 32 07 00 01 9dd8 0000000000000011' + '00'.repeat(20));
+    expect(dissect(ip4(112, adv, { ttl: 255 }), { linktype: LINKTYPE_RAW })).toBe('IP 192.0.2.1 > 192.0.2.2: CARPv2-advertise 36: vhid=1 advbase=1 advskew=50 authlen=7 counter=17');
+    expect(dissect(ip4(112, adv, { ttl: 254 }), { linktype: LINKTYPE_RAW })).toContain(' 36: [ttl=254!] vhid=1 ');
+    expect(dissect(ip4(112, patch(adv, 2, 51), { ttl: 255 }), { linktype: LINKTYPE_RAW, verbose: 1 })).toContain('authlen=7  (bad carp cksum 9dd8!)counter=17');
+    expect(dissect(ip6(112, adv, { hlim: 255 }), { linktype: LINKTYPE_RAW })).toContain(': CARPv2-advertise 36: vhid=1 ');
+    const vrrp = hex('21 0a 64 01 00 01 0000 c0000209 0000000000000000');
+    expect(dissect(ip4(112, vrrp, { ttl: 255 }), { linktype: LINKTYPE_RAW })).toBe('IP 192.0.2.1 > 192.0.2.2: VRRPv2, Advertisement, vrid 10, prio 100, authtype none, intvl 1s, length 20');
+    expect(dissect(ip4(112, vrrp, { ttl: 255 }), { linktype: LINKTYPE_RAW, verbose: 1 })).toContain(', addrs: 192.0.2.9');
+    expect(dissect(ip6(112, hex('31 0a 64 01 0064 0000 ' + '20010db8' + '00'.repeat(11) + '09'), { hlim: 255 }), { linktype: LINKTYPE_RAW, verbose: 1 })).toContain('VRRPv3, Advertisement, vrid 10, prio 100, intvl 100cs, length 24, addrs: 2001:db8::9');
+    expect(dissect(ip4(112, adv.subarray(0, 12), { ttl: 255 }), { linktype: LINKTYPE_RAW })).toContain('VRRPv2');
+  });
+
   it('a snaplen cuts the line where the bytes end', () => {
     expect(dissect(frame('ip: udp').subarray(0, 36), {}, 52)).toBe('IP 192.0.2.1 > 192.0.2.2: [|udp]'.replace(': ', ':  '));
     expect(dissect(frame('tcp: syn').subarray(0, 40), {}, 74)).toBe('IP 192.0.2.1.1234 > 192.0.2.2.9999:  [|tcp]');

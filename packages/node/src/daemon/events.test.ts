@@ -69,7 +69,7 @@ describe('GET /v1/events', () => {
     loopback('lo7', 'r1');
     const all = await lines();
     expect(all[0]).toMatchObject({ seq: 1, vnet: 'host', system: 'VNET', subsystem: 'host', type: 'CREATE', data: { id: '0' }, time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/) as string });
-    expect(all.map(brief).slice(-5)).toEqual(['r1 VNET r1 CREATE', 'r1 IFNET lo0 ATTACH', 'r1 IFNET lo0 LINK_UP', 'r1 JAIL r1 CREATE', 'r1 IFNET lo7 ATTACH']);
+    expect(all.map(brief).slice(-7)).toEqual(['r1 VNET r1 CREATE', 'r1 IFNET lo0 ATTACH', 'r1 IFNET lo0 LINK_UP', 'r1 IFNET lo0 ADDR_ADD', 'r1 IFNET lo0 ADDR_ADD', 'r1 JAIL r1 CREATE', 'r1 IFNET lo7 ATTACH']);
     expect((await lines('?vnet=host')).every((r) => 'vnet' in r && r.vnet === 'host')).toBe(true);
     expect((await lines('?system=JAIL')).map(brief)).toEqual(['r1 JAIL r1 CREATE']);
     expect((await lines(`?since=${all.at(-2)!.seq}`)).map(brief)).toEqual(['r1 IFNET lo7 ATTACH']);
@@ -81,7 +81,7 @@ describe('GET /v1/events', () => {
     loopback('lo7', 'r1');
     loopback('lo8');
     const inside = await lines('?inside=r1');
-    expect(inside.map((r) => `${r.seq} ${brief(r)}`)).toEqual(['1 - IFNET lo0 ATTACH', '2 - IFNET lo0 LINK_UP', '3 - IFNET lo7 ATTACH']);
+    expect(inside.map((r) => `${r.seq} ${brief(r)}`)).toEqual(['1 - IFNET lo0 ATTACH', '2 - IFNET lo0 LINK_UP', '3 - IFNET lo0 ADDR_ADD', '4 - IFNET lo0 ADDR_ADD', '5 - IFNET lo7 ATTACH']);
     expect(JSON.stringify(inside)).not.toContain('r1');
   });
 
@@ -91,7 +91,7 @@ describe('GET /v1/events', () => {
     const since = kernel.engine.devctl.last;
     call(() => kernel.jailRemove(kernel.prisons.find(kernel.prisons.prison0, 'r1')!));
     const steps = kernel.sysinit.destructors.length * 2;
-    const plain = ['r1 JAIL r1 REMOVE', 'r1 JAIL r1 DYING', 'r1 IFNET lo0 LINK_DOWN', 'r1 VNET r1 GONE', 'r1 JAIL r1 GONE'];
+    const plain = ['r1 JAIL r1 REMOVE', 'r1 JAIL r1 DYING', 'r1 IFNET lo0 ADDR_DEL', 'r1 IFNET lo0 ADDR_DEL', 'r1 IFNET lo0 LINK_DOWN', 'r1 VNET r1 GONE', 'r1 JAIL r1 GONE'];
     expect((await lines(`?since=${since}&vnet=r1`)).map(brief)).toEqual(plain);
     expect(await lines(`?since=${since}&vnet=r1&steps=true`)).toHaveLength(plain.length + steps);
     expect(await lines(`?since=${since}&system=VNET`)).toHaveLength(1 + steps);
@@ -140,7 +140,7 @@ describe('GET /v1/events', () => {
   test('refusals name the value', async () => {
     await expect(lines('?inside=nowhere')).rejects.toThrow('there is no jail "nowhere" ("jls" lists them)');
     await expect(lines('?since=99999')).rejects.toThrow(/^there has been no event 99999 yet, the newest is \d+ /);
-    await expect(lines('?system=NET')).rejects.toThrow('there is no system "NET" (there are: IFNET, ETHERNET, VNET, JAIL, MOVE)');
+    await expect(lines('?system=NET')).rejects.toThrow('there is no system "NET" (there are: IFNET, ETHERNET, CARP, VNET, JAIL, MOVE)');
     jail('r1');
     jail('r2');
     await expect(lines('?vnet=nosuch')).rejects.toThrow('no vnet is called "nosuch", and no event that is kept is of one (there are: host, r1, r2)');

@@ -4,9 +4,9 @@
  * Read first: lab/topology.ts. What an interface is joined to is asked of its driver: the other end of an epair, the members of a bridge,
  * the parent of a VLAN.
  */
-import type { Ifnet, Kernel, Prison, Vnet } from '@netloom/core';
-import { IFF_UP, InIfaddr, bridgeMembers, epairPeer, vlanInfo } from '@netloom/core';
-import { ETHERTYPE_QINQ, ip4FormatPrefix, macFormat } from '@netloom/core/wire';
+import type { IfAddr, Ifnet, Kernel, Prison, Vnet } from '@netloom/core';
+import { IFF_UP, IN6_IFF_AUTOCONF, In6Ifaddr, InIfaddr, bridgeMembers, epairPeer, vlanInfo } from '@netloom/core';
+import { ETHERTYPE_QINQ, ip4FormatPrefix, ip6Equals, ip6Format, ip6IsLinkLocal, ip6LinkLocalOfMac, ip6Plain, macFormat } from '@netloom/core/wire';
 import { HOST_VNET } from '../lab/lab-model.js';
 import type { InterfaceRef, Topology, TopologyInterface, TopologyVnet } from '../lab/topology.js';
 import type { Attachments } from './attachments.js';
@@ -39,12 +39,21 @@ function interfaceOf(kernel: Kernel, ifp: Ifnet, nameOf: ReadonlyMap<Vnet, strin
     mtu: ifp.mtu,
     ether: ifp.lladdr.length === 6 ? macFormat(ifp.lladdr) : null,
     description: ifp.description,
-    inet: ifp.addrs.flatMap((ifa) => (ifa instanceof InIfaddr ? [ip4FormatPrefix(ifa.addr, ifa.plen)] : [])),
+    inet: [...ifp.addrs].sort((a, b) => a.af - b.af).flatMap((ifa) => addressOf(ifp, ifa)),
     peer: peerOf(kernel, ifp, nameOf),
     members: bridgeMembers(ifp)?.map((member) => member.name) ?? [],
     vlan: vlanOf(ifp),
     device,
   };
+}
+
+/** An address with its length; none for the link-local address that an interface gives itself, and for those that routers gave. */
+function addressOf(ifp: Ifnet, ifa: IfAddr): string[] {
+  if (ifa instanceof InIfaddr) return [ip4FormatPrefix(ifa.addr, ifa.plen)];
+  if (!(ifa instanceof In6Ifaddr) || (ifa.flags & IN6_IFF_AUTOCONF) !== 0) return [];
+  const addr = ip6Plain(ifa.addr);
+  if (ip6IsLinkLocal(addr) && (ifp.lladdr.length !== 6 || ip6Equals(addr, ip6LinkLocalOfMac(ifp.lladdr)))) return [];
+  return [`${ip6Format(addr)}/${ifa.plen}`];
 }
 
 function peerOf(kernel: Kernel, ifp: Ifnet, nameOf: ReadonlyMap<Vnet, string>): InterfaceRef | null {

@@ -20,7 +20,7 @@ export interface TopologyInterface {
   readonly mtu: number;
   readonly ether: string | null;
   readonly description: string | null;
-  /** Addresses with prefix lengths. */
+  /** Addresses of both families with prefix lengths, without link-local and autoconfigured ones. */
   readonly inet: readonly string[];
   /** The other end of an epair. */
   readonly peer: InterfaceRef | null;
@@ -83,6 +83,6 @@ function linkPlace(lab: Lab, end: Endpoint, portName: string): InterfaceRef {
 function bare(name: string, kind: string, ifc: LabInterface | LabBridge): TopologyInterface {
   return {
     name, kind, up: !('up' in ifc) || ifc.up !== false, mtu: ifc.mtu ?? (kind === 'lo' ? 16_384 : 1500), ether: ifc.ether ?? null, description: ifc.description ?? null,
-    inet: [...many(ifc.inet), ...many(ifc.inet6)], peer: null, members: [], vlan: null, device: null,
+    inet: [...many(ifc.inet), ...many(ifc.inet6), ...(ifc.carp ?? []).flatMap((vh) => [...many(vh.inet), ...many(vh.inet6)])], peer: null, members: [], vlan: null, device: null,
   };
 }

@@ -66,6 +66,8 @@ describe('ifconfig vhid', () => {
     ['epair0b vhid 1 state init2', 'unknown state'],
     ['epair0b vhid 1 advskew 255', 'SIOCSVH: Invalid argument'],
     ['epair0b vhid 1 advbase 256', 'SIOCSVH: Invalid argument'],
+    ['epair0b vhid 1 advskew ten', 'ten: bad value'],
+    ['epair0b vhid 1 advbase 1s', '1s: bad value'],
     ['epair0b vhid 1 peer what', 'what: bad value'],
     ['epair0b vhid 1 peer6 what', 'Invalid IPv6 address what'],
     ['lo0 vhid 1 alias 127.0.0.2/8', 'ioctl (SIOCAIFADDR): Protocol not available'],

@@ -42,6 +42,11 @@ function stateOf(cx: Invocation, value: string): Partial<CarpRequest> {
   return state === 0 || state === 1 || state === 2 ? { state } : cx.errx('unknown state');
 }
 
+/** FreeBSD's ifconfig takes a word that is no number for 0. */
+function number(cx: Invocation, value: string): number {
+  return /^[0-9]+$/.test(value) ? Number(value) : cx.errx(`${value}: bad value`);
+}
+
 /** An interface that cannot have vhids is left alone: what is complained about is the address. */
 function apply(cx: Invocation): void {
   const { carp, vnet, ifp } = cx;
@@ -51,14 +56,14 @@ function apply(cx: Invocation): void {
 
 export const CARP_COMMANDS: readonly Command[] = [
   word1('vhid', setVhid),
-  about('advbase', 'advbase', (_cx, value) => (atoi(value) > 0 ? { advbase: atoi(value) } : {})),
-  about('advskew', 'advskew', (_cx, value) => (atoi(value) >= 0 ? { advskew: atoi(value) } : {})),
+  about('advbase', 'advbase', (cx, value) => (number(cx, value) > 0 ? { advbase: number(cx, value) } : {})),
+  about('advskew', 'advskew', (cx, value) => ({ advskew: number(cx, value) })),
   about('pass', 'passwd', (_cx, value) => ({ key: utf8Encode(value).subarray(0, CARP_KEY_LEN - 1) })),
   about('state', 'state', stateOf),
   word1('peer', (cx, value) => peerWord(cx, { peer: inetAton(value) ?? cx.errx(`${value}: bad value`) })),
   word('mcast', (cx) => peerWord(cx, { peer: INADDR_CARP_GROUP })),
   word1('peer6', (cx, value) => peerWord(cx, { peer6: ip6Parse(value) ?? cx.errx(`Invalid IPv6 address ${value}`) })),
-  word('mcast6', (cx) => peerWord(cx, { peer6: Uint8Array.from(IN6ADDR_CARP_GROUP) })),
+  word('mcast6', (cx) => peerWord(cx, { peer6: IN6ADDR_CARP_GROUP })),
 ];
 
 /** The password of a vhid as text; '' when it has none. */

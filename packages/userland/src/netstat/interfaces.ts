@@ -5,9 +5,9 @@
  * A line for each interface's link and for each of its addresses. Packets are counted by the link; an address shows `-`, because the stack does not count by
  * address. Widths follow the largest value, as FreeBSD's do.
  */
-import type { Ifnet, Vnet } from '@netloom/core';
-import { IFT_ETHER, IFT_IEEE8023ADLAG, In6Ifaddr, InIfaddr, ifCounters } from '@netloom/core';
-import { ip4Format, ip4IsMulticast, ip6IsUnspecified, ip6MaskOf, ip6Plain, ip6ZoneOf, ip6Zoned, macFormat } from '@netloom/core/wire';
+import type { IfAddr6, Ifnet, Vnet } from '@netloom/core';
+import { IFT_ETHER, IFT_IEEE8023ADLAG, InIfaddr, ifCounters, isIfAddr6 } from '@netloom/core';
+import { ip4Format, ip4IsMulticast, ip6MaskOf, ip6Plain, ip6ZoneOf, ip6Zoned, macFormat } from '@netloom/core/wire';
 import { hostName } from '../host-address.js';
 import { hostName6, zonedText6 } from '../host-address6.js';
 import { jsonText } from '../libxo.js';
@@ -25,46 +25,31 @@ interface Row {
   readonly groups: readonly string[];
 }
 
+/** The network of an address, with the address's zone. */
+function networkOf(ia: IfAddr6): Uint8Array {
+  const mask = ip6MaskOf(ia.plen);
+  return ip6Zoned(ip6Plain(ia.addr).map((byte, i) => byte & (mask[i] as number)), ip6ZoneOf(ia.addr));
+}
+
 function rowsOf(vnet: Vnet, ifp: Ifnet, o: NetstatOptions): Row[] {
   const rows: Row[] = [];
   if (o.family === 'any' || o.family === 'link') {
     const groups = ifp.type === IFT_ETHER || ifp.type === IFT_IEEE8023ADLAG ? ifp.multiaddrs.map((ma) => macFormat(ma.mac)) : [];
     rows.push({ ifp, link: true, network: `<Link#${ifp.index}>`, address: ifp.lladdr.length === 6 ? macFormat(ifp.lladdr) : ifp.xname, groups });
   }
-  if (o.family === 'any' || o.family === 'inet') {
-    const groups = [...(vnet.inNet?.ifinfo(ifp)?.groups.keys() ?? [])].filter(ip4IsMulticast).map(ip4Format);
-    for (const ia of ifp.addrs) {
-      if (!(ia instanceof InIfaddr)) continue;
+  const own = o.family === 'any' || o.family === 'inet' || o.family === 'inet6' ? ifp.addrs : [];
+  const groups4 = [...(vnet.inNet?.ifinfo(ifp)?.groups.keys() ?? [])].filter(ip4IsMulticast).map(ip4Format);
+  const groups6 = (vnet.in6Net?.ifinfo(ifp)?.groups ?? []).map((group) => zonedText6(vnet, group.addr));
+  for (const ia of own) {
+    if (ia instanceof InIfaddr && o.family !== 'inet6') {
       const address = (o.numericAddr ? null : hostName(ia.addr)) ?? ip4Format(ia.addr);
-      rows.push({ ifp, link: false, network: `${ip4Format(ia.subnet)}/${ia.plen}`, address, groups });
+      rows.push({ ifp, link: false, network: `${ip4Format(ia.subnet)}/${ia.plen}`, address, groups: groups4 });
+    } else if (isIfAddr6(ia) && o.family !== 'inet') {
+      const address = (o.numericAddr ? null : hostName6({ addr: ia.addr, scopeId: 0 })) ?? zonedText6(vnet, ia.addr);
+      rows.push({ ifp, link: false, network: `${zonedText6(vnet, networkOf(ia))}/${ia.plen}`, address, groups: groups6 });
     }
   }
-  if (o.family === 'any' || o.family === 'inet6') rows.push(...rows6(vnet, ifp, o));
   return rows;
-}
-
-/** A link-local network has the zone of its address: `fe80::%em0/64`. */
-function rows6(vnet: Vnet, ifp: Ifnet, o: NetstatOptions): Row[] {
-  const groups = (vnet.in6Net?.ifinfo(ifp)?.groups ?? []).map((g) => zonedText6(vnet, g.addr));
-  return ifp.addrs.filter((ifa) => ifa instanceof In6Ifaddr).map((ia) => {
-    const net = ip6Plain(ia.addr);
-    const mask = ip6MaskOf(ia.plen);
-    for (let i = 0; i < net.length; i++) net[i]! &= mask[i]!;
-    return { ifp, link: false, network: networkText6(vnet, ip6Zoned(net, ip6ZoneOf(ia.addr)), ia.plen, o), address: nameText6(vnet, ia.addr, o), groups };
-  });
-}
-
-/** A network with a name has no length, as FreeBSD's: that of ::1/128 is `localhost`. */
-function networkText6(vnet: Vnet, net: Uint8Array, plen: number, o: NetstatOptions): string {
-  if (plen === 0 && ip6IsUnspecified(net)) return 'default';
-  const name = nameText6(vnet, net, o);
-  const number = zonedText6(vnet, net);
-  return name === number ? `${number}/${plen}` : name;
-}
-
-function nameText6(vnet: Vnet, addr: Uint8Array, o: NetstatOptions): string {
-  const name = o.numericAddr ? null : hostName6({ addr: ip6Plain(addr), scopeId: ip6ZoneOf(addr) });
-  return name ?? zonedText6(vnet, addr);
 }
 
 export function netstatInterfaces(p: Proc, vnet: Vnet, o: NetstatOptions): number {

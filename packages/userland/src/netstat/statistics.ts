@@ -44,11 +44,13 @@ export function netstatStatistics(p: Proc, vnet: Vnet, allowed: boolean, o: Nets
 /** Protocols of one family; the others are both's. */
 const INET = ['ip', 'icmp', 'igmp', 'arp'];
 const INET6 = ['ip6', 'icmp6', 'rip6', 'pim6', 'mld6', 'nd6', 'nd6rtr'];
+/** Of no family: the link's. */
+const LINK = ['lacp'];
 
 function isOfFamily(name: string, family: NetstatOptions['family']): boolean {
   if (family === 'any') return true;
   if (family !== 'inet' && family !== 'inet6') return false;
-  return !(family === 'inet' ? INET6 : INET).includes(name);
+  return !(family === 'inet' ? INET6 : INET).includes(name) && !LINK.includes(name);
 }
 
 const isHistogram = (g: BoundCounters): boolean => g.name === 'icmp' || g.name === 'icmp6' || g.name === 'ip6';

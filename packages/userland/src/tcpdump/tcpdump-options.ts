@@ -100,7 +100,10 @@ export function parseTcpdump(p: Proc): TcpdumpOptions {
   const times = (letter: string): number => parsed.options.filter(([l]) => l === letter).length;
   const has = (letter: string): boolean => times(letter) > 0;
   const value = (letter: string): string | null => parsed.options.findLast(([l]) => l === letter)?.[1] ?? null;
-  for (const [letter] of parsed.options) if (REFUSED[letter] !== undefined) errx(p, 1, `-${letter}: ${REFUSED[letter]}`);
+  for (const [letter, word] of parsed.options) {
+    if (letter === 'T' && word === 'carp') continue; // what its packets look like decides
+    if (REFUSED[letter] !== undefined) errx(p, 1, `-${letter}: ${REFUSED[letter]}`);
+  }
   if (parsed.error !== null) refuse(p, parsed.error);
   if (bare.has('--version') || has('h')) {
     p.out(`tcpdump version 4.99 (netloom)\n${has('h') ? TCPDUMP_USAGE : ''}`);

@@ -227,7 +227,7 @@ describe('without packets', () => {
   test('-D lists the best first; -i takes their numbers', async () => {
     await lab.ok('ifconfig tun create', inA);
     await lab.ok('ifconfig epair create', inA);
-    expect(await lab.ok('tcpdump -D', inA)).toBe('1.sim0 [Up, Running]\n2.epair0a [Running, Connected]\n3.epair0b [Running, Connected]\n4.lo0 [Up, Loopback]\n5.tun0');
+    expect(await lab.ok('tcpdump -D', inA)).toBe('1.sim0 [Up, Running]\n2.lo0 [Up, Running, Loopback]\n3.epair0a [Running, Connected]\n4.epair0b [Running, Connected]\n5.tun0');
     const dump = await begin('tcpdump -i 1');
     expect((await interrupt(dump)).stderr).toContain('listening on sim0,');
     const first = await begin('tcpdump');

@@ -20,7 +20,7 @@ import type { VnetKern } from '../../kern/vnet-kern.js';
 import type { IfAddr } from '../ifaddr.js';
 import { AF_INET, AF_INET6, IFF_MULTICAST, IFT_BRIDGE, IFT_ETHER, IFT_L2VLAN } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
-import type { Net } from '../net.js';
+import type { IfnetEvent, Net, UpDownEvent } from '../net.js';
 import { CarpIf, carpIfOf } from './carp-if.js';
 import {
   CARP_BACKUP, CARP_COUNTERS, CARP_INIT, CARP_KEY_LEN, CARP_MASTER, CARP_MAXADVBASE, CARP_MAXADVSKEW, CARP_MAXSKEW, CARP_MAXVHID, CarpStats,
@@ -101,7 +101,6 @@ export class Carp {
   private rng: Prng | null = null;
   /** At once, but not from within whatever demoted this host (FreeBSD's carp_sendall_task). */
   private readonly sendAllTmo: Callout;
-  private readonly unregister: (() => void)[];
 
   constructor(net: Net) {
     const { kern } = net;
@@ -113,25 +112,30 @@ export class Carp {
     this.sendAllTmo = new Callout(kern, () => {
       for (const vh of this.all()) vh.sendAd();
     });
-    const changed = (ifp: Ifnet): void => {
-      for (const vh of [...(carpIfOf(ifp)?.vhids ?? [])]) vh.linkState();
-    };
-    this.unregister = [
-      net.linkEvent.register(changed),
-      net.upDownEvent.register(({ ifp }) => changed(ifp)),
-      net.departureEvent.register(({ ifp, renaming }) => {
-        if (!renaming) this.destroyIf(ifp);
-      }),
-    ];
+    net.linkEvent.attach(this, Carp.onLink);
+    net.upDownEvent.attach(this, Carp.onUpDown);
+    net.departureEvent.attach(this, Carp.onDeparture);
   }
 
   /** Ends every vhid; addresses stay, as addresses of nobody, until they are purged. */
   destroy(): void {
-    for (const undo of this.unregister) undo();
+    for (const list of [this.net.linkEvent, this.net.upDownEvent, this.net.departureEvent]) list.detach(this);
     for (const ifp of this.net.ifnets) this.destroyIf(ifp);
     this.kern.engine.calloutStop(this.sendAllTmo);
     this.kern.sysctl.detach(this);
     this.kern.counters.detach(this.stats);
+  }
+
+  private static onLink(this: void, _carp: Carp, ifp: Ifnet): void {
+    carpLinkState(ifp);
+  }
+
+  private static onUpDown(this: void, _carp: Carp, { ifp }: UpDownEvent): void {
+    carpLinkState(ifp);
+  }
+
+  private static onDeparture(this: void, carp: Carp, { ifp, renaming }: IfnetEvent): void {
+    if (!renaming) carp.destroyIf(ifp);
   }
 
   family(af: number): CarpFamily | null {
@@ -259,6 +263,11 @@ export function carpList(ifp: Ifnet): CarpInfo[] {
 export function carpSupported(ifp: Ifnet): Errno {
   if (ifp.type !== IFT_ETHER && ifp.type !== IFT_L2VLAN && ifp.type !== IFT_BRIDGE) return EOPNOTSUPP;
   return (ifp.flags & IFF_MULTICAST) === 0 ? EADDRNOTAVAIL : 0;
+}
+
+/** The link of `ifp`, or its IFF_UP, changed. */
+function carpLinkState(ifp: Ifnet): void {
+  for (const vh of [...(carpIfOf(ifp)?.vhids ?? [])]) vh.linkState();
 }
 
 function within(value: number | undefined, min: number, max: number): boolean {

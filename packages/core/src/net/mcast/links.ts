@@ -7,7 +7,7 @@
  */
 import { IFF_LOOPBACK, IFF_MULTICAST } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
-import type { Net } from '../net.js';
+import type { IfnetEvent, Net, UpDownEvent } from '../net.js';
 import { McastHost } from './host.js';
 import type { McastHostPort } from './host.js';
 import { McastQuerier } from './querier.js';
@@ -27,25 +27,29 @@ export const isMcastLink = (ifp: Ifnet): boolean => (ifp.flags & (IFF_LOOPBACK |
 export class McastLinks<A extends McastAddr> {
   private readonly port: McastHostPort<A> & McastQuerierPort<A>;
   private links: Map<Ifnet, McastLink<A>> | null = null;
-  private readonly unregister: (() => void)[];
+  private readonly net: Net;
 
   constructor(net: Net, port: McastHostPort<A> & McastQuerierPort<A>) {
     this.port = port;
-    this.unregister = [
-      net.departureEvent.register((e) => {
-        if (!e.renaming) this.forget(e.ifp);
-      }),
-      net.upDownEvent.register(({ ifp, up }) => {
-        if (!up) return;
-        this.hostOf(ifp)?.tellAgain();
-        this.querierOf(ifp)?.start();
-      }),
-    ];
+    this.net = net;
+    net.departureEvent.attach(this, McastLinks.onDeparture);
+    net.upDownEvent.attach(this, McastLinks.onUpDown);
   }
 
   destroy(): void {
     for (const { ifp } of this.list()) this.forget(ifp);
-    for (const off of this.unregister) off();
+    this.net.departureEvent.detach(this);
+    this.net.upDownEvent.detach(this);
+  }
+
+  private static onDeparture<A extends McastAddr>(this: void, links: McastLinks<A>, e: IfnetEvent): void {
+    if (!e.renaming) links.forget(e.ifp);
+  }
+
+  private static onUpDown<A extends McastAddr>(this: void, links: McastLinks<A>, { ifp, up }: UpDownEvent): void {
+    if (!up) return;
+    links.hostOf(ifp)?.tellAgain();
+    links.querierOf(ifp)?.start();
   }
 
   list(): McastLink<A>[] {

@@ -12,6 +12,7 @@
  *
  * Invariants: hops[nh.idx] === nh for every valid nh; refs of a next hop = routes with its index + groups it is in.
  */
+import { LazyMap } from '../../base/lazy-map.js';
 import {
   NHOP_BLACKHOLE, NHOP_BROADCAST, NHOP_GATEWAY, NHOP_GROUP, NHOP_INDEX_MAX, NHOP_LOCAL, NHOP_REJECT, NHOP_VALID, NhopTable,
 } from '../../fwd/nhop-table.js';
@@ -49,7 +50,7 @@ export class NexthopStore {
   readonly groups: (NhGroup | null)[] = [];
   private readonly byKey = new Map<string, Nexthop[]>();
   private readonly keys: string[] = [''];
-  private readonly groupByKey = new Map<string, NhGroup>();
+  private readonly groupByKey = new LazyMap<string, NhGroup>();
   private readonly freeHops: number[] = [];
   private readonly freeGroups: number[] = [];
   /** The index of the next hop that is none, and how many routes lead there. */

@@ -32,13 +32,14 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
   /** Changes with every change of a route. */
   gen = 1;
   /** By prefix length. */
-  protected readonly byLen: (Map<K, R> | null)[];
+  protected readonly byLen = new Map<number, Map<K, R>>();
+  private readonly bits: number;
 
   constructor(fibnum: number, life: RtLife, bits: number) {
     this.fibnum = fibnum;
     this.life = life;
     this.store = life.store;
-    this.byLen = new Array<null>(bits + 1).fill(null);
+    this.bits = bits;
   }
 
   /** The route with exactly the prefix of `spec`. */
@@ -63,8 +64,8 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
 
   /** Puts in a route whose prefix is not there yet. Takes a reference on its value. */
   insert(rt: R): void {
-    const map = this.byLen[rt.plen] ?? new Map<K, R>();
-    this.byLen[rt.plen] = map;
+    const map = this.byLen.get(rt.plen) ?? new Map<K, R>();
+    this.byLen.set(rt.plen, map);
     map.set(this.keyOf(rt, rt.plen), rt);
     this.store.hold(rt.value);
     rt.compiled = rt.value;
@@ -77,9 +78,9 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
 
   /** Takes a route out; its reference is given back when no reader has it. */
   remove(rt: R): void {
-    const map = this.byLen[rt.plen];
+    const map = this.byLen.get(rt.plen);
     map?.delete(this.keyOf(rt, rt.plen));
-    if (map?.size === 0) this.byLen[rt.plen] = null;
+    if (map?.size === 0) this.byLen.delete(rt.plen);
     rt.up = false;
     this.count--;
     this.dynamic -= isDynamic(rt);
@@ -107,19 +108,18 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
   /** Every route, in no particular order; a copy, so that the caller may change the table. */
   all(): R[] {
     const list: R[] = [];
-    for (const map of this.byLen) if (map !== null) for (const rt of map.values()) list.push(rt);
+    for (let len = 0; len <= this.bits; len++) for (const rt of this.byLen.get(len)?.values() ?? []) list.push(rt);
     return list;
   }
 
   /** Host routes. */
   hosts(): R[] {
-    return [...(this.byLen.at(-1)?.values() ?? [])];
+    return [...(this.byLen.get(this.bits)?.values() ?? [])];
   }
 
   private cover(rt: R): R | null {
     for (let len = rt.plen - 1; len >= 0; len--) {
-      const map = this.byLen[len] ?? null;
-      const cover = map?.get(this.keyOf(rt, len));
+      const cover = this.byLen.get(len)?.get(this.keyOf(rt, len));
       if (cover !== undefined) return cover;
     }
     return null;
@@ -144,7 +144,7 @@ export class Rib4 extends Rib<Rtentry4, number> {
 
   /** The route with exactly this prefix. */
   find(dst: number, plen: number): Rtentry4 | null {
-    return this.byLen[plen]?.get(dst & ip4MaskOf(plen)) ?? null;
+    return this.byLen.get(plen)?.get(dst & ip4MaskOf(plen)) ?? null;
   }
 
   /** The route of the longest prefix that contains `dst`. */

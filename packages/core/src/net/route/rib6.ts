@@ -27,7 +27,7 @@ export class Rib6 extends Rib<Rtentry6, string> {
 
   /** The route with exactly this prefix. */
   find(dst: Uint8Array, plen: number): Rtentry6 | null {
-    return this.byLen[plen]?.get(keyOfWords(ip6Word(dst, 0), ip6Word(dst, 1), ip6Word(dst, 2), ip6Word(dst, 3), plen)) ?? null;
+    return this.byLen.get(plen)?.get(keyOfWords(ip6Word(dst, 0), ip6Word(dst, 1), ip6Word(dst, 2), ip6Word(dst, 3), plen)) ?? null;
   }
 
   /** The route of the longest prefix that contains `dst`. */
@@ -52,7 +52,7 @@ export class Rib6 extends Rib<Rtentry6, string> {
   }
 
   same(rt: Rtentry6): Rtentry6 | null {
-    return this.byLen[rt.plen]?.get(this.keyOf(rt, rt.plen)) ?? null;
+    return this.byLen.get(rt.plen)?.get(this.keyOf(rt, rt.plen)) ?? null;
   }
 
   sorted(): Rtentry6[] {

@@ -107,18 +107,21 @@ export class RouteTables implements RouteState {
   private readonly expiry: Callout;
   private nextExpiry: Micros = NEVER;
   private destroyed = false;
-  private readonly unregister: () => void;
 
   constructor(net: Net) {
     this.net = net;
     this.life = new RtLife(net.kern, this.store, net.shared.witness.rtentry, (rt) => this.ribOf(rt)?.compile(rt));
     this.flowSalt = net.kern.engine.rng.split(`flow ${net.kern.id}`).u32();
     this.expiry = new Callout(net.kern, () => void net.kern.defer(() => this.expire()));
-    this.unregister = net.mtuEvent.register((ifp) => this.store.republish(ifp));
+    net.mtuEvent.attach(this, RouteTables.onMtu);
     net.kern.audit.attach(ROUTE_AUDIT, this);
     net.kern.counters.attach(ROUTING_COUNTERS, this.stats);
     net.kern.sysctl.attach(NET_SYSCTL, this);
     net.kern.sysctl.attach(NET_ROUTE_SYSCTL, this);
+  }
+
+  private static onMtu(this: void, routes: RouteTables, ifp: Ifnet): void {
+    routes.store.republish(ifp);
   }
 
   /** Routes of all FIBs. */
@@ -132,7 +135,7 @@ export class RouteTables implements RouteState {
     this.destroyed = true;
     walkDelete(this, () => true, true, null);
     this.net.kern.engine.calloutStop(this.expiry);
-    this.unregister();
+    this.net.mtuEvent.detach(this);
     this.net.kern.counters.detach(this.stats);
     this.net.kern.sysctl.detach(this);
   }

@@ -22,6 +22,7 @@
 import { assert, unreachable } from '../../base/assert.js';
 import type { Errno } from '../../base/errno.js';
 import { ESRCH } from '../../base/errno.js';
+import { LazyMap, LazySet } from '../../base/lazy-map.js';
 import { CTX_SOFTINT } from '../../kern/context.js';
 import type { Lwp } from '../../kern/lwp.js';
 import type { VnetKern } from '../../kern/vnet-kern.js';
@@ -48,9 +49,9 @@ export class RtLife {
   private readonly drain: WitnessDrain;
   /** Puts what `rt` leads to now into the compiled table. */
   private readonly recompile: (rt: Rtentry) => void;
-  private readonly waits = new Map<Rtentry, Wait[]>();
-  private readonly retired = new Map<Rtentry, number[]>();
-  private readonly freeing = new Set<Rtentry>();
+  private readonly waits = new LazyMap<Rtentry, Wait[]>();
+  private readonly retired = new LazyMap<Rtentry, number[]>();
+  private readonly freeing = new LazySet<Rtentry>();
   /** The route whose update is under way, and who updates it. */
   private ongoing: Rtentry | null = null;
   private updater: Lwp | null = null;

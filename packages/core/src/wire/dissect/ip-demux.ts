@@ -5,6 +5,7 @@
  */
 
 import * as proto from '../ipproto.js';
+import { carpOrVrrpPrint } from './carp.js';
 import { grePrint } from './gre.js';
 import { icmp4Print } from './icmp4.js';
 import { icmp6Print } from './icmp6.js';
@@ -43,6 +44,9 @@ export function ipDemuxPrint(p: Printer, ip: IpPayload): void {
       break;
     case proto.IPPROTO_GRE:
       grePrint(p, ip.at, ip.length);
+      break;
+    case proto.IPPROTO_CARP:
+      carpOrVrrpPrint(p, ip);
       break;
     case proto.IPPROTO_NONE:
       p.put('no next header');
