@@ -5,9 +5,9 @@
  * Theory of operation. Length, checksum and histograms come first. Echo requests are answered in place, in softint (`icmp6InputShort`). All others
  * may change a route, an address or a path MTU: they are looked at in thread context (`icmp6Input`). Errors are checked against the packet
  * they quote, which must be one of ours, and told to its protocol, which looks for the socket. A message with a handler (neighbour discovery,
- * multicast listener discovery) is its handler's, called without softnet, because it may wait for the readers of routes; the rest goes to raw sockets, where ping(8) and
- * traceroute6(8) read it. Raw sockets that ask for them see a copy of echo requests and of neighbour discovery as well, and what is valid of multicast listener discovery.
- * Node information queries are not answered.
+ * multicast listener discovery) is its handler's, called without softnet, because it may wait for the readers of routes; the rest goes to raw
+ * sockets, where ping(8) and traceroute6(8) read it. Raw sockets that ask for them see a copy of echo requests and of neighbour discovery as well,
+ * and what is valid of multicast listener discovery. Node information queries are not answered.
  *
  * Packet-too-big is believed when it quotes a packet of ours that is larger than the MTU it names, and that is not below 1280 bytes.
  *

@@ -305,7 +305,13 @@ export class In6Net implements Domain {
     in6PurgeAddrs(this, ifp);
   }
 
-  /** in6_ifdetach; in a vnet that is being taken down the transports are gone, and in6_ifdetach_destroy leaves them out. */
+  /** in6_ifdetach_destroy: in a vnet that is being taken down the transports are gone, and neighbour discovery ends as a whole. */
+  ifdetachDestroy(ifp: Ifnet): void {
+    in6PurgeAddrs(this, ifp);
+    in6PurgeGroups(this, ifp);
+  }
+
+  /** in6_ifdetach */
   purgeUpper(ifp: Ifnet): void {
     const { softnet } = this.net.kern.engine;
     softnet.acquire('in6_ifdetach');

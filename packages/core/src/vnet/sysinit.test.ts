@@ -4,8 +4,8 @@
 import { describe, expect, it } from 'vitest';
 import { quietEnv } from '../env/env.js';
 import {
-  SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT, SI_SUB_PROTO_IF,
-  SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PROTO_PFIL, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, orderName, subsystemName,
+  SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_MIDDLE, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT, SI_SUB_PROTO_IF,
+  SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PROTO_MC, SI_SUB_PROTO_PFIL, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, orderName, subsystemName,
 } from '../kern/vnet-sysinit.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { PFIL_PASS } from '../net/pfil.js';
@@ -24,6 +24,11 @@ const BUILT: Readonly<Record<string, Place>> = {
   vnet_loif_init: [SI_SUB_PSEUDO, SI_ORDER_ANY],
   vnet_tun_init: [SI_SUB_PROTO_IF, SI_ORDER_ANY],
   socket_vnet_init: [SI_SUB_PROTO_DOMAININIT, SI_ORDER_ANY],
+  vnet_mld_init: [SI_SUB_PROTO_MC, SI_ORDER_ANY],
+  vnet_igmp_init: [SI_SUB_PROTO_MC, SI_ORDER_ANY],
+  vnet_mroute_init: [SI_SUB_PROTO_MC, SI_ORDER_ANY],
+  ip6_vnet_init: [SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH],
+  ipcarp_sysinit: [SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY],
   vnet_rts_init: [SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD],
   vnet_rtables_init: [SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH],
   udp_vnet_init: [SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH],
@@ -41,7 +46,11 @@ const TAKEN_DOWN: Readonly<Record<string, Place>> = {
   udp_destroy: [SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH],
   vnet_rts_uninit: [SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD],
   vnet_arp_destroy: [SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD],
+  ip6_destroy: [SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD],
   ip_destroy: [SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD],
+  vnet_mld_uninit: [SI_SUB_PROTO_MC, SI_ORDER_ANY],
+  vnet_igmp_uninit: [SI_SUB_PROTO_MC, SI_ORDER_ANY],
+  vnet_mroute_uninit: [SI_SUB_PROTO_MC, SI_ORDER_MIDDLE],
   icmp_bandlimit_uninit: [SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD],
   ipid_sysuninit: [SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD],
   rtables_destroy: [SI_SUB_PROTO_DOMAIN, SI_ORDER_FIRST],
@@ -61,10 +70,14 @@ const PHASES: readonly (readonly string[])[] = [
   ['in_gif_uninit'],
   ['udp_destroy', 'rip_destroy'],
   ['vnet_rts_uninit'],
+  ['ip6_destroy'],
   ['vnet_arp_destroy'],
   ['ip_destroy'],
   ['icmp_bandlimit_uninit', 'ipid_sysuninit'],
   ['rtables_destroy'],
+  ['vnet_mld_uninit'],
+  ['vnet_igmp_uninit'],
+  ['vnet_mroute_uninit'],
   ['socket_vnet_uninit'],
   ['vnet_tun_uninit'],
   ['vnet_ether_pfil_destroy'],

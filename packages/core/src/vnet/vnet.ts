@@ -214,16 +214,16 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.udp6 = new Udp6(v.ip6, v.udp);
     v.sockets.udp6 = v.udp6;
   }),
+  s('ipcarp_sysinit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.carp = new Carp(v.net);
+    v.inCarp = new InCarp(v.ip, v.carp);
+    v.in6Carp = new In6Carp(v.ip6, v.carp);
+  }),
   s('icmp_bandlimit_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.icmp.limits.attach();
   }),
   s('ipid_sysinit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.ip.id.attach(v.kern.sysctl);
-  }),
-  s('ipcarp_sysinit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
-    v.carp = new Carp(v.net);
-    v.inCarp = new InCarp(v.ip, v.carp);
-    v.in6Carp = new In6Carp(v.ip6, v.carp);
   }),
   s('in_gif_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.gif = new InGif(v.ip);
@@ -309,17 +309,17 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.igmp.detach();
     v.ip.destroy();
   }),
+  s('vnet_arp_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
+    v.arp.destroy();
+  }),
   s('ip6_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
-    for (const ifp of v.net.ifnets) v.in6Net.purgeAddrs(ifp);
+    for (const ifp of v.net.ifnets) v.in6Net.ifdetachDestroy(ifp);
     v.mroute6.detach();
     v.mld.detach();
     v.rtr.destroy();
     v.nd6.destroy();
     v.icmp6.destroy();
     v.ip6.destroy();
-  }),
-  s('vnet_arp_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
-    v.arp.destroy();
   }),
   s('vnet_rts_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD, (v) => {
     v.net.rtsock?.destroy();
@@ -333,11 +333,11 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.mroute6.destroy();
     v.mroute.destroy();
   }),
-  s('vnet_mld_uninit', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
-    v.mld.destroy();
-  }),
   s('vnet_igmp_uninit', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
     v.igmp.destroy();
+  }),
+  s('vnet_mld_uninit', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
+    v.mld.destroy();
   }),
   s('socket_vnet_uninit', SI_SUB_PROTO_DOMAININIT, SI_ORDER_ANY, (v) => {
     v.sockets.destroy();
