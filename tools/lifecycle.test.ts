@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { ifCloneDestroyIfp } from '@netloom/core';
 import { Lifecycle } from './sim/lifecycle.mjs';
 
-const SEEDS = 300;
+const SEEDS = 200;
 const OPERATIONS = 120;
 
 describe('lifecycle', () => {

@@ -6,20 +6,24 @@
  * Some operations run inside the events of others: a handler that is called when an interface arrives, departs or changes its link moves,
  * destroys, or stops something itself. That is where the races of a kernel with many threads are in one with a single thread.
  *
+ * What is made: interfaces of every kind and jails here, what protocols keep in lifecycle-protocols.mjs.
  * Used by the scenarios of lifecycle.sim.mjs and by `npm run soak`. Not here: time limits and the heap (scripts/soak.mjs).
  */
 import {
   IFBIF_STP, LAGG_PROTO_BROADCAST, LAGG_PROTO_FAILOVER, LAGG_PROTO_LACP, LAGG_PROTO_LOADBALANCE, LAGG_PROTO_NONE, LAGG_PROTO_ROUNDROBIN, Prng, bpfOpen, bridgeAdd, bridgeDelete, bridgeMembers, bridgeSetFlags, epairPeer, ifCloneCreate, ifCloneDestroy, ifDown, ifRename, ifSetDescription, ifSetMtu, ifUp, ifVmoveLoan, inAifaddr,
   laggAddPort, laggDeletePort, laggInfo, laggSetProtocol, tapOf, tunOf,
-  tunnelDelete, tunnelSet, vlanConfig, vlanUnconfig, vxlanSetLocal, vxlanSetRemote, vxlanSetVni,
+  tunnelDelete, tunnelSet, tunnelSet6, vlanConfig, vlanUnconfig, vxlanSetLocal, vxlanSetRemote, vxlanSetVni,
 } from '@netloom/core';
 import { SimNet, ip4 } from '@netloom/core/sim';
+import { PROTOCOL_OPERATIONS, anyAddr6, undoProtocols } from './lifecycle-protocols.mjs';
 
 /** @typedef {import('@netloom/core').Vnet} Vnet @typedef {import('@netloom/core').Ifnet} Ifnet @typedef {import('@netloom/core').Prison} Prison */
 
 const JAILS_MAX = 8;
 const IFS_MAX = 60;
-const SOCKETS_MAX = 24;
+/** Most that passes between two operations: packets under way arrive; verifications, elections and lifetimes come to their end. */
+const SHORT_US = 2_000;
+const LONG_US = 20_000_000;
 const POINTOPOINT = 0x10;
 /** @type {import('@netloom/core').LaggProtoNumber[]} */
 const LAGG_PROTOS = [LAGG_PROTO_NONE, LAGG_PROTO_ROUNDROBIN, LAGG_PROTO_FAILOVER, LAGG_PROTO_LOADBALANCE, LAGG_PROTO_LACP, LAGG_PROTO_BROADCAST];
@@ -35,6 +39,7 @@ export class Lifecycle {
     this.kinds = this.kernel.vnet0.net.cloners.map((c) => c.name);
     /** @type {import('@netloom/core').Socket[]} */
     this.sockets = [];
+    this.socketsMax = 24;
     /** @type {import('@netloom/core').BpfListener[]} */
     this.captures = [];
     this.names = 0;
@@ -42,6 +47,8 @@ export class Lifecycle {
     this.done = { ops: 0, refused: 0, nested: 0, moved: 0, created: 0, destroyed: 0, stopped: 0 };
     /** What there was before anything was made. */
     this.before = this.account();
+    const { in6Net, net: { loif } } = this.kernel.vnet0;
+    this.ownAddrs = loif === null ? [] : in6Net.addrsOf(loif).map((ia) => ia.addr);
   }
 
   /** One operation at random, and what time brings. */
@@ -49,7 +56,7 @@ export class Lifecycle {
     this.done.ops++;
     this.arm();
     this.kernel.call(this.net.now, () => this.operate());
-    this.net.run(this.rng.below(2_000));
+    this.net.run(this.rng.below(this.rng.chance(0.1) ? LONG_US : SHORT_US));
     this.disarm();
     this.check();
   }
@@ -59,6 +66,7 @@ export class Lifecycle {
       () => this.createJail(), () => this.stopJail(), () => this.create(), () => this.create(), () => this.create(), () => this.destroy(), () => this.move(), () => this.move(),
       () => this.move(), () => this.address(), () => this.address(), () => this.upDown(), () => this.rename(), () => this.join(), () => this.open(), () => this.send(), () => this.send(),
       () => this.capture(), () => this.openDevice(), () => this.change(), () => this.configure(), () => this.configure(),
+      ...PROTOCOL_OPERATIONS.map((op) => () => op(this)),
     ];
     const error = this.pick(ops)();
     if (error !== 0) this.done.refused++;
@@ -78,6 +86,11 @@ export class Lifecycle {
   anyIf() {
     const all = this.vnets().flatMap((v) => v.net.ifnets);
     return all.length === 0 ? null : this.pick(all);
+  }
+
+  /** The host's lo0, which is there before and after. @param {Ifnet} ifp */
+  isOwn(ifp) {
+    return ifp === this.kernel.vnet0.net.loif;
   }
 
   createJail() {
@@ -172,7 +185,8 @@ export class Lifecycle {
     switch (ifp.dname) {
       case 'gif':
       case 'gre':
-        return often ? tunnelSet(ifp, near, far) : tunnelDelete(ifp);
+        if (!often) return tunnelDelete(ifp);
+        return this.rng.chance(0.5) ? tunnelSet(ifp, near, far) : tunnelSet6(ifp, anyAddr6(this), anyAddr6(this));
       case 'vxlan':
         return vxlanSetVni(ifp, this.rng.below(4)) + vxlanSetLocal(ifp, near) + vxlanSetRemote(ifp, far);
       case 'bridge': {
@@ -192,7 +206,7 @@ export class Lifecycle {
   }
 
   open() {
-    if (this.sockets.length >= SOCKETS_MAX) {
+    if (this.sockets.length >= this.socketsMax) {
       this.sockets.shift()?.close();
       return 0;
     }
@@ -202,7 +216,9 @@ export class Lifecycle {
 
   send() {
     if (this.sockets.length === 0) return 1;
-    return this.pick(this.sockets).send(new Uint8Array(1 + this.rng.below(3_000)), ip4(`10.${this.rng.below(4)}.0.${1 + this.rng.below(200)}`), 9);
+    const so = this.pick(this.sockets);
+    if (so.in6p !== null) return 1;
+    return so.send(new Uint8Array(1 + this.rng.below(3_000)), ip4(`10.${this.rng.below(4)}.0.${1 + this.rng.below(200)}`), 9);
   }
 
   capture() {
@@ -293,15 +309,12 @@ export class Lifecycle {
       kernel.call(net.now, () => void ifCloneDestroy(kernel.vnet0.net, left.at(-1)?.xname ?? ''));
       if (this.mine().length >= left.length) throw new Error(`${left.map((i) => i.xname).join(' ')} cannot be destroyed (seed ${this.seed})`);
     }
-    const { inNet, net: host } = kernel.vnet0;
-    kernel.call(net.now, () => {
-      for (const ifp of host.ifnets) inNet.purgeAddrs(ifp);
-    });
+    kernel.call(net.now, () => undoProtocols(kernel.vnet0, (ifp, addr) => this.isOwn(ifp) && this.ownAddrs.includes(addr)));
     net.run(120_000_000);
     net.log.length = 0;
     const after = this.account();
-    for (const [what, n] of Object.entries(this.before)) {
-      const now = Reflect.get(after, what);
+    for (const what of new Set([...Object.keys(this.before), ...Object.keys(after)])) {
+      const [n, now] = [this.before[what] ?? 0, after[what] ?? 0];
       if (now !== n) throw new Error(`${what}: ${n} before, ${now} after (seed ${this.seed})`);
     }
   }

@@ -68,7 +68,7 @@ export { Carp, carpList, carpSupported } from './net/carp/carp.js';
 export type { CarpInfo, CarpRequest } from './net/carp/carp.js';
 export { CARP_BACKUP, CARP_INIT, CARP_KEY_LEN, CARP_MASTER, CARP_MAXADVBASE, CARP_MAXADVSKEW, CARP_MAXVHID, CARP_STATES, CarpStats } from './net/carp/carp-var.js';
 export type { CarpState } from './net/carp/carp-var.js';
-export { IN6ADDR_CARP_GROUP } from './net/carp/carp-vhid.js';
+export { IN6ADDR_CARP_GROUP } from './wire/addr6.js';
 export { epairPeer } from './net/epair.js';
 export {
   GRE_ENABLE_CSUM, GRE_ENABLE_SEQ, GRE_UDPENCAP, greParams, greSetKey, greSetOptions, greSetUdpport,

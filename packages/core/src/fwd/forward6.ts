@@ -16,6 +16,7 @@
  * @rfc 4291 2.5.2 partial "the complete path drops what is punted here"
  * @rfc 4291 2.5.3 partial "the complete path drops what is punted here"
  */
+import { ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_HLIM, IP6_NXT, IP6_PLEN, IP6_SRC, ip6Check } from '../wire/ip6.js';
 import { IPPROTO_HOPOPTS } from '../wire/ipproto.js';
 import type { AddrSet6 } from './addr-set6.js';
@@ -75,7 +76,7 @@ export function verdict6(fwd: Fwd6, view: DataView, off: number, rcvIf: number, 
 
 /** ff00::/8, fe80::/10, and ::/64, in which `::`, `::1` and the v4-mapped addresses are. */
 function isSpecial(w0: number, w1: number): boolean {
-  return w0 >>> 24 === 0xff || w0 >>> 22 === 0x3fa || (w0 | w1) === 0;
+  return w0 >>> 24 === 0xff || ip6W0IsLinkLocal(w0) || (w0 | w1) === 0;
 }
 
 function specialHop(flags: number): number {

@@ -81,7 +81,7 @@ describe('AddrSet6', () => {
       set.add(0x20010db8, 0, 0, i);
       set.delete(0x20010db8, 0, 0, i);
     }
-    expect([set.words.length, set.size]).toEqual([64, 0]);
+    expect([set.words.length, set.size]).toEqual([16, 0]);
     expect(set.has(-1, -1, -1, -1)).toBe(false);
   });
 });

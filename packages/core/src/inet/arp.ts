@@ -34,6 +34,7 @@ import type { LlProtocol } from '../net/llentry.js';
 import { isIfAddr4 } from '../net/route/ifa-lookup.js';
 import { RTF_DONE, RTF_GATEWAY, RTF_HOST, RTF_LLDATA, RTF_UP } from '../net/route/nexthop.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE, RTM_MISS } from '../net/rtsock.js';
+import type { IfaddrEvent, UpDownEvent } from '../net/net.js';
 import { macHi, macLo, macOf } from '../wire/addr.js';
 import { ARPOP_REQUEST, ARP_LEN, arpEmit } from '../wire/arp.js';
 import { ETHERTYPE_ARP, ETHERTYPE_IP } from '../wire/ether.js';
@@ -104,13 +105,9 @@ export class Arp implements LlProtocol<ArpLlEntry> {
     net.registerEtherProto(ETHERTYPE_ARP, (ifp, m) => {
       arpInput(this, ifp, m);
     });
-    net.ifaddrEvent.attach<Arp>(this, (arp, e) => {
-      if (e.ifa instanceof InIfaddr) arp.addressEvent(e.ifa, e.added);
-    });
-    net.lladdrEvent.attach<Arp>(this, (arp, ifp) => arp.refreshOwn(ifp));
-    net.upDownEvent.attach<Arp>(this, (arp, e) => {
-      if (e.up) arp.refreshOwn(e.ifp);
-    });
+    net.ifaddrEvent.attach(this, Arp.onIfaddr);
+    net.lladdrEvent.attach(this, Arp.onLladdr);
+    net.upDownEvent.attach(this, Arp.onUpDown);
   }
 
   /** Undoes the constructor; every entry goes. */
@@ -124,6 +121,18 @@ export class Arp implements LlProtocol<ArpLlEntry> {
     this.kern.sysctl.detach(this.tun);
     this.kern.counters.detach(this.stats);
     this.ip.arp = null;
+  }
+
+  private static onIfaddr(this: void, arp: Arp, e: IfaddrEvent): void {
+    if (e.ifa instanceof InIfaddr) arp.addressEvent(e.ifa, e.added);
+  }
+
+  private static onLladdr(this: void, arp: Arp, ifp: Ifnet): void {
+    arp.refreshOwn(ifp);
+  }
+
+  private static onUpDown(this: void, arp: Arp, e: UpDownEvent): void {
+    if (e.up) arp.refreshOwn(e.ifp);
   }
 
   /** Neighbours of `ifp`; null when it has no ARP. */

@@ -45,13 +45,11 @@ export class InCarp implements CarpFamily, IpProto {
   readonly ip: Ip;
   readonly carp: Carp;
   readonly wqinput: WqInput<InCarp>;
-  private readonly opts = new IpOutputOpts();
+  private made: IpOutputOpts | null = null;
 
   constructor(ip: Ip, carp: Carp) {
     this.ip = ip;
     this.carp = carp;
-    this.opts.mcastTtl = CARP_DFLTTL;
-    this.opts.mcastLoop = false;
     this.wqinput = new WqInput(carp.kern, CARP_WQINPUT, this);
     carp.inet = this;
     ip.inNet.carp = carp;
@@ -69,6 +67,14 @@ export class InCarp implements CarpFamily, IpProto {
   input(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
     this.carp.stats.ipackets++;
     this.wqinput.input(ifp, m, hlen, IPPROTO_CARP);
+  }
+
+  private get opts(): IpOutputOpts {
+    if (this.made !== null) return this.made;
+    this.made = new IpOutputOpts();
+    this.made.mcastTtl = CARP_DFLTTL;
+    this.made.mcastLoop = false;
+    return this.made;
   }
 
   /** CarpFamily */

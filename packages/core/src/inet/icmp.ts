@@ -31,9 +31,8 @@ export class Icmp implements IpProto {
   readonly ip: Ip;
   readonly stats = new IcmpStats();
   readonly tun = new IcmpTunables();
-  /** Options of the reply being sent. */
-  readonly replyOptions = new IpOptions();
-  readonly replyOpts = new IpOutputOpts();
+  private options: IpOptions | null = null;
+  private opts: IpOutputOpts | null = null;
   readonly limits: Bandlim;
   /** Messages that are looked at in thread context. */
   readonly wqinput: WqInput<Icmp>;
@@ -41,7 +40,6 @@ export class Icmp implements IpProto {
   constructor(ip: Ip) {
     this.ip = ip;
     const { kern } = ip.net;
-    this.replyOpts.options = this.replyOptions;
     this.limits = new Bandlim(kern, this.stats);
     this.wqinput = new WqInput(kern, ICMP_WQINPUT, this);
     kern.counters.attach(ICMP_COUNTERS, this.stats);
@@ -59,6 +57,17 @@ export class Icmp implements IpProto {
     kern.sysctl.detach(this.tun);
     kern.sysctl.detach(this);
     kern.counters.detach(this.stats);
+  }
+
+  /** Options of the reply being sent, when what it answers had some. */
+  get replyOptions(): IpOptions {
+    return (this.options ??= new IpOptions());
+  }
+
+  get replyOpts(): IpOutputOpts {
+    this.opts ??= new IpOutputOpts();
+    this.opts.options = this.replyOptions;
+    return this.opts;
   }
 
   /** IpProto */

@@ -58,7 +58,7 @@ export class Igmp implements IpProto, InGroupReporter, McastHostPort<number>, Mc
   readonly tun = new IgmpTunables();
   ip: Ip | null = null;
   /** Told when what a link wants of a group has changed: multicast forwarding. */
-  onListeners: ((ifp: Ifnet, group: number) => void) | null = null;
+  mroute: { listenersChanged(ifp: Ifnet, group: number): void } | null = null;
   private made: { readonly rng: Prng; readonly output: IgmpOutput } | null = null;
 
   constructor(net: Net) {
@@ -203,7 +203,7 @@ export class Igmp implements IpProto, InGroupReporter, McastHostPort<number>, Mc
   }
 
   listenersChanged(ifp: Ifnet, group: number): void {
-    this.onListeners?.(ifp, group);
+    this.mroute?.listenersChanged(ifp, group);
   }
 
   private parts(): { readonly rng: Prng; readonly output: IgmpOutput } {

@@ -260,7 +260,7 @@ export class InNet implements Domain {
 
   /** Puts a new address into every place that knows addresses; one of CARP is not `usable` yet. */
   link(ia: InIfaddr): void {
-    ia.ifp.addrs.push(ia);
+    ia.ifp.addrs = ia.ifp.addrs.concat(ia);
     this.addrs.push(ia);
     if (ia.carp === null) this.makeUsable(ia);
     this.countBroadcasts(ia, true);

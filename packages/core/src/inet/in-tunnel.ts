@@ -9,6 +9,7 @@
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { TunnelCarrier, TunnelVnet } from '../net/tunnel-softc.js';
+import type { IfaddrEvent } from '../net/net.js';
 import { InIfaddr } from './in-ifaddr.js';
 import { encapAttach, encapDetach } from './ip-encap.js';
 import type { EncapHandler } from './ip-encap.js';
@@ -30,9 +31,7 @@ export abstract class InTunnel<C extends TunnelCarrier> implements TunnelCarrier
     this.ip = ip;
     this.protos = protos;
     for (const proto of protos) encapAttach(ip, proto, this);
-    ip.net.ifaddrEvent.attach<InTunnel<C>>(this, (tunnel, { ifa }) => {
-      if (ifa instanceof InIfaddr) tunnel.vnet?.recheck(ifa.addr);
-    });
+    ip.net.ifaddrEvent.attach(this, InTunnel.onIfaddr);
   }
 
   /** The vnet's tunnels of its kind; null when there is no cloner any more. */
@@ -48,6 +47,10 @@ export abstract class InTunnel<C extends TunnelCarrier> implements TunnelCarrier
     for (const proto of this.protos) encapDetach(this.ip, proto, this);
     net.kern.sysctl.detach(this);
     net.ifaddrEvent.detach(this);
+  }
+
+  private static onIfaddr<C extends TunnelCarrier>(this: void, tunnel: InTunnel<C>, { ifa }: IfaddrEvent): void {
+    if (ifa instanceof InIfaddr) tunnel.vnet?.recheck(ifa.addr);
   }
 
   isLocal(addr: number | Uint8Array): boolean {

@@ -17,6 +17,7 @@ import type { McastQuerier, QuerierOptions } from '../net/mcast/querier.js';
 import { McastRouter } from '../net/mcast/router.js';
 import type { McastRouterPort } from '../net/mcast/router.js';
 import type { SourceFilter } from '../net/mcast/source-filter.js';
+import type { IfnetEvent } from '../net/net.js';
 import { ip4IsLocalGroup, ip4IsMulticast } from '../wire/addr.js';
 import { ip4DecTtl, ip4Dst, ip4Src, ip4Ttl } from '../wire/ip4.js';
 import type { Igmp } from './igmp.js';
@@ -27,15 +28,15 @@ import type { Ip, IpMrouter } from './ip.js';
 const LINK_FLAGS = M_BCAST | M_VLANTAG | M_PROMISC | M_BRIDGE_INPUT | M_LOOP;
 
 const MROUTE_AUDIT: readonly AuditRow<InMroute>[] = [
-  { name: 'IPv4 multicast routes', count: (r) => r.router.routes.length },
-  { name: 'IPv4 multicast flows', count: (r) => r.router.entryCount },
+  { name: 'IPv4 multicast routes', count: (r) => r.routeCount },
+  { name: 'IPv4 multicast flows', count: (r) => r.entryCount },
 ];
 
 export class InMroute implements IpMrouter, McastRouterPort<number> {
   readonly engine: Engine;
   readonly owner: CalloutOwner;
   readonly igmp: Igmp;
-  readonly router: McastRouter<number>;
+  private made: McastRouter<number> | null = null;
   private ip: Ip | null = null;
 
   constructor(igmp: Igmp) {
@@ -43,28 +44,47 @@ export class InMroute implements IpMrouter, McastRouterPort<number> {
     this.igmp = igmp;
     this.engine = net.kern.engine;
     this.owner = net.kern;
-    this.router = new McastRouter<number>(this);
-    igmp.onListeners = (ifp, group) => this.router.listenersChanged(ifp, group);
+    igmp.mroute = this;
     net.kern.audit.attach(MROUTE_AUDIT, this);
-    net.departureEvent.attach<InMroute>(this, (mroute, e) => {
-      if (!e.renaming) mroute.departed(e.ifp);
-    });
+    net.departureEvent.attach(this, InMroute.onDeparture);
   }
 
   attach(ip: Ip): void {
     this.ip = ip;
   }
 
+  private static onDeparture(this: void, mroute: InMroute, e: IfnetEvent): void {
+    if (!e.renaming) mroute.departed(e.ifp);
+  }
+
   /** IP goes: nothing is routed any more. */
   detach(): void {
-    this.router.destroy();
+    this.made?.destroy();
     if (this.ip !== null) this.ip.mrouter = null;
     this.ip = null;
   }
 
   destroy(): void {
-    this.igmp.onListeners = null;
+    this.igmp.mroute = null;
     this.igmp.net.departureEvent.detach(this);
+  }
+
+  /** The tables; made by who asks first. */
+  get router(): McastRouter<number> {
+    return (this.made ??= new McastRouter<number>(this));
+  }
+
+  get routeCount(): number {
+    return this.made?.routes.length ?? 0;
+  }
+
+  get entryCount(): number {
+    return this.made?.entryCount ?? 0;
+  }
+
+  /** What a link wants of `group` has changed. */
+  listenersChanged(ifp: Ifnet, group: number): void {
+    this.made?.listenersChanged(ifp, group);
   }
 
   /** IpMrouter. Packet path. */
@@ -113,7 +133,7 @@ export class InMroute implements IpMrouter, McastRouterPort<number> {
   /** Makes, changes, or with null unmakes the querier of an interface. Errors as Igmp.setQuerier. */
   setQuerier(ifp: Ifnet, options: QuerierOptions | null): Errno {
     const error = this.igmp.setQuerier(ifp, options);
-    this.router.queriersChanged();
+    this.made?.queriersChanged();
     return error;
   }
 
@@ -150,7 +170,8 @@ export class InMroute implements IpMrouter, McastRouterPort<number> {
   }
 
   private departed(ifp: Ifnet): void {
-    this.router.departed(ifp);
+    if (this.made === null) return;
+    this.made.departed(ifp);
     if (this.ip !== null) this.activate(this.router.vifs.length > 0);
   }
 }

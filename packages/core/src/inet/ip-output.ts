@@ -325,14 +325,17 @@ export class SegmentChain {
   }
 }
 
+/** Of one super-segment at a time, whichever vnet's: they are all taken before the first is sent. */
+export const SEGMENTS = new SegmentChain();
+
 /** Cuts a super-segment here, because the interface may not, or because its segments must be fragmented. */
 function sendSegments(ip: Ip, ifp: Ifnet, whole: PacketBuffer, hop: number, gateway: boolean, mtu: number): Errno {
-  if (segment(whole.pool, whole, ip.segments.collect, 0) === 0) {
+  if (segment(whole.pool, whole, SEGMENTS.collect, 0) === 0) {
     ip.stats.odropped++;
     return ENOBUFS;
   }
   let error = 0;
-  let m = ip.segments.take();
+  let m = SEGMENTS.take();
   while (m !== null) {
     const next: PacketBuffer | null = m.next;
     m.next = null;

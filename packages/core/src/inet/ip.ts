@@ -14,7 +14,7 @@ import type { LogLevel } from '../env/env.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import type { Net } from '../net/net.js';
+import type { IfnetEvent, Net } from '../net/net.js';
 import { PfilHead } from '../net/pfil.js';
 import { ifaIfwithaddr } from '../net/route/ifa-lookup.js';
 import type { RouteTables } from '../net/route/route-tables.js';
@@ -27,7 +27,7 @@ import { IpId } from './ip-id.js';
 import { ipInput } from './ip-input.js';
 import { IP_IFQ_SYSCTLS, IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
 import type { IpOutputOpts } from './ip-output.js';
-import { OutRoute, SegmentChain, ipOutput } from './ip-output.js';
+import { OutRoute, ipOutput } from './ip-output.js';
 import { IpProtosw, ProtoPlaces } from './ip-protosw.js';
 import { IpReass, REASS_SYSCTLS } from './ip-reass.js';
 import type { IpMrouter, IpProto, IpRawHook } from './ip-var.js';
@@ -78,7 +78,6 @@ export class Ip {
   route = new OutRoute();
   /** The route of packets that an output filter sends; null before the first, and while it is in use. */
   spareRoute: OutRoute | null = null;
-  readonly segments = new SegmentChain();
   private readonly choice: SourceChoice = { error: 0, addr: 0 };
   private readonly logRate = new PpsCheck();
 
@@ -100,9 +99,7 @@ export class Ip {
     this.net.registerEtherProto(ETHERTYPE_IP, (ifp, m) => {
       ipInput(this, ifp, m);
     });
-    this.net.departureEvent.attach<Ip>(this, (ip, e) => {
-      if (!e.renaming) ip.reass.departed(e.ifp);
-    });
+    this.net.departureEvent.attach(this, Ip.onDeparture);
   }
 
   /** Undoes the constructor; fragments and looped packets are freed. Addresses and routes have been taken away before. */
@@ -116,6 +113,10 @@ export class Ip {
     this.localPfil.close();
     for (const o of [this.loop, this.reass, this.tun]) kern.sysctl.detach(o);
     kern.counters.detach(this.stats);
+  }
+
+  private static onDeparture(this: void, ip: Ip, e: IfnetEvent): void {
+    if (!e.renaming) ip.reass.departed(e.ifp);
   }
 
   /** An IPv4 packet from a link without ethertypes: loopback, tun, a tunnel. Owns `m`. */

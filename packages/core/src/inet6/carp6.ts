@@ -15,14 +15,13 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { carpInput } from '../net/carp/carp-input.js';
 import { CARP_NOMEM } from '../net/carp/carp-var.js';
 import type { CarpFamily } from '../net/carp/carp-var.js';
-import { IN6ADDR_CARP_GROUP } from '../net/carp/carp-vhid.js';
 import type { CarpVhid } from '../net/carp/carp-vhid.js';
 import type { Carp } from '../net/carp/carp.js';
 import type { IfAddr } from '../net/ifaddr.js';
 import { ifaPreferred } from '../net/ifaddr.js';
 import { AF_INET6 } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { ip6IsLinkLocal, ip6IsMulticast, ip6NeedsZone, ip6Plain, ip6W0Zoned } from '../wire/addr6.js';
+import { ip6IsLinkLocal, ip6IsMulticast, ip6NeedsZone, ip6Plain, ip6W0Zoned, IN6ADDR_CARP_GROUP } from '../wire/addr6.js';
 import { CARP_DFLTTL, CARP_HDR_LEN } from '../wire/carp.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Emit, ip6Hlim } from '../wire/ip6.js';
 import { IPPROTO_CARP } from '../wire/ipproto.js';
@@ -42,20 +41,16 @@ const CARP6_WQINPUT = wqInputSpec<In6Carp>('carp6', ({ carp }, ifp, m, off) => {
   carpInput(carp, ifp, m, m.off + off, AF_INET6, ip6Hlim(v, m.off), isSource);
 });
 
-const GROUP = Uint8Array.from(IN6ADDR_CARP_GROUP);
-
 export class In6Carp implements CarpFamily, Ip6Proto {
   readonly af = AF_INET6;
   readonly ip6: Ip6;
   readonly carp: Carp;
   readonly wqinput: WqInput<In6Carp>;
-  private readonly opts = new Ip6OutputOpts();
+  private made: Ip6OutputOpts | null = null;
 
   constructor(ip6: Ip6, carp: Carp) {
     this.ip6 = ip6;
     this.carp = carp;
-    this.opts.mcastHops = CARP_DFLTTL;
-    this.opts.mcastLoop = false;
     this.wqinput = new WqInput(carp.kern, CARP6_WQINPUT, this);
     carp.inet6 = this;
     ip6.in6Net.carp = carp;
@@ -75,13 +70,21 @@ export class In6Carp implements CarpFamily, Ip6Proto {
     this.wqinput.input(ifp, m, off, IPPROTO_CARP);
   }
 
+  private get opts(): Ip6OutputOpts {
+    if (this.made !== null) return this.made;
+    this.made = new Ip6OutputOpts();
+    this.made.mcastHops = CARP_DFLTTL;
+    this.made.mcastLoop = false;
+    return this.made;
+  }
+
   /** CarpFamily */
   join(ifp: Ifnet): Errno {
-    return in6JoinGroup(this.ip6.in6Net, ifp, GROUP);
+    return in6JoinGroup(this.ip6.in6Net, ifp, IN6ADDR_CARP_GROUP);
   }
 
   leave(ifp: Ifnet): void {
-    in6LeaveGroup(this.ip6.in6Net, ifp, GROUP);
+    in6LeaveGroup(this.ip6.in6Net, ifp, IN6ADDR_CARP_GROUP);
   }
 
   usable(ifa: IfAddr): void {

@@ -53,11 +53,12 @@ const ECN_SHIFT = 4;
 const TCP_HDR_MIN = 20;
 const UDP_HDR = 8;
 
-/** Words of source and destination of the fragment under way. */
-const KEY = new Int32Array(8);
 const NO_COUNTS = new Uint16Array(0);
+const NO_KEY = new Int32Array(0);
 
 export class Frag6 {
+  /** Words of source and destination of the fragment under way; made with the first one. */
+  private key = NO_KEY;
   maxfrags: number;
   maxfragpackets: number;
   maxfragsperpacket = 64;
@@ -191,7 +192,7 @@ export class Frag6 {
     const ident = v.getInt32(m.nhoff + IP6F_IDENT);
     const bucket = this.hash(ifp, m, ident);
     let q: Ip6q | null = this.buckets[bucket] ?? null;
-    while (q !== null && !q.is(KEY, ident)) q = q.hashNext;
+    while (q !== null && !q.is(this.key, ident)) q = q.hashNext;
     const isNew = q === null;
     if (q === null) {
       if (this.maxfragpackets >= 0 && ((this.counts[bucket] ?? 0) >= this.maxfragbucketsize || this.npackets >= this.maxfragpackets)) return this.dropOne(m, st);
@@ -306,14 +307,15 @@ export class Frag6 {
     return m;
   }
 
-  /** Fills KEY and answers the bucket. */
+  /** Fills `key` and answers the bucket. */
   private hash(ifp: Ifnet, m: PacketBuffer, ident: number): number {
     const v = m.view;
+    if (this.key.length === 0) this.key = new Int32Array(8);
     let h = Math.imul(ident ^ this.seed, 0x85ebca6b);
     for (let i = 0; i < 8; i++) {
       const at = m.off + IP6_SRC + 4 * i;
       const w = (i & 3) === 0 ? ip6W0Zoned(v, at, ifp.index) : v.getInt32(at);
-      KEY[i] = w;
+      this.key[i] = w;
       h = Math.imul((h ^ (h >>> 15)) + w, 0xc2b2ae35);
     }
     return (h ^ (h >>> 16)) & (IP6REASS_NHASH - 1);
@@ -324,7 +326,7 @@ export class Frag6 {
       this.buckets = new Array<Ip6q | null>(IP6REASS_NHASH).fill(null);
       this.counts = new Uint16Array(IP6REASS_NHASH);
     }
-    const q = new Ip6q(KEY, ident, bucket, this.now + this.lifetimeMs * US_PER_MS, ecn);
+    const q = new Ip6q(this.key, ident, bucket, this.now + this.lifetimeMs * US_PER_MS, ecn);
     q.hashNext = this.buckets[bucket] ?? null;
     this.buckets[bucket] = q;
     this.counts[bucket]!++;

@@ -5,8 +5,9 @@
  * Theory of operation. Length, checksum and histograms come first. Echo requests are answered in place, in softint (`icmp6InputShort`). All others
  * may change a route, an address or a path MTU: they are looked at in thread context (`icmp6Input`). Errors are checked against the packet
  * they quote, which must be one of ours, and told to its protocol, which looks for the socket. A message with a handler (neighbour discovery,
- * multicast listener discovery) is its handler's, called without softnet, because it may wait for the readers of routes; the rest goes to raw sockets, where ping(8) and traceroute6(8) read it. Node
- * information queries are not answered.
+ * multicast listener discovery) is its handler's, called without softnet, because it may wait for the readers of routes; the rest goes to raw sockets, where ping(8) and
+ * traceroute6(8) read it. Raw sockets that ask for them see a copy of echo requests and of neighbour discovery as well, and what is valid of multicast listener discovery.
+ * Node information queries are not answered.
  *
  * Packet-too-big is believed when it quotes a packet of ours that is larger than the MTU it names, and that is not below 1280 bytes.
  *
@@ -78,7 +79,9 @@ export function icmp6Input(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: numbe
   }
   const handler = icmp6.handlerOf(type);
   if (handler !== null) {
+    const copy = isNd(type) ? icmp6.copyForRaw(m, off) : null;
     handler.icmp6Input(type, ifp, m, off);
+    if (copy !== null) icmp6.toRaw(copy, off);
     return;
   }
   if (type >= ICMP6_DST_UNREACH && type <= ICMP6_PARAM_PROB && !errorReport(icmp6, ifp, m, off, type, code)) {
@@ -87,6 +90,9 @@ export function icmp6Input(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: numbe
   }
   icmp6.toRaw(m, off);
 }
+
+/** Messages of neighbour discovery, whose handlers tell raw sockets nothing. */
+const isNd = (type: number): boolean => type >= ND_ROUTER_SOLICIT && type <= ND_REDIRECT;
 
 /** The largest code of a type that means something. */
 function maxCode(type: number): number {
@@ -126,11 +132,13 @@ function echo(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: number): void {
     m.free();
     return;
   }
+  const copy = icmp6.copyForRaw(m, off);
   m.view.setUint8(at, ICMP6_ECHO_REPLY);
   stats.reflect++;
   icmp6CountOut(stats, ICMP6_ECHO_REPLY);
   m.flags &= ~(M_BCAST | M_MCAST);
   icmp6Reflect(icmp6, ifp, m, off);
+  if (copy !== null) icmp6.toRaw(copy, off);
 }
 
 /** The quoted packet must be one that we could have sent; its protocol is told. False: too short, or nonsense. */

@@ -10,7 +10,7 @@
 import { CSUM_L4_VALID, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { ip6W0Zoned } from '../wire/addr6.js';
+import { ip6W0Zoned, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { inCksum6 } from '../wire/checksum.js';
 import { ICMP6_CKSUM, ICMP6_CODE } from '../wire/icmp6.js';
 import { IP6_DST, IP6_FLOW, IP6_HDR_LEN, IP6_HLIM, IP6_NXT, IP6_SRC, ip6CopyAddr } from '../wire/ip6.js';
@@ -21,6 +21,9 @@ import { icmp6IfCount } from './ip6-ifstat.js';
 import type { Icmp6 } from './icmp6.js';
 
 const VERSION_6 = 0x6000_0000;
+
+/** An address while a packet is turned round. */
+const SCRATCH = new DataView(new ArrayBuffer(16));
 
 /**
  * Writes the source of the answer `n`, whose destination is in place, to a packet for the address at `asked` of `v` that came by `ifp`, and its
@@ -53,7 +56,7 @@ export function icmp6Send(icmp6: Icmp6, ifp: Ifnet | null, n: PacketBuffer): voi
   v.setUint16(at + ICMP6_CKSUM, 0);
   v.setUint16(at + ICMP6_CKSUM, inCksum6(v, at, n.len - IP6_HDR_LEN, n.off + IP6_SRC, n.off + IP6_DST, IPPROTO_ICMPV6));
   n.csumFlags &= CSUM_L4_VALID;
-  replyOpts.ifp = v.getInt32(n.off + IP6_DST) >>> 22 === 0x3fa ? ifp : null;
+  replyOpts.ifp = ip6W0IsLinkLocal(v.getInt32(n.off + IP6_DST)) ? ifp : null;
   ip6.output(n, 0, replyOpts);
   replyOpts.ifp = null;
   const ii = ip6.outIfp === null ? null : ip6.in6Net.ifinfo(ip6.outIfp);
@@ -68,8 +71,7 @@ export function icmp6Reflect(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: num
     m.adj(extra);
   }
   const v = m.view;
-  const { scratch } = icmp6;
-  ip6CopyAddr(scratch, 0, v, m.off + IP6_DST);
+  ip6CopyAddr(SCRATCH, 0, v, m.off + IP6_DST);
   ip6CopyAddr(v, m.off + IP6_DST, v, m.off + IP6_SRC);
   v.setUint32(m.off + IP6_FLOW, VERSION_6);
   v.setUint8(m.off + IP6_NXT, IPPROTO_ICMPV6);
@@ -79,6 +81,6 @@ export function icmp6Reflect(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: num
   m.hops = 0;
   m.pcp = -1;
   m.nhoff = 0;
-  if (icmp6ReplySource(icmp6, ifp, scratch, 0, m)) icmp6Send(icmp6, ifp, m);
+  if (icmp6ReplySource(icmp6, ifp, SCRATCH, 0, m)) icmp6Send(icmp6, ifp, m);
   else m.free();
 }

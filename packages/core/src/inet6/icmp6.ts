@@ -28,24 +28,17 @@ export interface Icmp6Handler {
 
 const ICMP6_PLACES = new ProtoPlaces();
 
-const ICMP6_WQINPUT = wqInputSpec<Icmp6>('icmp6', (icmp6, ifp, m, off) => {
-  const { softnet } = icmp6.ip6.net.kern.engine;
-  softnet.acquire('icmp6_input');
-  icmp6Input(icmp6, ifp, m, off);
-  softnet.release('icmp6_input');
-});
+const ICMP6_WQINPUT = wqInputSpec<Icmp6>('icmp6', (icmp6, ifp, m, off) => icmp6Input(icmp6, ifp, m, off));
 
 export class Icmp6 implements Ip6Proto, Ip6Errors {
   readonly ip6: Ip6;
   readonly stats = new Icmp6Stats();
   readonly tun = new Icmp6Tunables();
-  readonly replyOpts = new Ip6OutputOpts();
   readonly errorRate = new PpsCheck();
   readonly echoRate = new PpsCheck();
-  /** An address while a packet is turned round. */
-  readonly scratch = new DataView(new ArrayBuffer(16));
   /** Messages that are looked at in thread context. */
   readonly wqinput: WqInput<Icmp6>;
+  private opts: Ip6OutputOpts | null = null;
   private readonly handlers = new IpProtosw<Icmp6Handler>(ICMP6_PLACES);
 
   constructor(ip6: Ip6) {
@@ -65,6 +58,11 @@ export class Icmp6 implements Ip6Proto, Ip6Errors {
     this.wqinput.destroy();
     kern.sysctl.detach(this.tun);
     kern.counters.detach(this.stats);
+  }
+
+  /** Options of what is sent; made with the first message. */
+  get replyOpts(): Ip6OutputOpts {
+    return (this.opts ??= new Ip6OutputOpts());
   }
 
   /** Messages of `type` go to `handler` from now; null: to nobody. */
@@ -91,6 +89,12 @@ export class Icmp6 implements Ip6Proto, Ip6Errors {
   /** The same, and `m` stays the caller's. True when a message was sent. */
   sendError(ifp: Ifnet | null, m: PacketBuffer, type: number, code: number, arg: number): boolean {
     return icmp6SendError(this, ifp, m, type, code, arg);
+  }
+
+  /** A copy of a message that is answered here, for raw sockets that want it, too; null when none does. `m` stays the caller's. */
+  copyForRaw(m: PacketBuffer, off: number): PacketBuffer | null {
+    const { raw } = this.ip6;
+    return raw !== null && raw.isWanted(m, off, IPPROTO_ICMPV6) ? m.pool.copy(m) : null;
   }
 
   /** A message nobody here answers: raw sockets get it. Owns `m`. */

@@ -24,13 +24,14 @@ import type { Ifnet } from '../net/ifnet.js';
 import { RTM_ADD, RTM_DELETE } from '../net/rtsock.js';
 import type { Sockaddr } from '../net/sockaddr.js';
 import {
-  ip6Equals, ip6Format, ip6IsMulticast, ip6IsUnspecified, ip6IsV4Mapped, ip6MaskOf, ip6Parse, ip6Plain, ip6SolicitedNode, ip6ZoneOf, ip6Zoned,
+  IN6ADDR_INTFACELOCAL_ALLNODES, IN6ADDR_LINKLOCAL_ALLNODES, ip6Equals, ip6Format, ip6IsMulticast, ip6IsUnspecified, ip6IsV4Mapped, ip6MaskOf, ip6Plain,
+  ip6SolicitedNode, ip6ZoneOf, ip6Zoned,
 } from '../wire/addr6.js';
 import {
   IN6_IFF_DEPRECATED, IN6_IFF_DUPLICATED, IN6_IFF_NODAD, IN6_IFF_TENTATIVE, In6Ifaddr, ND6_INFINITE_LIFETIME,
 } from './in6-ifaddr.js';
 import { ND6_IFF_IFDISABLED } from './in6-ifinfo.js';
-import { in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
+import { in6GroupAddr, in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 import type { In6Net } from './in6-net.js';
 import { nd6PrefixLookup, nd6PrefixNewSource, nd6PrefixRemove, nd6PrelistAdd } from './nd6-prefix.js';
 import { in6PrefixRoute, in6SelfRoute } from './in6-routes.js';
@@ -56,10 +57,6 @@ export interface In6Aliasreq {
 
 /** Flags a caller may give. */
 const SETTABLE_FLAGS = ~(IN6_IFF_DUPLICATED | IN6_IFF_TENTATIVE);
-
-/** Groups every node joins on a link where it has an address. */
-const ALL_NODES_LINK = ip6Parse('ff02::1') as Uint8Array;
-const ALL_NODES_INTERFACE = ip6Parse('ff01::1') as Uint8Array;
 
 /**
  * SIOCAIFADDR_IN6: adds an address, or changes lifetimes and flags of the one that is there. The first one brings the interface up.
@@ -202,7 +199,9 @@ function purgeAddr(in6Net: In6Net, ia: In6Ifaddr): void {
     ia.hasSelfRoute = false;
   }
   in6Net.nd?.dadStop(ia);
-  for (const group of ia.memberships.splice(0)) in6LeaveGroup(in6Net, ia.ifp, group);
+  const { memberships } = ia;
+  ia.memberships = [];
+  for (const group of memberships) in6LeaveGroup(in6Net, ia.ifp, group);
   dstRoute(in6Net, ia, false);
   announce(in6Net, ia, false);
   in6Net.unlink(ia);
@@ -245,8 +244,8 @@ function dstRoute(in6Net: In6Net, ia: In6Ifaddr, add: boolean): Errno {
 
 function joinGroups(in6Net: In6Net, ia: In6Ifaddr): void {
   if ((ia.ifp.flags & IFF_MULTICAST) === 0) return;
-  for (const group of [ip6SolicitedNode(ia.addr), ALL_NODES_LINK, ALL_NODES_INTERFACE]) {
-    if (in6JoinGroup(in6Net, ia.ifp, group) === 0) ia.memberships.push(ip6Zoned(group, ia.ifp.index));
+  for (const group of [ip6SolicitedNode(ia.addr), IN6ADDR_LINKLOCAL_ALLNODES, IN6ADDR_INTFACELOCAL_ALLNODES]) {
+    if (in6JoinGroup(in6Net, ia.ifp, group) === 0) ia.memberships = ia.memberships.concat(in6GroupAddr(in6Net, ia.ifp, group));
   }
 }
 

@@ -62,7 +62,7 @@ export class In6Ifaddr implements IfAddr6 {
   hasDstRoute = false;
   hasSelfRoute = false;
   /** Groups joined for it, left with it (zoned). */
-  readonly memberships: Uint8Array[] = [];
+  memberships: readonly Uint8Array[] = [];
   /** Of a temporary address: its successor has been made. */
   regenerated = false;
   /** The next address object in the same chain of In6Net's hash. */

@@ -27,7 +27,7 @@ export function in6JoinGroup(in6Net: In6Net, ifp: Ifnet, group: Uint8Array, filt
   const g = have ?? new In6Multi(ifp, ip6Zoned(group, ifp.index));
   const error = change(in6Net, g, null, filter);
   if (error !== 0 || have !== null) return error;
-  ii.groups.push(g);
+  ii.groups = ii.groups.concat(g);
   return ifAddMulti(ifp, macOf(MAC_HI_IP6_GROUP, macLoOfIp6Group(g.addr)));
 }
 
@@ -56,6 +56,11 @@ export function in6PurgeGroups(in6Net: In6Net, ifp: Ifnet): void {
   const { groups } = ii;
   ii.groups = [];
   for (const g of groups) ifDelMulti(ifp, macOf(MAC_HI_IP6_GROUP, macLoOfIp6Group(g.addr)));
+}
+
+/** `group` (plain or zoned) as it is kept with `ifp`: zoned, and one array for all who are members. */
+export function in6GroupAddr(in6Net: In6Net, ifp: Ifnet, group: Uint8Array): Uint8Array {
+  return in6Multi(in6Net, ifp, group)?.addr ?? ip6Zoned(group, ifp.index);
 }
 
 function in6Multi(in6Net: In6Net, ifp: Ifnet, group: Uint8Array): In6Multi | null {

@@ -25,7 +25,7 @@ import type { IfAfData, Ifnet } from '../net/ifnet.js';
 import type { SourceFilter } from '../net/mcast/source-filter.js';
 import type { Domain, Net } from '../net/net.js';
 import type { RouteTables } from '../net/route/route-tables.js';
-import { ip6Word } from '../wire/addr6.js';
+import { ip6Word, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { in6PurgeAddrs } from './in6-control.js';
 import { In6Ifaddr } from './in6-ifaddr.js';
 import { In6Ifinfo, ND6_IFF_IFDISABLED, ND6_IFF_NO_DAD } from './in6-ifinfo.js';
@@ -119,7 +119,10 @@ export class In6Net implements Domain {
   readonly addrs: In6Ifaddr[] = [];
   /** The prefix list (V_nd_prefix). */
   readonly prefixes: NdPrefix[] = [];
-  /** The default interface (`ifconfig IF defaultif`): with no router, everything is on its link. 0: none (V_nd6_defifindex). */
+  /**
+   * The default interface (`ndp -I IF`, `ifconfig IF inet6 defaultif`): with no router, everything is on its link, and so, with `use_defaultzone`, is a link-local
+   * destination whose zone nobody named. 0: none (V_nd6_defifindex).
+   */
   defaultIfindex = 0;
   /** Upper layers (sockets) that hold references to an interface drop them (in6_ifdetach). */
   readonly purgeUpperHooks: ((ifp: Ifnet) => void)[] = [];
@@ -214,7 +217,7 @@ export class In6Net implements Domain {
     const { addrs } = ifp;
     for (let i = 0; i < addrs.length; i++) {
       const ia = addrs[i]!;
-      if (ia instanceof In6Ifaddr && ia.k0 >>> 22 === 0x3fa && (ia.flags & ignoreFlags) === 0) return ia;
+      if (ia instanceof In6Ifaddr && ip6W0IsLinkLocal(ia.k0) && (ia.flags & ignoreFlags) === 0) return ia;
     }
     return null;
   }
@@ -234,7 +237,7 @@ export class In6Net implements Domain {
 
   /** Puts a new address into every place that knows addresses; one of CARP is not `usable` yet. */
   link(ia: In6Ifaddr): void {
-    ia.ifp.addrs.push(ia);
+    ia.ifp.addrs = ia.ifp.addrs.concat(ia);
     this.addrs.push(ia);
     if (ia.carp === null) this.makeUsable(ia);
   }

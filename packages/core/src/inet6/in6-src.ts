@@ -16,7 +16,7 @@ import { EADDRNOTAVAIL, EHOSTUNREACH } from '../base/errno.js';
 import { IFF_UP } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route/nexthop.js';
-import { IP6_SCOPE_GLOBAL, IP6_SCOPE_INTFACELOCAL, IP6_SCOPE_LINKLOCAL, IP6_SCOPE_SITELOCAL } from '../wire/addr6.js';
+import { IP6_SCOPE_GLOBAL, IP6_SCOPE_INTFACELOCAL, IP6_SCOPE_LINKLOCAL, IP6_SCOPE_SITELOCAL, ip6PutWords, ip6W0IsLinkLocal, ip6W0NeedsZone } from '../wire/addr6.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_DETACHED, IN6_IFF_NOTREADY, IN6_IFF_PREFER_SOURCE, IN6_IFF_TEMPORARY } from './in6-ifaddr.js';
 import type { In6Ifaddr } from './in6-ifaddr.js';
 import { ND6_IFF_NO_PREFER_IFACE, ND6_IFF_PREFER_SOURCE } from './in6-ifinfo.js';
@@ -38,30 +38,22 @@ const RULE_KEYS: Readonly<Record<number, RuleKey>> = {
   0: 'rule0', 1: 'rule1', 2: 'rule2', 3: 'rule3', 5: 'rule5', 6: 'rule6', 7: 'rule7', 8: 'rule8', 9: 'rule9', 10: 'rule10', 14: 'rule14',
 };
 
-/** Is it link-local (fe80::/10)? */
-const isLinkLocal = (w0: number): boolean => w0 >>> 22 === 0x3fa;
-
 /** Scope of an address by its words. */
 export function in6Scope(w0: number, w1: number, w2: number, w3: number): number {
   if (w0 >>> 24 === 0xff) return (w0 >>> 16) & 15;
-  if (isLinkLocal(w0)) return IP6_SCOPE_LINKLOCAL;
+  if (ip6W0IsLinkLocal(w0)) return IP6_SCOPE_LINKLOCAL;
   if (w0 >>> 22 === 0x3fb) return IP6_SCOPE_SITELOCAL;
   return (w0 | w1 | w2) === 0 && w3 === 1 ? IP6_SCOPE_INTFACELOCAL : IP6_SCOPE_GLOBAL;
 }
 
 /** Zone in word 0 of an address in zoned form; 0 for one that needs none. */
 export function in6Zone(w0: number): number {
-  if (isLinkLocal(w0)) return w0 & 0xffff;
-  const scope = (w0 >>> 16) & 15;
-  return w0 >>> 24 === 0xff && (scope === IP6_SCOPE_INTFACELOCAL || scope === IP6_SCOPE_LINKLOCAL) ? w0 & 0xffff : 0;
+  return ip6W0NeedsZone(w0) ? w0 & 0xffff : 0;
 }
 
 /** Writes an own address in the form of packets. */
 export function in6PutPlain(v: DataView, at: number, ia: In6Ifaddr): void {
-  v.setInt32(at, isLinkLocal(ia.k0) ? ia.k0 & ~0xffff : ia.k0);
-  v.setInt32(at + 4, ia.k1);
-  v.setInt32(at + 8, ia.k2);
-  v.setInt32(at + 12, ia.k3);
+  ip6PutWords(v, at, ia.k0, ia.k1, ia.k2, ia.k3);
 }
 
 /**
@@ -98,19 +90,19 @@ function named(isGroup: boolean, opts: Ip6OutputOpts | null): Ifnet | null {
 /** The best address for packets to these words that leave by `ifp`, or null. `preferTemp`: 1 yes, 0 no, -1 as net.inet6.ip6.prefer_tempaddr says. */
 export function in6SelectSrc(ip6: Ip6, ifp: Ifnet, d0: number, d1: number, d2: number, d3: number, preferTemp: number): In6Ifaddr | null {
   const { addrs } = ip6.in6Net;
-  const { stats, tun, selection } = ip6;
+  const { stats, tun } = ip6;
   const { now } = ip6.net.kern.engine;
-  selection.begin(ifp, d0, d1, d2, d3, preferTemp < 0 ? tun.preferTempaddr !== 0 : preferTemp !== 0);
+  SELECTION.begin(ifp, d0, d1, d2, d3, preferTemp < 0 ? tun.preferTempaddr !== 0 : preferTemp !== 0);
   let best: In6Ifaddr | null = null;
   let rule = 0;
   for (let i = 0; i < addrs.length; i++) {
     const ia = addrs[i]!;
-    if ((ia.flags & NOT_A_CANDIDATE) !== 0 || !selection.inZone(ia) || (tun.useDeprecated === 0 && ia.isDeprecated(now))) continue;
+    if ((ia.flags & NOT_A_CANDIDATE) !== 0 || !SELECTION.inZone(ia) || (tun.useDeprecated === 0 && ia.isDeprecated(now))) continue;
     if (best === null) {
       best = ia;
       continue;
     }
-    const by = selection.compare(ip6, best, ia);
+    const by = SELECTION.compare(ip6, best, ia);
     if (by > 0) best = ia;
     if (by !== 0) rule = Math.abs(by);
     if (by === 1) break;
@@ -151,7 +143,7 @@ export class Selection {
   /** RFC 4007 §9: an address of another zone is no source for a destination of this one; ::1 only for ourselves. */
   inZone(ia: In6Ifaddr): boolean {
     if (this.zone !== 0) return ia.ifp.index === this.zone;
-    if (isLinkLocal(ia.k0) && this.scope > IP6_SCOPE_LINKLOCAL) return ia.ifp === this.ifp;
+    if (ip6W0IsLinkLocal(ia.k0) && this.scope > IP6_SCOPE_LINKLOCAL) return ia.ifp === this.ifp;
     return (ia.k0 | ia.k1 | ia.k2) !== 0 || ia.k3 !== 1 || this.scope === IP6_SCOPE_INTFACELOCAL;
   }
 
@@ -223,10 +215,7 @@ export class Selection {
   }
 
   private addr(w0: number, w1: number, w2: number, w3: number): Uint8Array {
-    this.view.setInt32(0, isLinkLocal(w0) ? w0 & ~0xffff : w0);
-    this.view.setInt32(4, w1);
-    this.view.setInt32(8, w2);
-    this.view.setInt32(12, w3);
+    ip6PutWords(this.view, 0, w0, w1, w2, w3);
     return this.bytes;
   }
 }
@@ -239,3 +228,6 @@ function pick(rule: number, best: boolean, other: boolean): number {
 function isPreferred(ip6: Ip6, ia: In6Ifaddr): boolean {
   return (ia.flags & IN6_IFF_PREFER_SOURCE) !== 0 || ((ip6.in6Net.ifinfo(ia.ifp)?.ndFlags ?? 0) & ND6_IFF_PREFER_SOURCE) !== 0;
 }
+
+/** One at a time, whichever vnet's: nothing is sent while addresses are compared. */
+const SELECTION = new Selection();

@@ -28,7 +28,8 @@ import { IFF_LINK2 } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { TunnelEnds6, TunnelSoftc, TunnelVnet } from '../net/tunnel-softc.js';
 import { refuse } from '../net/tunnel-softc.js';
-import { ip6W0Zoned } from '../wire/addr6.js';
+import type { IfaddrEvent } from '../net/net.js';
+import { ip6W0Zoned, ip6PutWords } from '../wire/addr6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Class, ip6Emit } from '../wire/ip6.js';
 import { IPPROTO_ETHERIP, IPPROTO_GRE, IPPROTO_IPV4, IPPROTO_IPV6 } from '../wire/ipproto.js';
 import { In6Ifaddr } from './in6-ifaddr.js';
@@ -50,15 +51,13 @@ abstract class In6Tunnel<C extends Carrier> implements Encap6Handler {
   hlim = TUNNEL_HLIM;
   protected readonly ip6: Ip6;
   private readonly protos: readonly number[];
-  private readonly opts = new Ip6OutputOpts();
+  private opts: Ip6OutputOpts | null = null;
 
   constructor(ip6: Ip6, protos: readonly number[]) {
     this.ip6 = ip6;
     this.protos = protos;
     for (const proto of protos) encap6Attach(ip6, proto, this);
-    ip6.net.ifaddrEvent.attach<In6Tunnel<C>>(this, (tunnel, { ifa }) => {
-      if (ifa instanceof In6Ifaddr) tunnel.vnet?.recheck6(ifa.addr);
-    });
+    ip6.net.ifaddrEvent.attach(this, In6Tunnel.onIfaddr);
   }
 
   /** The vnet's tunnels of its kind; null when there is no cloner any more. */
@@ -75,6 +74,10 @@ abstract class In6Tunnel<C extends Carrier> implements Encap6Handler {
     this.ip6.net.ifaddrEvent.detach(this);
   }
 
+  private static onIfaddr<C extends Carrier>(this: void, tunnel: In6Tunnel<C>, { ifa }: IfaddrEvent): void {
+    if (ifa instanceof In6Ifaddr) tunnel.vnet?.recheck6(ifa.addr);
+  }
+
   isLocal(addr: number | Uint8Array): boolean {
     return typeof addr !== 'number' && this.ip6.in6Net.addrOfBytes(addr) !== null;
   }
@@ -85,11 +88,12 @@ abstract class In6Tunnel<C extends Carrier> implements Encap6Handler {
     if (!m.prepend(IP6_HDR_LEN)) return refuse(m, ENOBUFS);
     const v = m.view;
     ip6Emit(v, m.off, tos, 0, m.len - IP6_HDR_LEN, proto, this.hlim);
-    putPlain(v, m.off + IP6_SRC, ends.s0, ends.s1, ends.s2, ends.s3);
-    putPlain(v, m.off + IP6_DST, ends.d0, ends.d1, ends.d2, ends.d3);
+    ip6PutWords(v, m.off + IP6_SRC, ends.s0, ends.s1, ends.s2, ends.s3);
+    ip6PutWords(v, m.off + IP6_DST, ends.d0, ends.d1, ends.d2, ends.d3);
     const zone = in6Zone(ends.d0) || in6Zone(ends.s0);
-    this.opts.ifp = zone === 0 ? null : this.ip6.net.ifByIndex(zone);
-    return this.ip6.output(m, IPV6_MINMTU, this.opts);
+    const opts = (this.opts ??= new Ip6OutputOpts());
+    opts.ifp = zone === 0 ? null : this.ip6.net.ifByIndex(zone);
+    return this.ip6.output(m, IPV6_MINMTU, opts);
   }
 
   /** The tunnel, if it is up, that `m`, which came in on `ifp`, belongs to. */
@@ -104,13 +108,6 @@ abstract class In6Tunnel<C extends Carrier> implements Encap6Handler {
     const s = m.off + IP6_SRC;
     return in6Lookup(this.ip6.in6Net, fib, ip6W0Zoned(v, s, ifp.index), v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), 0)?.ifp === ifp;
   }
-}
-
-function putPlain(v: DataView, at: number, w0: number, w1: number, w2: number, w3: number): void {
-  v.setInt32(at, in6Zone(w0) === 0 ? w0 : w0 & ~0xffff);
-  v.setInt32(at + 4, w1);
-  v.setInt32(at + 8, w2);
-  v.setInt32(at + 12, w3);
 }
 
 const GIF_SYSCTLS: SysctlGroup<In6Gif> = {

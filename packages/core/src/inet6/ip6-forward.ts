@@ -26,7 +26,7 @@ import type { Ifnet } from '../net/ifnet.js';
 import { PFIL_DROPPED, PFIL_OUT, PFIL_PASS } from '../net/pfil.js';
 import type { Nexthop } from '../net/route/nexthop.js';
 import { RTF_BLACKHOLE, RTF_DYNAMIC, RTF_GATEWAY, RTF_MODIFIED, RTF_REJECT } from '../net/route/nexthop.js';
-import { ip6Format, ip6W0Zoned } from '../wire/addr6.js';
+import { ip6Format, ip6W0Zoned, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import {
   ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADDR, ICMP6_DST_UNREACH_BEYONDSCOPE, ICMP6_DST_UNREACH_NOROUTE, ICMP6_PACKET_TOO_BIG, ICMP6_TIME_EXCEEDED, ICMP6_TIME_EXCEED_TRANSIT,
 } from '../wire/icmp6.js';
@@ -105,7 +105,7 @@ function cannot(ip6: Ip6, ifp: Ifnet, m: PacketBuffer): void {
   m.free();
 }
 
-const isLinkLocal = (v: DataView, at: number): boolean => v.getInt32(at) >>> 22 === 0x3fa;
+const isLinkLocal = (v: DataView, at: number): boolean => ip6W0IsLinkLocal(v.getInt32(at));
 
 /** Routes that lead nowhere, zones. False: answered, counted, and gone. */
 function mayPass(ip6: Ip6, ifp: Ifnet, m: PacketBuffer, nh: Nexthop): boolean {

@@ -25,7 +25,7 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { IFF_LOOPBACK } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { PFIL_DROPPED, PFIL_IN, PFIL_OUT, PFIL_PASS } from '../net/pfil.js';
-import { ip6W0Zoned } from '../wire/addr6.js';
+import { ip6W0Zoned, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { ICMP6_PARAMPROB_NEXTHEADER, ICMP6_PARAM_PROB } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_NXT, IP6_PLEN, IP6_SRC, IPV6_VERSION } from '../wire/ip6.js';
 import { IPPROTO_DSTOPTS, IPPROTO_FRAGMENT, IPPROTO_HOPOPTS, IPPROTO_ICMPV6, IPPROTO_NONE, IPPROTO_ROUTING } from '../wire/ipproto.js';
@@ -111,7 +111,7 @@ function addressesAllowed(ifp: Ifnet, m: PacketBuffer): boolean {
 /** Unspecified (unless allowed), v4-mapped, or ::1 on an interface that is no loopback; link-local with bits in the zone's place. */
 function isSpecial(ifp: Ifnet, v: DataView, at: number, unspecifiedOk: boolean): boolean {
   const w0 = v.getInt32(at);
-  if (w0 !== 0) return w0 >>> 22 === 0x3fa && (w0 & 0xffff) !== 0;
+  if (w0 !== 0) return ip6W0IsLinkLocal(w0) && (w0 & 0xffff) !== 0;
   if (v.getInt32(at + 4) !== 0) return false;
   const w2 = v.getInt32(at + 8);
   if (w2 === 0xffff) return true;

@@ -18,7 +18,8 @@ import type { McastQuerier, QuerierOptions } from '../net/mcast/querier.js';
 import { McastRouter } from '../net/mcast/router.js';
 import type { McastRouterPort } from '../net/mcast/router.js';
 import type { SourceFilter } from '../net/mcast/source-filter.js';
-import { IP6_SCOPE_LINKLOCAL, ip6OfBig } from '../wire/addr6.js';
+import type { IfnetEvent } from '../net/net.js';
+import { IP6_SCOPE_LINKLOCAL, ip6OfBig, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { IP6_DST, IP6_HLIM, IP6_SRC } from '../wire/ip6.js';
 import { in6ChangeFilter, in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 import { in6Lookup } from './in6-routes.js';
@@ -30,15 +31,15 @@ import type { Mld } from './mld6.js';
 const LINK_FLAGS = M_BCAST | M_VLANTAG | M_PROMISC | M_BRIDGE_INPUT | M_LOOP;
 
 const MROUTE6_AUDIT: readonly AuditRow<In6Mroute>[] = [
-  { name: 'IPv6 multicast routes', count: (r) => r.router.routes.length },
-  { name: 'IPv6 multicast flows', count: (r) => r.router.entryCount },
+  { name: 'IPv6 multicast routes', count: (r) => r.routeCount },
+  { name: 'IPv6 multicast flows', count: (r) => r.entryCount },
 ];
 
 export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
   readonly engine: Engine;
   readonly owner: CalloutOwner;
   readonly mld: Mld;
-  readonly router: McastRouter<bigint>;
+  private made: McastRouter<bigint> | null = null;
   private ip6: Ip6 | null = null;
 
   constructor(mld: Mld) {
@@ -46,28 +47,47 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
     this.mld = mld;
     this.engine = net.kern.engine;
     this.owner = net.kern;
-    this.router = new McastRouter<bigint>(this);
-    mld.onListeners = (ifp, group) => this.router.listenersChanged(ifp, group);
+    mld.mroute = this;
     net.kern.audit.attach(MROUTE6_AUDIT, this);
-    net.departureEvent.attach<In6Mroute>(this, (mroute, e) => {
-      if (!e.renaming) mroute.departed(e.ifp);
-    });
+    net.departureEvent.attach(this, In6Mroute.onDeparture);
   }
 
   attach(ip6: Ip6): void {
     this.ip6 = ip6;
   }
 
+  private static onDeparture(this: void, mroute: In6Mroute, e: IfnetEvent): void {
+    if (!e.renaming) mroute.departed(e.ifp);
+  }
+
   /** IP goes: nothing is routed any more. */
   detach(): void {
-    this.router.destroy();
+    this.made?.destroy();
     if (this.ip6 !== null) this.ip6.mrouter = null;
     this.ip6 = null;
   }
 
   destroy(): void {
-    this.mld.onListeners = null;
+    this.mld.mroute = null;
     this.mld.net.departureEvent.detach(this);
+  }
+
+  /** The tables; made by who asks first. */
+  get router(): McastRouter<bigint> {
+    return (this.made ??= new McastRouter<bigint>(this));
+  }
+
+  get routeCount(): number {
+    return this.made?.routes.length ?? 0;
+  }
+
+  get entryCount(): number {
+    return this.made?.entryCount ?? 0;
+  }
+
+  /** What a link wants of `group` has changed. */
+  listenersChanged(ifp: Ifnet, group: bigint): void {
+    this.made?.listenersChanged(ifp, group);
   }
 
   /** Ip6Mrouter. Packet path. */
@@ -121,7 +141,7 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
     key.g1 = v.getInt32(d + 4);
     key.g2 = v.getInt32(d + 8);
     key.g3 = v.getInt32(d + 12);
-    if (key.s0 >>> 22 === 0x3fa || (key.s0 | key.s1 | key.s2 | key.s3) === 0) return false;
+    if (ip6W0IsLinkLocal(key.s0) || (key.s0 | key.s1 | key.s2 | key.s3) === 0) return false;
     return !ip6.in6Net.isLocal(key.s0, key.s1, key.s2, key.s3);
   }
 
@@ -134,7 +154,7 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
   /** Makes, changes, or with null unmakes the querier of an interface. Errors as Mld.setQuerier. */
   setQuerier(ifp: Ifnet, options: QuerierOptions | null): Errno {
     const error = this.mld.setQuerier(ifp, options);
-    this.router.queriersChanged();
+    this.made?.queriersChanged();
     return error;
   }
 
@@ -172,7 +192,8 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
   }
 
   private departed(ifp: Ifnet): void {
-    this.router.departed(ifp);
+    if (this.made === null) return;
+    this.made.departed(ifp);
     if (this.ip6 !== null) this.activate(this.router.vifs.length > 0);
   }
 }

@@ -161,7 +161,7 @@ describe('zones', () => {
     expect(send({ dst: ll })).toBe(EHOSTUNREACH);
     expect(send({ dst: ll }, opts({ ifp: w.ifp }))).toBe(0);
     expect(send({ dst: ll, src: 'fe80::ff:fe00:1' })).toBe(0);
-    b.ip6.tun.defaultZone = w.ifp.index;
+    b.ip6.in6Net.defaultIfindex = w.ifp.index;
     expect(send({ dst: ll })).toBe(EHOSTUNREACH);
     b.sysctl('net.inet6.ip6.use_defaultzone', 1);
     expect(send({ dst: ll })).toBe(0);

@@ -34,12 +34,13 @@ import { finishChecksums, segment } from '../net/offload.js';
 import { PFIL_DROPPED, PFIL_OUT, PFIL_PASS } from '../net/pfil.js';
 import { RTF_BLACKHOLE, RTF_GATEWAY, RTF_REJECT } from '../net/route/nexthop.js';
 import { stfOutput } from '../net/stf.js';
-import { MAC_HI_IP6_GROUP, ip6W0Zoned, ip6Word } from '../wire/addr6.js';
+import { MAC_HI_IP6_GROUP, ip6W0Zoned, ip6Word, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { ETHERTYPE_IPV6 } from '../wire/ether.js';
 import { IP6_DST, IP6_FLOW, IP6_HDR_LEN, IP6_HLIM, IP6_NXT, IP6_PLEN, IP6_SRC, IPV6_MAXPACKET, IPV6_MMTU } from '../wire/ip6.js';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipproto.js';
 import { in6PutPlain, in6SelectSrc } from './in6-src.js';
 import { in6Lookup } from './in6-routes.js';
+import { SEGMENTS } from '../inet/ip-output.js';
 import { ip6InsertHeaders } from './ip6-pktopts.js';
 import { ip6Fragment } from './ip6-fragment.js';
 import type { Ip6 } from './ip6.js';
@@ -99,6 +100,8 @@ export class AddrBytes {
     return this.bytes;
   }
 }
+
+const STF_GATEWAY = new AddrBytes();
 
 /** Where a packet goes. */
 export class OutRoute6 {
@@ -236,7 +239,7 @@ function needsZone(v: DataView, at: number): boolean {
 function zoneFor(ip6: Ip6, m: PacketBuffer): number {
   const v = m.view;
   const s = m.off + IP6_SRC;
-  if (v.getInt32(s) >>> 22 === 0x3fa) {
+  if (ip6W0IsLinkLocal(v.getInt32(s))) {
     let zone = 0;
     for (const ia of ip6.in6Net.addrs) {
       if (ia.k3 !== v.getInt32(s + 12) || ia.k2 !== v.getInt32(s + 8) || ia.k1 !== v.getInt32(s + 4) || (ia.k0 & ~0xffff) !== v.getInt32(s)) continue;
@@ -245,7 +248,7 @@ function zoneFor(ip6: Ip6, m: PacketBuffer): number {
     }
     if (zone !== 0) return zone;
   }
-  return ip6.tun.useDefaultzone === 0 ? 0 : ip6.tun.defaultZone;
+  return ip6.tun.useDefaultzone === 0 ? 0 : ip6.in6Net.defaultIfindex;
 }
 
 /** Source address when there is none; no address may leave its zone (RFC 4007 §6). */
@@ -275,7 +278,7 @@ function isLoopback(v: DataView, at: number): boolean {
 
 /** Is the source at `s` the loopback address on a real link, or a link-local address of ours that another interface has and `ifp` has not? */
 function isScopeBroken(ip6: Ip6, v: DataView, s: number, ifp: Ifnet): boolean {
-  if (v.getInt32(s) >>> 22 !== 0x3fa) return (ifp.flags & IFF_LOOPBACK) === 0 && isLoopback(v, s);
+  if (!ip6W0IsLinkLocal(v.getInt32(s))) return (ifp.flags & IFF_LOOPBACK) === 0 && isLoopback(v, s);
   let elsewhere = false;
   for (const ia of ip6.in6Net.addrs) {
     if (ia.k3 !== v.getInt32(s + 12) || ia.k2 !== v.getInt32(s + 8) || ia.k1 !== v.getInt32(s + 4) || (ia.k0 & ~0xffff) !== v.getInt32(s)) continue;
@@ -418,12 +421,12 @@ export function ip6SendSized(
 function sendSegments(
   ip6: Ip6, ifp: Ifnet, whole: PacketBuffer, h0: number, h1: number, h2: number, h3: number, gateway: boolean, mtu: number, origin: Ifnet | null,
 ): Errno {
-  if (segment(whole.pool, whole, ip6.segments.collect, 0) === 0) {
+  if (segment(whole.pool, whole, SEGMENTS.collect, 0) === 0) {
     ip6.stats.odropped++;
     return ENOBUFS;
   }
   let error = 0;
-  let m = ip6.segments.take();
+  let m = SEGMENTS.take();
   while (m !== null) {
     const next: PacketBuffer | null = m.next;
     m.next = null;
@@ -465,8 +468,8 @@ export function ip6GsoFits(m: PacketBuffer, mtu: number): boolean {
  * that is ours and the packet turns round on the loopback interface. Owns `m`.
  */
 export function ip6Send(ip6: Ip6, ifp: Ifnet, m: PacketBuffer, h0: number, h1: number, h2: number, h3: number, gateway: boolean, origin: Ifnet | null = null): Errno {
-  if (origin !== null && h0 >>> 22 === 0x3fa) return turnRound(ip6, ifp, origin, m);
-  if (ifp.type === IFT_STF) return stfOutput(ifp, m, gateway ? ip6.stfGateway.put(h0, h1, h2, h3) : null);
+  if (origin !== null && ip6W0IsLinkLocal(h0)) return turnRound(ip6, ifp, origin, m);
+  if (ifp.type === IFT_STF) return stfOutput(ifp, m, gateway ? STF_GATEWAY.put(h0, h1, h2, h3) : null);
   if (ifp.lladdr.length === 0) return ifp.isRunning || (ifp.flags & IFF_LOOPBACK) !== 0 ? ifTransmit(ifp, m) : discard(m, ENETDOWN);
   if (h0 >>> 24 === 0xff) return etherOutput(ifp, m, MAC_HI_IP6_GROUP, h3 >>> 0, ETHERTYPE_IPV6);
   const { nd } = ip6;

@@ -34,6 +34,8 @@ export interface Ip6Proto {
 export interface Ip6RawHook {
   /** True: somebody took it, and `m` with it. False: nobody wants it; `m` is still the caller's. `off`: of the protocol's header behind `m.off`. */
   deliver(m: PacketBuffer, off: number, proto: number): boolean;
+  /** Would somebody take it? `m` stays the caller's. */
+  isWanted(m: PacketBuffer, off: number, proto: number): boolean;
 }
 
 /** Multicast routing: queriers, and the forwarding of what comes for groups. */
@@ -189,8 +191,7 @@ export class Ip6Tunables {
   autoFlowlabel = 1;
   useDeprecated = 1;
   preferTempaddr = 0;
-  /** The interface whose index is the zone of link-local destinations without one; 0 none. */
-  defaultZone = 0;
+  /** Link-local destinations without a zone are on the link of In6Net's default interface (`ndp -I`). */
   useDefaultzone = 0;
   /** Forwarded packets that nobody may have are logged. */
   logCannotForward = 0;

@@ -11,13 +11,12 @@
 import type { Errno } from '../base/errno.js';
 import { EEXIST } from '../base/errno.js';
 import type { LogLevel } from '../env/env.js';
-import { SegmentChain } from '../inet/ip-output.js';
 import { IpProtosw, ProtoPlaces } from '../inet/ip-protosw.js';
 import { PpsCheck } from '../inet/rate-check.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import type { Net } from '../net/net.js';
+import type { IfnetEvent, Net } from '../net/net.js';
 import { PfilHead } from '../net/pfil.js';
 import type { Nexthop } from '../net/route/nexthop.js';
 import type { RouteTables } from '../net/route/route-tables.js';
@@ -26,12 +25,12 @@ import { Frag6 } from './frag6.js';
 import { FRAG6_SYSCTLS } from './frag6-queue.js';
 import { In6Addrpolicies } from './in6-addrpolicy.js';
 import type { In6Net } from './in6-net.js';
-import { Selection, SourceChoice6, in6SourceFor } from './in6-src.js';
+import { SourceChoice6, in6SourceFor } from './in6-src.js';
 import { RTALERT_NONE } from './ip6-exthdr.js';
 import { Ip6Id } from './ip6-id.js';
 import { ip6Input } from './ip6-input.js';
 import { IP6_IFQ_SYSCTLS, IP6_LOOP_SYSCTLS, Ip6Loop } from './ip6-loop.js';
-import { AddrBytes, OutRoute6, ip6Output } from './ip6-output.js';
+import { OutRoute6, ip6Output } from './ip6-output.js';
 import type { Ip6OutputOpts } from './ip6-output.js';
 import { Ip6Pmtu, PMTU_SYSCTLS } from './ip6-pmtu.js';
 import { IP6_COUNTERS, IP6_MCAST_SYSCTLS, IP6_SYSCTLS, Ip6Stats, Ip6Tunables } from './ip6-var.js';
@@ -95,8 +94,6 @@ export class Ip6 {
   route = new OutRoute6();
   /** The route of packets that an output filter sends; null before the first, and while it is in use. */
   spareRoute: OutRoute6 | null = null;
-  readonly stfGateway = new AddrBytes();
-  readonly segments = new SegmentChain();
   readonly flowSalt: number;
   /** The interface that the last packet given to `output` has left by, null when it has not. */
   outIfp: Ifnet | null = null;
@@ -104,7 +101,6 @@ export class Ip6 {
   rtalert = RTALERT_NONE;
   /** See in6-src.ts. */
   readonly choice = new SourceChoice6();
-  readonly selection = new Selection();
   private readonly logRate = new PpsCheck();
 
   constructor(in6Net: In6Net, routes: RouteTables) {
@@ -129,9 +125,7 @@ export class Ip6 {
     this.net.registerEtherProto(ETHERTYPE_IPV6, (ifp, m) => {
       ip6Input(this, ifp, m);
     });
-    this.net.departureEvent.attach<Ip6>(this, (ip6, e) => {
-      if (!e.renaming) ip6.frag6.departed(e.ifp);
-    });
+    this.net.departureEvent.attach(this, Ip6.onDeparture);
   }
 
   /** Undoes the constructor; looped packets are freed. Addresses and routes have been taken away before. */
@@ -146,6 +140,10 @@ export class Ip6 {
     this.localPfil.close();
     for (const o of [this.loop, this.pmtu, this.frag6, this.tun]) kern.sysctl.detach(o);
     kern.counters.detach(this.stats);
+  }
+
+  private static onDeparture(this: void, ip6: Ip6, e: IfnetEvent): void {
+    if (!e.renaming) ip6.frag6.departed(e.ifp);
   }
 
   /** An IPv6 packet from a link without ethertypes: loopback, tun, a tunnel. Owns `m`. */

@@ -17,7 +17,7 @@ import { packRecords } from '../net/mcast/group-record.js';
 import type { GroupRecord } from '../net/mcast/group-record.js';
 import { SOURCES } from '../net/mcast/host.js';
 import type { McastQuery, QuerierOptions } from '../net/mcast/querier.js';
-import { ip6Big, ip6BigOf, ip6Parse, ip6PutBig } from '../wire/addr6.js';
+import { ip6Big, ip6BigOf, ip6Parse, ip6PutBig, IN6ADDR_LINKLOCAL_ALLNODES, IN6ADDR_LINKLOCAL_ALLROUTERS } from '../wire/addr6.js';
 import { inCksum6 } from '../wire/checksum.js';
 import {
   ICMP6_CKSUM, MLDV2_GRPREC_HDRLEN, MLDV2_LISTENER_REPORT, MLDV2_MISC, MLDV2_NUMGRPS, MLDV2_NUMSRC, MLDV2_QQI, MLDV2_QUERY_MINLEN, MLDV2_REPORT_MINLEN, MLD_ADDR,
@@ -35,8 +35,8 @@ const US_PER_MS = 1_000;
 const SUPPRESS = 0x08;
 const QRV_MAX = 7;
 
-export const ALL_NODES = ip6BigOf(ip6Parse('ff02::1') as Uint8Array);
-export const ALL_ROUTERS = ip6BigOf(ip6Parse('ff02::2') as Uint8Array);
+export const ALL_NODES = ip6BigOf(IN6ADDR_LINKLOCAL_ALLNODES);
+export const ALL_ROUTERS = ip6BigOf(IN6ADDR_LINKLOCAL_ALLROUTERS);
 /** MLDv2-capable routers. */
 export const ALL_V2_ROUTERS = ip6BigOf(ip6Parse('ff02::16') as Uint8Array);
 

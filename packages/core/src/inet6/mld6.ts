@@ -58,7 +58,7 @@ export class Mld implements In6GroupReporter, Icmp6Handler, McastHostPort<bigint
   readonly tun = new MldTunables();
   ip6: Ip6 | null = null;
   /** Told when what a link wants of a group has changed: multicast forwarding. */
-  onListeners: ((ifp: Ifnet, group: bigint) => void) | null = null;
+  mroute: { listenersChanged(ifp: Ifnet, group: bigint): void } | null = null;
   private icmp6: Icmp6 | null = null;
   private made: { readonly rng: Prng; readonly opts: Ip6OutputOpts } | null = null;
 
@@ -206,7 +206,7 @@ export class Mld implements In6GroupReporter, Icmp6Handler, McastHostPort<bigint
   }
 
   listenersChanged(ifp: Ifnet, group: bigint): void {
-    this.onListeners?.(ifp, group);
+    this.mroute?.listenersChanged(ifp, group);
   }
 
   private parts(): { readonly rng: Prng; readonly opts: Ip6OutputOpts } {

@@ -27,14 +27,14 @@ import type { AuditRow } from '../kern/audit.js';
 import { Callout } from '../kern/callout.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { IFT_ETHER } from '../net/ifnet.js';
-import { ip6Equals, ip6LinkLocalOfMac, ip6Zoned } from '../wire/addr6.js';
+import { ip6Equals, ip6LinkLocalOfMac, ip6Zoned, IP6_W0_LINKLOCAL_GROUP, ip6PutWords } from '../wire/addr6.js';
 import { ND_NEIGHBOR_SOLICIT, ND_NS_LEN, ND_OPT_NONCE, ND_TARGET } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HDR_LEN } from '../wire/ip6.js';
 import { icmp6CountOut } from './icmp6-var.js';
 import type { In6Ifaddr } from './in6-ifaddr.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_DUPLICATED, IN6_IFF_TENTATIVE } from './in6-ifaddr.js';
 import { ND6_IFF_IFDISABLED, ND6_IFF_NO_DAD } from './in6-ifinfo.js';
-import { ND_OPT_NONCE_LEN, SOLICITED_W0, SOLICITED_W2, SOLICITED_W3, ndAlloc, ndFindOpt, ndPutAddr, ndSend } from './nd6-msg.js';
+import { ND_OPT_NONCE_LEN, SOLICITED_W2, SOLICITED_W3, ndAlloc, ndFindOpt, ndSend } from './nd6-msg.js';
 import { wordsText } from './nd6-text.js';
 import type { Nd6 } from './nd6.js';
 
@@ -212,8 +212,8 @@ export class Nd6Dad {
     }
     const v = m.view;
     const at = m.off + IP6_HDR_LEN;
-    ndPutAddr(v, m.off + IP6_DST, SOLICITED_W0, 0, SOLICITED_W2, SOLICITED_W3 | ia.k3);
-    ndPutAddr(v, at + ND_TARGET, ia.k0, ia.k1, ia.k2, ia.k3);
+    ip6PutWords(v, m.off + IP6_DST, IP6_W0_LINKLOCAL_GROUP, 0, SOLICITED_W2, SOLICITED_W3 | ia.k3);
+    ip6PutWords(v, at + ND_TARGET, ia.k0, ia.k1, ia.k2, ia.k3);
     if (enhanced) {
       v.setUint8(at + ND_NS_LEN, ND_OPT_NONCE);
       v.setUint8(at + ND_NS_LEN + 1, ND_OPT_NONCE_LEN >>> 3);

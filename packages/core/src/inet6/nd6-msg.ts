@@ -26,17 +26,13 @@ import type { Ip6 } from './ip6.js';
 export const ND_OPT_LLADDR_LEN = 8;
 export const ND_OPT_NONCE_LEN = 8;
 
-/** Words 0 to 2 of ff02::1:ff00:0/104, and the high byte of word 3: the group of a solicited node. */
-export const SOLICITED_W0 = 0xff02_0000 | 0;
+/** Word 2 of ff02::1:ff00:0/104, and the high byte of word 3: the group of a solicited node. */
 export const SOLICITED_W2 = 1;
 export const SOLICITED_W3 = 0xff00_0000 | 0;
 
 /** What `cacheLladdr` is told of a redirect: to a router, or to the destination itself. */
 export const ND_REDIRECT_ROUTER = 1;
 export const ND_REDIRECT_ONLINK = 0;
-
-/** Word 0 of ff02::1. */
-export const ALL_NODES_W0 = 0xff02_0000 | 0;
 
 /** What `ndCheck` finds. */
 export const ND_OK = 0;
@@ -86,15 +82,6 @@ export function ndAlloc(ip6: Ip6, ifp: Ifnet, type: number, optLen: number): Pac
   v.setUint8(m.off + IP6_HDR_LEN + ICMP6_TYPE, type);
   m.fib = ifp.fib;
   return m;
-}
-
-/** Writes an address given in zoned form. */
-export function ndPutAddr(v: DataView, at: number, w0: number, w1: number, w2: number, w3: number): void {
-  v.setInt32(at, w0);
-  v.setInt32(at, ip6W0Zoned(v, at, 0));
-  v.setInt32(at + 4, w1);
-  v.setInt32(at + 8, w2);
-  v.setInt32(at + 12, w3);
 }
 
 /** Writes a link-layer address option of `type`. */

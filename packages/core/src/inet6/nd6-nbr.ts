@@ -38,7 +38,7 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { LLE_PUB, LLE_STATIC } from '../net/llentry.js';
 import { macFormatPair } from '../wire/addr.js';
-import { ip6W0Zoned } from '../wire/addr6.js';
+import { ip6W0Zoned, IP6_W0_LINKLOCAL_GROUP, ip6PutWords } from '../wire/addr6.js';
 import {
   ND_NA_FLAG_OVERRIDE, ND_NA_FLAG_ROUTER, ND_NA_FLAG_SOLICITED, ND_NA_LEN, ND_NEIGHBOR_ADVERT, ND_NEIGHBOR_SOLICIT, ND_NS_LEN, ND_OPT_SOURCE_LINKADDR,
   ND_OPT_TARGET_LINKADDR, ND_TARGET,
@@ -49,7 +49,7 @@ import { IN6_IFF_ANYCAST, IN6_IFF_DUPLICATED } from './in6-ifaddr.js';
 import type { In6Ifaddr } from './in6-ifaddr.js';
 import type { NdLlEntry, NdLlTable } from './nd6-lltable.js';
 import {
-  ALL_NODES_W0, ND_BAD_HLIM, ND_OK, ND_OPT_LLADDR_LEN, SOLICITED_W0, SOLICITED_W2, SOLICITED_W3, ndAlloc, ndCheck, ndFindOpt, ndPutAddr, ndPutLladdr,
+  ND_BAD_HLIM, ND_OK, ND_OPT_LLADDR_LEN, SOLICITED_W2, SOLICITED_W3, ndAlloc, ndCheck, ndFindOpt, ndPutLladdr,
   ndSend,
 } from './nd6-msg.js';
 import { wordsText } from './nd6-text.js';
@@ -144,7 +144,7 @@ function isUnspecified(v: DataView, at: number): boolean {
 }
 
 function isSolicitedNode(v: DataView, at: number): boolean {
-  return v.getInt32(at) === SOLICITED_W0 && v.getInt32(at + 4) === 0 && v.getInt32(at + 8) === SOLICITED_W2 && v.getUint8(at + 12) === 0xff;
+  return v.getInt32(at) === IP6_W0_LINKLOCAL_GROUP && v.getInt32(at + 4) === 0 && v.getInt32(at + 8) === SOLICITED_W2 && v.getUint8(at + 12) === 0xff;
 }
 
 /** A sound solicitation: is it about an address of ours, or one we answer for? */
@@ -180,7 +180,7 @@ function nsAnswer(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): void {
   const anycast = ia !== null && (ia.flags & IN6_IFF_ANYCAST) !== 0;
   const flags = nd.routerFlag(ifp) + (anycast || proxy !== null || !toGroup ? 0 : ND_NA_FLAG_OVERRIDE);
   if (fromNobody) {
-    nd6NaOutput(nd, ifp, ALL_NODES_W0 | ifp.index, 0, 0, 1, t0, t1, t2, t3, flags, toGroup, proxy);
+    nd6NaOutput(nd, ifp, IP6_W0_LINKLOCAL_GROUP | ifp.index, 0, 0, 1, t0, t1, t2, t3, flags, toGroup, proxy);
     return;
   }
   const opt = ndFindOpt(v, m.off + off + ND_NS_LEN, m.off + m.len, ND_OPT_SOURCE_LINKADDR);
@@ -288,10 +288,10 @@ export function nd6NsOutput(nd: Nd6, lle: NdLlEntry, unicast: boolean): Errno {
   }
   const v = m.view;
   const at = m.off + IP6_HDR_LEN;
-  ndPutAddr(v, m.off + IP6_SRC, src.k0, src.k1, src.k2, src.k3);
-  if (unicast) ndPutAddr(v, m.off + IP6_DST, lle.k0, lle.k1, lle.k2, lle.k3);
-  else ndPutAddr(v, m.off + IP6_DST, SOLICITED_W0, 0, SOLICITED_W2, SOLICITED_W3 | lle.k3);
-  ndPutAddr(v, at + ND_TARGET, lle.k0, lle.k1, lle.k2, lle.k3);
+  ip6PutWords(v, m.off + IP6_SRC, src.k0, src.k1, src.k2, src.k3);
+  if (unicast) ip6PutWords(v, m.off + IP6_DST, lle.k0, lle.k1, lle.k2, lle.k3);
+  else ip6PutWords(v, m.off + IP6_DST, IP6_W0_LINKLOCAL_GROUP, 0, SOLICITED_W2, SOLICITED_W3 | lle.k3);
+  ip6PutWords(v, at + ND_TARGET, lle.k0, lle.k1, lle.k2, lle.k3);
   putOwnLladdr(m, at + ND_NS_LEN, ND_OPT_SOURCE_LINKADDR, src);
   nd.stats.nssent++;
   icmp6CountOut(nd.icmp6.stats, ND_NEIGHBOR_SOLICIT);
@@ -318,10 +318,10 @@ export function nd6NaOutput(
   }
   const v = m.view;
   const at = m.off + IP6_HDR_LEN;
-  ndPutAddr(v, m.off + IP6_SRC, src.k0, src.k1, src.k2, src.k3);
-  ndPutAddr(v, m.off + IP6_DST, d0, d1, d2, d3);
+  ip6PutWords(v, m.off + IP6_SRC, src.k0, src.k1, src.k2, src.k3);
+  ip6PutWords(v, m.off + IP6_DST, d0, d1, d2, d3);
   v.setUint32(at + NA_FLAGS, flags);
-  ndPutAddr(v, at + ND_TARGET, t0, t1, t2, t3);
+  ip6PutWords(v, at + ND_TARGET, t0, t1, t2, t3);
   if (proxy !== null && lladdr) ndPutLladdr(v, at + ND_NA_LEN, ND_OPT_TARGET_LINKADDR, proxy.macHi, proxy.macLo);
   else if (lladdr) putOwnLladdr(m, at + ND_NA_LEN, ND_OPT_TARGET_LINKADDR, own ?? src);
   nd.stats.nasent++;

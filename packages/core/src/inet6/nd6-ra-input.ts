@@ -16,7 +16,7 @@ import { US_PER_SEC } from '../base/time.js';
 import { M_FRAGMENTED } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { ip6Format, ip6IsLinkLocal, ip6IsMulticast, ip6Plain, ip6W0Zoned, ip6OfWords, ip6Word } from '../wire/addr6.js';
+import { ip6Format, ip6IsLinkLocal, ip6IsMulticast, ip6Plain, ip6W0Zoned, ip6OfWords, ip6Word, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import {
   ND_OPT_DNSSL, ND_OPT_MTU, ND_OPT_PI_FLAG_AUTO, ND_OPT_PI_FLAG_ONLINK, ND_OPT_PREFIX_INFORMATION, ND_OPT_RDNSS, ND_OPT_ROUTE_INFO, ND_OPT_SOURCE_LINKADDR, ND_RA_CURHOPLIMIT,
   ND_RA_FLAGS, ND_RA_FLAG_RTPREF_MASK, ND_RA_LEN, ND_RA_REACHABLE, ND_RA_RETRANSMIT, ND_RA_ROUTER_LIFETIME, ND_ROUTER_ADVERT,
@@ -58,7 +58,7 @@ function isSound(rtr: NdRtr, ifp: Ifnet, m: PacketBuffer, off: number): boolean 
     rtr.nd.log('err', `nd6_ra_input: invalid hlim from ${ip6Format(senderOf(m))} on ${ifp.xname}`);
     return false;
   }
-  if (v.getInt32(m.off + IP6_SRC) >>> 22 !== 0x3fa) {
+  if (!ip6W0IsLinkLocal(v.getInt32(m.off + IP6_SRC))) {
     stats.badsource++;
     rtr.nd.log('err', `nd6_ra_input: src ${ip6Format(senderOf(m))} is not link-local`);
     return false;

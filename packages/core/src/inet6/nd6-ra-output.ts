@@ -7,18 +7,17 @@
 import { US_PER_SEC } from '../base/time.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { ip6Equals, ip6IsLinkLocal } from '../wire/addr6.js';
+import { ip6Equals, ip6IsLinkLocal, IP6_W0_LINKLOCAL_GROUP, ip6PutWords } from '../wire/addr6.js';
 import {
   ND_OPT_DNSSL, ND_OPT_MTU, ND_OPT_PI_FLAG_AUTO, ND_OPT_PI_FLAG_ONLINK, ND_OPT_PREFIX_INFORMATION, ND_OPT_RDNSS, ND_OPT_ROUTE_INFO, ND_OPT_SOURCE_LINKADDR, ND_RA_CURHOPLIMIT,
   ND_RA_FLAGS, ND_RA_FLAG_MANAGED, ND_RA_FLAG_OTHER, ND_RA_LEN, ND_RA_REACHABLE, ND_RA_RETRANSMIT, ND_RA_ROUTER_LIFETIME, ND_ROUTER_ADVERT,
 } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC } from '../wire/ip6.js';
 import { IN6_IFF_NOTREADY, ND6_INFINITE_LIFETIME } from './in6-ifaddr.js';
-import { ND_OPT_LLADDR_LEN, ndAlloc, ndFindOpt, ndPutAddr, ndPutLladdr, ndSend } from './nd6-msg.js';
+import { ND_OPT_LLADDR_LEN, ndAlloc, ndFindOpt, ndPutLladdr, ndSend } from './nd6-msg.js';
 import { maskedAddr } from './nd6-prefix.js';
 import type { NdRtr } from './nd6-rtr.js';
 
-const ALL_NODES_W0 = 0xff02_0000 | 0;
 const M_AND_O = ND_RA_FLAG_MANAGED | ND_RA_FLAG_OTHER;
 
 export interface RtadvPrefix {
@@ -104,8 +103,8 @@ export function raOutput(rtr: NdRtr, ifp: Ifnet, conf: RtadvConf, isRouter: bool
   }
   const v = m.view;
   const at = m.off + IP6_HDR_LEN;
-  ndPutAddr(v, m.off + IP6_SRC, src.k0, src.k1, src.k2, src.k3);
-  ndPutAddr(v, m.off + IP6_DST, ALL_NODES_W0, 0, 0, 1);
+  ip6PutWords(v, m.off + IP6_SRC, src.k0, src.k1, src.k2, src.k3);
+  ip6PutWords(v, m.off + IP6_DST, IP6_W0_LINKLOCAL_GROUP, 0, 0, 1);
   v.setUint8(at + ND_RA_CURHOPLIMIT, conf.chlim);
   v.setUint8(at + ND_RA_FLAGS, conf.raflags);
   v.setUint16(at + ND_RA_ROUTER_LIFETIME, isRouter ? conf.rltime : 0);

@@ -27,13 +27,13 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTF_GATEWAY } from '../net/route/nexthop.js';
 import type { Nexthop } from '../net/route/nexthop.js';
-import { ip6OfWords, ip6W0Zoned } from '../wire/addr6.js';
+import { ip6OfWords, ip6W0Zoned, ip6PutWords, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { ND_OPT_REDIRECTED_HEADER, ND_OPT_TARGET_LINKADDR, ND_RD_DST, ND_RD_LEN, ND_REDIRECT, ND_TARGET } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC, IPV6_MMTU } from '../wire/ip6.js';
 import { icmp6CountOut, icmp6Errcount } from './icmp6-var.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_NOTREADY } from './in6-ifaddr.js';
 import {
-  ND_BAD_HLIM, ND_OK, ND_OPT_LLADDR_LEN, ND_REDIRECT_ONLINK, ND_REDIRECT_ROUTER, ndAlloc, ndCheck, ndFindOpt, ndPutAddr, ndPutLladdr, ndSend,
+  ND_BAD_HLIM, ND_OK, ND_OPT_LLADDR_LEN, ND_REDIRECT_ONLINK, ND_REDIRECT_ROUTER, ndAlloc, ndCheck, ndFindOpt, ndPutLladdr, ndSend,
 } from './nd6-msg.js';
 import { wordsText } from './nd6-text.js';
 import type { Nd6 } from './nd6.js';
@@ -60,7 +60,7 @@ function take(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): string | null 
   const s = m.off + IP6_SRC;
   const at = m.off + off;
   const s0 = ip6W0Zoned(v, s, ifp.index);
-  if (s0 >>> 22 !== 0x3fa) return 'must be from linklocal';
+  if (!ip6W0IsLinkLocal(s0)) return 'must be from linklocal';
   const bad = ndCheck(m, off);
   if (bad === ND_BAD_HLIM) nd.icmp6.stats.invlhlim++;
   if (bad !== ND_OK) return bad === ND_BAD_HLIM ? 'hop limit must be 255' : 'invalid message or ND option';
@@ -79,7 +79,7 @@ function take(nd: Nd6, ifp: Ifnet, m: PacketBuffer, off: number): string | null 
     return `not equal to gw-for-src=${wordsText(nh.g0, nh.g1, nh.g2, nh.g3)} (must be same)`;
   }
   const onlink = t0 === d0 && t1 === d1 && t2 === d2 && t3 === d3;
-  if (!onlink && t0 >>> 22 !== 0x3fa) return 'neither router case nor onlink case';
+  if (!onlink && !ip6W0IsLinkLocal(t0)) return 'neither router case nor onlink case';
   if (in6Net.isLocal(t0, t1, t2, t3) || in6Net.isLocal(d0, d1, d2, d3)) return 'about an address of this host';
   const opt = ndFindOpt(v, at + ND_RD_LEN, m.off + m.len, ND_OPT_TARGET_LINKADDR);
   if (opt !== 0) {
@@ -99,7 +99,7 @@ export function nd6RedirectOutput(nd: Nd6, ifp: Ifnet, m: PacketBuffer, nh: Next
   const d = m.off + IP6_DST;
   if (ip6.tun.forwarding === 0 || ifp.lladdr.length === 0) return false;
   const gateway = (nh.flags & RTF_GATEWAY) !== 0;
-  if (gateway && nh.g0 >>> 22 !== 0x3fa) return false;
+  if (gateway && !ip6W0IsLinkLocal(nh.g0)) return false;
   const s0 = ip6W0Zoned(v, s, ifp.index);
   if (!nd.isNeighbour(ifp, s0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12))) return false;
   const src = ip6.in6Net.linkLocalOf(ifp, IN6_IFF_NOTREADY | IN6_IFF_ANYCAST);
@@ -115,10 +115,10 @@ export function nd6RedirectOutput(nd: Nd6, ifp: Ifnet, m: PacketBuffer, nh: Next
   if (r === null) return false;
   const w = r.view;
   const at = r.off + IP6_HDR_LEN;
-  ndPutAddr(w, r.off + IP6_SRC, src.k0, src.k1, src.k2, src.k3);
-  ndPutAddr(w, r.off + IP6_DST, s0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12));
-  ndPutAddr(w, at + ND_TARGET, t0, t1, t2, t3);
-  ndPutAddr(w, at + ND_RD_DST, v.getInt32(d), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12));
+  ip6PutWords(w, r.off + IP6_SRC, src.k0, src.k1, src.k2, src.k3);
+  ip6PutWords(w, r.off + IP6_DST, s0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12));
+  ip6PutWords(w, at + ND_TARGET, t0, t1, t2, t3);
+  ip6PutWords(w, at + ND_RD_DST, v.getInt32(d), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12));
   if (lle !== null && known > 0) ndPutLladdr(w, at + ND_RD_LEN, ND_OPT_TARGET_LINKADDR, lle.macHi, lle.macLo);
   const opt = at + ND_RD_LEN + known;
   w.setUint8(opt, ND_OPT_REDIRECTED_HEADER);

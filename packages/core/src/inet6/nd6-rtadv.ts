@@ -25,7 +25,7 @@ import type { AuditRow } from '../kern/audit.js';
 import { Callout } from '../kern/callout.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { ip6Parse } from '../wire/addr6.js';
+import { IN6ADDR_LINKLOCAL_ALLROUTERS } from '../wire/addr6.js';
 import { in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 import { ND_OK, ndCheck } from './nd6-msg.js';
 import { raContradiction, raOutput } from './nd6-ra-output.js';
@@ -38,8 +38,6 @@ const MAX_INITIAL_RTR_ADVERTISEMENTS = 3;
 const MAX_FINAL_RTR_ADVERTISEMENTS = 3;
 const MIN_DELAY_BETWEEN_RAS_US = 3 * US_PER_SEC;
 const MAX_RA_DELAY_TIME_US = US_PER_SEC / 2;
-
-const ALL_ROUTERS = ip6Parse('ff02::2') as Uint8Array;
 
 /** An interface that advertises. */
 export interface RtadvIf {
@@ -85,7 +83,7 @@ export class Rtadvd implements NdRtadvdHooks {
     if (ii.isDisabled) return ENETDOWN;
     if (this.rtr.nd.ip6.tun.forwarding === 0) return EINVAL;
     const had = this.interfaces.find((r) => r.ifp === ifp);
-    if (had === undefined || had.finals > 0) in6JoinGroup(this.rtr.in6Net, ifp, ALL_ROUTERS);
+    if (had === undefined || had.finals > 0) in6JoinGroup(this.rtr.in6Net, ifp, IN6ADDR_LINKLOCAL_ALLROUTERS);
     this.interfaces = this.interfaces.filter((r) => r !== had);
     this.interfaces.push({ ifp, conf, nextAt: this.rtr.kern.engine.now, lastAt: had?.lastAt ?? -MIN_DELAY_BETWEEN_RAS_US, sent: 0, solicited: had?.solicited ?? 0, finals: 0 });
     this.rearm();
@@ -98,7 +96,7 @@ export class Rtadvd implements NdRtadvdHooks {
     if (r === undefined) return false;
     r.finals = MAX_FINAL_RTR_ADVERTISEMENTS;
     r.nextAt = this.rtr.kern.engine.now;
-    in6LeaveGroup(this.rtr.in6Net, ifp, ALL_ROUTERS);
+    in6LeaveGroup(this.rtr.in6Net, ifp, IN6ADDR_LINKLOCAL_ALLROUTERS);
     this.rearm();
     return true;
   }

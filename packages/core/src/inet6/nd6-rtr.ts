@@ -20,6 +20,7 @@ import { Callout } from '../kern/callout.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
+import type { IfaddrEvent, UpDownEvent } from '../net/net.js';
 import { ND_ROUTER_ADVERT, ND_ROUTER_SOLICIT } from '../wire/icmp6.js';
 import { in6ExpireAddr } from './in6-control.js';
 import { IN6_IFF_AUTOCONF, In6Ifaddr } from './in6-ifaddr.js';
@@ -99,20 +100,28 @@ export class NdRtr implements NdRouterHooks {
     nd.rtr = this;
     nd.icmp6.handle(ND_ROUTER_ADVERT, this);
     nd.icmp6.handle(ND_ROUTER_SOLICIT, this);
-    net.ifaddrEvent.attach<NdRtr>(this, (rtr, e) => {
-      if (e.ifa instanceof In6Ifaddr) rtr.rearm();
-    });
-    net.upDownEvent.attach<NdRtr>(this, (rtr, e) => {
-      if (e.up) rtr.interfaceReady(e.ifp);
-      else rtr.rtsol.stop(e.ifp);
-    });
-    net.linkEvent.attach<NdRtr>(this, (rtr, ifp) => rtr.interfaceReady(ifp));
+    net.ifaddrEvent.attach(this, NdRtr.onIfaddr);
+    net.upDownEvent.attach(this, NdRtr.onUpDown);
+    net.linkEvent.attach(this, NdRtr.onLink);
   }
 
   /** Icmp6Handler */
   icmp6Input(type: number, ifp: Ifnet, m: PacketBuffer, off: number): void {
     if (type === ND_ROUTER_SOLICIT) nd6RsInput(this, ifp, m, off);
     else nd6RaInput(this, ifp, m, off);
+  }
+
+  private static onIfaddr(this: void, rtr: NdRtr, e: IfaddrEvent): void {
+    if (e.ifa instanceof In6Ifaddr) rtr.rearm();
+  }
+
+  private static onUpDown(this: void, rtr: NdRtr, e: UpDownEvent): void {
+    if (e.up) rtr.interfaceReady(e.ifp);
+    else rtr.rtsol.stop(e.ifp);
+  }
+
+  private static onLink(this: void, rtr: NdRtr, ifp: Ifnet): void {
+    rtr.interfaceReady(ifp);
   }
 
   /** Undoes the constructor. */

@@ -13,10 +13,11 @@
 import type { Micros } from '../base/time.js';
 import { NEVER, US_PER_SEC } from '../base/time.js';
 import type { Ifnet } from '../net/ifnet.js';
+import { IP6_W0_LINKLOCAL_GROUP, ip6PutWords } from '../wire/addr6.js';
 import { ND_OPT_SOURCE_LINKADDR, ND_ROUTER_SOLICIT, ND_RS_LEN } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC } from '../wire/ip6.js';
 import { IN6_IFF_NOTREADY } from './in6-ifaddr.js';
-import { ND_OPT_LLADDR_LEN, ndAlloc, ndPutAddr, ndPutLladdr, ndSend } from './nd6-msg.js';
+import { ND_OPT_LLADDR_LEN, ndAlloc, ndPutLladdr, ndSend } from './nd6-msg.js';
 import type { NdRtr } from './nd6-rtr.js';
 
 /** RFC 4861 §10, RFC 7559 §2. */
@@ -26,8 +27,6 @@ const MRT_US = 3_600 * US_PER_SEC;
 /** RAND is between -0.1 and 0.1; the first one is positive, so that nobody asks too early. */
 const RAND_PARTS = 1_000;
 const RAND_RANGE = 10 * RAND_PARTS;
-
-const ALL_ROUTERS_W0 = 0xff02_0000 | 0;
 
 interface Asking {
   readonly ifp: Ifnet;
@@ -115,8 +114,8 @@ export function nd6RsOutput(rtr: NdRtr, ifp: Ifnet): void {
     return;
   }
   const v = m.view;
-  if (src !== null) ndPutAddr(v, m.off + IP6_SRC, src.k0, src.k1, src.k2, src.k3);
-  ndPutAddr(v, m.off + IP6_DST, ALL_ROUTERS_W0, 0, 0, 2);
+  if (src !== null) ip6PutWords(v, m.off + IP6_SRC, src.k0, src.k1, src.k2, src.k3);
+  ip6PutWords(v, m.off + IP6_DST, IP6_W0_LINKLOCAL_GROUP, 0, 0, 2);
   if (hasLladdr) ndPutLladdr(v, m.off + IP6_HDR_LEN + ND_RS_LEN, ND_OPT_SOURCE_LINKADDR, ifp.macHi, ifp.macLo);
   if (ndSend(rtr.nd.ip6, ifp, m) === 0) rtr.stats.rssent++;
   else rtr.stats.txerrors++;

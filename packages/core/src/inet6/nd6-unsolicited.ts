@@ -19,10 +19,10 @@ import { US_PER_MS, US_PER_SEC } from '../base/time.js';
 import type { AuditRow } from '../kern/audit.js';
 import { Callout } from '../kern/callout.js';
 import type { Ifnet } from '../net/ifnet.js';
+import { IP6_W0_LINKLOCAL_GROUP, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { ND_NA_FLAG_OVERRIDE } from '../wire/icmp6.js';
 import type { In6Ifaddr } from './in6-ifaddr.js';
 import { IN6_IFF_ANYCAST } from './in6-ifaddr.js';
-import { ALL_NODES_W0 } from './nd6-msg.js';
 import { nd6NaOutput } from './nd6-nbr.js';
 import type { Nd6 } from './nd6.js';
 
@@ -94,7 +94,7 @@ export class Nd6Unsolicited {
 
   /** The address can be used from now on. */
   addressReady(ia: In6Ifaddr): void {
-    if (this.nd.tun.rfc9131 !== 0 && ia.k0 >>> 22 !== 0x3fa) this.announce(ia, ALL_ROUTERS);
+    if (this.nd.tun.rfc9131 !== 0 && !ip6W0IsLinkLocal(ia.k0)) this.announce(ia, ALL_ROUTERS);
   }
 
   /** The address goes. */
@@ -132,7 +132,7 @@ export class Nd6Unsolicited {
     const { ia } = a;
     const { ifp } = ia;
     const override = a.group === ALL_NODES ? ND_NA_FLAG_OVERRIDE : 0;
-    nd6NaOutput(nd, ifp, ALL_NODES_W0 | ifp.index, 0, 0, a.group, ia.k0, ia.k1, ia.k2, ia.k3, nd.routerFlag(ifp) + override, true, null);
+    nd6NaOutput(nd, ifp, IP6_W0_LINKLOCAL_GROUP | ifp.index, 0, 0, a.group, ia.k0, ia.k1, ia.k2, ia.k3, nd.routerFlag(ifp) + override, true, null);
     a.left--;
     if (a.left === 0) this.announcements.delete(ia);
     else nd.kern.engine.calloutReset(a.timer, (nd.ip6.in6Net.ifinfo(ifp)?.retrans ?? 0) * US_PER_MS);

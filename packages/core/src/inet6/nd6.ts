@@ -36,8 +36,9 @@ import type { LlProtocol } from '../net/llentry.js';
 import type { Nexthop } from '../net/route/nexthop.js';
 import { RTF_DONE, RTF_HOST, RTF_LLDATA, RTF_UP } from '../net/route/nexthop.js';
 import { RTM_ADD, RTM_CHANGE, RTM_DELETE, RTM_MISS } from '../net/rtsock.js';
+import type { IfaddrEvent, UpDownEvent } from '../net/net.js';
 import { macOf } from '../wire/addr.js';
-import { ip6SolicitedNode, ip6W0Zoned, ip6Word } from '../wire/addr6.js';
+import { ip6SolicitedNode, ip6W0Zoned, ip6Word, IP6_W0_LINKLOCAL_GROUP, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { ETHERTYPE_IPV6 } from '../wire/ether.js';
 import {
   ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADDR, ND_NA_FLAG_OVERRIDE, ND_NA_FLAG_ROUTER, ND_NEIGHBOR_ADVERT, ND_NEIGHBOR_SOLICIT, ND_REDIRECT,
@@ -55,7 +56,7 @@ import { Nd6Dad } from './nd6-dad.js';
 import { in6IfUp } from './nd6-flags.js';
 import { NdLlTable } from './nd6-lltable.js';
 import type { NdLlEntry } from './nd6-lltable.js';
-import { ALL_NODES_W0, ND_REDIRECT_ROUTER } from './nd6-msg.js';
+import { ND_REDIRECT_ROUTER } from './nd6-msg.js';
 import type { NdRouter } from './nd6-router.js';
 import { isPublished, nd6NaInput, nd6NaOutput, nd6NsInput, nd6NsOutput } from './nd6-nbr.js';
 import { nd6RedirectInput, nd6RedirectOutput } from './nd6-redirect.js';
@@ -135,19 +136,10 @@ export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<Nd
     in6Net.setNd(this);
     for (const ia of in6Net.addrs) this.addressEvent(ia, true);
     for (const type of TYPES) icmp6.handle(type, this);
-    net.ifaddrEvent.attach<Nd6>(this, (nd, e) => {
-      if (e.ifa instanceof In6Ifaddr) nd.addressEvent(e.ifa, e.added);
-    });
-    net.lladdrEvent.attach<Nd6>(this, (nd, ifp) => {
-      nd.refreshOwn(ifp);
-      nd.unsolicited.lladdrChanged(ifp);
-    });
-    net.upDownEvent.attach<Nd6>(this, (nd, e) => {
-      if (e.up) nd.refreshOwn(e.ifp);
-    });
-    net.linkEvent.attach<Nd6>(this, (nd, ifp) => {
-      if (ifp.linkState === LINK_STATE_UP) in6IfUp(nd.ip6.in6Net, ifp);
-    });
+    net.ifaddrEvent.attach(this, Nd6.onIfaddr);
+    net.lladdrEvent.attach(this, Nd6.onLladdr);
+    net.upDownEvent.attach(this, Nd6.onUpDown);
+    net.linkEvent.attach(this, Nd6.onLink);
   }
 
   /** Undoes the constructor; every entry goes. */
@@ -162,6 +154,23 @@ export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<Nd
     this.kern.sysctl.detach(this.tun);
     this.kern.counters.detach(this.stats);
     this.ip6.nd = null;
+  }
+
+  private static onIfaddr(this: void, nd: Nd6, e: IfaddrEvent): void {
+    if (e.ifa instanceof In6Ifaddr) nd.addressEvent(e.ifa, e.added);
+  }
+
+  private static onLladdr(this: void, nd: Nd6, ifp: Ifnet): void {
+    nd.refreshOwn(ifp);
+    nd.unsolicited.lladdrChanged(ifp);
+  }
+
+  private static onUpDown(this: void, nd: Nd6, e: UpDownEvent): void {
+    if (e.up) nd.refreshOwn(e.ifp);
+  }
+
+  private static onLink(this: void, nd: Nd6, ifp: Ifnet): void {
+    if (ifp.linkState === LINK_STATE_UP) in6IfUp(nd.ip6.in6Net, ifp);
   }
 
   /** Icmp6Handler */
@@ -195,7 +204,7 @@ export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<Nd
   /** In6NdHooks */
   announce(ia: In6Ifaddr): void {
     const { ifp } = ia;
-    nd6NaOutput(this, ifp, ALL_NODES_W0 | ifp.index, 0, 0, 1, ia.k0, ia.k1, ia.k2, ia.k3, this.routerFlag(ifp) + ND_NA_FLAG_OVERRIDE, true, null);
+    nd6NaOutput(this, ifp, IP6_W0_LINKLOCAL_GROUP | ifp.index, 0, 0, 1, ia.k0, ia.k1, ia.k2, ia.k3, this.routerFlag(ifp) + ND_NA_FLAG_OVERRIDE, true, null);
   }
 
   /** The address may be used from now on. */
@@ -364,12 +373,12 @@ export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<Nd
   /** An address of `ifp` to speak to d0..d3 from: of its scope, on its network when there is one; null: none may be used yet. */
   sourceOn(ifp: Ifnet, d0: number, d1: number, d2: number, d3: number): In6Ifaddr | null {
     const linkLocal = this.ip6.in6Net.linkLocalOf(ifp, IN6_IFF_NOTREADY | IN6_IFF_ANYCAST);
-    if (linkLocal !== null && (isLinkLocal(d0) || d0 >>> 24 === 0xff)) return linkLocal;
+    if (linkLocal !== null && (ip6W0IsLinkLocal(d0) || d0 >>> 24 === 0xff)) return linkLocal;
     let first: In6Ifaddr | null = null;
     const { addrs } = ifp;
     for (let i = 0; i < addrs.length; i++) {
       const ia = addrs[i]!;
-      if (!(ia instanceof In6Ifaddr) || (ia.flags & (IN6_IFF_NOTREADY | IN6_IFF_ANYCAST)) !== 0 || isLinkLocal(ia.k0) || !ifaIsUsable(ia)) continue;
+      if (!(ia instanceof In6Ifaddr) || (ia.flags & (IN6_IFF_NOTREADY | IN6_IFF_ANYCAST)) !== 0 || ip6W0IsLinkLocal(ia.k0) || !ifaIsUsable(ia)) continue;
       if (inPrefix(d0, d1, d2, d3, ia.addr, ia.plen)) return ia;
       first ??= ia;
     }
@@ -378,7 +387,7 @@ export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<Nd
 
   /** Is w0..w3 on the link of `ifp`, as far as prefixes tell: nd6_is_addr_neighbor. */
   isNeighbour(ifp: Ifnet, w0: number, w1: number, w2: number, w3: number): boolean {
-    if (isLinkLocal(w0)) return true;
+    if (ip6W0IsLinkLocal(w0)) return true;
     const { prefixes } = this.ip6.in6Net;
     for (let i = 0; i < prefixes.length; i++) {
       const pr = prefixes[i]!;
@@ -452,10 +461,6 @@ export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<Nd
     if (ia.vhid !== 0) return;
     this.tableOf(ia.ifp)?.setStatic(ia.k0, ia.k1, ia.k2, ia.k3, ia.ifp.macHi, ia.ifp.macLo, LLE_IFADDR);
   }
-}
-
-function isLinkLocal(w0: number): boolean {
-  return w0 >>> 22 === 0x3fa;
 }
 
 /** Are the words inside net/plen? */

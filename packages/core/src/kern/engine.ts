@@ -131,19 +131,19 @@ export class Engine {
     return this.deferred.length - this.deferredAt;
   }
 
-  /** What `owner` has put off so far is not done. */
+  /** `owner` is gone: its timers are disarmed, its deferred work forgotten. Returns how many timers it had left. */
+  forget(owner: CalloutOwner): number {
+    this.forgetDeferred(owner);
+    this.calloutRun.wait('forgetting callouts');
+    return this.callouts.stopAllOf(owner);
+  }
+
+  /** What has been deferred for `owner` is not done any more. */
   forgetDeferred(owner: CalloutOwner): void {
+    this.workq.wait('forgetting deferred work');
     if (this.deferredOf(owner) === 0) return;
     this.deferred = this.deferred.slice(this.deferredAt).filter((d) => d.owner !== owner);
     this.deferredAt = 0;
-  }
-
-  /** `owner` is gone: its timers are disarmed, its deferred work forgotten. Returns how many timers it had left. */
-  forget(owner: CalloutOwner): number {
-    this.workq.wait('forgetting deferred work');
-    this.calloutRun.wait('forgetting callouts');
-    this.forgetDeferred(owner);
-    return this.callouts.stopAllOf(owner);
   }
 
   /** Enters a context at one of the Kernel's doors and returns the previous one, for `leave`. */

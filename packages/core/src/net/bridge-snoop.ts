@@ -27,6 +27,7 @@ import { Callout } from '../kern/callout.js';
 import type { CalloutOwner } from '../kern/callout.js';
 import type { Engine } from '../kern/engine.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { ETHERTYPE_IP, ETHERTYPE_IPV6, ETHER_HDR_LEN } from '../wire/ether.js';
 import {
   MLDV2_GRPREC_HDRLEN, MLDV2_LISTENER_REPORT, MLDV2_MISC, MLDV2_NUMGRPS, MLDV2_QQI, MLDV2_QUERY_MINLEN, MLDV2_REPORT_MINLEN, MLD_ADDR, MLD_LISTENER_DONE,
@@ -314,11 +315,14 @@ export class BridgeSnoop {
       return false;
     }
     const g = at + MLD_ADDR;
-    const [w0, w1, w2, w3] = [v.getInt32(g), v.getInt32(g + 4), v.getInt32(g + 8), v.getInt32(g + 12)];
+    const w0 = v.getInt32(g);
+    const w1 = v.getInt32(g + 4);
+    const w2 = v.getInt32(g + 8);
+    const w3 = v.getInt32(g + 12);
     if (type === MLD_LISTENER_QUERY) {
       const v2 = len >= MLDV2_QUERY_MINLEN;
       const code = v.getUint16(at + MLD_MAXDELAY);
-      if (v.getInt32(ip + IP6_SRC) >>> 22 === 0x3fa) this.routerAt(from);
+      if (ip6W0IsLinkLocal(v.getInt32(ip + IP6_SRC))) this.routerAt(from);
       const of = (w0 | w1 | w2 | w3) === 0 ? null : this.find(vlan, w0, w1, w2, w3);
       this.query(of, (v2 ? mldCodeValue(code) : code) * US_PER_MS, v2 ? v.getUint8(at + MLDV2_MISC) : 0, v2 ? igmpCodeValue(v.getUint8(at + MLDV2_QQI)) : 0);
       return false;

@@ -62,11 +62,13 @@ export interface IfClonerSpec {
   unitTaken?(net: Net, unit: number): boolean;
 }
 
+const NO_INTERFACES: readonly Ifnet[] = [];
+
 export class IfCloner {
   readonly spec: IfClonerSpec;
   readonly net: Net;
   /** Interfaces made here and alive, oldest first. */
-  readonly interfaces: Ifnet[] = [];
+  interfaces: readonly Ifnet[] = NO_INTERFACES;
   /** Units that are taken; null while none ever was, because a vnet has a dozen cloners and uses few. */
   private units: Set<number> | null = null;
   private lowestFree = 0;
@@ -110,20 +112,20 @@ export class IfCloner {
   /** Puts an interface it made on its list and into its group. */
   link(ifp: Ifnet): void {
     ifp.cloner = this.name;
-    this.interfaces.push(ifp);
+    this.interfaces = this.interfaces.concat(ifp);
     ifAddGroup(ifp, this.name);
   }
 
   /** `by` is what `ifp` was: in its place, and in no group but those of the vnet it was attached to. */
   replace(ifp: Ifnet, by: Ifnet): void {
     const at = this.interfaces.indexOf(ifp);
-    if (at >= 0) this.interfaces[at] = by;
+    if (at >= 0) this.interfaces = this.interfaces.map((other, i) => (i === at ? by : other));
   }
 
   unlink(ifp: Ifnet): boolean {
     const at = this.interfaces.indexOf(ifp);
     if (at < 0) return false;
-    this.interfaces.splice(at, 1);
+    this.interfaces = this.interfaces.filter((_, i) => i !== at);
     return true;
   }
 
@@ -248,7 +250,7 @@ function ifcDestroyOne(cloner: IfCloner, ifp: Ifnet, flags: number): Errno {
   const error = cloner.net.shared.lifecycle(() => cloner.spec.destroy(ifp, cloner, flags));
   if (error !== 0) {
     ifp.busy = false;
-    cloner.interfaces.push(ifp);
+    cloner.interfaces = cloner.interfaces.concat(ifp);
     if (inGroup) ifAddGroup(ifp, cloner.name);
     return error;
   }

@@ -16,7 +16,7 @@ import { devctlNotify } from '../kern/devctl.js';
 import { EVENTHANDLER_PRI_FIRST, EVENTHANDLER_PRI_LAST } from '../kern/eventhandler.js';
 import { LINK_STATE_UP } from './ifnet.js';
 import type { Ifnet } from './ifnet.js';
-import type { Net } from './net.js';
+import type { IfnetEvent, Net } from './net.js';
 
 export class IfDevctl {
   private readonly net: Net;
@@ -25,13 +25,19 @@ export class IfDevctl {
 
   constructor(net: Net) {
     this.net = net;
-    net.arrivalEvent.attach<IfDevctl>(this, (self, { ifp }) => self.arrived(ifp), EVENTHANDLER_PRI_LAST);
-    net.departureEvent.attach<IfDevctl>(this, (self, { ifp, renaming }) => {
-      if (!renaming) self.departed(ifp);
-    }, EVENTHANDLER_PRI_LAST);
+    net.arrivalEvent.attach(this, IfDevctl.onArrival, EVENTHANDLER_PRI_LAST);
+    net.departureEvent.attach(this, IfDevctl.onDeparture, EVENTHANDLER_PRI_LAST);
     net.linkEvent.attach(net.kern, (kern, ifp) => {
       devctlNotify(kern, 'IFNET', ifp.xname, ifp.linkState === LINK_STATE_UP ? 'LINK_UP' : 'LINK_DOWN');
     }, EVENTHANDLER_PRI_FIRST);
+  }
+
+  private static onArrival(this: void, self: IfDevctl, { ifp }: IfnetEvent): void {
+    self.arrived(ifp);
+  }
+
+  private static onDeparture(this: void, self: IfDevctl, { ifp, renaming }: IfnetEvent): void {
+    if (!renaming) self.departed(ifp);
   }
 
   /** Tells no more. */

@@ -207,7 +207,7 @@ export function ifAddGroup(ifp: Ifnet, group: string): Errno {
   if (ifp.groups.includes(group)) return EEXIST;
   const net = ifp.net;
   if (net === null) return ENODEV;
-  ifp.groups.push(group);
+  ifp.groups = ifp.groups.concat(group);
   const members = net.groups.get(group);
   if (members === undefined) net.groups.set(group, [ifp]);
   else members.push(ifp);
@@ -249,7 +249,7 @@ export function ifAddMulti(ifp: Ifnet, mac: Uint8Array): Errno {
     have.refs++;
     return 0;
   }
-  ifp.multiaddrs.push({ mac: mac.slice(), refs: 1 });
+  ifp.multiaddrs = ifp.multiaddrs.concat({ mac: mac.slice(), refs: 1 });
   ifp.net?.rtsock?.newmaddr(ifp, mac, true);
   ifp.driver.multiChanged?.(ifp);
   return 0;

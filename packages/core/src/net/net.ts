@@ -44,6 +44,18 @@ export interface Domain {
   purgeUpper(ifp: Ifnet): void;
 }
 
+/** An address came to an interface, or goes. */
+export interface IfaddrEvent {
+  readonly ifa: IfAddr;
+  readonly added: boolean;
+}
+
+/** IFF_UP changed. */
+export interface UpDownEvent {
+  readonly ifp: Ifnet;
+  readonly up: boolean;
+}
+
 /** An ethertype's input function. Owns `m`; `m.off` is at the payload, the Ethernet header 14 bytes before it. */
 export type EtherProtoInput = (ifp: Ifnet, m: PacketBuffer) => void;
 
@@ -196,8 +208,8 @@ export class Net {
   /** A VLAN id was bound to an interface of this vnet, or let go: its driver may have to know. */
   readonly vlanConfigEvent = new EventHandlerList<VlanEvent>();
   readonly vlanUnconfigEvent = new EventHandlerList<VlanEvent>();
-  readonly ifaddrEvent = new EventHandlerList<{ readonly ifa: IfAddr; readonly added: boolean }>();
-  readonly upDownEvent = new EventHandlerList<{ readonly ifp: Ifnet; readonly up: boolean }>();
+  readonly ifaddrEvent = new EventHandlerList<IfaddrEvent>();
+  readonly upDownEvent = new EventHandlerList<UpDownEvent>();
   /** Link-layer packet filter hooks. */
   readonly linkPfil = new PfilHead('ethernet');
   /** Routing tables; set by the vnet's constructor for them, null outside their life. */

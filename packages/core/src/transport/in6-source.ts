@@ -11,10 +11,11 @@ import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EHOSTUNREACH } from '../base/errno.js';
 import { in6Lookup } from '../inet6/in6-routes.js';
 import { in6SelectSrc } from '../inet6/in6-src.js';
+import { Ip6OutputOpts } from '../inet6/ip6-output.js';
 import type { Ip6 } from '../inet6/ip6.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route/nexthop.js';
-import { ip6Word, ip6Zoned } from '../wire/addr6.js';
+import { ip6Word, ip6Zoned, ip6W0NeedsZone } from '../wire/addr6.js';
 import type { In6Pcb } from './in6-pcb.js';
 
 /** Where a packet of a socket goes, and from where; one object per protocol. */
@@ -32,6 +33,8 @@ export class In6Choice {
   s2 = 0;
   s3 = 0;
   hops = 0;
+  /** What the packet is sent with. */
+  readonly opts = new Ip6OutputOpts();
 }
 
 /** Fills `c` for a packet of `inp` to the destination in `c.d0..d3`. EHOSTUNREACH: no route; EADDRNOTAVAIL: no address to send from. */
@@ -61,14 +64,12 @@ function isOurs(ip6: Ip6, addr: Uint8Array, ifp: Ifnet): boolean {
   return ip6.in6Net.addrOfBytes(ip6Zoned(addr, ifp.index))?.isReady === true;
 }
 
-const isScoped = (w0: number): boolean => w0 >>> 22 === 0x3fa || (w0 >>> 24 === 0xff && (((w0 >>> 16) & 15) === 1 || ((w0 >>> 16) & 15) === 2));
-
 function outInterface(ip6: Ip6, inp: In6Pcb, c: In6Choice): Errno {
   const isGroup = c.d0 >>> 24 === 0xff;
   const out = inp.out6;
   const named = out === null ? null : isGroup ? (out.mcastIfp ?? out.ifp) : out.ifp;
-  const scoped = isScoped(c.d0);
-  if (scoped && (c.d0 & 0xffff) === 0 && named !== null) c.d0 |= named.index;
+  const scoped = ip6W0NeedsZone(c.d0);
+  if (scoped && (c.d0 & 0xffff) === 0) c.d0 |= named?.index ?? (ip6.tun.useDefaultzone === 0 ? 0 : ip6.in6Net.defaultIfindex);
   if (isGroup && scoped && (c.d0 & 0xffff) !== 0) {
     c.ifp = ip6.net.ifByIndex(c.d0 & 0xffff);
     return c.ifp === null ? EHOSTUNREACH : 0;

@@ -6,11 +6,10 @@ import type { Errno } from '../base/errno.js';
 import type { Ip6OutputOpts } from '../inet6/ip6-output.js';
 import type { Ip6 } from '../inet6/ip6.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { ip6W0NeedsZone, ip6PutWords } from '../wire/addr6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Emit } from '../wire/ip6.js';
 import type { In6Pcb } from './in6-pcb.js';
 import type { In6Choice } from './in6-source.js';
-
-const isScoped = (w0: number): boolean => w0 >>> 22 === 0x3fa || (w0 >>> 24 === 0xff && (((w0 >>> 16) & 15) === 1 || ((w0 >>> 16) & 15) === 2));
 
 /** Puts an IPv6 header in front of `m`; false without headroom (then `m` is freed). */
 export function emitIp6Header(inp: In6Pcb, m: PacketBuffer, c: In6Choice, proto: number): boolean {
@@ -21,16 +20,8 @@ export function emitIp6Header(inp: In6Pcb, m: PacketBuffer, c: In6Choice, proto:
   }
   const v = m.view;
   ip6Emit(v, m.off, inp.tclass < 0 ? 0 : inp.tclass, 0, payload & 0xffff, proto, c.hops);
-  const s = m.off + IP6_SRC;
-  v.setInt32(s, isScoped(c.s0) ? c.s0 & ~0xffff : c.s0);
-  v.setInt32(s + 4, c.s1);
-  v.setInt32(s + 8, c.s2);
-  v.setInt32(s + 12, c.s3);
-  const d = m.off + IP6_DST;
-  v.setInt32(d, isScoped(c.d0) ? c.d0 & ~0xffff : c.d0);
-  v.setInt32(d + 4, c.d1);
-  v.setInt32(d + 8, c.d2);
-  v.setInt32(d + 12, c.d3);
+  ip6PutWords(v, m.off + IP6_SRC, c.s0, c.s1, c.s2, c.s3);
+  ip6PutWords(v, m.off + IP6_DST, c.d0, c.d1, c.d2, c.d3);
   return true;
 }
 
@@ -40,7 +31,7 @@ export function pcbOutput6(ip6: Ip6, inp: In6Pcb, m: PacketBuffer, c: In6Choice,
   const { out6 } = inp;
   m.fib = inp.fib;
   m.pcp = inp.pcp;
-  opts.ifp = isScoped(c.d0) || isGroup ? c.ifp : out6 === null ? null : out6.ifp;
+  opts.ifp = ip6W0NeedsZone(c.d0) || isGroup ? c.ifp : out6 === null ? null : out6.ifp;
   opts.mcastIfp = isGroup ? c.ifp : null;
   opts.mcastHops = isGroup ? c.hops : -1;
   opts.mcastLoop = out6 === null ? ip6.tun.mcastLoop !== 0 : out6.mcastLoop;

@@ -16,7 +16,6 @@
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EINVAL, EISCONN, EMSGSIZE, ENOBUFS, ENOTCONN } from '../base/errno.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_DEPRECATED, IN6_IFF_DETACHED, IN6_IFF_NOTREADY } from '../inet6/in6-ifaddr.js';
-import { Ip6OutputOpts } from '../inet6/ip6-output.js';
 import type { Ip6, Ip6RawHook } from '../inet6/ip6.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { CounterGroup } from '../kern/counters.js';
@@ -71,8 +70,7 @@ export class RawIp6 implements Ip6RawHook {
   readonly stats = new RawIp6Stats();
   readonly tun: RawTunables;
   private pcbs: readonly In6Pcb[] = [];
-  private readonly choice = new In6Choice();
-  private readonly opts = new Ip6OutputOpts();
+  private chosen: In6Choice | null = null;
   private readonly purge = (ifp: Ifnet): void => {
     for (const inp of this.pcbs) pcbPurgeIf6(inp, ifp);
   };
@@ -110,6 +108,11 @@ export class RawIp6 implements Ip6RawHook {
     inp.detached = true;
     pcbLeaveAll6(this.ip6.in6Net, inp);
     this.pcbs = this.pcbs.filter((p) => p !== inp);
+  }
+
+  /** Where the packet being sent goes; made with the first. */
+  private get choice(): In6Choice {
+    return (this.chosen ??= new In6Choice());
   }
 
   /** EADDRNOTAVAIL for an address that is not ours, or not to be used; ENXIO: no such zone. May be repeated. */
@@ -172,7 +175,7 @@ export class RawIp6 implements Ip6RawHook {
     }
     m.csumFlags = 0;
     if (inp.proto !== IPPROTO_ICMPV6) this.stats.opackets++;
-    return pcbOutput6(this.ip6, inp, m, c, this.opts);
+    return pcbOutput6(this.ip6, inp, m, c, c.opts);
   }
 
   /** Ip6RawHook */
@@ -205,6 +208,13 @@ export class RawIp6 implements Ip6RawHook {
     }
     this.give(last, m, off);
     return true;
+  }
+
+  /** Ip6RawHook */
+  isWanted(m: PacketBuffer, off: number, proto: number): boolean {
+    const { pcbs } = this;
+    for (let i = 0; i < pcbs.length; i++) if (wants(pcbs[i]!, m, off, proto)) return true;
+    return false;
   }
 
   private sumOk(inp: In6Pcb, m: PacketBuffer, off: number, proto: number): boolean {

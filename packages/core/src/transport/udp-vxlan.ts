@@ -24,6 +24,7 @@ import { IFF_MULTICAST } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { VxlanBinding, VxlanBound, VxlanEnd, VxlanTransport } from '../net/vxlan-end.js';
 import { vxlanCarrier } from '../net/vxlan-end.js';
+import type { IfnetEvent } from '../net/net.js';
 import { IP4_HDR_LEN, ip4Emit, ip4Src } from '../wire/ip4.js';
 import { IPPROTO_UDP } from '../wire/ipproto.js';
 import { UDP_HDR_LEN, udpEmit } from '../wire/udp.js';
@@ -78,9 +79,7 @@ export class UdpVxlan implements VxlanTransport {
     const carrier = vxlanCarrier(net);
     if (carrier !== null) carrier.transport = this;
     net.kern.counters.attach(VXLAN_COUNTERS, this.stats);
-    net.departureEvent.attach<UdpVxlan>(this, (vxlan, { ifp, renaming }) => {
-      if (!renaming) for (const l of [...vxlan.listeners]) l.departed(ifp);
-    });
+    net.departureEvent.attach(this, UdpVxlan.onDeparture);
   }
 
   /** Undoes the constructor. The tunnels have ended before, with their cloner. */
@@ -90,6 +89,10 @@ export class UdpVxlan implements VxlanTransport {
     if (carrier !== null && carrier.transport === this) carrier.transport = null;
     this.ip.net.kern.counters.detach(this.stats);
     this.ip.net.departureEvent.detach(this);
+  }
+
+  private static onDeparture(this: void, vxlan: UdpVxlan, { ifp, renaming }: IfnetEvent): void {
+    if (!renaming) for (const l of [...vxlan.listeners]) l.departed(ifp);
   }
 
   get portFirst(): number {

@@ -366,6 +366,19 @@ describe('raw', () => {
     expect(open().setIcmp6Filter([1])).toBe(ENOPROTOOPT);
   });
 
+  it('shows requests and solicitations that are answered here to whoever asks for them', () => {
+    const so = open(SOCK_RAW, PF_INET6, IPPROTO_ICMPV6);
+    const quiet = open(SOCK_RAW, PF_INET6, IPPROTO_ICMPV6);
+    expect(quiet.setIcmp6Filter([129])).toBe(0);
+    expect(so.send(echo(), LO)).toBe(0);
+    expect([read(so), read(so), read(so)]).toEqual([expect.stringMatching(/: 128 0 .* 1 0 2 9$/), expect.stringMatching(/: 129 0 .* 1 0 2 9$/), null]);
+    expect([read(quiet), read(quiet)]).toEqual([expect.stringMatching(/: 129 0 /), null]);
+    const solicitation = Uint8Array.of(135, 0, 0, 0, 0, 0, 0, 0, ...at('fe80::1').addr);
+    expect(so.setsockopt('IPV6_UNICAST_HOPS', 255)).toBe(0);
+    expect(so.send(solicitation, LO)).toBe(0);
+    expect(read(so)).toMatch(/hops 255 class 0: 135 0 /);
+  });
+
   it('other protocols, with a checksum where IPV6_CHECKSUM says', () => {
     const so = open(SOCK_RAW, PF_INET6, 200);
     const same = open(SOCK_RAW, PF_INET6, 200);

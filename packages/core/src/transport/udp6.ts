@@ -12,7 +12,6 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENOBUFS } from '../base/errno.js';
-import { Ip6OutputOpts } from '../inet6/ip6-output.js';
 import type { Ip6, Ip6Proto } from '../inet6/ip6.js';
 import type { AuditRow } from '../kern/audit.js';
 import { sysctlInt } from '../kern/sysctl.js';
@@ -61,8 +60,7 @@ export class Udp6 implements Ip6Proto {
   readonly udp: Udp;
   readonly pcbs: In6PcbTable;
   readonly own = new Udp6Tunables();
-  private readonly choice = new In6Choice();
-  private readonly opts = new Ip6OutputOpts();
+  private chosen: In6Choice | null = null;
   /** Who gets the multicast being delivered. Reused; grows to what was needed most. */
   private readonly receivers: (In6Pcb | null)[] = [];
   private readonly purge = (ifp: Ifnet): void => {
@@ -138,6 +136,11 @@ export class Udp6 implements Ip6Proto {
     this.pcbs.disconnect(inp);
   }
 
+  /** Where the packet being sent goes; made with the first. */
+  private get choice(): In6Choice {
+    return (this.chosen ??= new In6Choice());
+  }
+
   /** :: is this host. */
   private peerAddress(addr: Uint8Array): Uint8Array {
     return ip6IsUnspecified(addr) && this.ip6.in6Net.addrs.length > 0 ? ip6OfWords(0, 0, 0, 1) : addr;
@@ -206,7 +209,7 @@ export class Udp6 implements Ip6Proto {
     m.csumStart = at;
     m.csumOffset = UDP_SUM;
     this.udp.stats.opackets += datagrams;
-    return pcbOutput6(this.ip6, inp, m, c, this.opts);
+    return pcbOutput6(this.ip6, inp, m, c, c.opts);
   }
 
   /** Ip6Proto */

@@ -189,7 +189,6 @@ export class Kernel {
       const at = this.stopped.indexOf(vnet);
       if (at >= 0) {
         this.stopped.splice(at, 1);
-        this.engine.forgetDeferred(vnet.kern); // what its parts had put off was for a stack that goes on
         try {
           this.tellSteps(vnet, (seen) => this.sysinit.runDestructors(vnet, seen), true);
         } finally {
@@ -208,6 +207,8 @@ export class Kernel {
       teller.step(when === 'before' ? step : null);
       this.onTeardown?.(vnet, step, when);
     };
+    // What the vnet wanted to do while it lived, or as its interfaces went home, nobody waits for. Destructors defer nothing.
+    if (last) this.engine.forgetDeferred(vnet.kern);
     try {
       this.shared.lifecycle(() => run(seen), 'vnet_destroy');
     } finally {

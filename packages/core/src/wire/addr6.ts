@@ -26,6 +26,14 @@ export const IP6_SCOPE_SITELOCAL = 0x05;
 export const IP6_SCOPE_ORGLOCAL = 0x08;
 export const IP6_SCOPE_GLOBAL = 0x0e;
 
+/** All nodes of an interface (ff01::1) and of a link, all routers of a link (RFC 4291 §2.7.1); CARP's group. Bytes that nobody changes. */
+export const IN6ADDR_INTFACELOCAL_ALLNODES = Uint8Array.of(0xff, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01);
+export const IN6ADDR_LINKLOCAL_ALLNODES = Uint8Array.of(0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01);
+export const IN6ADDR_LINKLOCAL_ALLROUTERS = Uint8Array.of(0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02);
+export const IN6ADDR_CARP_GROUP = Uint8Array.of(0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12);
+/** Word 0 of ff02::/16, plain: groups of a link. */
+export const IP6_W0_LINKLOCAL_GROUP = 0xff02_0000 | 0;
+
 /** An address as typed, with the zone after `%` ('' when there was none). */
 export interface Ip6Scoped {
   readonly addr: Uint8Array;
@@ -276,12 +284,28 @@ export function ip6Word(bytes: Uint8Array, i: number, off = 0): number {
   return dword(bytes, off, i) | 0;
 }
 
+/** Is the address with this word 0 in fe80::/10? */
+export const ip6W0IsLinkLocal = (w0: number): boolean => w0 >>> 22 === 0x3fa;
+
+/** ip6NeedsZone by word 0: fe80::/10, ff.1::/16, ff.2::/16. Packet path. */
+export function ip6W0NeedsZone(w0: number): boolean {
+  if (w0 >>> 24 !== 0xff) return ip6W0IsLinkLocal(w0);
+  const scope = (w0 >>> 16) & 15;
+  return scope === IP6_SCOPE_INTFACELOCAL || scope === IP6_SCOPE_LINKLOCAL;
+}
+
 /** Word 0 of the address at `off` of a packet, in zoned form, as a signed number. Words 1 to 3 are the same in both forms. Packet path. */
 export function ip6W0Zoned(view: DataView, off: number, zone: number): number {
   const w0 = view.getInt32(off);
-  // fe80::/10, or ff.1::/16 and ff.2::/16.
-  const scoped = (w0 >>> 22) === 0x3fa || ((w0 >>> 24) === 0xff && (((w0 >>> 16) & 15) === IP6_SCOPE_INTFACELOCAL || ((w0 >>> 16) & 15) === IP6_SCOPE_LINKLOCAL));
-  return scoped ? (w0 & ~0xffff) | zone : w0;
+  return ip6W0NeedsZone(w0) ? (w0 & ~0xffff) | zone : w0;
+}
+
+/** Writes the address of four words, zoned or plain, in the form of packets. Packet path. */
+export function ip6PutWords(view: DataView, off: number, w0: number, w1: number, w2: number, w3: number): void {
+  view.setInt32(off, ip6W0NeedsZone(w0) ? w0 & ~0xffff : w0);
+  view.setInt32(off + 4, w1);
+  view.setInt32(off + 8, w2);
+  view.setInt32(off + 12, w3);
 }
 
 /** The 16 bytes of four words. */

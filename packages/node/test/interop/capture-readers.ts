@@ -34,12 +34,12 @@ function complaintsOf(program: string, { status, stderr }: RunResult): string[] 
 
 const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
-/** Has all three read `path`. */
-export async function readings(path: string): Promise<Readings> {
+/** Has all three read `path`, tshark with `options`. */
+export async function readings(path: string, ...options: string[]): Promise<Readings> {
   const [tcpdump, tshark, capinfos] = await Promise.all([
     run('tcpdump', '-n', '-t', '-r', path),
     // One line per packet: its number, and what is wrong with it.
-    run('tshark', '-n', '-r', path, '-T', 'fields', '-E', 'separator=;', '-e', 'frame.number', '-e', '_ws.malformed', '-e', '_ws.expert.severity', '-e', 'frame.protocols'),
+    run('tshark', '-n', '-r', path, ...options, '-T', 'fields', '-E', 'separator=;', '-e', 'frame.number', '-e', '_ws.malformed', '-e', '_ws.expert.severity', '-e', 'frame.protocols'),
     run('capinfos', '-M', path),
   ]);
   const info = new Map(linesOf(capinfos.stdout).map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]));

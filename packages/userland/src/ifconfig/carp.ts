@@ -63,7 +63,7 @@ export const CARP_COMMANDS: readonly Command[] = [
   word1('peer', (cx, value) => peerWord(cx, { peer: inetAton(value) ?? cx.errx(`${value}: bad value`) })),
   word('mcast', (cx) => peerWord(cx, { peer: INADDR_CARP_GROUP })),
   word1('peer6', (cx, value) => peerWord(cx, { peer6: ip6Parse(value) ?? cx.errx(`Invalid IPv6 address ${value}`) })),
-  word('mcast6', (cx) => peerWord(cx, { peer6: Uint8Array.from(IN6ADDR_CARP_GROUP) })),
+  word('mcast6', (cx) => peerWord(cx, { peer6: IN6ADDR_CARP_GROUP })),
 ];
 
 /** The password of a vhid as text; '' when it has none. */

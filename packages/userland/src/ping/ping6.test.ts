@@ -51,6 +51,10 @@ round-trip min/avg/max/stddev = 0.000/0.000/0.000/0.000 ms`;
     expect(await lab.ok('ping -6 -v -c 1 -m 9 -z 16 ::1')).toContain('16 bytes from ::1, icmp_seq=0 hlim=64 dst=::1 time=0.000 ms\n');
   });
 
+  test('-v shows requests, too', async () => {
+    expect(await lab.ok('ping6 -v -c 1 ::1')).toContain('\n16 bytes from ::1: Echo Request\n16 bytes from ::1, icmp_seq=0');
+  });
+
   test('no time without room for one; a pattern', async () => {
     expect(await lab.ok('ping6 -c 1 -s 4 ::1')).toBe(`PING(52=40+8+4 bytes) ::1 --> ::1
 12 bytes from ::1, icmp_seq=0 hlim=64
@@ -91,6 +95,16 @@ describe('between two vnets', () => {
     const all = await lab.ok('ping -c 1 -i 1 -I sim0 ff02::1', { jail: 'a' });
     expect(all).toMatch(/PING\(56=40\+8\+8 bytes\) fe80::\S+%sim0 --> ff02::1%?/);
     expect(all).toContain('bytes from fe80::');
+  });
+
+  test('a link-local address without zone is on the link of the default interface (ndp -I), if use_defaultzone is set', async () => {
+    const { in6Net, net } = vnetOf(lab, 'b');
+    const own = in6Net.linkLocalOf(net.ifunit('sim0')!, 0)!;
+    const far = ip6Format(ip6Plain(own.addr));
+    await lab.ok('ndp -I sim0', { jail: 'a' });
+    expect((await lab.sh(`ping -c 1 ${far}`, { jail: 'a' })).exit).not.toBe(0);
+    await lab.ok('sysctl net.inet6.ip6.use_defaultzone=1', { jail: 'a' });
+    expect(await lab.ok(`ping -c 1 ${far}`, { jail: 'a' })).toContain('1 packets received');
   });
 
   test('nobody there: 2, without a word', async () => {

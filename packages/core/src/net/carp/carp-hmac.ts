@@ -11,6 +11,7 @@
  * advertisement that was overheard can be sent again: carp(4) protects against mistakes and outsiders, not against who hears the link.
  */
 import { SHA1_BLOCK, SHA1_LEN, Sha1 } from '../../base/sha1.js';
+import { ip6Compare, ip6Equals, ip6Plain } from '../../wire/addr6.js';
 import { CARP_ADVERTISEMENT, CARP_COUNTER, CARP_MD, CARP_VERSION } from '../../wire/carp.js';
 import type { IfAddr } from '../ifaddr.js';
 import { isIfAddr6 } from '../ifaddr.js';
@@ -18,7 +19,6 @@ import { isIfAddr4 } from '../route/ifa-lookup.js';
 
 const IPAD = 0x36;
 const OPAD = 0x5c;
-const ADDR6_LEN = 16;
 
 export class CarpHmac {
   /** Both hashes as they are before the counter, and before the inner result. */
@@ -71,17 +71,6 @@ function ipv4Of(ifas: readonly IfAddr[]): number[] {
 }
 
 function ipv6Of(ifas: readonly IfAddr[]): Uint8Array[] {
-  const plain = ifas.filter(isIfAddr6).map(({ addr }) => withoutZone(addr)).sort(compare);
-  return plain.filter((addr, i) => i === 0 || compare(plain[i - 1]!, addr) !== 0);
-}
-
-function withoutZone(addr: Uint8Array): Uint8Array {
-  const plain = addr.slice(0, ADDR6_LEN);
-  if (plain[0] === 0xfe && (plain[1]! & 0xc0) === 0x80) plain.fill(0, 2, 4);
-  return plain;
-}
-
-function compare(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < ADDR6_LEN; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
-  return 0;
+  const plain = ifas.filter(isIfAddr6).map(({ addr }) => ip6Plain(addr)).sort((a, b) => ip6Compare(a, b));
+  return plain.filter((addr, i) => i === 0 || !ip6Equals(plain[i - 1]!, addr));
 }

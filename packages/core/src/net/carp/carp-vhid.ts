@@ -27,6 +27,7 @@ import { US_PER_SEC } from '../../base/time.js';
 import { Callout } from '../../kern/callout.js';
 import { devctlNotify } from '../../kern/devctl.js';
 import { INADDR_CARP_GROUP } from '../../wire/addr.js';
+import { IN6ADDR_CARP_GROUP } from '../../wire/addr6.js';
 import { CARP_COUNTER, CARP_MAC_HI, CARP_MAC_LO, carpEmit, carpPutCksum } from '../../wire/carp.js';
 import type { CarpOwner, IfAddr } from '../ifaddr.js';
 import { AF_INET, AF_INET6, AF_UNSPEC, LINK_STATE_UP } from '../ifnet.js';
@@ -38,9 +39,6 @@ import {
 } from './carp-var.js';
 import type { CarpState } from './carp-var.js';
 import type { Carp } from './carp.js';
-
-/** ff02::12 */
-export const IN6ADDR_CARP_GROUP: readonly number[] = [0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12];
 
 /** One part of 256 of a second, the unit of advskew. */
 const SKEW_US = US_PER_SEC / CARP_SKEW_PER_SEC;
@@ -62,7 +60,7 @@ export class CarpVhid implements CarpOwner {
   advskew = 0;
   /** Where advertisements go: a group, or one other host. `peer6` is in plain form. */
   peer = INADDR_CARP_GROUP;
-  peer6 = Uint8Array.from(IN6ADDR_CARP_GROUP);
+  peer6: Uint8Array = IN6ADDR_CARP_GROUP;
   key = new Uint8Array(CARP_KEY_LEN);
   /** Its addresses, in order of addition. */
   readonly ifas: IfAddr[] = [];

@@ -20,7 +20,7 @@ import type { VnetKern } from '../../kern/vnet-kern.js';
 import type { IfAddr } from '../ifaddr.js';
 import { AF_INET, AF_INET6, IFF_MULTICAST, IFT_BRIDGE, IFT_ETHER, IFT_L2VLAN } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
-import type { Net } from '../net.js';
+import type { IfnetEvent, Net, UpDownEvent } from '../net.js';
 import { CarpIf, carpIfOf } from './carp-if.js';
 import {
   CARP_BACKUP, CARP_COUNTERS, CARP_INIT, CARP_KEY_LEN, CARP_MASTER, CARP_MAXADVBASE, CARP_MAXADVSKEW, CARP_MAXSKEW, CARP_MAXVHID, CarpStats,
@@ -112,11 +112,9 @@ export class Carp {
     this.sendAllTmo = new Callout(kern, () => {
       for (const vh of this.all()) vh.sendAd();
     });
-    net.linkEvent.attach<Carp>(this, (_carp, ifp) => carpLinkState(ifp));
-    net.upDownEvent.attach<Carp>(this, (_carp, { ifp }) => carpLinkState(ifp));
-    net.departureEvent.attach<Carp>(this, (carp, { ifp, renaming }) => {
-      if (!renaming) carp.destroyIf(ifp);
-    });
+    net.linkEvent.attach(this, Carp.onLink);
+    net.upDownEvent.attach(this, Carp.onUpDown);
+    net.departureEvent.attach(this, Carp.onDeparture);
   }
 
   /** Ends every vhid; addresses stay, as addresses of nobody, until they are purged. */
@@ -126,6 +124,18 @@ export class Carp {
     this.kern.engine.calloutStop(this.sendAllTmo);
     this.kern.sysctl.detach(this);
     this.kern.counters.detach(this.stats);
+  }
+
+  private static onLink(this: void, _carp: Carp, ifp: Ifnet): void {
+    carpLinkState(ifp);
+  }
+
+  private static onUpDown(this: void, _carp: Carp, { ifp }: UpDownEvent): void {
+    carpLinkState(ifp);
+  }
+
+  private static onDeparture(this: void, carp: Carp, { ifp, renaming }: IfnetEvent): void {
+    if (!renaming) carp.destroyIf(ifp);
   }
 
   family(af: number): CarpFamily | null {

@@ -7,7 +7,7 @@
  */
 import { IFF_LOOPBACK, IFF_MULTICAST } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
-import type { Net } from '../net.js';
+import type { IfnetEvent, Net, UpDownEvent } from '../net.js';
 import { McastHost } from './host.js';
 import type { McastHostPort } from './host.js';
 import { McastQuerier } from './querier.js';
@@ -32,20 +32,24 @@ export class McastLinks<A extends McastAddr> {
   constructor(net: Net, port: McastHostPort<A> & McastQuerierPort<A>) {
     this.port = port;
     this.net = net;
-    net.departureEvent.attach<McastLinks<A>>(this, (links, e) => {
-      if (!e.renaming) links.forget(e.ifp);
-    });
-    net.upDownEvent.attach<McastLinks<A>>(this, (links, { ifp, up }) => {
-      if (!up) return;
-      links.hostOf(ifp)?.tellAgain();
-      links.querierOf(ifp)?.start();
-    });
+    net.departureEvent.attach(this, McastLinks.onDeparture);
+    net.upDownEvent.attach(this, McastLinks.onUpDown);
   }
 
   destroy(): void {
     for (const { ifp } of this.list()) this.forget(ifp);
     this.net.departureEvent.detach(this);
     this.net.upDownEvent.detach(this);
+  }
+
+  private static onDeparture<A extends McastAddr>(this: void, links: McastLinks<A>, e: IfnetEvent): void {
+    if (!e.renaming) links.forget(e.ifp);
+  }
+
+  private static onUpDown<A extends McastAddr>(this: void, links: McastLinks<A>, { ifp, up }: UpDownEvent): void {
+    if (!up) return;
+    links.hostOf(ifp)?.tellAgain();
+    links.querierOf(ifp)?.start();
   }
 
   list(): McastLink<A>[] {

@@ -113,11 +113,15 @@ export class RouteTables implements RouteState {
     this.life = new RtLife(net.kern, this.store, net.shared.witness.rtentry, (rt) => this.ribOf(rt)?.compile(rt));
     this.flowSalt = net.kern.engine.rng.split(`flow ${net.kern.id}`).u32();
     this.expiry = new Callout(net.kern, () => void net.kern.defer(() => this.expire()));
-    net.mtuEvent.attach<RouteTables>(this, (routes, ifp) => routes.store.republish(ifp));
+    net.mtuEvent.attach(this, RouteTables.onMtu);
     net.kern.audit.attach(ROUTE_AUDIT, this);
     net.kern.counters.attach(ROUTING_COUNTERS, this.stats);
     net.kern.sysctl.attach(NET_SYSCTL, this);
     net.kern.sysctl.attach(NET_ROUTE_SYSCTL, this);
+  }
+
+  private static onMtu(this: void, routes: RouteTables, ifp: Ifnet): void {
+    routes.store.republish(ifp);
   }
 
   /** Routes of all FIBs. */

@@ -260,17 +260,21 @@ describe('multipath, FIBs, time', () => {
 
   it('a redirect makes a host route for its lifetime in thread context; another one changes its gateway and begins its time anew', () => {
     const { b, em0 } = bench();
-    const redirect = (gateway: string): void => {
+    b.route6('add', '2001:db8:8::/48', 'fe80::76%em0');
+    b.messages();
+    const redirect = (gateway: string, author: string): void => {
       const previous = b.engine.enter(CTX_SOFTINT);
-      b.routes.redirect6(0, b.ip6('2001:db8:8::9'), b.ip6(gateway), em0, 3_000_000);
+      b.routes.redirect6(0, b.ip6('2001:db8:8::9'), b.ip6(gateway), b.ip6(author), em0, 3_000_000);
       b.engine.leave(previous);
       expect(routesOf(b, '2001:db8:8::9/128').filter((l) => l.includes(gateway))).toEqual([]);
       b.turn();
     };
-    redirect('fe80::77%em0');
-    expect(b.messages()).toEqual(['REDIRECT 2001:db8:8::9 fe80::77%2 em0 UP,GATEWAY,HOST,DYNAMIC,DONE']);
-    redirect('fe80::78%em0');
-    expect(b.messages()).toEqual(['REDIRECT 2001:db8:8::9 fe80::78%2 em0 UP,GATEWAY,HOST,MODIFIED,DONE']);
+    redirect('fe80::77%em0', 'fe80::76%em0');
+    expect(b.messages()).toEqual(['REDIRECT 2001:db8:8::9 fe80::77%2 em0 UP,GATEWAY,HOST,DYNAMIC,DONE by fe80::76%2']);
+    redirect('fe80::78%em0', 'fe80::77%em0');
+    expect(b.messages()).toEqual(['REDIRECT 2001:db8:8::9 fe80::78%2 em0 UP,GATEWAY,HOST,MODIFIED,DONE by fe80::77%2']);
+    redirect('fe80::79%em0', 'fe80::76%em0');
+    expect(b.messages()).toEqual(['REDIRECT 2001:db8:8::9 fe80::79%2 em0 GATEWAY,HOST,DONE by fe80::76%2 errno 22']);
     expect(routesOf(b, '2001:db8:8::9/128')).toEqual(['2001:db8:8::9/128 fe80::78%2 em0 UP,GATEWAY,HOST,DYNAMIC,MODIFIED']);
     b.turn(4_000_000);
     expect(routesOf(b, '2001:db8:8::9/128')).toEqual([]);
