@@ -81,7 +81,7 @@ class Link {
     }
     const n = rng.below(GROUPS.length);
     const group = rng.chance(0.5) ? GROUPS[n] : GROUPS6[n];
-    if (group !== undefined) this.call(() => this.toggle(h, group));
+    return group === undefined ? undefined : this.call(() => this.toggle(h, group));
   }
 
   /** @param {Host} h @param {string} group */
