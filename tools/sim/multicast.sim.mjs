@@ -72,12 +72,12 @@ class Link {
     const h = this.hosts[2 + rng.below(this.hosts.length - 2)];
     if (h === undefined) return;
     const at = rng.below(6);
-    if (at === 0) return this.call(() => (h.port.isUp ? ifDown(h.port) : ifUp(h.port)));
+    if (at === 0) return void this.call(() => (h.port.isUp ? ifDown(h.port) : ifUp(h.port)));
     if (at === 1) {
       const i = rng.below(2);
       this.queries[i] = this.queries[i] !== true;
       if (this.queries[1 - i] !== true) this.queries[i] = true;
-      return this.queriers(i);
+      return void this.queriers(i);
     }
     const n = rng.below(GROUPS.length);
     const group = rng.chance(0.5) ? GROUPS[n] : GROUPS6[n];
@@ -89,7 +89,7 @@ class Link {
     const had = h.sockets.get(group);
     if (had !== undefined) {
       h.sockets.delete(group);
-      return had.close();
+      return void had.close();
     }
     const six = group.startsWith('ff');
     const { so } = h.v.sockets.socket(six ? PF_INET6 : PF_INET, SOCK_DGRAM, 0);
