@@ -41,8 +41,9 @@ class StreamIo implements ProcIo {
     socket.on('drain', () => this.releaseDrain());
   }
 
+  /** A socket that has been destroyed takes nothing and says so later: until then the process waits, or it would never let anybody say it. */
   get buffered(): number {
-    return this.socket.writableLength;
+    return this.socket.destroyed && !this.closed ? OUTPUT_HIGH_WATER : this.socket.writableLength;
   }
 
   write(fd: 1 | 2, bytes: Uint8Array): void {
