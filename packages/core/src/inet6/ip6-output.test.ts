@@ -319,9 +319,17 @@ describe('path MTU discovery (RFC 8201)', () => {
   };
   const bytes = new Uint8Array(1_460);
 
+  it('holds for packets of every FIB: the message does not say of which it was', () => {
+    b.sysctl('net.fibs', 2);
+    w.ifp.fib = 1;
+    tooBig(1_400);
+    w.ifp.fib = 0;
+    expect(b.ip6.pmtu.list().map((p) => p.mtu)).toEqual([1_400]);
+  });
+
   it('is honoured for this destination, for an hour', () => {
     tooBig(1_400);
-    expect(b.ip6.pmtu.list()).toEqual([{ fib: 0, dst: addr6(FAR), mtu: 1_400, expire: 3_600 }]);
+    expect(b.ip6.pmtu.list()).toEqual([{ dst: addr6(FAR), mtu: 1_400, expire: 3_600 }]);
     expect(send({ dst: FAR, payload: bytes })).toBe(0);
     expect(reassembled().sizes).toEqual([1_400, 156]);
     expect(send({ payload: bytes })).toBe(0);

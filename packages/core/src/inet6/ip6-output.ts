@@ -338,7 +338,7 @@ function filterAndSend(ip6: Ip6, m: PacketBuffer, flags: number, opts: Ip6Output
   const link = r.mtu;
   let mtu = always && link > IPV6_MMTU ? IPV6_MMTU : link;
   if (!always) {
-    const path = ip6.pmtu.lookup(m.fib, r.d0, m.view.getInt32(d + 4), m.view.getInt32(d + 8), m.view.getInt32(d + 12));
+    const path = ip6.pmtu.lookup(r.d0, m.view.getInt32(d + 4), m.view.getInt32(d + 8), m.view.getInt32(d + 12));
     if (path !== 0 && path < mtu) mtu = path;
   }
   if (opts !== null && opts.dontFrag && m.len > mtu && m.gsoSize === 0) {

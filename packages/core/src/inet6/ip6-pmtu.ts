@@ -4,7 +4,7 @@
  *
  * Theory of operation. Packet-too-big says what MTU would fit to one destination; it is remembered for `pmtu_expire` seconds, between 1280 bytes and the
  * MTU of the link, and never raised by a message. Output asks for every packet, which costs nothing while there are none. When there are
- * `pmtu_limit`, the oldest gives way. A destination is its words in zoned form and the FIB.
+ * `pmtu_limit`, the oldest gives way. A destination is its words in zoned form, whatever FIB its packets are looked up in: the message does not say.
  *
  * Invariants: an entry is in its chain and on the age list exactly while it lives; the timer is armed while there is one.
  *
@@ -31,7 +31,6 @@ const DEFAULT_LIMIT = 1_024;
 const LIMIT_MAX = 65_536;
 
 class Path {
-  readonly fib: number;
   readonly w0: number;
   readonly w1: number;
   readonly w2: number;
@@ -40,22 +39,20 @@ class Path {
   expireAt: Micros = 0;
   hashNext: Path | null = null;
 
-  constructor(fib: number, w0: number, w1: number, w2: number, w3: number) {
-    this.fib = fib;
+  constructor(w0: number, w1: number, w2: number, w3: number) {
     this.w0 = w0;
     this.w1 = w1;
     this.w2 = w2;
     this.w3 = w3;
   }
 
-  is(fib: number, w0: number, w1: number, w2: number, w3: number): boolean {
-    return this.w3 === w3 && this.w2 === w2 && this.w1 === w1 && this.w0 === w0 && this.fib === fib;
+  is(w0: number, w1: number, w2: number, w3: number): boolean {
+    return this.w3 === w3 && this.w2 === w2 && this.w1 === w1 && this.w0 === w0;
   }
 }
 
 /** A path as it is shown. */
 export interface PathMtu {
-  readonly fib: number;
   /** Plain. */
   readonly dst: Uint8Array;
   readonly mtu: number;
@@ -83,9 +80,9 @@ export class Ip6Pmtu {
   }
 
   /** MTU in bytes of the path to these words, 0 when nothing is known. Packet path. */
-  lookup(fib: number, w0: number, w1: number, w2: number, w3: number): number {
+  lookup(w0: number, w1: number, w2: number, w3: number): number {
     if (this.chains === null) return 0;
-    return this.find(fib, w0, w1, w2, w3)?.mtu ?? 0;
+    return this.find(w0, w1, w2, w3)?.mtu ?? 0;
   }
 
   /** The router says that `mtu` (1280 or more) fits to the destination at `at` of `v`, plain, in a message that came by `ifp`. True: that is news. */
@@ -95,10 +92,9 @@ export class Ip6Pmtu {
     const w2 = v.getInt32(at + 8);
     const w3 = v.getInt32(at + 12);
     const nh = in6Lookup(this.ip6.in6Net, fib, w0, w1, w2, w3, 0);
-    if (nh === null) return false;
-    const known = this.find(fib, w0, w1, w2, w3);
-    if (mtu >= (known?.mtu ?? this.ip6.linkMtu(nh.ifp))) return false;
-    const path = known ?? this.make(fib, w0, w1, w2, w3);
+    const known = this.find(w0, w1, w2, w3);
+    if (mtu >= (known?.mtu ?? this.ip6.linkMtu(nh?.ifp ?? ifp))) return false;
+    const path = known ?? this.make(w0, w1, w2, w3);
     path.mtu = Math.max(mtu, IPV6_MMTU);
     path.expireAt = this.ip6.net.kern.engine.now + this.expire * US_PER_SEC;
     this.aged?.delete(path);
@@ -110,7 +106,7 @@ export class Ip6Pmtu {
   list(): PathMtu[] {
     const { now } = this.ip6.net.kern.engine;
     return [...(this.aged ?? [])].map((p) => ({
-      fib: p.fib, dst: ip6Plain(ip6OfWords(p.w0, p.w1, p.w2, p.w3)), mtu: p.mtu, expire: Math.max(0, Math.ceil((p.expireAt - now) / US_PER_SEC)),
+      dst: ip6Plain(ip6OfWords(p.w0, p.w1, p.w2, p.w3)), mtu: p.mtu, expire: Math.max(0, Math.ceil((p.expireAt - now) / US_PER_SEC)),
     }));
   }
 
@@ -121,13 +117,13 @@ export class Ip6Pmtu {
     this.rearm();
   }
 
-  private find(fib: number, w0: number, w1: number, w2: number, w3: number): Path | null {
-    let p = this.chains?.get(hashOf(fib, w0, w1, w2, w3)) ?? null;
-    while (p !== null && !p.is(fib, w0, w1, w2, w3)) p = p.hashNext;
+  private find(w0: number, w1: number, w2: number, w3: number): Path | null {
+    let p = this.chains?.get(hashOf(w0, w1, w2, w3)) ?? null;
+    while (p !== null && !p.is(w0, w1, w2, w3)) p = p.hashNext;
     return p;
   }
 
-  private make(fib: number, w0: number, w1: number, w2: number, w3: number): Path {
+  private make(w0: number, w1: number, w2: number, w3: number): Path {
     const chains = (this.chains ??= new Map());
     const aged = (this.aged ??= new Set());
     while (aged.size >= this.limit) {
@@ -137,8 +133,8 @@ export class Ip6Pmtu {
         break;
       }
     }
-    const p = new Path(fib, w0, w1, w2, w3);
-    const key = hashOf(fib, w0, w1, w2, w3);
+    const p = new Path(w0, w1, w2, w3);
+    const key = hashOf(w0, w1, w2, w3);
     p.hashNext = chains.get(key) ?? null;
     chains.set(key, p);
     aged.add(p);
@@ -147,7 +143,7 @@ export class Ip6Pmtu {
 
   private remove(p: Path): void {
     this.aged?.delete(p);
-    const key = hashOf(p.fib, p.w0, p.w1, p.w2, p.w3);
+    const key = hashOf(p.w0, p.w1, p.w2, p.w3);
     let at = this.chains?.get(key) ?? null;
     if (at === p) {
       if (p.hashNext === null) this.chains?.delete(key);
@@ -177,8 +173,8 @@ export class Ip6Pmtu {
   }
 }
 
-function hashOf(fib: number, w0: number, w1: number, w2: number, w3: number): number {
-  return Math.imul(w0 ^ w2, 0x9e3779b1) ^ Math.imul(w1 ^ w3, 0x85ebca6b) ^ w3 ^ fib;
+function hashOf(w0: number, w1: number, w2: number, w3: number): number {
+  return Math.imul(w0 ^ w2, 0x9e3779b1) ^ Math.imul(w1 ^ w3, 0x85ebca6b) ^ w3;
 }
 
 export const PMTU_SYSCTLS: SysctlGroup<Ip6Pmtu> = {

@@ -207,9 +207,9 @@ export class Ip6 {
   }
 
   /** MTU in bytes of the path to these words (zoned form) that begins on `ifp`. */
-  pathMtu(ifp: Ifnet, fib: number, d0: number, d1: number, d2: number, d3: number): number {
+  pathMtu(ifp: Ifnet, d0: number, d1: number, d2: number, d3: number): number {
     const link = this.linkMtu(ifp);
-    const path = this.pmtu.lookup(fib, d0, d1, d2, d3);
+    const path = this.pmtu.lookup(d0, d1, d2, d3);
     return path !== 0 && path < link ? path : link;
   }
 

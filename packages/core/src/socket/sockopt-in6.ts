@@ -116,7 +116,7 @@ function pathMtu(inp: In6Pcb, so: OptionSocket): number | null {
   const ip6 = (so.type === SOCK_RAW ? so.layer.raw6 : so.layer.udp6)?.ip6 ?? null;
   if (ip6 === null || !inp.connected || !inp.v6) return null;
   const nh = in6Lookup(ip6.in6Net, inp.fib, inp.f0, inp.f1, inp.f2, inp.f3, 0);
-  return nh === null ? null : ip6.pathMtu(nh.ifp, inp.fib, inp.f0, inp.f1, inp.f2, inp.f3);
+  return nh === null ? null : ip6.pathMtu(nh.ifp, inp.f0, inp.f1, inp.f2, inp.f3);
 }
 
 /** ENOPROTOOPT: no such option, or read-only. */
