@@ -27,7 +27,10 @@ export class IpProtosw<P = IpProto> {
   /** Puts a protocol in, or with null takes it out. */
   set(number: number, handler: P | null): void {
     const at = this.places.take(number);
-    this.handlers = Array.from({ length: Math.max(at + 1, this.handlers.length) }, (_, i) => (i === at ? handler : (this.handlers[i] ?? null)));
+    const missing = at + 1 - this.handlers.length;
+    const handlers = missing > 0 ? this.handlers.concat(new Array<null>(missing).fill(null)) : this.handlers.slice();
+    handlers[at] = handler;
+    this.handlers = handlers;
   }
 
   /** Protocols that are in. */
