@@ -19,7 +19,7 @@ const CORE = 'packages/core/src/';
 /** Tunables that are kept and shown and have no effect yet: by name, and why. */
 const WITHOUT_EFFECT = {
   'net.inet.ip.portrange.reservedhigh': 'there are no users',
-  'net.link.bridge.allow_llz_overlap': 'IPv6',
+  'net.link.bridge.allow_llz_overlap': 'members keep their link-local addresses',
   'net.link.bridge.ipfw': 'there is no ipfw',
   'net.link.bridge.ipfw_arp': 'there is no ipfw',
   'net.link.bridge.pfil_bridge': 'bridges run no packet filters',

@@ -34,7 +34,6 @@ import { ND6_IFF_IFDISABLED } from './in6-ifinfo.js';
 import { in6GroupAddr, in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 import type { In6Net } from './in6-net.js';
 import { nd6PrefixLookup, nd6PrefixNewSource, nd6PrefixRemove, nd6PrelistAdd } from './nd6-prefix.js';
-import { in6PrefixRoute, in6SelfRoute } from './in6-routes.js';
 
 export { in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 
@@ -182,7 +181,7 @@ function addAddr(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq, verified: bool
     purgeAddr(in6Net, ia);
     return error;
   }
-  if (ia.usable && in6SelfRoute(in6Net, RTM_ADD, ia) === 0) ia.hasSelfRoute = true;
+  if (ia.usable && in6Net.routes.ifaLoopback(RTM_ADD, ia) === 0) ia.hasSelfRoute = true;
   if (ia.plen < 128) {
     const pr = nd6PrefixLookup(in6Net, ifp, ia.addr, ia.plen) ?? nd6PrelistAdd(in6Net, ifp, ia.addr, ia.plen, true);
     ia.prefix = pr;
@@ -195,7 +194,7 @@ function addAddr(in6Net: In6Net, ia: In6Ifaddr, req: In6Aliasreq, verified: bool
 function purgeAddr(in6Net: In6Net, ia: In6Ifaddr): void {
   if (ia.carp !== null) in6Net.carp?.detach(ia, false);
   if (ia.hasSelfRoute) {
-    in6SelfRoute(in6Net, RTM_DELETE, ia);
+    in6Net.routes.ifaLoopback(RTM_DELETE, ia);
     ia.hasSelfRoute = false;
   }
   in6Net.nd?.dadStop(ia);
@@ -209,7 +208,7 @@ function purgeAddr(in6Net: In6Net, ia: In6Ifaddr): void {
   nd6PrefixNewSource(in6Net, ia);
   in6Net.routes.ifaDown(ia, true);
   const other = in6Net.addrOfBytes(ia.addr); // the same address elsewhere had no route of its own
-  if (other !== null && !other.hasSelfRoute) other.hasSelfRoute = in6SelfRoute(in6Net, RTM_ADD, other) === 0;
+  if (other !== null && !other.hasSelfRoute) other.hasSelfRoute = in6Net.routes.ifaLoopback(RTM_ADD, other) === 0;
   if (ia.prefix === null) return;
   ia.prefix.addrs--;
   ia.prefix = null;
@@ -219,14 +218,14 @@ function purgeAddr(in6Net: In6Net, ia: In6Ifaddr): void {
 export function in6CarpUsable(in6Net: In6Net, ia: In6Ifaddr): void {
   if (ia.usable) return;
   in6Net.makeUsable(ia);
-  if (in6SelfRoute(in6Net, RTM_ADD, ia) === 0) ia.hasSelfRoute = true;
+  if (in6Net.routes.ifaLoopback(RTM_ADD, ia) === 0) ia.hasSelfRoute = true;
 }
 
 /** … and no longer. Its prefix stays on the link. */
 export function in6CarpUnusable(in6Net: In6Net, ia: In6Ifaddr): void {
   if (!ia.usable) return;
   if (ia.hasSelfRoute) {
-    in6SelfRoute(in6Net, RTM_DELETE, ia);
+    in6Net.routes.ifaLoopback(RTM_DELETE, ia);
     ia.hasSelfRoute = false;
   }
   in6Net.makeUnusable(ia);
@@ -237,7 +236,7 @@ export function in6CarpUnusable(in6Net: In6Net, ia: In6Ifaddr): void {
 /** The host route to the far end of a point-to-point link comes or goes. */
 function dstRoute(in6Net: In6Net, ia: In6Ifaddr, add: boolean): Errno {
   if (ia.dstaddr === null || ia.plen !== 128 || ip6Equals(ia.dstaddr, ia.addr) || ia.hasDstRoute === add) return 0;
-  const error = in6PrefixRoute(in6Net, add ? RTM_ADD : RTM_DELETE, ia, ia.dstaddr, 128);
+  const error = in6Net.routes.ifaPrefix6(add ? RTM_ADD : RTM_DELETE, ia, ia.ifp, ia.dstaddr, 128);
   if (error === 0 || !add) ia.hasDstRoute = add;
   return error;
 }

@@ -20,7 +20,6 @@ import { IP6_SCOPE_GLOBAL, IP6_SCOPE_INTFACELOCAL, IP6_SCOPE_LINKLOCAL, IP6_SCOP
 import { IN6_IFF_ANYCAST, IN6_IFF_DETACHED, IN6_IFF_NOTREADY, IN6_IFF_PREFER_SOURCE, IN6_IFF_TEMPORARY } from './in6-ifaddr.js';
 import type { In6Ifaddr } from './in6-ifaddr.js';
 import { ND6_IFF_NO_PREFER_IFACE, ND6_IFF_PREFER_SOURCE } from './in6-ifinfo.js';
-import { in6Lookup } from './in6-routes.js';
 import type { Ip6OutputOpts } from './ip6-output.js';
 import type { RuleKey } from './ip6-var.js';
 import type { Ip6 } from './ip6.js';
@@ -69,7 +68,7 @@ export function in6SourceFor(ip6: Ip6, d0: number, d1: number, d2: number, d3: n
   c.ifp = named(isGroup, opts);
   if (c.ifp === null && isGroup && zone !== 0) c.ifp = ip6.net.ifByIndex(zone);
   if (c.ifp === null) {
-    const nh = in6Lookup(ip6.in6Net, fib, d0, d1, d2, d3, 0);
+    const nh = ip6.routes.lookup6(fib, d0, d1, d2, d3, 0);
     if (nh === null || (nh.flags & (RTF_REJECT | RTF_BLACKHOLE)) !== 0) {
       c.error = EHOSTUNREACH;
       return c;

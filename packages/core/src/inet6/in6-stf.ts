@@ -9,7 +9,6 @@
 import { stfVnet } from '../net/stf.js';
 import type { StfRoute6 } from '../net/stf.js';
 import { ip6Word } from '../wire/addr6.js';
-import { in6Lookup } from './in6-routes.js';
 import type { Ip6 } from './ip6.js';
 
 export class In6Stf {
@@ -27,7 +26,7 @@ export class In6Stf {
   }
 
   private lookup(fib: number, bytes: Uint8Array, off: number): StfRoute6 | null {
-    const nh = in6Lookup(this.ip6.in6Net, fib, ip6Word(bytes, 0, off), ip6Word(bytes, 1, off), ip6Word(bytes, 2, off), ip6Word(bytes, 3, off), 0);
+    const nh = this.ip6.routes.lookup6(fib, ip6Word(bytes, 0, off), ip6Word(bytes, 1, off), ip6Word(bytes, 2, off), ip6Word(bytes, 3, off), 0);
     return nh === null ? null : { ifp: nh.ifp, gateway: nh.gw6 };
   }
 }

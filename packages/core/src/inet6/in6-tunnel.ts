@@ -33,7 +33,6 @@ import { ip6W0Zoned, ip6PutWords } from '../wire/addr6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Class, ip6Emit } from '../wire/ip6.js';
 import { IPPROTO_ETHERIP, IPPROTO_GRE, IPPROTO_IPV4, IPPROTO_IPV6 } from '../wire/ipproto.js';
 import { In6Ifaddr } from './in6-ifaddr.js';
-import { in6Lookup } from './in6-routes.js';
 import { in6Zone } from './in6-src.js';
 import { encap6Attach, encap6Detach } from './ip6-encap.js';
 import type { Encap6Handler } from './ip6-encap.js';
@@ -106,7 +105,7 @@ abstract class In6Tunnel<C extends Carrier> implements Encap6Handler {
   protected cameFrom(ifp: Ifnet, m: PacketBuffer, fib: number): boolean {
     const v = m.view;
     const s = m.off + IP6_SRC;
-    return in6Lookup(this.ip6.in6Net, fib, ip6W0Zoned(v, s, ifp.index), v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), 0)?.ifp === ifp;
+    return this.ip6.routes.lookup6(fib, ip6W0Zoned(v, s, ifp.index), v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), 0)?.ifp === ifp;
   }
 }
 

@@ -31,7 +31,6 @@ import {
   ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADDR, ICMP6_DST_UNREACH_BEYONDSCOPE, ICMP6_DST_UNREACH_NOROUTE, ICMP6_PACKET_TOO_BIG, ICMP6_TIME_EXCEEDED, ICMP6_TIME_EXCEED_TRANSIT,
 } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HLIM, IP6_NXT, IP6_SRC } from '../wire/ip6.js';
-import { in6Lookup } from './in6-routes.js';
 import { ip6FlowOf, ip6GsoFits, ip6SendSized } from './ip6-output.js';
 import type { Ip6 } from './ip6.js';
 
@@ -77,7 +76,7 @@ export function ip6Forward(ip6: Ip6, ifp: Ifnet, m: PacketBuffer): void {
   const w2 = v.getInt32(d + 8);
   const w3 = v.getInt32(d + 12);
   if (ip6.routes.hashOutbound !== 0 && m.flowid === 0) m.flowid = ip6FlowOf(ip6, m) | 0;
-  const nh = in6Lookup(ip6.in6Net, m.fib, w0, w1, w2, w3, m.flowid);
+  const nh = ip6.routes.lookup6(m.fib, w0, w1, w2, w3, m.flowid);
   if (nh === null) {
     ip6.stats.noroute++;
     const ii = ip6.in6Net.ifinfo(ifp);
@@ -145,7 +144,7 @@ function passElsewhere(ip6: Ip6, ifp: Ifnet, m: PacketBuffer): void {
     ip6.loop.enqueue(ip6.net.loif ?? ifp, m);
     return;
   }
-  const other = in6Lookup(ip6.in6Net, m.fib, w0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), m.flowid);
+  const other = ip6.routes.lookup6(m.fib, w0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), m.flowid);
   if (other === null || (other.flags & (RTF_BLACKHOLE | RTF_REJECT)) !== 0) cannot(ip6, ifp, m);
   else pass(ip6, ifp, m, other, w0);
 }

@@ -22,7 +22,6 @@ import type { IfnetEvent } from '../net/net.js';
 import { IP6_SCOPE_LINKLOCAL, ip6OfBig, ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { IP6_DST, IP6_HLIM, IP6_SRC } from '../wire/ip6.js';
 import { in6ChangeFilter, in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
-import { in6Lookup } from './in6-routes.js';
 import { ip6Send } from './ip6-output.js';
 import type { Ip6Mrouter } from './ip6-var.js';
 import type { Ip6 } from './ip6.js';
@@ -169,7 +168,7 @@ export class In6Mroute implements Ip6Mrouter, McastRouterPort<bigint> {
 
   rpf(source: bigint, fib: number): Ifnet | null {
     const word = (shift: bigint): number => Number((source >> shift) & 0xffff_ffffn) | 0;
-    return this.ip6 === null ? null : (in6Lookup(this.ip6.in6Net, fib, word(96n), word(64n), word(32n), word(0n), 0)?.ifp ?? null);
+    return this.ip6 === null ? null : (this.ip6.routes.lookup6(fib, word(96n), word(64n), word(32n), word(0n), 0)?.ifp ?? null);
   }
 
   join(ifp: Ifnet, group: bigint, filter: SourceFilter<bigint>): Errno {

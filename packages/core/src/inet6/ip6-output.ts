@@ -39,7 +39,6 @@ import { ETHERTYPE_IPV6 } from '../wire/ether.js';
 import { IP6_DST, IP6_FLOW, IP6_HDR_LEN, IP6_HLIM, IP6_NXT, IP6_PLEN, IP6_SRC, IPV6_MAXPACKET, IPV6_MMTU } from '../wire/ip6.js';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipproto.js';
 import { in6PutPlain, in6SelectSrc } from './in6-src.js';
-import { in6Lookup } from './in6-routes.js';
 import { ip6InsertHeaders } from './ip6-pktopts.js';
 import { ip6Fragment } from './ip6-fragment.js';
 import type { Ip6 } from './ip6.js';
@@ -198,7 +197,7 @@ function findRoute(ip6: Ip6, m: PacketBuffer, opts: Ip6OutputOpts | null): Errno
 function lookup(ip6: Ip6, m: PacketBuffer, on: Ifnet | null): Errno {
   const r = ip6.route;
   if (ip6.routes.hashOutbound !== 0 && m.flowid === 0) m.flowid = ip6FlowOf(ip6, m) | 0;
-  const nh = in6Lookup(ip6.in6Net, m.fib, r.h0, r.h1, r.h2, r.h3, m.flowid);
+  const nh = ip6.routes.lookup6(m.fib, r.h0, r.h1, r.h2, r.h3, m.flowid);
   if (nh === null) return noRoute(ip6);
   nh.pksent++;
   if ((nh.flags & (RTF_REJECT | RTF_BLACKHOLE)) !== 0) return (nh.flags & RTF_BLACKHOLE) !== 0 ? BLACKHOLED : EHOSTUNREACH;

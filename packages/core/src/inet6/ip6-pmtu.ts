@@ -20,7 +20,6 @@ import type { SysctlGroup } from '../kern/sysctl.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ip6OfWords, ip6Plain, ip6W0Zoned } from '../wire/addr6.js';
 import { IPV6_MMTU } from '../wire/ip6.js';
-import { in6Lookup } from './in6-routes.js';
 import type { Ip6 } from './ip6.js';
 
 /** RFC 8201 §5.3: not less than 5 minutes; FreeBSD's hostcache keeps an hour. */
@@ -91,7 +90,7 @@ export class Ip6Pmtu {
     const w1 = v.getInt32(at + 4);
     const w2 = v.getInt32(at + 8);
     const w3 = v.getInt32(at + 12);
-    const nh = in6Lookup(this.ip6.in6Net, fib, w0, w1, w2, w3, 0);
+    const nh = this.ip6.routes.lookup6(fib, w0, w1, w2, w3, 0);
     const known = this.find(w0, w1, w2, w3);
     if (mtu >= (known?.mtu ?? this.ip6.linkMtu(nh?.ifp ?? ifp))) return false;
     const path = known ?? this.make(w0, w1, w2, w3);

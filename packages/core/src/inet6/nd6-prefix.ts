@@ -24,7 +24,6 @@ import type { In6Ifaddr } from './in6-ifaddr.js';
 import { ND6_INFINITE_LIFETIME } from './in6-ifaddr.js';
 import type { In6Net } from './in6-net.js';
 import type { NdRouter } from './nd6-router.js';
-import { in6PrefixRoute } from './in6-routes.js';
 
 export class NdPrefix {
   readonly ifp: Ifnet;
@@ -96,7 +95,7 @@ export function nd6PrefixOnlink(in6Net: In6Net, pr: NdPrefix): Errno {
   if (in6Net.prefixes.some((o) => o !== pr && o.onlink && samePrefix(o, pr))) return EEXIST;
   const ifa = sourceOn(in6Net, pr.ifp);
   if (ifa === null) return EADDRNOTAVAIL;
-  const error = in6PrefixRoute(in6Net, RTM_ADD, ifa, pr.prefix, pr.plen);
+  const error = in6Net.routes.ifaPrefix6(RTM_ADD, ifa, ifa.ifp, pr.prefix, pr.plen);
   if (error !== 0) return error;
   pr.onlink = true;
   pr.routeIfa = ifa;
@@ -107,7 +106,7 @@ export function nd6PrefixOnlink(in6Net: In6Net, pr: NdPrefix): Errno {
 export function nd6PrefixOfflink(in6Net: In6Net, pr: NdPrefix): void {
   const ifa = pr.routeIfa;
   if (!pr.onlink || ifa === null) return;
-  in6PrefixRoute(in6Net, RTM_DELETE, ifa, pr.prefix, pr.plen);
+  in6Net.routes.ifaPrefix6(RTM_DELETE, ifa, ifa.ifp, pr.prefix, pr.plen);
   pr.onlink = false;
   pr.routeIfa = null;
   const heir = in6Net.prefixes.find((o) => o !== pr && !o.onlink && o.rafOnlink && !o.detached && samePrefix(o, pr));

@@ -5,7 +5,7 @@
  * Theory of operation. Output puts what it carries behind an outer header and gives it to the vnet's GifCarrier (inet/in-gif.ts). What a
  * packet carries is told by its first four bits: 3 for EtherIP, 4 for IPv4, 6 for IPv6.
  *
- * Not here: IPv6 outside; the `ignore_source` and `send_rev_ethip_ver` options.
+ * Not here: the outer headers (inet/in-gif.ts, inet6/in6-tunnel.ts); the `ignore_source` and `send_rev_ethip_ver` options.
  */
 import type { Errno } from '../base/errno.js';
 import { EAFNOSUPPORT, EINVAL, ENOBUFS } from '../base/errno.js';

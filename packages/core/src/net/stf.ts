@@ -12,8 +12,8 @@
  * A vnet makes one stf, stf0. The cloner answers to `6to4` too, and refuses it: FreeBSD reads a bad unit number in that name.
  * Others may have moved in.
  *
- * This stack has no IPv6 yet, and three things wait for it: it will set addresses here (`checkAddr` says which), it will send with a
- * gateway (`stfOutput`), and it will answer where a packet goes (`StfVnet.lookup6`); until then a packet that came in is for nobody.
+ * IPv6 is above, and has three doors here: `checkAddr` says which addresses may be set, `stfOutput` sends with a gateway, and `StfVnet.lookup6` is
+ * where it says how a packet goes on.
  * Not here: the outer header (inet/in-stf.ts).
  *
  * @rfc 3056 yes

@@ -14,7 +14,7 @@
  * A tunnel that moves to another vnet arrives without its ends, which belong to the vnet they were configured in.
  *
  * Invariants: a tunnel is in its TunnelVnet exactly while it is `configured`; no two there have the same ends and variant.
- * Not here: outer IPv6.
+ * Not here: the outer headers; carriers of each family make them.
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, EIO, ENETDOWN, ENOBUFS } from '../base/errno.js';

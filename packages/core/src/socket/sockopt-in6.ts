@@ -10,7 +10,6 @@
 import type { Errno } from '../base/errno.js';
 import { EINVAL, ENOPROTOOPT } from '../base/errno.js';
 import { IPV6_DEFAULT_MULTICAST_HOPS } from '../inet6/ip6-output.js';
-import { in6Lookup } from '../inet6/in6-routes.js';
 import type { In6Pcb } from '../transport/in6-pcb.js';
 import { ICMP6_CKSUM } from '../wire/icmp6.js';
 import { IPPROTO_ICMPV6 } from '../wire/ipproto.js';
@@ -115,7 +114,7 @@ const OPTIONS: ReadonlyMap<string, In6Option> = new Map<string, In6Option>([
 function pathMtu(inp: In6Pcb, so: OptionSocket): number | null {
   const ip6 = (so.type === SOCK_RAW ? so.layer.raw6 : so.layer.udp6)?.ip6 ?? null;
   if (ip6 === null || !inp.connected || !inp.v6) return null;
-  const nh = in6Lookup(ip6.in6Net, inp.fib, inp.f0, inp.f1, inp.f2, inp.f3, 0);
+  const nh = ip6.routes.lookup6(inp.fib, inp.f0, inp.f1, inp.f2, inp.f3, 0);
   return nh === null ? null : ip6.pathMtu(nh.ifp, inp.f0, inp.f1, inp.f2, inp.f3);
 }
 

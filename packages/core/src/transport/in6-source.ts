@@ -9,7 +9,6 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EHOSTUNREACH } from '../base/errno.js';
-import { in6Lookup } from '../inet6/in6-routes.js';
 import { in6SelectSrc } from '../inet6/in6-src.js';
 import { Ip6OutputOpts } from '../inet6/ip6-output.js';
 import type { Ip6 } from '../inet6/ip6.js';
@@ -78,7 +77,7 @@ function outInterface(ip6: Ip6, inp: In6Pcb, c: In6Choice): Errno {
     c.ifp = named;
     return 0;
   }
-  const nh = in6Lookup(ip6.in6Net, inp.fib, c.d0, c.d1, c.d2, c.d3, 0);
+  const nh = ip6.routes.lookup6(inp.fib, c.d0, c.d1, c.d2, c.d3, 0);
   if (nh === null || (nh.flags & (RTF_REJECT | RTF_BLACKHOLE)) !== 0) {
     if (nh === null) ip6.stats.noroute++;
     return EHOSTUNREACH;

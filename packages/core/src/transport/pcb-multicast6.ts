@@ -8,7 +8,6 @@ import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EINVAL } from '../base/errno.js';
 import { in6ChangeFilter, in6JoinGroup, in6LeaveGroup } from '../inet6/in6-mcast.js';
 import type { In6Net } from '../inet6/in6-net.js';
-import { in6Lookup } from '../inet6/in6-routes.js';
 import { IFF_MULTICAST } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { MCAST_INCLUDE } from '../net/mcast/source-filter.js';
@@ -87,7 +86,7 @@ const big = (addr: Uint8Array): bigint => ip6BigOf(ip6Plain(addr));
 export function pcbJoin6(in6Net: In6Net, inp: In6Pcb, group: Uint8Array, ifp: Ifnet | null, source: Uint8Array | null = null): Errno {
   if (!isGroup(group) || (source !== null && !isSource(source))) return EINVAL;
   const plain = ip6Plain(group);
-  const on = ifp ?? in6Lookup(in6Net, inp.fib, ip6Word(plain, 0), ip6Word(plain, 1), ip6Word(plain, 2), ip6Word(plain, 3), 0)?.ifp ?? null;
+  const on = ifp ?? in6Net.routes.lookup6(inp.fib, ip6Word(plain, 0), ip6Word(plain, 1), ip6Word(plain, 2), ip6Word(plain, 3), 0)?.ifp ?? null;
   if (on === null || on.net !== in6Net.net || (on.flags & IFF_MULTICAST) === 0) return EADDRNOTAVAIL;
   return joinGroup(doorOf(in6Net), (inp.groups6 ??= []), big(plain), on, source === null ? null : big(source));
 }
