@@ -30,7 +30,7 @@ export function hostFamily(vnet: Vnet, text: string): 4 | 6 | null {
 }
 
 /** An address in words, with its zone. */
-export function address6Text(vnet: Vnet, name: Ip6Name): string {
+export function address6Text(vnet: Pick<Vnet, 'net'>, name: Ip6Name): string {
   const text = ip6Format(name.addr);
   if (name.scopeId === 0 || !ip6NeedsZone(name.addr)) return text;
   return `${text}%${vnet.net.ifByIndex(name.scopeId)?.xname ?? String(name.scopeId)}`;
@@ -48,6 +48,6 @@ export function zonedAddress6(vnet: Vnet, text: string): Uint8Array | null {
 }
 
 /** An address in zoned form in words. */
-export function zonedText6(vnet: Vnet, addr: Uint8Array): string {
+export function zonedText6(vnet: Pick<Vnet, 'net'>, addr: Uint8Array): string {
   return address6Text(vnet, { addr: ip6Plain(addr), scopeId: ip6ZoneOf(addr) });
 }

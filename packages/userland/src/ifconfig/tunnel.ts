@@ -6,7 +6,8 @@
  */
 import { EINVAL, EOPNOTSUPP, tunnelDelete, tunnelPair, tunnelPair6, tunnelSet, tunnelSet6 } from '@netloom/core';
 import type { Errno, Ifnet } from '@netloom/core';
-import { inetAton, ip4Format, ip6Format, ip6ParseScoped, ip6Plain, ip6ZoneOf, ip6Zoned } from '@netloom/core/wire';
+import { inetAton, ip4Format, ip6ParseScoped, ip6Zoned } from '@netloom/core/wire';
+import { zonedText6 } from '../host-address6.js';
 import { checkFib, request } from './if-request.js';
 import { parseUnsigned, word, word1, word2 } from './invocation.js';
 import type { Command, Invocation, TunnelEnd } from './invocation.js';
@@ -83,12 +84,5 @@ export function tunnelStatus(cx: Invocation, ifp: Ifnet): void {
   const ends = tunnelPair(ifp);
   if (ends !== null) cx.out(`\ttunnel inet ${ip4Format(ends.src)} --> ${ip4Format(ends.dst)}\n`);
   const ends6 = tunnelPair6(ifp);
-  if (ends6 !== null) cx.out(`\ttunnel inet6 ${scopedText(cx, ends6.src)} --> ${scopedText(cx, ends6.dst)}\n`);
-}
-
-/** An address in zoned form, as people write it. */
-function scopedText(cx: Invocation, addr: Uint8Array): string {
-  const zone = ip6ZoneOf(addr);
-  const text = ip6Format(ip6Plain(addr));
-  return zone === 0 ? text : `${text}%${cx.net.ifByIndex(zone)?.xname ?? zone}`;
+  if (ends6 !== null) cx.out(`\ttunnel inet6 ${zonedText6(cx, ends6.src)} --> ${zonedText6(cx, ends6.dst)}\n`);
 }

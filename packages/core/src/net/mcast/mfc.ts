@@ -102,13 +102,14 @@ export class Mfc {
 
   /** Forgets entries; returns how many. */
   removeWhere(which: (e: MfcEntry) => boolean): number {
-    const gone = this.list().filter(which);
-    const kept = gone.length === 0 ? [] : this.list().filter((e) => !gone.includes(e));
-    if (gone.length === 0) return 0;
-    this.chains.clear();
-    this.entries = 0;
-    for (const e of kept) this.add(e);
-    return gone.length;
+    const all = this.list();
+    const kept = all.filter((e) => !which(e));
+    if (kept.length < all.length) {
+      this.chains.clear();
+      this.entries = 0;
+      for (const e of kept) this.add(e);
+    }
+    return all.length - kept.length;
   }
 
   list(): MfcEntry[] {
