@@ -14,10 +14,10 @@ export const FRTO_NEW = 2;
 
 export class RecoveryState {
   // RACK, RFC 8985 §5.3
-  /** Of the range sent last among those delivered: when it was sent, its end, and how long it took. */
-  rackXmitUs: Micros = -1;
+  /** Of the range sent last among those delivered: which transmission it was, its end, and how long it took; -1: nothing was delivered. */
+  rackRttUs: Micros = -1;
+  rackXmitNo = 0;
   rackEnd = 0;
-  rackRttUs: Micros = 0;
   /** Highest sequence number delivered. */
   rackFack = 0;
   rackFackSet = false;

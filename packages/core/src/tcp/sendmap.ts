@@ -48,8 +48,9 @@ export class SentRange {
   flags = 0;
   /** Transmissions so far. */
   sends = 0;
-  /** When it was sent last. */
+  /** When it was sent last, and which transmission of the connection that was: several can be made in a microsecond. */
   xmitUs: Micros = 0;
+  xmitNo = 0;
   prev: SentRange | null = null;
   next: SentRange | null = null;
   /** Neighbours in the order of transmission, while in flight. */
@@ -100,6 +101,8 @@ export class Sendmap {
   /** SACKED ranges; the holes before them are as many at most. */
   sackedRuns = 0;
   count = 0;
+  /** Transmissions so far, int32. */
+  private xmits = 0;
   /** No LOST range is before this one; null: ask from the head. */
   private lostHint: SentRange | null = null;
 
@@ -114,7 +117,7 @@ export class Sendmap {
     r.end = end;
     r.flags = flags;
     r.sends = 1;
-    r.xmitUs = now;
+    this.stamp(r, now);
     r.prev = this.tail;
     r.next = null;
     if (this.tail === null) this.head = r;
@@ -148,6 +151,7 @@ export class Sendmap {
     n.flags = r.flags & ~SR_SYN;
     n.sends = r.sends;
     n.xmitUs = r.xmitUs;
+    n.xmitNo = r.xmitNo;
     r.end = at;
     r.flags &= ~SR_FIN;
     n.prev = r;
@@ -198,7 +202,7 @@ export class Sendmap {
   clearLost(r: SentRange): void {
     if (!this.unmarkLost(r)) return;
     let before = this.newest;
-    while (before !== null && before.xmitUs > r.xmitUs) before = before.older;
+    while (before !== null && seqGt(before.xmitNo, r.xmitNo)) before = before.older;
     if (before === null) this.timePrepend(r);
     else this.timeInsertAfter(r, before);
   }
@@ -213,7 +217,7 @@ export class Sendmap {
     if (!this.unmarkLost(r)) this.timeRemove(r);
     r.flags = (r.flags | SR_RETRANS) & ~SR_TLP;
     r.sends++;
-    r.xmitUs = now;
+    this.stamp(r, now);
     this.timeAppend(r);
   }
 
@@ -235,6 +239,12 @@ export class Sendmap {
 
   clear(): void {
     while (this.head !== null) this.remove(this.head);
+  }
+
+  private stamp(r: SentRange, now: Micros): void {
+    r.xmitUs = now;
+    this.xmits = (this.xmits + 1) | 0;
+    r.xmitNo = this.xmits;
   }
 
   /** Was it LOST? Takes the mark off, and leaves it out of the list by time. */
@@ -339,7 +349,7 @@ export function checkSendmap(map: Sendmap, sndUna: number, sndNxt: number): void
   let last: SentRange | null = null;
   for (let r = map.oldest; r !== null; r = r.newer) {
     assert(r.inFlight && r.older === last, 'the list by time has a range that is not in flight');
-    assert(last === null || last.xmitUs <= r.xmitUs, 'the list by time is not in order');
+    assert(last === null || (last.xmitUs <= r.xmitUs && seqLeq(last.xmitNo, r.xmitNo)), 'the list by time is not in order');
     last = r;
     flying--;
   }

@@ -21,7 +21,7 @@ import { CC_ECN } from './cc/cc.js';
 import { ccDefault } from './cc/cc-registry.js';
 import type { Delivery } from './tcp-delivery.js';
 import type { Segment } from './tcp-segment.js';
-import { TF_ACKNOW, TF_CWR, TF_DCTCPCE, TF_ECN, TF_FASTRECOVERY, TF_RTORECOVERY, TF_SNDCWR, TF_SNDECE } from './tcpcb.js';
+import { TF_ACKNOW, TF_CWR, TF_DCTCPCE, TF_ECN, TF_RECOVERY, TF_SNDCWR, TF_SNDECE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** ECN field of IPv4's TOS and IPv6's traffic class. */
@@ -86,7 +86,7 @@ export function ecnAck(tp: TcpCb, seg: Segment, d: Delivery): void {
   const ece = seg.has(TH_ECE);
   tp.cc.ecnAck?.(tp, d.acked, ece);
   if ((tp.flags & TF_CWR) !== 0 && seqGeq(tp.sndUna, tp.ecnRecover)) tp.flags &= ~TF_CWR;
-  if (!ece || (tp.flags & (TF_CWR | TF_FASTRECOVERY | TF_RTORECOVERY)) !== 0) return;
+  if (!ece || (tp.flags & (TF_CWR | TF_RECOVERY)) !== 0) return;
   tp.cc.congSignal(tp, CC_ECN);
   tp.ecnRecover = tp.sndNxt;
   tp.flags |= TF_CWR | TF_SNDCWR;

@@ -23,8 +23,8 @@ import { tcpSndbufTune } from './tcp-window.js';
 import { TF_ACKNOW, TF_OUTPUT, TF_SENTFIN, TF_SYNACKED, TF_WANTSPACE, TN_CONNECTED, TN_WRITE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
-/** False: the segment ends here; `seg.m` is the caller's in any case. */
-export function tcpAckStep(tp: TcpCb, seg: Segment): boolean {
+/** `shift` scales the window, but for that of a SYN. False: the segment ends here; `seg.m` is the caller's in any case. */
+export function tcpAckStep(tp: TcpCb, seg: Segment, shift: number): boolean {
   if (tp.state === TCPS_SYN_RECEIVED && !establish(tp, seg)) return false;
   const { stats } = tp.tcp;
   if (seqGt(seg.ack, tp.sndNxt)) {
@@ -36,7 +36,7 @@ export function tcpAckStep(tp: TcpCb, seg: Segment): boolean {
     tcpChallengeAck(tp);
     return false;
   }
-  const win = seg.win << tp.sndScale;
+  const win = seg.win << shift;
   if (seqGeq(seg.ack, tp.sndUna)) acknowledged(tp, seg, win);
   updateWindow(tp, seg, win);
   return afterAck(tp);

@@ -54,7 +54,7 @@ export function synSentInput(tp: TcpCb, seg: Segment): void {
   ecnSynAckIn(tp, seg);
   tcpEstablished(tp);
   tp.flags |= TF_ACKNOW;
-  if (!tcpAckStep(tp, seg)) {
+  if (!tcpAckStep(tp, seg, 0)) {
     m.free();
     return;
   }

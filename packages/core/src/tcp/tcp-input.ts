@@ -67,7 +67,7 @@ function steps(tp: TcpCb, seg: Segment): void {
   }
   heard(tp);
   ecnInput(tp, seg);
-  if (!tcpAckStep(tp, seg)) {
+  if (!tcpAckStep(tp, seg, tp.sndScale)) {
     m.free();
     return;
   }

@@ -172,7 +172,7 @@ function sendProbe(tp: TcpCb): boolean {
   const first = tp.map.head;
   if (first !== null) {
     // The byte is in the window's way already: say it again.
-    if (tcpSendSegment(tp, first.seq, 1, 0)) first.xmitUs = tp.nowUs;
+    if (tcpSendSegment(tp, first.seq, 1, 0)) tp.map.resent(first, tp.nowUs);
     return false;
   }
   const seq = tp.sndNxt;

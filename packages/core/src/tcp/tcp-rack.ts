@@ -2,12 +2,12 @@
  * tcp-rack.ts — RACK: what was sent sufficiently long before something that has arrived is lost.
  * Read first: RFC 8985 §3 (the idea), §6.2 (the steps, which are the functions here).
  *
- * Theory of operation. Of everything delivered, RACK remembers what was sent last: when (`rackXmitUs`), its end, and its round-trip time. A range that
+ * Theory of operation. Of everything delivered, RACK remembers what was sent last: which transmission (`rackXmitNo`), its end, and its round-trip time. A range that
  * was sent before that and is not delivered a reordering window after it should have been, is lost; one for which that time has not come yet sets the
  * reordering timer. Sequence numbers play no part, so a retransmission that is lost is found as an original is.
  *
  *     sent        A    B    C    D'   (D' again)
- *     delivered                  ↑ rackXmitUs         A, B, C: lost at  xmit + rackRtt + reoWnd
+ *     delivered                  ↑ rackXmitNo         A, B, C: lost at  xmitUs + rackRttUs + reoWnd
  *
  * The reordering window is nothing while no reordering was seen and three segments are SACKED (as three duplicate acknowledgements), else a quarter of
  * the smallest round-trip time, and a quarter more for each round in which the peer reports duplicates, up to the smoothed one.
@@ -27,7 +27,7 @@ import { tcpTsAt } from './tcp-options.js';
 import { DUP_THRESH } from './tcp-sack.js';
 import type { Segment } from './tcp-segment.js';
 import { tcpSetReorder } from './tcp-timer.js';
-import { TF_FASTRECOVERY, TF_RTORECOVERY, TF_TS } from './tcpcb.js';
+import { TF_RECOVERY, TF_TS } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** The smallest round-trip time is measured anew after this; paths change. */
@@ -35,8 +35,8 @@ const MIN_RTT_WINDOW_US: Micros = 300_000_000;
 /** Recoveries for which an enlarged reordering window stays. */
 const REO_WND_PERSIST = 16;
 
-/** Was the transmission (us, end) after (us2, end2)? */
-const sentAfter = (us: Micros, end: number, us2: Micros, end2: number): boolean => us > us2 || (us === us2 && seqGt(end, end2));
+/** Was transmission `no` after `no2`? Of one super-segment, the ends decide. Numbers, not times: several are sent in a microsecond. */
+const sentAfter = (no: number, end: number, no2: number, end2: number): boolean => seqGt(no, no2) || (no === no2 && seqGt(end, end2));
 
 /** Step 1: a round-trip time was measured. */
 export function rackMinRtt(tp: TcpCb, rttUs: Micros): void {
@@ -59,8 +59,8 @@ export function rackDelivered(tp: TcpCb, seg: Segment, r: SentRange, end: number
   }
   // what was sent twice and is answered too early is the answer to the first
   if (again && (isEchoOlder(tp, seg, r.xmitUs) || rttUs < tp.rttMinUs)) return;
-  if (!sentAfter(r.xmitUs, end, rec.rackXmitUs, rec.rackEnd)) return;
-  rec.rackXmitUs = r.xmitUs;
+  if (rec.rackRttUs >= 0 && !sentAfter(r.xmitNo, end, rec.rackXmitNo, rec.rackEnd)) return;
+  rec.rackXmitNo = r.xmitNo;
   rec.rackEnd = end;
   rec.rackRttUs = rttUs;
 }
@@ -92,7 +92,7 @@ export function rackRecoveryOver(tp: TcpCb): void {
 export function rackReoWnd(tp: TcpCb): Micros {
   const { rec, map } = tp;
   if (!rec.reorderingSeen) {
-    if ((tp.flags & (TF_FASTRECOVERY | TF_RTORECOVERY)) !== 0) return 0;
+    if ((tp.flags & TF_RECOVERY) !== 0) return 0;
     if (tp.dupacks >= DUP_THRESH || map.sackedRuns >= DUP_THRESH || map.sackedBytes > (DUP_THRESH - 1) * tp.maxseg) return 0;
   }
   return tp.rttMinUs === NEVER ? tp.srttUs : Math.min(Math.floor((rec.reoWndMult * tp.rttMinUs) / 4), tp.srttUs);
@@ -101,13 +101,13 @@ export function rackReoWnd(tp: TcpCb): Micros {
 /** Step 5: marks what is lost now; the reordering timer is set for the rest. Answers the bytes marked. */
 export function rackDetect(tp: TcpCb): number {
   const { rec, map, nowUs } = tp;
-  if (rec.rackXmitUs < 0) return 0;
+  if (rec.rackRttUs < 0) return 0;
   const due = nowUs - rec.rackRttUs - rackReoWnd(tp);
   const before = map.lostBytes;
   let last: Micros = NEVER;
-  for (let r = map.oldest; r !== null && r.xmitUs <= rec.rackXmitUs;) {
+  for (let r = map.oldest; r !== null && !seqGt(r.xmitNo, rec.rackXmitNo);) {
     const next: SentRange | null = r.newer;
-    if (sentAfter(rec.rackXmitUs, rec.rackEnd, r.xmitUs, r.end)) {
+    if (sentAfter(rec.rackXmitNo, rec.rackEnd, r.xmitNo, r.end)) {
       if (r.xmitUs <= due) {
         if ((r.flags & SR_RETRANS) !== 0) tp.tcp.stats.sack_lostrexmt++;
         map.markLost(r);

@@ -36,10 +36,8 @@ import { TCPS_SYN_RECEIVED, TCPS_SYN_SENT } from './tcp-state.js';
 import { tcpSetRexmt } from './tcp-timer.js';
 import { tlpAck } from './tcp-tlp.js';
 import { undoAck, undoBegin, undoResent } from './tcp-undo.js';
-import { TF_FASTRECOVERY, TF_RTORECOVERY, TF_SACK, TF_SYNREXMT } from './tcpcb.js';
+import { TF_FASTRECOVERY, TF_RECOVERY, TF_RTORECOVERY, TF_SACK, TF_SYNREXMT } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
-
-const TF_RECOVERY = TF_FASTRECOVERY | TF_RTORECOVERY;
 
 /** The retransmission timer fired: all that is in flight counts as lost, and the first of it is sent again. */
 export function tcpRexmtTimeout(tp: TcpCb): void {

@@ -218,7 +218,8 @@ export class TcpSyncache {
     tp.keepcnt = l.keepcnt;
     tp.userTimeoutUs = l.userTimeoutUs;
     tp.iss = e.iss;
-    tp.sndUna = tp.sndNxt = tp.sndUp = tp.recover = (e.iss + 1) | 0;
+    tp.sndUna = tp.sndNxt = tp.sndUp = (e.iss + 1) | 0;
+    tp.recover = e.iss;
     tp.irs = e.irs;
     tp.rcvNxt = tp.rcvUp = tp.lastAckSent = (e.irs + 1) | 0;
     tp.rcvAdv = (tp.rcvNxt + Math.min(l.rcv.hiwat, 65_535)) | 0;

@@ -23,7 +23,7 @@ import { SR_SACKED, SR_TLP } from './sendmap.js';
 import { tcpResend, tcpSendTlp } from './tcp-output.js';
 import { TCPS_ESTABLISHED, TCPS_LAST_ACK } from './tcp-state.js';
 import { tcpSetProbe, tcpSetRexmt } from './tcp-timer.js';
-import { TF_FASTRECOVERY, TF_RTORECOVERY, TF_SACK } from './tcpcb.js';
+import { TF_RECOVERY, TF_SACK } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** Added to two round trips, so that a path of microseconds does not keep a timer busy; what Linux adds. */
@@ -34,7 +34,7 @@ const PTO_INITIAL_US: Micros = 1_000_000;
 /** §7.2: sets the timer, or not. After new data was sent, and after an acknowledgement of new data. */
 export function tlpArm(tp: TcpCb): void {
   const { rec } = tp;
-  if ((tp.flags & TF_SACK) === 0 || rec.tlpOn || !rec.tlpRttSeen || (tp.flags & (TF_FASTRECOVERY | TF_RTORECOVERY)) !== 0 || tp.map.sackedBytes > 0 || tp.map.lostBytes > 0
+  if ((tp.flags & TF_SACK) === 0 || rec.tlpOn || !rec.tlpRttSeen || (tp.flags & TF_RECOVERY) !== 0 || tp.map.sackedBytes > 0 || tp.map.lostBytes > 0
     || tp.flight === 0 || tp.rxtshift > 0 || tp.state < TCPS_ESTABLISHED || tp.state > TCPS_LAST_ACK || tp.rexmtAt === NEVER || tp.tcp.tun.tlp === 0) {
     tp.probeAt = NEVER;
     return;

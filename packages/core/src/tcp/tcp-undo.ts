@@ -23,7 +23,7 @@ import type { Delivery } from './tcp-delivery.js';
 import { isEchoOlder } from './tcp-rack.js';
 import { FRTO_HEAD, FRTO_NEW, FRTO_OFF } from './recovery-state.js';
 import type { Segment } from './tcp-segment.js';
-import { TF_FASTRECOVERY, TF_RTORECOVERY, TF_SACK } from './tcpcb.js';
+import { TF_RECOVERY, TF_RTORECOVERY, TF_SACK } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** Recovery begins: remembers what there was. */
@@ -53,7 +53,7 @@ export function undoAck(tp: TcpCb, seg: Segment, d: Delivery): boolean {
   tp.ssthresh = Math.max(tp.ssthresh, rec.undoSsthresh);
   tp.cc.congSignal(tp, CC_RTO_ERR);
   tp.map.clearAllLost();
-  tp.flags &= ~(TF_FASTRECOVERY | TF_RTORECOVERY);
+  tp.flags &= ~TF_RECOVERY;
   tp.rxtshift = 0;
   rec.undoOn = false;
   rec.frto = FRTO_OFF;
@@ -63,7 +63,7 @@ export function undoAck(tp: TcpCb, seg: Segment, d: Delivery): boolean {
 }
 
 function isEifel(tp: TcpCb, seg: Segment, d: Delivery): boolean {
-  return d.ambiguous && d.acked > 0 && tp.rec.undoRexmtUs >= 0 && (tp.flags & (TF_FASTRECOVERY | TF_RTORECOVERY)) !== 0 && isEchoOlder(tp, seg, tp.rec.undoRexmtUs);
+  return d.ambiguous && d.acked > 0 && tp.rec.undoRexmtUs >= 0 && (tp.flags & TF_RECOVERY) !== 0 && isEchoOlder(tp, seg, tp.rec.undoRexmtUs);
 }
 
 function isDsacked(tp: TcpCb, d: Delivery): boolean {

@@ -77,6 +77,7 @@ export const TF_CANTRCVMORE = 0x0001_0000;
 export const TF_FASTRECOVERY = 0x0002_0000;
 /** All was given up as lost by a timeout, until sndUna reaches `recover`. */
 export const TF_RTORECOVERY = 0x0004_0000;
+export const TF_RECOVERY = TF_FASTRECOVERY | TF_RTORECOVERY;
 /** The program has asked for space to write and got none. */
 export const TF_WANTSPACE = 0x0008_0000;
 /** The first retransmission of the SYN was a fault of ours: it says what window recovery begins with. */
