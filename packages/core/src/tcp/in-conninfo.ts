@@ -86,6 +86,11 @@ export class InConninfo {
     return this.setForeign6(inp.f0, inp.f1, inp.f2, inp.f3, inp.fport).setLocal6(inp.l0, inp.l1, inp.l2, inp.l3, inp.lport);
   }
 
+  /** Another one, for whoever keeps it. */
+  copy(): InConninfo {
+    return Object.assign(new InConninfo(), this);
+  }
+
   /** Puts both addresses into the message of `h`; returns how many words it has then. */
   putAddrs(h: SipHash): number {
     const { msg } = h;
