@@ -3,16 +3,16 @@
  */
 import { describe, expect, it } from 'vitest';
 import { Prng } from '../base/prng.js';
-import { InConninfo } from './in-conninfo.js';
+import { TcpEnds } from './tcp-ends.js';
 import { SCF_IPV6, SCF_SACK, SC_BYTES, SC_NONE, SyncacheTable } from './syncache-table.js';
 
 const BUCKETS = 16;
-const inc = (n: number): InConninfo => new InConninfo().set4(0x0a000000 + n, 1_024 + n, 0x0a0000fe, 80, n & 7);
+const inc = (n: number): TcpEnds => new TcpEnds().set4(0x0a000000 + n, 1_024 + n, 0x0a0000fe, 80, n & 7);
 
 describe('the table of half-open connections', () => {
   it('keeps what it is told', () => {
     const t = new SyncacheTable(BUCKETS, new Prng(1));
-    const six = new InConninfo().setForeign6(1, 2, 3, 4, 65_535).setLocal6(5, 6, 7, -8, 80);
+    const six = new TcpEnds().setForeign6(1, 2, 3, 4, 65_535).setLocal6(5, 6, 7, -8, 80);
     const e = t.insert(t.bucketOf(six), six);
     t.setFlags(e, SCF_IPV6 | SCF_SACK);
     t.setScales(e, 14, 13);
@@ -25,7 +25,7 @@ describe('the table of half-open connections', () => {
     expect([
       t.irs(e), t.iss(e), t.tsReflect(e), t.wnd(e), t.peerMss(e), t.flags(e), t.rscale(e), t.sscale(e), t.ttl(e), t.tos(e), t.flowlabel(e), t.tries(e), t.dueMs(e),
     ]).toEqual([-1, 0x7fffffff, -5, 65_535, 8_960, SCF_IPV6 | SCF_SACK, 14, 13, 255, 254, 0xfffff, 3, -7]);
-    const out = new InConninfo();
+    const out = new TcpEnds();
     t.endsOf(e, out);
     expect(out).toEqual(Object.assign(six, { fib: 65_535 }));
     expect(SC_BYTES).toBeLessThanOrEqual(100);

@@ -12,7 +12,7 @@
  */
 import type { Prng } from '../base/prng.js';
 import { SipHash } from '../base/siphash.js';
-import { InConninfo } from './in-conninfo.js';
+import { TcpEnds } from './tcp-ends.js';
 
 /** Most retransmissions of anything. */
 export const TCP_MAXRXTSHIFT = 12;
@@ -74,7 +74,7 @@ export class SyncacheTable {
   private readonly qheads = new Int32Array(QUEUES).fill(SC_NONE);
   private readonly qtails = new Int32Array(QUEUES).fill(SC_NONE);
   /** The ends of an entry that is looked at. */
-  private readonly inc = new InConninfo();
+  private readonly inc = new TcpEnds();
   private free = SC_NONE;
   /** Records that were never used begin here. */
   private fresh = 0;
@@ -93,7 +93,7 @@ export class SyncacheTable {
     return this.w.byteLength + this.heads.byteLength + this.tails.byteLength + this.lengths.byteLength + this.qheads.byteLength + this.qtails.byteLength;
   }
 
-  bucketOf(inc: InConninfo): number {
+  bucketOf(inc: TcpEnds): number {
     return this.hash.run(inc.putEnds(this.hash)) & (this.buckets - 1);
   }
 
@@ -106,7 +106,7 @@ export class SyncacheTable {
     return this.tails[bucket]!;
   }
 
-  find(bucket: number, inc: InConninfo): number {
+  find(bucket: number, inc: TcpEnds): number {
     const { w } = this;
     const ports = (inc.fport << 16) | inc.lport;
     for (let e = this.heads[bucket]!; e !== SC_NONE; e = w[e + NEXT]!) {
@@ -119,7 +119,7 @@ export class SyncacheTable {
   }
 
   /** A new entry for the ends of `inc`, at the head of its bucket and at the end of the queue of `tries` 0. What else it says is to be set. */
-  insert(bucket: number, inc: InConninfo): number {
+  insert(bucket: number, inc: TcpEnds): number {
     const e = this.take();
     const { w, heads } = this;
     const head = heads[bucket]!;
@@ -132,7 +132,7 @@ export class SyncacheTable {
     w[e + L0 + 2] = inc.l2;
     w[e + L0 + 3] = inc.l3;
     w[e + PORTS] = (inc.fport << 16) | inc.lport;
-    w[e + FLAGS] = inc.v6 ? SCF_IPV6 : 0;
+    w[e + FLAGS] = inc.isV6 ? SCF_IPV6 : 0;
     w[e + FIB_TTL_TOS] = inc.fib << 16;
     w[e + NEXT] = head;
     w[e + PREV] = SC_NONE;
@@ -186,11 +186,11 @@ export class SyncacheTable {
   }
 
   /** Fills in the ends of an entry. */
-  endsOf(e: number, inc: InConninfo): void {
+  endsOf(e: number, inc: TcpEnds): void {
     const { w } = this;
     const ports = w[e + PORTS]!;
     inc.setForeign6(w[e]!, w[e + 1]!, w[e + 2]!, w[e + 3]!, ports >>> 16).setLocal6(w[e + L0]!, w[e + L0 + 1]!, w[e + L0 + 2]!, w[e + L0 + 3]!, ports & 0xffff);
-    inc.v6 = (w[e + FLAGS]! & SCF_IPV6) !== 0;
+    inc.isV6 = (w[e + FLAGS]! & SCF_IPV6) !== 0;
     inc.fib = w[e + FIB_TTL_TOS]! >>> 16;
   }
 

@@ -7,11 +7,11 @@ import { US_PER_SEC } from '../base/time.js';
 import { quietEnv } from '../env/env.js';
 import { Engine } from '../kern/engine.js';
 import { VnetKern } from '../kern/vnet-kern.js';
-import { InConninfo } from './in-conninfo.js';
+import { TcpEnds } from './tcp-ends.js';
 import { TFO_SEND, TFO_VALID, TcpFastopen } from './tcp-fastopen.js';
 
-const client = (n: number, port = 40_000): InConninfo => new InConninfo().set4(0x0a000000 + n, port, 0x0a0000fe, 80);
-const server = (n: number, port = 80): InConninfo => new InConninfo().set4(0x0a000000 + n, port, 0x0a0000fe, 40_000);
+const client = (n: number, port = 40_000): TcpEnds => new TcpEnds().set4(0x0a000000 + n, port, 0x0a0000fe, 80);
+const server = (n: number, port = 80): TcpEnds => new TcpEnds().set4(0x0a000000 + n, port, 0x0a0000fe, 40_000);
 const view = (b: Uint8Array): DataView => new DataView(b.buffer, b.byteOffset, b.byteLength);
 
 class Bench {
@@ -82,7 +82,7 @@ describe('cookies of a client', () => {
     expect([y.tfo.mayTry(server(1)), y.tfo.path(server(1))]).toEqual([true, null]);
     y.tfo.learn(server(1), 1_460, view(COOKIE), 0, 8);
     expect(y.tfo.path(server(1))).toMatchObject({ cookie: COOKIE, mss: 1_460 });
-    expect([y.tfo.path(server(1, 81)), y.tfo.path(server(2)), y.tfo.path(new InConninfo().set4(0x0a000001, 80, 0x0a0000fd, 1))]).toEqual([null, null, null]);
+    expect([y.tfo.path(server(1, 81)), y.tfo.path(server(2)), y.tfo.path(new TcpEnds().set4(0x0a000001, 80, 0x0a0000fd, 1))]).toEqual([null, null, null]);
     y.tfo.learn(server(1), 1_400, view(COOKIE), 2, 6);
     expect(y.tfo.path(server(1))).toMatchObject({ cookie: COOKIE.slice(2), mss: 1_400 });
   });

@@ -26,7 +26,7 @@ import type { VnetKern } from '../kern/vnet-kern.js';
 import { ip4Format } from '../wire/addr.js';
 import { ip6Format, ip6OfWords, ip6Plain } from '../wire/addr6.js';
 import { TCP_FASTOPEN_MAX_COOKIE_LEN, TCP_FASTOPEN_MIN_COOKIE_LEN } from '../wire/tcp.js';
-import type { InConninfo } from './in-conninfo.js';
+import type { TcpEnds } from './tcp-ends.js';
 
 /** Bytes of the cookies this end makes. */
 export const TCP_FASTOPEN_COOKIE_LEN = 8;
@@ -43,14 +43,14 @@ const SECONDS_MAX = 7 * 86_400;
 
 /** What a client knows of one server. */
 export class TfoPath {
-  readonly inc: InConninfo;
+  readonly inc: TcpEnds;
   cookie: Uint8Array | null = null;
   /** The server's, 0: not told. */
   mss = 0;
   /** Not to be tried before that; 0: it may. */
   disabledUntil: Micros = 0;
 
-  constructor(inc: InConninfo) {
+  constructor(inc: TcpEnds) {
     this.inc = inc;
   }
 }
@@ -97,7 +97,7 @@ export class TcpFastopen {
   }
 
   /** A server looks at the cookie of `n` bytes at `at` of a SYN: TFO_*, and with TFO_SEND and TFO_VALID what is to be sent is in `latest`. */
-  check(inc: InConninfo, v: DataView, at: number, n: number): number {
+  check(inc: TcpEnds, v: DataView, at: number, n: number): number {
     if (this.acceptany !== 0 && n > 0) {
       this.latest.fill(0);
       return TFO_VALID;
@@ -113,12 +113,12 @@ export class TcpFastopen {
   }
 
   /** What a client knows of the path of `inc`; null: nothing. Ask `mayTry` first. */
-  path(inc: InConninfo): TfoPath | null {
+  path(inc: TcpEnds): TfoPath | null {
     return this.clientEnable === 0 ? null : (this.paths?.get(keyOf(inc)) ?? null);
   }
 
   /** May a client try Fast Open on the path of `inc`? A path whose time of punishment is over is one of which nothing is known. */
-  mayTry(inc: InConninfo): boolean {
+  mayTry(inc: TcpEnds): boolean {
     if (this.clientEnable === 0) return false;
     const p = this.paths?.get(keyOf(inc));
     if (p === undefined || p.disabledUntil === 0) return true;
@@ -128,7 +128,7 @@ export class TcpFastopen {
   }
 
   /** A client was given the cookie of `n` bytes at `at`, and a segment size. */
-  learn(inc: InConninfo, mss: number, v: DataView, at: number, n: number): void {
+  learn(inc: TcpEnds, mss: number, v: DataView, at: number, n: number): void {
     if (this.clientEnable === 0) return;
     if (n < TCP_FASTOPEN_MIN_COOKIE_LEN || n > TCP_FASTOPEN_MAX_COOKIE_LEN) {
       this.disable(inc);
@@ -142,7 +142,7 @@ export class TcpFastopen {
   }
 
   /** A client's attempt went wrong. A path that is disabled stays so for as long as it was. */
-  disable(inc: InConninfo): void {
+  disable(inc: TcpEnds): void {
     if (this.clientEnable === 0) return;
     const p = this.make(inc);
     p.cookie = null;
@@ -158,8 +158,8 @@ export class TcpFastopen {
       const left = Math.max(0, Math.ceil((p.disabledUntil - now) / US_PER_SEC));
       const disabled = left > 0 ? `${left}s`.padStart(8) : 'No'.padStart(8);
       const cookie = [...(p.cookie ?? [])].map((b) => b.toString(16).padStart(2, '0')).join('');
-      const client = addrText(inc.v6, inc.l0, inc.l1, inc.l2, inc.l3).padEnd(20);
-      const server = addrText(inc.v6, inc.f0, inc.f1, inc.f2, inc.f3).padEnd(20);
+      const client = addrText(inc.isV6, inc.l0, inc.l1, inc.l2, inc.l3).padEnd(20);
+      const server = addrText(inc.isV6, inc.f0, inc.f1, inc.f2, inc.f3).padEnd(20);
       return `${client} ${server} ${String(inc.fport).padStart(5)} ${String(p.mss).padStart(5)} ${disabled} ${cookie}`;
     });
     return ['', 'Local IP address     Remote IP address     Port   MSS Disabled Cookie', ...rows, ''].join('\n');
@@ -177,7 +177,7 @@ export class TcpFastopen {
     this.clientEnable = on;
   }
 
-  private make(inc: InConninfo): TfoPath {
+  private make(inc: TcpEnds): TfoPath {
     const paths = (this.paths ??= new Map<string, TfoPath>());
     const key = keyOf(inc);
     const known = paths.get(key);
@@ -204,7 +204,7 @@ export class TcpFastopen {
   }
 }
 
-function makeCookie(key: SipHash, inc: InConninfo, to: Uint8Array): void {
+function makeCookie(key: SipHash, inc: TcpEnds, to: Uint8Array): void {
   const { msg } = key;
   msg[0] = inc.f0;
   msg[1] = inc.f1;
@@ -223,7 +223,7 @@ function sameBytes(cookie: Uint8Array, v: DataView, at: number): boolean {
   return differ === 0;
 }
 
-const keyOf = (inc: InConninfo): string => `${inc.l0} ${inc.l1} ${inc.l2} ${inc.l3} ${inc.f0} ${inc.f1} ${inc.f2} ${inc.f3} ${inc.fport}`;
+const keyOf = (inc: TcpEnds): string => `${inc.l0} ${inc.l1} ${inc.l2} ${inc.l3} ${inc.f0} ${inc.f1} ${inc.f2} ${inc.f3} ${inc.fport}`;
 
 const addrText = (v6: boolean, w0: number, w1: number, w2: number, w3: number): string => (v6 ? ip6Format(ip6Plain(ip6OfWords(w0, w1, w2, w3))) : ip4Format(w3 >>> 0));
 

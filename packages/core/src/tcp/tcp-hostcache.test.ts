@@ -6,10 +6,10 @@ import { US_PER_SEC } from '../base/time.js';
 import { quietEnv } from '../env/env.js';
 import { Engine } from '../kern/engine.js';
 import { VnetKern } from '../kern/vnet-kern.js';
-import { InConninfo } from './in-conninfo.js';
+import { TcpEnds } from './tcp-ends.js';
 import { HcMetrics, TcpHostcache } from './tcp-hostcache.js';
 
-const peer = (n: number): InConninfo => new InConninfo().set4(0x0a000000 + n, 80, 0x0a0000fe, 40_000);
+const peer = (n: number): TcpEnds => new TcpEnds().set4(0x0a000000 + n, 80, 0x0a0000fe, 40_000);
 const metrics = (m: Partial<HcMetrics>): HcMetrics => Object.assign(new HcMetrics(), m);
 
 class Bench {
@@ -43,7 +43,7 @@ describe('the hostcache', () => {
   it('is listed as FreeBSD lists it', () => {
     const y = new Bench();
     y.hc.update(peer(1), metrics({ mtu: 1_400, rttUs: 40_400, rttvarUs: 10_600, ssthresh: 20_000, cwnd: 30_000 }));
-    y.hc.updateMtu(new InConninfo().setForeign6(0x20010db8, 0, 0, 1, 80), 1_280);
+    y.hc.updateMtu(new TcpEnds().setForeign6(0x20010db8, 0, 0, 1, 80), 1_280);
     y.at(100);
     expect(y.kern.sysctl.find('net.inet.tcp.hostcache.list')?.get()).toBe([
       '',

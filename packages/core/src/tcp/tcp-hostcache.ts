@@ -22,7 +22,7 @@ import type { SysctlGroup } from '../kern/sysctl.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import { ip4Format } from '../wire/addr.js';
 import { ip6Format, ip6OfWords, ip6Plain } from '../wire/addr6.js';
-import type { InConninfo } from './in-conninfo.js';
+import type { TcpEnds } from './tcp-ends.js';
 
 const DEFAULT_LIMIT = 15_360;
 const LIMIT_MAX = 1_000_000;
@@ -51,7 +51,7 @@ export interface HcStats {
 }
 
 class HcEntry extends HcMetrics {
-  readonly v6: boolean;
+  readonly isV6: boolean;
   readonly w0: number;
   readonly w1: number;
   readonly w2: number;
@@ -59,21 +59,21 @@ class HcEntry extends HcMetrics {
   expireAt: Micros = 0;
   hashNext: HcEntry | null = null;
 
-  constructor(inc: InConninfo) {
+  constructor(inc: TcpEnds) {
     super();
-    this.v6 = inc.v6;
+    this.isV6 = inc.isV6;
     this.w0 = inc.f0;
     this.w1 = inc.f1;
     this.w2 = inc.f2;
     this.w3 = inc.f3;
   }
 
-  is(inc: InConninfo): boolean {
+  is(inc: TcpEnds): boolean {
     return this.w3 === inc.f3 && this.w2 === inc.f2 && this.w1 === inc.f1 && this.w0 === inc.f0;
   }
 
   get addr(): string {
-    return this.v6 ? ip6Format(ip6Plain(ip6OfWords(this.w0, this.w1, this.w2, this.w3))) : ip4Format(this.w3 >>> 0);
+    return this.isV6 ? ip6Format(ip6Plain(ip6OfWords(this.w0, this.w1, this.w2, this.w3))) : ip4Format(this.w3 >>> 0);
   }
 }
 
@@ -109,7 +109,7 @@ export class TcpHostcache {
   }
 
   /** What is known of the peer of `inc`, to be read at once; null: nothing. */
-  lookup(inc: InConninfo): Readonly<HcMetrics> | null {
+  lookup(inc: TcpEnds): Readonly<HcMetrics> | null {
     if (this.chains === null || this.enable === 0) return null;
     const e = this.find(inc);
     if (e !== null) e.expireAt = this.kern.engine.now + this.expire * US_PER_SEC;
@@ -117,17 +117,17 @@ export class TcpHostcache {
   }
 
   /** The MTU of the path to the peer, 0 when none was told. */
-  mtu(inc: InConninfo): number {
+  mtu(inc: TcpEnds): number {
     return this.lookup(inc)?.mtu ?? 0;
   }
 
-  updateMtu(inc: InConninfo, mtu: number): void {
+  updateMtu(inc: TcpEnds, mtu: number): void {
     const e = this.entry(inc);
     if (e !== null) e.mtu = mtu;
   }
 
   /** A connection to the peer of `inc` ends, and this is what it knew. */
-  update(inc: InConninfo, m: Readonly<HcMetrics>): void {
+  update(inc: TcpEnds, m: Readonly<HcMetrics>): void {
     const { stats } = this;
     const e = this.entry(inc);
     if (e === null) return;
@@ -162,14 +162,14 @@ export class TcpHostcache {
     return ['', 'IP address        MTU  SSTRESH      RTT   RTTVAR     CWND SENDPIPE RECVPIPE EXP', ...rows, ''].join('\n');
   }
 
-  private find(inc: InConninfo): HcEntry | null {
+  private find(inc: TcpEnds): HcEntry | null {
     let e = this.chains?.get(hashOf(inc)) ?? null;
     while (e !== null && !e.is(inc)) e = e.hashNext;
     return e;
   }
 
   /** The entry of the peer, new when there is none, and the last in the order of use; null when there is no cache. */
-  private entry(inc: InConninfo): HcEntry | null {
+  private entry(inc: TcpEnds): HcEntry | null {
     if (this.enable === 0) return null;
     const e = this.find(inc) ?? this.make(inc);
     e.expireAt = this.kern.engine.now + this.expire * US_PER_SEC;
@@ -178,7 +178,7 @@ export class TcpHostcache {
     return e;
   }
 
-  private make(inc: InConninfo): HcEntry {
+  private make(inc: TcpEnds): HcEntry {
     while (this.count >= this.cachelimit) {
       for (const oldest of this.used) {
         this.remove(oldest);
@@ -234,7 +234,7 @@ function merged(was: number, is: number): number {
   return was === 0 ? is : Math.floor((was + is) / 2);
 }
 
-const hashOf = (inc: InConninfo): number => hashOfWords(inc.f0, inc.f1, inc.f2, inc.f3);
+const hashOf = (inc: TcpEnds): number => hashOfWords(inc.f0, inc.f1, inc.f2, inc.f3);
 
 function hashOfWords(w0: number, w1: number, w2: number, w3: number): number {
   return Math.imul(w0 ^ w2, 0x9e3779b1) ^ Math.imul(w1 ^ w3, 0x85ebca6b) ^ w3;

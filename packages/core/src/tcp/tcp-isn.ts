@@ -11,7 +11,7 @@
 import type { Prng } from '../base/prng.js';
 import { SipHash } from '../base/siphash.js';
 import type { Micros } from '../base/time.js';
-import type { InConninfo } from './in-conninfo.js';
+import type { TcpEnds } from './tcp-ends.js';
 
 /** Microseconds of a tick of the sequence number clock (RFC 9293 §3.4.1). */
 const ISN_TICK_US = 4;
@@ -27,13 +27,13 @@ export class TcpIsn {
   }
 
   /** The initial sequence number of a connection between the ends of `inc`, as int32. */
-  isn(now: Micros, inc: InConninfo): number {
+  isn(now: Micros, inc: TcpEnds): number {
     const h = (this.isnHash ??= new SipHash().setRandomKey(this.rng));
     return (Math.floor(now / ISN_TICK_US) + h.run(inc.putEnds(h))) | 0;
   }
 
   /** What the timestamps of that connection are off the clock, as int32. */
-  tsOffset(inc: InConninfo): number {
+  tsOffset(inc: TcpEnds): number {
     const h = (this.tsHash ??= new SipHash().setRandomKey(this.rng));
     return h.run(inc.putEnds(h));
   }

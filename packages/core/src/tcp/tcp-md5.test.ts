@@ -9,18 +9,18 @@ import { Engine } from '../kern/engine.js';
 import { VnetKern } from '../kern/vnet-kern.js';
 import { TcpOptionsOut, tcpPackOptions } from '../wire/tcp-options.js';
 import { TCP_HDR_LEN, TCP_SUM, TH_ACK, TcpOptions, tcpEmit } from '../wire/tcp.js';
-import { InConninfo } from './in-conninfo.js';
+import { TcpEnds } from './tcp-ends.js';
 import { TcpMd5 } from './tcp-md5.js';
 
 const KEY = Uint8Array.from('Peter Piper'.split('').map((c) => c.charCodeAt(0)));
 const A = 0x0a000001;
 const B = 0x0a000002;
 /** The same connection as its two ends see it. */
-const atA = new InConninfo().set4(B, 179, A, 40_000);
-const atB = new InConninfo().set4(A, 40_000, B, 179);
+const atA = new TcpEnds().set4(B, 179, A, 40_000);
+const atB = new TcpEnds().set4(A, 40_000, B, 179);
 const LL = 0xfe80_0000 | 0;
-const atA6 = new InConninfo().setForeign6(LL | 3, 0, 0, 2, 179).setLocal6(LL | 3, 0, 0, 1, 40_000);
-const atB6 = new InConninfo().setForeign6(LL | 7, 0, 0, 1, 40_000).setLocal6(LL | 7, 0, 0, 2, 179);
+const atA6 = new TcpEnds().setForeign6(LL | 3, 0, 0, 2, 179).setLocal6(LL | 3, 0, 0, 1, 40_000);
+const atB6 = new TcpEnds().setForeign6(LL | 7, 0, 0, 1, 40_000).setLocal6(LL | 7, 0, 0, 2, 179);
 
 function bench(): { md5: TcpMd5; kern: VnetKern; stats: Record<string, number> } {
   const stats = { sig_rcvgoodsig: 0, sig_rcvbadsig: 0, sig_err_buildsig: 0, sig_err_sigopt: 0, sig_err_nosigopt: 0 };

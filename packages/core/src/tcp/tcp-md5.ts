@@ -25,7 +25,7 @@ import type { VnetKern } from '../kern/vnet-kern.js';
 import { ip6W0NeedsZone } from '../wire/addr6.js';
 import { IPPROTO_TCP } from '../wire/ipproto.js';
 import { TCP_HDR_LEN, TCP_SUM, TCP_URP, tcpOff } from '../wire/tcp.js';
-import type { InConninfo } from './in-conninfo.js';
+import type { TcpEnds } from './tcp-ends.js';
 
 /** Bytes of a key. */
 export const TCP_MD5_KEYLEN_MAX = 80;
@@ -49,7 +49,7 @@ class PeerKey {
   readonly f3: number;
   key: Uint8Array;
 
-  constructor(inc: InConninfo, key: Uint8Array) {
+  constructor(inc: TcpEnds, key: Uint8Array) {
     this.f0 = inc.f0;
     this.f1 = inc.f1;
     this.f2 = inc.f2;
@@ -84,7 +84,7 @@ export class TcpMd5 {
   }
 
   /** The key for the peer of `inc`, instead of the one there was; null: none any more. EINVAL for its length, ENOBUFS, ENOENT. */
-  setKey(inc: InConninfo, key: Uint8Array | null): Errno {
+  setKey(inc: TcpEnds, key: Uint8Array | null): Errno {
     const chain = this.peers?.get(inc.f3);
     const known = chain?.find((p) => isPeer(p, inc));
     if (key === null) {
@@ -108,7 +108,7 @@ export class TcpMd5 {
   }
 
   /** Is there a key for the peer of `inc`? */
-  hasKey(inc: InConninfo): boolean {
+  hasKey(inc: TcpEnds): boolean {
     return this.keyOf(inc) !== null;
   }
 
@@ -116,7 +116,7 @@ export class TcpMd5 {
    * Signs a segment to the peer of `inc`, complete but for its checksum: `len` bytes from the TCP header at `at`, the digest to be at `sigAt`. False,
    * counted, without a key.
    */
-  sign(v: DataView, at: number, len: number, sigAt: number, inc: InConninfo): boolean {
+  sign(v: DataView, at: number, len: number, sigAt: number, inc: TcpEnds): boolean {
     const key = this.keyOf(inc);
     if (key === null) {
       this.stats.sig_err_buildsig++;
@@ -128,7 +128,7 @@ export class TcpMd5 {
   }
 
   /** Is the digest at `sigAt` of a segment from the peer of `inc` right? Counted. False without a key, too. */
-  verify(v: DataView, at: number, len: number, sigAt: number, inc: InConninfo): boolean {
+  verify(v: DataView, at: number, len: number, sigAt: number, inc: TcpEnds): boolean {
     const key = this.keyOf(inc);
     if (key === null) {
       this.stats.sig_err_buildsig++;
@@ -142,7 +142,7 @@ export class TcpMd5 {
     return differ === 0;
   }
 
-  private keyOf(inc: InConninfo): Uint8Array | null {
+  private keyOf(inc: TcpEnds): Uint8Array | null {
     const chain = this.peers?.get(inc.f3);
     if (chain === undefined) return null;
     for (let i = 0; i < chain.length; i++) if (isPeer(chain[i]!, inc)) return chain[i]!.key;
@@ -150,9 +150,9 @@ export class TcpMd5 {
   }
 
   /** @param out the segment is ours, so the local end is its source. */
-  private compute(v: DataView, at: number, len: number, inc: InConninfo, out: boolean, key: Uint8Array): void {
+  private compute(v: DataView, at: number, len: number, inc: TcpEnds, out: boolean, key: Uint8Array): void {
     const md5 = (this.md5 ??= new Md5()).init();
-    if (inc.v6) {
+    if (inc.isV6) {
       putAddrs6(md5, inc, out);
       md5.word(len).word(IPPROTO_TCP);
     } else {
@@ -165,7 +165,7 @@ export class TcpMd5 {
 }
 
 /** Source, then destination, as they are in packets. */
-function putAddrs6(md5: Md5, inc: InConninfo, out: boolean): void {
+function putAddrs6(md5: Md5, inc: TcpEnds, out: boolean): void {
   if (out) md5.word(plainW0(inc.l0)).word(inc.l1).word(inc.l2).word(inc.l3);
   md5.word(plainW0(inc.f0)).word(inc.f1).word(inc.f2).word(inc.f3);
   if (!out) md5.word(plainW0(inc.l0)).word(inc.l1).word(inc.l2).word(inc.l3);
@@ -173,7 +173,7 @@ function putAddrs6(md5: Md5, inc: InConninfo, out: boolean): void {
 
 const plainW0 = (w0: number): number => (ip6W0NeedsZone(w0) ? w0 & ~0xffff : w0);
 
-const isPeer = (p: PeerKey, inc: InConninfo): boolean => p.f3 === inc.f3 && p.f2 === inc.f2 && p.f1 === inc.f1 && p.f0 === inc.f0;
+const isPeer = (p: PeerKey, inc: TcpEnds): boolean => p.f3 === inc.f3 && p.f2 === inc.f2 && p.f1 === inc.f1 && p.f0 === inc.f0;
 
 const MD5_SYSCTLS: SysctlGroup<TcpMd5> = {
   prefix: 'net.inet.tcp',

@@ -4,11 +4,11 @@
 import { describe, expect, it } from 'vitest';
 import { Prng } from '../base/prng.js';
 import { US_PER_SEC } from '../base/time.js';
-import { InConninfo } from './in-conninfo.js';
+import { TcpEnds } from './tcp-ends.js';
 import { SyncookieFacts, Syncookies } from './tcp-syncookie.js';
 
 const IRS = 0x7fff_fff0;
-const ends = (fport = 40_000): InConninfo => new InConninfo().set4(0x0a000001, fport, 0x0a000002, 80);
+const ends = (fport = 40_000): TcpEnds => new TcpEnds().set4(0x0a000001, fport, 0x0a000002, 80);
 const facts = new SyncookieFacts();
 
 /** What comes back of an MSS, a window scale and SACK. */

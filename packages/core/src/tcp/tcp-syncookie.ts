@@ -20,7 +20,7 @@ import type { Prng } from '../base/prng.js';
 import { SipHash } from '../base/siphash.js';
 import { US_PER_SEC } from '../base/time.js';
 import type { Micros } from '../base/time.js';
-import type { InConninfo } from './in-conninfo.js';
+import type { TcpEnds } from './tcp-ends.js';
 
 /** Seconds that a key makes cookies. */
 export const SYNCOOKIE_LIFETIME_S = 15;
@@ -51,7 +51,7 @@ export class Syncookies {
   }
 
   /** The initial sequence number that says `mss`, `wscale` (-1: none) and `sack` about the SYN `irs` of `inc`, as int32. */
-  make(now: Micros, inc: InConninfo, irs: number, mss: number, wscale: number, sack: boolean): number {
+  make(now: Micros, inc: TcpEnds, irs: number, mss: number, wscale: number, sack: boolean): number {
     this.rotate(now);
     const bits = (indexOf(WSCALE_TABLE, wscale) << 5) | (indexOf(MSS_TABLE, mss) << 2) | (sack ? 2 : 0) | this.current;
     const hash = this.hash(inc, irs, bits);
@@ -59,7 +59,7 @@ export class Syncookies {
   }
 
   /** Is `iss` the cookie of a SYN `irs` of `inc`? Then `facts` says what was in the SYN. */
-  open(now: Micros, inc: InConninfo, irs: number, iss: number, facts: SyncookieFacts): boolean {
+  open(now: Micros, inc: TcpEnds, irs: number, iss: number, facts: SyncookieFacts): boolean {
     if (this.current < 0) return false;
     this.rotate(now);
     const bits = (iss & 0xff) ^ (iss >>> 24);
@@ -70,7 +70,7 @@ export class Syncookies {
     return true;
   }
 
-  private hash(inc: InConninfo, irs: number, bits: number): number {
+  private hash(inc: TcpEnds, irs: number, bits: number): number {
     const h = this.keys[bits & 1]!;
     const n = inc.putEnds(h);
     h.msg[n] = irs;

@@ -1,26 +1,39 @@
 /**
- * in-conninfo.ts — InConninfo `inc`: the two ends of a connection that may not have a pcb.
+ * in-conninfo.ts — TcpEnds `inc`: the two ends of a connection that may not have a pcb.
  * Read first: freebsd `sys/netinet/in_pcb.h`, struct in_conninfo.
  *
  * Both families are told alike, as four words for each end: an IPv4 address is its v4-mapped form. So what is hashed, compared and kept
- * here knows one kind of end, and `v6` says which kind of packet there is. IPv6 addresses are in zoned form.
- * An InConninfo is filled again and again; who wants to keep an end copies its words.
+ * here knows one kind of end, and `isV6` says which kind of packet there is. IPv6 addresses are in zoned form.
+ * An TcpEnds is filled again and again; who wants to keep an end copies its words.
  * Not here: pcbs (transport/), which have their ends themselves.
  */
 import type { SipHash } from '../base/siphash.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { Ifnet } from '../net/ifnet.js';
 import type { In6Pcb } from '../transport/in6-pcb.js';
 import type { InPcb } from '../transport/inpcb.js';
 import { ip4Format } from '../wire/addr.js';
-import { ip6Format, ip6OfWords, ip6Plain } from '../wire/addr6.js';
+import { ip6Format, ip6OfWords, ip6Plain, ip6W0Zoned } from '../wire/addr6.js';
+import { ip4Dst, ip4Src } from '../wire/ip4.js';
+import { IP6_DST, IP6_SRC } from '../wire/ip6.js';
+
+/** A segment that has arrived, as far as its ends go (tcp-segment.ts). */
+interface Arrived {
+  readonly m: PacketBuffer;
+  readonly ifp: Ifnet;
+  readonly isV6: boolean;
+  readonly sport: number;
+  readonly dport: number;
+}
 
 /** Words that `putEnds` and `putAddrs` write. */
-export const INC_ENDS_WORDS = 9;
-export const INC_ADDRS_WORDS = 8;
+export const ENDS_WORDS = 9;
+export const ADDRS_WORDS = 8;
 /** Word 2 of a v4-mapped address. */
 const V4_MAPPED = 0xffff;
 
-export class InConninfo {
-  v6 = false;
+export class TcpEnds {
+  isV6 = false;
   /** Routing table. */
   fib = 0;
   fport = 0;
@@ -34,8 +47,11 @@ export class InConninfo {
   l1 = 0;
   l2 = 0;
   l3 = 0;
+  /** Time to live or hop limit, -1: the stack's; type of service or traffic class. */
+  ttl = -1;
+  tos = 0;
 
-  /** IPv4 addresses of an `inc` that is not `v6`, host order. */
+  /** IPv4 addresses of an `inc` that is not `isV6`, host order. */
   get faddr(): number {
     return this.f3 >>> 0;
   }
@@ -45,7 +61,7 @@ export class InConninfo {
   }
 
   set4(faddr: number, fport: number, laddr: number, lport: number, fib = 0): this {
-    this.v6 = false;
+    this.isV6 = false;
     this.fib = fib;
     this.fport = fport;
     this.lport = lport;
@@ -57,7 +73,7 @@ export class InConninfo {
   }
 
   setForeign6(w0: number, w1: number, w2: number, w3: number, fport: number): this {
-    this.v6 = true;
+    this.isV6 = true;
     this.fport = fport;
     this.f0 = w0;
     this.f1 = w1;
@@ -67,7 +83,7 @@ export class InConninfo {
   }
 
   setLocal6(w0: number, w1: number, w2: number, w3: number, lport: number): this {
-    this.v6 = true;
+    this.isV6 = true;
     this.lport = lport;
     this.l0 = w0;
     this.l1 = w1;
@@ -76,7 +92,19 @@ export class InConninfo {
     return this;
   }
 
-  /** The ends of a connected pcb of IPv4. */
+  /** Those of whoever answers `seg`. */
+  ofSegment(seg: Arrived): this {
+    const v = seg.m.view;
+    const at = seg.m.nhoff;
+    if (!seg.isV6) return this.set4(ip4Src(v, at), seg.sport, ip4Dst(v, at), seg.dport, seg.m.fib);
+    const s = at + IP6_SRC;
+    const d = at + IP6_DST;
+    this.fib = seg.m.fib;
+    return this.setForeign6(ip6W0Zoned(v, s, seg.ifp.index), v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), seg.sport)
+      .setLocal6(ip6W0Zoned(v, d, seg.ifp.index), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), seg.dport);
+  }
+
+  /** Those of a connected pcb of IPv4. */
   ofPcb4(inp: InPcb): this {
     return this.set4(inp.faddr, inp.fport, inp.laddr, inp.lport, inp.fib);
   }
@@ -87,8 +115,8 @@ export class InConninfo {
   }
 
   /** Another one, for whoever keeps it. */
-  copy(): InConninfo {
-    return Object.assign(new InConninfo(), this);
+  copy(): TcpEnds {
+    return Object.assign(new TcpEnds(), this);
   }
 
   /** Puts both addresses into the message of `h`; returns how many words it has then. */
@@ -102,13 +130,13 @@ export class InConninfo {
     msg[5] = this.l1;
     msg[6] = this.l2;
     msg[7] = this.l3;
-    return INC_ADDRS_WORDS;
+    return ADDRS_WORDS;
   }
 
   /** The same with the ports. */
   putEnds(h: SipHash): number {
     h.msg[this.putAddrs(h)] = (this.fport << 16) | this.lport;
-    return INC_ENDS_WORDS;
+    return ENDS_WORDS;
   }
 
   /** `TCP: [10.0.0.1]:5000 to [10.0.0.2]:80`, as log lines of FreeBSD's begin. */
@@ -117,6 +145,6 @@ export class InConninfo {
   }
 
   private addrText(w0: number, w1: number, w2: number, w3: number): string {
-    return this.v6 ? ip6Format(ip6Plain(ip6OfWords(w0, w1, w2, w3))) : ip4Format(w3 >>> 0);
+    return this.isV6 ? ip6Format(ip6Plain(ip6OfWords(w0, w1, w2, w3))) : ip4Format(w3 >>> 0);
   }
 }
