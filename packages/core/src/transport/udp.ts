@@ -254,7 +254,7 @@ export class Udp implements IpProto {
         if (verdict !== MCAST_PASS) continue;
       }
       receivers[n++] = p;
-      if (!p.reusePort && !p.reuseAddr) break;
+      if (!p.reusePort && !p.reuseAddr && !p.reusePortLb) break;
     }
     if (n === 0) {
       stats.noport += datagrams;

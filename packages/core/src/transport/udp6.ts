@@ -258,7 +258,7 @@ export class Udp6 implements Ip6Proto {
       if (verdict === MCAST_NOTSMEMBER) stats.filtermcast++;
       if (verdict !== MCAST_PASS) continue;
       receivers[n++] = p;
-      if (!p.reusePort && !p.reuseAddr) break;
+      if (!p.reusePort && !p.reuseAddr && !p.reusePortLb) break;
     }
     if (n === 0) {
       stats.noport += datagrams;
