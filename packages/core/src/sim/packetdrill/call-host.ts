@@ -6,7 +6,7 @@ import type { Vnet } from '../../vnet/vnet.js';
 import type { CallArgs } from './call-args.js';
 import type { CallResult, CallRun, ScriptProcess } from './process.js';
 import type { ScriptConfig } from './script-config.js';
-import type { ScriptFd } from './script-fd.js';
+import type { ScriptFd, StreamFd } from './script-fd.js';
 
 /** The run, as calls see it. */
 export interface CallHost {
@@ -19,6 +19,7 @@ export interface CallHost {
   listening(): void;
   /** connect() is about to be called, or a first datagram sent. */
   connecting(fd: ScriptFd): void;
+  accepted(fd: StreamFd): void;
   /** A script wrote a string of its own: contents of that stream are not checked any more. */
   wroteText(): void;
   /** What was read is not what was sent: a text, or null. */

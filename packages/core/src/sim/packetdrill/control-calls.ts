@@ -91,7 +91,11 @@ function* accept(host: CallHost, args: CallArgs): CallRun {
   const flags = args.call.name === 'accept4' ? args.int(3) : 0;
   for (;;) {
     const so = fd.so.accept();
-    if (so !== null) return value(install(host, args, streamFd(so, (flags & SOCK_NONBLOCK) !== 0)));
+    if (so !== null) {
+      const made = streamFd(so, (flags & SOCK_NONBLOCK) !== 0);
+      host.accepted(made);
+      return value(install(host, args, made));
+    }
     const error = fd.so.getsockopt('SO_ERROR') ?? 0;
     if (error !== 0) return errno(error);
     if (fd.nonblocking) return errno(EAGAIN);

@@ -18,6 +18,17 @@ export class ScriptError extends Error {
   }
 }
 
+/** The stack did something else than the script says. */
+export class ScriptFailure extends Error {
+  readonly line: number;
+
+  constructor(line: number, message: string) {
+    super(message);
+    this.name = 'ScriptFailure';
+    this.line = line;
+  }
+}
+
 /** `--mtu=1280`: the value is empty for an option without one. */
 export interface ScriptOption {
   readonly line: number;
