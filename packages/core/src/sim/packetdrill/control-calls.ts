@@ -115,7 +115,7 @@ function* connect(host: CallHost, args: CallArgs): CallRun {
 
 /** A connection attempt has ended, one way or the other. */
 function settled(so: StreamSocket): boolean {
-  return so.isConnected || so.error !== 0;
+  return so.isConnected || so.eof;
 }
 
 function* shutdown(host: CallHost, args: CallArgs): CallRun {

@@ -15,7 +15,6 @@ import type { ScriptFd } from './script-fd.js';
 /** Names that other systems' scripts use for options of ours. */
 const ALIASES: ReadonlyMap<string, string> = new Map([
   ['TCP_CORK', 'TCP_NOPUSH'],
-  ['TCP_MD5SIG', 'TCP_MD5SIG'],
 ]);
 
 function* setsockopt(host: CallHost, args: CallArgs): CallRun {
@@ -24,8 +23,7 @@ function* setsockopt(host: CallHost, args: CallArgs): CallRun {
   const name = ALIASES.get(args.word(2)) ?? args.word(2);
   const e = args.at(3);
   if (name === 'TCP_CONGESTION') {
-    if (fd.kind !== 'stream' || e.kind !== 'string') return args.fail('TCP_CONGESTION takes a string, on a stream');
-    return errno(fd.so.setCongestion(e.text));
+    return args.fail('TCP_CONGESTION cannot be set');
   }
   if (name === 'SO_LINGER') return errno(setLinger(args, fd));
   return errno(fd.so.setsockopt(name, args.element(e) ?? args.fail('expected [value]')));
@@ -43,11 +41,11 @@ function* getsockopt(host: CallHost, args: CallArgs): CallRun {
   args.count(5);
   const fd = fdArg(host, args);
   const name = ALIASES.get(args.word(2)) ?? args.word(2);
-  if (name === 'TCP_INFO') return fd.kind === 'stream' && fd.so.info() !== null ? value(0) : errno(EINVAL);
+  if (name === 'TCP_INFO') return fd.kind === 'stream' ? value(0) : errno(EINVAL);
   if (name === 'TCP_CONGESTION') {
     const want = args.at(3);
     if (fd.kind !== 'stream' || want.kind !== 'string') return args.fail('TCP_CONGESTION gives a string, on a stream');
-    const have = fd.so.congestion;
+    const have = fd.so.info().congestion;
     return value(0, have === want.text ? null : `TCP_CONGESTION is "${have}", not "${want.text}"`);
   }
   const have = fd.so.getsockopt(name);
@@ -63,7 +61,7 @@ function* ioctl(host: CallHost, args: CallArgs): CallRun {
   const request = args.word(1);
   let have: number;
   if (request === 'SIOCINQ' || request === 'FIONREAD') have = so.readable;
-  else if (request === 'SIOCOUTQ' || request === 'FIONWRITE') have = so.unacknowledged;
+  else if (request === 'SIOCOUTQ' || request === 'FIONWRITE') have = so.info().sndBytes;
   else return args.fail(`${request} is not supported; FIONREAD, SIOCINQ, FIONWRITE and SIOCOUTQ are`);
   const want = args.element(args.at(2));
   return value(0, want === null || want === have ? null : `${request} is ${have}, not ${want}`);

@@ -3,12 +3,13 @@
  * Read first: poll(2); freebsd `sopoll_generic` in `sys/kern/uipc_socket.c`.
  */
 import { NEVER } from '../../base/time.js';
+import { TF_NEEDFIN } from '../../tcp/tcpcb.js';
 import type { CallArgs } from './call-args.js';
 import type { CallHost, ScriptCall } from './call-host.js';
 import { value } from './call-host.js';
 import type { CallRun } from './process.js';
 import type { ScriptFd } from './script-fd.js';
-import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP, POLLRDNORM } from './symbols.js';
+import { POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP, POLLRDNORM } from './symbols.js';
 
 interface PollEntry {
   readonly n: number;
@@ -22,12 +23,13 @@ function revents({ fd, events }: PollEntry): number {
   if (fd === null) return POLLNVAL;
   if (fd.kind === 'datagram') return events & ((fd.so.rcv.count > 0 ? POLLIN | POLLRDNORM : 0) | POLLOUT);
   const { so } = fd;
-  let now = so.error !== 0 ? POLLERR : 0;
-  if (so.isReadable) now |= POLLIN | POLLRDNORM;
-  if (so.isWritable) now |= POLLOUT;
+  let now = 0;
+  if (so.readable > 0 || so.eof || so.acceptQueue.length > 0) now |= POLLIN | POLLRDNORM;
+  const cantSend = (so.tp.flags & TF_NEEDFIN) !== 0 || (so.eof && !so.isConnected);
+  if (so.isConnected ? cantSend || so.writable > 0 : so.eof) now |= POLLOUT;
   if (so.eof) now |= POLLRDHUP;
-  if (so.eof && so.cantSend) now |= POLLHUP;
-  return now & (events | POLLERR | POLLHUP);
+  if (so.eof && cantSend) now |= POLLHUP;
+  return now & (events | POLLHUP);
 }
 
 function entries(host: CallHost, args: CallArgs): PollEntry[] {

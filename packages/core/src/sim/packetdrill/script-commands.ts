@@ -23,11 +23,22 @@ const NOTHING_TO_DO = [
   /^ip tcp_metrics flush all\b/,
 ];
 
-/** Sysctls of FreeBSD that say what every new vnet of ours is, with the only value they may be given. */
-const FIXED: ReadonlyMap<string, string> = new Map([['net.inet.tcp.hostcache.purgenow', '1']]);
+/** Sysctls of FreeBSD that we lack, with the value that describes what we do: a script that makes sure of it is right. */
+const FIXED: ReadonlyMap<string, string> = new Map([
+  ['net.inet.tcp.hostcache.purgenow', '1'],
+  ['net.inet.tcp.ecn.enable', '2'],
+  ['net.inet.tcp.insecure_rst', '0'],
+  ['net.inet.tcp.insecure_syn', '0'],
+  ['net.inet.tcp.icmp_may_rst', '1'],
+  ['net.inet.tcp.syncookies', '1'],
+  ['net.inet.tcp.syncookies_only', '0'],
+  ['net.inet.tcp.rexmit_drop_options', '0'],
+  ['net.inet.tcp.tolerate_missing_ts', '0'],
+]);
 
-/** Linux's names for what we have under ours. */
-const LINUX_NAMES: ReadonlyMap<string, string> = new Map([
+/** Names of FreeBSD and Linux for what we have under another one. */
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
+  ['net.inet.tcp.rexmit_slop', 'net.inet.tcp.rexmit_min'],
   ['net.ipv4.tcp_sack', 'net.inet.tcp.sack.enable'],
   ['net.ipv4.tcp_ecn', 'net.inet.tcp.ecn.enable'],
   ['net.ipv4.tcp_syncookies', 'net.inet.tcp.syncookies'],
@@ -66,7 +77,7 @@ function runOne(vnet: Vnet, command: string, line: number, count: StateCount): s
 function setSysctls(vnet: Vnet, command: string, line: number): string | null {
   for (const [, path, quoted, plain] of command.matchAll(/\s((?:\/proc\/sys\/)?[a-z][\w./]*)=(?:"([^"]*)"|(\S*))/g)) {
     const name = path!.replace(/^\/proc\/sys\//, '').replaceAll('/', '.');
-    const failed = setSysctl(vnet, LINUX_NAMES.get(name) ?? name, quoted ?? plain ?? '', line);
+    const failed = setSysctl(vnet, OTHER_NAMES.get(name) ?? name, quoted ?? plain ?? '', line);
     if (failed !== null) return failed;
   }
   if (!command.includes('=')) throw new ScriptError(line, `"${command}" sets nothing; write sysctl NAME=VALUE`);
@@ -74,8 +85,8 @@ function setSysctls(vnet: Vnet, command: string, line: number): string | null {
 }
 
 function setSysctl(vnet: Vnet, name: string, text: string, line: number): string | null {
-  if (FIXED.get(name) === text) return null;
   const node = vnet.kern.sysctl.find(name);
+  if (node === null && FIXED.get(name) === text) return null;
   if (node === null) throw new ScriptError(line, `sysctl ${name}: there is none of this name`);
   const error = vnet.kern.sysctl.set(name, node.type === 'string' ? text : Number(text));
   if (error === 0) return null;

@@ -16,7 +16,7 @@ import { ScriptNet } from './script-net.js';
 import type { SentPacket } from './script-net.js';
 import { streamMismatch } from './stream-pattern.js';
 import { infoSymbol } from './symbols.js';
-import { countTcpState, tcpInfoValue } from './tcp-info.js';
+import { countTcpState, tcpInfoValue } from './tcp-info-names.js';
 
 export class ScriptHost implements CallHost {
   readonly config: ScriptConfig;

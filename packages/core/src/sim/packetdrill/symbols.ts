@@ -115,7 +115,7 @@ export function symbolValue(name: string): number | null {
 
 /** The number of a name in a check of TCP_INFO. */
 export function infoSymbol(name: string): number | null {
-  const state = /^TCPS?_(.+)$/.exec(name);
+  const state = /^TCP[SI]?_(.+)$/.exec(name);
   return (state === null ? undefined : STATES.get(state[1]!)) ?? TCP_INFO_OPTIONS.get(name) ?? null;
 }
 
