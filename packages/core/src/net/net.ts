@@ -12,7 +12,6 @@
 import { fnv1a } from '../base/prng.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { Witness } from '../kern/witness.js';
-import type { SysctlSource } from '../kern/sysctl.js';
 import { EventHandlerList } from '../kern/eventhandler.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { HostPort } from './host-port.js';
@@ -196,8 +195,6 @@ export class Net {
   ifMax = IFNETS_MAX;
   /** Protocol queues; a copy is made when it changes. */
   pktqs: readonly PktQueue[] = [];
-  /** Names of the interfaces' queues. */
-  queueSysctl: SysctlSource | null = null;
   /** Per-vnet state of drivers (their tunables), by cloner name; a driver finds its own with `instanceof`. */
   readonly drivers = new Map<string, object>();
   readonly domains: Domain[] = [];
