@@ -138,7 +138,7 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
 
   private addLength(plen: number): Map<K, R> {
     const added = { plen, routes: new Map<K, R>() };
-    this.lengths = [...this.lengths.filter((l) => l.plen < plen), added, ...this.lengths.filter((l) => l.plen > plen)];
+    this.lengths = this.lengths.filter((l) => l.plen < plen).concat(added, this.lengths.filter((l) => l.plen > plen));
     return added.routes;
   }
 
