@@ -19,6 +19,7 @@ import type { RawIp } from '../transport/raw-ip.js';
 import type { RawIp6 } from '../transport/raw-ip6.js';
 import type { Udp } from '../transport/udp.js';
 import type { Udp6 } from '../transport/udp6.js';
+import { sockMemSysctlAttach, sockMemSysctlDetach } from './sockmem-sysctl.js';
 import { Socket } from './socket.js';
 import { PF_INET, PF_INET6, SOCK_DGRAM, SOCK_RAW } from './socket-type.js';
 
@@ -73,6 +74,7 @@ export class SocketLayer {
     kern.audit.attach(SOCKET_AUDIT, this);
     kern.sysctl.attach(SOCKET_SYSCTLS, this.tun);
     kern.sysctl.attach(SOCKET_READINGS, this);
+    sockMemSysctlAttach(kern);
   }
 
   get count(): number {
@@ -127,5 +129,6 @@ export class SocketLayer {
     this.closeAll();
     this.kern.sysctl.detach(this.tun);
     this.kern.sysctl.detach(this);
+    sockMemSysctlDetach(this.kern);
   }
 }
