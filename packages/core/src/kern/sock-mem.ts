@@ -26,7 +26,7 @@ export class SockMemTotal {
   large = 0;
   /** Bytes one vnet may hold. */
   vnetMax = SOCKMEM_VNET_MAX;
-  private readonly pool: PacketPool;
+  readonly pool: PacketPool;
 
   constructor(pool: PacketPool) {
     this.pool = pool;

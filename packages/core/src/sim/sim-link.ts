@@ -21,7 +21,7 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { etherIfattach, etherIfdetach, etherInsertTag } from '../net/ether.js';
 import { ifLinkStateChange } from '../net/if.js';
 import { ifInput } from '../net/if-transmit.js';
-import { IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_UP } from '../net/ifnet.js';
+import { IFCAP_LRO, IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_UP } from '../net/ifnet.js';
 import { ifMoved, ifNotMoved } from '../net/if-move.js';
 import type { IfMove, IfMoveResult } from '../net/if-move.js';
 import type { IfDriver } from '../net/ifnet.js';
@@ -44,6 +44,8 @@ export interface SimLinkOptions {
   readonly mtu?: number;
   /** Super-segments cross whole, as over a cable inside the process; else they are cut, as on a wire. */
   readonly tso?: boolean;
+  /** The interfaces have `lro` on: TCP segments that arrive at one moment go to TCP together. */
+  readonly lro?: boolean;
 }
 
 /** What happened to the frames of a direction. */
@@ -82,6 +84,7 @@ export class SimLinkEnd implements IfDriver {
     this.options = options;
     this.rng = rng;
     this.ifp = new Ifnet(this, 'sim', unit, xname, IFT_ETHER, IFF_SIMPLEX | IFF_RUNNING, options.mtu);
+    this.offerLro(this.ifp);
     this.callout = new Callout(net.kern, () => this.deliverDue());
     etherIfattach(this.ifp, net, net.shared.generateMac(0x02, unit & 0xff));
     ifLinkStateChange(this.ifp, LINK_STATE_UP);
@@ -93,6 +96,7 @@ export class SimLinkEnd implements IfDriver {
     const made = new Ifnet(this, old.dname, old.dunit, move.xname, old.type, IFF_SIMPLEX | IFF_RUNNING, old.mtu);
     made.linkState = old.linkState;
     made.baudrate = old.baudrate;
+    this.offerLro(made);
     etherIfattach(made, to, like.lladdr, like);
     if (old.net === null) {
       etherIfdetach(made);
@@ -104,6 +108,12 @@ export class SimLinkEnd implements IfDriver {
     this.callout = new Callout(to.kern, () => this.deliverDue());
     etherIfdetach(old);
     return ifMoved(made);
+  }
+
+  private offerLro(ifp: Ifnet): void {
+    if (!this.options.lro) return;
+    ifp.capabilities = IFCAP_LRO;
+    ifp.capenable = IFCAP_LRO;
   }
 
   queued(): number {
@@ -207,6 +217,6 @@ export class SimLinkEnd implements IfDriver {
 export function simLinkDefaults(o: SimLinkOptions): Required<SimLinkOptions> {
   return {
     delayUs: o.delayUs ?? 0, jitterUs: o.jitterUs ?? 0, loss: o.loss ?? 0, duplicate: o.duplicate ?? 0, corrupt: o.corrupt ?? 0,
-    reorder: o.reorder ?? 0, bitsPerSec: o.bitsPerSec ?? Number.POSITIVE_INFINITY, queueMax: o.queueMax ?? 4_096, mtu: o.mtu ?? 1_500, tso: o.tso ?? false,
+    reorder: o.reorder ?? 0, bitsPerSec: o.bitsPerSec ?? Number.POSITIVE_INFINITY, queueMax: o.queueMax ?? 4_096, mtu: o.mtu ?? 1_500, tso: o.tso ?? false, lro: o.lro ?? false,
   };
 }
