@@ -20,6 +20,8 @@
  */
 import type { AuditRow } from '../kern/audit.js';
 import type { NetisrSource } from '../kern/netisr.js';
+import { sysctlRead } from '../kern/sysctl.js';
+import type { SysctlGroup } from '../kern/sysctl.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import { CSUM_L4, CSUM_L4_VALID, M_FRAGMENTED } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
@@ -61,6 +63,17 @@ class LroEntry {
 }
 
 const LRO_AUDIT: readonly AuditRow<TcpLro>[] = [{ name: 'TCP segments waiting for their batch to end', packets: true, count: (l) => l.held }];
+
+/** What there is to be read of it, also before it is made. */
+export const TCP_LRO_SYSCTLS: SysctlGroup<{ readonly lro: TcpLro | null }> = {
+  prefix: 'net.inet.tcp.lro',
+  oids: [
+    sysctlRead('entries', 'int', '', 'Connections whose segments may wait for the end of their batch', () => LRO_ENTRIES),
+    sysctlRead('queued', 'int', 'segments', 'Segments that waited for the end of their batch', (t) => t.lro?.queued ?? 0),
+    sysctlRead('flushed', 'int', '', 'Runs of segments they went up as', (t) => t.lro?.flushed ?? 0),
+    sysctlRead('bad_csum', 'int', 'segments', 'Segments with a wrong checksum among those that came', (t) => t.lro?.badCsum ?? 0),
+  ],
+};
 
 export class TcpLro implements NetisrSource {
   netisrQueued = false;
