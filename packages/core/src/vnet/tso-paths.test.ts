@@ -43,6 +43,8 @@ class Sink {
   readonly got: Got[] = [];
 
   constructor(v: Vnet) {
+    v.ip.register(IPPROTO_TCP, null);
+    v.ip6.register(IPPROTO_TCP, null);
     v.ip.register(IPPROTO_TCP, { input: (_ifp, m, hlen) => this.take(m, hlen, inCksum4(m.view, m.off + hlen, m.len - hlen, ip4Of(m, 12), ip4Of(m, 16), IPPROTO_TCP)) });
     v.ip6.register(IPPROTO_TCP, { input: (_ifp, m, off) => this.take(m, off, inCksum6(m.view, m.off + off, m.len - off, m.off + IP6_SRC, m.off + IP6_DST, IPPROTO_TCP)) });
   }
