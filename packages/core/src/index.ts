@@ -15,6 +15,7 @@ export type { RecvInfo, SockName } from './socket/socket.js';
 export { RecvInfo6 } from './socket/socket-in6.js';
 export type { SockAddr, SockName6 } from './socket/socket-in6.js';
 export type { Ip6Name } from './transport/in6-pcb.js';
+export type { SocketHolder } from './socket/socket-holder.js';
 export { SocketLayer } from './socket/socket-layer.js';
 export * from './socket/socket-type.js';
 
