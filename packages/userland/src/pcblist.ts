@@ -5,8 +5,8 @@
  * A TCP connection can be there without a socket: its program has closed it, or has not accepted it yet. Everything else is a socket's.
  * The youngest come first. An end of both families (`v4` and `v6`) is shown as IPv4's.
  */
-import type { In6Pcb, InPcb, SockAddr, Socket, Vnet } from '@netloom/core';
-import { SOCK_RAW, StreamSocket, TcpCb, in6Recover } from '@netloom/core';
+import type { AnySocket, In6Pcb, InPcb, SockAddr, Vnet } from '@netloom/core';
+import { SOCK_RAW, Socket, StreamSocket, TCPS_LISTEN, TcpCb, in6Recover } from '@netloom/core';
 import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IGMP, ip6IsLoopback, ip6IsUnspecified } from '@netloom/core/wire';
 
 /** Protocols that have ends, in the order they are listed. */
@@ -28,7 +28,7 @@ export interface Xinpcb {
   readonly local: PcbEnd;
   readonly foreign: PcbEnd;
   /** The socket; null: no program has it. */
-  readonly so: Socket | StreamSocket | null;
+  readonly so: AnySocket | null;
   /** Of a TCP connection or listener. */
   readonly tp: TcpCb | null;
 }
@@ -47,7 +47,7 @@ function tcpList(vnet: Vnet): Xinpcb[] {
 }
 
 function datagramList(vnet: Vnet, protocol: PcbProtocol): Xinpcb[] {
-  const sockets = (vnet.sockets?.list() ?? []).filter((so) => protocolOf(so) === protocol);
+  const sockets = (vnet.sockets?.list() ?? []).filter((so) => so instanceof Socket && protocolOf(so) === protocol);
   return sockets.reverse().map((so) => xinpcb(protocol, so.inp, so.in6p, so, null));
 }
 
@@ -57,7 +57,7 @@ function protocolOf(so: Socket): PcbProtocol {
   return so.protocol === IPPROTO_ICMP ? 'icmp' : so.protocol === IPPROTO_IGMP ? 'igmp' : 'ip';
 }
 
-function xinpcb(protocol: PcbProtocol, inp: InPcb, in6p: In6Pcb | null, so: Socket | StreamSocket | null, tp: TcpCb | null): Xinpcb {
+function xinpcb(protocol: PcbProtocol, inp: InPcb, in6p: In6Pcb | null, so: AnySocket | null, tp: TcpCb | null): Xinpcb {
   const v4 = in6p === null || in6p.v4;
   const v6 = in6p?.v6 === true;
   const ends =
@@ -75,4 +75,9 @@ export function isAny(addr: SockAddr): boolean {
 /** 127.0.0.0/8, ::1 */
 export function isLoopback(addr: SockAddr): boolean {
   return typeof addr === 'number' ? addr >>> 24 === 127 : ip6IsLoopback(addr.addr);
+}
+
+/** Congestion control of a connection; none before it is begun. */
+export function ccName(x: Xinpcb): string {
+  return x.tp === null || x.tp.state <= TCPS_LISTEN ? '' : x.tp.cc.name;
 }

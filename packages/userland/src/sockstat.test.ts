@@ -44,7 +44,7 @@ root     nc           100 4   tcp4   192.0.2.2:5000        192.0.2.1:40000`);
     sockets?.socket(PF_INET, SOCK_DGRAM).so?.bind(0, 514);
     const v6 = lab.start('nc -6 -l ::1 5001', inA);
     await lab.advance(1_000);
-    expect(await lab.ok('sockstat -ql', inA)).toBe(`root     nc           104 3   tcp6   ::1:5001              *:*
+    expect(await lab.ok('sockstat -ql', inA)).toBe(`root     nc           103 3   tcp6   ::1:5001              *:*
 ?        ?          ?     ?   udp4   *:514                 *:*`);
     expect(await lab.ok('sockstat -qlL', inA)).toBe('?        ?          ?     ?   udp4   *:514                 *:*');
     const both = sockets?.socket(PF_INET6, SOCK_DGRAM).so;
@@ -59,8 +59,8 @@ root     nc           100 4   tcp4   192.0.2.2:5000        192.0.2.1:40000`);
     expect(head).toBe(`${HEADER} PATH STATE   CONN STATE   STACK                            CC`);
     expect(rows).toEqual([
       '0        nc           101 3   udp4   *:53                  *:*',
-      '0        nc           100 3   tcp4   *:5000                *:*                                LISTEN       freebsd                          cubic',
-      '0        nc           100 4   tcp4   192.0.2.2:5000        192.0.2.1:40000                    ESTABLISHED  freebsd                          cubic',
+      '0        nc           100 3   tcp4   *:5000                *:*                                LISTEN       freebsd',
+      '0        nc           100 4   tcp4   192.0.2.2:5000        192.0.2.1:40000                    ESTABLISHED  freebsd                          newreno',
     ]);
     expect(await lab.ok('sockstat -4qcw', inB)).toBe(`root     nc           100 4   tcp4   ${'192.0.2.2:5000'.padEnd(46)}192.0.2.1:40000`);
     expect(await lab.ok('sockstat -qciU', inA)).toMatch(/^root {5}nc {11}102 3 {3}tcp4 {3}192\.0\.2\.1:40000 {7}192\.0\.2\.2:5000 {8}1 {8}0$/);

@@ -13,7 +13,7 @@ import { errx, toolMain, usage, warn } from './err.js';
 import { getopt } from './getopt.js';
 import { address6Text } from './host-address6.js';
 import { jailGetid } from './jail/jail-id.js';
-import { isAny, isLoopback, pcbList } from './pcblist.js';
+import { ccName, isAny, isLoopback, pcbList } from './pcblist.js';
 import type { PcbEnd, Xinpcb } from './pcblist.js';
 import type { Proc } from './proc.js';
 
@@ -223,7 +223,7 @@ function socketLine(vnet: Vnet, who: string, x: Xinpcb, o: SockstatOptions): str
     put(state, 13);
   }
   if (o.stack) put(tp === null ? '' : STACK_NAME, STACK_WIDTH + 1);
-  if (o.cc) put(tp?.cc.name ?? '', CC_WIDTH + 1);
+  if (o.cc) put(ccName(x), CC_WIDTH + 1);
   return line;
 }
 

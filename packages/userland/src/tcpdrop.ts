@@ -14,7 +14,7 @@ import { getopt } from './getopt.js';
 import { NO_SUCH_NAME, hostAddress } from './host-address.js';
 import { address6Text, hostAddress6 } from './host-address6.js';
 import { ownsNetwork } from './jail/jail-id.js';
-import { pcbList } from './pcblist.js';
+import { ccName, pcbList } from './pcblist.js';
 import type { PcbEnd, Xinpcb } from './pcblist.js';
 import type { Proc } from './proc.js';
 import { servicePort } from './services.js';
@@ -77,7 +77,7 @@ function dropMany(p: Proc, o: TcpdropOptions): number {
   for (const x of pcbList(p.vnet, 'tcp')) {
     const { tp } = x;
     if (tp === null || tp.state === TCPS_LISTEN || (o.state >= 0 && tp.state !== o.state)) continue;
-    if ((o.cc !== '' && tp.cc.name !== o.cc) || (o.stack !== '' && o.stack !== STACK_NAME)) continue;
+    if ((o.cc !== '' && ccName(x) !== o.cc) || (o.stack !== '' && o.stack !== STACK_NAME)) continue;
     if (o.list) p.out(`tcpdrop ${pairText(p.vnet, x.local, x.foreign)}\n`);
     else code = report(p, x.local, x.foreign, drop(p.prison, x)) ? code : 1;
   }

@@ -6,7 +6,7 @@
  * block that the connection does not take at once is kept, and no other is asked for until it is gone; what has arrived is read only when the output is not
  * behind. So a slow reader at either end slows the other, however much there is to send.
  * The ways end one by one. End of input: nothing more is sent, and with -N the peer is told (shutdown). End of the connection's input: a
- * listener is done, a client goes on sending. With nothing to move it sleeps until something comes, or ends after `-w` of silence.
+ * listener is done as soon as it has sent what its input has ready, a client goes on sending. With nothing to move it sleeps until something comes, or ends after `-w` of silence.
  */
 import { EAGAIN, SHUT_RD, SHUT_WR } from '@netloom/core';
 import type { StreamSocket } from '@netloom/core';
@@ -15,6 +15,9 @@ import { StdinReader } from '../stdin-reader.js';
 import type { NcOptions } from './nc-options.js';
 import { telnetAnswer } from './telnet.js';
 
+/** What standard input has ready takes so long at most to come here from where the tool was called. */
+const READY_INPUT_US = 20_000;
+const NOTHING = new Uint8Array(1);
 export class NcStream {
   private readonly p: Proc;
   private readonly o: NcOptions;
@@ -28,6 +31,8 @@ export class NcStream {
   private receiveOpen = true;
   private outputOpen = true;
   private lastUs: number;
+  /** A listener whose peer is done waits for its own input until then. */
+  private doneUs = Infinity;
 
   constructor(p: Proc, o: NcOptions, so: StreamSocket) {
     this.p = p;
@@ -51,8 +56,8 @@ export class NcStream {
         await p.flush();
         continue;
       }
-      const left = this.lastUs + o.timeoutUs - p.now();
-      if (left <= 0) {
+      const left = Math.min(this.lastUs + o.timeoutUs, this.doneUs) - p.now();
+      if (left <= 0 && this.doneUs > p.now()) {
         await p.flush();
         return;
       }
@@ -65,7 +70,7 @@ export class NcStream {
   private over(): boolean {
     if (this.so.closed) return true;
     if (!this.sendOpen && !this.outputOpen) return true;
-    return !this.receiveOpen && this.rest === null && (this.o.listen || !this.inputOpen);
+    return !this.receiveOpen && this.rest === null && (!this.inputOpen || this.doneUs <= this.p.now());
   }
 
   /** Sleeps the whole time, whatever wakes the tool. */
@@ -96,6 +101,7 @@ export class NcStream {
       this.inputOpen = false;
       return true;
     }
+    if (!this.receiveOpen) this.doneUs = this.o.listen ? this.p.now() : Infinity;
     const n = this.so.send(block);
     if (n === -EAGAIN) {
       this.rest = block;
@@ -132,6 +138,7 @@ export class NcStream {
     if (n === -EAGAIN) return false;
     if (n === 0) this.so.shutdown(SHUT_RD);
     this.receiveOpen = false;
+    if (this.o.listen) this.doneUs = this.p.now() + READY_INPUT_US;
     return true;
   }
 
@@ -140,5 +147,3 @@ export class NcStream {
     if (answer.length > 0) this.so.send(answer);
   }
 }
-
-const NOTHING = new Uint8Array(1);

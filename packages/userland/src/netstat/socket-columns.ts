@@ -6,8 +6,9 @@
  * timers, -R the flow, otherwise there is the state of a connection; -c, -C and -P add the stack, congestion control and the log's name.
  * In JSON a field is padded as in the text where FreeBSD's is.
  */
-import type { Micros, StreamSocket, TcpCb } from '@netloom/core';
-import { SSTHRESH_INFINITE, TCPS_ESTABLISHED, TCPS_LISTEN, TCP_STATE_NAMES } from '@netloom/core';
+import type { TcpCb } from '@netloom/core';
+import { SSTHRESH_INFINITE, Socket, StreamSocket, TCPS_ESTABLISHED, TCPS_LISTEN, TCP_STATE_NAMES } from '@netloom/core';
+import { ccName } from '../pcblist.js';
 import type { Xinpcb } from '../pcblist.js';
 import { left, leftWide, right, rightWide } from './columns.js';
 import type { NetstatOptions } from './options.js';
@@ -58,7 +59,7 @@ export function columnsAfter(x: Xinpcb, o: NetstatOptions, width: TcpWidths): st
   if (o.flows) text += ` ${'0'.repeat(8)} ${rightWide(0, 5)}`;
   if (tp === null) return text;
   if (o.stack) text += ` ${left(STACK_NAME, STACK_WIDTH)}`;
-  if (o.cc) text += ` ${left(tp.cc.name, width.cc)} ${rightWide(tp.cwnd, 10)} ${rightWide(ssthresh(tp), 10)} ${rightWide(tp.maxseg, 5)} ${rightWide(ecnText(tp), 3)}`;
+  if (o.cc) text += ` ${left(ccName(x), width.cc)} ${rightWide(tp.cwnd, 10)} ${rightWide(ssthresh(tp), 10)} ${rightWide(tp.maxseg, 5)} ${rightWide(ecnText(tp), 3)}`;
   if (o.logId) text += ' -';
   return text;
 }
@@ -76,7 +77,7 @@ export function columnsJson(x: Xinpcb, o: NetstatOptions, width: TcpWidths, ends
   const flow = o.flows ? { 'flow-id': '0', 'flow-type': 0 } : {};
   const more = tp === null ? {} : {
     ...(o.stack ? { stack: STACK_NAME } : {}),
-    ...(o.cc ? { cc: left(tp.cc.name, width.cc), 'snd-cwnd': tp.cwnd, 'snd-ssthresh': ssthresh(tp), 't-maxseg': tp.maxseg, ecn: ecnText(tp) } : {}),
+    ...(o.cc ? { cc: left(ccName(x), width.cc), 'snd-cwnd': tp.cwnd, 'snd-ssthresh': ssthresh(tp), 't-maxseg': tp.maxseg, ecn: ecnText(tp) } : {}),
     ...(o.logId ? { 'log-id': '-' } : {}),
   };
   return { ...before, ...ends, ...(o.buffers ? buffers(x) : {}), ...timers, ...state, ...flow, ...more, ...(tp === null ? datagramJson(x) : {}) };
@@ -84,24 +85,20 @@ export function columnsJson(x: Xinpcb, o: NetstatOptions, width: TcpWidths, ends
 
 /** What this stack says besides, of sockets that take datagrams. */
 function datagramJson(x: Xinpcb): object {
-  if (x.so === null || !('sndHiwat' in x.so)) return {};
+  if (!(x.so instanceof Socket)) return {};
   const { rcv, sndHiwat } = x.so;
   return { 'receive-high-water': rcv.hiwat, 'send-high-water': sndHiwat, fib: x.inp.fib, 'receive-drops': rcv.drops };
 }
 
-function streamOf(x: Xinpcb): StreamSocket | null {
-  return x.so !== null && !('sndHiwat' in x.so) ? x.so : null;
-}
-
-/** Connections complete, on the way, and at most. */
+/** Connections complete, on the way (none: those wait in the SYN cache), and at most. */
 function queueText(x: Xinpcb): string {
-  const so = streamOf(x);
-  return so === null ? '0/0/0' : `${so.qlen}/${so.incqlen}/${so.backlog}`;
+  const { length, limit } = x.so instanceof StreamSocket ? x.so.acceptQueue : { length: 0, limit: 0 };
+  return `${length}/0/${limit}`;
 }
 
 function waitingIn(x: Xinpcb): number {
   if (x.tp !== null) return x.tp.state === TCPS_LISTEN ? 0 : x.tp.rcv.bytes;
-  return x.so !== null && 'sndHiwat' in x.so ? x.so.rcv.bytes : 0;
+  return x.so instanceof Socket ? x.so.rcv.bytes : 0;
 }
 
 function waitingOut(x: Xinpcb): number {
@@ -117,7 +114,7 @@ function buffers(x: Xinpcb): Readonly<Record<string, number>> {
     const { rcv, snd } = tp;
     return named([rcv.hiwat, snd.hiwat, rcv.lowat, snd.lowat, rcv.memory, snd.bytes, rcv.hiwat * SB_EFFICIENCY, snd.hiwat * SB_EFFICIENCY]);
   }
-  if (so === null || !('sndHiwat' in so)) return named([]);
+  if (!(so instanceof Socket)) return named([]);
   const { rcv, sndHiwat } = so;
   return named([rcv.hiwat, sndHiwat, 1, 2_048, rcv.bytes, 0, rcv.hiwat * SB_EFFICIENCY, sndHiwat * SB_EFFICIENCY]);
 }
@@ -130,7 +127,7 @@ const BUFFER_NAMES = [
 /** Time left of each timer, and since the peer was heard. */
 function timersMs(tp: TcpCb): Readonly<Record<string, number>> {
   const now = tp.nowUs;
-  const left = (at: Micros): number => (Number.isFinite(at) && at > now ? Math.floor((at - now) / US_PER_MS) : 0);
+  const left = (at: number): number => (Number.isFinite(at) && at > now ? Math.floor((at - now) / US_PER_MS) : 0);
   return {
     'retransmit-timer': left(tp.rexmtAt), 'persist-timer': left(tp.persistAt), 'keepalive-timer': left(tp.keepAt), 'msl2-timer': left(tp.twAt),
     'delay-ack-timer': left(tp.delackAt), 'inactivity-timer': Math.max(0, Math.floor((now - tp.rcvTimeUs) / US_PER_MS)),
@@ -146,7 +143,4 @@ const SSTHRESH_NONE = 1_073_725_440;
 
 const ssthresh = (tp: TcpCb): number => (tp.ssthresh >= SSTHRESH_INFINITE ? SSTHRESH_NONE : tp.ssthresh);
 
-function ecnText(tp: TcpCb): string {
-  if (tp.state < TCPS_ESTABLISHED) return 'n/a';
-  return tp.ecn ? 'ecn' : 'off';
-}
+const ecnText = (tp: TcpCb): string => (tp.state < TCPS_ESTABLISHED ? 'n/a' : 'off');

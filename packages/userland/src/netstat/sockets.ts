@@ -7,12 +7,12 @@
  * Not here: control blocks' addresses.
  */
 import type { Vnet } from '@netloom/core';
-import { TCPS_LISTEN } from '@netloom/core';
+import { StreamSocket, TCPS_LISTEN } from '@netloom/core';
 import { ip4Format } from '@netloom/core/wire';
 import { address6Text, hostName6 } from '../host-address6.js';
 import { hostName } from '../host-address.js';
 import { jsonText } from '../libxo.js';
-import { PCB_PROTOCOLS, isAny, pcbList } from '../pcblist.js';
+import { PCB_PROTOCOLS, ccName, isAny, pcbList } from '../pcblist.js';
 import type { PcbEnd, Xinpcb } from '../pcblist.js';
 import type { Proc } from '../proc.js';
 import { serviceName } from '../services.js';
@@ -27,7 +27,7 @@ export function hasSockets(protocol: string): boolean {
 
 export function netstatSockets(p: Proc, vnet: Vnet, o: NetstatOptions): number {
   const rows = PCB_PROTOCOLS.filter((name) => o.protocol === null || o.protocol === name).flatMap((name) => pcbList(vnet, name).filter((x) => isShown(x, o)));
-  const listed = rows.filter((x) => !o.listen || (x.so !== null && 'backlog' in x.so && x.so.backlog > 0));
+  const listed = rows.filter((x) => !o.listen || (x.so instanceof StreamSocket && x.so.acceptQueue.limit > 0));
   const width = tcpWidths(rows);
   if (o.json !== 'none') {
     p.out(jsonText({ statistics: { socket: listed.map((x) => socketJson(vnet, x, o, width)) } }, o.json));
@@ -48,7 +48,7 @@ function isShown(x: Xinpcb, o: NetstatOptions): boolean {
 
 /** Columns that are as wide as what is in them. */
 function tcpWidths(rows: readonly Xinpcb[]): TcpWidths {
-  return { cc: Math.max(2, ...rows.map((x) => x.tp?.cc.name.length ?? 0)) };
+  return { cc: Math.max(2, ...rows.map((x) => ccName(x).length)) };
 }
 
 const addressWidth = (o: NetstatOptions): number => (o.wide && o.family !== 'inet' ? 45 : 22);

@@ -9,7 +9,6 @@ import { EPERM, ICMP6_IFIN_ROWS, ICMP6_IFOUT_ROWS, IN6_IFSTAT_ROWS, ROUTING_GROU
 import type { BoundCounters, Vnet } from '@netloom/core';
 import { errx, warn, warnx } from '../err.js';
 import { jsonText } from '../libxo.js';
-import { pcbList } from '../pcblist.js';
 import type { Proc } from '../proc.js';
 import { counterName } from './counter-names.js';
 import type { NetstatOptions } from './options.js';
@@ -82,9 +81,7 @@ function joined(lines: readonly Line[]): string {
 
 /** How many connections and listeners are in each state; `-s -s` leaves out states nobody is in. */
 function states(vnet: Vnet, o: NetstatOptions): (readonly [string, number])[] {
-  const counts = TCP_STATE_NAMES.map(() => 0);
-  for (const { tp } of pcbList(vnet, 'tcp')) if (tp !== null) counts[tp.state] = (counts[tp.state] ?? 0) + 1;
-  return TCP_STATE_NAMES.map((name, i) => [name, counts[i] ?? 0] as const).filter(([, n]) => o.statistics <= 1 || n !== 0);
+  return TCP_STATE_NAMES.map((name, i) => [name, vnet.tcp?.states[i] ?? 0] as const).filter(([, n]) => o.statistics <= 1 || n !== 0);
 }
 
 /** FreeBSD's singular has a space more. */
