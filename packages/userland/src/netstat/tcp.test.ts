@@ -95,7 +95,7 @@ Proto Rexmit OOORcv 0-win  Local Address          Foreign Address
 tcp4       0      0      0 192.0.2.2.5000         192.0.2.1.40000        
 $ netstat -nR -p tcp
 Active Internet connections
-Proto Recv-Q Send-Q Local Address          Foreign Address            flowid ftype
+Proto Recv-Q Send-Q Local Address          Foreign Address           flowid ftype
 tcp4       0      0 192.0.2.2.5000         192.0.2.1.40000         00000000     0
 $ netstat -xT
 ! netstat: -x and -T are incompatible, pick one.
