@@ -27,7 +27,8 @@ export * from './tcp/tcp-state.js';
 export { Tcp } from './tcp/tcp.js';
 export { tcpDrop } from './tcp/tcp-close.js';
 export { SSTHRESH_INFINITE } from './tcp/cc/cc.js';
-export { TcpCb } from './tcp/tcpcb.js';
+export { ccDefault } from './tcp/cc/cc-registry.js';
+export { TF_ECN, TcpCb } from './tcp/tcpcb.js';
 export * from './socket/socket-type.js';
 
 export { UDP_PAYLOAD_MAX } from './transport/udp.js';

@@ -6,7 +6,7 @@
  * The youngest come first. An end of both families (`v4` and `v6`) is shown as IPv4's.
  */
 import type { AnySocket, In6Pcb, InPcb, SockAddr, Vnet } from '@netloom/core';
-import { SOCK_RAW, Socket, StreamSocket, TCPS_LISTEN, TcpCb, in6Recover } from '@netloom/core';
+import { SOCK_RAW, Socket, StreamSocket, TCPS_LISTEN, TcpCb, ccDefault, in6Recover } from '@netloom/core';
 import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IGMP, ip6IsLoopback, ip6IsUnspecified } from '@netloom/core/wire';
 
 /** Protocols that have ends, in the order they are listed. */
@@ -77,7 +77,8 @@ export function isLoopback(addr: SockAddr): boolean {
   return typeof addr === 'number' ? addr >>> 24 === 127 : ip6IsLoopback(addr.addr);
 }
 
-/** Congestion control of a connection; none before it is begun. */
-export function ccName(x: Xinpcb): string {
-  return x.tp === null || x.tp.state <= TCPS_LISTEN ? '' : x.tp.cc.name;
+/** Congestion control of a connection; of one that is not begun and of a listener, what it will be. */
+export function ccName({ tp }: Xinpcb): string {
+  if (tp === null) return '';
+  return tp.state <= TCPS_LISTEN ? ccDefault(tp.tcp.ccVars).name : tp.cc.name;
 }

@@ -59,8 +59,8 @@ root     nc           100 4   tcp4   192.0.2.2:5000        192.0.2.1:40000`);
     expect(head).toBe(`${HEADER} PATH STATE   CONN STATE   STACK                            CC`);
     expect(rows).toEqual([
       '0        nc           101 3   udp4   *:53                  *:*',
-      '0        nc           100 3   tcp4   *:5000                *:*                                LISTEN       freebsd',
-      '0        nc           100 4   tcp4   192.0.2.2:5000        192.0.2.1:40000                    ESTABLISHED  freebsd                          newreno',
+      '0        nc           100 3   tcp4   *:5000                *:*                                LISTEN       freebsd                          cubic',
+      '0        nc           100 4   tcp4   192.0.2.2:5000        192.0.2.1:40000                    ESTABLISHED  freebsd                          cubic',
     ]);
     expect(await lab.ok('sockstat -4qcw', inB)).toBe(`root     nc           100 4   tcp4   ${'192.0.2.2:5000'.padEnd(46)}192.0.2.1:40000`);
     expect(await lab.ok('sockstat -qciU', inA)).toMatch(/^root {5}nc {11}102 3 {3}tcp4 {3}192\.0\.2\.1:40000 {7}192\.0\.2\.2:5000 {8}1 {8}0$/);

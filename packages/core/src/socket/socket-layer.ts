@@ -21,6 +21,7 @@ import type { Udp } from '../transport/udp.js';
 import type { Udp6 } from '../transport/udp6.js';
 import type { Tcp } from '../tcp/tcp.js';
 import type { TcpCb } from '../tcp/tcpcb.js';
+import { sockMemSysctlAttach, sockMemSysctlDetach } from './sockmem-sysctl.js';
 import { Socket } from './socket.js';
 import { StreamSocket } from './stream-socket.js';
 import { PF_INET, PF_INET6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from './socket-type.js';
@@ -57,7 +58,7 @@ const SOCKET_READINGS: SysctlGroup<SocketLayerView> = {
 };
 
 const SOCKET_AUDIT: readonly AuditRow<SocketLayer>[] = [
-  { name: 'packets in socket buffers', packets: true, count: (l) => l.list().reduce((n, so) => n + so.rcv.count, 0) },
+  { name: 'packets in socket buffers', packets: true, count: (l) => l.list().reduce((n, so) => n + (so instanceof Socket ? so.rcv.count : 0), 0) },
 ];
 
 export class SocketLayer {
@@ -82,6 +83,7 @@ export class SocketLayer {
     kern.audit.attach(SOCKET_AUDIT, this);
     kern.sysctl.attach(SOCKET_SYSCTLS, this.tun);
     kern.sysctl.attach(SOCKET_READINGS, this);
+    sockMemSysctlAttach(kern);
   }
 
   get count(): number {
@@ -158,5 +160,6 @@ export class SocketLayer {
     this.closeAll();
     this.kern.sysctl.detach(this.tun);
     this.kern.sysctl.detach(this);
+    sockMemSysctlDetach(this.kern);
   }
 }

@@ -7,7 +7,7 @@
  * In JSON a field is padded as in the text where FreeBSD's is.
  */
 import type { TcpCb } from '@netloom/core';
-import { SSTHRESH_INFINITE, Socket, StreamSocket, TCPS_ESTABLISHED, TCPS_LISTEN, TCP_STATE_NAMES } from '@netloom/core';
+import { SSTHRESH_INFINITE, Socket, StreamSocket, TF_ECN, TCPS_ESTABLISHED, TCPS_LISTEN, TCP_STATE_NAMES } from '@netloom/core';
 import { ccName } from '../pcblist.js';
 import type { Xinpcb } from '../pcblist.js';
 import { left, leftWide, right, rightWide } from './columns.js';
@@ -143,4 +143,7 @@ const SSTHRESH_NONE = 1_073_725_440;
 
 const ssthresh = (tp: TcpCb): number => (tp.ssthresh >= SSTHRESH_INFINITE ? SSTHRESH_NONE : tp.ssthresh);
 
-const ecnText = (tp: TcpCb): string => (tp.state < TCPS_ESTABLISHED ? 'n/a' : 'off');
+function ecnText(tp: TcpCb): string {
+  if (tp.state < TCPS_ESTABLISHED) return 'n/a';
+  return (tp.flags & TF_ECN) !== 0 ? 'ecn' : 'off';
+}
