@@ -8,6 +8,7 @@
  *
  * Invariant: streams that send and streams that receive are numbered in the same order on both sides: first those on which the client sends.
  */
+import type { IperfError } from './iperf-error.js';
 import type { IperfReporter } from './iperf-reporter.js';
 import type { IperfSettings } from './iperf-settings.js';
 import type { IperfStream } from './iperf-stream.js';
@@ -67,6 +68,10 @@ export class IperfTest {
   serverOutputJson: object | null = null;
   /** When something last came in. */
   heardUs = 0;
+  /** What broke in the data path; whoever waits for the test throws it. */
+  failure: IperfError | null = null;
+  /** Wakes whoever waits for the test. */
+  wake: () => void = () => {};
 
   private readonly intervalUs: number;
   private omitUs = Infinity;
@@ -163,6 +168,12 @@ export class IperfTest {
     this.endInterval(nowUs);
     this.state = TEST_END;
     this.omitUs = this.endUs = this.reportUs = this.paceUs = Infinity;
+  }
+
+  /** The data path cannot go on. */
+  fail(error: IperfError): void {
+    this.failure ??= error;
+    this.wake();
   }
 
   closeStreams(): void {
