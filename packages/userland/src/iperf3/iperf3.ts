@@ -59,7 +59,7 @@ async function client(run: IperfRun): Promise<number> {
     error = e;
     run.test?.closeStreams();
     run.control?.so.close();
-    run.reporter.error(`error - ${e.message}`);
+    run.reporter.error(run.o.json ? e.message : `error - ${e.message}`);
   }
   run.reporter.finish(run.test, error === null);
   return error === null ? 0 : 1;

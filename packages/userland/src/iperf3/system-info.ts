@@ -5,5 +5,5 @@ import { OSRELEASE, OSTYPE } from '../kernel-identity.js';
 import type { Proc } from '../proc.js';
 
 export function systemInfo(p: Proc): string {
-  return `${OSTYPE} ${p.prison.hostname} ${OSRELEASE}`;
+  return [OSTYPE, p.prison.hostname, OSRELEASE].filter((word) => word !== '').join(' ');
 }
