@@ -4,3 +4,5 @@
 export { Dgram, dgram } from './dgram.js';
 export type { Datagram, DgramOptions } from './dgram.js';
 export { NetError } from './net-error.js';
+export { domainOf, localEnd, remoteEnd, sockAddrFormat6, sockAddrParse } from './address.js';
+export type { Endpoint, NamedSocket } from './address.js';
