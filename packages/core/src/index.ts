@@ -16,6 +16,12 @@ export { RecvInfo6 } from './socket/socket-in6.js';
 export type { SockAddr, SockName6 } from './socket/socket-in6.js';
 export type { Ip6Name } from './transport/in6-pcb.js';
 export { SocketLayer } from './socket/socket-layer.js';
+export type { AnySocket } from './socket/socket-layer.js';
+export { StreamSocket } from './socket/stream-socket.js';
+export type { TcpInfo } from './tcp/tcp-info.js';
+export * from './tcp/tcp-state.js';
+export { Tcp } from './tcp/tcp.js';
+export { TcpCb } from './tcp/tcpcb.js';
 export * from './socket/socket-type.js';
 
 export { UDP_PAYLOAD_MAX } from './transport/udp.js';

@@ -14,21 +14,28 @@ import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import { IPDEFTTL } from '../wire/ip4.js';
 import { IPV6_DEFHLIM } from '../wire/ip6.js';
-import { IPPROTO_MAX, IPPROTO_UDP } from '../wire/ipproto.js';
+import { IPPROTO_MAX, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipproto.js';
 import type { RawIp } from '../transport/raw-ip.js';
 import type { RawIp6 } from '../transport/raw-ip6.js';
 import type { Udp } from '../transport/udp.js';
 import type { Udp6 } from '../transport/udp6.js';
+import type { Tcp } from '../tcp/tcp.js';
+import type { TcpCb } from '../tcp/tcpcb.js';
 import { Socket } from './socket.js';
-import { PF_INET, PF_INET6, SOCK_DGRAM, SOCK_RAW } from './socket-type.js';
+import { StreamSocket } from './stream-socket.js';
+import { PF_INET, PF_INET6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from './socket-type.js';
 
 export class SocketTunables {
   maxsockets = 65_536;
+  soacceptqueue = 128;
   maxsockbuf = 2_097_152;
 }
 
 /** Outcome of socket(2). */
-export type SocketResult = { readonly error: 0; readonly so: Socket } | { readonly error: Errno; readonly so: null };
+export type SocketResult<S = Socket> = { readonly error: 0; readonly so: S } | { readonly error: Errno; readonly so: null };
+
+/** Any kind of socket. */
+export type AnySocket = Socket | StreamSocket;
 
 interface SocketLayerView {
   readonly tun: SocketTunables;
@@ -39,6 +46,7 @@ const SOCKET_SYSCTLS: SysctlGroup<SocketTunables> = {
   prefix: 'kern.ipc',
   oids: [
     sysctlInt('maxsockets', 'maxsockets', 'sockets', 1, 10_000_000, 'Maximum number of sockets available'),
+    sysctlInt('soacceptqueue', 'soacceptqueue', 'connections', 1, 65_535, 'Maximum listen socket pending connection accept queue size'),
     sysctlInt('maxsockbuf', 'maxsockbuf', 'bytes', 4_096, 1 << 30, 'Maximum socket buffer size'),
   ],
 };
@@ -56,6 +64,7 @@ export class SocketLayer {
   readonly kern: VnetKern;
   readonly tun = new SocketTunables();
   /** Protocols; set while they live. */
+  tcp: Tcp | null = null;
   udp: Udp | null = null;
   raw: RawIp | null = null;
   udp6: Udp6 | null = null;
@@ -66,7 +75,7 @@ export class SocketLayer {
   ttl: () => number = () => IPDEFTTL;
   /** The same for hop limits of IPv6. */
   hops: () => number = () => IPV6_DEFHLIM;
-  private readonly open = new LazySet<Socket>();
+  private readonly open = new LazySet<AnySocket>();
 
   constructor(kern: VnetKern) {
     this.kern = kern;
@@ -79,7 +88,7 @@ export class SocketLayer {
     return this.open.size;
   }
 
-  list(): readonly Socket[] {
+  list(): readonly AnySocket[] {
     return [...this.open];
   }
 
@@ -87,34 +96,56 @@ export class SocketLayer {
    * socket(2). EAFNOSUPPORT: no such domain; EPROTOTYPE: no such type; EPROTONOSUPPORT: no such protocol, or the vnet is stopping;
    * ENOBUFS at `kern.ipc.maxsockets`; EINVAL: no such routing table.
    */
-  socket(domain: number, type: number, protocol = 0, fib = 0): SocketResult {
+  socket(domain: number, type: typeof SOCK_STREAM, protocol?: number, fib?: number): SocketResult<StreamSocket>;
+  socket(domain: number, type: number, protocol?: number, fib?: number): SocketResult;
+  socket(domain: number, type: number, protocol = 0, fib = 0): SocketResult<AnySocket> {
     const error = this.check(domain, type, protocol, fib);
     if (error !== 0) return { error, so: null };
     const { softnet } = this.kern.engine;
     softnet.acquire('socreate');
-    const so = new Socket(this, domain, type, type === SOCK_RAW ? protocol : IPPROTO_UDP, fib);
+    const so = this.make(domain, type, protocol, fib);
     softnet.release('socreate');
+    this.add(so);
+    return { error: 0, so };
+  }
+
+  private make(domain: number, type: number, protocol: number, fib: number): AnySocket {
+    if (type === SOCK_STREAM && this.tcp !== null) return new StreamSocket(this, this.tcp, domain, fib);
+    return new Socket(this, domain, type, type === SOCK_RAW ? protocol : IPPROTO_UDP, fib);
+  }
+
+  private add(so: AnySocket): void {
     this.open.add(so);
     this.kern.sockcnt++;
-    return { error: 0, so };
+  }
+
+  /** A socket for a connection that came to `listener`; null at the limit. */
+  accepted(listener: StreamSocket, tp: TcpCb): StreamSocket | null {
+    if (this.tcp === null || this.open.size >= this.tun.maxsockets) return null;
+    const so = new StreamSocket(this, this.tcp, listener.domain, tp.inp.fib, tp);
+    so.linger = listener.linger;
+    this.add(so);
+    return so;
   }
 
   private check(domain: number, type: number, protocol: number, fib: number): Errno {
     if (domain !== PF_INET && domain !== PF_INET6) return EAFNOSUPPORT;
-    if (type !== SOCK_DGRAM && type !== SOCK_RAW) return protocol === 0 ? EPROTOTYPE : EPROTONOSUPPORT;
-    if (type === SOCK_DGRAM ? protocol !== 0 && protocol !== IPPROTO_UDP : !Number.isInteger(protocol) || protocol < 0 || protocol >= IPPROTO_MAX) return EPROTONOSUPPORT;
+    if (type !== SOCK_DGRAM && type !== SOCK_RAW && type !== SOCK_STREAM) return protocol === 0 ? EPROTOTYPE : EPROTONOSUPPORT;
+    const own = type === SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP;
+    if (type !== SOCK_RAW ? protocol !== 0 && protocol !== own : !Number.isInteger(protocol) || protocol < 0 || protocol >= IPPROTO_MAX) return EPROTONOSUPPORT;
     if (this.kern.shutdown || this.protocolOf(domain, type) === null) return EPROTONOSUPPORT;
     if (!Number.isInteger(fib) || fib < 0 || fib >= this.fibs()) return EINVAL;
     return this.open.size >= this.tun.maxsockets ? ENOBUFS : 0;
   }
 
   private protocolOf(domain: number, type: number): object | null {
+    if (type === SOCK_STREAM) return this.tcp;
     if (domain === PF_INET6) return type === SOCK_DGRAM ? this.udp6 : this.raw6;
     return type === SOCK_DGRAM ? this.udp : this.raw;
   }
 
   /** Called by Socket.close. */
-  forget(so: Socket): void {
+  forget(so: AnySocket): void {
     if (this.open.delete(so)) this.kern.sockcnt--;
   }
 

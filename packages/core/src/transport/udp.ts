@@ -21,21 +21,19 @@ import type { AuditRow } from '../kern/audit.js';
 import type { CounterGroup } from '../kern/counters.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
-import { INADDR_BROADCAST, ip4IsMulticast } from '../wire/addr.js';
+import { ip4IsMulticast } from '../wire/addr.js';
 import { cksumFold, cksumPseudo4, inCksum4 } from '../wire/checksum.js';
 import { ICMP_UNREACH_PORT, ICMP_UNREACH } from '../wire/icmp4.js';
 import { IP4_HDR_LEN, ip4Dst, ip4Src } from '../wire/ip4.js';
 import { IPPROTO_UDP } from '../wire/ipproto.js';
 import { UDP_HDR_LEN, UDP_SUM, udpDport, udpEmit, udpSport, udpSum, udpUlen } from '../wire/udp.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { IFF_BROADCAST } from '../net/ifnet.js';
 import type { Icmp } from '../inet/icmp.js';
 import type { Ip, IpProto } from '../inet/ip.js';
-import type { In6PcbTable } from './in6-pcb-table.js';
-import type { In6Pcb } from './in6-pcb.js';
 import type { InPcb, PcbUser } from './inpcb.js';
 import { INADDR_ANY, InPcbTable, PORTRANGE_SYSCTLS, PortRange } from './inpcb.js';
 import { MCAST_NOTSMEMBER, MCAST_PASS, pcbLeaveAll, pcbMemberships, pcbMulticast, pcbPurgeIf } from './pcb-multicast.js';
+import { inPcbConnect, inPcbPeer } from './pcb-connect.js';
 import { emitIpHeader, pcbOutput, pcbSource } from './pcb-output.js';
 
 /** Largest UDP payload an IPv4 packet can carry. */
@@ -150,37 +148,13 @@ export class Udp implements IpProto {
     return this.pcbs.bind(inp, laddr, lport, this.ip.mayBind(laddr));
   }
 
-  /**
-   * Fixes the foreign end. EISCONN; EADDRNOTAVAIL for port 0 or without an address or port of our own to use; ENETUNREACH without
-   * a route; EADDRINUSE when another has the same two ends.
-   */
+  /** As inPcbConnect. */
   connect(inp: InPcb, faddr: number, fport: number): Errno {
-    if (inp.connected) return EISCONN;
-    if (fport === 0) return EADDRNOTAVAIL;
-    const peer = this.peerAddress(faddr);
-    const laddr = inp.laddr === INADDR_ANY ? pcbSource(this.ip, inp, peer) : inp.laddr;
-    return laddr < 0 ? -laddr : this.pcbs.connect(inp, laddr, peer, fport);
-  }
-
-  /** The same for a pcb that is one of IPv6, too. */
-  connectMapped(pcbs: In6PcbTable, inp: In6Pcb, faddr: number, fport: number): Errno {
-    if (fport === 0) return EADDRNOTAVAIL;
-    const peer = this.peerAddress(faddr);
-    const laddr = inp.laddr === INADDR_ANY ? pcbSource(this.ip, inp, peer) : inp.laddr;
-    return laddr < 0 ? -laddr : pcbs.connectMapped(inp, laddr, peer, fport);
+    return inPcbConnect(this.ip, this.pcbs, inp, faddr, fport);
   }
 
   disconnect(inp: InPcb): void {
     this.pcbs.disconnect(inp);
-  }
-
-  /** 0.0.0.0 is this host; 255.255.255.255 is the broadcast address of the first interface, when that has one. */
-  private peerAddress(faddr: number): number {
-    if (faddr !== INADDR_ANY && faddr !== INADDR_BROADCAST) return faddr;
-    const first = this.ip.inNet.addrs[0];
-    if (first === undefined) return faddr;
-    if (faddr === INADDR_ANY) return first.addr;
-    return (first.ifp.flags & IFF_BROADCAST) === 0 ? faddr : (first.broadcast ?? faddr);
   }
 
   /**
@@ -193,7 +167,7 @@ export class Udp implements IpProto {
     m.gsoType = m.gsoSize > 0 ? GSO_UDP_L4 : GSO_NONE;
     if (inp.connected) return faddr === INADDR_ANY && fport === 0 ? this.output(inp, m, inp.laddr, inp.faddr, inp.fport) : refused(m, EISCONN);
     if (fport === 0) return refused(m, faddr === INADDR_ANY ? EDESTADDRREQ : EADDRNOTAVAIL);
-    const dst = this.peerAddress(faddr);
+    const dst = inPcbPeer(this.ip, faddr);
     const src = inp.laddr === INADDR_ANY ? pcbSource(this.ip, inp, dst) : inp.laddr;
     if (src < 0) return refused(m, -src);
     const error = inp.lport === 0 ? this.bind(inp, inp.laddr, 0) : 0;

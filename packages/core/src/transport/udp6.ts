@@ -19,7 +19,7 @@ import type { SysctlGroup } from '../kern/sysctl.js';
 import { CSUM_L4, CSUM_L4_VALID, GSO_NONE, GSO_UDP_L4 } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { ip6IsMulticast, ip6IsUnspecified, ip6IsV4Mapped, ip6OfWords, ip6W0Zoned, ip6Word } from '../wire/addr6.js';
+import { ip6IsV4Mapped, ip6W0Zoned } from '../wire/addr6.js';
 import { cksumFold, cksumPseudo6, inCksum6 } from '../wire/checksum.js';
 import { ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_NOPORT } from '../wire/icmp6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC } from '../wire/ip6.js';
@@ -33,7 +33,7 @@ import type { PcbUser } from './inpcb.js';
 import { MCAST_NOTSMEMBER, MCAST_PASS } from './pcb-multicast.js';
 import { pcbLeaveAll6, pcbMemberships6, pcbMulticast6, pcbPurgeIf6 } from './pcb-multicast6.js';
 import { emitIp6Header, pcbOutput6 } from './pcb-output6.js';
-import { in6MayBind } from './raw-ip6.js';
+import { in6PcbBind, in6PcbChoose, in6PcbConnect, in6PcbPeer } from './pcb-connect.js';
 import { copyWithHeaders, datagramsIn } from './udp.js';
 import type { Udp, UdpTunables } from './udp.js';
 
@@ -102,34 +102,14 @@ export class Udp6 implements Ip6Proto {
     this.pcbs.detach(inp);
   }
 
-  /** EADDRNOTAVAIL, EADDRINUSE, EINVAL as bind(2); ENXIO: no such zone. */
+  /** As in6PcbBind. */
   bind(inp: In6Pcb, sa: Ip6Name, lport: number): Errno {
-    const e = in6Embed(this.ip6.net, sa);
-    if (e.addr === null) return e.error;
-    if (ip6IsV4Mapped(e.addr)) return inp.v6only ? EADDRNOTAVAIL : this.pcbs.bindMapped(inp, e.addr, lport, this.udp.ip.mayBind(mappedAddr(e.addr)));
-    const ours = ip6IsUnspecified(e.addr) || ip6IsMulticast(e.addr) || in6MayBind(this.ip6, e.addr);
-    return this.pcbs.bind(inp, e.addr, lport, ours);
+    return in6PcbBind(this.ip6, this.udp.ip, this.pcbs, inp, sa, lport);
   }
 
-  /**
-   * Fixes the foreign end. EISCONN; EADDRNOTAVAIL for port 0 or without an address or port of our own to use; EHOSTUNREACH without a route; EADDRINUSE
-   * when another has the same two ends; EINVAL, EAFNOSUPPORT for a v4-mapped end and a socket that is none of IPv4's, and the other way round.
-   */
+  /** As in6PcbConnect. */
   connect(inp: In6Pcb, sa: Ip6Name, fport: number): Errno {
-    if (inp.connected) return EISCONN;
-    const e = in6Embed(this.ip6.net, sa);
-    if (e.addr === null) return e.error;
-    if (ip6IsV4Mapped(e.addr)) {
-      if (inp.v6only) return EINVAL;
-      if (!inp.v4) return EAFNOSUPPORT;
-      return this.udp.connectMapped(this.pcbs, inp, mappedAddr(e.addr), fport);
-    }
-    if (!inp.v6) return EAFNOSUPPORT;
-    if (fport === 0) return EADDRNOTAVAIL;
-    const error = this.chooseFor(inp, this.peerAddress(e.addr));
-    if (error !== 0) return error;
-    const c = this.choice;
-    return this.pcbs.connect(inp, ip6OfWords(c.s0, c.s1, c.s2, c.s3), ip6OfWords(c.d0, c.d1, c.d2, c.d3), fport);
+    return in6PcbConnect(this.ip6, this.udp.ip, this.pcbs, inp, sa, fport, this.choice);
   }
 
   disconnect(inp: In6Pcb): void {
@@ -139,20 +119,6 @@ export class Udp6 implements Ip6Proto {
   /** Where the packet being sent goes; made with the first. */
   private get choice(): In6Choice {
     return (this.chosen ??= new In6Choice());
-  }
-
-  /** :: is this host. */
-  private peerAddress(addr: Uint8Array): Uint8Array {
-    return ip6IsUnspecified(addr) && this.ip6.in6Net.addrs.length > 0 ? ip6OfWords(0, 0, 0, 1) : addr;
-  }
-
-  private chooseFor(inp: In6Pcb, addr: Uint8Array): Errno {
-    const c = this.choice;
-    c.d0 = ip6Word(addr, 0);
-    c.d1 = ip6Word(addr, 1);
-    c.d2 = ip6Word(addr, 2);
-    c.d3 = ip6Word(addr, 3);
-    return in6ChooseSource(this.ip6, inp, c);
   }
 
   /**
@@ -178,7 +144,7 @@ export class Udp6 implements Ip6Proto {
     if (fport === 0) return refused(m, EADDRNOTAVAIL);
     if (inp.connected) return refused(m, EISCONN);
     if (!inp.v6) return refused(m, EAFNOSUPPORT);
-    let error = this.chooseFor(inp, this.peerAddress(e.addr));
+    let error = in6PcbChoose(this.ip6, inp, in6PcbPeer(this.ip6, e.addr), c);
     if (error === 0 && inp.lport === 0) error = this.pcbs.bind(inp, inp.local, 0, true);
     return error === 0 ? this.output(inp, m, fport) : refused(m, error);
   }

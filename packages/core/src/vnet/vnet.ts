@@ -73,6 +73,7 @@ import { udpTunnelDoor } from '../transport/udp-tunnel.js';
 import { Udp } from '../transport/udp.js';
 import { Udp6 } from '../transport/udp6.js';
 import { UdpVxlan } from '../transport/udp-vxlan.js';
+import { Tcp } from '../tcp/tcp.js';
 import { SocketLayer } from '../socket/socket-layer.js';
 
 export class Vnet {
@@ -103,6 +104,7 @@ export class Vnet {
   gre6!: In6Gre;
   raw!: RawIp;
   udp!: Udp;
+  tcp!: Tcp;
   raw6!: RawIp6;
   udp6!: Udp6;
   vxlan!: UdpVxlan;
@@ -214,6 +216,10 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.udp6 = new Udp6(v.ip6, v.udp);
     v.sockets.udp6 = v.udp6;
   }),
+  s('tcp_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.tcp = new Tcp(v.ip, v.ip6, v.udp.range);
+    v.sockets.tcp = v.tcp;
+  }),
   s('ipcarp_sysinit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.carp = new Carp(v.net);
     v.inCarp = new InCarp(v.ip, v.carp);
@@ -287,6 +293,10 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('rip_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.sockets.raw = null;
     v.raw.destroy();
+  }),
+  s('tcp_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
+    v.sockets.tcp = null;
+    v.tcp.destroy();
   }),
   s('udp_destroy', SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH, (v) => {
     v.sockets.udp6 = null;

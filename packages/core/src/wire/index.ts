@@ -27,6 +27,7 @@ export * from './linktype.js';
 export * from './llc.js';
 export * from './pcapng.js';
 export * from './stp.js';
+export * from './tcp-options.js';
 export * from './tcp.js';
 export * from './udp.js';
 export { utf8Encode } from './utf8.js';

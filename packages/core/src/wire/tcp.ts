@@ -61,6 +61,7 @@ export const TCPOLEN_SACK_PERMITTED = 2;
 export const TCPOLEN_SACK_BLOCK = 8;
 export const TCPOLEN_TIMESTAMP = 10;
 export const TCPOLEN_SIGNATURE = 18;
+export const TCPOLEN_UTO = 4;
 /** Largest shift a window scale may ask for (RFC 7323 §2.3). */
 export const TCP_MAX_WINSHIFT = 14;
 /** Segment size a peer accepts that announced none, over IPv4 and IPv6 (RFC 9293 §3.7.1). */

@@ -1,0 +1,363 @@
+/**
+ * stream-socket.ts — StreamSocket `so`: the BSD verbs over a TCP connection, as plain calls with an Errno, and readiness as callbacks.
+ * Read first: socket(2), connect(2), listen(2), accept(2), send(2), recv(2), shutdown(2), tcp(4); socket.ts for datagrams.
+ *
+ * Theory of operation. Nothing waits. `send` takes what there is room for and answers how much, `recv` gives what is there; EAGAIN says that a callback
+ * will come: `onReadable` when there is something to read, the end of the stream, an error, or a connection to accept; `onWritable` when a connection has been
+ * made, and when there is room again after `send` took less than it was given. Both are called on the packet path, after the segment that caused them has
+ * been dealt with: a callback may use any socket, and must leave what needs thread context to somebody it wakes.
+ *
+ * A listener keeps the complete connections that nobody has accepted, at most `backlog` of them; closing it resets them.
+ * `close` lets the connection finish on its own: what was written is still sent. SO_LINGER with 0 resets instead.
+ *
+ * What has arrived is read before an error that came after it.
+ * Invariant: after `close` nothing is called back and every verb answers EBADF; after `abort` ECONNABORTED, until it is closed.
+ * Not here: waiting of any kind. A close that waits (SO_LINGER with a time) is for those who can: promises/.
+ */
+import type { Errno } from '../base/errno.js';
+import { EAGAIN, EBADF, ECONNABORTED, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP } from '../base/errno.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { In6Pcb, Ip6Name } from '../transport/in6-pcb.js';
+import { IN6ADDR_ANY } from '../transport/in6-pcb.js';
+import type { InPcb } from '../transport/inpcb.js';
+import type { RecvBuffer } from '../tcp/recv-buffer.js';
+import { tcpInfo } from '../tcp/tcp-info.js';
+import type { TcpInfo } from '../tcp/tcp-info.js';
+import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED } from '../tcp/tcp-state.js';
+import {
+  tcpUsrAttach, tcpUsrBind, tcpUsrClose, tcpUsrConnect, tcpUsrListen, tcpUsrMaySend, tcpUsrRcvd, tcpUsrSend, tcpUsrSendOwned, tcpUsrShutdownRead, tcpUsrShutdownWrite,
+} from '../tcp/tcp-usrreq.js';
+import { TF_CANTRCVMORE, TF_RCVDFIN } from '../tcp/tcpcb.js';
+import type { TcpCb, TcpUser } from '../tcp/tcpcb.js';
+import type { Tcp } from '../tcp/tcp.js';
+import { in6LocalName, in6PeerName } from './socket-in6.js';
+import type { SockAddr, SockName6 } from './socket-in6.js';
+import type { SockName } from './socket.js';
+import type { SocketLayer } from './socket-layer.js';
+import { MSG_PEEK, MSG_WAITALL, PF_INET6, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from './socket-type.js';
+import { applyOption, readOption } from './sockopt.js';
+import { applyTcpOption, isTcpOption, readTcpOption } from './sockopt-tcp.js';
+import { IPPROTO_TCP } from '../wire/ipproto.js';
+
+export class StreamSocket implements TcpUser {
+  readonly layer: SocketLayer;
+  readonly domain: number;
+  readonly type = SOCK_STREAM;
+  readonly protocol = IPPROTO_TCP;
+  /** The connection; dead once it has ended. */
+  readonly tp: TcpCb;
+  readonly inp: InPcb;
+  readonly in6p: In6Pcb | null;
+  readonly rcv: RecvBuffer;
+  onReadable: (() => void) | null = null;
+  onWritable: (() => void) | null = null;
+  closed = false;
+  /** SO_LINGER: -1 off, else seconds; 0 resets on close. */
+  linger = -1;
+  private pendingError: Errno = 0;
+  private ended: Errno = 0;
+  /** The connection is gone, and with what its program was told. */
+  private gone = false;
+  /** A listener's: complete connections nobody has accepted, and how many there may be. */
+  private queue: StreamSocket[] = [];
+  private backlog = 0;
+  /** Who will accept it. */
+  private head: StreamSocket | null = null;
+
+  /** Made by SocketLayer.socket, and by a listener for a connection that came (`tp`). */
+  constructor(layer: SocketLayer, tcp: Tcp, domain: number, fib: number, tp: TcpCb | null = null) {
+    this.layer = layer;
+    this.domain = domain;
+    this.tp = tp ?? tcpUsrAttach(tcp, this, fib, domain === PF_INET6);
+    this.inp = this.tp.inp;
+    this.in6p = this.tp.in6p;
+    this.rcv = this.tp.rcv;
+  }
+
+  /** bind(2); port 0 asks for an anonymous one. */
+  bind(addr: SockAddr, port: number): Errno {
+    if (this.closed) return this.ended;
+    return tcpUsrBind(this.tp, this.nameOf(addr), port);
+  }
+
+  /** listen(2); `backlog` is bounded by kern.ipc.soacceptqueue, and below 0 is that. EINVAL: it is connected. */
+  listen(backlog: number): Errno {
+    if (this.closed) return this.ended;
+    const error = this.gone ? EINVAL : tcpUsrListen(this.tp);
+    if (error !== 0) return error;
+    const max = this.layer.tun.soacceptqueue;
+    this.backlog = backlog < 0 || backlog > max ? max : backlog;
+    return 0;
+  }
+
+  /** accept(2): the oldest complete connection; null when there is none. */
+  accept(): StreamSocket | null {
+    const so = this.queue.shift() ?? null;
+    if (so !== null) so.head = null;
+    return so;
+  }
+
+  /** Complete connections that wait to be accepted, and the limit. */
+  get acceptQueue(): { readonly length: number; readonly limit: number } {
+    return { length: this.queue.length, limit: this.backlog };
+  }
+
+  /** connect(2): EINPROGRESS while the handshake runs; then `onWritable`, or `onReadable` and SO_ERROR. */
+  connect(addr: SockAddr, port: number): Errno {
+    if (this.closed) return this.ended;
+    if (this.gone) return this.takeError() || EISCONN;
+    return tcpUsrConnect(this.tp, this.nameOf(addr), port);
+  }
+
+  /** 0 in the place of an IPv6 address is ::. */
+  private nameOf(addr: SockAddr): number | Ip6Name {
+    return addr === 0 && this.domain === PF_INET6 ? IN6ADDR_ANY : addr;
+  }
+
+  /** send(2): copies as much of `data` as there is room for. Bytes taken, or a negative Errno: EAGAIN, ENOTCONN, EPIPE, and once what has gone wrong. */
+  send(data: Uint8Array, _flags = 0): number {
+    const error = this.maySend();
+    return error !== 0 ? -error : data.length === 0 ? 0 : tcpUsrSend(this.tp, data);
+  }
+
+  /** As `send`, but takes `data` itself, whole, when there is any room: its bytes must not be changed any more. */
+  sendOwned(data: Uint8Array): number {
+    const error = this.maySend();
+    if (error !== 0) return -error;
+    tcpUsrSendOwned(this.tp, data);
+    return data.length;
+  }
+
+  private maySend(): Errno {
+    if (this.closed) return this.ended;
+    return this.takeError() || tcpUsrMaySend(this.tp);
+  }
+
+  /**
+   * recv(2): up to `into.length` bytes. 0: the peer has said that it is done; otherwise a negative Errno (EAGAIN: nothing there yet). MSG_PEEK leaves the
+   * bytes; MSG_WAITALL gives all that was asked for or nothing yet, unless the stream ends first.
+   */
+  recv(into: Uint8Array, flags = 0): number {
+    if (this.closed) return -this.ended;
+    const { rcv, tp } = this;
+    if (tp.state === TCPS_LISTEN) return -ENOTCONN;
+    const enough = (flags & MSG_WAITALL) !== 0 ? Math.min(into.length, rcv.hiwat) : 1;
+    if (rcv.bytes < enough && !this.eof) {
+      if (rcv.bytes === 0 && this.pendingError !== 0) return -((flags & MSG_PEEK) !== 0 ? this.pendingError : this.takeError());
+      return -(rcv.bytes === 0 && tp.state < TCPS_SYN_RECEIVED && !this.isConnecting ? ENOTCONN : EAGAIN);
+    }
+    if (rcv.bytes === 0) {
+      if (this.pendingError !== 0) return -this.takeError();
+      return 0;
+    }
+    const keep = (flags & MSG_PEEK) !== 0;
+    const n = rcv.read(into, keep);
+    if (!keep) tcpUsrRcvd(tp, n);
+    return n;
+  }
+
+  /** Takes the oldest packet of what has arrived, payload at `off`; the caller frees it. Null: nothing there. */
+  recvPacket(): PacketBuffer | null {
+    const m = this.rcv.shift();
+    if (m !== null) tcpUsrRcvd(this.tp, m.len);
+    return m;
+  }
+
+  /** Bytes that can be read. */
+  get readable(): number {
+    return this.rcv.bytes;
+  }
+
+  /** Bytes that `send` would take. */
+  get writable(): number {
+    return this.closed || tcpUsrMaySend(this.tp) !== 0 ? 0 : this.tp.snd.space;
+  }
+
+  /** Is the handshake done, and the connection not yet gone? */
+  get isConnected(): boolean {
+    return this.tp.state >= TCPS_ESTABLISHED;
+  }
+
+  private get isConnecting(): boolean {
+    return this.tp.state > TCPS_LISTEN;
+  }
+
+  /** Nothing more will come behind what can be read. */
+  get eof(): boolean {
+    return this.gone || (this.tp.flags & (TF_RCVDFIN | TF_CANTRCVMORE)) !== 0;
+  }
+
+  /** shutdown(2). ENOTCONN; EINVAL for another `how`. */
+  shutdown(how: number): Errno {
+    if (this.closed) return this.ended;
+    if (how < SHUT_RD || how > SHUT_RDWR) return EINVAL;
+    if (this.gone || this.tp.state === TCPS_CLOSED) return ENOTCONN;
+    if (this.tp.state === TCPS_LISTEN) return EOPNOTSUPP;
+    if (how !== SHUT_WR) tcpUsrShutdownRead(this.tp);
+    if (how === SHUT_RD) return 0;
+    const { softnet } = this.layer.kern.engine;
+    softnet.acquire('soshutdown');
+    const error = tcpUsrShutdownWrite(this.tp);
+    softnet.release('soshutdown');
+    return error;
+  }
+
+  /** getsockname(2). */
+  name(): SockName {
+    return { addr: this.inp.laddr, port: this.inp.lport };
+  }
+
+  /** getpeername(2); null when not connected. */
+  peer(): SockName | null {
+    return this.inp.connected ? { addr: this.inp.faddr, port: this.inp.fport } : null;
+  }
+
+  /** getsockname(2) of a PF_INET6 socket; null for PF_INET. */
+  name6(): SockName6 | null {
+    return this.in6p === null ? null : in6LocalName(this.in6p);
+  }
+
+  /** getpeername(2) of a PF_INET6 socket; null when not connected. */
+  peer6(): SockName6 | null {
+    return this.in6p === null || !this.in6p.connected ? null : in6PeerName(this.in6p);
+  }
+
+  /** Largest number of bytes that wait to be sent (SO_SNDBUF). */
+  get sndHiwat(): number {
+    return this.tp.snd.hiwat;
+  }
+
+  set sndHiwat(bytes: number) {
+    this.tp.snd.hiwat = bytes;
+  }
+
+  /** setsockopt(2). ENOPROTOOPT for one we do not know, EINVAL for a value out of range. */
+  setsockopt(option: string, value: number): Errno {
+    if (this.closed) return this.ended;
+    if (!Number.isInteger(value)) return EINVAL;
+    if (option === 'SO_LINGER') {
+      this.linger = value;
+      return 0;
+    }
+    return isTcpOption(option) ? applyTcpOption(this.tp, option, value) : applyOption(this, option, value);
+  }
+
+  /** getsockopt(2); null for an option we do not know. */
+  getsockopt(option: string): number | null {
+    if (option === 'SO_ERROR') return this.takeError();
+    if (option === 'SO_LINGER') return this.linger;
+    if (option === 'SO_ACCEPTCONN') return this.tp.state === TCPS_LISTEN ? 1 : 0;
+    return isTcpOption(option) ? readTcpOption(this.tp, option) : readOption(this, option);
+  }
+
+  /** TCP_INFO. */
+  info(): TcpInfo {
+    return tcpInfo(this.tp);
+  }
+
+  /** close(2). 0 the first time, also after an abort; EBADF from then on. */
+  close(): Errno {
+    if (this.ended === EBADF) return EBADF;
+    this.ended = EBADF;
+    this.release(this.linger === 0);
+    return 0;
+  }
+
+  /** Gives the connection up now: the peer gets a reset. */
+  reset(): void {
+    this.linger = 0;
+    this.close();
+  }
+
+  /** The vnet ends: everything is given back, and whoever waits is woken and sees ECONNABORTED. */
+  abort(): void {
+    if (this.closed) return;
+    const { onReadable, onWritable } = this;
+    this.ended = ECONNABORTED;
+    this.release(true);
+    onReadable?.();
+    onWritable?.();
+  }
+
+  /** Why the socket ended: ECONNABORTED after `abort`, 0 while it lives and after `close`. */
+  get abortError(): Errno {
+    return this.ended === EBADF ? 0 : this.ended;
+  }
+
+  private release(reset: boolean): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.onReadable = null;
+    this.onWritable = null;
+    this.pendingError = 0;
+    const { softnet } = this.layer.kern.engine;
+    softnet.acquire('soclose');
+    for (const so of this.queue.splice(0)) so.reset();
+    if (this.gone) this.rcv.flush();
+    else tcpUsrClose(this.tp, reset);
+    softnet.release('soclose');
+    this.layer.forget(this);
+  }
+
+  private takeError(): Errno {
+    const error = this.pendingError;
+    this.pendingError = 0;
+    return error;
+  }
+
+  /** TcpUser */
+  tcpConnected(): void {
+    if (this.head !== null) this.head.incoming(this);
+    else this.onWritable?.();
+  }
+
+  /** TcpUser */
+  tcpReadable(): void {
+    this.onReadable?.();
+  }
+
+  /** TcpUser */
+  tcpWritable(): void {
+    this.onWritable?.();
+  }
+
+  /** TcpUser */
+  tcpEnded(error: Errno): void {
+    this.gone = true;
+    this.pendingError = error;
+    if (this.head !== null) {
+      this.head.left(this);
+      this.close();
+      return;
+    }
+    this.onReadable?.();
+    this.onWritable?.();
+  }
+
+  /** TcpUser: has the queue room? */
+  tcpMayAccept(): boolean {
+    return this.queue.length < this.backlog + (this.backlog >> 1) + 1;
+  }
+
+  /** TcpUser: a connection for this listener. */
+  tcpAccept(tp: TcpCb): TcpUser | null {
+    if (!this.tcpMayAccept()) return null;
+    const so = this.layer.accepted(this, tp);
+    if (so !== null) so.head = this;
+    return so;
+  }
+
+  /** `so` is complete. */
+  private incoming(so: StreamSocket): void {
+    this.queue.push(so);
+    this.onReadable?.();
+  }
+
+  /** `so` ended before anybody accepted it. */
+  private left(so: StreamSocket): void {
+    so.head = null;
+    const at = this.queue.indexOf(so);
+    if (at >= 0) this.queue.splice(at, 1);
+  }
+}
+

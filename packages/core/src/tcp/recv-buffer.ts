@@ -1,0 +1,93 @@
+/**
+ * recv-buffer.ts — what has arrived in order and nobody has read yet.
+ * Read first: freebsd `sys/kern/uipc_sockbuf.c` (sbappendstream, sbcompress).
+ *
+ * Theory of operation. The packets themselves, payload at `off`; the headers before it are no longer needed. A reader takes bytes (`read`) or the
+ * oldest packet as it is (`shift`). A packet whose payload is small beside its slot is copied behind the payload of the one before it, when
+ * that has room: so the memory held stays within a few times the bytes that wait, whatever the sizes of the segments.
+ *
+ * Invariants: `bytes` is the sum of the packets' lengths, `memory` of their slots.
+ * Not here: the bound. The window that TCP announces keeps the peer within `hiwat` (tcp-window.ts).
+ */
+import { copyBytes } from '../mbuf/packet-buffer.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+
+/** A packet that uses less than this part of its slot is copied to the one before it. */
+const WASTE_SHIFT = 2;
+
+export class RecvBuffer {
+  /** Bytes it takes at most (SO_RCVBUF). */
+  hiwat: number;
+  bytes = 0;
+  memory = 0;
+  /** Bytes that make it readable (SO_RCVLOWAT). */
+  lowat = 1;
+  /** Packets waiting. */
+  count = 0;
+  private head: PacketBuffer | null = null;
+  private tail: PacketBuffer | null = null;
+
+  constructor(hiwat: number) {
+    this.hiwat = hiwat;
+  }
+
+  get space(): number {
+    return Math.max(0, this.hiwat - this.bytes);
+  }
+
+  /** Appends the payload of `m`. Owns `m`. */
+  append(m: PacketBuffer): void {
+    const { tail } = this;
+    this.bytes += m.len;
+    if (tail !== null && m.len <= m.buf.length >> WASTE_SHIFT && tail.buf.length - tail.off - tail.len >= m.len) {
+      copyBytes(tail, tail.off + tail.len, m, m.off, m.len);
+      tail.len += m.len;
+      m.free();
+      return;
+    }
+    m.next = null;
+    if (tail === null) this.head = m;
+    else tail.next = m;
+    this.tail = m;
+    this.count++;
+    this.memory += m.buf.length;
+  }
+
+  /** Copies up to `into.length` bytes out, from `skip` bytes behind the front; with `keep` they stay. Returns how many. */
+  read(into: Uint8Array, keep = false): number {
+    let n = 0;
+    let m = this.head;
+    while (m !== null && n < into.length) {
+      const run = Math.min(m.len, into.length - n);
+      into.set(m.buf.subarray(m.off, m.off + run), n);
+      n += run;
+      if (keep) {
+        m = m.next;
+      } else if (run === m.len) {
+        this.shift()?.free();
+        m = this.head;
+      } else {
+        m.adj(run);
+        this.bytes -= run;
+      }
+    }
+    return n;
+  }
+
+  /** Takes the oldest packet; the caller frees it. Null: there is none. */
+  shift(): PacketBuffer | null {
+    const m = this.head;
+    if (m === null) return null;
+    this.head = m.next;
+    if (this.head === null) this.tail = null;
+    m.next = null;
+    this.count--;
+    this.bytes -= m.len;
+    this.memory -= m.buf.length;
+    return m;
+  }
+
+  flush(): void {
+    for (let m = this.shift(); m !== null; m = this.shift()) m.free();
+  }
+}

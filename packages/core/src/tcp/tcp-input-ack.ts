@@ -1,0 +1,154 @@
+/**
+ * tcp-input-ack.ts — the fifth step of §3.10.7.4: what the segment acknowledges, and the window it tells.
+ * Read first: RFC 9293 §3.10.7.4 "fifth"; RFC 5961 §5; RFC 5681 §2 (what a duplicate is).
+ *
+ * @rfc 9293 3.10.7.4 yes
+ * @rfc 5961 5 yes
+ */
+import { seqDiff, seqGt, seqLeq, seqLt } from '../base/seqnum.js';
+import { NEVER, US_PER_MS } from '../base/time.js';
+import { TH_FIN } from '../wire/tcp.js';
+import { tcpClose, tcpSetState, tcpTwstart } from './tcp-close.js';
+import { tcpEstablished } from './tcp-input-synsent.js';
+import { tcpDupAck, tcpRecoveryAck } from './tcp-recovery.js';
+import { tcpChallengeAck, tcpReset } from './tcp-respond.js';
+import { tcpRttSample } from './tcp-rtt.js';
+import type { Segment } from './tcp-segment.js';
+import { TCPS_CLOSED, TCPS_CLOSING, TCPS_ESTABLISHED, TCPS_FIN_WAIT_1, TCPS_FIN_WAIT_2, TCPS_LAST_ACK, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT } from './tcp-state.js';
+import { tcpSet2msl, tcpSetRexmt } from './tcp-timer.js';
+import { tcpSndbufTune } from './tcp-window.js';
+import { TF_ACKNOW, TF_FASTRECOVERY, TF_OUTPUT, TF_SENTFIN, TF_SYNACKED, TF_WANTSPACE, TN_CONNECTED, TN_WRITE } from './tcpcb.js';
+import type { TcpCb } from './tcpcb.js';
+
+/** False: the segment ends here; `seg.m` is the caller's in any case. */
+export function tcpAckStep(tp: TcpCb, seg: Segment): boolean {
+  if (tp.state === TCPS_SYN_RECEIVED && !establish(tp, seg)) return false;
+  const { stats } = tp.tcp;
+  if (seqGt(seg.ack, tp.sndNxt)) {
+    stats.rcvacktoomuch++;
+    tp.flags |= TF_ACKNOW;
+    return false;
+  }
+  if (seqLt(seg.ack, (tp.sndUna - tp.maxSndWnd) | 0)) {
+    tcpChallengeAck(tp);
+    return false;
+  }
+  const win = seg.win << tp.sndScale;
+  if (seqGt(seg.ack, tp.sndUna)) ackNew(tp, seg.ack);
+  else if (isDuplicate(tp, seg, win)) tcpDupAck(tp);
+  updateWindow(tp, seg, win);
+  return afterAck(tp);
+}
+
+/** SYN-RECEIVED: an acceptable acknowledgement completes the handshake. */
+function establish(tp: TcpCb, seg: Segment): boolean {
+  if (!seqGt(seg.ack, tp.sndUna) || seqGt(seg.ack, tp.sndNxt)) {
+    tcpReset(tp.tcp, seg);
+    return false;
+  }
+  tcpSetState(tp, TCPS_ESTABLISHED);
+  tp.tcp.stats.connects++;
+  tp.sndWnd = tp.maxSndWnd = seg.win << tp.sndScale;
+  tp.sndWl1 = seg.seq;
+  tp.sndWl2 = seg.ack;
+  tcpEstablished(tp);
+  tp.notify |= TN_CONNECTED;
+  return true;
+}
+
+/** RFC 5681 §2: says nothing new, carries nothing, and something is in flight. */
+function isDuplicate(tp: TcpCb, seg: Segment, win: number): boolean {
+  return seg.len === 0 && !seg.has(TH_FIN) && seg.ack === tp.sndUna && win === tp.sndWnd && tp.flight > 0;
+}
+
+/** Everything before `ack` has arrived. */
+function ackNew(tp: TcpCb, ack: number): void {
+  const { stats } = tp.tcp;
+  const acked = seqDiff(ack, tp.sndUna);
+  let data = acked;
+  if ((tp.flags & TF_SYNACKED) === 0) {
+    tp.flags |= TF_SYNACKED;
+    data--;
+  }
+  if ((tp.flags & TF_SENTFIN) !== 0 && ack === tp.sndNxt) data--;
+  stats.rcvackpack++;
+  stats.rcvackbyte += data;
+  measure(tp, ack);
+  tp.map.ackTo(ack);
+  tp.sndUna = ack;
+  if (seqLt(tp.sndUp, ack)) tp.sndUp = ack;
+  tp.rxtshift = 0;
+  if (data > 0) {
+    tp.bytesAcked += data;
+    tcpSndbufTune(tp);
+    tp.snd.drop(data);
+  }
+  if ((tp.flags & TF_FASTRECOVERY) === 0 && data > 0) tp.cc.ackReceived(tp, data);
+  tp.cwndLimited = false;
+  tcpRecoveryAck(tp);
+  if (tp.flight === 0) tp.rexmtAt = NEVER;
+  else if (tp.persistAt === NEVER) tcpSetRexmt(tp);
+  if ((tp.flags & TF_WANTSPACE) !== 0 && tp.snd.space >= Math.min(tp.snd.lowat, tp.snd.hiwat)) {
+    tp.flags &= ~TF_WANTSPACE;
+    tp.notify |= TN_WRITE;
+  }
+  tp.flags |= TF_OUTPUT;
+}
+
+/** The newest transmission that this acknowledges and that was the only one of its bytes is a sample. */
+function measure(tp: TcpCb, ack: number): void {
+  let sample = -1;
+  let burst = 0;
+  const now = tp.nowUs;
+  for (let r = tp.map.head; r !== null && seqLeq(r.end, ack); r = r.next) {
+    if (r.sends === 1) sample = now - r.xmitUs;
+    if (r.length > burst) burst = r.length;
+  }
+  tp.ackedBurst = burst;
+  tp.tcp.stats.segstimed++;
+  if (sample >= 0) tcpRttSample(tp, sample);
+}
+
+/** RFC 9293: the window of a segment counts when it is newer than the one that told us the last. */
+function updateWindow(tp: TcpCb, seg: Segment, win: number): void {
+  const newer = seqLt(tp.sndWl1, seg.seq) || (tp.sndWl1 === seg.seq && (seqLt(tp.sndWl2, seg.ack) || (tp.sndWl2 === seg.ack && win > tp.sndWnd)));
+  if (!newer) return;
+  if (seg.len === 0 && tp.sndWl2 === seg.ack && win > tp.sndWnd) tp.tcp.stats.rcvwinupd++;
+  tp.sndWnd = win;
+  tp.sndWl1 = seg.seq;
+  tp.sndWl2 = seg.ack;
+  if (win > tp.maxSndWnd) tp.maxSndWnd = win;
+  if (tp.persistAt !== NEVER && win > 0) {
+    tp.persistAt = NEVER;
+    tp.rxtshift = 0;
+    // A probe's byte that the closed window did not take.
+    tp.map.markAllLost(false);
+    if (tp.flight > 0) tcpSetRexmt(tp);
+  }
+  tp.flags |= TF_OUTPUT;
+}
+
+/** Our FIN may have been acknowledged. False: the connection has ended. */
+function afterAck(tp: TcpCb): boolean {
+  const { tun } = tp.tcp;
+  const finAcked = (tp.flags & TF_SENTFIN) !== 0 && tp.sndUna === tp.sndNxt;
+  switch (tp.state) {
+    case TCPS_FIN_WAIT_1:
+      if (!finAcked) return true;
+      tcpSetState(tp, TCPS_FIN_WAIT_2);
+      // Nobody will read: the peer may not take for ever to finish.
+      if (tp.user === null) tcpSet2msl(tp, (tun.fastFinwait2Recycle !== 0 ? Math.min(tun.finwait2TimeoutMs, 2 * tun.mslMs) : tun.finwait2TimeoutMs) * US_PER_MS);
+      return true;
+    case TCPS_CLOSING:
+      if (finAcked) tcpTwstart(tp);
+      return !finAcked;
+    case TCPS_LAST_ACK:
+      if (finAcked) tcpClose(tp, 0);
+      return !finAcked;
+    case TCPS_TIME_WAIT:
+      return true;
+    default:
+      return tp.state !== TCPS_CLOSED;
+  }
+}
+

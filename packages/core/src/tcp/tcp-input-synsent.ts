@@ -1,0 +1,121 @@
+/**
+ * tcp-input-synsent.ts — a segment for a connection whose SYN is under way.
+ * Read first: RFC 9293 §3.10.7.3, §3.5 (simultaneous open).
+ *
+ * The five checks of the RFC in its order: the ACK, the RST, security (none), the SYN, and what else it carries.
+ *
+ * @rfc 9293 3.10.7.3 yes
+ */
+import { ECONNREFUSED } from '../base/errno.js';
+import { seqDiff, seqGt, seqLeq } from '../base/seqnum.js';
+import { TH_ACK, TH_RST, TH_SYN, TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_TS } from '../wire/tcp.js';
+import { tcpClose, tcpSetState } from './tcp-close.js';
+import { tcpAckStep } from './tcp-input-ack.js';
+import { tcpFinStep, tcpTextStep } from './tcp-input-text.js';
+import { tcpInitialCwnd, tcpSetMaxseg } from './tcp-mss.js';
+import { tcpOutput } from './tcp-output.js';
+import { tcpReset } from './tcp-respond.js';
+import type { Segment } from './tcp-segment.js';
+import { TCPS_ESTABLISHED, TCPS_SYN_RECEIVED } from './tcp-state.js';
+import { tcpKeepidleUs, tcpSetKeep } from './tcp-timer.js';
+import { tcpWscaleAsked } from './tcp-window.js';
+import { TF_ACKNOW, TF_NOOPT, TF_SACK, TF_TS, TF_WSCALE, TN_CONNECTED } from './tcpcb.js';
+import type { TcpCb } from './tcpcb.js';
+
+/** Owns `seg.m`. */
+export function synSentInput(tp: TcpCb, seg: Segment): void {
+  const { m } = seg;
+  if (!checkAck(tp, seg) || !checkRst(tp, seg) || !seg.has(TH_SYN)) {
+    m.free();
+    return;
+  }
+  tp.irs = seg.seq;
+  tp.rcvNxt = (seg.seq + 1) | 0;
+  tp.rcvAdv = tp.rcvNxt;
+  tp.rcvUp = tp.rcvNxt;
+  tp.lastAckSent = tp.rcvNxt;
+  tp.rcvTimeUs = tp.nowUs;
+  tcpTakeSynOptions(tp, seg);
+  // The window in a SYN is not scaled.
+  tp.sndWnd = tp.maxSndWnd = seg.win;
+  tp.sndWl1 = seg.seq;
+  tp.sndWl2 = seg.ack;
+  tp.rcvAdv = (tp.rcvNxt + Math.min(tp.rcv.space, 65_535)) | 0;
+  seg.seq = tp.rcvNxt;
+  seg.flags &= ~TH_SYN;
+  if (!seg.has(TH_ACK)) {
+    simultaneous(tp, seg);
+    return;
+  }
+  tcpSetState(tp, TCPS_ESTABLISHED);
+  tp.tcp.stats.connects++;
+  tcpEstablished(tp);
+  tp.flags |= TF_ACKNOW;
+  if (!tcpAckStep(tp, seg)) {
+    m.free();
+    return;
+  }
+  tp.notify |= TN_CONNECTED;
+  trimToWindow(tp, seg);
+  if (!tcpTextStep(tp, seg)) m.free();
+  tcpFinStep(tp, seg);
+  tcpOutput(tp);
+}
+
+function trimToWindow(tp: TcpCb, seg: Segment): void {
+  const wnd = seqDiff(tp.rcvAdv, tp.rcvNxt);
+  if (seg.len > wnd) seg.trimBack(wnd);
+}
+
+/** First: an acknowledgement of something we did not send is answered with a reset. */
+function checkAck(tp: TcpCb, seg: Segment): boolean {
+  if (!seg.has(TH_ACK)) return true;
+  if (!seqLeq(seg.ack, tp.iss) && !seqGt(seg.ack, tp.sndNxt)) return true;
+  tcpReset(tp.tcp, seg);
+  return false;
+}
+
+/** Second: a reset counts with an acceptable acknowledgement only. */
+function checkRst(tp: TcpCb, seg: Segment): boolean {
+  if (!seg.has(TH_RST)) return true;
+  if (seg.has(TH_ACK)) {
+    tp.tcp.stats.drops++;
+    tcpClose(tp, ECONNREFUSED);
+  }
+  return false;
+}
+
+/** Both ends have sent a SYN: ours is sent again as a SYN|ACK. */
+function simultaneous(tp: TcpCb, seg: Segment): void {
+  seg.m.free();
+  tcpSetState(tp, TCPS_SYN_RECEIVED);
+  if (tp.map.head !== null) tp.map.markLost(tp.map.head);
+  tcpOutput(tp);
+}
+
+/** What the peer's SYN offers, of what ours offered. */
+export function tcpTakeSynOptions(tp: TcpCb, seg: Segment): void {
+  const { opts } = seg;
+  const { tun } = tp.tcp;
+  const ours = (tp.flags & TF_NOOPT) === 0;
+  if (ours && tun.rfc1323 !== 0 && (opts.flags & TOF_SCALE) !== 0) {
+    tp.flags |= TF_WSCALE;
+    tp.sndScale = opts.wscale;
+    tp.rcvScale = tcpWscaleAsked(tun, tp.rcv.hiwat);
+  }
+  if (ours && tun.rfc1323 !== 0 && (opts.flags & TOF_TS) !== 0) {
+    tp.flags |= TF_TS;
+    tp.tsRecent = opts.tsval | 0;
+    tp.tsRecentAgeUs = tp.nowUs;
+  }
+  if (ours && tun.sack !== 0 && (opts.flags & TOF_SACKPERM) !== 0) tp.flags |= TF_SACK;
+  tcpSetMaxseg(tp, (opts.flags & TOF_MSS) !== 0 ? opts.mss : 0);
+}
+
+/** The handshake is done, from whichever side. */
+export function tcpEstablished(tp: TcpCb): void {
+  tcpInitialCwnd(tp);
+  tp.rfbufStartUs = tp.nowUs;
+  tcpSetKeep(tp, tcpKeepidleUs(tp));
+}
+

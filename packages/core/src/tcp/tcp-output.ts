@@ -1,0 +1,230 @@
+/**
+ * tcp-output.ts — what a connection should send now, and sending it.
+ * Read first: RFC 9293 §3.8 (data communication), §3.7.4 (Nagle); RFC 6675 §5 (what is sent first in recovery); freebsd `tcp_output.c`.
+ *
+ * Theory of operation. `tcpOutput` sends until there is no reason to send more. Each round takes the first reason that holds:
+ *
+ *     1  a range is lost, and the congestion window has room      sendLost
+ *     2  new data, a SYN or a FIN, and both windows have room     sendNew
+ *     3  an acknowledgement or a window update is due             sendAck
+ *
+ * New data goes out in super-segments of many times `maxseg`, which are cut by whoever needs them cut (net/offload.ts). A segment that is not full
+ * waits for an acknowledgement (Nagle), unless TCP_NODELAY; one that the peer's window cuts short waits for the window to open, with the persist timer.
+ *
+ * Invariants: what has been sent is in the sendmap before it leaves; the retransmission timer runs while anything is in flight.
+ * Not here: what is lost (tcp-recovery.ts), what the windows are (tcp-window.ts, cc/).
+ *
+ * @rfc 9293 3.7.4 yes
+ * @rfc 9293 3.8.6.2.1 yes
+ */
+import { seqDiff, seqGt, seqLt } from '../base/seqnum.js';
+import { NEVER } from '../base/time.js';
+import { GSO_TCPV4, GSO_TCPV6, HEADROOM } from '../mbuf/packet-buffer.js';
+import { tcpPackOptions } from '../wire/tcp-options.js';
+import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_FIN, TH_PUSH, TH_SYN, TH_URG, tcpEmit } from '../wire/tcp.js';
+import { SR_FIN, SR_SYN } from './sendmap.js';
+import { tcpIpOutput } from './tcp-ip.js';
+import { tcpSackBlocks, tcpSynOptions, tcpTimestamps } from './tcp-options.js';
+import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
+import { tcpSetPersist, tcpSetRexmt } from './tcp-timer.js';
+import { tcpRecvWindow, tcpWindowUpdateDue } from './tcp-window.js';
+import { TF_ACKNOW, TF_DELACK, TF_FORCE, TF_NEEDFIN, TF_NODELAY, TF_NOPUSH, TF_OUTPUT, TF_RCVDFIN, TF_RXWIN0SENT, TF_SENTFIN, TF_SYNACKED } from './tcpcb.js';
+import type { TcpCb } from './tcpcb.js';
+
+/** Room before a segment: what a packet has, and a tunnel's headers. */
+const TCP_HEADROOM = HEADROOM + 64;
+
+/** Sends what there is to send. During input the end of input does it. */
+export function tcpOutput(tp: TcpCb): void {
+  if (tp.inInput) {
+    tp.flags |= TF_OUTPUT;
+    return;
+  }
+  tp.flags &= ~TF_OUTPUT;
+  if (tp.state === TCPS_CLOSED || tp.state === TCPS_LISTEN) return;
+  restartIfIdle(tp);
+  while (sendLost(tp) || sendNew(tp)) if (tp.state === TCPS_CLOSED) return;
+  if (tp.state !== TCPS_SYN_SENT && ((tp.flags & TF_ACKNOW) !== 0 || (tp.state < TCPS_TIME_WAIT && tp.isSynchronized && (tp.flags & TF_RCVDFIN) === 0 && tcpWindowUpdateDue(tp)))) sendAck(tp);
+}
+
+/** RFC 5681 §4.1: after a pause the window says nothing about the path any more. */
+function restartIfIdle(tp: TcpCb): void {
+  if (tp.isSynchronized && tp.flight === 0 && tp.snd.bytes > 0 && tp.nowUs - tp.sndTimeUs >= tp.rtoUs && tp.sndTimeUs > 0) tp.cc.afterIdle(tp);
+}
+
+/** Sends a lost range again, or as much of it as the congestion window has room for. */
+function sendLost(tp: TcpCb): boolean {
+  const r = tp.map.firstLost();
+  if (r === null) return false;
+  const room = tp.cwnd - tp.pipe;
+  if (room < Math.min(r.length, tp.maxseg) && tp.pipe > 0) return false;
+  const want = Math.min(r.length, Math.max(tp.maxseg, Math.floor(room / tp.maxseg) * tp.maxseg), longest(tp));
+  if (r.length > want) tp.map.split(r, (r.seq + want) | 0);
+  const flags = ((r.flags & SR_SYN) !== 0 ? TH_SYN : 0) | ((r.flags & SR_FIN) !== 0 ? TH_FIN : 0);
+  const len = r.length - ((r.flags & SR_SYN) !== 0 ? 1 : 0) - ((r.flags & SR_FIN) !== 0 ? 1 : 0);
+  if (!tcpSendSegment(tp, r.seq, len, flags)) return false;
+  tp.map.resent(r, tp.nowUs);
+  tp.rexmits++;
+  tp.tcp.stats.sndrexmitpack += segments(tp, len);
+  tp.tcp.stats.sndrexmitbyte += len;
+  afterSend(tp);
+  return true;
+}
+
+/** Sends what has not been sent yet. */
+function sendNew(tp: TcpCb): boolean {
+  if ((tp.flags & TF_SENTFIN) !== 0) return false;
+  if (tp.flight === 0 && (tp.flags & TF_SYNACKED) === 0) return sendSyn(tp);
+  if (!tp.isSynchronized && tp.state !== TCPS_SYN_RECEIVED) return false;
+  if ((tp.flags & TF_SYNACKED) === 0 && tp.state !== TCPS_ESTABLISHED) return false;
+  const off = seqDiff(tp.sndNxt, tp.dataAt);
+  const avail = tp.snd.bytes - off;
+  const fin = (tp.flags & TF_NEEDFIN) !== 0;
+  if (avail <= 0) return fin && avail === 0 && sendData(tp, 0, true);
+  const wnd = tp.sndWnd - off;
+  const room = tp.cwnd - tp.pipe;
+  const usable = Math.min(wnd, room);
+  tp.cwndLimited = tp.cwndLimited || room < Math.min(avail, wnd);
+  let len = Math.min(avail, usable, longest(tp));
+  if (len > tp.maxseg && len < avail) len -= len % tp.maxseg;
+  if (len >= tp.maxseg || (len > 0 && isWorthIt(tp, len, len === avail, fin))) return sendData(tp, len, fin && len === avail);
+  if ((tp.flags & TF_FORCE) !== 0) return sendProbe(tp);
+  // Nothing will come back that could make us send: the peer's window must be asked for.
+  if (tp.flight === 0 && tp.persistAt === NEVER) {
+    tp.rxtshift = 0;
+    tcpSetPersist(tp);
+  }
+  return false;
+}
+
+/** A segment that is not full: may it go? RFC 9293 §3.8.6.2.1. */
+function isWorthIt(tp: TcpCb, len: number, isAll: boolean, fin: boolean): boolean {
+  if (isAll && (tp.flags & TF_NOPUSH) === 0 && (fin || tp.flight === 0 || (tp.flags & TF_NODELAY) !== 0)) return true;
+  if (isAll && fin) return true;
+  return tp.maxSndWnd > 0 && len >= tp.maxSndWnd >> 1;
+}
+
+/** Payload of the longest segment that may be built. */
+function longest(tp: TcpCb): number {
+  const { tun } = tp.tcp;
+  return tun.tso === 0 ? tp.maxseg : Math.max(tp.maxseg, tun.tsoMax - (tun.tsoMax % tp.maxseg));
+}
+
+function segments(tp: TcpCb, len: number): number {
+  return len <= tp.maxseg ? 1 : Math.ceil(len / tp.maxseg);
+}
+
+function sendSyn(tp: TcpCb): boolean {
+  const { tcp } = tp;
+  if (tp.state !== TCPS_SYN_SENT && tp.state !== TCPS_SYN_RECEIVED) return false;
+  if (!tcpSendSegment(tp, tp.iss, 0, TH_SYN)) return false;
+  tp.map.append(tp.iss, (tp.iss + 1) | 0, SR_SYN, tp.nowUs);
+  tp.sndNxt = (tp.iss + 1) | 0;
+  tcp.stats.sndctrl++;
+  afterSend(tp);
+  return true;
+}
+
+function sendData(tp: TcpCb, len: number, fin: boolean): boolean {
+  const seq = tp.sndNxt;
+  if (!tcpSendSegment(tp, seq, len, fin ? TH_FIN : 0)) return false;
+  tp.sndNxt = (seq + len + (fin ? 1 : 0)) | 0;
+  tp.map.append(seq, tp.sndNxt, fin ? SR_FIN : 0, tp.nowUs);
+  if (fin) tp.flags |= TF_SENTFIN;
+  if (len > 0) {
+    tp.tcp.stats.sndpack += segments(tp, len);
+    tp.tcp.stats.sndbyte += len;
+    tp.bytesSent += len;
+    tp.sndTimeUs = tp.nowUs;
+  } else {
+    tp.tcp.stats.sndctrl++;
+  }
+  afterSend(tp);
+  return true;
+}
+
+/** One byte into a closed window: the answer tells the window. */
+function sendProbe(tp: TcpCb): boolean {
+  tp.flags = (tp.flags & ~TF_FORCE) | TF_RXWIN0SENT;
+  tp.tcp.stats.sndprobe++;
+  const first = tp.map.head;
+  if (first !== null) {
+    // The byte is in the window's way already: say it again.
+    if (tcpSendSegment(tp, first.seq, 1, 0)) first.xmitUs = tp.nowUs;
+    return false;
+  }
+  const seq = tp.sndNxt;
+  if (!tcpSendSegment(tp, seq, 1, 0)) return false;
+  tp.sndNxt = (seq + 1) | 0;
+  tp.map.append(seq, tp.sndNxt, 0, tp.nowUs);
+  tp.bytesSent++;
+  return false;
+}
+
+function sendAck(tp: TcpCb): void {
+  const update = (tp.flags & TF_ACKNOW) === 0;
+  if (!tcpSendSegment(tp, tp.sndNxt, 0, 0)) return;
+  if (update) tp.tcp.stats.sndwinup++;
+  else tp.tcp.stats.sndacks++;
+}
+
+/** The timer runs while something is in flight. */
+function afterSend(tp: TcpCb): void {
+  if (tp.rexmtAt === NEVER && tp.persistAt === NEVER) tcpSetRexmt(tp);
+}
+
+/**
+ * Builds the segment [seq, seq + len) and hands it to IP. `flags`: SYN and FIN; the others are put on here. False: there is no packet to be had, or IP
+ * would not take it for want of one; nothing has been sent.
+ */
+export function tcpSendSegment(tp: TcpCb, seq: number, len: number, flags: number): boolean {
+  const { tcp } = tp;
+  const m = tcp.kern.engine.pool.alloc(len + TCP_HDR_LEN + TCP_MAXOLEN, TCP_HEADROOM);
+  if (m === null) {
+    if (tp.rexmtAt === NEVER) tcpSetRexmt(tp);
+    return false;
+  }
+  const isSyn = (flags & TH_SYN) !== 0;
+  tcp.out.clear();
+  if (isSyn) tcpSynOptions(tp, tcp.out, tp.state === TCPS_SYN_RECEIVED);
+  else {
+    tcpTimestamps(tp, tcp.out);
+    // What has come out of order is told in acknowledgements; data is not made shorter for it.
+    if (len === 0) tcpSackBlocks(tp, tcp.out);
+  }
+  const olen = tcpPackOptions(m.view, m.off + TCP_HDR_LEN, tcp.out);
+  const hlen = TCP_HDR_LEN + olen;
+  m.len = hlen + len;
+  if (len > 0) tp.snd.copyTo(m, m.off + hlen, seqDiff(seq, tp.dataAt), len);
+  emitHeader(tp, m.view, m.off, seq, len, hlen, flags);
+  if (len > tp.maxseg) {
+    m.gsoType = tp.isV6 ? GSO_TCPV6 : GSO_TCPV4;
+    m.gsoSize = tp.maxseg;
+  }
+  tcp.stats.sndtotal += segments(tp, len);
+  tp.segsOut += segments(tp, len);
+  tcpIpOutput(tp, m, 0);
+  return true;
+}
+
+function emitHeader(tp: TcpCb, v: DataView, at: number, seq: number, len: number, hlen: number, synFin: number): void {
+  let flags = synFin;
+  if (tp.state !== TCPS_SYN_SENT) flags |= TH_ACK;
+  if (len > 0 && seqDiff(seq, tp.dataAt) + len === tp.snd.bytes && (tp.flags & TF_NOPUSH) === 0) flags |= TH_PUSH;
+  let urp = 0;
+  if (seqGt(tp.sndUp, seq)) {
+    urp = Math.min(seqDiff(tp.sndUp, seq), 65_535);
+    flags |= TH_URG;
+  }
+  const isSyn = (flags & TH_SYN) !== 0;
+  // The window in a SYN is not scaled.
+  const win = isSyn ? Math.min(tp.rcv.space, 65_535) : tcpRecvWindow(tp);
+  const field = isSyn ? win : win >> tp.rcvScale;
+  tcpEmit(v, at, tp.inp.lport, tp.inp.fport, seq, (flags & TH_ACK) !== 0 ? tp.rcvNxt : 0, hlen, flags, field, urp);
+  const edge = (tp.rcvNxt + win) | 0;
+  if ((flags & TH_ACK) !== 0 && seqLt(tp.rcvAdv, edge)) tp.rcvAdv = edge;
+  tp.lastAckSent = tp.rcvNxt;
+  tp.unackedBytes = 0;
+  tp.flags &= ~(TF_ACKNOW | TF_DELACK);
+  tp.delackAt = NEVER;
+}

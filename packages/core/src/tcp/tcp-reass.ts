@@ -1,0 +1,143 @@
+/**
+ * tcp-reass.ts — segments that came before what precedes them.
+ * Read first: RFC 9293 §3.10.7.4 "seventh"; RFC 2018 §4, RFC 2883; freebsd `sys/netinet/tcp_reass.c`.
+ *
+ * Theory of operation. A list of packets, payload at `off`, sorted by sequence number (kept in `m.csumStart`, which a received packet has no more
+ * use for) and without overlaps: of what comes twice, what is there already stays. When the gap before them is filled they go to the receive buffer in
+ * one go. Runs of adjacent packets are the blocks that SACK tells the peer of, most recent first.
+ *
+ * Bounded in packets (`net.inet.tcp.reass.maxqueuelen`) and bytes (what the window allows). Memory is that of the connection's receive buffer.
+ * Invariants: the packets are sorted, disjoint and beyond rcvNxt.
+ */
+import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from '../base/seqnum.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { RecvBuffer } from './recv-buffer.js';
+
+/** Blocks remembered for SACK. */
+const BLOCKS_MAX = 4;
+
+const seqOf = (m: PacketBuffer): number => m.csumStart;
+const endOf = (m: PacketBuffer): number => (m.csumStart + m.len) | 0;
+
+export class TcpReass {
+  head: PacketBuffer | null = null;
+  count = 0;
+  bytes = 0;
+  /** A FIN waits at this sequence number, when `hasFin`. */
+  finSeq = 0;
+  hasFin = false;
+  /** Starts of the blocks that changed last, most recent first. */
+  private readonly recent = new Int32Array(BLOCKS_MAX);
+  private nrecent = 0;
+
+  /** Puts `m` in, whose payload begins at `seq`. Owns `m`. False: there was nothing new in it. */
+  insert(m: PacketBuffer, seq: number): boolean {
+    m.csumStart = seq;
+    let prev: PacketBuffer | null = null;
+    let at = this.head;
+    while (at !== null && seqLeq(seqOf(at), seqOf(m))) {
+      prev = at;
+      at = at.next;
+    }
+    if (prev !== null && seqGt(endOf(prev), seqOf(m))) {
+      const over = seqDiff(endOf(prev), seqOf(m));
+      if (over >= m.len) {
+        this.touch(seq);
+        m.free();
+        return false;
+      }
+      m.adj(over);
+      m.csumStart = endOf(prev);
+    }
+    // What comes behind and is wholly inside goes; what begins inside is cut off the new one.
+    while (at !== null && seqLeq(endOf(at), endOf(m))) {
+      const gone = at;
+      at = at.next;
+      this.count--;
+      this.bytes -= gone.len;
+      gone.free();
+    }
+    if (at !== null && seqGt(endOf(m), seqOf(at))) m.trim(seqDiff(seqOf(at), seqOf(m)));
+    m.next = at;
+    if (prev === null) this.head = m;
+    else prev.next = m;
+    this.count++;
+    this.bytes += m.len;
+    this.touch(seqOf(m));
+    return true;
+  }
+
+  /** Moves what is due now to `rcv`; returns the bytes moved. */
+  drain(rcvNxt: number, rcv: RecvBuffer): number {
+    let nxt = rcvNxt;
+    let moved = 0;
+    for (let m = this.head; m !== null && seqLeq(seqOf(m), nxt); m = this.head) {
+      this.head = m.next;
+      this.count--;
+      this.bytes -= m.len;
+      const old = seqDiff(nxt, seqOf(m));
+      if (old >= m.len) {
+        m.free();
+        continue;
+      }
+      m.adj(old);
+      m.next = null;
+      nxt = (nxt + m.len) | 0;
+      moved += m.len;
+      rcv.append(m);
+    }
+    if (this.head === null) this.nrecent = 0;
+    return moved;
+  }
+
+  /** Writes up to `max` blocks as start and end into `out` from index `at` on, most recent first; returns how many. */
+  blocks(out: Int32Array, at: number, max: number): number {
+    let n = 0;
+    for (let i = 0; i < this.nrecent && n < max; i++) {
+      const m = this.runAt(this.recent[i]!);
+      if (m === null) continue;
+      const start = this.runStart;
+      let known = false;
+      for (let k = 0; k < n; k++) if (out[at + 2 * k] === start) known = true;
+      if (known) continue;
+      out[at + 2 * n] = start;
+      out[at + 2 * n + 1] = this.runEnd;
+      n++;
+    }
+    return n;
+  }
+
+  flush(): void {
+    for (let m = this.head; m !== null; m = this.head) {
+      this.head = m.next;
+      m.free();
+    }
+    this.count = 0;
+    this.bytes = 0;
+    this.nrecent = 0;
+    this.hasFin = false;
+  }
+
+  private runStart = 0;
+  private runEnd = 0;
+
+  /** The run of adjacent packets that `seq` is in: its ends in `runStart`, `runEnd`. */
+  private runAt(seq: number): PacketBuffer | null {
+    let m = this.head;
+    while (m !== null) {
+      const first = m;
+      this.runStart = seqOf(m);
+      this.runEnd = endOf(m);
+      for (m = m.next; m !== null && seqOf(m) === this.runEnd; m = m.next) this.runEnd = endOf(m);
+      if (seqGeq(seq, this.runStart) && seqLt(seq, this.runEnd)) return first;
+    }
+    return null;
+  }
+
+  private touch(seq: number): void {
+    const n = Math.min(this.nrecent, BLOCKS_MAX - 1);
+    for (let i = n; i > 0; i--) this.recent[i] = this.recent[i - 1]!;
+    this.recent[0] = seq;
+    this.nrecent = n + 1;
+  }
+}

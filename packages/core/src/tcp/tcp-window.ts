@@ -1,0 +1,73 @@
+/**
+ * tcp-window.ts — the window this end announces, and the size of the buffers behind it.
+ * Read first: RFC 9293 §3.8.6 (SWS avoidance, no shrinking); RFC 7323 §2; freebsd `tcp_output.c` ("Calculate receive window").
+ *
+ * Theory of operation. The window is the room of the receive buffer; its right edge never moves back. An edge that would move by little is not moved
+ * at all until it is worth a segment (silly window syndrome). The receive buffer doubles while a program reads, within one round trip, most of what
+ * it can hold: then the buffer is what limits the peer. The send buffer doubles while it is full and the peer and the network would take more.
+ *
+ * @rfc 9293 3.8.6 yes
+ * @rfc 7323 2.3 yes
+ */
+import { seqDiff } from '../base/seqnum.js';
+import { TCP_MAX_WINSHIFT } from '../wire/tcp.js';
+import { TF_WSCALE } from './tcpcb.js';
+import type { TcpCb } from './tcpcb.js';
+import type { TcpTunables } from './tcp-var.js';
+
+/** Shortest time over which reading is measured: a round trip within a process takes none. */
+const RFBUF_MIN_US = 100;
+
+/** The shift with which a buffer of `bytes` can be announced. */
+export function tcpWscaleFor(bytes: number): number {
+  let shift = 0;
+  while (shift < TCP_MAX_WINSHIFT && 65_535 << shift < bytes) shift++;
+  return shift;
+}
+
+/** The shift a connection asks for: its buffer may grow. */
+export const tcpWscaleAsked = (tun: TcpTunables, hiwat: number): number => tcpWscaleFor(Math.max(hiwat, tun.recvbufAuto === 0 ? 0 : tun.recvbufMax));
+
+/** The window to announce now, bytes; a multiple of the scale's unit. */
+export function tcpRecvWindow(tp: TcpCb): number {
+  const { rcv } = tp;
+  const promised = seqDiff(tp.rcvAdv, tp.rcvNxt);
+  let win = rcv.space;
+  if (win < rcv.hiwat >> 2 && win < tp.maxseg) win = 0;
+  const unit = (1 << tp.rcvScale) - 1;
+  win = Math.min(win, 65_535 << tp.rcvScale) & ~unit;
+  // What was promised stays promised, rounded up where the scale cannot say it.
+  return promised > win ? Math.min((promised + unit) & ~unit, 65_535 << tp.rcvScale) : win;
+}
+
+/** Has the window opened so far that the peer should be told, though nothing else is to be said? */
+export function tcpWindowUpdateDue(tp: TcpCb): boolean {
+  const opened = tcpRecvWindow(tp) - Math.max(0, seqDiff(tp.rcvAdv, tp.rcvNxt));
+  if (opened < 2 << tp.rcvScale) return false;
+  return opened >= Math.min(2 * tp.maxseg, tp.rcv.hiwat >> 1) && (opened >= tp.rcv.hiwat >> 2 || tp.rcv.hiwat <= 8 * tp.maxseg);
+}
+
+/** The program has read `n` bytes: should the buffer be larger? */
+export function tcpRcvbufTune(tp: TcpCb, n: number): void {
+  const { tun } = tp.tcp;
+  if (tun.recvbufAuto === 0 || (tp.flags & TF_WSCALE) === 0 || tp.rcv.hiwat >= tun.recvbufMax) return;
+  const now = tp.nowUs;
+  tp.rfbufBytes += n;
+  if (tp.rfbufBytes > tp.rcv.hiwat - (tp.rcv.hiwat >> 2)) {
+    tp.rcv.hiwat = Math.min(tp.rcv.hiwat * 2, tun.recvbufMax);
+    tp.rfbufBytes = 0;
+    tp.rfbufStartUs = now;
+  } else if (now - tp.rfbufStartUs > Math.max(tp.srttUs * 2, RFBUF_MIN_US)) {
+    tp.rfbufBytes = 0;
+    tp.rfbufStartUs = now;
+  }
+}
+
+/** Acknowledgements have made room: would a larger send buffer keep more in flight? */
+export function tcpSndbufTune(tp: TcpCb): void {
+  const { tun } = tp.tcp;
+  const { snd } = tp;
+  if (tun.sendbufAuto === 0 || snd.hiwat >= tun.sendbufMax || snd.bytes < snd.hiwat - (snd.hiwat >> 3)) return;
+  if (tp.sndWnd < snd.hiwat || tp.cwnd < snd.hiwat) return;
+  snd.hiwat = Math.min(snd.hiwat * 2, tun.sendbufMax);
+}

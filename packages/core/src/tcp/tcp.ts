@@ -1,0 +1,276 @@
+/**
+ * tcp.ts — class Tcp: TCP in one vnet. What the other files of this folder work on, and the door for segments.
+ * Read first: tcp(4); RFC 9293; ARCHITECTURE.md "TCP"; tcpcb.ts for what a connection is.
+ *
+ *                      Tcp.input, Tcp6.input                     StreamSocket (socket/)
+ *                              │ one look-up                          │
+ *            LISTEN ┌──────────┴─────────┐ a connection       tcp-usrreq.ts: send, rcvd, shutdown …
+ *           tcp-syncache.ts         tcp-input.ts                      │
+ *                   │ complete           │ steps of RFC 9293          │
+ *                   └─────────▶ TcpCb ◀──┴────────────────────────────┘
+ *                                  │ what to send now
+ *                            tcp-output.ts ──▶ tcp-ip.ts ──▶ Ip, Ip6
+ *
+ * Theory of operation. Tcp is made with IPv4 and IPv6 of its vnet and puts itself into both protocol switches. It owns the pcbs, the counters, the half-open
+ * connections and what is needed once for each segment (`seg`, `out`, `ends`), so that a segment allocates nothing.
+ * `destroy` ends connections that no program has any more; sockets have been closed before.
+ *
+ * @rfc 9293 3.10 yes
+ */
+import type { Errno } from '../base/errno.js';
+import { seqLt } from '../base/seqnum.js';
+import type { Ip, IpProto } from '../inet/ip.js';
+import { PpsCheck } from '../inet/rate-check.js';
+import type { Ip6 } from '../inet6/ip6.js';
+import type { AuditRow } from '../kern/audit.js';
+import type { VnetKern } from '../kern/vnet-kern.js';
+import { CSUM_L4, CSUM_L4_VALID, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { Ifnet } from '../net/ifnet.js';
+import { In6Choice } from '../transport/in6-source.js';
+import type { In6Pcb } from '../transport/in6-pcb.js';
+import { In6PcbTable } from '../transport/in6-pcb-table.js';
+import { InPcbTable } from '../transport/inpcb.js';
+import type { InPcb, PortRange } from '../transport/inpcb.js';
+import { ip4IsMulticast } from '../wire/addr.js';
+import { inCksum4 } from '../wire/checksum.js';
+import { ip4Dst, ip4Src, ip4Tos } from '../wire/ip4.js';
+import { IPPROTO_TCP } from '../wire/ipproto.js';
+import { TcpOptionsOut } from '../wire/tcp-options.js';
+import { TCP_BAD_SHORT, TH_ACK, TH_RST, TH_SYN, tcpCheck, tcpDport, tcpSeq, tcpSport } from '../wire/tcp.js';
+import { CcVars } from './cc/cc.js';
+import { ccNewreno } from './cc/cc-newreno.js';
+import { SentRangePool } from './sendmap.js';
+import { tcpClose, tcpDrop } from './tcp-close.js';
+import { tcpInput } from './tcp-input.js';
+import { TcpEnds } from './tcp-ip.js';
+import { isNonsense, tcpReset } from './tcp-respond.js';
+import { Segment } from './tcp-segment.js';
+import { TCPS_CLOSED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT, TCP_NSTATES } from './tcp-state.js';
+import { TcpSyncache } from './tcp-syncache.js';
+import { TimeWaits } from './tcp-timewait.js';
+import { TCP_COUNTERS, TCP_REASS_SYSCTLS, TCP_SACK_SYSCTLS, TCP_SYSCTLS, TcpStats, TcpTunables } from './tcp-var.js';
+import { Tcp6 } from './tcp6.js';
+import type { TcpCb } from './tcpcb.js';
+
+const ECN_MASK = 3;
+/** Resets a second in answer to segments for nobody. */
+const RST_PPS = 200;
+
+const TCP_AUDIT: readonly AuditRow<Tcp>[] = [
+  { name: 'TCP pcbs', count: (t) => t.pcbs.count + t.pcbs6.count },
+  { name: 'half-open TCP connections', count: (t) => t.syncache.count },
+  { name: 'TCP connections in TIME_WAIT', count: (t) => t.timeWaits.count },
+  { name: 'ranges sent over TCP', count: (t) => t.ranges.inUse },
+  { name: 'packets in TCP buffers', packets: true, count: (t) => t.packetsHeld() },
+];
+
+export class Tcp implements IpProto {
+  readonly ip: Ip;
+  readonly ip6: Ip6;
+  readonly kern: VnetKern;
+  readonly pcbs: InPcbTable;
+  readonly pcbs6: In6PcbTable;
+  readonly tun = new TcpTunables();
+  readonly ccVars = new CcVars();
+  readonly syncache: TcpSyncache;
+  readonly timeWaits: TimeWaits;
+  readonly ranges = new SentRangePool();
+  readonly challenges = new PpsCheck();
+  /** Connections in each state. */
+  readonly states: number[] = new Array<number>(TCP_NSTATES).fill(0);
+  private readonly in6: Tcp6;
+  private readonly resets = new PpsCheck();
+  private counted: TcpStats | null = null;
+  private made: { seg: Segment; out: TcpOptionsOut; ends: TcpEnds; choice: In6Choice } | null = null;
+
+  /** `range`: of UDP's ports, which are TCP's, too. */
+  constructor(ip: Ip, ip6: Ip6, range: PortRange) {
+    this.ip = ip;
+    this.ip6 = ip6;
+    const { kern } = ip.net;
+    this.kern = kern;
+    const rng = kern.engine.rng.split(`tcp/${kern.id}/${kern.name}`);
+    this.pcbs = new InPcbTable(range, rng);
+    this.pcbs6 = new In6PcbTable(this.pcbs, rng.u32());
+    this.syncache = new TcpSyncache(this);
+    this.timeWaits = new TimeWaits(this);
+    this.in6 = new Tcp6(this);
+    kern.audit.attach(TCP_AUDIT, this);
+    kern.sysctl.attach(TCP_SYSCTLS, this.tun);
+    kern.sysctl.attach(TCP_SACK_SYSCTLS, this.tun);
+    kern.sysctl.attach(TCP_REASS_SYSCTLS, this.tun);
+    kern.counters.attach(TCP_COUNTERS, this);
+    ip.register(IPPROTO_TCP, this);
+    ip6.register(IPPROTO_TCP, this.in6);
+  }
+
+  destroy(): void {
+    this.syncache.clear();
+    for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
+    this.ip6.register(IPPROTO_TCP, null);
+    this.ip.register(IPPROTO_TCP, null);
+    this.kern.counters.detach(this);
+    this.kern.sysctl.detach(this.tun);
+  }
+
+  /** Made with the first count. */
+  get stats(): TcpStats {
+    return (this.counted ??= new TcpStats());
+  }
+
+  /** What one segment needs; made with the first. */
+  private get once(): NonNullable<Tcp['made']> {
+    return (this.made ??= { seg: new Segment(), out: new TcpOptionsOut(), ends: new TcpEnds(), choice: new In6Choice() });
+  }
+
+  get seg(): Segment {
+    return this.once.seg;
+  }
+
+  get out(): TcpOptionsOut {
+    return this.once.out;
+  }
+
+  get ends(): TcpEnds {
+    return this.once.ends;
+  }
+
+  get choice(): In6Choice {
+    return this.once.choice;
+  }
+
+  attachPcb4(tp: TcpCb, fib: number): InPcb {
+    tp.inp = this.pcbs.attach(tp, fib);
+    return tp.inp;
+  }
+
+  attachPcb6(tp: TcpCb, fib: number): In6Pcb {
+    const inp = this.pcbs6.attach(tp, fib);
+    inp.v6only = this.ip6.tun.v6only !== 0;
+    inp.v4 = !inp.v6only;
+    tp.inp = tp.in6p = inp;
+    return inp;
+  }
+
+  detachPcb(tp: TcpCb): void {
+    if (tp.in6p !== null) this.pcbs6.detach(tp.in6p);
+    else this.pcbs.detach(tp.inp);
+  }
+
+  /** A connection is begun, from either end: what it starts with. */
+  begin(tp: TcpCb): void {
+    tp.cwnd = tp.maxseg;
+    tp.cc = ccNewreno.make(tp);
+  }
+
+  /** Initial sequence number of a conversation. */
+  newIss(_e: TcpEnds | TcpCb): number {
+    return this.kern.engine.rng.u32() | 0;
+  }
+
+  /** What is added to the clock of timestamps of a conversation. */
+  newTsOffset(_e: TcpEnds | TcpCb): number {
+    return this.kern.engine.rng.u32();
+  }
+
+  /** IpProto: a segment over IPv4; `m.off` at the IP header. Owns `m`. */
+  input(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
+    const v = m.view;
+    const th = m.off + hlen;
+    const len = m.len - hlen;
+    if (!this.isWhole(m, th, len)) return;
+    const src = ip4Src(v, m.off);
+    const dst = ip4Dst(v, m.off);
+    if ((m.csumFlags & (CSUM_L4 | CSUM_L4_VALID)) === 0 && inCksum4(v, th, len, src, dst, IPPROTO_TCP) !== 0) {
+      this.stats.rcvbadsum++;
+      m.free();
+      return;
+    }
+    if ((m.flags & (M_BCAST | M_MCAST)) !== 0 || ip4IsMulticast(dst) || ip4IsMulticast(src) || this.ip.inNet.isBroadcast(dst, ifp)) {
+      m.free();
+      return;
+    }
+    const { seg } = this;
+    seg.fill(ifp, m, th, false, ip4Tos(v, m.off) & ECN_MASK);
+    this.dispatch(this.pcbs.lookup(src, seg.sport, dst, seg.dport), seg);
+  }
+
+  /** Is the header whole? Counts; frees `m` when it is not. */
+  isWhole(m: PacketBuffer, th: number, len: number): boolean {
+    this.stats.rcvtotal++;
+    const bad = tcpCheck(m.view, th, len);
+    if (bad === 0) return true;
+    if (bad === TCP_BAD_SHORT) this.stats.rcvshort++;
+    else this.stats.rcvbadoff++;
+    m.free();
+    return false;
+  }
+
+  /** Gives the segment to who it is for. Owns `seg.m`. */
+  dispatch(inp: InPcb | null, seg: Segment): void {
+    const tp = inp === null ? null : (inp.user as TcpCb);
+    if (isNonsense(seg.flags) && (this.tun.dropSynfin !== 0 || seg.has(TH_RST))) {
+      seg.m.free();
+    } else if (tp === null || tp.state === TCPS_CLOSED) {
+      tcpReset(this, seg);
+      seg.m.free();
+    } else if (tp.state === TCPS_LISTEN) {
+      this.syncache.input(tp, seg);
+    } else if (tp.state === TCPS_TIME_WAIT && this.reopens(tp, seg)) {
+      tcpClose(tp, 0);
+      this.dispatch(this.listenerFor(inp as InPcb), seg);
+    } else {
+      tcpInput(tp, seg);
+    }
+  }
+
+  /** RFC 1122 §4.2.2.13: a SYN beyond what a connection in TIME_WAIT has seen begins a new one. */
+  private reopens(tp: TcpCb, seg: Segment): boolean {
+    return seg.has(TH_SYN) && !seg.has(TH_ACK | TH_RST) && !seqLt(seg.seq, tp.rcvNxt) && this.listenerFor(tp.inp) !== null;
+  }
+
+  /** Who else would get the segments of `inp`: a listener on its port. */
+  private listenerFor(inp: InPcb): InPcb | null {
+    const tp = inp.user as TcpCb;
+    const { in6p } = tp;
+    const found = in6p !== null && in6p.v6 ? this.pcbs6.lookup(0, 0, 0, 0, 0, in6p.l0, in6p.l1, in6p.l2, in6p.l3, inp.lport) : this.pcbs.lookup(0, 0, inp.laddr, inp.lport);
+    return found !== null && (found.user as TcpCb).state === TCPS_LISTEN ? found : null;
+  }
+
+  /** May this segment, which is for nobody, be answered with a reset? */
+  mayReset(seg: Segment): boolean {
+    const { blackhole } = this.tun;
+    if (blackhole >= 2 || (blackhole === 1 && seg.has(TH_SYN))) return false;
+    return this.resets.ok(this.kern.engine.now, RST_PPS);
+  }
+
+  /** IpProto: an ICMP error quoted a segment of ours; `off` at the quoted IP header. */
+  ctlinput(error: Errno, m: PacketBuffer, off: number, hlen: number): void {
+    const v = m.view;
+    const th = off + hlen;
+    const inp = this.pcbs.lookupConn(ip4Dst(v, off), tcpDport(v, th), ip4Src(v, off), tcpSport(v, th));
+    if (inp !== null) this.icmpError(inp, error, tcpSeq(v, th) | 0, 0);
+  }
+
+  /**
+   * RFC 5927: only an error about a segment in flight is believed. While a connection is being made it ends it; later it is what a timeout will
+   * report. `mtu`: of a packet that was too big, else 0.
+   */
+  icmpError(inp: InPcb, error: Errno, seq: number, _mtu: number): void {
+    const tp = inp.user as TcpCb;
+    if (error === 0 || seqLt(seq, tp.sndUna) || !seqLt(seq, tp.sndNxt)) return;
+    if (tp.state === TCPS_SYN_SENT || tp.state === TCPS_SYN_RECEIVED) tcpDrop(tp, error);
+    else tp.softError = error;
+  }
+
+  /** Packets that wait in the buffers of connections. */
+  packetsHeld(): number {
+    let n = 0;
+    for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) {
+      const tp = inp.user as TcpCb;
+      n += tp.rcv.count + (tp.reass?.count ?? 0);
+    }
+    return n;
+  }
+}

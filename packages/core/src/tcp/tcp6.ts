@@ -1,0 +1,68 @@
+/**
+ * tcp6.ts — TCP over IPv6: a segment is checked and its connection found. The rest is tcp.ts's.
+ * Read first: RFC 8200 §8.1; transport/in6-pcb-table.ts.
+ */
+import type { Errno } from '../base/errno.js';
+import type { Ip6Proto } from '../inet6/ip6.js';
+import { CSUM_L4, CSUM_L4_VALID } from '../mbuf/packet-buffer.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { Ifnet } from '../net/ifnet.js';
+import { ip6W0Zoned } from '../wire/addr6.js';
+import { inCksum6 } from '../wire/checksum.js';
+import { IP6_DST, IP6_SRC, ip6Class } from '../wire/ip6.js';
+import { IPPROTO_TCP } from '../wire/ipproto.js';
+import { tcpDport, tcpSport } from '../wire/tcp.js';
+import type { Tcp } from './tcp.js';
+
+const ECN_MASK = 3;
+
+export class Tcp6 implements Ip6Proto {
+  private readonly tcp: Tcp;
+
+  constructor(tcp: Tcp) {
+    this.tcp = tcp;
+  }
+
+  /** Ip6Proto */
+  input(ifp: Ifnet, m: PacketBuffer, off: number): void {
+    const { tcp } = this;
+    const th = m.off + off;
+    const len = m.len - off;
+    if (!tcp.isWhole(m, th, len)) return;
+    const v = m.view;
+    const s = m.off + IP6_SRC;
+    const d = m.off + IP6_DST;
+    if ((m.csumFlags & (CSUM_L4 | CSUM_L4_VALID)) === 0 && inCksum6(v, th, len, s, d, IPPROTO_TCP) !== 0) {
+      tcp.stats.rcvbadsum++;
+      m.free();
+      return;
+    }
+    const l0 = ip6W0Zoned(v, d, ifp.index);
+    if (l0 >>> 24 === 0xff) {
+      m.free();
+      return;
+    }
+    m.rcvif = ifp.index;
+    const { seg } = tcp;
+    seg.fill(ifp, m, th, true, ip6Class(v, m.off) & ECN_MASK);
+    tcp.dispatch(
+      tcp.pcbs6.lookup(
+        ip6W0Zoned(v, s, ifp.index), v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), seg.sport, l0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), seg.dport,
+      ),
+      seg,
+    );
+  }
+
+  /** Ip6Proto: an ICMPv6 error quoted a segment of ours. */
+  ctlinput(ifp: Ifnet, error: Errno, m: PacketBuffer, at: number, off: number, mtu: number): void {
+    const v = m.view;
+    const th = at + off;
+    const s = at + IP6_SRC;
+    const d = at + IP6_DST;
+    const inp = this.tcp.pcbs6.lookupConn(
+      ip6W0Zoned(v, d, ifp.index), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), tcpDport(v, th),
+      ip6W0Zoned(v, s, ifp.index), v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), tcpSport(v, th),
+    );
+    if (inp !== null) this.tcp.icmpError(inp, error, v.getInt32(th + 4), mtu);
+  }
+}

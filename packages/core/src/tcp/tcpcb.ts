@@ -1,0 +1,284 @@
+/**
+ * tcpcb.ts — TcpCb `tp`: everything one connection knows.
+ * Read first: RFC 9293 §3.3.1 (the variables) and §3.4 (sequence numbers); freebsd `sys/netinet/tcp_var.h` (struct tcpcb).
+ *
+ *      sndUna            sndNxt              sndUna+sndWnd        rcvNxt                    rcvAdv
+ *   ──────┼─── map: sent ───┼── snd: to be sent ──┼──────       ──────┼── reass: beyond a gap ──┼──────
+ *         │ acknowledged    │                     │ the peer's        │ rcv has what is          │ our window's edge,
+ *         │ before          │                     │ window            │ before, until read       │ as announced
+ *
+ * Theory of operation. A TcpCb is made with its pcb, by a socket or by a SYN that found a listener, and lives until `tcpClose` (tcp-close.ts): the
+ * program's close is not the end, the connection finishes on its own (`user` is null then). Sequence numbers are int32, compared by base/seqnum.ts,
+ * so that they are small integers to the engine. Sizes are bytes; window fields are scaled already; times are microseconds.
+ *
+ * The SYN and the FIN take a sequence number each but no place in `snd`: while the SYN is not acknowledged the first byte of `snd` has number
+ * sndUna + 1, from then on sndUna (`dataAt`).
+ *
+ * Work on a segment (`inInput`) and calls of the program can nest, because readers are called where the data is. Whatever wants output meanwhile
+ * sets TF_OUTPUT, and the end of input sends once.
+ *
+ * Invariants (`checkTcpCb`): sndUna <= sndNxt; the sendmap covers them; rcvNxt <= rcvAdv; cwnd >= 1; no timer is armed in CLOSED.
+ * Not here: any behaviour. tcp-input.ts, tcp-output.ts, tcp-timer.ts, tcp-usrreq.ts.
+ */
+import { assert } from '../base/assert.js';
+import type { Errno } from '../base/errno.js';
+import { seqDiff, seqLeq } from '../base/seqnum.js';
+import type { Micros } from '../base/time.js';
+import { NEVER } from '../base/time.js';
+import { Callout } from '../kern/callout.js';
+import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { In6Pcb } from '../transport/in6-pcb.js';
+import type { InPcb, PcbUser } from '../transport/inpcb.js';
+import { TCP_MSS_DEFAULT } from '../wire/tcp.js';
+import type { CcConn, CcVars, CongestionControl } from './cc/cc.js';
+import { SSTHRESH_INFINITE } from './cc/cc.js';
+import { RecvBuffer } from './recv-buffer.js';
+import { SendBuffer } from './send-buffer.js';
+import { Sendmap, checkSendmap } from './sendmap.js';
+import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
+import type { TcpReass } from './tcp-reass.js';
+import { tcpTimersRun } from './tcp-timer.js';
+import type { Tcp } from './tcp.js';
+
+/** An acknowledgement is due now. */
+export const TF_ACKNOW = 0x0000_0001;
+/** One is due when the timer says, or with the next data. */
+export const TF_DELACK = 0x0000_0002;
+/** TCP_NODELAY: do not wait to fill segments. */
+export const TF_NODELAY = 0x0000_0004;
+/** TCP_NOPUSH: wait until segments are full. */
+export const TF_NOPUSH = 0x0000_0008;
+/** A FIN is to be sent behind the data; it has been. */
+export const TF_NEEDFIN = 0x0000_0010;
+export const TF_SENTFIN = 0x0000_0020;
+/** Window scaling and timestamps are in use (RFC 7323). */
+export const TF_WSCALE = 0x0000_0040;
+export const TF_TS = 0x0000_0080;
+/** The peer takes SACK. */
+export const TF_SACK = 0x0000_0100;
+/** Output was wanted while it could not be done. */
+export const TF_OUTPUT = 0x0000_0200;
+/** Send a byte into a closed window. */
+export const TF_FORCE = 0x0000_0400;
+/** The persist timer was set because the peer's window is closed. */
+export const TF_RXWIN0SENT = 0x0000_0800;
+/** The SYN has been acknowledged. */
+export const TF_SYNACKED = 0x0000_1000;
+/** A FIN was received, and everything before it. */
+export const TF_RCVDFIN = 0x0000_2000;
+/** TCP_NOOPT: send no options with a SYN. */
+export const TF_NOOPT = 0x0000_4000;
+/** TCP_MD5SIG: segments are signed. */
+export const TF_SIGNATURE = 0x0000_8000;
+/** The program will read no more (SHUT_RD). */
+export const TF_CANTRCVMORE = 0x0001_0000;
+/** Loss recovery is under way, until sndUna reaches `recover`. */
+export const TF_FASTRECOVERY = 0x0002_0000;
+/** All was given up as lost by a timeout, until sndUna reaches `recover`. */
+export const TF_RTORECOVERY = 0x0004_0000;
+/** The program has asked for space to write and got none. */
+export const TF_WANTSPACE = 0x0008_0000;
+/** The first retransmission of the SYN was a fault of ours: it says what window recovery begins with. */
+export const TF_SYNREXMT = 0x0010_0000;
+
+/** What the program is to be told at the end of input: connected, something to read, room to write. */
+export const TN_CONNECTED = 1;
+export const TN_READ = 2;
+export const TN_WRITE = 4;
+
+/** Who uses a connection: a socket. Called on the packet path. */
+export interface TcpUser {
+  /** The handshake is done. */
+  tcpConnected(): void;
+  /** More to read, or the end of it. */
+  tcpReadable(): void;
+  /** Acknowledged bytes made room. */
+  tcpWritable(): void;
+  /** The connection is gone; `error` says why, 0 for the ordinary end. */
+  tcpEnded(error: Errno): void;
+  /** A listener: a connection is complete. Null: no room, it is reset. */
+  tcpAccept(tp: TcpCb): TcpUser | null;
+  /** A listener: may a connection be begun (the queue has room)? */
+  tcpMayAccept(): boolean;
+}
+
+export class TcpCb implements PcbUser, CcConn {
+  readonly tcp: Tcp;
+  /** Its ends. */
+  inp!: InPcb;
+  /** `inp`, when it is one of IPv6's. */
+  in6p: In6Pcb | null = null;
+  user: TcpUser | null;
+  state = TCPS_CLOSED;
+  flags = 0;
+  inInput = false;
+  /** TN_* */
+  notify = 0;
+  /** An error ICMP reported, which a timeout will report instead of its own. */
+  softError: Errno = 0;
+
+  // Sending
+  iss = 0;
+  sndUna = 0;
+  sndNxt = 0;
+  /** The peer's window, and the segment that told us (RFC 9293 §3.10.7.4). */
+  sndWnd = 0;
+  sndWl1 = 0;
+  sndWl2 = 0;
+  maxSndWnd = 0;
+  sndScale = 0;
+  /** Urgent data ends here (RFC 6093), while it is after sndUna. */
+  sndUp = 0;
+  /** Payload of a full segment: the peer's MSS or the path's, without the timestamps. */
+  maxseg = TCP_MSS_DEFAULT;
+  /** MSS the peer announced, or the default. */
+  peerMss = TCP_MSS_DEFAULT;
+  readonly snd: SendBuffer;
+  readonly map: Sendmap;
+
+  // Receiving
+  irs = 0;
+  rcvNxt = 0;
+  rcvAdv = 0;
+  rcvScale = 0;
+  /** Acknowledgement sent last. */
+  lastAckSent = 0;
+  /** Urgent data of the peer ends here. */
+  rcvUp = 0;
+  readonly rcv: RecvBuffer;
+  reass: TcpReass | null = null;
+  /** Segments since the last acknowledgement, in bytes. */
+  unackedBytes = 0;
+  /** The duplicate to report by D-SACK with the next acknowledgement (RFC 2883), [start, end); equal: none. */
+  dsackStart = 0;
+  dsackEnd = 0;
+
+  // Congestion control and recovery
+  cwnd = 0;
+  ssthresh = SSTHRESH_INFINITE;
+  cc!: CongestionControl;
+  cwndLimited = false;
+  ackedBurst = 0;
+  /** sndNxt when recovery began. */
+  recover = 0;
+  dupacks = 0;
+
+  // Round-trip time; 0 before the first sample
+  srttUs = 0;
+  rttvarUs = 0;
+  rttMinUs: Micros = NEVER;
+  rtoUs: Micros;
+  /** Timeouts in a row. */
+  rxtshift = 0;
+  /** When the peer's last word came, and when we last sent data. */
+  rcvTimeUs: Micros = 0;
+  sndTimeUs: Micros = 0;
+
+  // Timestamps (RFC 7323)
+  tsOffset = 0;
+  tsRecent = 0;
+  tsRecentAgeUs: Micros = 0;
+
+  // Timers: deadlines, NEVER when not set (tcp-timer.ts)
+  rexmtAt: Micros = NEVER;
+  persistAt: Micros = NEVER;
+  keepAt: Micros = NEVER;
+  twAt: Micros = NEVER;
+  delackAt: Micros = NEVER;
+  readonly callout: Callout;
+  keepProbes = 0;
+  /** TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_KEEPINIT, TCP_USER_TIMEOUT: 0 as the vnet has it. */
+  keepidleUs: Micros = 0;
+  keepintvlUs: Micros = 0;
+  keepcnt = 0;
+  keepinitUs: Micros = 0;
+  userTimeoutUs: Micros = 0;
+  soKeepalive = false;
+
+  // Autotuning of the receive buffer: bytes read since
+  rfbufStartUs: Micros = 0;
+  rfbufBytes = 0;
+
+  // For info()
+  rexmits = 0;
+  bytesSent = 0;
+  bytesAcked = 0;
+  bytesReceived = 0;
+  segsOut = 0;
+  segsIn = 0;
+
+  constructor(tcp: Tcp, user: TcpUser | null) {
+    this.tcp = tcp;
+    this.user = user;
+    const { tun } = tcp;
+    this.snd = new SendBuffer(tun.sendspace);
+    this.rcv = new RecvBuffer(tun.recvspace);
+    this.map = new Sendmap(tcp.ranges);
+    this.rtoUs = tun.rexmitInitialMs * 1_000;
+    this.callout = new Callout(tcp.kern, () => tcpTimersRun(this));
+  }
+
+  /** Sequence number of the first byte of `snd`. */
+  get dataAt(): number {
+    return (this.flags & TF_SYNACKED) !== 0 ? this.sndUna : (this.sndUna + 1) | 0;
+  }
+
+  /** Is it IPv6's now? A socket of both families whose peer is v4-mapped is IPv4's. */
+  get isV6(): boolean {
+    return this.in6p !== null && this.in6p.v6;
+  }
+
+  get nowUs(): Micros {
+    return this.tcp.kern.engine.now;
+  }
+
+  /** Bytes thought to be in the network. */
+  get pipe(): number {
+    return seqDiff(this.sndNxt, this.sndUna) - this.map.sackedBytes - this.map.lostBytes;
+  }
+
+  /** Bytes sent and not acknowledged. */
+  get flight(): number {
+    return seqDiff(this.sndNxt, this.sndUna);
+  }
+
+  get cwndMax(): number {
+    return Math.max(65_535 << this.sndScale, 2 * this.maxseg);
+  }
+
+  get inRtoRecovery(): boolean {
+    return (this.flags & TF_RTORECOVERY) !== 0;
+  }
+
+  get ccVars(): CcVars {
+    return this.tcp.ccVars;
+  }
+
+  /** May data be exchanged, or have been? */
+  get isSynchronized(): boolean {
+    return this.state >= TCPS_ESTABLISHED;
+  }
+
+  /** PcbUser: TCP finds its connections itself and gives them segments by `tcpInput`. */
+  pcbInput(m: PacketBuffer): boolean {
+    m.free();
+    return false;
+  }
+
+  /** PcbUser: ICMP errors come by Tcp.ctlinput. */
+  pcbError(error: Errno): void {
+    this.softError = error;
+  }
+}
+
+/** Asserts the invariants; for simulations and tests. */
+export function checkTcpCb(tp: TcpCb): void {
+  assert(seqLeq(tp.sndUna, tp.sndNxt), 'sndUna is beyond sndNxt');
+  if (tp.state === TCPS_CLOSED) {
+    assert(!tp.callout.pending, 'a closed connection has a timer');
+    return;
+  }
+  if (tp.state >= TCPS_SYN_SENT && tp.state < TCPS_TIME_WAIT) checkSendmap(tp.map, tp.sndUna, tp.sndNxt);
+  if (tp.state >= TCPS_SYN_RECEIVED) assert(seqLeq(tp.rcvNxt, tp.rcvAdv), 'rcvNxt is beyond the window');
+  assert(tp.state < TCPS_ESTABLISHED || tp.cwnd > 0, 'no congestion window');
+}
