@@ -29,7 +29,7 @@ describe('udp4', () => {
     const server = await bound(dgramOf(pair.b).createSocket('udp4', (data, from) => server.send(`${data.toString()} back`, from.port, from.address)), 7);
     expect(server.address()).toEqual({ address: '0.0.0.0', family: 'IPv4', port: 7 });
     const client = dgramOf(pair.a).createSocket('udp4');
-    const sent = new Promise((resolve) => client.send(['he', Buffer.from('llo')], 7, ADDR_B, (error, bytes) => resolve([error, bytes])));
+    const sent = new Promise((resolve) => client.send(['he', Buffer.from('llo')], 7, ADDR_B, (error: Error | null, bytes?: number) => resolve([error, bytes])));
     const [data, from] = (await once(client, 'message')) as [Buffer, unknown];
     expect(await sent).toEqual([null, 5]);
     expect(data.toString()).toBe('hello back');
@@ -109,7 +109,7 @@ describe('udp4', () => {
 
   it('resolves names with the lookup it is given', async () => {
     const server = await bound(dgramOf(pair.b).createSocket('udp4'), 7);
-    const client = dgramOf(pair.a).createSocket({ type: 'udp4', lookup: (_name, { family }, callback) => callback(null, ADDR_B, family) });
+    const client = dgramOf(pair.a).createSocket({ type: 'udp4', lookup: (_name, _options, callback) => callback(null, ADDR_B, 4) });
     const got = once(server, 'message');
     client.send('x', 7, 'b.example');
     expect((await got)[1]).toMatchObject({ address: ADDR_A });
