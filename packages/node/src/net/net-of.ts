@@ -13,6 +13,7 @@ import type { StreamSocket, Vnet } from '@netloom/core';
 import type { ConnectArgs } from './connect-options.js';
 import { addressesOnly } from './lookup.js';
 import type { LookupFunction } from './lookup.js';
+import { tlsEnds } from './tls-ends.js';
 import { VnetDoor } from './vnet-door.js';
 import { VnetServer } from './vnet-server.js';
 import type { VnetServerOptions } from './vnet-server.js';
@@ -113,6 +114,11 @@ interface HttpServer extends EventEmitter {
 
 function serve(door: VnetServer, server: HttpServer): VnetServer {
   door.on('connection', (socket: VnetSocket) => server.emit('connection', socket));
+  // The stream that Node wraps the socket in is between them; by it each TLSSocket is told from the others.
+  server.prependListener('secureConnection', (secure: { readonly _handle?: { readonly _parentWrap?: { readonly stream?: unknown } } }) => {
+    const raw = secure._handle?._parentWrap?.stream;
+    if (raw instanceof VnetSocket) tlsEnds(secure, raw);
+  });
   door.on('listening', () => server.emit('listening')); // http.Server watches over slow requests from then on
   const close = door.close.bind(door);
   door.close = (callback) => {

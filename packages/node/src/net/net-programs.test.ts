@@ -14,7 +14,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { authority } from '../../test/certificate.js';
 import type { Authority, Certificate } from '../../test/certificate.js';
 import { lacking, peer } from '../../test/peers.js';
-import { ADDR6_B, ADDR_B, hostPair } from '../../test/vnet-pair.js';
+import { ADDR6_B, ADDR_A, ADDR_B, hostPair } from '../../test/vnet-pair.js';
 import type { HostPair } from '../../test/vnet-pair.js';
 import { netOf } from './net-of.js';
 import type { Connect } from './net-of.js';
@@ -64,6 +64,7 @@ const dial: Connect = (...args: unknown[]) => {
 /** Answers GET with as many bytes as the path says, POST with a digest of what came. */
 const answer: http.RequestListener = (request, response) => {
   if (request.method === 'POST') void bytes(request).then((body) => response.end(sha(body)));
+  else if (request.url === '/who') response.end(`${request.socket.remoteAddress} ${request.socket.localPort}`);
   else response.end(Buffer.alloc(Number(request.url?.slice(1)), 'loom'));
 };
 
@@ -185,6 +186,8 @@ describe('tls', () => {
     const req = https.get({ host: ADDR_B, path: `/${10 * MB}`, agent });
     const [response] = (await once(req, 'response')) as [http.IncomingMessage];
     expect(sha(await bytes(response))).toBe(sha(Buffer.alloc(10 * MB, 'loom')));
+    const [who] = (await once(https.get({ host: ADDR_B, path: '/who', agent }), 'response')) as [http.IncomingMessage];
+    expect((await bytes(who)).toString()).toBe(`::ffff:${ADDR_A} 443`);
   });
 
   peer('openssl')('both sides show certificates, and end their halves', async () => {
