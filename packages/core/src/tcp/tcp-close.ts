@@ -10,6 +10,7 @@ import type { Errno } from '../base/errno.js';
 import { US_PER_MS } from '../base/time.js';
 import { TH_ACK, TH_RST } from '../wire/tcp.js';
 import { tcpRespondTo } from './tcp-respond.js';
+import { tcpFastopenSettled } from './tcp-syn-data.js';
 import { TCPS_CLOSED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT } from './tcp-state.js';
 import { tcpSet2msl, tcpStopTimers } from './tcp-timer.js';
 import type { TcpCb } from './tcpcb.js';
@@ -20,6 +21,7 @@ export function tcpClose(tp: TcpCb, error: Errno): void {
   const { tcp } = tp;
   if (tp.state !== TCPS_LISTEN && tp.state !== TCPS_CLOSED) tcp.stats.closed++;
   tcp.timeWaits.remove(tp);
+  tcpFastopenSettled(tp);
   tcpSetState(tp, TCPS_CLOSED);
   tcpStopTimers(tp);
   tp.map.clear();

@@ -17,6 +17,7 @@ import { tcpOutput } from './tcp-output.js';
 import { tcpReset } from './tcp-respond.js';
 import type { Segment } from './tcp-segment.js';
 import { TCPS_ESTABLISHED, TCPS_SYN_RECEIVED } from './tcp-state.js';
+import { tcpFastopenSynAck } from './tcp-syn-data.js';
 import { tcpKeepidleUs, tcpSetKeep } from './tcp-timer.js';
 import { tcpWscaleAsked } from './tcp-window.js';
 import { TF_ACKNOW, TF_NOOPT, TF_SACK, TF_TS, TF_WSCALE, TN_CONNECTED } from './tcpcb.js';
@@ -55,6 +56,7 @@ export function synSentInput(tp: TcpCb, seg: Segment): void {
     m.free();
     return;
   }
+  tcpFastopenSynAck(tp, seg);
   tp.notify |= TN_CONNECTED;
   trimToWindow(tp, seg);
   if (!tcpTextStep(tp, seg)) m.free();

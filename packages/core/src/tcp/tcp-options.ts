@@ -8,7 +8,8 @@
 import { US_PER_MS } from '../base/time.js';
 import type { TcpOptionsOut } from '../wire/tcp-options.js';
 import { TCP_MAX_SACK } from '../wire/tcp-options.js';
-import { TF_NOOPT, TF_SACK, TF_TS } from './tcpcb.js';
+import { tcpFastopenOption } from './tcp-syn-data.js';
+import { TF_NOOPT, TF_SACK, TF_TS, TF_WSCALE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 import { tcpWscaleAsked } from './tcp-window.js';
 import { tcpOfferedMss } from './tcp-mss.js';
@@ -32,13 +33,14 @@ export function tcpSynOptions(tp: TcpCb, o: TcpOptionsOut, isAnswer: boolean): v
   if ((tp.flags & TF_NOOPT) !== 0) return;
   const { tun } = tp.tcp;
   o.mss = tcpOfferedMss(tp);
-  if (tun.rfc1323 !== 0 && (!isAnswer || tp.sndScale >= 0)) o.wscale = tcpWscaleAsked(tun, tp.rcv.hiwat);
+  if (tun.rfc1323 !== 0 && (!isAnswer || (tp.flags & TF_WSCALE) !== 0)) o.wscale = tcpWscaleAsked(tun, tp.rcv.hiwat);
   if (tun.sack !== 0 && (!isAnswer || (tp.flags & TF_SACK) !== 0)) o.sackPermitted = true;
   if (tun.rfc1323 !== 0 && (!isAnswer || (tp.flags & TF_TS) !== 0)) {
     o.ts = true;
     o.tsval = tcpTsNow(tp);
     o.tsecr = isAnswer ? tp.tsRecent >>> 0 : 0;
   }
+  if (!isAnswer) tcpFastopenOption(tp, o);
 }
 
 /** Blocks of what has come out of order, a duplicate first. */

@@ -7,6 +7,7 @@
 import { seqGeq } from '../base/seqnum.js';
 import { CC_NDUPACK, CC_RTO } from './cc/cc.js';
 import { tcpOutput } from './tcp-output.js';
+import { tcpFastopenFailed } from './tcp-syn-data.js';
 import { TCPS_SYN_RECEIVED, TCPS_SYN_SENT } from './tcp-state.js';
 import { tcpSetRexmt } from './tcp-timer.js';
 import { TF_FASTRECOVERY, TF_RTORECOVERY, TF_SYNREXMT } from './tcpcb.js';
@@ -21,6 +22,7 @@ export function tcpRexmtTimeout(tp: TcpCb): void {
   tp.flags &= ~TF_FASTRECOVERY;
   if (tp.state === TCPS_SYN_SENT || tp.state === TCPS_SYN_RECEIVED) {
     tp.flags |= TF_SYNREXMT;
+    if (tp.state === TCPS_SYN_SENT) tcpFastopenFailed(tp);
   } else if (tp.rxtshift === 1) {
     tp.recover = tp.sndNxt;
     tp.cc.congSignal(tp, CC_RTO);

@@ -20,6 +20,7 @@ import { NEVER, US_PER_MS } from '../base/time.js';
 import { TH_ACK } from '../wire/tcp.js';
 import { tcpClose, tcpDrop } from './tcp-close.js';
 import { tcpOutput } from './tcp-output.js';
+import { tcpBlackholeRexmt } from './tcp-pmtud.js';
 import { tcpRexmtTimeout } from './tcp-recovery.js';
 import { tcpSendProbe } from './tcp-respond.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT } from './tcp-state.js';
@@ -119,6 +120,7 @@ function rexmt(tp: TcpCb): void {
     return;
   }
   stats.rexmttimeo++;
+  tcpBlackholeRexmt(tp);
   tcpRexmtTimeout(tp);
 }
 

@@ -80,6 +80,11 @@ export const TF_RTORECOVERY = 0x0004_0000;
 export const TF_WANTSPACE = 0x0008_0000;
 /** The first retransmission of the SYN was a fault of ours: it says what window recovery begins with. */
 export const TF_SYNREXMT = 0x0010_0000;
+/** TCP_FASTOPEN: data with the SYN (RFC 7413). */
+export const TF_FASTOPEN = 0x0100_0000;
+/** Segments are shorter because longer ones seem to vanish; and may be fragmented (tcp-pmtud.ts). */
+export const TF_BLACKHOLE = 0x0200_0000;
+export const TF_NODF = 0x0400_0000;
 
 /** What the program is to be told at the end of input: connected, something to read, room to write. */
 export const TN_CONNECTED = 1;
@@ -98,8 +103,8 @@ export interface TcpUser {
   tcpEnded(error: Errno): void;
   /** A listener: a connection is complete. Null: no room, it is reset. */
   tcpAccept(tp: TcpCb): TcpUser | null;
-  /** A listener: may a connection be begun (the queue has room)? */
-  tcpMayAccept(): boolean;
+  /** A listener: how many connections may wait to be accepted. */
+  readonly tcpAcceptLimit: number;
 }
 
 export class TcpCb implements PcbUser, CcConn {
@@ -198,6 +203,14 @@ export class TcpCb implements PcbUser, CcConn {
   // Autotuning of the receive buffer: bytes read since
   rfbufStartUs: Micros = 0;
   rfbufBytes = 0;
+
+  /** maxseg before TF_BLACKHOLE. */
+  blackholeSavedMaxseg = 0;
+
+  // Fast Open (RFC 7413): a listener's connections that are not acknowledged yet; whose of them this is, until it is
+  tfoPending = 0;
+  tfoListener: TcpCb | null = null;
+  tfoSettled = false;
 
   // For info()
   rexmits = 0;
