@@ -11,6 +11,7 @@ import { In6Pcb } from '../transport/in6-pcb.js';
 import { SR_SYN } from './sendmap.js';
 import { tcpClose, tcpSetState } from './tcp-close.js';
 import { TcpEnds } from './tcp-ends.js';
+import { ecnAgree } from './tcp-ecn.js';
 import { tcpSetMaxseg } from './tcp-mss.js';
 import { TCPS_SYN_RECEIVED } from './tcp-state.js';
 import { TF_NODELAY, TF_NOOPT, TF_NOPUSH, TF_SACK, TF_SIGNATURE, TF_SYNACKED, TF_SYNREXMT, TF_TS, TF_WSCALE, TcpCb } from './tcpcb.js';
@@ -27,6 +28,7 @@ export class HalfOpen extends TcpEnds {
   sndScale = -1;
   rcvScale = 0;
   sack = false;
+  ecn = false;
   ts = false;
   tsRecent = 0;
   signature = false;
@@ -53,7 +55,8 @@ export function tcpMakePassive(tcp: Tcp, l: TcpCb, sc: HalfOpen, sent: boolean):
   tcpSetMaxseg(tp, sc.peerMss);
   tcp.begin(tp);
   tp.sndUna = tp.sndNxt = sc.iss;
-  tp.sndUp = tp.recover = (sc.iss + 1) | 0;
+  tp.sndUp = (sc.iss + 1) | 0;
+  tp.recover = sc.iss;
   if (sent) {
     tp.sndNxt = (sc.iss + 1) | 0;
     tp.map.append(sc.iss, tp.sndNxt, SR_SYN, tp.nowUs);
@@ -99,6 +102,7 @@ function options(tcp: Tcp, sc: HalfOpen, tp: TcpCb): void {
     tp.tsRecentAgeUs = tp.nowUs;
     tp.tsOffset = tcp.newTsOffset(sc);
   }
+  if (sc.ecn) ecnAgree(tp);
   if (sc.signature) tp.flags |= TF_SIGNATURE;
   if (sc.tries > 1) tp.flags |= TF_SYNREXMT;
 }

@@ -29,11 +29,12 @@ import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import { HEADROOM } from '../mbuf/packet-buffer.js';
 import { tcpPackOptions } from '../wire/tcp-options.js';
-import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_RST, TH_SYN, TOF_FASTOPEN, TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_SIGNATURE, TOF_TS, tcpEmit } from '../wire/tcp.js';
+import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_ECE, TH_RST, TH_SYN, TOF_FASTOPEN, TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_SIGNATURE, TOF_TS, tcpEmit } from '../wire/tcp.js';
 import {
-  SCF_IPV6, SCF_NOOPT, SCF_SACK, SCF_SIGNATURE, SCF_TIMESTAMP, SCF_UNREACH, SCF_WINSCALE, SC_NONE, SyncacheTable,
+  SCF_ECN, SCF_IPV6, SCF_NOOPT, SCF_SACK, SCF_SIGNATURE, SCF_TIMESTAMP, SCF_UNREACH, SCF_WINSCALE, SC_NONE, SyncacheTable,
 } from './syncache-table.js';
 import { HalfOpen, tcpMakePassive } from './tcp-accept.js';
+import { ecnTakesSyn } from './tcp-ecn.js';
 import { TcpEnds } from './tcp-ends.js';
 import { TCP_FASTOPEN_COOKIE_LEN, TFO_VALID } from './tcp-fastopen.js';
 import { tcpInput } from './tcp-input.js';
@@ -166,6 +167,7 @@ export class TcpSyncache {
     sc.tsRecent = sc.ts ? opts.tsval | 0 : 0;
     sc.sndScale = rfc1323 && (opts.flags & TOF_SCALE) !== 0 ? opts.wscale : -1;
     sc.sack = !sc.noopt && tun.sack !== 0 && (opts.flags & TOF_SACKPERM) !== 0;
+    sc.ecn = ecnTakesSyn(tun.ecn, seg.flags);
     sc.peerMss = (opts.flags & TOF_MSS) !== 0 ? opts.mss : 0;
     sc.tries = 0;
     this.ofListener(tp, sc);
@@ -192,8 +194,9 @@ export class TcpSyncache {
     const { table, sc } = this.parts;
     tcp.stats.sc_dupsyn++;
     const flags = table.flags(e);
+    if ((flags & SCF_ECN) !== 0 && !ecnTakesSyn(tcp.tun.ecn, seg.flags)) table.setFlags(e, flags & ~SCF_ECN);
     if ((flags & SCF_TIMESTAMP) !== 0 && (seg.opts.flags & TOF_TS) !== 0) table.setTsReflect(e, seg.opts.tsval | 0);
-    else table.setFlags(e, flags & ~SCF_TIMESTAMP);
+    else table.setFlags(e, table.flags(e) & ~SCF_TIMESTAMP);
     this.debug(sc, 'Received duplicate SYN, resetting timer and retransmitting SYN|ACK');
     this.load(e, sc);
     if (this.respond(sc, TH_SYN | TH_ACK) === 0) this.wait(e, 0);
@@ -238,6 +241,7 @@ export class TcpSyncache {
     sc.sndScale = (flags & SCF_WINSCALE) !== 0 ? table.sscale(e) : -1;
     sc.sack = (flags & SCF_SACK) !== 0;
     sc.ts = (flags & SCF_TIMESTAMP) !== 0;
+    sc.ecn = (flags & SCF_ECN) !== 0;
     sc.signature = (flags & SCF_SIGNATURE) !== 0;
     sc.noopt = (flags & SCF_NOOPT) !== 0;
     sc.ttl = table.ttl(e) || -1;
@@ -344,6 +348,7 @@ export class TcpSyncache {
     sc.tsRecent = seg.opts.tsval | 0;
     sc.signature = (seg.opts.flags & TOF_SIGNATURE) !== 0;
     sc.noopt = false;
+    sc.ecn = false;
     sc.tries = 0;
     this.ofListener(tp, sc);
     tcp.stats.sc_recvcookie++;
@@ -486,7 +491,7 @@ export class TcpSyncache {
       out.signature = sc.signature;
     }
     m.len = TCP_HDR_LEN + tcpPackOptions(m.view, m.off + TCP_HDR_LEN, out);
-    tcpEmit(m.view, m.off, sc.lport, sc.fport, isSyn ? sc.iss : (sc.iss + 1) | 0, (sc.irs + 1) | 0, m.len, flags, sc.wnd, 0);
+    tcpEmit(m.view, m.off, sc.lport, sc.fport, isSyn ? sc.iss : (sc.iss + 1) | 0, (sc.irs + 1) | 0, m.len, flags | (isSyn && sc.ecn ? TH_ECE : 0), sc.wnd, 0);
     if (out.signature && !tcp.md5.sign(m.view, m.off, m.len, m.off + TCP_HDR_LEN + out.signatureAt, sc)) {
       m.free();
       return 0;
@@ -527,6 +532,8 @@ export class TcpSyncache {
       }
       this.debug(sc, `Response timeout, retransmitting (${sc.tries}) SYN|ACK`);
       tcp.stats.sc_retransmitted++;
+      // Something on the way may eat it.
+      if (sc.tries > tcp.tun.ecnMaxretries) sc.ecn = false;
       this.wait(e, sc.tries);
       this.respond(sc, TH_SYN | TH_ACK);
     }
@@ -577,7 +584,7 @@ const SYNCOOKIE_SYSCTLS: SysctlGroup<TcpSyncache> = {
 
 const flagsOf = (sc: HalfOpen): number =>
   (sc.isV6 ? SCF_IPV6 : 0) | (sc.sndScale >= 0 ? SCF_WINSCALE : 0) | (sc.ts ? SCF_TIMESTAMP : 0) | (sc.sack ? SCF_SACK : 0) | (sc.signature ? SCF_SIGNATURE : 0)
-  | (sc.noopt ? SCF_NOOPT : 0);
+  | (sc.noopt ? SCF_NOOPT : 0) | (sc.ecn ? SCF_ECN : 0);
 
 /** Milliseconds until `e` is due. */
 const dueIn = (table: SyncacheTable, e: number, now: Micros): number => (table.dueMs(e) - (Math.floor(now / US_PER_MS) | 0)) | 0;
