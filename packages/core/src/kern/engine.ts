@@ -25,6 +25,7 @@ import type { Lwp } from './lwp.js';
 import type { Context } from './context.js';
 import { CTX_IDLE, CTX_SOFTINT, CTX_THREAD } from './context.js';
 import { DEVCTL_STREAM_MAX, DevctlQueue } from './devctl.js';
+import { SockMemTotal } from './sock-mem.js';
 import { Witness } from './witness.js';
 import { WitnessCallout, WitnessLock, WitnessQueue } from './witness-lock.js';
 import type { NetisrSource } from './netisr.js';
@@ -45,6 +46,8 @@ export class Engine {
   readonly env: Env;
   readonly rng: Prng;
   readonly pool: PacketPool;
+  /** What the sockets of all vnets hold of it. */
+  readonly sockmem: SockMemTotal;
   readonly callouts = new CalloutQueue();
   readonly netisr = new Netisr();
   readonly witness = new Witness();
@@ -80,6 +83,7 @@ export class Engine {
     this.env = env;
     this.rng = new Prng(env.seed);
     this.pool = pool;
+    this.sockmem = new SockMemTotal(pool);
   }
 
   /** Puts a source on the run queue. */

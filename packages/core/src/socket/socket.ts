@@ -90,17 +90,17 @@ export class Socket implements PcbUser {
     this.in6p = proto6?.attach(this, fib, protocol) ?? null;
     if (proto6 !== null && this.in6p !== null) {
       this.inp = this.in6p;
-      this.rcv = new DgramSockbuf(proto6.tun.recvspace);
+      this.rcv = new DgramSockbuf(proto6.tun.recvspace, layer.kern.sockmem);
       this.sndHiwat = proto6.tun.maxdgram;
     } else if (domain === PF_INET6) {
       throw new RangeError('no such protocol in this vnet');
     } else if (type === SOCK_RAW && raw !== null) {
       this.inp = raw.attach(this, fib, protocol);
-      this.rcv = new DgramSockbuf(raw.tun.recvspace);
+      this.rcv = new DgramSockbuf(raw.tun.recvspace, layer.kern.sockmem);
       this.sndHiwat = raw.tun.maxdgram;
     } else if (udp !== null) {
       this.inp = udp.attach(this, fib);
-      this.rcv = new DgramSockbuf(udp.tun.recvspace);
+      this.rcv = new DgramSockbuf(udp.tun.recvspace, layer.kern.sockmem);
       this.sndHiwat = udp.tun.maxdgram;
     } else {
       throw new RangeError('no such protocol in this vnet');
