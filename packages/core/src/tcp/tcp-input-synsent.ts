@@ -13,6 +13,7 @@ import { tcpClose, tcpSetState } from './tcp-close.js';
 import { ecnSynAckIn, ecnSynIn } from './tcp-ecn.js';
 import { tcpAckStep } from './tcp-input-ack.js';
 import { tcpFinStep, tcpTextStep } from './tcp-input-text.js';
+import { tcpMetricsUse } from './tcp-metrics.js';
 import { tcpInitialCwnd, tcpSetMaxseg } from './tcp-mss.js';
 import { tcpOutput } from './tcp-output.js';
 import { tcpReset } from './tcp-respond.js';
@@ -119,6 +120,7 @@ export function tcpTakeSynOptions(tp: TcpCb, seg: Segment): void {
 
 /** The handshake is done, from whichever side. */
 export function tcpEstablished(tp: TcpCb): void {
+  tcpMetricsUse(tp);
   tcpInitialCwnd(tp);
   tp.rfbufStartUs = tp.nowUs;
   tcpSetKeep(tp, tcpKeepidleUs(tp));

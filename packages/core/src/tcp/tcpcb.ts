@@ -185,6 +185,8 @@ export class TcpCb implements PcbUser, CcConn {
   // Round-trip time; 0 before the first sample
   srttUs = 0;
   rttvarUs = 0;
+  /** Measurements so far. */
+  rttSamples = 0;
   rttMinUs: Micros = NEVER;
   rtoUs: Micros;
   /** Timeouts in a row. */
