@@ -26,7 +26,7 @@ import { tcpInfo } from '../tcp/tcp-info.js';
 import type { TcpInfo } from '../tcp/tcp-info.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED } from '../tcp/tcp-state.js';
 import {
-  tcpUsrAttach, tcpUsrBind, tcpUsrClose, tcpUsrConnect, tcpUsrListen, tcpUsrMaySend, tcpUsrRcvd, tcpUsrSend, tcpUsrSendOwned, tcpUsrShutdownRead, tcpUsrShutdownWrite,
+  tcpUsrAttach, tcpUsrBind, tcpUsrClose, tcpUsrConnect, tcpUsrListen, tcpUsrMaySend, tcpUsrRcvd, tcpUsrSend, tcpUsrSendOwned, tcpUsrSetCongestion, tcpUsrShutdownRead, tcpUsrShutdownWrite,
 } from '../tcp/tcp-usrreq.js';
 import { TF_CANTRCVMORE, TF_RCVDFIN } from '../tcp/tcpcb.js';
 import type { TcpCb, TcpUser } from '../tcp/tcpcb.js';
@@ -34,6 +34,7 @@ import type { Tcp } from '../tcp/tcp.js';
 import { in6LocalName, in6PeerName } from './socket-in6.js';
 import type { SockAddr, SockName6 } from './socket-in6.js';
 import type { SockName } from './socket.js';
+import type { SocketHolder } from './socket-holder.js';
 import type { SocketLayer } from './socket-layer.js';
 import { MSG_PEEK, MSG_WAITALL, PF_INET6, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from './socket-type.js';
 import { applyOption, readOption } from './sockopt.js';
@@ -58,6 +59,8 @@ export class StreamSocket implements TcpUser {
   onReadable: (() => void) | null = null;
   onWritable: (() => void) | null = null;
   closed = false;
+  /** The process that has it open; null: none. */
+  holder: SocketHolder | null = null;
   /** SO_LINGER: -1 off, else seconds; 0 resets on close. */
   linger = -1;
   private pendingError: Errno = 0;
@@ -279,6 +282,11 @@ export class StreamSocket implements TcpUser {
     if (option === 'SO_LINGER') return this.linger;
     if (option === 'SO_ACCEPTCONN') return this.tp.state === TCPS_LISTEN ? 1 : 0;
     return isTcpOption(option) ? readTcpOption(this.tp, option) : readOption(this, option);
+  }
+
+  /** TCP_CONGESTION: chooses the algorithm, of this connection and of those a listener gets. ESRCH: no such one. */
+  setCongestion(name: string): Errno {
+    return this.closed ? this.ended : tcpUsrSetCongestion(this.tp, name);
   }
 
   /** TCP_INFO. */
