@@ -14,6 +14,7 @@ import { TcpEnds } from './tcp-ends.js';
 import { ecnAgree } from './tcp-ecn.js';
 import { tcpSetMaxseg } from './tcp-mss.js';
 import { TCPS_SYN_RECEIVED } from './tcp-state.js';
+import { tcpKeepinitUs, tcpSetKeep } from './tcp-timer.js';
 import { TF_NODELAY, TF_NOOPT, TF_NOPUSH, TF_SACK, TF_SIGNATURE, TF_SYNACKED, TF_SYNREXMT, TF_TS, TF_UTO, TF_WSCALE, TcpCb } from './tcpcb.js';
 import type { Tcp } from './tcp.js';
 
@@ -71,6 +72,7 @@ export function tcpMakePassive(tcp: Tcp, l: TcpCb, sc: HalfOpen, sent: boolean):
   }
   tp.user = user;
   tcp.stats.accepts++;
+  tcpSetKeep(tp, tcpKeepinitUs(tp));
   return tp;
 }
 

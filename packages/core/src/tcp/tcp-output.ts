@@ -126,7 +126,9 @@ export function tcpSendTlp(tp: TcpCb): boolean {
 
 /** A segment that is not full: may it go? RFC 9293 §3.8.6.2.1. */
 function isWorthIt(tp: TcpCb, len: number, isAll: boolean, fin: boolean): boolean {
-  if (isAll && (tp.flags & TF_NOPUSH) === 0 && (fin || tp.flight === 0 || (tp.flags & TF_NODELAY) !== 0)) return true;
+  // A SYN that is not acknowledged (Fast Open) is nothing that data could wait to go with.
+  const waits = tp.flight > ((tp.flags & TF_SYNACKED) !== 0 ? 0 : 1);
+  if (isAll && (tp.flags & TF_NOPUSH) === 0 && (fin || !waits || (tp.flags & TF_NODELAY) !== 0)) return true;
   if (isAll && fin) return true;
   return tp.maxSndWnd > 0 && len >= tp.maxSndWnd >> 1;
 }
@@ -218,7 +220,7 @@ export function tcpSendSegment(tp: TcpCb, seq: number, len: number, flags: numbe
   }
   const isSyn = (flags & TH_SYN) !== 0;
   const isNew = len > 0 && seq === tp.sndNxt && tp.persistAt === NEVER;
-  const ecn = isSyn ? ecnSynFlags(tp, tp.state === TCPS_SYN_RECEIVED) : ecnFlags(tp, isNew);
+  const ecn = isSyn ? ecnSynFlags(tp, tp.state !== TCPS_SYN_SENT) : ecnFlags(tp, isNew);
   tcp.out.clear();
   if (isSyn) tcpSynOptions(tp, tcp.out, tp.state !== TCPS_SYN_SENT);
   else {
