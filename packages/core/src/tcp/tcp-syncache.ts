@@ -40,6 +40,8 @@ class SyncacheEntry extends TcpEnds {
   tsOffset = 0;
   win = 0;
   sends = 0;
+  /** When the SYN|ACK was sent last: what acknowledges it is the first sample of the round-trip time. */
+  sentUs = 0;
   readonly callout: Callout;
 
   constructor(listener: TcpCb, expire: (e: SyncacheEntry) => void) {
@@ -138,6 +140,7 @@ export class TcpSyncache {
     const m = engine.pool.alloc(TCP_HDR_LEN + TCP_MAXOLEN, HEADROOM);
     engine.calloutReset(e.callout, tcp.tun.rexmitInitialMs * (US_PER_SEC / 1_000) * (1 << e.sends));
     e.sends++;
+    e.sentUs = engine.now;
     if (m === null) return;
     const o = tcp.out;
     o.clear();
@@ -237,7 +240,8 @@ export class TcpSyncache {
     // The acknowledgement is still to be looked at: it acknowledges nothing but the SYN.
     tp.sndUna = e.iss;
     tp.flags &= ~TF_SYNACKED;
-    tp.map.append(e.iss, tp.sndNxt, SR_SYN, tp.nowUs);
+    tp.map.append(e.iss, tp.sndNxt, SR_SYN, e.sentUs);
+    tp.map.head!.sends = e.sends;
     tcpSetState(tp, TCPS_SYN_RECEIVED);
     return tp;
   }
