@@ -5,6 +5,7 @@
  * @rfc 7323 3.2 yes
  * @rfc 6691 2 yes
  */
+import type { Micros } from '../base/time.js';
 import { US_PER_MS } from '../base/time.js';
 import type { TcpOptionsOut } from '../wire/tcp-options.js';
 import { TCP_MAX_SACK } from '../wire/tcp-options.js';
@@ -17,7 +18,10 @@ import { tcpOfferedMss } from './tcp-mss.js';
 export const TCPOLEN_TSTAMP_APPA = 12;
 
 /** The clock of timestamps: milliseconds, from a point that differs for each connection. */
-export const tcpTsNow = (tp: TcpCb): number => (Math.floor(tp.nowUs / US_PER_MS) + tp.tsOffset) >>> 0;
+export const tcpTsNow = (tp: TcpCb): number => tcpTsAt(tp, tp.nowUs);
+
+/** What it was at `us`. */
+export const tcpTsAt = (tp: TcpCb, us: Micros): number => (Math.floor(us / US_PER_MS) + tp.tsOffset) >>> 0;
 
 /** Puts timestamps in, when the connection has them. */
 export function tcpTimestamps(tp: TcpCb, o: TcpOptionsOut): void {
