@@ -178,6 +178,12 @@ function checkReset(tp: TcpCb, seg: Segment): boolean {
 function checkSyn(tp: TcpCb, seg: Segment): boolean {
   if (seg.has(TH_SYN)) {
     if (tp.state === TCPS_SYN_RECEIVED && seg.seq === tp.irs) {
+      if (seg.has(TH_ACK)) {
+        // Simultaneous open: its SYN|ACK and ours have crossed. The SYN is known, the acknowledgement is not.
+        seg.flags &= ~TH_SYN;
+        seg.seq = tp.rcvNxt;
+        return trimToWindow(tp, seg);
+      }
       // The peer has not seen our SYN|ACK.
       if (tp.map.head !== null) tp.map.markLost(tp.map.head);
       tcpOutput(tp);

@@ -227,17 +227,20 @@ export class Tcp implements IpProto {
       seg.m.free();
     } else if (tp.state === TCPS_LISTEN) {
       this.syncache.input(tp, seg);
-    } else if (tp.state === TCPS_TIME_WAIT && this.reopens(tp, seg)) {
-      tcpClose(tp, 0);
-      this.dispatch(this.listenerFor(inp as InPcb), seg);
     } else {
-      tcpInput(tp, seg);
+      const listener = tp.state === TCPS_TIME_WAIT && this.beginsAnew(tp, seg) ? this.listenerFor(tp.inp) : null;
+      if (listener === null) {
+        tcpInput(tp, seg);
+        return;
+      }
+      tcpClose(tp, 0);
+      this.dispatch(listener, seg);
     }
   }
 
   /** RFC 1122 §4.2.2.13: a SYN beyond what a connection in TIME_WAIT has seen begins a new one. */
-  private reopens(tp: TcpCb, seg: Segment): boolean {
-    return seg.has(TH_SYN) && !seg.has(TH_ACK | TH_RST) && !seqLt(seg.seq, tp.rcvNxt) && this.listenerFor(tp.inp) !== null;
+  private beginsAnew(tp: TcpCb, seg: Segment): boolean {
+    return seg.has(TH_SYN) && !seg.has(TH_ACK | TH_RST) && !seqLt(seg.seq, tp.rcvNxt);
   }
 
   /** Who else would get the segments of `inp`: a listener on its port. */
