@@ -37,6 +37,11 @@ export class SendBuffer {
     return Math.max(0, this.hiwat - this.bytes);
   }
 
+  /** Is there so much room again that a program should be told? An eighth of the buffer, so that one that fills it is not called for every segment. */
+  get isWritable(): boolean {
+    return this.hiwat - this.bytes >= Math.min(Math.max(this.lowat, this.hiwat >> 3), this.hiwat);
+  }
+
   /** Takes a copy of the first `n` bytes of `data` from `off` on. */
   append(data: Uint8Array, off: number, n: number): void {
     let at = off;
