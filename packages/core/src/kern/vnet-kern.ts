@@ -25,7 +25,7 @@ const KERN_AUDIT: readonly AuditRow<VnetKern>[] = [
   { name: 'deferred work', count: (k) => k.engine.deferredOf(k) },
   { name: 'sysctl groups', count: (k) => k.sysctl.count },
   { name: 'event readers', count: (k) => k.devctl.readerCount },
-  { name: 'counter groups', count: (k) => k.counters.list().length },
+  { name: 'counter groups', count: (k) => k.counters.count },
 ];
 
 export class VnetKern implements CalloutOwner {

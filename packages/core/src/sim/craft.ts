@@ -9,7 +9,8 @@ import { inCksum4 } from '../wire/checksum.js';
 import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHER_HDR_LEN, etherEmit } from '../wire/ether.js';
 import { ICMP_ECHO, icmp4Emit } from '../wire/icmp4.js';
 import { IP4_HDR_LEN, ip4Emit } from '../wire/ip4.js';
-import { IPPROTO_ICMP, IPPROTO_UDP } from '../wire/ipproto.js';
+import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipproto.js';
+import { TCP_HDR_LEN, TCP_SUM, tcpEmit } from '../wire/tcp.js';
 import { UDP_HDR_LEN, UDP_SUM, udpEmit } from '../wire/udp.js';
 
 const mac = (text: string): Uint8Array => macParse(text) ?? fail(`not a MAC address: ${text}`);
@@ -89,4 +90,25 @@ export function craftUdp(link: CraftLink, h: CraftIp, sport: number, dport: numb
   out.set(payload, UDP_HDR_LEN);
   v.setUint16(UDP_SUM, inCksum4(v, 0, out.length, ip4(h.src), ip4(h.dst), IPPROTO_UDP) || 0xffff);
   return craftIp(link, { ...h, proto: IPPROTO_UDP }, out);
+}
+
+/** Fields of a TCP header a test may choose. */
+export interface CraftTcp {
+  readonly sport: number;
+  readonly dport: number;
+  readonly seq?: number;
+  readonly ack?: number;
+  /** TH_* */
+  readonly flags: number;
+  readonly win?: number;
+}
+
+/** A TCP segment without options. */
+export function craftTcp(link: CraftLink, h: CraftIp, t: CraftTcp, payload: Uint8Array = new Uint8Array(0)): Uint8Array {
+  const out = new Uint8Array(TCP_HDR_LEN + payload.length);
+  const v = new DataView(out.buffer);
+  tcpEmit(v, 0, t.sport, t.dport, t.seq ?? 1, t.ack ?? 0, TCP_HDR_LEN, t.flags, t.win ?? 65_535, 0);
+  out.set(payload, TCP_HDR_LEN);
+  v.setUint16(TCP_SUM, inCksum4(v, 0, out.length, ip4(h.src), ip4(h.dst), IPPROTO_TCP));
+  return craftIp(link, { ...h, proto: IPPROTO_TCP }, out);
 }

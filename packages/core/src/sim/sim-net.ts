@@ -9,7 +9,7 @@
  *
  * Bounded: `run` stops after STEPS_MAX turns with an error that names the seed, so that a livelock is a failure and not a hang.
  */
-import { strerror } from '../base/errno.js';
+import { EINPROGRESS, strerror } from '../base/errno.js';
 import type { Micros } from '../base/time.js';
 import { NEVER } from '../base/time.js';
 import { quietEnv } from '../env/env.js';
@@ -21,7 +21,8 @@ import { ifVmove } from '../net/if-vmove.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
 import type { Socket } from '../socket/socket.js';
-import { PF_INET, SOCK_DGRAM, SOCK_RAW } from '../socket/socket-type.js';
+import type { StreamSocket } from '../socket/stream-socket.js';
+import { PF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../socket/socket-type.js';
 import { Kernel } from '../vnet/kernel.js';
 import type { Vnet } from '../vnet/vnet.js';
 import { ip4ParsePrefix } from '../wire/addr.js';
@@ -149,6 +150,29 @@ export class SimNet {
   /** A raw IP socket for protocol `proto`. */
   raw(vnet: Vnet, proto: number): Socket {
     return this.open(vnet, SOCK_RAW, proto);
+  }
+
+  /** A TCP socket that listens on `port`. */
+  listen(vnet: Vnet, port: number, backlog = 128): StreamSocket {
+    const so = this.stream(vnet);
+    const error = so.bind(0, port) || so.listen(backlog);
+    if (error !== 0) throw new Error(`listen ${port}: ${strerror(error)} (seed ${this.seed})`);
+    return so;
+  }
+
+  /** A TCP socket whose connection to `addr` is under way. */
+  connect(vnet: Vnet, addr: string, port: number): StreamSocket {
+    const so = this.stream(vnet);
+    const error = this.kernel.call(this.now, () => so.connect(ip4(addr), port));
+    if (error !== EINPROGRESS) throw new Error(`connect ${addr}:${port}: ${strerror(error)} (seed ${this.seed})`);
+    return so;
+  }
+
+  /** A TCP socket. */
+  stream(vnet: Vnet): StreamSocket {
+    const { error, so } = vnet.sockets.socket(PF_INET, SOCK_STREAM);
+    if (so === null) throw new Error(`socket: ${strerror(error)} (seed ${this.seed})`);
+    return so;
   }
 
   private open(vnet: Vnet, type: number, proto: number): Socket {

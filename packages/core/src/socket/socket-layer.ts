@@ -58,7 +58,7 @@ const SOCKET_READINGS: SysctlGroup<SocketLayerView> = {
 };
 
 const SOCKET_AUDIT: readonly AuditRow<SocketLayer>[] = [
-  { name: 'packets in socket buffers', packets: true, count: (l) => l.list().reduce((n, so) => n + so.rcv.count, 0) },
+  { name: 'packets in socket buffers', packets: true, count: (l) => l.list().reduce((n, so) => n + (so instanceof Socket ? so.rcv.count : 0), 0) },
 ];
 
 export class SocketLayer {

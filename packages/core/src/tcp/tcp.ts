@@ -40,9 +40,10 @@ import { IPPROTO_TCP } from '../wire/ipproto.js';
 import { TcpOptionsOut } from '../wire/tcp-options.js';
 import { TCP_BAD_SHORT, TH_ACK, TH_RST, TH_SYN, tcpCheck, tcpDport, tcpSeq, tcpSport } from '../wire/tcp.js';
 import { CcVars } from './cc/cc.js';
-import { ccNewreno } from './cc/cc-newreno.js';
+import { CC_SYSCTLS, ccDefault } from './cc/cc-registry.js';
 import { SentRangePool } from './sendmap.js';
 import { tcpClose, tcpDrop } from './tcp-close.js';
+import { Delivery } from './tcp-delivery.js';
 import { tcpInput } from './tcp-input.js';
 import { tcpInputRun } from './tcp-input-run.js';
 import { TcpEnds } from './tcp-ip.js';
@@ -53,7 +54,7 @@ import { Segment } from './tcp-segment.js';
 import { TCPS_CLOSED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT, TCP_NSTATES } from './tcp-state.js';
 import { TcpSyncache } from './tcp-syncache.js';
 import { TimeWaits } from './tcp-timewait.js';
-import { TCP_COUNTERS, TCP_REASS_SYSCTLS, TCP_SACK_SYSCTLS, TCP_SYSCTLS, TcpStats, TcpTunables } from './tcp-var.js';
+import { TCP_COUNTERS, TCP_ECN_SYSCTLS, TCP_RACK_SYSCTLS, TCP_REASS_SYSCTLS, TCP_SACK_SYSCTLS, TCP_SYSCTLS, TcpStats, TcpTunables } from './tcp-var.js';
 import { Tcp6 } from './tcp6.js';
 import type { TcpCb } from './tcpcb.js';
 
@@ -88,7 +89,7 @@ export class Tcp implements IpProto, TcpLroUpper {
   private readonly in6: Tcp6;
   private readonly resets = new PpsCheck();
   private counted: TcpStats | null = null;
-  private made: { seg: Segment; out: TcpOptionsOut; ends: TcpEnds; choice: In6Choice } | null = null;
+  private made: { seg: Segment; out: TcpOptionsOut; ends: TcpEnds; choice: In6Choice; delivery: Delivery } | null = null;
 
   /** `range`: of UDP's ports, which are TCP's, too. */
   constructor(ip: Ip, ip6: Ip6, range: PortRange) {
@@ -107,6 +108,10 @@ export class Tcp implements IpProto, TcpLroUpper {
     kern.sysctl.attach(TCP_SACK_SYSCTLS, this.tun);
     kern.sysctl.attach(TCP_REASS_SYSCTLS, this.tun);
     kern.sysctl.attach(TCP_LRO_SYSCTLS, this);
+    kern.sysctl.attach(TCP_RACK_SYSCTLS, this.tun);
+    kern.sysctl.attach(TCP_ECN_SYSCTLS, this.tun);
+    for (const group of CC_SYSCTLS) kern.sysctl.attach(group, this.ccVars);
+    this.ccVars.inUse = (name) => this.countCc(name);
     kern.counters.attach(TCP_COUNTERS, this);
     ip.register(IPPROTO_TCP, this);
     ip6.register(IPPROTO_TCP, this.in6);
@@ -120,6 +125,7 @@ export class Tcp implements IpProto, TcpLroUpper {
     this.ip.register(IPPROTO_TCP, null);
     this.kern.counters.detach(this);
     this.kern.sysctl.detach(this);
+    this.kern.sysctl.detach(this.ccVars);
     this.kern.sysctl.detach(this.tun);
   }
 
@@ -130,7 +136,7 @@ export class Tcp implements IpProto, TcpLroUpper {
 
   /** What one segment needs; made with the first. */
   private get once(): NonNullable<Tcp['made']> {
-    return (this.made ??= { seg: new Segment(), out: new TcpOptionsOut(), ends: new TcpEnds(), choice: new In6Choice() });
+    return (this.made ??= { seg: new Segment(), out: new TcpOptionsOut(), ends: new TcpEnds(), choice: new In6Choice(), delivery: new Delivery() });
   }
 
   get seg(): Segment {
@@ -143,6 +149,10 @@ export class Tcp implements IpProto, TcpLroUpper {
 
   get ends(): TcpEnds {
     return this.once.ends;
+  }
+
+  get delivery(): Delivery {
+    return this.once.delivery;
   }
 
   get choice(): In6Choice {
@@ -170,7 +180,7 @@ export class Tcp implements IpProto, TcpLroUpper {
   /** A connection is begun, from either end: what it starts with. */
   begin(tp: TcpCb): void {
     tp.cwnd = tp.maxseg;
-    tp.cc = ccNewreno.make(tp);
+    tp.cc = ccDefault(this.ccVars).make(tp);
   }
 
   /** Initial sequence number of a conversation. */
@@ -292,6 +302,13 @@ export class Tcp implements IpProto, TcpLroUpper {
     if (error === 0 || seqLt(seq, tp.sndUna) || !seqLt(seq, tp.sndNxt)) return;
     if (tp.state === TCPS_SYN_SENT || tp.state === TCPS_SYN_RECEIVED) tcpDrop(tp, error);
     else tp.softError = error;
+  }
+
+  /** Connections that use the congestion control called `name`. */
+  private countCc(name: string): number {
+    let n = 0;
+    for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) if ((inp.user as TcpCb).cc?.name === name) n++;
+    return n;
   }
 
   /** Packets that wait in the buffers of connections. */

@@ -10,7 +10,7 @@ import { in6Aifaddr } from '../inet6/in6-control.js';
 import { IN6_IFF_ANYCAST } from '../inet6/in6-ifaddr.js';
 import { SimNet } from '../sim/sim-net.js';
 import type { RecvInfo, Socket } from '../socket/socket.js';
-import { PF_INET, PF_INET6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../socket/socket-type.js';
+import { PF_INET, PF_INET6, SOCK_DGRAM, SOCK_RAW } from '../socket/socket-type.js';
 import type { Vnet } from '../vnet/vnet.js';
 import { ip6Format, ip6Parse } from '../wire/addr6.js';
 import { inCksum6 } from '../wire/checksum.js';
@@ -65,7 +65,7 @@ function addAddress(text: string, flags = 0): void {
 }
 
 describe('socket', () => {
-  it.each([[PF_INET6, SOCK_STREAM, 0, 41], [PF_INET6, SOCK_DGRAM, 6, EPROTONOSUPPORT], [99, SOCK_DGRAM, 0, EAFNOSUPPORT], [PF_INET6, SOCK_RAW, 256, EPROTONOSUPPORT]])(
+  it.each([[PF_INET6, 4, 0, 41], [PF_INET6, SOCK_DGRAM, 6, EPROTONOSUPPORT], [99, SOCK_DGRAM, 0, EAFNOSUPPORT], [PF_INET6, SOCK_RAW, 256, EPROTONOSUPPORT]])(
     'domain %d, type %d, protocol %d: error %d',
     (domain, type, proto, error) => {
       expect(v.sockets.socket(domain, type, proto)).toEqual({ error, so: null });

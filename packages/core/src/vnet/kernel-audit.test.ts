@@ -27,7 +27,7 @@ import { PF_INET6, SOCK_DGRAM, SOCK_RAW } from '../socket/socket-type.js';
 import { QUERIER_DEFAULTS } from '../net/mcast/querier.js';
 import type { McastLinks } from '../net/mcast/links.js';
 import type { McastRouter } from '../net/mcast/router.js';
-import { craftIp, ip4 } from '../sim/craft.js';
+import { craftIp, craftTcp, ip4 } from '../sim/craft.js';
 import { SimNet } from '../sim/sim-net.js';
 import { ip6Parse } from '../wire/addr6.js';
 import { ICMP6_HDR_LEN } from '../wire/icmp6.js';
@@ -36,6 +36,7 @@ import { IP6F_MORE_FRAG, IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Emit } from '../wire/
 import { macFormat } from '../wire/addr.js';
 import { ICMP_UNREACH } from '../wire/icmp4.js';
 import { IPPROTO_FRAGMENT, IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
+import { TH_SYN } from '../wire/tcp.js';
 import type { Kernel } from './kernel.js';
 import type { Vnet } from './vnet.js';
 
@@ -70,6 +71,29 @@ class Bench {
     const { so } = this.v.sockets.socket(PF_INET6, type);
     if (so === null) throw new Error('no socket');
     return so;
+  }
+
+  /** Connections in every condition: to be read, in TIME_WAIT, half open, never to be answered. */
+  tcp(): void {
+    const { far, net, v } = this;
+    const web = net.listen(far, 80);
+    net.listen(v, 81);
+    const reader = net.connect(v, '10.0.0.2', 80);
+    const done = net.connect(v, '10.0.0.2', 80);
+    const writer = net.connect(far, '10.0.0.1', 81);
+    net.run(10_000);
+    expect(reader.isConnected && done.isConnected && writer.isConnected).toBe(true);
+    web.accept();
+    const second = web.accept();
+    expect(writer.send(new Uint8Array(100))).toBe(100);
+    done.close();
+    net.run(10_000);
+    second?.close();
+    net.run(10_000);
+    net.connect(v, '10.0.0.78', 80);
+    const link = { src: '02:00:00:00:00:99', dst: macFormat(this.ifp.lladdr) };
+    const m = this.kernel.engine.pool.from(craftTcp(link, { src: '10.0.0.77', dst: '10.0.0.1' }, { sport: 9, dport: 81, flags: TH_SYN }));
+    if (m !== null) this.kernel.input(this.ifp, m, net.now);
   }
 
   look(): void {
@@ -229,7 +253,7 @@ function useEverything(b: Bench): void {
   b.kernel.call(net.now, () => b.v.nd6.unsolicited.lladdrChanged(b.ifp));
   b.fragment6();
   b.tooBig6();
-  v.in6Net.purgeUpperHooks.push(keep);
+  const unwatch = v.in6Net.purgeUpperEvent.register(keep);
   b.look();
   net.run(10_000);
   expect(net.udp(v).send(new Uint8Array(8), ip4('10.0.0.77'), 9)).toBe(0);
@@ -246,6 +270,7 @@ function useEverything(b: Bench): void {
   v.ip6.pfil.link(hook);
   b.clone('tap');
   b.router();
+  b.tcp();
   b.unreachable();
   b.look();
   const giveBack = b.reader();
@@ -258,7 +283,7 @@ function useEverything(b: Bench): void {
   v.net.linkPfil.unlink(hook);
   v.ip.pfil.unlink(hook);
   v.ip6.pfil.unlink(hook);
-  v.in6Net.purgeUpperHooks.splice(v.in6Net.purgeUpperHooks.indexOf(keep), 1);
+  unwatch();
 }
 
 /** Driver that keeps its packets whatever happens. */
@@ -406,7 +431,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   },
   'IPv6 multicast flows': (b) => PLANTS['IPv6 multicast routes']?.(b),
   'interface watchers of transports': (b) => {
-    b.v.inNet.purgeUpperHooks.push(keep);
+    b.v.inNet.purgeUpperEvent.register(keep);
   },
   fragments: (b) => {
     b.fragment();
@@ -462,7 +487,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     };
   },
   'interface watchers of IPv6 transports': (b) => {
-    b.v.in6Net.purgeUpperHooks.push(keep);
+    b.v.in6Net.purgeUpperEvent.register(keep);
   },
   'packets looped back by IPv6': (b) => {
     b.group6();
@@ -518,6 +543,22 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   'raw IP pcbs': (b) => {
     b.net.raw(b.v, 200).abort = keep;
   },
+  'TCP pcbs': (b) => {
+    b.tcp();
+    b.v.tcp.destroy = keep;
+    for (const so of b.v.sockets.list()) so.abort = keep;
+  },
+  'half-open TCP connections': (b) => {
+    b.tcp();
+    b.v.tcp.syncache.clear = keep;
+    b.v.tcp.syncache.forget = keep;
+  },
+  'TCP connections in TIME_WAIT': (b) => {
+    b.v.tcp.tun.mslMs = 120_000;
+    PLANTS['TCP pcbs']?.(b);
+  },
+  'ranges sent over TCP': (b) => PLANTS['TCP pcbs']?.(b),
+  'packets in TCP buffers': (b) => PLANTS['TCP pcbs']?.(b),
   'UDP pcbs': (b) => {
     b.net.udp(b.v).abort = keep;
   },

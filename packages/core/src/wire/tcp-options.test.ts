@@ -1,3 +1,6 @@
+/**
+ * tcp-options.test.ts — the bytes of packed options, order and limits.
+ */
 import { describe, expect, it } from 'vitest';
 import { TcpOptionsOut, tcpPackOptions, tcpSackLen } from './tcp-options.js';
 import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_SYN, TOF_MSS, TOF_SACK, TOF_SACKPERM, TOF_SCALE, TOF_SIGNATURE, TOF_TS, TcpOptions, tcpEmit } from './tcp.js';

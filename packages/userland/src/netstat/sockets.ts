@@ -6,8 +6,8 @@
  * and a link-local address with its zone as far as there is room.
  * Not here: control blocks' addresses, queues of connections (they come with TCP).
  */
-import type { SockName6, Socket, Vnet } from '@netloom/core';
-import { SOCK_RAW } from '@netloom/core';
+import type { SockName6, Vnet } from '@netloom/core';
+import { SOCK_RAW, Socket } from '@netloom/core';
 import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IGMP, ip4Format, ip6IsUnspecified } from '@netloom/core/wire';
 import { address6Text, hostName6 } from '../host-address6.js';
 import { hostName } from '../host-address.js';
@@ -31,7 +31,7 @@ function protocolOf(so: Socket): (typeof PROTOCOLS)[number] {
 }
 
 export function netstatSockets(p: Proc, vnet: Vnet, o: NetstatOptions): number {
-  const shown = [...(vnet.sockets?.list() ?? [])].reverse().filter((so) => isOfFamily(so, o) && (o.all || !isUnbound(so)));
+  const shown = [...(vnet.sockets?.list() ?? [])].filter((so) => so instanceof Socket).reverse().filter((so) => isOfFamily(so, o) && (o.all || !isUnbound(so)));
   const rows = PROTOCOLS.filter((name) => o.protocol === null || o.protocol === name).flatMap((name) => shown.filter((so) => protocolOf(so) === name));
   if (o.json !== 'none') {
     p.out(jsonText({ statistics: { socket: rows.map((so) => socketJson(vnet, so, o)) } }, o.json));

@@ -1,3 +1,6 @@
+/**
+ * cc-newreno.test.ts — how NewReno opens and closes the window.
+ */
 import { describe, expect, it } from 'vitest';
 import { CC_ECN, CC_NDUPACK, CC_RTO, CcVars, SSTHRESH_INFINITE, initialWindow } from './cc.js';
 import { ccNewreno } from './cc-newreno.js';
