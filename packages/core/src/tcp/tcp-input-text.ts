@@ -10,7 +10,7 @@
  * @rfc 5681 4.2 yes
  */
 import { US_PER_MS } from '../base/time.js';
-import { TH_FIN } from '../wire/tcp.js';
+import { TH_FIN, TOF_TS } from '../wire/tcp.js';
 import { tcpSetState, tcpTwstart } from './tcp-close.js';
 import { TcpReass } from './tcp-reass.js';
 import type { Segment } from './tcp-segment.js';
@@ -18,7 +18,8 @@ import {
   TCPS_CLOSED, TCPS_CLOSE_WAIT, TCPS_CLOSING, TCPS_ESTABLISHED, TCPS_FIN_WAIT_1, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT, tcpHaveRcvdFin,
 } from './tcp-state.js';
 import { tcpSet2msl, tcpSetDelack } from './tcp-timer.js';
-import { TF_ACKNOW, TF_CANTRCVMORE, TF_DELACK, TF_RCVDFIN, TN_READ } from './tcpcb.js';
+import { tcpRcvRttSample } from './tcp-rtt.js';
+import { TF_ACKNOW, TF_CANTRCVMORE, TF_DELACK, TF_RCVDFIN, TF_TS, TN_READ } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** True: the packet has been kept, or freed. */
@@ -28,6 +29,7 @@ export function tcpTextStep(tp: TcpCb, seg: Segment): boolean {
   if (seg.seq === tp.rcvNxt && (tp.reass === null || tp.reass.count === 0)) {
     tp.tcp.stats.rcvpack++;
     tp.tcp.stats.rcvbyte += len;
+    if ((seg.opts.flags & TOF_TS) !== 0 && (tp.flags & TF_TS) !== 0) tcpRcvRttSample(tp, seg.opts.tsecr);
     deliver(tp, m, len);
     ackPolicy(tp, len);
     return true;

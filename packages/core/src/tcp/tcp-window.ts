@@ -57,7 +57,7 @@ export function tcpRcvbufTune(tp: TcpCb, n: number): void {
     tp.rcv.hiwat = Math.min(tp.rcv.hiwat * 2, tun.recvbufMax);
     tp.rfbufBytes = 0;
     tp.rfbufStartUs = now;
-  } else if (now - tp.rfbufStartUs > Math.max(tp.srttUs * 2, RFBUF_MIN_US)) {
+  } else if (now - tp.rfbufStartUs > Math.max((tp.rcvRttUs > 0 ? tp.rcvRttUs : tp.srttUs) * 2, RFBUF_MIN_US)) {
     tp.rfbufBytes = 0;
     tp.rfbufStartUs = now;
   }

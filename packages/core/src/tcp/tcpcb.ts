@@ -214,6 +214,8 @@ export class TcpCb implements PcbUser, CcConn {
 
   // Autotuning of the receive buffer: bytes read since
   rfbufStartUs: Micros = 0;
+  /** Round trip as this end sees it when it only receives, by the timestamps that come back; 0 before the first. */
+  rcvRttUs: Micros = 0;
   rfbufBytes = 0;
 
   // For info()
