@@ -14,7 +14,6 @@ import { US_PER_MS, US_PER_SEC } from '../base/time.js';
 import { tcpTsNow } from './tcp-options.js';
 import { TOF_TS } from '../wire/tcp.js';
 import type { Delivery } from './tcp-delivery.js';
-import { tcpTsNow } from './tcp-options.js';
 import { rackMinRtt } from './tcp-rack.js';
 import type { Segment } from './tcp-segment.js';
 import { TCPTV_REXMTMAX } from './tcp-timer.js';

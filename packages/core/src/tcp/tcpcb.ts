@@ -35,7 +35,6 @@ import { SSTHRESH_INFINITE } from './cc/cc.js';
 import { RecoveryState } from './recovery-state.js';
 import { RecvBuffer } from './recv-buffer.js';
 import { SendBuffer } from './send-buffer.js';
-import { sendChunks } from './send-chunk.js';
 import { Sendmap, checkSendmap } from './sendmap.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import type { TcpReass } from './tcp-reass.js';
@@ -198,6 +197,10 @@ export class TcpCb implements PcbUser, CcConn {
   persistAt: Micros = NEVER;
   keepAt: Micros = NEVER;
   twAt: Micros = NEVER;
+  /** Its place among those in TIME_WAIT (tcp-timewait.ts). */
+  twNext: TcpCb | null = null;
+  twPrev: TcpCb | null = null;
+  inTimeWaits = false;
   delackAt: Micros = NEVER;
   /** Tail loss probe, and reordering timer (RFC 8985). */
   probeAt: Micros = NEVER;
@@ -230,7 +233,7 @@ export class TcpCb implements PcbUser, CcConn {
     this.tcp = tcp;
     this.user = user;
     const { tun } = tcp;
-    this.snd = new SendBuffer(tun.sendspace, sendChunks);
+    this.snd = new SendBuffer(tun.sendspace, tcp.kern.engine.chunks);
     this.rcv = new RecvBuffer(tun.recvspace);
     this.map = new Sendmap(tcp.ranges);
     this.rtoUs = tun.rexmitInitialMs * 1_000;
