@@ -107,11 +107,11 @@ export class Tcp implements IpProto, TcpLroUpper {
     kern.sysctl.attach(TCP_SYSCTLS, this.tun);
     kern.sysctl.attach(TCP_SACK_SYSCTLS, this.tun);
     kern.sysctl.attach(TCP_REASS_SYSCTLS, this.tun);
-    kern.sysctl.attach(TCP_LRO_SYSCTLS, this);
     kern.sysctl.attach(TCP_RACK_SYSCTLS, this.tun);
     kern.sysctl.attach(TCP_ECN_SYSCTLS, this.tun);
     for (const group of CC_SYSCTLS) kern.sysctl.attach(group, this.ccVars);
     this.ccVars.inUse = (name) => this.countCc(name);
+    kern.sysctl.attach(TCP_LRO_SYSCTLS, this);
     kern.counters.attach(TCP_COUNTERS, this);
     ip.register(IPPROTO_TCP, this);
     ip6.register(IPPROTO_TCP, this.in6);
@@ -124,8 +124,8 @@ export class Tcp implements IpProto, TcpLroUpper {
     this.ip6.register(IPPROTO_TCP, null);
     this.ip.register(IPPROTO_TCP, null);
     this.kern.counters.detach(this);
-    this.kern.sysctl.detach(this);
     this.kern.sysctl.detach(this.ccVars);
+    this.kern.sysctl.detach(this);
     this.kern.sysctl.detach(this.tun);
   }
 

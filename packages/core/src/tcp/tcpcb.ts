@@ -223,6 +223,9 @@ export class TcpCb implements PcbUser, CcConn {
 
   // For info()
   rexmits = 0;
+  /** Segments that came out of order, and those in which we said that our window is closed. */
+  rcvOoPack = 0;
+  sndZeroWin = 0;
   bytesSent = 0;
   bytesAcked = 0;
   bytesReceived = 0;
