@@ -378,7 +378,7 @@ const tapBulk = (direction) =>
       const client = new DaemonClient(daemon.socketPath);
       const device = uniqueDevice();
       await client.post('/v1/exec', { argv: ['ifconfig', 'tap0', 'create', 'inet', '10.9.0.1/24'] });
-      await client.post('/v1/attachments', { vnet: 'vnet0', interface: 'tap0', device });
+      await client.post('/v1/attachments', { interface: 'tap0', device });
       ip('link', 'set', 'dev', device, 'netns', ns.name);
       ns.join(device, '10.9.0.2/24');
       const server = ns.spawn(builtPeer('tcp.c'), 'serve', '10.9.0.2', String(PORT));

@@ -26,7 +26,9 @@ import type { TcpCb } from './tcpcb.js';
 export function tcpTextStep(tp: TcpCb, seg: Segment): boolean {
   const { len, m } = seg;
   if (len === 0 || tp.state === TCPS_CLOSED || tcpHaveRcvdFin(tp.state)) return false;
-  if (seg.seq === tp.rcvNxt && (tp.reass === null || tp.reass.count === 0)) {
+  const isNext = seg.seq === tp.rcvNxt;
+  if (!mayKeep(tp, m, isNext)) return false;
+  if (isNext && (tp.reass === null || tp.reass.count === 0)) {
     tp.tcp.stats.rcvpack++;
     tp.tcp.stats.rcvbyte += len;
     if ((seg.opts.flags & TOF_TS) !== 0 && (tp.flags & TF_TS) !== 0) tcpRcvRttSample(tp, seg.opts.tsecr);
@@ -35,6 +37,15 @@ export function tcpTextStep(tp: TcpCb, seg: Segment): boolean {
     return true;
   }
   return outOfOrder(tp, seg);
+}
+
+/** Memory for it: a connection that holds nothing may always keep what is next, so that every one gets on. */
+function mayKeep(tp: TcpCb, m: Segment['m'], isNext: boolean): boolean {
+  const { rcv } = tp;
+  if (rcv.mem.admits(m.buf.length) || (isNext && rcv.count === 0)) return true;
+  tp.tcp.stats.rcvmemdrop++;
+  tp.flags |= TF_ACKNOW;
+  return false;
 }
 
 /** What is next goes to the reader. */
@@ -63,7 +74,7 @@ function ackPolicy(tp: TcpCb, len: number): void {
 function outOfOrder(tp: TcpCb, seg: Segment): boolean {
   const { stats, tun } = tp.tcp;
   const { m } = seg;
-  const reass = (tp.reass ??= new TcpReass());
+  const reass = (tp.reass ??= new TcpReass(tp.rcv.mem));
   tp.flags |= TF_ACKNOW;
   if (seg.seq !== tp.rcvNxt && reass.count >= tun.reassMaxqueuelen) {
     stats.rcvreassfull++;
@@ -96,7 +107,7 @@ export function tcpFinStep(tp: TcpCb, seg: Segment): void {
     const at = (seg.seq + seg.len) | 0;
     if (at !== tp.rcvNxt) {
       tp.flags |= TF_ACKNOW;
-      const waiting = (tp.reass ??= new TcpReass());
+      const waiting = (tp.reass ??= new TcpReass(tp.rcv.mem));
       waiting.hasFin = true;
       waiting.finSeq = at;
       return;

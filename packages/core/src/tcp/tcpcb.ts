@@ -237,7 +237,7 @@ export class TcpCb implements PcbUser, CcConn {
     this.user = user;
     const { tun } = tcp;
     this.snd = new SendBuffer(tun.sendspace, tcp.kern.engine.chunks);
-    this.rcv = new RecvBuffer(tun.recvspace);
+    this.rcv = new RecvBuffer(tun.recvspace, tcp.kern.sockmem);
     this.map = new Sendmap(tcp.ranges);
     this.rtoUs = tun.rexmitInitialMs * 1_000;
     this.callout = new Callout(tcp.kern, () => tcpTimersRun(this));
