@@ -377,8 +377,9 @@ const tapBulk = (direction) =>
     try {
       const client = new DaemonClient(daemon.socketPath);
       const device = uniqueDevice();
-      await client.post('/v1/exec', { argv: ['ifconfig', 'tap0', 'create', 'inet', '10.9.0.1/24'] });
-      await client.post('/v1/attachments', { interface: 'tap0', device });
+      await client.post('/v1/exec', { argv: ['jail', '-c', 'name=v', 'vnet', 'persist'] });
+      await client.post('/v1/exec', { argv: ['jexec', 'v', 'ifconfig', 'tap0', 'create', 'inet', '10.9.0.1/24'] });
+      await client.post('/v1/attachments', { vnet: 'v', interface: 'tap0', device });
       ip('link', 'set', 'dev', device, 'netns', ns.name);
       ns.join(device, '10.9.0.2/24');
       const server = ns.spawn(builtPeer('tcp.c'), 'serve', '10.9.0.2', String(PORT));
@@ -393,7 +394,7 @@ const tapBulk = (direction) =>
   });
 
 /**
- * One connection of vnet0 to the server; Gbit/s.
+ * One connection of the vnet to the server; Gbit/s.
  * @param {import('@netloom/node').Daemon} daemon @param {'send' | 'recv'} direction
  * @returns {Promise<number>}
  */
@@ -403,7 +404,9 @@ const throughTap = (daemon, direction) =>
     const into = new Uint8Array(CHUNK);
     const chunk = new Uint8Array(CHUNK);
     kernel.call(loop.enter(), () => {
-      const so = stream(kernel.vnet0);
+      const vnet = kernel.prisons.find(kernel.prisons.prison0, 'v')?.vnet;
+      if (vnet === undefined) throw new Error('no vnet');
+      const so = stream(vnet);
       so.connect(ip4('10.9.0.2'), PORT);
       let [got, ms, ending] = [0, 0, false];
       let answer = '';
