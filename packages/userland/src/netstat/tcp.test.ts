@@ -102,7 +102,7 @@ $ netstat -xT
 [1]
 `);
     const [, head, cc] = (await lab.ok('netstat -ncCP -p tcp', inB)).split('\n');
-    expect(head).toMatch(/\(state\) {4} Stack {2} CC {4} {7}cwin {3}ssthresh {3}MSS ECN Log ID$/);
+    expect(head).toMatch(/\(state\) {5}Stack {3}CC {10}cwin {3}ssthresh {3}MSS ECN Log ID$/);
     expect(cc).toMatch(/ESTABLISHED freebsd cubic +\d+ 1073725440 {2}1448 (off|ecn) -$/);
   });
 
