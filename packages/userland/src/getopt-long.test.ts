@@ -3,6 +3,13 @@
  */
 import { expect, test } from 'vitest';
 import { getoptLong } from './getopt-long.js';
+import type { LongOption } from './getopt-long.js';
+
+const LONGS: readonly LongOption[] = [
+  { name: 'no-tcpopt', argument: 'none' },
+  { name: 'tun', argument: 'required' },
+  { name: 'tee', argument: 'none' },
+];
 
 test.each([
   ['-ab x -c', [['a', ''], ['b', ''], ['c', '']], ['x'], null],
@@ -21,5 +28,5 @@ test.each([
   ['-:', [], [], 'invalid option -- :'],
   ['-ao', [['a', '']], [], 'option requires an argument -- o'],
 ])('%s', (line, options, rest, error) => {
-  expect(getoptLong('abco:', { 'no-tcpopt': 'alone', tun: 'argument', tee: 'alone' }, line.split(' '))).toEqual({ options, rest, error });
+  expect(getoptLong('abco:', LONGS, line.split(' '))).toEqual({ options, rest, error });
 });

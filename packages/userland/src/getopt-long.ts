@@ -1,24 +1,24 @@
 /**
- * getopt-long.ts — getopt_long(3) as FreeBSD's C library has it: options may come after the words, and have long names.
+ * getopt-long.ts — getopt_long(3): letters and long names, options anywhere among the words.
  * Read first: getopt_long(3); getopt.ts.
  *
- * The words keep their order; `--` ends the options. A long name may be cut short as long as it is clear which is meant. Complaints are the
- * library's, which are not those of getopt(3).
- * Not here: long options with an argument that may be left out, which no tool has.
+ * A long name may be cut short where it stays unique, and takes its argument behind `=` or as the next word. Words that are no options are
+ * collected in order; `--` ends the options. Errors come in getopt_long's own words, without the tool's name.
  */
 import type { Getopt } from './getopt.js';
 
-/** Long options: the name, and whether an argument follows. */
-export type LongOptions = Readonly<Record<string, 'argument' | 'alone'>>;
+export interface LongOption {
+  readonly name: string;
+  readonly argument: 'none' | 'required' | 'optional';
+  /** What the option is called in the answer; absent: its name. */
+  readonly letter?: string;
+}
 
-/** Options of both kinds: letters, and long names in full. */
-export function getoptLong(spec: string, longs: LongOptions, args: readonly string[]): Getopt {
+/** @param spec as getopt's. @param longs all long options. @param args argv without the tool's name. */
+export function getoptLong(spec: string, longs: readonly LongOption[], args: readonly string[]): Getopt {
   const options: [string, string][] = [];
   const rest: string[] = [];
-  let i = 0;
-  /** Takes the next word as an argument. */
-  const next = (): string | undefined => args[++i];
-  for (; i < args.length; i++) {
+  for (let i = 0; i < args.length; i++) {
     const word = args[i] ?? '';
     if (word === '--') {
       rest.push(...args.slice(i + 1));
@@ -28,31 +28,33 @@ export function getoptLong(spec: string, longs: LongOptions, args: readonly stri
       rest.push(word);
       continue;
     }
-    const error = word.startsWith('--') ? takeLong(longs, word.slice(2), next, options) : takeLetters(spec, word, next, options);
-    if (error !== null) return { options, rest, error };
+    const next = args[i + 1];
+    const taken = word.startsWith('--') ? longWord(longs, word.slice(2), next, options) : letterWord(spec, word, next, options);
+    if (typeof taken === 'string') return { options, rest, error: taken };
+    i += taken;
   }
   return { options, rest, error: null };
 }
 
-function takeLong(longs: LongOptions, word: string, next: () => string | undefined, options: [string, string][]): string | null {
-  const equals = word.indexOf('=');
-  const typed = equals < 0 ? word : word.slice(0, equals);
-  const meant = Object.keys(longs).filter((name) => name.startsWith(typed));
-  const [name] = meant.includes(typed) ? [typed] : meant;
-  if (name === undefined) return `unrecognized option \`--${word}'`;
-  if (name !== typed && meant.length > 1) return `option \`--${typed}' is ambiguous`;
-  if (longs[name] === 'alone') {
-    if (equals >= 0) return `option \`--${typed}' doesn't allow an argument`;
-    options.push([name, '']);
-    return null;
+/** How many further words were taken, or an error. */
+function longWord(longs: readonly LongOption[], text: string, next: string | undefined, options: [string, string][]): number | string {
+  const eq = text.indexOf('=');
+  const name = eq < 0 ? text : text.slice(0, eq);
+  const fits = longs.filter((o) => o.name.startsWith(name));
+  const option = fits.find((o) => o.name === name) ?? (fits.length === 1 ? fits[0] : undefined);
+  if (option === undefined) return fits.length > 1 ? `option \`--${name}' is ambiguous` : `unrecognized option \`--${name}'`;
+  const called = option.letter ?? option.name;
+  if (option.argument === 'none' && eq >= 0) return `option \`--${option.name}' doesn't allow an argument`;
+  if (option.argument !== 'required' || eq >= 0) {
+    options.push([called, eq < 0 ? '' : text.slice(eq + 1)]);
+    return 0;
   }
-  const value = equals < 0 ? next() : word.slice(equals + 1);
-  if (value === undefined) return `option \`--${word}' requires an argument`;
-  options.push([name, value]);
-  return null;
+  if (next === undefined) return `option \`--${option.name}' requires an argument`;
+  options.push([called, next]);
+  return 1;
 }
 
-function takeLetters(spec: string, word: string, next: () => string | undefined, options: [string, string][]): string | null {
+function letterWord(spec: string, word: string, next: string | undefined, options: [string, string][]): number | string {
   for (let k = 1; k < word.length; k++) {
     const letter = word.charAt(k);
     const at = letter === ':' ? -1 : spec.indexOf(letter);
@@ -61,10 +63,14 @@ function takeLetters(spec: string, word: string, next: () => string | undefined,
       options.push([letter, '']);
       continue;
     }
-    const value = k + 1 < word.length ? word.slice(k + 1) : next();
-    if (value === undefined) return `option requires an argument -- ${letter}`;
-    options.push([letter, value]);
-    return null;
+    const value = word.slice(k + 1);
+    if (value !== '') {
+      options.push([letter, value]);
+      return 0;
+    }
+    if (next === undefined) return `option requires an argument -- ${letter}`;
+    options.push([letter, next]);
+    return 1;
   }
-  return null;
+  return 0;
 }

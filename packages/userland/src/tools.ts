@@ -11,9 +11,11 @@
  * Deliberately not here: the tools themselves, one file each beside this one.
  */
 import { arp } from './arp.js';
+import { fetch } from './fetch/fetch.js';
 import { ifconfig } from './ifconfig/ifconfig.js';
 import { ifmcstat } from './ifmcstat.js';
 import { ip6addrctl } from './ip6addrctl.js';
+import { iperf3 } from './iperf3/iperf3.js';
 import { jail } from './jail/jail.js';
 import { jexec } from './jexec.js';
 import { jls } from './jls.js';
@@ -39,9 +41,11 @@ import { traceroute6 } from './traceroute/traceroute6.js';
 
 export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   arp: { summary: 'show and change IPv4 neighbours', main: arp },
+  fetch: { summary: 'fetch files over HTTP', main: fetch },
   ifconfig: { summary: 'show and configure network interfaces', main: ifconfig },
   ip6addrctl: { summary: 'show and change the policy table of IPv6 address selection', main: ip6addrctl },
   ifmcstat: { summary: 'show multicast groups of interfaces', main: ifmcstat },
+  iperf3: { summary: 'measure how much goes through, over TCP and UDP', main: iperf3 },
   jail: { summary: 'start, change and stop jails', main: jail },
   jexec: { summary: 'run a command in a jail', main: jexec },
   jls: { summary: 'list jails', main: jls },

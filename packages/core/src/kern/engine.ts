@@ -61,6 +61,8 @@ export class Engine {
   /** Events of all vnets, for the host. */
   readonly devctl = new DevctlQueue(DEVCTL_STREAM_MAX);
   now: Micros = 0;
+  /** Of a host with a clock: brings `now` up to date before `outside` calls in. Null: time is what the last input said. */
+  hostEnter: (() => void) | null = null;
   context: Context = CTX_IDLE;
   /** Processors, and who acts on them. */
   readonly lwps = new Lwps();
@@ -195,6 +197,21 @@ export class Engine {
   private watchLeave(): void {
     if (this.context === CTX_SOFTINT && !this.inTurn) this.softnet.release('a frame from outside');
     this.witness.leave();
+  }
+
+  /**
+   * Runs `fn` in thread context for a program that holds a socket and not the Kernel: at the host's present time, after what was due before.
+   * Called from a packet's path (a socket's callback) it is part of what goes on there.
+   */
+  outside<T>(fn: () => T): T {
+    if (this.context !== CTX_IDLE) return fn();
+    this.hostEnter?.();
+    const previous = this.enter(CTX_THREAD);
+    try {
+      return fn();
+    } finally {
+      this.leave(previous);
+    }
   }
 
   /** Asserts that the caller may wait for readers. */

@@ -7,14 +7,18 @@
 import type { SockAddr } from '@netloom/core';
 import { errx, usage as usageExit } from '../err.js';
 import { getoptLong } from '../getopt-long.js';
-import type { LongOptions } from '../getopt-long.js';
+import type { LongOption } from '../getopt-long.js';
 import { NO_SUCH_NAME, hostAddress } from '../host-address.js';
 import { hostAddress6 } from '../host-address6.js';
 import type { Proc } from '../proc.js';
 import { servicePort } from '../services.js';
 
 const OPTSTRING = '46DdEe:FhI:i:klMNnoO:P:p:rSs:tT:UuV:vw:X:x:z';
-const LONG_OPTIONS: LongOptions = { 'no-tcpopt': 'alone', sctp: 'alone', tun: 'argument' };
+const LONG_OPTIONS: readonly LongOption[] = [
+  { name: 'no-tcpopt', argument: 'none' },
+  { name: 'sctp', argument: 'none' },
+  { name: 'tun', argument: 'required' },
+];
 const PORT_MAX = 65_535;
 const WINDOW_MAX = 65_536 * 16_384;
 const UINT_MAX = 4_294_967_295;
