@@ -91,6 +91,11 @@ export const TF_SNDCWR = 0x0080_0000;
 export const TF_CWR = 0x0100_0000;
 /** DCTCP.CE: the last segment was marked (RFC 8257 §3.2). */
 export const TF_DCTCPCE = 0x0200_0000;
+/** TCP_FASTOPEN: data with the SYN (RFC 7413). */
+export const TF_FASTOPEN = 0x0400_0000;
+/** Segments are shorter because longer ones seem to vanish; and may be fragmented (tcp-pmtud.ts). */
+export const TF_BLACKHOLE = 0x0800_0000;
+export const TF_NODF = 0x1000_0000;
 
 /** What the program is to be told at the end of input: connected, something to read, room to write. */
 export const TN_CONNECTED = 1;
@@ -109,8 +114,8 @@ export interface TcpUser {
   tcpEnded(error: Errno): void;
   /** A listener: a connection is complete. Null: no room, it is reset. */
   tcpAccept(tp: TcpCb): TcpUser | null;
-  /** A listener: may a connection be begun (the queue has room)? */
-  tcpMayAccept(): boolean;
+  /** A listener: how many connections may wait to be accepted. */
+  readonly tcpAcceptLimit: number;
 }
 
 export class TcpCb implements PcbUser, CcConn {
@@ -180,6 +185,8 @@ export class TcpCb implements PcbUser, CcConn {
   // Round-trip time; 0 before the first sample
   srttUs = 0;
   rttvarUs = 0;
+  /** Measurements so far. */
+  rttSamples = 0;
   rttMinUs: Micros = NEVER;
   rtoUs: Micros;
   /** Timeouts in a row. */
@@ -215,6 +222,14 @@ export class TcpCb implements PcbUser, CcConn {
   // Autotuning of the receive buffer: bytes read since
   rfbufStartUs: Micros = 0;
   rfbufBytes = 0;
+
+  /** maxseg before TF_BLACKHOLE. */
+  blackholeSavedMaxseg = 0;
+
+  // Fast Open (RFC 7413): a listener's connections that are not acknowledged yet; whose of them this is, until it is
+  tfoPending = 0;
+  tfoListener: TcpCb | null = null;
+  tfoSettled = false;
 
   // For info()
   rexmits = 0;
