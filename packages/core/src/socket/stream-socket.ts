@@ -26,7 +26,7 @@ import { tcpInfo } from '../tcp/tcp-info.js';
 import type { TcpInfo } from '../tcp/tcp-info.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED } from '../tcp/tcp-state.js';
 import {
-  tcpUsrAttach, tcpUsrBind, tcpUsrClose, tcpUsrConnect, tcpUsrListen, tcpUsrMaySend, tcpUsrRcvd, tcpUsrSend, tcpUsrSendOwned, tcpUsrShutdownRead, tcpUsrShutdownWrite,
+  tcpUsrAttach, tcpUsrBind, tcpUsrClose, tcpUsrConnect, tcpUsrListen, tcpUsrMaySend, tcpUsrRcvd, tcpUsrSend, tcpUsrSendOwned, tcpUsrSetCongestion, tcpUsrShutdownRead, tcpUsrShutdownWrite,
 } from '../tcp/tcp-usrreq.js';
 import { TF_CANTRCVMORE, TF_RCVDFIN } from '../tcp/tcpcb.js';
 import type { TcpCb, TcpUser } from '../tcp/tcpcb.js';
@@ -282,6 +282,11 @@ export class StreamSocket implements TcpUser {
     if (option === 'SO_LINGER') return this.linger;
     if (option === 'SO_ACCEPTCONN') return this.tp.state === TCPS_LISTEN ? 1 : 0;
     return isTcpOption(option) ? readTcpOption(this.tp, option) : readOption(this, option);
+  }
+
+  /** TCP_CONGESTION: chooses the algorithm, of this connection and of those a listener gets. ESRCH: no such one. */
+  setCongestion(name: string): Errno {
+    return this.closed ? this.ended : tcpUsrSetCongestion(this.tp, name);
   }
 
   /** TCP_INFO. */

@@ -86,6 +86,7 @@ function inherit(l: TcpCb, tp: TcpCb): void {
   tp.keepcnt = l.keepcnt;
   tp.keepinitUs = l.keepinitUs;
   tp.userTimeoutUs = l.userTimeoutUs;
+  tp.ccAlgorithm = l.ccAlgorithm;
 }
 
 /** What both ends agreed upon. */

@@ -8,10 +8,11 @@
  * @rfc 1122 4.2.2.13 yes
  */
 import type { Errno } from '../base/errno.js';
-import { EAFNOSUPPORT, EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE } from '../base/errno.js';
+import { EAFNOSUPPORT, EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE, ESRCH } from '../base/errno.js';
 import type { Ip6Name } from '../transport/in6-pcb.js';
 import { in6PcbBind, in6PcbConnect, inPcbConnect } from '../transport/pcb-connect.js';
 import { INADDR_BROADCAST, ip4IsMulticast } from '../wire/addr.js';
+import { ccFind } from './cc/cc-registry.js';
 import { tcpClose, tcpDrop, tcpSetState } from './tcp-close.js';
 import { tcpOutput } from './tcp-output.js';
 import {
@@ -174,3 +175,11 @@ export function tcpUsrClose(tp: TcpCb, reset: boolean): void {
   tcpOutput(tp);
 }
 
+/** TCP_CONGESTION: the algorithm of this connection, or of those a listener gets. What the one before has learned is forgotten. ESRCH: no such one. */
+export function tcpUsrSetCongestion(tp: TcpCb, name: string): Errno {
+  const algorithm = ccFind(name);
+  if (algorithm === null) return ESRCH;
+  tp.ccAlgorithm = algorithm;
+  if (tp.state > TCPS_LISTEN) tp.cc = algorithm.make(tp);
+  return 0;
+}

@@ -201,7 +201,7 @@ export class Tcp implements IpProto, TcpLroUpper {
   /** A connection is begun, from either end: what it starts with. */
   begin(tp: TcpCb): void {
     tp.cwnd = tp.maxseg;
-    tp.cc = ccDefault(this.ccVars).make(tp);
+    tp.cc = (tp.ccAlgorithm ?? ccDefault(this.ccVars)).make(tp);
   }
 
   /** Initial sequence number of a conversation. */

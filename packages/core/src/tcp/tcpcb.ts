@@ -30,7 +30,7 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { In6Pcb } from '../transport/in6-pcb.js';
 import type { InPcb, PcbUser } from '../transport/inpcb.js';
 import { TCP_MSS_DEFAULT } from '../wire/tcp.js';
-import type { CcConn, CcVars, CongestionControl } from './cc/cc.js';
+import type { CcAlgorithm, CcConn, CcVars, CongestionControl } from './cc/cc.js';
 import { SSTHRESH_INFINITE } from './cc/cc.js';
 import { RecoveryState } from './recovery-state.js';
 import { RecvBuffer } from './recv-buffer.js';
@@ -173,6 +173,8 @@ export class TcpCb implements PcbUser, CcConn {
   cwnd = 0;
   ssthresh = SSTHRESH_INFINITE;
   cc!: CongestionControl;
+  /** The algorithm chosen for it (TCP_CONGESTION); null: the vnet's. */
+  ccAlgorithm: CcAlgorithm | null = null;
   cwndLimited = false;
   ackedBurst = 0;
   /** sndNxt when recovery began. */
