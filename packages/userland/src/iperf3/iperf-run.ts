@@ -5,6 +5,7 @@
 import { ECONNABORTED, PF_INET6, SOCK_DGRAM } from '@netloom/core';
 import type { Errno, SockAddr, Socket, StreamSocket } from '@netloom/core';
 import { ip4Format, ip6Format } from '@netloom/core/wire';
+import { openedBy } from '../descriptors.js';
 import type { Proc } from '../proc.js';
 import { addressesOf, domainOf } from '../tcp-connect.js';
 import type { ToolWait } from '../tool-wait.js';
@@ -35,7 +36,7 @@ export function udpSocket(run: IperfRun, address: SockAddr, name: IperfErrorName
   const { error, so } = sockets.socket(domainOf(address), SOCK_DGRAM, 0, p.fib);
   if (so === null) throw iperfError(name, error);
   p.atExit(() => so.close());
-  return so;
+  return openedBy(p, so);
 }
 
 /** The address of `-B` in the family of `like`; null: none was asked for. @throws IperfError called `name` */

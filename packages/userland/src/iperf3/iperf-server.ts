@@ -8,6 +8,7 @@
  */
 import { PF_INET, PF_INET6 } from '@netloom/core';
 import type { Errno, RecvInfo, SockAddr, Socket, StreamSocket } from '@netloom/core';
+import { openedBy } from '../descriptors.js';
 import { addressesOf, domainOf, streamSocket } from '../tcp-connect.js';
 import { COOKIE_BYTES, ControlChannel } from './control.js';
 import { IperfError, iperfError } from './iperf-error.js';
@@ -111,7 +112,7 @@ export class IperfServer {
   private nextConnection(): StreamSocket | null {
     for (const listener of this.listeners) {
       const so = listener.accept();
-      if (so !== null) return so;
+      if (so !== null) return openedBy(this.run.p, so);
     }
     return null;
   }
