@@ -33,9 +33,10 @@ export class Prng {
   /** @param seed any 32-bit number; equal seeds give equal streams. */
   constructor(seed: number) {
     this.seed = seed >>> 0;
-    this.s0 = splitmix32(this.seed);
-    this.s1 = splitmix32(this.s0);
-    this.s2 = splitmix32(this.s1);
+    // Signed, as `u32` leaves them: V8 keeps such numbers without a box.
+    this.s0 = splitmix32(this.seed) | 0;
+    this.s1 = splitmix32(this.s0) | 0;
+    this.s2 = splitmix32(this.s1) | 0;
     this.s3 = splitmix32(this.s2) | 1;
   }
 

@@ -11,19 +11,13 @@
  * Members are counted: an address set on two interfaces must be removed twice.
  */
 
+import { LazyMap } from '../base/lazy-map.js';
+
 const REMOVED = -1;
 const PLACE_SHIFT = 2;
 const PLACES_INITIAL = 4;
 /** Of every set that nothing was ever in. */
 const NO_WORDS = new Int32Array(0);
-
-interface Member {
-  readonly w0: number;
-  readonly w1: number;
-  readonly w2: number;
-  readonly w3: number;
-  count: number;
-}
 
 export class AddrSet6 {
   words: Int32Array;
@@ -32,7 +26,8 @@ export class AddrSet6 {
   size = 0;
   /** Places that are not free. */
   private used = 0;
-  private readonly members = new Map<string, Member>();
+  /** How often members are in beyond the first time. */
+  private readonly more = new LazyMap<string, number>();
 
   constructor(shared = false) {
     this.shared = shared;
@@ -47,35 +42,41 @@ export class AddrSet6 {
   /** Counts an address in. `::` and the address of all ones are never members. */
   add(w0: number, w1: number, w2: number, w3: number): void {
     if (isReserved(w0, w1, w2, w3)) return;
-    const key = keyOf(w0, w1, w2, w3);
-    const member = this.members.get(key);
-    if (member !== undefined) {
-      member.count++;
+    if (this.has(w0, w1, w2, w3)) {
+      const key = keyOf(w0, w1, w2, w3);
+      this.more.set(key, (this.more.get(key) ?? 0) + 1);
       return;
     }
-    this.members.set(key, { w0: w0 | 0, w1: w1 | 0, w2: w2 | 0, w3: w3 | 0, count: 1 });
     this.size++;
     if ((this.used + 1) * 2 > this.words.length >>> PLACE_SHIFT) this.rehash();
-    else this.place(this.words, w0, w1, w2, w3);
+    this.place(this.words, w0, w1, w2, w3);
   }
 
   /** Counts it out. */
   delete(w0: number, w1: number, w2: number, w3: number): void {
-    const key = keyOf(w0, w1, w2, w3);
-    const member = this.members.get(key);
-    if (member === undefined || --member.count > 0) return;
-    this.members.delete(key);
+    if (!this.has(w0, w1, w2, w3)) return;
+    if (this.more.size > 0) {
+      const key = keyOf(w0, w1, w2, w3);
+      const more = this.more.get(key) ?? 0;
+      if (more > 1) this.more.set(key, more - 1);
+      else this.more.delete(key);
+      if (more > 0) return;
+    }
     this.size--;
     const at = find(this.words, w0, w1, w2, w3);
-    if (at >= 0) this.words.fill(REMOVED, at, at + 4);
+    this.words.fill(REMOVED, at, at + 4);
   }
 
   private rehash(): void {
     let places = PLACES_INITIAL;
     while (places < this.size * 4) places *= 2;
+    const old = this.words;
     const words = makeWords(places << PLACE_SHIFT, this.shared);
     this.used = 0;
-    for (const { w0, w1, w2, w3 } of this.members.values()) this.place(words, w0, w1, w2, w3);
+    for (let at = 0; at < old.length; at += 4) {
+      const [w0 = 0, w1 = 0, w2 = 0, w3 = 0] = old.subarray(at, at + 4);
+      if (!isReserved(w0, w1, w2, w3)) this.place(words, w0, w1, w2, w3);
+    }
     this.words = words;
   }
 

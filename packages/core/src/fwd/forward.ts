@@ -47,13 +47,13 @@ export const FWD_DROP_BLACKHOLE = -32;
 export const FWD_DROP_HEADER = -32;
 
 /** The tables a verdict reads. `fib` and the arrays behind `nhops` and `own` are replaced when they grow. */
-export class Fwd4 {
-  fib: Fib4View;
+export class Fwd4<F extends Fib4View = Fib4View> {
+  fib: F;
   nhops: NhopTable;
   /** Own unicast addresses and the broadcast addresses of own networks, of all FIBs. */
   own: AddrSet;
 
-  constructor(fib: Fib4View, nhops: NhopTable, own: AddrSet) {
+  constructor(fib: F, nhops: NhopTable, own: AddrSet) {
     this.fib = fib;
     this.nhops = nhops;
     this.own = own;

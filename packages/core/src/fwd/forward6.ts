@@ -30,13 +30,13 @@ import { NHOP_BLACKHOLE, NHOP_REJECT, NHOP_SPECIAL } from './nhop-table.js';
 import type { NhopTable } from './nhop-table.js';
 
 /** The tables a verdict reads. `fib` and the arrays behind `nhops` and `own` are replaced when they grow. */
-export class Fwd6 {
-  fib: Fib6View;
+export class Fwd6<F extends Fib6View = Fib6View> {
+  fib: F;
   nhops: NhopTable;
   /** Own unicast and anycast addresses, of all FIBs. */
   own: AddrSet6;
 
-  constructor(fib: Fib6View, nhops: NhopTable, own: AddrSet6) {
+  constructor(fib: F, nhops: NhopTable, own: AddrSet6) {
     this.fib = fib;
     this.nhops = nhops;
     this.own = own;

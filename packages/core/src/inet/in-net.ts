@@ -20,6 +20,7 @@ import { AddrSet } from '../fwd/addr-set.js';
 import type { Errno } from '../base/errno.js';
 import { LazyMap } from '../base/lazy-map.js';
 import type { AuditRow } from '../kern/audit.js';
+import { EventHandlerList } from '../kern/eventhandler.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import { ifaPreferred } from '../net/ifaddr.js';
@@ -60,7 +61,7 @@ export class InIfinfo implements IfAfData {
   /** Neighbours; null for interfaces without ARP or before ARP is there. */
   lltable: InLlTable | null = null;
   /** Multicast groups joined on the interface, and what their members want to hear. See in-mcast.ts. */
-  readonly groups = new Map<number, GroupFilter<number>>();
+  readonly groups = new LazyMap<number, GroupFilter<number>>();
 
   constructor(ifp: Ifnet) {
     this.ifp = ifp;
@@ -105,7 +106,7 @@ const IN_SYSCTL: SysctlGroup<InTunables> = {
 const IN_AUDIT: readonly AuditRow<InNet>[] = [
   { name: 'IPv4 addresses', count: (n) => n.addrs.length },
   { name: 'IPv4 groups of interfaces', count: (n) => n.net.ifnets.reduce((sum, ifp) => sum + (n.ifinfo(ifp)?.groups.size ?? 0), 0) },
-  { name: 'interface watchers of transports', count: (n) => n.purgeUpperHooks.length },
+  { name: 'interface watchers of transports', count: (n) => n.purgeUpperEvent.count },
 ];
 
 export class InNet implements Domain {
@@ -118,7 +119,7 @@ export class InNet implements Domain {
   /** Own unicast addresses. */
   readonly local = new AddrSet();
   /** Upper layers (sockets, IGMP) that hold references to an interface drop them (in_ifdetach). */
-  readonly purgeUpperHooks: ((ifp: Ifnet) => void)[] = [];
+  readonly purgeUpperEvent = new EventHandlerList<Ifnet>();
   /** Where addresses with a vhid are registered; null without CARP. */
   carp: InCarpHook | null = null;
   /** Tells routers of groups; null before IGMP is there and after it is gone. */
@@ -132,7 +133,7 @@ export class InNet implements Domain {
   constructor(net: Net, routes: RouteTables) {
     this.net = net;
     this.routes = routes;
-    net.domains.push(this);
+    net.domains = net.domains.concat(this);
     for (const ifp of net.ifnets) ifp.afdata[AF_INET] = this.ifattach(ifp);
     net.kern.audit.attach(IN_AUDIT, this);
     net.kern.sysctl.attach(IN_SYSCTL, this.tun);
@@ -147,8 +148,7 @@ export class InNet implements Domain {
       if (data !== null && data !== undefined) this.ifdetach(ifp, data);
       ifp.afdata[AF_INET] = null;
     }
-    const at = this.net.domains.indexOf(this);
-    if (at >= 0) this.net.domains.splice(at, 1);
+    this.net.domains = this.net.domains.filter((d) => d !== this);
     this.net.kern.sysctl.detach(this.tun);
   }
 
@@ -324,7 +324,7 @@ export class InNet implements Domain {
     const { softnet } = this.net.kern.engine;
     softnet.acquire('in_ifdetach');
     try {
-      for (const hook of this.purgeUpperHooks) hook(ifp);
+      this.purgeUpperEvent.invoke(ifp);
     } finally {
       softnet.release('in_ifdetach');
     }

@@ -12,7 +12,7 @@ import type { IpProto } from './ip-var.js';
 
 export class IpProtosw<P = IpProto> {
   private readonly places: ProtoPlaces;
-  private handlers: readonly (P | null)[] = [null];
+  private handlers: (P | null)[] = [null];
 
   constructor(places: ProtoPlaces) {
     this.places = places;
@@ -27,10 +27,12 @@ export class IpProtosw<P = IpProto> {
   /** Puts a protocol in, or with null takes it out. */
   set(number: number, handler: P | null): void {
     const at = this.places.take(number);
-    const missing = at + 1 - this.handlers.length;
-    const handlers = missing > 0 ? this.handlers.concat(new Array<null>(missing).fill(null)) : this.handlers.slice();
-    handlers[at] = handler;
-    this.handlers = handlers;
+    if (at >= this.handlers.length) {
+      // Room for every number that a vnet has ever taken: the next one takes them all.
+      const missing = new Array<null>(this.places.count + 1 - this.handlers.length).fill(null);
+      this.handlers = this.handlers.concat(missing);
+    }
+    this.handlers[at] = handler;
   }
 
   /** Protocols that are in. */

@@ -57,7 +57,7 @@ export class Ip {
   readonly net: Net;
   readonly inNet: InNet;
   readonly routes: RouteTables;
-  readonly stats = new IpStats();
+  private counted: IpStats | null = null;
   readonly tun = new IpTunables();
   readonly id: IpId;
   readonly reass: IpReass;
@@ -100,6 +100,11 @@ export class Ip {
       ipInput(this, ifp, m);
     });
     this.net.departureEvent.attach(this, Ip.onDeparture);
+  }
+
+  /** Made with the first count. */
+  get stats(): IpStats {
+    return (this.counted ??= new IpStats());
   }
 
   /** Undoes the constructor; fragments and looped packets are freed. Addresses and routes have been taken away before. */

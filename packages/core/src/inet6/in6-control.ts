@@ -31,7 +31,7 @@ import {
   IN6_IFF_DEPRECATED, IN6_IFF_DUPLICATED, IN6_IFF_NODAD, IN6_IFF_TENTATIVE, In6Ifaddr, ND6_INFINITE_LIFETIME,
 } from './in6-ifaddr.js';
 import { ND6_IFF_IFDISABLED } from './in6-ifinfo.js';
-import { in6GroupAddr, in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
+import { in6JoinGroup, in6LeaveGroup } from './in6-mcast.js';
 import type { In6Net } from './in6-net.js';
 import { nd6PrefixLookup, nd6PrefixNewSource, nd6PrefixRemove, nd6PrelistAdd } from './nd6-prefix.js';
 
@@ -198,9 +198,8 @@ function purgeAddr(in6Net: In6Net, ia: In6Ifaddr): void {
     ia.hasSelfRoute = false;
   }
   in6Net.nd?.dadStop(ia);
-  const { memberships } = ia;
-  ia.memberships = [];
-  for (const group of memberships) in6LeaveGroup(in6Net, ia.ifp, group);
+  if (ia.hasGroups) for (const group of groupsOf(ia)) in6LeaveGroup(in6Net, ia.ifp, group);
+  ia.hasGroups = false;
   dstRoute(in6Net, ia, false);
   announce(in6Net, ia, false);
   in6Net.unlink(ia);
@@ -243,16 +242,22 @@ function dstRoute(in6Net: In6Net, ia: In6Ifaddr, add: boolean): Errno {
 
 function joinGroups(in6Net: In6Net, ia: In6Ifaddr): void {
   if ((ia.ifp.flags & IFF_MULTICAST) === 0) return;
-  for (const group of [ip6SolicitedNode(ia.addr), IN6ADDR_LINKLOCAL_ALLNODES, IN6ADDR_INTFACELOCAL_ALLNODES]) {
-    if (in6JoinGroup(in6Net, ia.ifp, group) === 0) ia.memberships = ia.memberships.concat(in6GroupAddr(in6Net, ia.ifp, group));
-  }
+  for (const group of groupsOf(ia)) in6JoinGroup(in6Net, ia.ifp, group);
+  ia.hasGroups = true;
+}
+
+/** The groups an address comes with: its solicited-node group, and those of all nodes. */
+function groupsOf(ia: In6Ifaddr): Uint8Array[] {
+  return [ip6SolicitedNode(ia.addr), IN6ADDR_LINKLOCAL_ALLNODES, IN6ADDR_INTFACELOCAL_ALLNODES];
 }
 
 /** RTM_NEWADDR or RTM_DELADDR, and the event that goes with it. */
 function announce(in6Net: In6Net, ia: In6Ifaddr, added: boolean): void {
   devctlNotify(in6Net.net.kern, 'IFNET', ia.ifp.xname, added ? 'ADDR_ADD' : 'ADDR_DEL', { address: ip6Format(ip6Plain(ia.addr)) });
+  const { rtsock } = in6Net.net;
+  if (rtsock === null || !rtsock.listening) return;
   const mask: Sockaddr = { family: 'inet6', addr: ip6MaskOf(ia.plen), scopeId: 0 };
-  in6Net.net.rtsock?.addr(ia, added, sockaddrOf(ia.addr), mask, ia.dstaddr === null ? null : sockaddrOf(ia.dstaddr));
+  rtsock.addr(ia, added, sockaddrOf(ia.addr), mask, ia.dstaddr === null ? null : sockaddrOf(ia.dstaddr));
 }
 
 /** An address in zoned form as messages carry it. */

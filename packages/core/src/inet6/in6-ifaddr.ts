@@ -61,8 +61,8 @@ export class In6Ifaddr implements IfAddr6 {
   /** The host route to the far end, and the one to itself by way of the loopback interface, are there. */
   hasDstRoute = false;
   hasSelfRoute = false;
-  /** Groups joined for it, left with it (zoned). */
-  memberships: readonly Uint8Array[] = [];
+  /** Its groups are joined, and left with it. */
+  hasGroups = false;
   /** Of a temporary address: its successor has been made. */
   regenerated = false;
   /** The next address object in the same chain of In6Net's hash. */

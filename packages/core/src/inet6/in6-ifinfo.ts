@@ -8,7 +8,7 @@
 import { AF_INET6, IFF_LOOPBACK, IFT_BRIDGE, IFT_STF } from '../net/ifnet.js';
 import type { IfAfData, Ifnet } from '../net/ifnet.js';
 import { GroupFilter } from '../net/mcast/source-filter.js';
-import { ip6Word } from '../wire/addr6.js';
+import { ip6OfWords, ip6Word, ip6ZonedW0 } from '../wire/addr6.js';
 import { IPV6_DEFHLIM } from '../wire/ip6.js';
 import { Ip6Ifstats } from './ip6-ifstat.js';
 
@@ -32,21 +32,25 @@ export const RETRANS_TIMER = 1_000;
 /** A multicast group joined on an interface: its members and what they want to hear. */
 export class In6Multi extends GroupFilter<bigint> {
   readonly ifp: Ifnet;
-  /** Zoned. */
-  readonly addr: Uint8Array;
+  /** The four words of its address in zoned form. */
   readonly k0: number;
   readonly k1: number;
   readonly k2: number;
   readonly k3: number;
 
+  /** `addr`: plain or zoned. */
   constructor(ifp: Ifnet, addr: Uint8Array) {
     super();
     this.ifp = ifp;
-    this.addr = addr;
-    this.k0 = ip6Word(addr, 0);
+    this.k0 = ip6ZonedW0(addr, ifp.index);
     this.k1 = ip6Word(addr, 1);
     this.k2 = ip6Word(addr, 2);
     this.k3 = ip6Word(addr, 3);
+  }
+
+  /** Zoned. A copy. */
+  get addr(): Uint8Array {
+    return ip6OfWords(this.k0, this.k1, this.k2, this.k3);
   }
 }
 
@@ -102,6 +106,11 @@ export class In6Ifinfo implements IfAfData {
   /** Largest packet in bytes that goes onto the link (IN6_LINKMTU). */
   get mtu(): number {
     return this.linkMtu !== 0 && this.linkMtu < this.ifp.mtu ? this.linkMtu : this.ifp.mtu;
+  }
+
+  /** The group `addr`, plain or zoned. */
+  groupOf(addr: Uint8Array): In6Multi | null {
+    return this.group(ip6ZonedW0(addr, this.ifp.index), ip6Word(addr, 1), ip6Word(addr, 2), ip6Word(addr, 3));
   }
 
   group(w0: number, w1: number, w2: number, w3: number): In6Multi | null {

@@ -11,10 +11,11 @@ import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENOSPC } from '../base/errno.js';
 import { ifAddMulti, ifDelMulti } from '../net/if.js';
 import type { Ifnet } from '../net/ifnet.js';
+import { isMcastLink } from '../net/mcast/links.js';
 import { ANY_SOURCE } from '../net/mcast/source-filter.js';
 import type { SourceFilter } from '../net/mcast/source-filter.js';
 import { macOf } from '../wire/addr.js';
-import { MAC_HI_IP6_GROUP, ip6BigOf, ip6IsMulticast, ip6Plain, ip6Word, ip6Zoned, macLoOfIp6Group } from '../wire/addr6.js';
+import { MAC_HI_IP6_GROUP, ip6BigOf, ip6IsMulticast, ip6Plain } from '../wire/addr6.js';
 import { In6Multi } from './in6-ifinfo.js';
 import type { In6Net } from './in6-net.js';
 
@@ -23,23 +24,23 @@ export function in6JoinGroup(in6Net: In6Net, ifp: Ifnet, group: Uint8Array, filt
   if (!ip6IsMulticast(group)) return EINVAL;
   const ii = in6Net.ifinfo(ifp);
   if (ii === null) return EAFNOSUPPORT;
-  const have = in6Multi(in6Net, ifp, group);
-  const g = have ?? new In6Multi(ifp, ip6Zoned(group, ifp.index));
+  const have = ii.groupOf(group);
+  const g = have ?? new In6Multi(ifp, group);
   const error = change(in6Net, g, null, filter);
   if (error !== 0 || have !== null) return error;
   ii.groups = ii.groups.concat(g);
-  return ifAddMulti(ifp, macOf(MAC_HI_IP6_GROUP, macLoOfIp6Group(g.addr)));
+  return ifAddMulti(ifp, macOfGroup(g));
 }
 
 /** A member, which wanted `filter`, less. EADDRNOTAVAIL when there is none. */
 export function in6LeaveGroup(in6Net: In6Net, ifp: Ifnet, group: Uint8Array, filter: SourceFilter<bigint> = ANY_SOURCE): Errno {
   const ii = in6Net.ifinfo(ifp);
-  const g = in6Multi(in6Net, ifp, group);
+  const g = ii?.groupOf(group) ?? null;
   if (ii === null || g === null) return EADDRNOTAVAIL;
   change(in6Net, g, filter, null);
   if (g.members > 0) return 0;
   ii.groups = ii.groups.filter((other) => other !== g);
-  ifDelMulti(ifp, macOf(MAC_HI_IP6_GROUP, macLoOfIp6Group(g.addr)));
+  ifDelMulti(ifp, macOfGroup(g));
   return 0;
 }
 
@@ -55,17 +56,15 @@ export function in6PurgeGroups(in6Net: In6Net, ifp: Ifnet): void {
   if (ii === null) return;
   const { groups } = ii;
   ii.groups = [];
-  for (const g of groups) ifDelMulti(ifp, macOf(MAC_HI_IP6_GROUP, macLoOfIp6Group(g.addr)));
+  for (const g of groups) ifDelMulti(ifp, macOfGroup(g));
 }
 
-/** `group` (plain or zoned) as it is kept with `ifp`: zoned, and one array for all who are members. */
-export function in6GroupAddr(in6Net: In6Net, ifp: Ifnet, group: Uint8Array): Uint8Array {
-  return in6Multi(in6Net, ifp, group)?.addr ?? ip6Zoned(group, ifp.index);
+function macOfGroup(g: In6Multi): Uint8Array {
+  return macOf(MAC_HI_IP6_GROUP, g.k3);
 }
 
 function in6Multi(in6Net: In6Net, ifp: Ifnet, group: Uint8Array): In6Multi | null {
-  const addr = ip6Zoned(group, ifp.index);
-  return in6Net.ifinfo(ifp)?.group(ip6Word(addr, 0), ip6Word(addr, 1), ip6Word(addr, 2), ip6Word(addr, 3)) ?? null;
+  return in6Net.ifinfo(ifp)?.groupOf(group) ?? null;
 }
 
 function change(in6Net: In6Net, g: In6Multi, was: SourceFilter<bigint> | null, is: SourceFilter<bigint> | null): Errno {
@@ -74,6 +73,6 @@ function change(in6Net: In6Net, g: In6Multi, was: SourceFilter<bigint> | null, i
     g.change(is, was);
     return ENOSPC;
   }
-  in6Net.groupReporter?.changed(g.ifp, ip6BigOf(ip6Plain(g.addr)), before, g.filter);
+  if (isMcastLink(g.ifp)) in6Net.groupReporter?.changed(g.ifp, ip6BigOf(ip6Plain(g.addr)), before, g.filter);
   return 0;
 }

@@ -18,6 +18,7 @@
 import type { Errno } from '../base/errno.js';
 import type { Prng } from '../base/prng.js';
 import type { AuditRow } from '../kern/audit.js';
+import { EventHandlerList } from '../kern/eventhandler.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import { AF_INET6, IFF_LOOPBACK } from '../net/ifnet.js';
@@ -78,7 +79,7 @@ const IN6_AUDIT: readonly AuditRow<In6Net>[] = [
   { name: 'IPv6 addresses', count: (n) => n.addrs.length },
   { name: 'IPv6 prefixes', count: (n) => n.prefixes.length },
   { name: 'IPv6 groups of interfaces', count: (n) => n.net.ifnets.reduce((sum, ifp) => sum + (n.ifinfo(ifp)?.groups.length ?? 0), 0) },
-  { name: 'interface watchers of IPv6 transports', count: (n) => n.purgeUpperHooks.length },
+  { name: 'interface watchers of IPv6 transports', count: (n) => n.purgeUpperEvent.count },
 ];
 
 /** What tells the routers of a link about groups; MLD implements it. Addresses are in plain form. */
@@ -116,16 +117,16 @@ export class In6Net implements Domain {
   readonly routes: RouteTables;
   readonly tun = new In6Tunables();
   /** Every address of the vnet, in order of addition (V_in6_ifaddrhead). */
-  readonly addrs: In6Ifaddr[] = [];
+  addrs: readonly In6Ifaddr[] = [];
   /** The prefix list (V_nd_prefix). */
-  readonly prefixes: NdPrefix[] = [];
+  prefixes: readonly NdPrefix[] = [];
   /**
    * The default interface (`ndp -I IF`, `ifconfig IF inet6 defaultif`): with no router, everything is on its link, and so, with `use_defaultzone`, is a link-local
    * destination whose zone nobody named. 0: none (V_nd6_defifindex).
    */
   defaultIfindex = 0;
   /** Upper layers (sockets) that hold references to an interface drop them (in6_ifdetach). */
-  readonly purgeUpperHooks: ((ifp: Ifnet) => void)[] = [];
+  readonly purgeUpperEvent = new EventHandlerList<Ifnet>();
   nd: In6NdHooks | null = null;
   private randomness: Prng | null = null;
   /** Where addresses with a vhid are registered; null without CARP. */
@@ -139,7 +140,7 @@ export class In6Net implements Domain {
     this.net = net;
     this.routes = routes;
     routes.store.linkMtu6 = (ifp) => this.ifinfo(ifp)?.mtu ?? ifp.mtu;
-    net.domains.push(this);
+    net.domains = net.domains.concat(this);
     for (const ifp of net.ifnets) ifp.afdata[AF_INET6] = this.ifattach(ifp);
     net.kern.audit.attach(IN6_AUDIT, this);
     net.kern.sysctl.attach(IN6_SYSCTL, this.tun);
@@ -153,8 +154,7 @@ export class In6Net implements Domain {
       if (data !== null && data !== undefined) this.ifdetach(ifp, data);
       ifp.afdata[AF_INET6] = null;
     }
-    const at = this.net.domains.indexOf(this);
-    if (at >= 0) this.net.domains.splice(at, 1);
+    this.net.domains = this.net.domains.filter((d) => d !== this);
     this.net.kern.sysctl.detach(this.tun);
   }
 
@@ -238,7 +238,7 @@ export class In6Net implements Domain {
   /** Puts a new address into every place that knows addresses; one of CARP is not `usable` yet. */
   link(ia: In6Ifaddr): void {
     ia.ifp.addrs = ia.ifp.addrs.concat(ia);
-    this.addrs.push(ia);
+    this.addrs = this.addrs.concat(ia);
     if (ia.carp === null) this.makeUsable(ia);
   }
 
@@ -255,7 +255,7 @@ export class In6Net implements Domain {
   /** Takes an address out again; the object itself stays good for those who handle its end. */
   unlink(ia: In6Ifaddr): void {
     ia.ifp.addrs = ia.ifp.addrs.filter((other) => other !== ia);
-    this.addrs.splice(this.addrs.indexOf(ia), 1);
+    this.addrs = this.addrs.filter((other) => other !== ia);
     this.makeUnusable(ia);
   }
 
@@ -316,7 +316,7 @@ export class In6Net implements Domain {
     const { softnet } = this.net.kern.engine;
     softnet.acquire('in6_ifdetach');
     try {
-      for (const hook of this.purgeUpperHooks) hook(ifp);
+      this.purgeUpperEvent.invoke(ifp);
     } finally {
       softnet.release('in6_ifdetach');
     }

@@ -9,14 +9,13 @@
  */
 import type { Prng } from '../base/prng.js';
 
-const ROUNDS = 4;
-
 export class Ip6Id {
-  private readonly keys: Int32Array;
+  /** Of the rounds. */
+  private readonly keys: readonly number[];
   private counter: number;
 
   constructor(rng: Prng) {
-    this.keys = Int32Array.from({ length: ROUNDS }, () => rng.u32() | 0);
+    this.keys = [rng.u32() | 0, rng.u32() | 0, rng.u32() | 0, rng.u32() | 0];
     this.counter = rng.u32() | 0;
   }
 
@@ -33,8 +32,8 @@ export class Ip6Id {
   private permute(n: number): number {
     let left = n >>> 16;
     let right = n & 0xffff;
-    for (let i = 0; i < ROUNDS; i++) {
-      let f = Math.imul(right ^ this.keys[i]!, 0x85ebca6b);
+    for (const key of this.keys) {
+      let f = Math.imul(right ^ key, 0x85ebca6b);
       f = Math.imul(f ^ (f >>> 13), 0xc2b2ae35);
       const next = left ^ ((f >>> 16) & 0xffff);
       left = right;

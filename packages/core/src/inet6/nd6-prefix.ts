@@ -76,16 +76,15 @@ export function nd6PrelistAdd(in6Net: In6Net, ifp: Ifnet, addr: Uint8Array, plen
   const pr = new NdPrefix(ifp, addr, plen);
   pr.rafOnlink = onlink;
   pr.updatedAt = in6Net.net.kern.engine.now;
-  in6Net.prefixes.push(pr);
+  in6Net.prefixes = in6Net.prefixes.concat(pr);
   if (onlink) nd6PrefixOnlink(in6Net, pr);
   return pr;
 }
 
 /** Takes an entry out; whoever has the same prefix elsewhere may have its route. */
 export function nd6PrefixRemove(in6Net: In6Net, pr: NdPrefix): void {
-  const at = in6Net.prefixes.indexOf(pr);
-  if (at < 0) return;
-  in6Net.prefixes.splice(at, 1);
+  if (!in6Net.prefixes.includes(pr)) return;
+  in6Net.prefixes = in6Net.prefixes.filter((other) => other !== pr);
   if (pr.onlink) nd6PrefixOfflink(in6Net, pr);
 }
 

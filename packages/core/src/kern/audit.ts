@@ -13,6 +13,8 @@
  * Not here: packets a program outside holds; whoever keeps some attaches a row to the Engine's register.
  */
 
+import { Attachments } from './attachments.js';
+
 /** One kind of thing: its name, in the plural, and how many `object` holds. */
 export interface AuditRow<T> {
   readonly name: string;
@@ -28,53 +30,27 @@ export interface AuditCount {
   readonly packets: boolean;
 }
 
-interface Attached {
-  readonly object: object;
-  each(told: (name: string, count: number, packets: boolean) => void): void;
-  packets(): number;
-}
-
-/** A part with its table. */
-class Part<T extends object> implements Attached {
-  readonly object: T;
-  private readonly rows: readonly AuditRow<T>[];
-
-  constructor(rows: readonly AuditRow<T>[], object: T) {
-    this.rows = rows;
-    this.object = object;
-  }
-
-  each(told: (name: string, count: number, packets: boolean) => void): void {
-    for (const r of this.rows) told(r.name, r.count(this.object), r.packets === true);
-  }
-
-  packets(): number {
-    let n = 0;
-    for (const r of this.rows) if (r.packets === true) n += r.count(this.object);
-    return n;
-  }
-}
-
 export class AuditRegister {
-  private parts: readonly Attached[] = [];
+  private readonly parts = new Attachments<readonly AuditRow<object>[]>();
 
   attach<T extends object>(rows: readonly AuditRow<T>[], object: T): void {
-    this.parts = this.parts.concat(new Part(rows, object));
+    this.parts.attach(rows, object);
   }
 
   /** For what ends before its register does: a program's row. */
   detach(object: object): void {
-    this.parts = this.parts.filter((p) => p.object !== object);
+    this.parts.detach(object);
   }
 
   /** The owner is gone and has been looked at: nothing is kept alive from here. */
   clear(): void {
-    this.parts = [];
+    this.parts.clear();
   }
 
   /** Tells every row of every part, in order of attachment. Rows of several parts may have one name. */
   each(told: (name: string, count: number, packets: boolean) => void): void {
-    for (const part of this.parts) part.each(told);
+    const { parts } = this;
+    for (let i = 0; i < parts.count; i++) for (const r of parts.table(i)) told(r.name, r.count(parts.object(i)), r.packets === true);
   }
 
   /** The same as a list; rows of one name are one. */
@@ -86,8 +62,9 @@ export class AuditRegister {
 
   /** Packets of the pool held here. */
   packets(): number {
+    const { parts } = this;
     let n = 0;
-    for (const part of this.parts) n += part.packets();
+    for (let i = 0; i < parts.count; i++) for (const r of parts.table(i)) if (r.packets === true) n += r.count(parts.object(i));
     return n;
   }
 }

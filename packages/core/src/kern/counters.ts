@@ -4,6 +4,7 @@
  * A protocol keeps its counters as numeric fields of one object and increments the fields; the group says in which order
  * and in which words they are shown. `snapshot` copies a group whole, so that a test can compare the whole struct.
  */
+import { Attachments } from './attachments.js';
 
 /** A text with `{}` where the number goes and `{s}`, `{es}` or `{ies}` for the plural, as netstat(1) prints it. */
 export interface CounterRow<T> {
@@ -24,36 +25,26 @@ export interface CounterOwner<T> {
   readonly stats: T;
 }
 
-/** A group and who counts. */
+/** Counters by key, as the tree sees every owner's. */
+type Counters = Record<string, number>;
+
+/** A group as its owner counts. */
 export interface BoundCounters {
   readonly name: string;
-  readonly owner: object;
   lines(): { readonly key: string; readonly value: number; readonly text: string; readonly depth: number }[];
   /** Sets every counter of the object to zero, also those that are not shown (`netstat -z`). */
   zero(): void;
 }
 
-class Bound<T extends object & { [K in keyof T]: number }> implements BoundCounters {
-  readonly owner: CounterOwner<T>;
-  private readonly group: CounterGroup<T>;
-
-  constructor(group: CounterGroup<T>, owner: CounterOwner<T>) {
-    this.group = group;
-    this.owner = owner;
-  }
-
-  get name(): string {
-    return this.group.name;
-  }
-
-  lines(): ReturnType<BoundCounters['lines']> {
-    return counterLines(this.group.rows, this.owner.stats);
-  }
-
-  zero(): void {
-    const stats: object = this.owner.stats;
-    for (const key of Object.keys(stats)) Object.assign(stats, { [key]: 0 });
-  }
+function bindCounters({ name, rows }: CounterGroup<Counters>, owner: CounterOwner<Counters>): BoundCounters {
+  return {
+    name,
+    lines: () => counterLines(rows, owner.stats),
+    zero: () => {
+      const { stats } = owner;
+      for (const key of Object.keys(stats)) stats[key] = 0;
+    },
+  };
 }
 
 /** The rows of counters that are in no group, as a group's `lines`. */
@@ -76,21 +67,27 @@ export function snapshot<T extends object>(object: T): { [K in keyof T]: T[K] } 
 }
 
 export class CounterTree {
-  private groups: BoundCounters[] = [];
+  private readonly groups = new Attachments<CounterGroup<Counters>>();
 
-  attach<T extends { [K in keyof T]: number }>(group: CounterGroup<T>, owner: CounterOwner<T & object>): void {
-    this.groups = this.groups.concat(new Bound<T & object>(group, owner));
+  attach<T extends { [K in keyof T]: number }>(group: CounterGroup<T>, owner: CounterOwner<T>): void {
+    this.groups.attach(group as object as CounterGroup<Counters>, owner);
   }
 
   detach(owner: object): void {
-    this.groups = this.groups.filter((g) => g.owner !== owner);
+    this.groups.detach(owner);
   }
 
-  list(): readonly BoundCounters[] {
-    return this.groups;
+  /** Groups attached. */
+  get count(): number {
+    return this.groups.count;
+  }
+
+  list(): BoundCounters[] {
+    const { groups } = this;
+    return Array.from({ length: groups.count }, (_, i) => bindCounters(groups.table(i), groups.object(i) as CounterOwner<Counters>));
   }
 
   find(name: string): BoundCounters | null {
-    return this.groups.find((g) => g.name === name) ?? null;
+    return this.list().find((g) => g.name === name) ?? null;
   }
 }

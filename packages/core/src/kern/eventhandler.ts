@@ -14,49 +14,33 @@ export const EVENTHANDLER_PRI_FIRST = 0;
 export const EVENTHANDLER_PRI_ANY = 10_000;
 export const EVENTHANDLER_PRI_LAST = 20_000;
 
-/** A function bound to the object it works for. */
-class Handler<T extends object, A> implements Attached<A> {
-  readonly object: T;
-  readonly priority: number;
-  private readonly fn: (object: T, arg: A) => void;
+type Handler<A> = (object: object, arg: A) => void;
 
-  constructor(object: T, fn: (object: T, arg: A) => void, priority: number) {
-    this.object = object;
-    this.fn = fn;
-    this.priority = priority;
-  }
-
-  call(arg: A): void {
-    this.fn(this.object, arg);
-  }
-}
-
-/** What a list needs of a handler, whatever its object. */
-interface Attached<A> {
-  readonly object: object;
-  readonly priority: number;
-  call(arg: A): void;
-}
+/** Words of a handler in the list: its object, its function, its priority. */
+const WORDS = 3;
 
 const NONE: readonly never[] = [];
 
 export class EventHandlerList<A> {
-  private handlers: readonly Attached<A>[] = NONE;
+  /** Replaced as a whole by every change, so that a round under way goes on with what it began with. */
+  private handlers: readonly (object | number)[] = NONE;
 
   get count(): number {
-    return this.handlers.length;
+    return this.handlers.length / WORDS;
   }
 
   /** From now on `fn` is called with `object` and the event. */
   attach<T extends object>(object: T, fn: (object: T, arg: A) => void, priority: number = EVENTHANDLER_PRI_ANY): void {
-    const handler = new Handler(object, fn, priority);
-    const at = this.handlers.findIndex((h) => h.priority > priority);
-    this.handlers = at < 0 ? this.handlers.concat(handler) : this.handlers.slice(0, at).concat(handler, this.handlers.slice(at));
+    const { handlers } = this;
+    let at = handlers.length;
+    while (at > 0 && (handlers[at - 1] as number) > priority) at -= WORDS;
+    this.handlers = handlers.toSpliced(at, 0, object, fn, priority);
   }
 
   /** Takes away every handler of `object`. */
   detach(object: object): void {
-    this.handlers = this.handlers.filter((h) => h.object !== object);
+    const { handlers } = this;
+    this.handlers = handlers.filter((_, i) => handlers[i - (i % WORDS)] !== object);
   }
 
   /** Registers `fn`; the returned function takes it off again. */
@@ -68,6 +52,7 @@ export class EventHandlerList<A> {
 
   /** Calls every handler. A handler may register or unregister; the round under way is not affected. */
   invoke(arg: A): void {
-    for (const h of this.handlers) h.call(arg);
+    const { handlers } = this;
+    for (let i = 0; i < handlers.length; i += WORDS) (handlers[i + 1] as Handler<A>)(handlers[i] as object, arg);
   }
 }

@@ -4,12 +4,13 @@
  *
  * Theory of operation. A layer keeps its tunables as plain fields of an object of its own (the packet path reads a field,
  * never a tree) and declares once, in a constant table, how each field is called outside: a SysctlGroup. A vnet attaches
- * (group, object) pairs, and the tree is the list of them: looking up a name compares a few dozen prefixes, which is nothing beside
- * the bytes a hash table would cost in every idle vnet. When two objects have the same name, the one attached first answers. Every integer has a unit, a range and a line of help; the default is what
+ * (group, object) pairs, and the tree is the list of them (attachments.ts): looking up a name compares a few dozen prefixes, which is
+ * nothing beside the bytes a hash table would cost in every idle vnet. When two objects have the same name, the one attached first answers. Every integer has a unit, a range and a line of help; the default is what
  * a new object holds, so it is written once.
  */
 import type { Errno } from '../base/errno.js';
 import { EINVAL, ENOENT, EPERM } from '../base/errno.js';
+import { Attachments } from './attachments.js';
 
 export type SysctlValue = number | string;
 
@@ -105,113 +106,37 @@ export function bindNode<T>(prefix: string, oid: SysctlOid<T>, object: T): Sysct
 }
 
 /** Names that are made when somebody asks for them: those of things that come and go. */
-export interface SysctlSource {
+export interface SysctlSource<T> {
   /** What all of them begin with, without the last dot. */
   readonly prefix: string;
-  find(name: string): SysctlNode | null;
-  nodes(): SysctlNode[];
+  find(object: T, name: string): SysctlNode | null;
+  nodes(object: T): SysctlNode[];
 }
 
-/** A source, and the one attached after it. */
-class BoundSource implements Attached {
-  readonly object: SysctlSource;
-  next: Attached | null = null;
-
-  constructor(source: SysctlSource) {
-    this.object = source;
-  }
-
-  get prefix(): string {
-    return this.object.prefix;
-  }
-
-  find(name: string): SysctlNode | null {
-    return this.object.find(name);
-  }
-
-  nodes(): SysctlNode[] {
-    return this.object.nodes();
-  }
-}
-
-/** A group bound to its object, and the one attached after it. A vnet has dozens, so it is three fields and no more. */
-class BoundGroup<T extends object> implements Attached {
-  readonly group: SysctlGroup<T>;
-  readonly object: T;
-  next: Attached | null = null;
-
-  constructor(group: SysctlGroup<T>, object: T) {
-    this.group = group;
-    this.object = object;
-  }
-
-  get prefix(): string {
-    return this.group.prefix;
-  }
-
-  find(name: string): SysctlNode | null {
-    const { prefix } = this.group;
-    if (name.length <= prefix.length || name[prefix.length] !== '.' || !name.startsWith(prefix)) return null;
-    const leaf = name.slice(prefix.length + 1);
-    const oid = this.group.oids.find((o) => o.leaf === leaf);
-    return oid === undefined ? null : bindNode(prefix, oid, this.object);
-  }
-
-  nodes(): SysctlNode[] {
-    return this.group.oids.map((oid) => bindNode(this.group.prefix, oid, this.object));
-  }
-}
-
-/** What the tree needs of a group, whatever its object. */
-interface Attached {
-  readonly object: object;
-  readonly prefix: string;
-  next: Attached | null;
-  find(name: string): SysctlNode | null;
-  nodes(): SysctlNode[];
-}
+type SysctlTable = SysctlGroup<object> | SysctlSource<object>;
 
 export class SysctlTree {
-  /** In order of attachment. */
-  private first: Attached | null = null;
-  private last: Attached | null = null;
+  private readonly tables = new Attachments<SysctlTable>();
 
-  attach<T extends object>(group: SysctlGroup<T>, object: T): void {
-    this.append(new BoundGroup(group, object));
+  attach<T extends object>(table: SysctlGroup<T> | SysctlSource<T>, object: T): void {
+    this.tables.attach(table as SysctlTable, object);
   }
 
-  attachSource(source: SysctlSource): void {
-    this.append(new BoundSource(source));
-  }
-
-  private append(bound: Attached): void {
-    if (this.last === null) this.first = bound;
-    else this.last.next = bound;
-    this.last = bound;
-  }
-
-  /** Takes away every group bound to `object`. */
+  /** Takes away every table of `object`. */
   detach(object: object): void {
-    let kept: Attached | null = null;
-    for (let a = this.first; a !== null; a = a.next) {
-      if (a.object !== object) kept = a;
-      else if (kept === null) this.first = a.next;
-      else kept.next = a.next;
-    }
-    this.last = kept;
+    this.tables.detach(object);
   }
 
   /** Groups attached. */
   get count(): number {
-    let n = 0;
-    for (let a = this.first; a !== null; a = a.next) n++;
-    return n;
+    return this.tables.count;
   }
 
   /** The node called exactly `name`, or null. */
   find(name: string): SysctlNode | null {
-    for (let a = this.first; a !== null; a = a.next) {
-      const node = a.find(name);
+    const { tables } = this;
+    for (let i = 0; i < tables.count; i++) {
+      const node = nodeOf(tables.table(i), tables.object(i), name);
       if (node !== null) return node;
     }
     return null;
@@ -219,10 +144,12 @@ export class SysctlTree {
 
   /** Every node at or below `prefix` ('' is all), sorted by name, each name once; skipped ones only when `prefix` is their name. */
   list(prefix: string): SysctlNode[] {
+    const { tables } = this;
     const nodes = new Map<string, SysctlNode>();
-    for (let a = this.first; a !== null; a = a.next) {
-      if (!touches(a.prefix, prefix)) continue;
-      for (const node of a.nodes()) if (isBelow(node.name, prefix) && (node.skip !== true || node.name === prefix) && !nodes.has(node.name)) nodes.set(node.name, node);
+    for (let i = 0; i < tables.count; i++) {
+      const table = tables.table(i);
+      if (!touches(table.prefix, prefix)) continue;
+      for (const node of nodesOf(table, tables.object(i))) if (isBelow(node.name, prefix) && (node.skip !== true || node.name === prefix) && !nodes.has(node.name)) nodes.set(node.name, node);
     }
     return [...nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
@@ -232,6 +159,19 @@ export class SysctlTree {
     const node = this.find(name);
     return node === null ? ENOENT : node.set(value);
   }
+}
+
+function nodeOf(table: SysctlTable, object: object, name: string): SysctlNode | null {
+  const { prefix } = table;
+  if (name.length <= prefix.length || name[prefix.length] !== '.' || !name.startsWith(prefix)) return null;
+  if (!('oids' in table)) return table.find(object, name);
+  const leaf = name.slice(prefix.length + 1);
+  const oid = table.oids.find((o) => o.leaf === leaf);
+  return oid === undefined ? null : bindNode(prefix, oid, object);
+}
+
+function nodesOf(table: SysctlTable, object: object): SysctlNode[] {
+  return 'oids' in table ? table.oids.map((oid) => bindNode(table.prefix, oid, object)) : table.nodes(object);
 }
 
 function isBelow(name: string, prefix: string): boolean {

@@ -33,27 +33,11 @@ const SNDQ: readonly SysctlOid<PacketQueue>[] = [
 ];
 
 /** Names of one vnet's interfaces. */
-export class IfQueueSysctl implements SysctlSource {
-  readonly prefix = PREFIX;
-  private readonly net: Net;
-
-  constructor(net: Net) {
-    this.net = net;
-  }
-
-  find(name: string): SysctlNode | null {
-    for (const ifp of this.net.ifnets) {
-      if (!name.startsWith(`${PREFIX}.${ifp.xname}.`)) continue;
-      const node = nodesOf(ifp).find((n) => n.name === name);
-      if (node !== undefined) return node;
-    }
-    return null;
-  }
-
-  nodes(): SysctlNode[] {
-    return this.net.ifnets.flatMap(nodesOf);
-  }
-}
+export const IF_QUEUE_SYSCTLS: SysctlSource<Net> = {
+  prefix: PREFIX,
+  find: ({ ifnets }, name) => ifnets.filter((ifp) => name.startsWith(`${PREFIX}.${ifp.xname}.`)).flatMap(nodesOf).find((node) => node.name === name) ?? null,
+  nodes: ({ ifnets }) => ifnets.flatMap(nodesOf),
+};
 
 function nodesOf(ifp: Ifnet): SysctlNode[] {
   const at = `${PREFIX}.${ifp.xname}`;

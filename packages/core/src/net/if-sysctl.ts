@@ -4,7 +4,7 @@
  */
 import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
-import { IfQueueSysctl } from './if-queue-sysctl.js';
+import { IF_QUEUE_SYSCTLS } from './if-queue-sysctl.js';
 import { IFNETS_MAX } from './net.js';
 import type { Net, NetShared } from './net.js';
 
@@ -32,14 +32,12 @@ const SHARED_READINGS: SysctlGroup<NetShared> = {
 export function ifSysctlAttach(net: Net): void {
   const { sysctl, id } = net.kern;
   sysctl.attach(IF_SYSCTLS, net);
-  net.queueSysctl = new IfQueueSysctl(net);
-  sysctl.attachSource(net.queueSysctl);
+  sysctl.attach(IF_QUEUE_SYSCTLS, net);
   sysctl.attach(id === 0 ? SHARED_SYSCTLS : SHARED_READINGS, net.shared);
 }
 
 /** Takes the names away again. */
 export function ifSysctlDetach(net: Net): void {
   net.kern.sysctl.detach(net);
-  if (net.queueSysctl !== null) net.kern.sysctl.detach(net.queueSysctl);
   net.kern.sysctl.detach(net.shared);
 }

@@ -12,7 +12,7 @@ import { EBUSY, EEXIST, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, EOPNOTSUPP } from 
 import { utf8Encode } from '../wire/utf8.js';
 import {
   IFF_ALLMULTI, IFF_BROADCAST, IFF_DYING, IFF_LOOPBACK, IFF_MULTICAST, IFF_OACTIVE, IFF_POINTOPOINT, IFF_PPROMISC, IFF_PROMISC, IFF_RENAMING,
-  IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFNAMSIZ, IF_MAXMTU, IF_MINMTU,
+  IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFNAMSIZ, IF_MAXMTU, IF_MINMTU, IfMultiaddr,
 } from './ifnet.js';
 import type { IfData, Ifnet } from './ifnet.js';
 import type { IfVparams } from './if-vparams.js';
@@ -244,12 +244,12 @@ export function ifLinkStateChange(ifp: Ifnet, state: number): void {
 
 /** Joins a link-layer multicast group, counted. */
 export function ifAddMulti(ifp: Ifnet, mac: Uint8Array): Errno {
-  const have = ifp.multiaddrs.find((a) => sameMac(a.mac, mac));
+  const have = ifp.multiaddrs.find((a) => a.is(mac));
   if (have !== undefined) {
     have.refs++;
     return 0;
   }
-  ifp.multiaddrs = ifp.multiaddrs.concat({ mac: mac.slice(), refs: 1 });
+  ifp.multiaddrs = ifp.multiaddrs.concat(new IfMultiaddr(mac));
   ifp.net?.rtsock?.newmaddr(ifp, mac, true);
   ifp.driver.multiChanged?.(ifp);
   return 0;
@@ -257,17 +257,12 @@ export function ifAddMulti(ifp: Ifnet, mac: Uint8Array): Errno {
 
 /** Leaves it; ENOENT when not a member. */
 export function ifDelMulti(ifp: Ifnet, mac: Uint8Array): Errno {
-  const at = ifp.multiaddrs.findIndex((a) => sameMac(a.mac, mac));
-  const have = ifp.multiaddrs[at];
+  const have = ifp.multiaddrs.find((a) => a.is(mac));
   if (have === undefined) return ENOENT;
   if (--have.refs > 0) return 0;
-  ifp.multiaddrs.splice(at, 1);
+  ifp.multiaddrs = ifp.multiaddrs.filter((other) => other !== have);
   ifp.driver.multiChanged?.(ifp);
   return 0;
-}
-
-function sameMac(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((v, i) => v === b[i]);
 }
 
 /** Refuses changes on an interface of a vnet that is being taken down. */

@@ -15,6 +15,7 @@
 import type { Errno } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { PacketQueue } from '../mbuf/packet-queue.js';
+import { macHi, macLo, macOf } from '../wire/addr.js';
 import type { BpfIf } from './bpf.js';
 import type { IfMedia } from './if-media.js';
 import type { IfVmoveHandler } from './if-move.js';
@@ -189,9 +190,25 @@ export class IfData {
 }
 
 /** A link-layer multicast membership, counted. */
-export interface IfMultiaddr {
-  readonly mac: Uint8Array;
-  refs: number;
+export class IfMultiaddr {
+  readonly hi: number;
+  /** Signed. */
+  readonly lo: number;
+  refs = 1;
+
+  constructor(mac: Uint8Array) {
+    this.hi = macHi(mac);
+    this.lo = macLo(mac) | 0;
+  }
+
+  is(mac: Uint8Array): boolean {
+    return this.hi === macHi(mac) && this.lo === (macLo(mac) | 0);
+  }
+
+  /** A copy. */
+  get mac(): Uint8Array {
+    return macOf(this.hi, this.lo);
+  }
 }
 
 const NO_LLADDR = new Uint8Array(0);

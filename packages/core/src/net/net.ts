@@ -9,12 +9,13 @@
  * Invariants: an Ifnet is in `ifnets` of exactly one Net while attached; `shared.byIndex(ifp.index) === ifp` as long, but for one
  * that is being replaced in another vnet at this moment: then its successor has the index.
  */
+import { LazyMap } from '../base/lazy-map.js';
 import { fnv1a } from '../base/prng.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { Witness } from '../kern/witness.js';
-import type { SysctlSource } from '../kern/sysctl.js';
 import { EventHandlerList } from '../kern/eventhandler.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
+import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_IPV6 } from '../wire/ether.js';
 import type { HostPort } from './host-port.js';
 import type { IfCloner } from './if-clone.js';
 import type { IfAddr } from './ifaddr.js';
@@ -196,11 +197,9 @@ export class Net {
   ifMax = IFNETS_MAX;
   /** Protocol queues; a copy is made when it changes. */
   pktqs: readonly PktQueue[] = [];
-  /** Names of the interfaces' queues. */
-  queueSysctl: SysctlSource | null = null;
   /** Per-vnet state of drivers (their tunables), by cloner name; a driver finds its own with `instanceof`. */
   readonly drivers = new Map<string, object>();
-  readonly domains: Domain[] = [];
+  domains: readonly Domain[] = [];
   /** The loopback interface everything local goes through; null before it exists and after it is gone. */
   loif: Ifnet | null = null;
   readonly arrivalEvent = new EventHandlerList<IfnetEvent>();
@@ -223,10 +222,12 @@ export class Net {
   rtsock: Rtsock | null = null;
   /** Captures open on the interfaces here. */
   captures = 0;
-  private readonly etherProtos = new Map<number, EtherProtoInput>();
   /** The two ethertypes every frame is compared with first. */
   ipInput: EtherProtoInput | null = null;
   arpInput: EtherProtoInput | null = null;
+  /** … that of IPv6, and the others. */
+  private ip6Input: EtherProtoInput | null = null;
+  private readonly etherProtos = new LazyMap<number, EtherProtoInput>();
 
   constructor(kern: VnetKern, shared: NetShared) {
     this.kern = kern;
@@ -236,7 +237,7 @@ export class Net {
   }
 
   get etherProtoCount(): number {
-    return this.etherProtos.size;
+    return [this.ipInput, this.arpInput, this.ip6Input].filter((input) => input !== null).length + this.etherProtos.size;
   }
 
   /** The interface called `xname`, or null. */
@@ -252,14 +253,18 @@ export class Net {
   }
 
   etherProto(ethertype: number): EtherProtoInput | null {
+    if (ethertype === ETHERTYPE_IP) return this.ipInput;
+    if (ethertype === ETHERTYPE_ARP) return this.arpInput;
+    if (ethertype === ETHERTYPE_IPV6) return this.ip6Input;
     return this.etherProtos.get(ethertype) ?? null;
   }
 
   /** Registers, or with null removes, the input function of an ethertype. */
   registerEtherProto(ethertype: number, input: EtherProtoInput | null): void {
-    if (ethertype === 0x0800) this.ipInput = input;
-    else if (ethertype === 0x0806) this.arpInput = input;
-    if (input === null) this.etherProtos.delete(ethertype);
+    if (ethertype === ETHERTYPE_IP) this.ipInput = input;
+    else if (ethertype === ETHERTYPE_ARP) this.arpInput = input;
+    else if (ethertype === ETHERTYPE_IPV6) this.ip6Input = input;
+    else if (input === null) this.etherProtos.delete(ethertype);
     else this.etherProtos.set(ethertype, input);
   }
 }

@@ -14,6 +14,11 @@ export class ProtoPlaces {
     return this.place[number]!;
   }
 
+  /** Places given. */
+  get count(): number {
+    return this.used;
+  }
+
   /** … or gets one now. */
   take(number: number): number {
     const place = this.place[number]!;

@@ -14,6 +14,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EINVAL } from '../base/errno.js';
+import { LazySet } from '../base/lazy-map.js';
 import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
@@ -69,7 +70,7 @@ export class VxlanCarrier {
   /** `net.link.vxlan.reuse_port`: programs with SO_REUSEPORT may have the port too. */
   reusePort = 0;
   transport: VxlanTransport | null = null;
-  readonly ends = new Set<VxlanEnd>();
+  readonly ends = new LazySet<VxlanEnd>();
 
   constructor(net: Net) {
     this.net = net;

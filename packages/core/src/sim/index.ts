@@ -7,3 +7,5 @@ export { SimLinkEnd, SimLinkStats } from './sim-link.js';
 export type { SimLinkOptions } from './sim-link.js';
 export { Wire } from './wire-script.js';
 export * from './craft.js';
+export { IP_VERSIONS, parseScript, runScript } from './packetdrill/index.js';
+export type { IpVersion, RunOptions, ScriptOutcome, ScriptStatus } from './packetdrill/index.js';

@@ -31,7 +31,7 @@ interface SockOption {
   readonly set?: (so: OptionSocket, value: number) => Errno;
 }
 
-type FlagKey = 'reuseAddr' | 'reusePort' | 'broadcast' | 'dontRoute' | 'dontFrag' | 'bindAny';
+type FlagKey = 'reuseAddr' | 'reusePort' | 'reusePortLb' | 'broadcast' | 'dontRoute' | 'dontFrag' | 'bindAny';
 
 /** kern.ipc.maxsockbuf counts memory; of it a buffer may use the part that data takes in a full cluster. */
 const CLUSTER_BYTES = 2_048;
@@ -62,6 +62,7 @@ function ranged(key: 'tos' | 'pcp', min: number, max: number): SockOption {
 const OPTIONS: ReadonlyMap<string, SockOption> = new Map<string, SockOption>([
   ['SO_REUSEADDR', flag('reuseAddr')],
   ['SO_REUSEPORT', flag('reusePort')],
+  ['SO_REUSEPORT_LB', flag('reusePortLb')],
   ['SO_BROADCAST', flag('broadcast')],
   ['SO_DONTROUTE', flag('dontRoute')],
   ['IP_DONTFRAG', flag('dontFrag')],

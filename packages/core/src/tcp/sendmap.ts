@@ -11,12 +11,22 @@
  * is what is believed to be in the network, and output needs to know nothing else: lost ranges first, then new data, while pipe < cwnd.
  * Nothing is ever sent "from sndUna again": a timeout marks ranges and leaves sndNxt where it is.
  *
- * Ranges come from a free list of the vnet's. Invariants (`checkSendmap`): the ranges are contiguous and cover [sndUna, sndNxt); the two counters
- * are the sums of the lengths of the ranges that are so marked; none is both.
+ *     by sequence   head ⇄ [SACKED] ⇄ [LOST] ⇄ [in flight] ⇄ [SACKED] ⇄ [in flight] ⇄ tail
+ *     by time                           oldest ⇄ [in flight] ⇄ [in flight] ⇄ newest
+ *
+ * The ranges in flight are besides in a list in the order of their transmission: loss detection by time (tcp-rack.ts) looks only at those that were
+ * sent before the newest one known to have arrived. Neighbours that are SACKED become one range, so that the length of the list is bounded by the
+ * transmissions in flight and the holes, not by the acknowledgements.
+ *
+ * Ranges come from a free list of the vnet's. Invariants (`checkSendmap`): the ranges are contiguous and cover [sndUna, sndNxt); the counters are those
+ * of the ranges that are so marked; none is both SACKED and LOST; exactly those that are neither are in the list by time, oldest first; no two
+ * neighbours are SACKED.
  * Not here: who marks (tcp-recovery.ts and what it calls).
+ *
+ * @rfc 6675 4 partial "Update and SetPipe are the marks and the counters; IsLost is in tcp-sack.ts, NextSeg in tcp-output.ts"
  */
 import { assert } from '../base/assert.js';
-import { seqDiff, seqGeq, seqGt, seqLeq } from '../base/seqnum.js';
+import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from '../base/seqnum.js';
 import type { Micros } from '../base/time.js';
 
 /** The peer has it, and said so by SACK. */
@@ -38,13 +48,21 @@ export class SentRange {
   flags = 0;
   /** Transmissions so far. */
   sends = 0;
-  /** When it was sent last. */
+  /** When it was sent last, and which transmission of the connection that was: several can be made in a microsecond. */
   xmitUs: Micros = 0;
+  xmitNo = 0;
   prev: SentRange | null = null;
   next: SentRange | null = null;
+  /** Neighbours in the order of transmission, while in flight. */
+  older: SentRange | null = null;
+  newer: SentRange | null = null;
 
   get length(): number {
     return seqDiff(this.end, this.seq);
+  }
+
+  get inFlight(): boolean {
+    return (this.flags & (SR_SACKED | SR_LOST)) === 0;
   }
 }
 
@@ -75,9 +93,18 @@ export class Sendmap {
   private readonly pool: SentRangePool;
   head: SentRange | null = null;
   tail: SentRange | null = null;
+  /** Ends of the list by time. */
+  oldest: SentRange | null = null;
+  newest: SentRange | null = null;
   sackedBytes = 0;
   lostBytes = 0;
+  /** SACKED ranges; the holes before them are as many at most. */
+  sackedRuns = 0;
   count = 0;
+  /** Transmissions so far, int32. */
+  private xmits = 0;
+  /** No LOST range is before this one; null: ask from the head. */
+  private lostHint: SentRange | null = null;
 
   constructor(pool: SentRangePool) {
     this.pool = pool;
@@ -90,13 +117,14 @@ export class Sendmap {
     r.end = end;
     r.flags = flags;
     r.sends = 1;
-    r.xmitUs = now;
+    this.stamp(r, now);
     r.prev = this.tail;
     r.next = null;
     if (this.tail === null) this.head = r;
     else this.tail.next = r;
     this.tail = r;
     this.count++;
+    this.timeAppend(r);
   }
 
   /** Everything before `una` is acknowledged: takes it out. */
@@ -115,7 +143,7 @@ export class Sendmap {
     }
   }
 
-  /** Makes a boundary at `at` inside `r`; `r` keeps what is before it. */
+  /** Makes a boundary at `at` inside `r`, which is not SACKED; `r` keeps what is before it. Answers what is behind it. */
   split(r: SentRange, at: number): SentRange {
     const n = this.pool.take();
     n.seq = at;
@@ -123,6 +151,7 @@ export class Sendmap {
     n.flags = r.flags & ~SR_SYN;
     n.sends = r.sends;
     n.xmitUs = r.xmitUs;
+    n.xmitNo = r.xmitNo;
     r.end = at;
     r.flags &= ~SR_FIN;
     n.prev = r;
@@ -131,56 +160,80 @@ export class Sendmap {
     else r.next.prev = n;
     r.next = n;
     this.count++;
+    if (r.inFlight) this.timeInsertAfter(n, r);
     return n;
   }
 
   markLost(r: SentRange): void {
-    if ((r.flags & (SR_LOST | SR_SACKED)) !== 0) return;
+    if (!r.inFlight) return;
+    this.timeRemove(r);
     r.flags |= SR_LOST;
     this.lostBytes += r.length;
+    if (this.lostHint !== null && seqLt(r.seq, this.lostHint.seq)) this.lostHint = r;
   }
 
-  markSacked(r: SentRange): void {
-    if ((r.flags & SR_SACKED) !== 0) return;
-    this.clearLost(r);
+  /** The peer has `r`. Answers the range that it is in now: neighbours that the peer has, too, become one. */
+  markSacked(r: SentRange): SentRange {
+    if ((r.flags & SR_SACKED) !== 0) return r;
+    if (!this.unmarkLost(r)) this.timeRemove(r);
     r.flags |= SR_SACKED;
     this.sackedBytes += r.length;
+    this.sackedRuns++;
+    const { prev, next } = r;
+    if (next !== null && (next.flags & SR_SACKED) !== 0) this.join(r, next);
+    if (prev === null || (prev.flags & SR_SACKED) === 0) return r;
+    this.join(prev, r);
+    return prev;
   }
 
-  /** The peer has dropped what it had selectively acknowledged, or is believed to (RFC 2018 §8). */
-  clearSacked(r: SentRange): void {
-    if ((r.flags & SR_SACKED) === 0) return;
-    r.flags &= ~SR_SACKED;
-    this.sackedBytes -= r.length;
+  /** The peer has dropped what it had selectively acknowledged, or is believed to (RFC 2018 §8): all of that is lost. */
+  forgetSacked(): void {
+    for (let r = this.head; r !== null; r = r.next) {
+      if ((r.flags & SR_SACKED) === 0) continue;
+      r.flags = (r.flags & ~SR_SACKED) | SR_LOST;
+      this.sackedBytes -= r.length;
+      this.sackedRuns--;
+      this.lostBytes += r.length;
+    }
+    this.lostHint = null;
   }
 
+  /** `r` was not lost after all, and is in flight as it was. */
   clearLost(r: SentRange): void {
-    if ((r.flags & SR_LOST) === 0) return;
-    r.flags &= ~SR_LOST;
-    this.lostBytes -= r.length;
+    if (!this.unmarkLost(r)) return;
+    let before = this.newest;
+    while (before !== null && seqGt(before.xmitNo, r.xmitNo)) before = before.older;
+    if (before === null) this.timePrepend(r);
+    else this.timeInsertAfter(r, before);
+  }
+
+  /** None of what is LOST is. */
+  clearAllLost(): void {
+    for (let r = this.firstLost(); r !== null; r = this.firstLost()) this.clearLost(r);
   }
 
   /** `r` has been sent again. */
   resent(r: SentRange, now: Micros): void {
-    this.clearLost(r);
-    r.flags |= SR_RETRANS;
+    if (!this.unmarkLost(r)) this.timeRemove(r);
+    r.flags = (r.flags | SR_RETRANS) & ~SR_TLP;
     r.sends++;
-    r.xmitUs = now;
+    this.stamp(r, now);
+    this.timeAppend(r);
   }
 
-  /** Everything the peer has not acknowledged is to be sent again; with `reneged` also what it had selectively. */
+  /** Everything in flight is to be sent again; with `reneged` also what the peer had. */
   markAllLost(reneged: boolean): void {
-    for (let r = this.head; r !== null; r = r.next) {
-      if (reneged) this.clearSacked(r);
-      this.markLost(r);
-    }
+    for (let r = this.oldest; r !== null; r = this.oldest) this.markLost(r);
+    this.lostHint = null;
+    if (reneged) this.forgetSacked();
   }
 
   /** The first range that is to be sent again. */
   firstLost(): SentRange | null {
     if (this.lostBytes === 0) return null;
-    let r = this.head;
+    let r = this.lostHint ?? this.head;
     while (r !== null && (r.flags & SR_LOST) === 0) r = r.next;
+    this.lostHint = r;
     return r;
   }
 
@@ -188,15 +241,82 @@ export class Sendmap {
     while (this.head !== null) this.remove(this.head);
   }
 
+  private stamp(r: SentRange, now: Micros): void {
+    r.xmitUs = now;
+    this.xmits = (this.xmits + 1) | 0;
+    r.xmitNo = this.xmits;
+  }
+
+  /** Was it LOST? Takes the mark off, and leaves it out of the list by time. */
+  private unmarkLost(r: SentRange): boolean {
+    if ((r.flags & SR_LOST) === 0) return false;
+    r.flags &= ~SR_LOST;
+    this.lostBytes -= r.length;
+    return true;
+  }
+
+  /** `b`, which follows `a` and is SACKED as it is, becomes part of it. */
+  private join(a: SentRange, b: SentRange): void {
+    a.end = b.end;
+    a.flags |= b.flags & (SR_FIN | SR_RETRANS);
+    a.next = b.next;
+    if (b.next === null) this.tail = a;
+    else b.next.prev = a;
+    if (this.lostHint === b) this.lostHint = a;
+    this.sackedRuns--;
+    this.count--;
+    this.pool.give(b);
+  }
+
   private remove(r: SentRange): void {
-    if ((r.flags & SR_SACKED) !== 0) this.sackedBytes -= r.length;
-    if ((r.flags & SR_LOST) !== 0) this.lostBytes -= r.length;
+    if ((r.flags & SR_SACKED) !== 0) {
+      this.sackedBytes -= r.length;
+      this.sackedRuns--;
+    } else if ((r.flags & SR_LOST) !== 0) {
+      this.lostBytes -= r.length;
+    } else {
+      this.timeRemove(r);
+    }
+    if (this.lostHint === r) this.lostHint = null;
     if (r.prev === null) this.head = r.next;
     else r.prev.next = r.next;
     if (r.next === null) this.tail = r.prev;
     else r.next.prev = r.prev;
     this.count--;
     this.pool.give(r);
+  }
+
+  private timeAppend(r: SentRange): void {
+    r.older = this.newest;
+    r.newer = null;
+    if (this.newest === null) this.oldest = r;
+    else this.newest.newer = r;
+    this.newest = r;
+  }
+
+  private timePrepend(r: SentRange): void {
+    r.newer = this.oldest;
+    r.older = null;
+    if (this.oldest === null) this.newest = r;
+    else this.oldest.older = r;
+    this.oldest = r;
+  }
+
+  private timeInsertAfter(r: SentRange, before: SentRange): void {
+    r.older = before;
+    r.newer = before.newer;
+    if (before.newer === null) this.newest = r;
+    else before.newer.older = r;
+    before.newer = r;
+  }
+
+  private timeRemove(r: SentRange): void {
+    if (r.older === null) this.oldest = r.newer;
+    else r.older.newer = r.newer;
+    if (r.newer === null) this.newest = r.older;
+    else r.newer.older = r.older;
+    r.older = null;
+    r.newer = null;
   }
 }
 
@@ -205,16 +325,33 @@ export function checkSendmap(map: Sendmap, sndUna: number, sndNxt: number): void
   let at = sndUna;
   let sacked = 0;
   let lost = 0;
+  let runs = 0;
   let count = 0;
+  let flying = 0;
   for (let r = map.head; r !== null; r = r.next) {
     assert(r.seq === at, 'sendmap has a gap');
     assert(seqLeq(r.seq, r.end) && r.length > 0, 'sendmap has an empty range');
     assert((r.flags & (SR_LOST | SR_SACKED)) !== (SR_LOST | SR_SACKED), 'a range is both sacked and lost');
-    if ((r.flags & SR_SACKED) !== 0) sacked += r.length;
-    if ((r.flags & SR_LOST) !== 0) lost += r.length;
+    if ((r.flags & SR_SACKED) !== 0) {
+      assert(r.prev === null || (r.prev.flags & SR_SACKED) === 0, 'two neighbours are sacked');
+      sacked += r.length;
+      runs++;
+    } else if ((r.flags & SR_LOST) !== 0) {
+      lost += r.length;
+    } else {
+      flying++;
+    }
     at = r.end;
     count++;
   }
   assert(at === sndNxt, 'sendmap does not end at sndNxt');
-  assert(sacked === map.sackedBytes && lost === map.lostBytes && count === map.count, 'sendmap counters are wrong');
+  assert(sacked === map.sackedBytes && lost === map.lostBytes && runs === map.sackedRuns && count === map.count, 'sendmap counters are wrong');
+  let last: SentRange | null = null;
+  for (let r = map.oldest; r !== null; r = r.newer) {
+    assert(r.inFlight && r.older === last, 'the list by time has a range that is not in flight');
+    assert(last === null || (last.xmitUs <= r.xmitUs && seqLeq(last.xmitNo, r.xmitNo)), 'the list by time is not in order');
+    last = r;
+    flying--;
+  }
+  assert(flying === 0 && map.newest === last, 'the list by time lacks a range in flight');
 }

@@ -5,23 +5,26 @@
  * @rfc 9293 3.10.7.4 yes
  * @rfc 5961 5 yes
  */
-import { seqDiff, seqGt, seqLeq, seqLt } from '../base/seqnum.js';
+import { seqGeq, seqGt, seqLt } from '../base/seqnum.js';
 import { NEVER, US_PER_MS } from '../base/time.js';
-import { TH_FIN } from '../wire/tcp.js';
+import { TH_ECE, TH_FIN } from '../wire/tcp.js';
 import { tcpClose, tcpSetState, tcpTwstart } from './tcp-close.js';
 import { tcpEstablished } from './tcp-input-synsent.js';
-import { tcpDupAck, tcpRecoveryAck } from './tcp-recovery.js';
+import { tcpDeliver } from './tcp-delivery.js';
+import type { Delivery } from './tcp-delivery.js';
+import { tcpRecoveryAck } from './tcp-recovery.js';
 import { tcpChallengeAck, tcpReset } from './tcp-respond.js';
-import { tcpRttSample } from './tcp-rtt.js';
+import { tcpRttOfAck } from './tcp-rtt.js';
 import type { Segment } from './tcp-segment.js';
 import { TCPS_CLOSED, TCPS_CLOSING, TCPS_ESTABLISHED, TCPS_FIN_WAIT_1, TCPS_FIN_WAIT_2, TCPS_LAST_ACK, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT } from './tcp-state.js';
 import { tcpSet2msl, tcpSetRexmt } from './tcp-timer.js';
+import { tlpArm } from './tcp-tlp.js';
 import { tcpSndbufTune } from './tcp-window.js';
-import { TF_ACKNOW, TF_FASTRECOVERY, TF_OUTPUT, TF_SENTFIN, TF_SYNACKED, TF_WANTSPACE, TN_CONNECTED, TN_WRITE } from './tcpcb.js';
+import { TF_ACKNOW, TF_OUTPUT, TF_SENTFIN, TF_SYNACKED, TF_WANTSPACE, TN_CONNECTED, TN_WRITE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
-/** False: the segment ends here; `seg.m` is the caller's in any case. */
-export function tcpAckStep(tp: TcpCb, seg: Segment): boolean {
+/** `shift` scales the window, but for that of a SYN. False: the segment ends here; `seg.m` is the caller's in any case. */
+export function tcpAckStep(tp: TcpCb, seg: Segment, shift: number): boolean {
   if (tp.state === TCPS_SYN_RECEIVED && !establish(tp, seg)) return false;
   const { stats } = tp.tcp;
   if (seqGt(seg.ack, tp.sndNxt)) {
@@ -33,9 +36,8 @@ export function tcpAckStep(tp: TcpCb, seg: Segment): boolean {
     tcpChallengeAck(tp);
     return false;
   }
-  const win = seg.win << tp.sndScale;
-  if (seqGt(seg.ack, tp.sndUna)) ackNew(tp, seg.ack);
-  else if (isDuplicate(tp, seg, win)) tcpDupAck(tp);
+  const win = seg.win << shift;
+  if (seqGeq(seg.ack, tp.sndUna)) acknowledged(tp, seg, win);
   updateWindow(tp, seg, win);
   return afterAck(tp);
 }
@@ -61,11 +63,25 @@ function isDuplicate(tp: TcpCb, seg: Segment, win: number): boolean {
   return seg.len === 0 && !seg.has(TH_FIN) && seg.ack === tp.sndUna && win === tp.sndWnd && tp.flight > 0;
 }
 
+/** The scoreboard, the round-trip time, loss recovery, in this order; then the timers. */
+function acknowledged(tp: TcpCb, seg: Segment, win: number): void {
+  const isDup = isDuplicate(tp, seg, win);
+  const d = tp.tcp.delivery;
+  tcpDeliver(tp, seg, d);
+  if (d.acked === 0 && !isDup && !d.hasSack && !seg.has(TH_ECE)) return;
+  const isSyn = (tp.flags & TF_SYNACKED) === 0;
+  if (d.acked > 0) ackNew(tp, seg.ack, d);
+  // Karn: the back-off stays until a time is measured that means something.
+  if (((d.acked > 0 || d.sacked > 0) && tcpRttOfAck(tp, seg, d)) || isSyn) tp.rxtshift = 0;
+  tcpRecoveryAck(tp, seg, d, isDup);
+  if (d.acked > 0) afterNew(tp);
+  tp.flags |= TF_OUTPUT;
+}
+
 /** Everything before `ack` has arrived. */
-function ackNew(tp: TcpCb, ack: number): void {
+function ackNew(tp: TcpCb, ack: number, d: Delivery): void {
   const { stats } = tp.tcp;
-  const acked = seqDiff(ack, tp.sndUna);
-  let data = acked;
+  let data = d.acked;
   if ((tp.flags & TF_SYNACKED) === 0) {
     tp.flags |= TF_SYNACKED;
     data--;
@@ -73,40 +89,26 @@ function ackNew(tp: TcpCb, ack: number): void {
   if ((tp.flags & TF_SENTFIN) !== 0 && ack === tp.sndNxt) data--;
   stats.rcvackpack++;
   stats.rcvackbyte += data;
-  measure(tp, ack);
-  tp.map.ackTo(ack);
+  d.data = data;
   tp.sndUna = ack;
   if (seqLt(tp.sndUp, ack)) tp.sndUp = ack;
-  tp.rxtshift = 0;
+  if (tp.persistAt !== NEVER) tp.rxtshift = 0;
   if (data > 0) {
     tp.bytesAcked += data;
     tcpSndbufTune(tp);
     tp.snd.drop(data);
   }
-  if ((tp.flags & TF_FASTRECOVERY) === 0 && data > 0) tp.cc.ackReceived(tp, data);
-  tp.cwndLimited = false;
-  tcpRecoveryAck(tp);
-  if (tp.flight === 0) tp.rexmtAt = NEVER;
+}
+
+/** sndUna has moved: the timers, and the program's wish to write. */
+function afterNew(tp: TcpCb): void {
+  if (tp.flight === 0) tp.rexmtAt = tp.reorderAt = NEVER;
   else if (tp.persistAt === NEVER) tcpSetRexmt(tp);
   if ((tp.flags & TF_WANTSPACE) !== 0 && tp.snd.space >= Math.min(tp.snd.lowat, tp.snd.hiwat)) {
     tp.flags &= ~TF_WANTSPACE;
     tp.notify |= TN_WRITE;
   }
-  tp.flags |= TF_OUTPUT;
-}
-
-/** The newest transmission that this acknowledges and that was the only one of its bytes is a sample. */
-function measure(tp: TcpCb, ack: number): void {
-  let sample = -1;
-  let burst = 0;
-  const now = tp.nowUs;
-  for (let r = tp.map.head; r !== null && seqLeq(r.end, ack); r = r.next) {
-    if (r.sends === 1) sample = now - r.xmitUs;
-    if (r.length > burst) burst = r.length;
-  }
-  tp.ackedBurst = burst;
-  tp.tcp.stats.segstimed++;
-  if (sample >= 0) tcpRttSample(tp, sample);
+  tlpArm(tp);
 }
 
 /** RFC 9293: the window of a segment counts when it is newer than the one that told us the last. */

@@ -10,6 +10,7 @@ import { ECONNREFUSED } from '../base/errno.js';
 import { seqDiff, seqGt, seqLeq } from '../base/seqnum.js';
 import { TH_ACK, TH_RST, TH_SYN, TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_TS } from '../wire/tcp.js';
 import { tcpClose, tcpSetState } from './tcp-close.js';
+import { ecnSynAckIn, ecnSynIn } from './tcp-ecn.js';
 import { tcpAckStep } from './tcp-input-ack.js';
 import { tcpFinStep, tcpTextStep } from './tcp-input-text.js';
 import { tcpInitialCwnd, tcpSetMaxseg } from './tcp-mss.js';
@@ -44,14 +45,16 @@ export function synSentInput(tp: TcpCb, seg: Segment): void {
   seg.seq = tp.rcvNxt;
   seg.flags &= ~TH_SYN;
   if (!seg.has(TH_ACK)) {
+    ecnSynIn(tp, seg);
     simultaneous(tp, seg);
     return;
   }
   tcpSetState(tp, TCPS_ESTABLISHED);
   tp.tcp.stats.connects++;
+  ecnSynAckIn(tp, seg);
   tcpEstablished(tp);
   tp.flags |= TF_ACKNOW;
-  if (!tcpAckStep(tp, seg)) {
+  if (!tcpAckStep(tp, seg, 0)) {
     m.free();
     return;
   }

@@ -22,6 +22,7 @@ import type { Micros } from '../base/time.js';
 import { US_PER_MS } from '../base/time.js';
 import { TH_ACK, TH_FIN, TH_RST, TH_SYN, TH_URG, TOF_TS } from '../wire/tcp.js';
 import { tcpClose } from './tcp-close.js';
+import { ecnInput } from './tcp-ecn.js';
 import { tcpAckStep } from './tcp-input-ack.js';
 import { synSentInput } from './tcp-input-synsent.js';
 import { tcpFinStep, tcpTextStep } from './tcp-input-text.js';
@@ -65,7 +66,8 @@ function steps(tp: TcpCb, seg: Segment): void {
     return;
   }
   heard(tp);
-  if (!tcpAckStep(tp, seg)) {
+  ecnInput(tp, seg);
+  if (!tcpAckStep(tp, seg, tp.sndScale)) {
     m.free();
     return;
   }

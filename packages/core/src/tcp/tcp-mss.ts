@@ -57,7 +57,16 @@ export function tcpSetMaxseg(tp: TcpCb, offered: number): boolean {
   const { tun } = tp.tcp;
   const fallback = tp.isV6 ? Math.min(TCP6_MSS_DEFAULT, tun.v6mssdflt) : tun.mssdflt;
   tp.peerMss = offered === 0 ? fallback : Math.max(offered, tun.minmss);
-  return tcpFitMaxseg(tp);
+  const changed = tcpFitMaxseg(tp);
+  const mss = Math.min(tp.peerMss, tcpOfferedMss(tp));
+  tp.snd.hiwat = wholeSegments(tp.snd.hiwat, mss, tun.sendbufMax);
+  tp.rcv.hiwat = wholeSegments(tp.rcv.hiwat, mss, tun.recvbufMax);
+  return changed;
+}
+
+/** Buffers hold whole segments, so that a full window does not end in a small one. */
+function wholeSegments(bytes: number, mss: number, max: number): number {
+  return bytes <= mss ? bytes : Math.max(bytes, Math.min(Math.ceil(bytes / mss) * mss, max));
 }
 
 /** The same for the MSS that is known: the path, or the use of timestamps, has changed. */

@@ -5,10 +5,11 @@
  * @rfc 7323 3.2 yes
  * @rfc 6691 2 yes
  */
+import type { Micros } from '../base/time.js';
 import { US_PER_MS } from '../base/time.js';
 import type { TcpOptionsOut } from '../wire/tcp-options.js';
 import { TCP_MAX_SACK } from '../wire/tcp-options.js';
-import { TF_NOOPT, TF_SACK, TF_TS } from './tcpcb.js';
+import { TF_NOOPT, TF_SACK, TF_TS, TF_WSCALE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 import { tcpWscaleAsked } from './tcp-window.js';
 import { tcpOfferedMss } from './tcp-mss.js';
@@ -17,7 +18,10 @@ import { tcpOfferedMss } from './tcp-mss.js';
 export const TCPOLEN_TSTAMP_APPA = 12;
 
 /** The clock of timestamps: milliseconds, from a point that differs for each connection. */
-export const tcpTsNow = (tp: TcpCb): number => (Math.floor(tp.nowUs / US_PER_MS) + tp.tsOffset) >>> 0;
+export const tcpTsNow = (tp: TcpCb): number => tcpTsAt(tp, tp.nowUs);
+
+/** What it was at `us`. */
+export const tcpTsAt = (tp: TcpCb, us: Micros): number => (Math.floor(us / US_PER_MS) + tp.tsOffset) >>> 0;
 
 /** Puts timestamps in, when the connection has them. */
 export function tcpTimestamps(tp: TcpCb, o: TcpOptionsOut): void {
@@ -32,7 +36,7 @@ export function tcpSynOptions(tp: TcpCb, o: TcpOptionsOut, isAnswer: boolean): v
   if ((tp.flags & TF_NOOPT) !== 0) return;
   const { tun } = tp.tcp;
   o.mss = tcpOfferedMss(tp);
-  if (tun.rfc1323 !== 0 && (!isAnswer || tp.sndScale >= 0)) o.wscale = tcpWscaleAsked(tun, tp.rcv.hiwat);
+  if (tun.rfc1323 !== 0 && (!isAnswer || (tp.flags & TF_WSCALE) !== 0)) o.wscale = tcpWscaleAsked(tun, tp.rcv.hiwat);
   if (tun.sack !== 0 && (!isAnswer || (tp.flags & TF_SACK) !== 0)) o.sackPermitted = true;
   if (tun.rfc1323 !== 0 && (!isAnswer || (tp.flags & TF_TS) !== 0)) {
     o.ts = true;

@@ -23,12 +23,17 @@ import { GSO_TCPV4, GSO_TCPV6, HEADROOM } from '../mbuf/packet-buffer.js';
 import { tcpPackOptions } from '../wire/tcp-options.js';
 import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_FIN, TH_PUSH, TH_SYN, TH_URG, tcpEmit } from '../wire/tcp.js';
 import { SR_FIN, SR_SYN } from './sendmap.js';
+import type { SentRange } from './sendmap.js';
+import { ecnCodepoint, ecnFlags, ecnSynFlags } from './tcp-ecn.js';
 import { tcpIpOutput } from './tcp-ip.js';
 import { tcpSackBlocks, tcpSynOptions, tcpTimestamps } from './tcp-options.js';
+import { tcpRecoverySent } from './tcp-recovery.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import { tcpSetPersist, tcpSetRexmt } from './tcp-timer.js';
+import { tlpArm } from './tcp-tlp.js';
+import { undoWantsNew } from './tcp-undo.js';
 import { tcpRecvWindow, tcpWindowUpdateDue } from './tcp-window.js';
-import { TF_ACKNOW, TF_DELACK, TF_FORCE, TF_NEEDFIN, TF_NODELAY, TF_NOPUSH, TF_OUTPUT, TF_RCVDFIN, TF_RXWIN0SENT, TF_SENTFIN, TF_SYNACKED } from './tcpcb.js';
+import { TF_ACKNOW, TF_DELACK, TF_FORCE, TF_NEEDFIN, TF_NODELAY, TF_NOPUSH, TF_OUTPUT, TF_RCVDFIN, TF_RXWIN0SENT, TF_SENTFIN, TF_SNDCWR, TF_SYNACKED } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** Room before a segment: what a packet has, and a tunnel's headers. */
@@ -55,11 +60,16 @@ function restartIfIdle(tp: TcpCb): void {
 /** Sends a lost range again, or as much of it as the congestion window has room for. */
 function sendLost(tp: TcpCb): boolean {
   const r = tp.map.firstLost();
-  if (r === null) return false;
+  if (r === null || undoWantsNew(tp)) return false;
   const room = tp.cwnd - tp.pipe;
   if (room < Math.min(r.length, tp.maxseg) && tp.pipe > 0) return false;
   const want = Math.min(r.length, Math.max(tp.maxseg, Math.floor(room / tp.maxseg) * tp.maxseg), longest(tp));
   if (r.length > want) tp.map.split(r, (r.seq + want) | 0);
+  return tcpResend(tp, r);
+}
+
+/** Sends `r` again, whatever the windows say. */
+export function tcpResend(tp: TcpCb, r: SentRange): boolean {
   const flags = ((r.flags & SR_SYN) !== 0 ? TH_SYN : 0) | ((r.flags & SR_FIN) !== 0 ? TH_FIN : 0);
   const len = r.length - ((r.flags & SR_SYN) !== 0 ? 1 : 0) - ((r.flags & SR_FIN) !== 0 ? 1 : 0);
   if (!tcpSendSegment(tp, r.seq, len, flags)) return false;
@@ -67,6 +77,7 @@ function sendLost(tp: TcpCb): boolean {
   tp.rexmits++;
   tp.tcp.stats.sndrexmitpack += segments(tp, len);
   tp.tcp.stats.sndrexmitbyte += len;
+  tcpRecoverySent(tp, len, true);
   afterSend(tp);
   return true;
 }
@@ -97,6 +108,15 @@ function sendNew(tp: TcpCb): boolean {
   return false;
 }
 
+/** Sends a segment that was never sent, beyond the congestion window (RFC 8985 §7.3). False: there is none, or the peer's window has no room. */
+export function tcpSendTlp(tp: TcpCb): boolean {
+  if ((tp.flags & TF_SENTFIN) !== 0) return false;
+  const off = seqDiff(tp.sndNxt, tp.dataAt);
+  const avail = tp.snd.bytes - off;
+  const len = Math.min(avail, tp.maxseg);
+  return len > 0 && len <= tp.sndWnd - off && sendData(tp, len, (tp.flags & TF_NEEDFIN) !== 0 && len === avail);
+}
+
 /** A segment that is not full: may it go? RFC 9293 §3.8.6.2.1. */
 function isWorthIt(tp: TcpCb, len: number, isAll: boolean, fin: boolean): boolean {
   if (isAll && (tp.flags & TF_NOPUSH) === 0 && (fin || tp.flight === 0 || (tp.flags & TF_NODELAY) !== 0)) return true;
@@ -107,7 +127,8 @@ function isWorthIt(tp: TcpCb, len: number, isAll: boolean, fin: boolean): boolea
 /** Payload of the longest segment that may be built. */
 function longest(tp: TcpCb): number {
   const { tun } = tp.tcp;
-  return tun.tso === 0 ? tp.maxseg : Math.max(tp.maxseg, tun.tsoMax - (tun.tsoMax % tp.maxseg));
+  // CWR is said once: in a super-segment every part would say it
+  return tun.tso === 0 || (tp.flags & TF_SNDCWR) !== 0 ? tp.maxseg : Math.max(tp.maxseg, tun.tsoMax - (tun.tsoMax % tp.maxseg));
 }
 
 function segments(tp: TcpCb, len: number): number {
@@ -139,6 +160,7 @@ function sendData(tp: TcpCb, len: number, fin: boolean): boolean {
   } else {
     tp.tcp.stats.sndctrl++;
   }
+  tcpRecoverySent(tp, len, false);
   afterSend(tp);
   return true;
 }
@@ -150,7 +172,7 @@ function sendProbe(tp: TcpCb): boolean {
   const first = tp.map.head;
   if (first !== null) {
     // The byte is in the window's way already: say it again.
-    if (tcpSendSegment(tp, first.seq, 1, 0)) first.xmitUs = tp.nowUs;
+    if (tcpSendSegment(tp, first.seq, 1, 0)) tp.map.resent(first, tp.nowUs);
     return false;
   }
   const seq = tp.sndNxt;
@@ -171,6 +193,7 @@ function sendAck(tp: TcpCb): void {
 /** The timer runs while something is in flight. */
 function afterSend(tp: TcpCb): void {
   if (tp.rexmtAt === NEVER && tp.persistAt === NEVER) tcpSetRexmt(tp);
+  tlpArm(tp);
 }
 
 /**
@@ -185,6 +208,8 @@ export function tcpSendSegment(tp: TcpCb, seq: number, len: number, flags: numbe
     return false;
   }
   const isSyn = (flags & TH_SYN) !== 0;
+  const isNew = len > 0 && seq === tp.sndNxt && tp.persistAt === NEVER;
+  const ecn = isSyn ? ecnSynFlags(tp, tp.state === TCPS_SYN_RECEIVED) : ecnFlags(tp, isNew);
   tcp.out.clear();
   if (isSyn) tcpSynOptions(tp, tcp.out, tp.state === TCPS_SYN_RECEIVED);
   else {
@@ -196,14 +221,14 @@ export function tcpSendSegment(tp: TcpCb, seq: number, len: number, flags: numbe
   const hlen = TCP_HDR_LEN + olen;
   m.len = hlen + len;
   if (len > 0) tp.snd.copyTo(m, m.off + hlen, seqDiff(seq, tp.dataAt), len);
-  emitHeader(tp, m.view, m.off, seq, len, hlen, flags);
+  emitHeader(tp, m.view, m.off, seq, len, hlen, flags | ecn);
   if (len > tp.maxseg) {
     m.gsoType = tp.isV6 ? GSO_TCPV6 : GSO_TCPV4;
     m.gsoSize = tp.maxseg;
   }
   tcp.stats.sndtotal += segments(tp, len);
   tp.segsOut += segments(tp, len);
-  tcpIpOutput(tp, m, 0);
+  tcpIpOutput(tp, m, ecnCodepoint(tp, isNew, segments(tp, len)));
   return true;
 }
 
@@ -220,6 +245,7 @@ function emitHeader(tp: TcpCb, v: DataView, at: number, seq: number, len: number
   // The window in a SYN is not scaled.
   const win = isSyn ? Math.min(tp.rcv.space, 65_535) : tcpRecvWindow(tp);
   const field = isSyn ? win : win >> tp.rcvScale;
+  if (field === 0) tp.sndZeroWin++;
   tcpEmit(v, at, tp.inp.lport, tp.inp.fport, seq, (flags & TH_ACK) !== 0 ? tp.rcvNxt : 0, hlen, flags, field, urp);
   const edge = (tp.rcvNxt + win) | 0;
   if ((flags & TH_ACK) !== 0 && seqLt(tp.rcvAdv, edge)) tp.rcvAdv = edge;

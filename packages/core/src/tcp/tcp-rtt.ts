@@ -11,7 +11,13 @@
  */
 import type { Micros } from '../base/time.js';
 import { US_PER_MS } from '../base/time.js';
+import { TOF_TS } from '../wire/tcp.js';
+import type { Delivery } from './tcp-delivery.js';
+import { tcpTsNow } from './tcp-options.js';
+import { rackMinRtt } from './tcp-rack.js';
+import type { Segment } from './tcp-segment.js';
 import { TCPTV_REXMTMAX } from './tcp-timer.js';
+import { TF_TS } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** A sample: a round trip took `rttUs`. */
@@ -20,7 +26,7 @@ export function tcpRttSample(tp: TcpCb, rttUs: Micros): void {
   const rtt = Math.max(1, rttUs);
   const { stats } = tp.tcp;
   stats.rttupdated++;
-  if (rtt < tp.rttMinUs) tp.rttMinUs = rtt;
+  rackMinRtt(tp, rtt);
   if (tp.srttUs === 0) {
     tp.srttUs = rtt;
     tp.rttvarUs = rtt >> 1;
@@ -30,6 +36,23 @@ export function tcpRttSample(tp: TcpCb, rttUs: Micros): void {
   }
   tp.rtoUs = tcpRto(tp);
   tp.cc.rttSample?.(tp, rtt);
+}
+
+/**
+ * The sample that an acknowledgement of something new gives: the time of a transmission that was the only one, or what the timestamp echo says, in
+ * milliseconds, when it was not. False: none.
+ */
+export function tcpRttOfAck(tp: TcpCb, seg: Segment, d: Delivery): boolean {
+  tp.tcp.stats.segstimed++;
+  if (d.rttUs >= 0 && !d.ambiguous) {
+    tcpRttSample(tp, d.rttUs);
+    return true;
+  }
+  if (d.acked === 0 || (tp.flags & TF_TS) === 0 || (seg.opts.flags & TOF_TS) === 0 || seg.opts.tsecr === 0) return false;
+  const ms = (tcpTsNow(tp) - seg.opts.tsecr) | 0;
+  if (ms < 0 || ms * US_PER_MS > TCPTV_REXMTMAX) return false;
+  tcpRttSample(tp, Math.max(ms, 1) * US_PER_MS);
+  return true;
 }
 
 /** The timeout without back-off. */

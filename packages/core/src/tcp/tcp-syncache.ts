@@ -11,10 +11,11 @@ import { Callout } from '../kern/callout.js';
 import { HEADROOM } from '../mbuf/packet-buffer.js';
 import { ip6OfWords } from '../wire/addr6.js';
 import { tcpPackOptions } from '../wire/tcp-options.js';
-import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_RST, TH_SYN, TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_TS, tcpEmit } from '../wire/tcp.js';
+import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_ECE, TH_RST, TH_SYN, TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_TS, tcpEmit } from '../wire/tcp.js';
 import { In6Pcb } from '../transport/in6-pcb.js';
 import { SR_SYN } from './sendmap.js';
 import { tcpClose, tcpSetState } from './tcp-close.js';
+import { ecnAgree, ecnTakesSyn } from './tcp-ecn.js';
 import { tcpInput } from './tcp-input.js';
 import { TcpEnds, tcpIpSend } from './tcp-ip.js';
 import { tcpOfferedMssTo, tcpSetMaxseg } from './tcp-mss.js';
@@ -35,6 +36,7 @@ class SyncacheEntry extends TcpEnds {
   peerMss = 0;
   sndScale = -1;
   sack = false;
+  ecn = false;
   ts = false;
   tsRecent = 0;
   tsOffset = 0;
@@ -123,6 +125,7 @@ export class TcpSyncache {
     e.peerMss = (opts.flags & TOF_MSS) !== 0 ? opts.mss : 0;
     if (!plain && tun.rfc1323 !== 0 && (opts.flags & TOF_SCALE) !== 0) e.sndScale = opts.wscale;
     e.sack = !plain && tun.sack !== 0 && (opts.flags & TOF_SACKPERM) !== 0;
+    e.ecn = ecnTakesSyn(tun.ecn, seg.flags);
     e.ts = !plain && tun.rfc1323 !== 0 && (opts.flags & TOF_TS) !== 0;
     e.tsRecent = opts.tsval | 0;
     e.tsOffset = this.tcp.newTsOffset(e);
@@ -151,7 +154,7 @@ export class TcpSyncache {
     }
     const olen = tcpPackOptions(m.view, m.off + TCP_HDR_LEN, o);
     m.len = TCP_HDR_LEN + olen;
-    tcpEmit(m.view, m.off, e.lport, e.fport, e.iss, (e.irs + 1) | 0, m.len, TH_SYN | TH_ACK, Math.min(e.listener.rcv.hiwat, 65_535), 0);
+    tcpEmit(m.view, m.off, e.lport, e.fport, e.iss, (e.irs + 1) | 0, m.len, TH_SYN | TH_ACK | (e.ecn ? TH_ECE : 0), Math.min(e.listener.rcv.hiwat, 65_535), 0);
     tcp.stats.sndtotal++;
     tcp.stats.sndctrl++;
     tcpIpSend(tcp, e, m);
@@ -215,7 +218,8 @@ export class TcpSyncache {
     tp.keepcnt = l.keepcnt;
     tp.userTimeoutUs = l.userTimeoutUs;
     tp.iss = e.iss;
-    tp.sndUna = tp.sndNxt = tp.sndUp = tp.recover = (e.iss + 1) | 0;
+    tp.sndUna = tp.sndNxt = tp.sndUp = (e.iss + 1) | 0;
+    tp.recover = e.iss;
     tp.irs = e.irs;
     tp.rcvNxt = tp.rcvUp = tp.lastAckSent = (e.irs + 1) | 0;
     tp.rcvAdv = (tp.rcvNxt + Math.min(l.rcv.hiwat, 65_535)) | 0;
@@ -226,6 +230,7 @@ export class TcpSyncache {
       tp.rcvScale = tcpWscaleAsked(tcp.tun, l.rcv.hiwat);
     }
     if (e.sack) tp.flags |= TF_SACK;
+    if (e.ecn) ecnAgree(tp);
     if (e.ts) {
       tp.flags |= TF_TS;
       tp.tsRecent = e.tsRecent;

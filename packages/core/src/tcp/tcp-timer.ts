@@ -4,7 +4,7 @@
  *
  *     REXMT    something sent is not acknowledged         PERSIST   data waits, and the peer's window is closed
  *     DELACK   an acknowledgement is owed                 KEEP      nothing was heard for long; or the handshake takes too long
- *     2MSL     TIME_WAIT; or FIN_WAIT_2 without a program
+ *     2MSL     TIME_WAIT; or FIN_WAIT_2 without a program      PROBE, REORDER   RFC 8985 (tcp-tlp.ts, tcp-rack.ts)
  *
  * Theory of operation. A timer is a deadline in the TcpCb. One Callout serves all: it is armed for the earliest deadline, or earlier. Setting a timer
  * to later, and stopping one, touch only the deadline, so that the retransmission timer, which moves with every acknowledgement, costs nothing; the
@@ -20,8 +20,9 @@ import { NEVER, US_PER_MS } from '../base/time.js';
 import { TH_ACK } from '../wire/tcp.js';
 import { tcpClose, tcpDrop } from './tcp-close.js';
 import { tcpOutput } from './tcp-output.js';
-import { tcpRexmtTimeout } from './tcp-recovery.js';
+import { tcpReorderTimeout, tcpRexmtTimeout } from './tcp-recovery.js';
 import { tcpSendProbe } from './tcp-respond.js';
+import { tlpSend } from './tcp-tlp.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT } from './tcp-state.js';
 import { TF_ACKNOW, TF_DELACK, TF_FORCE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
@@ -41,6 +42,18 @@ export function tcpSetRexmt(tp: TcpCb): void {
   tp.rexmtAt = tp.nowUs + Math.min(tp.rtoUs * TCP_BACKOFF[Math.min(tp.rxtshift, TCP_MAXRXTSHIFT)]!, TCPTV_REXMTMAX);
   tp.persistAt = NEVER;
   armBy(tp, tp.rexmtAt);
+}
+
+/** RFC 8985 §7.2. */
+export function tcpSetProbe(tp: TcpCb, at: Micros): void {
+  tp.probeAt = at;
+  armBy(tp, at);
+}
+
+/** RFC 8985 §6.2 step 5; NEVER: there is nothing to wait for. */
+export function tcpSetReorder(tp: TcpCb, at: Micros): void {
+  tp.reorderAt = at;
+  if (at !== NEVER) armBy(tp, at);
 }
 
 export function tcpSetDelack(tp: TcpCb): void {
@@ -70,7 +83,7 @@ export function tcpSetPersist(tp: TcpCb): void {
 }
 
 export function tcpStopTimers(tp: TcpCb): void {
-  tp.rexmtAt = tp.persistAt = tp.keepAt = tp.twAt = tp.delackAt = NEVER;
+  tp.rexmtAt = tp.persistAt = tp.keepAt = tp.twAt = tp.delackAt = tp.probeAt = tp.reorderAt = NEVER;
   tp.tcp.kern.engine.calloutStop(tp.callout);
 }
 
@@ -85,11 +98,13 @@ export function tcpTimersRun(tp: TcpCb): void {
   const now = tp.nowUs;
   if (tp.delackAt <= now) delack(tp);
   if (tp.twAt <= now) twoMsl(tp);
+  if (tp.reorderAt <= now) reorder(tp);
+  if (tp.probeAt <= now) probe(tp);
   if (tp.rexmtAt <= now) rexmt(tp);
   if (tp.persistAt <= now) persist(tp);
   if (tp.keepAt <= now) keep(tp);
   if (tp.state === TCPS_CLOSED) return;
-  const next = Math.min(tp.delackAt, tp.twAt, tp.rexmtAt, tp.persistAt, tp.keepAt);
+  const next = Math.min(tp.delackAt, tp.twAt, tp.rexmtAt, tp.persistAt, tp.keepAt, tp.probeAt, tp.reorderAt);
   if (next !== NEVER) armBy(tp, next);
 }
 
@@ -106,6 +121,17 @@ function twoMsl(tp: TcpCb): void {
   tp.twAt = NEVER;
   if (tp.state === TCPS_FIN_WAIT_2) tp.tcp.stats.finwait2_drops++;
   if (tp.state === TCPS_TIME_WAIT || tp.state === TCPS_FIN_WAIT_2) tcpClose(tp, 0);
+}
+
+function reorder(tp: TcpCb): void {
+  tp.reorderAt = NEVER;
+  tcpReorderTimeout(tp);
+}
+
+/** In place of the retransmission timer, which begins anew. */
+function probe(tp: TcpCb): void {
+  tp.probeAt = NEVER;
+  tlpSend(tp);
 }
 
 function rexmt(tp: TcpCb): void {

@@ -248,8 +248,6 @@ export class TcpTunables {
   /** Window scaling and timestamps (RFC 7323). */
   rfc1323 = 1;
   sack = 1;
-  /** Segments of the initial congestion window. */
-  initcwndSegments = 10;
   sendspace = 32_768;
   recvspace = 65_536;
   sendbufAuto = 1;
@@ -281,6 +279,13 @@ export class TcpTunables {
   nolocaltimewait = 0;
   maxtcptw = 16_384;
   reassMaxqueuelen = 100;
+  /** RACK and its tail loss probe (RFC 8985); without RACK, RFC 6675. */
+  rack = 1;
+  tlp = 1;
+  sackMaxholes = 128;
+  /** ECN: 0 never, 1 always, 2 when a peer asks. */
+  ecn = 2;
+  ecnMaxretries = 1;
   pathMtuDiscovery = 1;
 }
 
@@ -291,7 +296,6 @@ export const TCP_SYSCTLS: SysctlGroup<TcpTunables> = {
     sysctlInt('v6mssdflt', 'v6mssdflt', 'bytes', 64, 65_475, 'Default TCP Maximum Segment Size for IPv6'),
     sysctlInt('minmss', 'minmss', 'bytes', 0, 65_495, 'Minimum TCP Maximum Segment Size'),
     sysctlInt('rfc1323', 'rfc1323', 'bool', 0, 1, 'Enable rfc1323 (high performance TCP) extensions'),
-    sysctlInt('initcwnd_segments', 'initcwndSegments', 'segments', 1, 128, 'Initial congestion window in segments (RFC 6928)'),
     sysctlInt('sendspace', 'sendspace', 'bytes', 2_048, SPACE_MAX, 'Initial send socket buffer size'),
     sysctlInt('recvspace', 'recvspace', 'bytes', 2_048, SPACE_MAX, 'Initial receive socket buffer size'),
     sysctlInt('sendbuf_auto', 'sendbufAuto', 'bool', 0, 1, 'Enable automatic send buffer sizing'),
@@ -326,7 +330,26 @@ export const TCP_SYSCTLS: SysctlGroup<TcpTunables> = {
 
 export const TCP_SACK_SYSCTLS: SysctlGroup<TcpTunables> = {
   prefix: 'net.inet.tcp.sack',
-  oids: [sysctlInt('enable', 'sack', 'bool', 0, 1, 'Enable/Disable TCP SACK support')],
+  oids: [
+    sysctlInt('enable', 'sack', 'bool', 0, 1, 'Enable/Disable TCP SACK support'),
+    sysctlInt('maxholes', 'sackMaxholes', 'holes', 1, 65_535, 'Maximum number of TCP SACK holes allowed per connection'),
+  ],
+};
+
+export const TCP_RACK_SYSCTLS: SysctlGroup<TcpTunables> = {
+  prefix: 'net.inet.tcp.rack',
+  oids: [
+    sysctlInt('enable', 'rack', 'bool', 0, 1, 'Detect loss by time (RFC 8985); 0: by what is selectively acknowledged (RFC 6675)'),
+    sysctlInt('tlp', 'tlp', 'bool', 0, 1, 'Send tail loss probes (RFC 8985)'),
+  ],
+};
+
+export const TCP_ECN_SYSCTLS: SysctlGroup<TcpTunables> = {
+  prefix: 'net.inet.tcp.ecn',
+  oids: [
+    sysctlInt('enable', 'ecn', '', 0, 2, 'TCP ECN support: 0 off, 1 asked for and accepted, 2 accepted'),
+    sysctlInt('maxretries', 'ecnMaxretries', 'retries', 0, 12, 'Max retries before giving up on ECN'),
+  ],
 };
 
 export const TCP_REASS_SYSCTLS: SysctlGroup<TcpTunables> = {

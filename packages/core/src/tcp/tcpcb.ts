@@ -32,8 +32,10 @@ import type { InPcb, PcbUser } from '../transport/inpcb.js';
 import { TCP_MSS_DEFAULT } from '../wire/tcp.js';
 import type { CcConn, CcVars, CongestionControl } from './cc/cc.js';
 import { SSTHRESH_INFINITE } from './cc/cc.js';
+import { RecoveryState } from './recovery-state.js';
 import { RecvBuffer } from './recv-buffer.js';
 import { SendBuffer } from './send-buffer.js';
+import { sendChunks } from './send-chunk.js';
 import { Sendmap, checkSendmap } from './sendmap.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import type { TcpReass } from './tcp-reass.js';
@@ -76,10 +78,19 @@ export const TF_CANTRCVMORE = 0x0001_0000;
 export const TF_FASTRECOVERY = 0x0002_0000;
 /** All was given up as lost by a timeout, until sndUna reaches `recover`. */
 export const TF_RTORECOVERY = 0x0004_0000;
+export const TF_RECOVERY = TF_FASTRECOVERY | TF_RTORECOVERY;
 /** The program has asked for space to write and got none. */
 export const TF_WANTSPACE = 0x0008_0000;
 /** The first retransmission of the SYN was a fault of ours: it says what window recovery begins with. */
 export const TF_SYNREXMT = 0x0010_0000;
+/** ECN is in use (RFC 3168); an ECE, a CWR is to be sent. */
+export const TF_ECN = 0x0020_0000;
+export const TF_SNDECE = 0x0040_0000;
+export const TF_SNDCWR = 0x0080_0000;
+/** The window was reduced for a mark, and sndUna has not reached `ecnRecover`. */
+export const TF_CWR = 0x0100_0000;
+/** DCTCP.CE: the last segment was marked (RFC 8257 §3.2). */
+export const TF_DCTCPCE = 0x0200_0000;
 
 /** What the program is to be told at the end of input: connected, something to read, room to write. */
 export const TN_CONNECTED = 1;
@@ -162,6 +173,9 @@ export class TcpCb implements PcbUser, CcConn {
   /** sndNxt when recovery began. */
   recover = 0;
   dupacks = 0;
+  /** sndNxt when the window was reduced for a mark. */
+  ecnRecover = 0;
+  readonly rec = new RecoveryState();
 
   // Round-trip time; 0 before the first sample
   srttUs = 0;
@@ -185,6 +199,9 @@ export class TcpCb implements PcbUser, CcConn {
   keepAt: Micros = NEVER;
   twAt: Micros = NEVER;
   delackAt: Micros = NEVER;
+  /** Tail loss probe, and reordering timer (RFC 8985). */
+  probeAt: Micros = NEVER;
+  reorderAt: Micros = NEVER;
   readonly callout: Callout;
   keepProbes = 0;
   /** TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_KEEPINIT, TCP_USER_TIMEOUT: 0 as the vnet has it. */
@@ -201,6 +218,9 @@ export class TcpCb implements PcbUser, CcConn {
 
   // For info()
   rexmits = 0;
+  /** Segments that came out of order, and those in which we said that our window is closed. */
+  rcvOoPack = 0;
+  sndZeroWin = 0;
   bytesSent = 0;
   bytesAcked = 0;
   bytesReceived = 0;
@@ -211,7 +231,7 @@ export class TcpCb implements PcbUser, CcConn {
     this.tcp = tcp;
     this.user = user;
     const { tun } = tcp;
-    this.snd = new SendBuffer(tun.sendspace);
+    this.snd = new SendBuffer(tun.sendspace, sendChunks);
     this.rcv = new RecvBuffer(tun.recvspace);
     this.map = new Sendmap(tcp.ranges);
     this.rtoUs = tun.rexmitInitialMs * 1_000;
@@ -234,7 +254,7 @@ export class TcpCb implements PcbUser, CcConn {
 
   /** Bytes thought to be in the network. */
   get pipe(): number {
-    return seqDiff(this.sndNxt, this.sndUna) - this.map.sackedBytes - this.map.lostBytes;
+    return seqDiff(this.sndNxt, this.sndUna) - this.map.sackedBytes - this.map.lostBytes - this.rec.dupackBytes;
   }
 
   /** Bytes sent and not acknowledged. */
@@ -279,6 +299,7 @@ export function checkTcpCb(tp: TcpCb): void {
     return;
   }
   if (tp.state >= TCPS_SYN_SENT && tp.state < TCPS_TIME_WAIT) checkSendmap(tp.map, tp.sndUna, tp.sndNxt);
+  assert(tp.pipe >= 0, 'less than nothing is in the network');
   if (tp.state >= TCPS_SYN_RECEIVED) assert(seqLeq(tp.rcvNxt, tp.rcvAdv), 'rcvNxt is beyond the window');
   assert(tp.state < TCPS_ESTABLISHED || tp.cwnd > 0, 'no congestion window');
 }

@@ -45,6 +45,7 @@ export class In6PcbTable {
   attach(user: PcbUser, fib: number): In6Pcb {
     const inp = new In6Pcb(user);
     inp.fib = fib;
+    inp.gencnt = ++this.inet.gencnt;
     this.all.add(inp);
     return inp;
   }
@@ -138,7 +139,7 @@ export class In6PcbTable {
   /** The pcb a unicast packet is for: its connection, else the best unconnected one. Packet path. */
   lookup(f0: number, f1: number, f2: number, f3: number, fport: number, l0: number, l1: number, l2: number, l3: number, lport: number): In6Pcb | null {
     return (
-      (this.connections.count > 0 ? this.lookupConn(f0, f1, f2, f3, fport, l0, l1, l2, l3, lport) : null) ?? this.lookupUnconnected(l0, l1, l2, l3, lport)
+      (this.connections.count > 0 ? this.lookupConn(f0, f1, f2, f3, fport, l0, l1, l2, l3, lport) : null) ?? this.lookupUnconnected(f0, f1, f2, f3, fport, l0, l1, l2, l3, lport)
     );
   }
 
@@ -151,15 +152,27 @@ export class In6PcbTable {
     return null;
   }
 
-  private lookupUnconnected(l0: number, l1: number, l2: number, l3: number, lport: number): In6Pcb | null {
+  private lookupUnconnected(
+    f0: number, f1: number, f2: number, f3: number, fport: number, l0: number, l1: number, l2: number, l3: number, lport: number,
+  ): In6Pcb | null {
     let wild: In6Pcb | null = null;
     for (let l = this.unconnected.first(lport); l !== null; l = l.next) {
       const p = l.item;
       if (p.lport !== lport) continue;
-      if (p.l3 === l3 && p.l0 === l0 && p.l1 === l1 && p.l2 === l2) return p;
+      if (p.l3 === l3 && p.l0 === l0 && p.l1 === l1 && p.l2 === l2) return p.reusePortLb ? this.lbMember(p, f0, f1, f2, f3, fport, l3) : p;
       if (p.isUnbound6) wild = p;
     }
-    return wild;
+    return wild !== null && wild.reusePortLb ? this.lbMember(wild, f0, f1, f2, f3, fport, l3) : wild;
+  }
+
+  /** The member of the SO_REUSEPORT_LB group of `p` that is chosen for a four-tuple. */
+  private lbMember(p: In6Pcb, f0: number, f1: number, f2: number, f3: number, fport: number, l3: number): In6Pcb {
+    const first = this.unconnected.first(p.lport);
+    let members = 0;
+    for (let l = first; l !== null; l = l.next) if (inLbGroup(l.item, p)) members++;
+    let chosen = (this.connHash(f0, f1, f2, f3, fport, l3, p.lport) >>> 0) % members;
+    for (let l = first; l !== null; l = l.next) if (inLbGroup(l.item, p) && chosen-- === 0) return l.item;
+    return p;
   }
 
   /** The chain in which all pcbs of a port are, newest first, with others: for multicasts. */
@@ -169,7 +182,7 @@ export class In6PcbTable {
 
   private inTheWay(inp: In6Pcb, l0: number, l1: number, l2: number, l3: number, lport: number, sharing: boolean): boolean {
     const any = (l0 | l1 | l2 | l3) === 0;
-    const reuses = inp.reuseAddr || inp.reusePort;
+    const reuses = inp.reuseAddr || inp.reusePort || inp.reusePortLb;
     for (let l = this.ports.first(lport); l !== null; l = l.next) {
       const p = l.item;
       if (p.lport !== lport) continue;
@@ -222,3 +235,5 @@ export class In6PcbTable {
     return h ^ (h >>> 15);
   }
 }
+
+const inLbGroup = (q: In6Pcb, p: In6Pcb): boolean => q.reusePortLb && q.lport === p.lport && q.l3 === p.l3 && q.l0 === p.l0 && q.l1 === p.l1 && q.l2 === p.l2;

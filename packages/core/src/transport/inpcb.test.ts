@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EADDRINUSE, EADDRNOTAVAIL, EINVAL } from '../base/errno.js';
 import { Prng } from '../base/prng.js';
+import { In6PcbTable } from './in6-pcb-table.js';
 import { InPcbTable, PortRange } from './inpcb.js';
 import type { InPcb, PcbUser } from './inpcb.js';
 import { PcbHash, PcbLink } from './pcb-hash.js';
@@ -23,6 +24,7 @@ const make = (t: InPcbTable, options = ''): InPcb => {
   const inp = t.attach(USER, 0);
   inp.reuseAddr = options.includes('a');
   inp.reusePort = options.includes('p');
+  inp.reusePortLb = options.includes('l');
   return inp;
 };
 
@@ -46,6 +48,7 @@ describe('bind', () => {
     [ANY, '', false, A, 'a', true], [A, '', false, ANY, 'a', true], [ANY, 'a', false, A, 'a', true], [A, 'a', false, A, 'a', false], [ANY, 'a', false, ANY, 'a', false], [A, '', false, A, 'a', false],
     [ANY, '', false, A, 'p', true], [A, '', false, A, 'p', false], [A, 'p', false, A, 'p', true], [ANY, 'p', false, ANY, 'p', true], [ANY, 'a', false, ANY, 'p', false],
     [ANY, 'p', false, ANY, 'a', false], [ANY, 'ap', false, ANY, 'p', true], [A, 'p', false, ANY, 'a', true],
+    [A, 'l', false, A, 'l', true], [ANY, 'l', false, ANY, 'l', true], [A, 'l', false, A, 'p', false], [A, 'p', false, A, 'l', false], [A, 'l', false, A, '', false], [ANY, '', false, A, 'l', true],
     [GROUP, 'a', false, GROUP, 'a', true], [GROUP, 'p', false, GROUP, 'a', true], [GROUP, 'a', false, GROUP, 'p', true], [GROUP, '', false, GROUP, 'a', false], [GROUP, 'a', false, GROUP, '', false],
     [A, '', true, A, '', false], [A, '', true, ANY, '', false], [A, '', true, B, '', true], [A, '', true, A, 'a', true], [A, '', true, A, 'p', true],
   ])('first %i "%s" connected %s; then %i "%s": %s', (laddr1, options1, connected, laddr2, options2, ok) => {
@@ -56,6 +59,59 @@ describe('bind', () => {
     expect(t.bind(second, laddr2, 53, true)).toBe(ok ? 0 : EADDRINUSE);
     t.detach(first);
     if (!ok) expect(t.bind(second, laddr2, 53, true)).toBe(0);
+  });
+});
+
+describe('SO_REUSEPORT_LB', () => {
+  const MEMBERS = 4;
+  /** Who gets the packets of 4,000 ports of one peer. */
+  const spread = (t: InPcbTable, group: InPcb[], laddr = A): number[] => {
+    const got = group.map(() => 0);
+    for (let fport = 1; fport <= 4_000; fport++) {
+      const i = group.indexOf(t.lookup(PEER, fport, laddr, 53)!);
+      got[i] = got[i]! + 1;
+    }
+    return got;
+  };
+  const group = (t: InPcbTable, laddr: number): InPcb[] => Array.from({ length: MEMBERS }, () => {
+    const inp = make(t, 'l');
+    expect(t.bind(inp, laddr, 53, true)).toBe(0);
+    return inp;
+  });
+
+  it.each([[ANY], [A]])('shares what comes for %i evenly, one four-tuple always to one member', (laddr) => {
+    const t = table();
+    const all = group(t, laddr);
+    for (const n of spread(t, all)) expect(Math.abs(n - 1_000)).toBeLessThan(150);
+    expect(t.lookup(PEER, 7, A, 53)).toBe(t.lookup(PEER, 7, A, 53));
+    expect(t.connect(all[0]!, A, PEER, 7)).toBe(0);
+    expect(t.lookup(PEER, 7, A, 53)).toBe(all[0]);
+    expect(spread(t, all)[0]).toBe(1);
+    t.detach(all[1]!);
+    expect(spread(t, all)[1]).toBe(0);
+  });
+
+  it('has a group for each address, and one exact address before any', () => {
+    const t = table();
+    const [any, exact] = [group(t, ANY), group(t, A)];
+    expect(spread(t, exact).every((n) => n > 800)).toBe(true);
+    expect(spread(t, any, B).every((n) => n > 800)).toBe(true);
+  });
+
+  it('over IPv6', () => {
+    const t = new In6PcbTable(table(), 3);
+    const all = Array.from({ length: MEMBERS }, () => {
+      const inp = t.attach(USER, 0);
+      inp.reusePortLb = true;
+      expect(t.bind(inp, new Uint8Array(16), 53, true)).toBe(0);
+      return inp;
+    });
+    const got = all.map(() => 0);
+    for (let fport = 1; fport <= 4_000; fport++) {
+      const i = all.indexOf(t.lookup(1, 2, 3, 4, fport, 5, 6, 7, 8, 53)!);
+      got[i] = got[i]! + 1;
+    }
+    for (const n of got) expect(Math.abs(n - 1_000)).toBeLessThan(150);
   });
 });
 

@@ -12,6 +12,8 @@
  * one of them only an unconnected pcb with the very same address is in the way, unless both have SO_REUSEPORT (for a group, either
  * option on both sides will do). A port nobody asked for is never shared, except that connections to different ends may have
  * the same one: the four-tuple is what must be unique.
+ * Unconnected pcbs with SO_REUSEPORT_LB on one address and port are a group: the one a packet is for is chosen by a keyed hash of its
+ * four-tuple, so that all packets of one peer's port go to the same member while the group stays as it is.
  *
  * Invariants: inp.lport !== 0 exactly when it is in the port table, and then it is in one of the others; `connected` exactly when
  * that is the table of connections.
@@ -56,6 +58,8 @@ export class InPcb {
   pcp = -1;
   reuseAddr = false;
   reusePort = false;
+  /** SO_REUSEPORT_LB: one of a group that shares what comes. */
+  reusePortLb = false;
   broadcast = false;
   dontRoute = false;
   dontFrag = false;
@@ -70,6 +74,8 @@ export class InPcb {
   /** Groups it joined; null until the first. */
   groups: Membership<number>[] | null = null;
   detached = false;
+  /** Which one of its protocol it is, in the order they were made. */
+  gencnt = 0;
   /** Its places in the tables. */
   readonly portLink = new PcbLink<InPcb>(this);
   readonly demuxLink = new PcbLink<InPcb>(this);
@@ -100,6 +106,8 @@ export const PORTRANGE_SYSCTLS: SysctlGroup<PortRange> = {
 /** The pcbs of one protocol in one vnet. */
 export class InPcbTable {
   readonly range: PortRange;
+  /** Pcbs made so far, those of IPv6 too. */
+  gencnt = 0;
   private readonly rng: Prng;
   private readonly ports = new PcbHash<InPcb>();
   private readonly unconnected = new PcbHash<InPcb>();
@@ -129,6 +137,7 @@ export class InPcbTable {
   attach(user: PcbUser, fib: number): InPcb {
     const inp = new InPcb(user);
     inp.fib = fib;
+    inp.gencnt = ++this.gencnt;
     this.all.add(inp);
     return inp;
   }
@@ -193,7 +202,7 @@ export class InPcbTable {
 
   /** The pcb a unicast packet is for: its connection, else the best unconnected one; null when nobody wants it. */
   lookup(faddr: number, fport: number, laddr: number, lport: number): InPcb | null {
-    return (this.connections.count > 0 ? this.lookupConn(faddr, fport, laddr, lport) : null) ?? this.lookupUnconnected(laddr, lport);
+    return (this.connections.count > 0 ? this.lookupConn(faddr, fport, laddr, lport) : null) ?? this.lookupUnconnected(faddr, fport, laddr, lport);
   }
 
   lookupConn(faddr: number, fport: number, laddr: number, lport: number): InPcb | null {
@@ -204,16 +213,26 @@ export class InPcbTable {
     return null;
   }
 
-  /** The newest with exactly this address, or the oldest with none. */
-  private lookupUnconnected(laddr: number, lport: number): InPcb | null {
+  /** The newest with exactly this address, or the oldest with none; where that is one of a group, the member the hash chooses. */
+  private lookupUnconnected(faddr: number, fport: number, laddr: number, lport: number): InPcb | null {
     let wild: InPcb | null = null;
     for (let l = this.unconnected.first(lport); l !== null; l = l.next) {
       const p = l.item;
       if (p.lport !== lport) continue;
-      if (p.laddr === laddr) return p;
+      if (p.laddr === laddr) return p.reusePortLb ? this.lbMember(p, faddr, fport, laddr) : p;
       if (p.laddr === INADDR_ANY) wild = p;
     }
-    return wild;
+    return wild !== null && wild.reusePortLb ? this.lbMember(wild, faddr, fport, laddr) : wild;
+  }
+
+  /** The member of the group of `p` that is chosen for a four-tuple. */
+  private lbMember(p: InPcb, faddr: number, fport: number, laddr: number): InPcb {
+    const first = this.unconnected.first(p.lport);
+    let members = 0;
+    for (let l = first; l !== null; l = l.next) if (inLbGroup(l.item, p)) members++;
+    let chosen = (this.connHash(faddr, fport, laddr, p.lport) >>> 0) % members;
+    for (let l = first; l !== null; l = l.next) if (inLbGroup(l.item, p) && chosen-- === 0) return l.item;
+    return p;
   }
 
   /** The chain in which all pcbs of a port are, newest first, with others: for broadcasts, which go to everybody who matches. */
@@ -223,7 +242,7 @@ export class InPcbTable {
 
   /** Has anybody (laddr, lport) whom `inp` may not have it with? `sharing`: SO_REUSEPORT on both sides lets them. */
   inTheWay(inp: InPcb, laddr: number, lport: number, sharing: boolean): boolean {
-    const reuses = inp.reuseAddr || inp.reusePort;
+    const reuses = inp.reuseAddr || inp.reusePort || inp.reusePortLb;
     for (let l = this.ports.first(lport); l !== null; l = l.next) {
       const p = l.item;
       if (p.lport !== lport) continue;
@@ -291,5 +310,8 @@ function mayShare(a: InPcb, b: InPcb, laddr: number): boolean {
 
 /** Do the options of `a`, which wants one, let it have the same address and port as `b`? */
 export function reuseAllows(a: InPcb, b: InPcb, isGroup: boolean): boolean {
-  return isGroup ? b.reuseAddr || b.reusePort : a.reusePort && b.reusePort;
+  return isGroup ? b.reuseAddr || b.reusePort || b.reusePortLb : (a.reusePort && b.reusePort) || (a.reusePortLb && b.reusePortLb);
 }
+
+/** Is `q` of the SO_REUSEPORT_LB group of `p`? */
+const inLbGroup = (q: InPcb, p: InPcb): boolean => q.reusePortLb && q.lport === p.lport && q.laddr === p.laddr;

@@ -47,21 +47,21 @@ export class RawIp implements IpRawHook {
   readonly ip: Ip;
   readonly tun = new RawTunables();
   private pcbs: readonly InPcb[] = [];
-  private readonly purge = (ifp: Ifnet): void => {
-    for (const inp of this.pcbs) pcbPurgeIf(inp, ifp);
-  };
 
   constructor(ip: Ip) {
     this.ip = ip;
     ip.net.kern.audit.attach(RAW_AUDIT, this);
     ip.net.kern.sysctl.attach(RAW_SYSCTLS, this.tun);
     ip.registerRaw(this);
-    ip.inNet.purgeUpperHooks.push(this.purge);
+    ip.inNet.purgeUpperEvent.attach(this, RawIp.onPurge);
+  }
+
+  private static onPurge(this: void, raw: RawIp, ifp: Ifnet): void {
+    for (const inp of raw.pcbs) pcbPurgeIf(inp, ifp);
   }
 
   destroy(): void {
-    const hooks = this.ip.inNet.purgeUpperHooks;
-    hooks.splice(hooks.indexOf(this.purge), 1);
+    this.ip.inNet.purgeUpperEvent.detach(this);
     this.ip.registerRaw(null);
     this.ip.net.kern.sysctl.detach(this.tun);
   }

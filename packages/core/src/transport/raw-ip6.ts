@@ -71,9 +71,6 @@ export class RawIp6 implements Ip6RawHook {
   readonly tun: RawTunables;
   private pcbs: readonly In6Pcb[] = [];
   private chosen: In6Choice | null = null;
-  private readonly purge = (ifp: Ifnet): void => {
-    for (const inp of this.pcbs) pcbPurgeIf6(inp, ifp);
-  };
 
   /** @param tun sizes of buffers, those of raw IP. */
   constructor(ip6: Ip6, tun: RawTunables) {
@@ -82,7 +79,7 @@ export class RawIp6 implements Ip6RawHook {
     ip6.net.kern.audit.attach(RAW6_AUDIT, this);
     ip6.net.kern.counters.attach(RIP6_COUNTERS, this);
     ip6.registerRaw(this);
-    ip6.in6Net.purgeUpperHooks.push(this.purge);
+    ip6.in6Net.purgeUpperEvent.attach(this, RawIp6.onPurge);
   }
 
   /** Made with the first count. */
@@ -90,9 +87,12 @@ export class RawIp6 implements Ip6RawHook {
     return (this.counted ??= new RawIp6Stats());
   }
 
+  private static onPurge(this: void, raw6: RawIp6, ifp: Ifnet): void {
+    for (const inp of raw6.pcbs) pcbPurgeIf6(inp, ifp);
+  }
+
   destroy(): void {
-    const hooks = this.ip6.in6Net.purgeUpperHooks;
-    hooks.splice(hooks.indexOf(this.purge), 1);
+    this.ip6.in6Net.purgeUpperEvent.detach(this);
     this.ip6.registerRaw(null);
     this.ip6.net.kern.counters.detach(this);
   }

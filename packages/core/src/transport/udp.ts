@@ -100,16 +100,13 @@ const UDP_AUDIT: readonly AuditRow<Udp>[] = [
 
 export class Udp implements IpProto {
   readonly ip: Ip;
-  readonly stats = new UdpStats();
+  private counted: UdpStats | null = null;
   readonly tun = new UdpTunables();
   readonly pcbs: InPcbTable;
   readonly range = new PortRange();
   private readonly icmp: Icmp;
   /** Who gets the broadcast being delivered. Reused; grows to what was needed most. */
   private readonly receivers: (InPcb | null)[] = [];
-  private readonly purge = (ifp: Ifnet): void => {
-    for (const inp of this.pcbs.list()) pcbPurgeIf(inp, ifp);
-  };
 
   constructor(ip: Ip, icmp: Icmp) {
     this.ip = ip;
@@ -121,13 +118,21 @@ export class Udp implements IpProto {
     kern.sysctl.attach(PORTRANGE_SYSCTLS, this.range);
     kern.counters.attach(UDP_COUNTERS, this);
     ip.register(IPPROTO_UDP, this);
-    ip.inNet.purgeUpperHooks.push(this.purge);
+    ip.inNet.purgeUpperEvent.attach(this, Udp.onPurge);
+  }
+
+  private static onPurge(this: void, udp: Udp, ifp: Ifnet): void {
+    for (const inp of udp.pcbs.list()) pcbPurgeIf(inp, ifp);
+  }
+
+  /** Made with the first count. */
+  get stats(): UdpStats {
+    return (this.counted ??= new UdpStats());
   }
 
   destroy(): void {
     const { kern } = this.ip.net;
-    const hooks = this.ip.inNet.purgeUpperHooks;
-    hooks.splice(hooks.indexOf(this.purge), 1);
+    this.ip.inNet.purgeUpperEvent.detach(this);
     this.ip.register(IPPROTO_UDP, null);
     kern.counters.detach(this);
     kern.sysctl.detach(this.range);
@@ -254,7 +259,7 @@ export class Udp implements IpProto {
         if (verdict !== MCAST_PASS) continue;
       }
       receivers[n++] = p;
-      if (!p.reusePort && !p.reuseAddr) break;
+      if (!p.reusePort && !p.reuseAddr && !p.reusePortLb) break;
     }
     if (n === 0) {
       stats.noport += datagrams;

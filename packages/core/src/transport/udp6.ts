@@ -63,9 +63,6 @@ export class Udp6 implements Ip6Proto {
   private chosen: In6Choice | null = null;
   /** Who gets the multicast being delivered. Reused; grows to what was needed most. */
   private readonly receivers: (In6Pcb | null)[] = [];
-  private readonly purge = (ifp: Ifnet): void => {
-    for (const inp of this.pcbs.list()) pcbPurgeIf6(inp, ifp);
-  };
 
   constructor(ip6: Ip6, udp: Udp) {
     this.ip6 = ip6;
@@ -75,12 +72,15 @@ export class Udp6 implements Ip6Proto {
     kern.audit.attach(UDP6_AUDIT, this);
     kern.sysctl.attach(UDP6_SYSCTLS, this.own);
     ip6.register(IPPROTO_UDP, this);
-    ip6.in6Net.purgeUpperHooks.push(this.purge);
+    ip6.in6Net.purgeUpperEvent.attach(this, Udp6.onPurge);
+  }
+
+  private static onPurge(this: void, udp6: Udp6, ifp: Ifnet): void {
+    for (const inp of udp6.pcbs.list()) pcbPurgeIf6(inp, ifp);
   }
 
   destroy(): void {
-    const hooks = this.ip6.in6Net.purgeUpperHooks;
-    hooks.splice(hooks.indexOf(this.purge), 1);
+    this.ip6.in6Net.purgeUpperEvent.detach(this);
     this.ip6.register(IPPROTO_UDP, null);
     this.ip6.net.kern.sysctl.detach(this.own);
   }
@@ -258,7 +258,7 @@ export class Udp6 implements Ip6Proto {
       if (verdict === MCAST_NOTSMEMBER) stats.filtermcast++;
       if (verdict !== MCAST_PASS) continue;
       receivers[n++] = p;
-      if (!p.reusePort && !p.reuseAddr) break;
+      if (!p.reusePort && !p.reuseAddr && !p.reusePortLb) break;
     }
     if (n === 0) {
       stats.noport += datagrams;

@@ -39,7 +39,7 @@ function bench(): Bench {
     expect(nd6Set(v.nd6, addr('2001:db8::2'), macParse('02:00:00:00:00:02') ?? new Uint8Array(6))).toBe(0);
     expect(in6JoinGroup(v.in6Net, ifp, addr('ff05::8'))).toBe(0);
   });
-  v.in6Net.purgeUpperHooks.push((gone) => void (gone === ifp && log.push('transports')));
+  v.in6Net.purgeUpperEvent.register((gone) => void (gone === ifp && log.push('transports')));
   const { nd } = v.in6Net;
   if (nd === null) throw new Error('no neighbour discovery');
   const purge = nd.purge.bind(nd);

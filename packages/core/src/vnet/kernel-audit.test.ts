@@ -13,6 +13,7 @@ import { Ip6OutputOpts, IPV6_UNSPECSRC } from '../inet6/ip6-output.js';
 import { nd6SetFlags } from '../inet6/nd6-flags.js';
 import { NdPrefix } from '../inet6/nd6-prefix.js';
 import { raFrame } from '../inet6/test-rtr.js';
+import { LARGE_SLOT } from '../mbuf/packet-buffer.js';
 import { bpfOpen } from '../net/bpf.js';
 import { ifCloneCreate } from '../net/if-clone.js';
 import { GroupFilter } from '../net/mcast/source-filter.js';
@@ -252,7 +253,7 @@ function useEverything(b: Bench): void {
   b.kernel.call(net.now, () => b.v.nd6.unsolicited.lladdrChanged(b.ifp));
   b.fragment6();
   b.tooBig6();
-  v.in6Net.purgeUpperHooks.push(keep);
+  const unwatch = v.in6Net.purgeUpperEvent.register(keep);
   b.look();
   net.run(10_000);
   expect(net.udp(v).send(new Uint8Array(8), ip4('10.0.0.77'), 9)).toBe(0);
@@ -282,7 +283,7 @@ function useEverything(b: Bench): void {
   v.net.linkPfil.unlink(hook);
   v.ip.pfil.unlink(hook);
   v.ip6.pfil.unlink(hook);
-  v.in6Net.purgeUpperHooks.splice(v.in6Net.purgeUpperHooks.indexOf(keep), 1);
+  unwatch();
 }
 
 /** Driver that keeps its packets whatever happens. */
@@ -305,6 +306,9 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   },
   sockets: (b) => {
     b.net.udp(b.v).abort = keep;
+  },
+  'bytes charged to sockets': (b) => {
+    b.v.kern.sockmem.charge(LARGE_SLOT);
   },
   timers: (b) => {
     b.kernel.engine.calloutReset(new Callout(b.v.kern, keep), 3_600_000_000);
@@ -427,7 +431,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   },
   'IPv6 multicast flows': (b) => PLANTS['IPv6 multicast routes']?.(b),
   'interface watchers of transports': (b) => {
-    b.v.inNet.purgeUpperHooks.push(keep);
+    b.v.inNet.purgeUpperEvent.register(keep);
   },
   fragments: (b) => {
     b.fragment();
@@ -483,7 +487,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     };
   },
   'interface watchers of IPv6 transports': (b) => {
-    b.v.in6Net.purgeUpperHooks.push(keep);
+    b.v.in6Net.purgeUpperEvent.register(keep);
   },
   'packets looped back by IPv6': (b) => {
     b.group6();

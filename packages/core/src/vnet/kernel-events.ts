@@ -9,13 +9,14 @@
  */
 import { errnoName } from '../base/errno.js';
 import { devctlAnnounce } from '../kern/devctl.js';
+import type { DevctlData } from '../kern/devctl.js';
 import type { Prison, PrisonEvent, PrisonTree } from '../kern/prison.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { subsystemName } from '../kern/vnet-sysinit.js';
 import type { MoveJournal, MoveRecord } from '../net/move-journal.js';
 import type { Vnet } from './vnet.js';
 
-function tellVnet(vnet: Vnet, type: string, data: Readonly<Record<string, string>>): void {
+function tellVnet(vnet: Vnet, type: string, data: DevctlData): void {
   devctlAnnounce(vnet.kern, 'VNET', vnet.name, type, data);
 }
 
@@ -31,6 +32,19 @@ export function tellVnetPanic(vnet: Vnet, message: string): void {
   tellVnet(vnet, 'PANIC', { message });
 }
 
+/** What is told of a step: the same in every vnet. */
+const STEP_DATA = new WeakMap<VnetSysinit<Vnet>, { readonly begin: DevctlData; readonly end: DevctlData }>();
+
+function dataOf(step: VnetSysinit<Vnet>): { readonly begin: DevctlData; readonly end: DevctlData } {
+  let data = STEP_DATA.get(step);
+  if (data === undefined) {
+    const { name, subsystem, order } = step;
+    data = { begin: { step: name, subsystem: subsystemName(subsystem), order: `0x${order.toString(16)}` }, end: { step: name } };
+    STEP_DATA.set(step, data);
+  }
+  return data;
+}
+
 /** Tells of each step of a teardown, its beginning and its end. */
 export class TeardownTeller {
   private readonly vnet: Vnet;
@@ -42,9 +56,9 @@ export class TeardownTeller {
 
   /** `step` begins, and with that the one before it has ended. Null: there is no other. */
   step(step: VnetSysinit<Vnet> | null): void {
-    if (this.under !== null) tellVnet(this.vnet, 'STEP_END', { step: this.under.name });
+    if (this.under !== null) tellVnet(this.vnet, 'STEP_END', dataOf(this.under).end);
     this.under = step;
-    if (step !== null) tellVnet(this.vnet, 'STEP_BEGIN', { step: step.name, subsystem: subsystemName(step.subsystem), order: `0x${step.order.toString(16)}` });
+    if (step !== null) tellVnet(this.vnet, 'STEP_BEGIN', dataOf(step).begin);
   }
 }
 

@@ -294,6 +294,12 @@ export function ip6W0NeedsZone(w0: number): boolean {
   return scope === IP6_SCOPE_INTFACELOCAL || scope === IP6_SCOPE_LINKLOCAL;
 }
 
+/** Word 0 of an address, plain or zoned, in zoned form, as a signed number. */
+export function ip6ZonedW0(addr: Uint8Array, zone: number): number {
+  const w0 = ip6Word(addr, 0);
+  return ip6W0NeedsZone(w0) ? (w0 & ~0xffff) | zone : w0;
+}
+
 /** Word 0 of the address at `off` of a packet, in zoned form, as a signed number. Words 1 to 3 are the same in both forms. Packet path. */
 export function ip6W0Zoned(view: DataView, off: number, zone: number): number {
   const w0 = view.getInt32(off);

@@ -449,8 +449,33 @@ describe('TCP options', () => {
     expect(parse('00 00 00 00 04 02 01 01')).toMatchObject({ flags: 0 });
   });
 
+  it('timestamps alone, and with something behind them', () => {
+    const stamps = { flags: tcp.TOF_TS, tsval: 0x80000001, tsecr: 5 };
+    expect(parse('01 01 08 0a 80000001 00000005', tcp.TH_ACK)).toMatchObject(stamps);
+    expect(parse('01 01 08 0a 80000001 00000005 00 05 0a ff', tcp.TH_ACK)).toMatchObject(stamps);
+    expect(parse('01 01 08 0a 80000001 00000005')).toMatchObject(stamps);
+    expect(parse('01 01 08 0a 80000001 00000005 01 01 05 0a 00000001 00000002', tcp.TH_ACK)).toMatchObject({ ...stamps, flags: tcp.TOF_TS | tcp.TOF_SACK, nsacks: 1 });
+  });
+
+  it('a second digest that differs from the first', () => {
+    const digest = (b: string): string => `13 12 ${b.repeat(16)}`;
+    expect(parse(`${digest('ab')} ${digest('ab')}`)).toMatchObject({ flags: tcp.TOF_SIGNATURE, signatureOff: 40 });
+    expect(parse(`${digest('ab')} 13 12 ${'ab'.repeat(15)} ac`)).toMatchObject({ flags: tcp.TOF_SIGNATURE | tcp.TOF_SIGNATURE_CLASH });
+  });
+
+  it('Fast Open, on a SYN only, with a cookie of a length it can have', () => {
+    expect(parse('22 02 01 01')).toMatchObject({ flags: tcp.TOF_FASTOPEN, fastopenLen: 0, fastopenOff: 22 });
+    expect(parse('22 0a 0102030405060708 01 01')).toMatchObject({ flags: tcp.TOF_FASTOPEN, fastopenLen: 8, fastopenOff: 22 });
+    expect(parse(`22 12 ${'00'.repeat(16)} 01 01`)).toMatchObject({ flags: tcp.TOF_FASTOPEN, fastopenLen: 16 });
+    expect([parse('22 04 0102').flags, parse('22 07 0102030405 01').flags, parse(`22 14 ${'00'.repeat(18)}`).flags, parse('22 02 01 01', tcp.TH_ACK).flags]).toEqual([0, 0, 0, 0]);
+  });
+
+  it('a user timeout', () => {
+    expect(parse('1c 04 8005', tcp.TH_ACK)).toMatchObject({ flags: tcp.TOF_UTO, uto: 0x8005 });
+  });
+
   it('is overwritten by the next segment', () => {
-    const to = parse('02 04 05b4');
+    const to = parse('02 04 05b4 1c 04 8005 22 04 0102 22 06 01020304');
     to.parse(viewOf(hex('0001 0002 00000000 00000000 5010 0000 0000 0000')), 0);
     expect(to).toEqual(new tcp.TcpOptions());
   });

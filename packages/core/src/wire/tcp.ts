@@ -62,6 +62,9 @@ export const TCPOLEN_SACK_BLOCK = 8;
 export const TCPOLEN_TIMESTAMP = 10;
 export const TCPOLEN_SIGNATURE = 18;
 export const TCPOLEN_UTO = 4;
+/** Shortest and longest Fast Open cookie (RFC 7413 §4.1.1). */
+export const TCP_FASTOPEN_MIN_COOKIE_LEN = 4;
+export const TCP_FASTOPEN_MAX_COOKIE_LEN = 16;
 /** Largest shift a window scale may ask for (RFC 7323 §2.3). */
 export const TCP_MAX_WINSHIFT = 14;
 /** Segment size a peer accepts that announced none, over IPv4 and IPv6 (RFC 9293 §3.7.1). */
@@ -136,6 +139,14 @@ export const TOF_SACKPERM = 0x04;
 export const TOF_TS = 0x08;
 export const TOF_SACK = 0x10;
 export const TOF_SIGNATURE = 0x20;
+export const TOF_FASTOPEN = 0x40;
+export const TOF_UTO = 0x80;
+/** Two digests that differ: nobody may believe either, and the segment is to be dropped. */
+export const TOF_SIGNATURE_CLASH = 0x100;
+
+/** What the options of a segment with data mostly are: NOP NOP timestamps. */
+const NOP_NOP_TS = (TCPOPT_NOP << 24) | (TCPOPT_NOP << 16) | (TCPOPT_TIMESTAMP << 8) | TCPOLEN_TIMESTAMP;
+const NOP_NOP_TS_LEN = 2 + TCPOLEN_TIMESTAMP;
 
 /** The options of one segment. Reused: `parse` overwrites every field. */
 export class TcpOptions {
@@ -153,6 +164,11 @@ export class TcpOptions {
   nsacks = 0;
   /** Offset of the 16-byte MD5 digest in the view. */
   signatureOff = 0;
+  /** Offset of the Fast Open cookie in the view and its bytes; 0 bytes ask for one. */
+  fastopenOff = 0;
+  fastopenLen = 0;
+  /** The user timeout as it is on the wire: a bit for minutes, then 15 bits (RFC 5482 §3.1). */
+  uto = 0;
 
   /** Reads the options of the header at `off`, which `tcpCheck` passed. */
   parse(view: DataView, off: number): void {
@@ -165,9 +181,19 @@ export class TcpOptions {
     this.sackOff = 0;
     this.nsacks = 0;
     this.signatureOff = 0;
+    this.fastopenOff = 0;
+    this.fastopenLen = 0;
+    this.uto = 0;
     const end = off + tcpOff(view, off);
-    const syn = (view.getUint8(off + TCP_FLAGS) & TH_SYN) !== 0;
     let at = off + TCP_HDR_LEN;
+    if (at === end) return;
+    const syn = (view.getUint8(off + TCP_FLAGS) & TH_SYN) !== 0;
+    if (!syn && onlyTimestamps(view, at, end)) {
+      this.flags = TOF_TS;
+      this.tsval = view.getUint32(at + 4);
+      this.tsecr = view.getUint32(at + 8);
+      return;
+    }
     for (;;) {
       const n = tcpOptLen(view, at, end);
       if (n <= 0) return;
@@ -188,8 +214,12 @@ export class TcpOptions {
       this.sackOff = at + 2;
       this.nsacks = (n - 2) / TCPOLEN_SACK_BLOCK;
     } else if (kind === TCPOPT_SIGNATURE && n === TCPOLEN_SIGNATURE) {
+      if ((this.flags & TOF_SIGNATURE) !== 0 && !sameDigest(view, this.signatureOff, at + 2)) this.flags |= TOF_SIGNATURE_CLASH;
       this.flags |= TOF_SIGNATURE;
       this.signatureOff = at + 2;
+    } else if (kind === TCPOPT_UTO && n === TCPOLEN_UTO) {
+      this.flags |= TOF_UTO;
+      this.uto = view.getUint16(at + 2);
     } else if (!syn) {
       return;
     } else if (kind === TCPOPT_MAXSEG && n === TCPOLEN_MAXSEG) {
@@ -202,6 +232,25 @@ export class TcpOptions {
       this.wscale = this.wscaleClamped ? TCP_MAX_WINSHIFT : shift;
     } else if (kind === TCPOPT_SACK_PERMITTED && n === TCPOLEN_SACK_PERMITTED) {
       this.flags |= TOF_SACKPERM;
+    } else if (kind === TCPOPT_FAST_OPEN && (n === 2 || isCookieLen(n - 2))) {
+      this.flags |= TOF_FASTOPEN;
+      this.fastopenOff = at + 2;
+      this.fastopenLen = n - 2;
     }
   }
+}
+
+/** Are the options at `at` NOP, NOP, timestamps, and then nothing? */
+function onlyTimestamps(view: DataView, at: number, end: number): boolean {
+  return end - at >= NOP_NOP_TS_LEN && (end - at === NOP_NOP_TS_LEN || view.getUint8(at + NOP_NOP_TS_LEN) === TCPOPT_EOL) && view.getInt32(at) === NOP_NOP_TS;
+}
+
+/** May a Fast Open cookie have `n` bytes (RFC 7413 §4.1.1)? */
+const isCookieLen = (n: number): boolean => n >= TCP_FASTOPEN_MIN_COOKIE_LEN && n <= TCP_FASTOPEN_MAX_COOKIE_LEN && n % 2 === 0;
+
+function sameDigest(view: DataView, a: number, b: number): boolean {
+  for (let i = 0; i < TCPOLEN_SIGNATURE - 2; i += 4) {
+    if (view.getUint32(a + i) !== view.getUint32(b + i)) return false;
+  }
+  return true;
 }

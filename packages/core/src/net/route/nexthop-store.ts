@@ -19,7 +19,7 @@ import {
 import { AF_INET6, IFF_LOOPBACK } from '../ifnet.js';
 import type { Ifnet } from '../ifnet.js';
 import { mpathCompile } from './mpath.js';
-import { Nexthop, RTF_BLACKHOLE, RTF_BROADCAST, RTF_GATEWAY, RTF_REJECT } from './nexthop.js';
+import { Nexthop, RTF_BLACKHOLE, RTF_BROADCAST, RTF_GATEWAY, RTF_REJECT, nexthopHash } from './nexthop.js';
 import type { NexthopKey } from './nexthop.js';
 import type { RtPath } from './rtentry.js';
 
@@ -48,8 +48,8 @@ export class NexthopStore {
   readonly hops: (Nexthop | null)[] = [null];
   /** By number. */
   readonly groups: (NhGroup | null)[] = [];
-  private readonly byKey = new Map<string, Nexthop[]>();
-  private readonly keys: string[] = [''];
+  /** By `Nexthop.hash`; others along `hashNext`. */
+  private readonly byHash = new LazyMap<number, Nexthop>();
   private readonly groupByKey = new LazyMap<string, NhGroup>();
   private readonly freeHops: number[] = [];
   private readonly freeGroups: number[] = [];
@@ -68,17 +68,15 @@ export class NexthopStore {
 
   /** The next hop with these properties; null when there are too many. Not yet referenced: `hold` it or `drop` it. */
   hop(key: NexthopKey): Nexthop | null {
-    const text = keyText(key);
-    const same = this.byKey.get(text)?.find((nh) => nh.ifa === key.ifa);
-    if (same !== undefined) return same;
+    const hash = nexthopHash(key);
+    const first = this.byHash.get(hash) ?? null;
+    for (let nh = first; nh !== null; nh = nh.hashNext) if (nh.is(key)) return nh;
     const idx = this.freeHops.pop() ?? this.hops.length;
     if (idx > NHOP_INDEX_MAX) return null;
-    const nh = new Nexthop(key, idx);
+    const nh = new Nexthop(key, hash, idx);
+    nh.hashNext = first;
+    this.byHash.set(hash, nh);
     this.hops[idx] = nh;
-    this.keys[idx] = text;
-    const list = this.byKey.get(text);
-    if (list === undefined) this.byKey.set(text, [nh]);
-    else list.push(nh);
     this.publish(nh);
     return nh;
   }
@@ -137,7 +135,6 @@ export class NexthopStore {
     if (this.nowhereRefs++ === 0) {
       this.nowhere = this.freeHops.pop() ?? this.hops.length;
       this.hops[this.nowhere] = null;
-      this.keys[this.nowhere] = '';
       this.table.setHop(this.nowhere, NHOP_REJECT, 0, 0, 0);
     }
     return this.nowhere;
@@ -187,14 +184,21 @@ export class NexthopStore {
 
   private free(nh: Nexthop): void {
     nh.valid = false;
-    const key = this.keys[nh.idx] ?? '';
-    const rest = this.byKey.get(key)?.filter((other) => other !== nh) ?? [];
-    if (rest.length === 0) this.byKey.delete(key);
-    else this.byKey.set(key, rest);
-    this.keys[nh.idx] = '';
+    this.unhash(nh);
     this.hops[nh.idx] = null;
     this.table.clearHop(nh.idx);
     this.freeHops.push(nh.idx);
+  }
+
+  private unhash(nh: Nexthop): void {
+    let before = this.byHash.get(nh.hash);
+    if (before === nh) {
+      if (nh.hashNext === null) this.byHash.delete(nh.hash);
+      else this.byHash.set(nh.hash, nh.hashNext);
+      return;
+    }
+    while (before !== undefined && before.hashNext !== nh) before = before.hashNext ?? undefined;
+    if (before !== undefined) before.hashNext = nh.hashNext;
   }
 
   private freeGroup(group: NhGroup): void {
@@ -204,9 +208,4 @@ export class NexthopStore {
     this.freeGroups.push(group.number);
     for (const nh of group.hops) this.unref(nh);
   }
-}
-
-/** Everything of a key but its address, as text; the index of an interface stays while routes lead through it. */
-function keyText(key: NexthopKey): string {
-  return `${key.af} ${key.ifp.index} ${key.gw4} ${key.gw6 === null ? '-' : key.gw6.join('.')} ${key.gwIfp === null ? 0 : key.gwIfp.index} ${key.flags} ${key.mtu}`;
 }

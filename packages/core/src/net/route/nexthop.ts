@@ -10,7 +10,7 @@
  * Invariants: `idx` >= 1 while valid and unique among the valid ones of a vnet; `gwIfp` is null exactly for next hops with
  * an address as gateway.
  */
-import { ip6Word } from '../../wire/addr6.js';
+import { ip6Equals, ip6Word } from '../../wire/addr6.js';
 import type { IfAddr } from '../ifaddr.js';
 import type { Ifnet } from '../ifnet.js';
 
@@ -57,6 +57,18 @@ export interface NexthopKey {
   readonly mtu: number;
 }
 
+/** A number that equal keys have in common; the index of an interface stays while routes lead through it. */
+export function nexthopHash(key: NexthopKey): number {
+  const { gw6 } = key;
+  let h = key.af ^ key.gw4 ^ key.flags;
+  const add = (word: number): void => void (h = Math.imul(h ^ (h >>> 15) ^ word, 0x9e3779b1));
+  add(key.ifp.index);
+  add(key.gwIfp?.index ?? 0);
+  add(key.mtu);
+  for (let i = 0; gw6 !== null && i < 4; i++) add(ip6Word(gw6, i));
+  return h;
+}
+
 export class Nexthop implements NexthopKey {
   readonly af: number;
   readonly ifp: Ifnet;
@@ -71,6 +83,10 @@ export class Nexthop implements NexthopKey {
   readonly flags: number;
   readonly ifa: IfAddr | null;
   readonly mtu: number;
+  /** `nexthopHash` of these properties. */
+  readonly hash: number;
+  /** The next one in the same chain of the store's hash. */
+  hashNext: Nexthop | null = null;
   /** Place in the vnet's array of next hops; what a compiled forwarding table stores. */
   readonly idx: number;
   /** Routes (or groups) that use it. */
@@ -80,7 +96,8 @@ export class Nexthop implements NexthopKey {
   /** Packets sent through it (`netstat -rW` Use). */
   pksent = 0;
 
-  constructor(key: NexthopKey, idx: number) {
+  constructor(key: NexthopKey, hash: number, idx: number) {
+    this.hash = hash;
     this.af = key.af;
     this.ifp = key.ifp;
     this.gw4 = key.gw4;
@@ -95,6 +112,12 @@ export class Nexthop implements NexthopKey {
     this.ifa = key.ifa;
     this.mtu = key.mtu;
     this.idx = idx;
+  }
+
+  /** Has it exactly these properties? */
+  is(key: NexthopKey): boolean {
+    return this.ifa === key.ifa && this.ifp === key.ifp && this.gwIfp === key.gwIfp && this.af === key.af && this.flags === key.flags && this.mtu === key.mtu
+      && this.gw4 === key.gw4 && (this.gw6 === null || key.gw6 === null ? this.gw6 === key.gw6 : ip6Equals(this.gw6, key.gw6));
   }
 
   /** The address to resolve on the link for a packet to `dst`. */

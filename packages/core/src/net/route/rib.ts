@@ -4,7 +4,8 @@
  *
  * Theory of operation. Routes are kept by prefix length, each length a map from prefix to Rtentry: exact match is one map,
  * the covering route of a prefix is found by asking the shorter lengths, longest first. Every change goes into the
- * compiled table at once; the table is rebuilt in another shape when the number of routes has outgrown it. Longest match is
+ * compiled table at once; the table is rebuilt in another shape when the number of routes has outgrown it. A few routes are compiled when
+ * somebody first looks something up: nobody does in an idle vnet. Longest match is
  * asked of the compiled table only, and its answer names the length, so the Rtentry is one map look-up away.
  *
  * A Rib holds one reference on the value of each route in it (nexthop-store.ts).
@@ -21,6 +22,15 @@ import type { RouteSpec } from './route-spec.js';
 import { Rtentry4 } from './rtentry.js';
 import type { Rtentry, RtPath } from './rtentry.js';
 
+/** Routes that are not compiled before they are asked for. */
+const UNCOMPILED_MAX = 16;
+
+/** The routes of one prefix length. */
+interface OfLength<R, K> {
+  readonly plen: number;
+  readonly routes: Map<K, R>;
+}
+
 /** `K`: what a prefix of a known length is looked up by. */
 export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
   readonly fibnum: number;
@@ -31,8 +41,8 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
   dynamic = 0;
   /** Changes with every change of a route. */
   gen = 1;
-  /** By prefix length. */
-  protected readonly byLen = new Map<number, Map<K, R>>();
+  /** Shortest first. */
+  private lengths: readonly OfLength<R, K>[] = [];
   private readonly bits: number;
 
   constructor(fibnum: number, life: RtLife, bits: number) {
@@ -55,7 +65,11 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
 
   /** What `rt` is looked up by among the prefixes of `plen` bits. */
   protected abstract keyOf(rt: R, plen: number): K;
-  /** Puts `rt.compiled` into the compiled table, for the first time or anew. */
+  /** Is there a compiled table? */
+  protected abstract readonly isCompiled: boolean;
+  /** Compiles all routes. */
+  protected abstract build(): void;
+  /** Puts `rt.compiled` into the compiled table, if there is one, for the first time or anew. */
   abstract compile(rt: R): void;
   /** Takes it out; `cover` is the longest route that remains and contains it. */
   protected abstract uncompile(rt: R, cover: R | null): void;
@@ -64,28 +78,29 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
 
   /** Puts in a route whose prefix is not there yet. Takes a reference on its value. */
   insert(rt: R): void {
-    const map = this.byLen.get(rt.plen) ?? new Map<K, R>();
-    this.byLen.set(rt.plen, map);
-    map.set(this.keyOf(rt, rt.plen), rt);
+    const routes = this.routesOf(rt.plen) ?? this.addLength(rt.plen);
+    routes.set(this.keyOf(rt, rt.plen), rt);
     this.store.hold(rt.value);
     rt.compiled = rt.value;
     rt.up = true;
     this.count++;
     this.dynamic += isDynamic(rt);
     this.gen++;
-    if (!this.reshape()) this.compile(rt);
+    if (!this.isCompiled) {
+      if (this.count > UNCOMPILED_MAX) this.build();
+    } else if (!this.reshape()) this.compile(rt);
   }
 
   /** Takes a route out; its reference is given back when no reader has it. */
   remove(rt: R): void {
-    const map = this.byLen.get(rt.plen);
-    map?.delete(this.keyOf(rt, rt.plen));
-    if (map?.size === 0) this.byLen.delete(rt.plen);
+    const routes = this.routesOf(rt.plen);
+    routes?.delete(this.keyOf(rt, rt.plen));
+    if (routes?.size === 0) this.lengths = this.lengths.filter((l) => l.routes !== routes);
     rt.up = false;
     this.count--;
     this.dynamic -= isDynamic(rt);
     this.gen++;
-    if (!this.reshape()) this.uncompile(rt, this.cover(rt));
+    if (this.isCompiled && !this.reshape()) this.uncompile(rt, this.cover(rt));
     this.life.removed(rt);
   }
 
@@ -105,24 +120,32 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
     this.life.retire(rt, old);
   }
 
-  /** Every route, in no particular order; a copy, so that the caller may change the table. */
+  /** Every route, shortest prefixes first; a copy, so that the caller may change the table. */
   all(): R[] {
-    const list: R[] = [];
-    for (let len = 0; len <= this.bits; len++) for (const rt of this.byLen.get(len)?.values() ?? []) list.push(rt);
-    return list;
+    return this.lengths.flatMap((l) => [...l.routes.values()]);
   }
 
   /** Host routes. */
   hosts(): R[] {
-    return [...(this.byLen.get(this.bits)?.values() ?? [])];
+    return [...(this.routesOf(this.bits)?.values() ?? [])];
+  }
+
+  /** Those with prefixes of `plen` bits. */
+  protected routesOf(plen: number): Map<K, R> | null {
+    for (const l of this.lengths) if (l.plen === plen) return l.routes;
+    return null;
+  }
+
+  private addLength(plen: number): Map<K, R> {
+    const added = { plen, routes: new Map<K, R>() };
+    this.lengths = this.lengths.filter((l) => l.plen < plen).concat(added, this.lengths.filter((l) => l.plen > plen));
+    return added.routes;
   }
 
   private cover(rt: R): R | null {
-    for (let len = rt.plen - 1; len >= 0; len--) {
-      const cover = this.byLen.get(len)?.get(this.keyOf(rt, len));
-      if (cover !== undefined) return cover;
-    }
-    return null;
+    let cover: R | null = null;
+    for (const { plen, routes } of this.lengths) if (plen < rt.plen) cover = routes.get(this.keyOf(rt, plen)) ?? cover;
+    return cover;
   }
 }
 
@@ -132,19 +155,37 @@ function isDynamic(rt: Rtentry): number {
 
 /** Keys are prefixes as signed numbers, which engines keep unboxed. */
 export class Rib4 extends Rib<Rtentry4, number> {
-  /** The compiled tables; `fwd.fib` is `fib`. */
-  readonly fwd: Fwd4;
-  fib: Fib4;
+  private readonly own: AddrSet;
+  private compiled: Fwd4<Fib4> | null = null;
 
   constructor(fibnum: number, life: RtLife, own: AddrSet) {
     super(fibnum, life, 32);
-    this.fib = new Fib4(fib4Shape(0, null));
-    this.fwd = new Fwd4(this.fib, life.store.table, own);
+    this.own = own;
+  }
+
+  /** The compiled tables; `fwd.fib` is `fib`. Packet path. */
+  get fwd(): Fwd4<Fib4> {
+    return this.compiled ?? this.build();
+  }
+
+  get fib(): Fib4 {
+    return this.fwd.fib;
+  }
+
+  protected get isCompiled(): boolean {
+    return this.compiled !== null;
+  }
+
+  protected build(): Fwd4<Fib4> {
+    const fwd = new Fwd4(new Fib4(fib4Shape(this.count, null)), this.store.table, this.own);
+    this.compiled = fwd;
+    for (const rt of this.all()) this.compile(rt);
+    return fwd;
   }
 
   /** The route with exactly this prefix. */
   find(dst: number, plen: number): Rtentry4 | null {
-    return this.byLen.get(plen)?.get(dst & ip4MaskOf(plen)) ?? null;
+    return this.routesOf(plen)?.get(dst & ip4MaskOf(plen)) ?? null;
   }
 
   /** The route of the longest prefix that contains `dst`. */
@@ -178,7 +219,7 @@ export class Rib4 extends Rib<Rtentry4, number> {
   }
 
   compile(rt: Rtentry4): void {
-    this.fib.insert(rt.dst, rt.plen, rt.compiled);
+    this.compiled?.fib.insert(rt.dst, rt.plen, rt.compiled);
   }
 
   protected uncompile(rt: Rtentry4, cover: Rtentry4 | null): void {
@@ -187,11 +228,11 @@ export class Rib4 extends Rib<Rtentry4, number> {
   }
 
   protected reshape(): boolean {
-    const shape = fib4Shape(this.count, this.fib);
-    if (shape === this.fib) return false;
-    this.fib = new Fib4(shape, this.fib.shared);
+    const { fib, fwd } = this;
+    const shape = fib4Shape(this.count, fib);
+    if (shape === fib) return false;
+    fwd.fib = new Fib4(shape, fib.shared);
     for (const rt of this.all()) this.compile(rt);
-    this.fwd.fib = this.fib;
     return true;
   }
 }

@@ -15,19 +15,37 @@ import { Rtentry6 } from './rtentry.js';
 import type { RtPath } from './rtentry.js';
 
 export class Rib6 extends Rib<Rtentry6, string> {
-  /** The compiled tables; `fwd.fib` is `fib`. */
-  readonly fwd: Fwd6;
-  fib: Fib6;
+  private readonly own: AddrSet6;
+  private compiled: Fwd6<Fib6> | null = null;
 
   constructor(fibnum: number, life: RtLife, own: AddrSet6) {
     super(fibnum, life, 128);
-    this.fib = new Fib6(fib6Shape(0, null));
-    this.fwd = new Fwd6(this.fib, life.store.table, own);
+    this.own = own;
+  }
+
+  /** The compiled tables; `fwd.fib` is `fib`. Packet path. */
+  get fwd(): Fwd6<Fib6> {
+    return this.compiled ?? this.build();
+  }
+
+  get fib(): Fib6 {
+    return this.fwd.fib;
+  }
+
+  protected get isCompiled(): boolean {
+    return this.compiled !== null;
+  }
+
+  protected build(): Fwd6<Fib6> {
+    const fwd = new Fwd6(new Fib6(fib6Shape(this.count, null)), this.store.table, this.own);
+    this.compiled = fwd;
+    for (const rt of this.all()) this.compile(rt);
+    return fwd;
   }
 
   /** The route with exactly this prefix. */
   find(dst: Uint8Array, plen: number): Rtentry6 | null {
-    return this.byLen.get(plen)?.get(keyOfWords(ip6Word(dst, 0), ip6Word(dst, 1), ip6Word(dst, 2), ip6Word(dst, 3), plen)) ?? null;
+    return this.routesOf(plen)?.get(keyOfWords(ip6Word(dst, 0), ip6Word(dst, 1), ip6Word(dst, 2), ip6Word(dst, 3), plen)) ?? null;
   }
 
   /** The route of the longest prefix that contains `dst`. */
@@ -52,7 +70,7 @@ export class Rib6 extends Rib<Rtentry6, string> {
   }
 
   same(rt: Rtentry6): Rtentry6 | null {
-    return this.byLen.get(rt.plen)?.get(this.keyOf(rt, rt.plen)) ?? null;
+    return this.routesOf(rt.plen)?.get(this.keyOf(rt, rt.plen)) ?? null;
   }
 
   sorted(): Rtentry6[] {
@@ -64,7 +82,7 @@ export class Rib6 extends Rib<Rtentry6, string> {
   }
 
   compile(rt: Rtentry6): void {
-    this.fib.insert(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, rt.compiled);
+    this.compiled?.fib.insert(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, rt.compiled);
   }
 
   protected uncompile(rt: Rtentry6, cover: Rtentry6 | null): void {
@@ -73,11 +91,11 @@ export class Rib6 extends Rib<Rtentry6, string> {
   }
 
   protected reshape(): boolean {
-    const shape = fib6Shape(this.count, this.fib);
-    if (shape === this.fib) return false;
-    this.fib = new Fib6(shape, this.fib.shared);
+    const { fib, fwd } = this;
+    const shape = fib6Shape(this.count, fib);
+    if (shape === fib) return false;
+    fwd.fib = new Fib6(shape, fib.shared);
     for (const rt of this.all()) this.compile(rt);
-    this.fwd.fib = this.fib;
     return true;
   }
 }

@@ -124,7 +124,7 @@ export function routeReplacePath(state: RouteState, rt: Rtentry, at: number, key
   const rib = state.rib(rt.af === AF_INET ? 'inet' : 'inet6', rt.fib);
   const old = rt.nexthops[at];
   if (rib === null || old === undefined) return ESRCH;
-  const nh = state.store.hop({ af: key.af, ifp: key.ifp, gw4: key.gw4, gw6: key.gw6, gwIfp: key.gwIfp, flags: key.flags, ifa: key.ifa, mtu: key.mtu });
+  const nh = state.store.hop(key);
   if (nh === null) return ENOBUFS;
   const error = setPaths(state, rib, rt, rt.nexthops.with(at, { ...old, nh, expireUs }));
   if (error !== 0) state.store.drop(nh);
@@ -158,7 +158,7 @@ export function walkResource(state: RouteState, ifa: IfAddr6): void {
     for (const rt of rib.all()) {
       for (const path of rt.nexthops) {
         if (path.nh.ifa !== ifa) continue;
-        const nh = state.store.hop({ ...path.nh, ifa: ifa6ofIfpforaddr(ifa.ifp, path.nh.gw6 ?? ifa.addr) });
+        const nh = state.store.hop(withSource(path.nh, ifa6ofIfpforaddr(ifa.ifp, path.nh.gw6 ?? ifa.addr)));
         const paths = nh === null ? [] : rt.nexthops.map((p) => (p === path ? { ...path, nh } : p));
         if (nh !== null && setPaths(state, rib, rt, paths) === 0) continue;
         if (nh !== null) state.store.drop(nh);
@@ -166,6 +166,10 @@ export function walkResource(state: RouteState, ifa: IfAddr6): void {
       }
     }
   }
+}
+
+function withSource({ af, ifp, gw4, gw6, gwIfp, flags, mtu }: Nexthop, ifa: IfAddr | null): NexthopKey {
+  return { af, ifp, gw4, gw6, gwIfp, flags, ifa, mtu };
 }
 
 /** Everything through `ifp`, and own addresses that name it. */

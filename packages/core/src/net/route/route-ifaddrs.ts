@@ -17,7 +17,7 @@ import { ifa6ofIfpforaddr } from './ifa-lookup6.js';
 import { RTF_STATIC } from './nexthop.js';
 import { routeAdd, routeChange, routeDelete } from './route-ctl.js';
 import { isHostSpec } from './route-spec.js';
-import type { RouteSpec, RouteTerms } from './route-spec.js';
+import type { RouteSpec } from './route-spec.js';
 import type { RouteState } from './route-state.js';
 
 /**
@@ -33,15 +33,15 @@ export function rtIfaPrefix(state: RouteState, allFibs: boolean, type: typeof RT
  * the link will do for `ifa`, also when the route is deleted again.
  */
 export function rtIfaPrefix6(state: RouteState, allFibs: boolean, type: typeof RTM_ADD | typeof RTM_DELETE, ifa: IfAddr6, ifp: Ifnet, dst: Uint8Array, plen: number): Errno {
-  const base: RouteSpec = { fib: ifp.fib, family: 'inet6', dst, plen, ifp, flags: 0, pinned: true };
-  return inFibs(state, allFibs, type, type === RTM_ADD ? { ...base, ifa } : base);
+  const source = type === RTM_ADD ? ifa : undefined;
+  return inFibs(state, allFibs, type, { fib: ifp.fib, family: 'inet6', dst, plen, ifp, ifa: source, flags: 0, pinned: true });
 }
 
 function inFibs(state: RouteState, allFibs: boolean, type: typeof RTM_ADD | typeof RTM_DELETE, spec: RouteSpec): Errno {
   let error = 0;
   let done = 0;
   for (let fib = allFibs ? 0 : spec.fib; fib < (allFibs ? state.fibs : spec.fib + 1); fib++) {
-    const e = (type === RTM_ADD ? routeAdd : routeDelete)(state, { ...spec, fib });
+    const e = (type === RTM_ADD ? routeAdd : routeDelete)(state, fib === spec.fib ? spec : { ...spec, fib });
     if (e === 0) done++;
     else error = e;
   }
@@ -52,12 +52,18 @@ function inFibs(state: RouteState, allFibs: boolean, type: typeof RTM_ADD | type
 
 /** Adds, deletes or, silently, (RTM_CHANGE) hands over to `ifa` the host route of its address. Without a loopback interface there is none. */
 export function rtIfaLoopback(state: RouteState, type: typeof RTM_ADD | typeof RTM_DELETE | typeof RTM_CHANGE, ifa: IfAddr4 | IfAddr6): Errno {
-  const loif = state.net.loif;
-  const terms: RouteTerms = { fib: ifa.ifp.fib, linkIfp: ifa.ifp, flags: RTF_STATIC, pinned: true, silent: !isIfAddr6(ifa) || type === RTM_CHANGE };
-  const base: RouteSpec = isIfAddr6(ifa) ? { ...terms, family: 'inet6', dst: ifa.addr, plen: 128 } : { ...terms, family: 'inet', dst: ifa.addr, plen: 32 };
-  if (type === RTM_DELETE) return routeDelete(state, base);
+  const { loif } = state.net;
+  if (type === RTM_DELETE) return routeDelete(state, loopbackSpec(type, ifa, undefined));
   if (loif === null) return 0;
-  const loIfa = isIfAddr6(ifa) ? ifa6ofIfpforaddr(loif, ifa.addr) : ifaofIfpforaddr(loif, ifa.addr);
-  const spec: RouteSpec = loIfa === null ? { ...base, ifp: loif } : { ...base, ifp: loif, ifa: loIfa };
-  return type === RTM_CHANGE ? routeChange(state, spec) : routeAdd(state, spec);
+  return (type === RTM_CHANGE ? routeChange : routeAdd)(state, loopbackSpec(type, ifa, loif));
+}
+
+function loopbackSpec(type: number, ifa: IfAddr4 | IfAddr6, loif: Ifnet | undefined): RouteSpec {
+  const { ifp: linkIfp } = ifa;
+  if (isIfAddr6(ifa)) {
+    const source = loif && (ifa6ofIfpforaddr(loif, ifa.addr) ?? undefined);
+    return { family: 'inet6', fib: linkIfp.fib, dst: ifa.addr, plen: 128, linkIfp, ifp: loif, ifa: source, flags: RTF_STATIC, pinned: true, silent: type === RTM_CHANGE };
+  }
+  const source = loif && (ifaofIfpforaddr(loif, ifa.addr) ?? undefined);
+  return { family: 'inet', fib: linkIfp.fib, dst: ifa.addr, plen: 32, linkIfp, ifp: loif, ifa: source, flags: RTF_STATIC, pinned: true, silent: true };
 }

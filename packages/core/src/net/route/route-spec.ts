@@ -34,11 +34,11 @@ export interface RouteSpec6 extends RouteTerms {
 export interface RouteTerms {
   readonly fib: number;
   /** Outgoing interface; the one a `link#N` gateway names unless `linkIfp` says otherwise. */
-  readonly ifp?: Ifnet;
+  readonly ifp?: Ifnet | undefined;
   /** Interface the `link#N` gateway names, when that is not `ifp`: the loopback route of an own address. */
-  readonly linkIfp?: Ifnet;
+  readonly linkIfp?: Ifnet | undefined;
   /** Source address for packets without one. */
-  readonly ifa?: IfAddr;
+  readonly ifa?: IfAddr | undefined;
   /** RTF_*; UP, HOST and DONE are implied. */
   readonly flags: number;
   /** Bytes; 0 takes a fixed MTU away again. */

@@ -102,8 +102,9 @@ export class RouteTables implements RouteState {
   readonly stats = new RouteStats();
   /** `net.inet.icmp.dynamic_rt_msg`: are routes that redirects make announced as RTM_ADD and RTM_DELETE? */
   dynamicRtMsg = 0;
-  private readonly ribs4: (Rib4 | undefined)[] = [];
-  private readonly ribs6: (Rib6 | undefined)[] = [];
+  /** By FIB; there is always one. */
+  private readonly ribs4: (Rib4 | undefined)[] = [undefined];
+  private readonly ribs6: (Rib6 | undefined)[] = [undefined];
   private expiry: Callout | null = null;
   private nextExpiry: Micros = NEVER;
   private destroyed = false;

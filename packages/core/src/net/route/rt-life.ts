@@ -58,10 +58,8 @@ export class RtLife {
   private queue: (() => void)[] = [];
   /** Routes that softint wants freed, the youngest last. */
   private readonly deferred: Rtentry[] = [];
-  private wq: Workqueue | null = null;
-  private readonly work = new Work(() => {
-    for (let rt = this.deferred.pop(); rt !== undefined; rt = this.deferred.pop()) this.letGo(rt);
-  });
+  /** Frees those; made with the first. */
+  private freeWork: { readonly wq: Workqueue; readonly work: Work } | null = null;
 
   constructor(kern: VnetKern, store: NexthopStore, drain: WitnessDrain, recompile: (rt: Rtentry) => void) {
     this.kern = kern;
@@ -122,8 +120,12 @@ export class RtLife {
     }
     if (!this.kern.engine.lwp.artificial) this.drain.exit('rt_free');
     this.deferred.push(rt);
-    this.wq ??= new Workqueue(this.kern, 'rt_free');
-    if (!this.work.queued) this.wq.enqueue(this.work);
+    const { wq, work } = (this.freeWork ??= { wq: new Workqueue(this.kern, 'rt_free'), work: new Work(() => this.freeDeferred()) });
+    if (!work.queued) wq.enqueue(work);
+  }
+
+  private freeDeferred(): void {
+    for (let rt = this.deferred.pop(); rt !== undefined; rt = this.deferred.pop()) this.letGo(rt);
   }
 
   /** `rt` has just left the table. */

@@ -13,6 +13,7 @@
  */
 import type { CcAlgorithm, CcConn, CcSignal, CongestionControl } from './cc.js';
 import { CC_ECN, CC_RTO, CC_RTO_ERR, ccDeflate, ccOpen, ccRestart, mulDiv, slowStartIncrement } from './cc.js';
+import { Hystart } from './hystart.js';
 
 /** Congestion avoidance by byte counting. Answers what is left over of `counted + ackedBytes`. */
 export function renoAvoid(tp: CcConn, counted: number, ackedBytes: number): number {
@@ -39,11 +40,24 @@ class NewReno implements CongestionControl {
   /** Bytes acknowledged towards the next segment of congestion avoidance. */
   private counted = 0;
   private undoCounted = 0;
+  private readonly hystart: Hystart | null;
+
+  constructor(tp: CcConn) {
+    this.hystart = tp.ccVars.hystart === 0 ? null : new Hystart(tp);
+  }
+
+  rttSample(_tp: CcConn, rttUs: number): void {
+    this.hystart?.rttSample(rttUs);
+  }
 
   ackReceived(tp: CcConn, ackedBytes: number): void {
     if (!tp.cwndLimited) return;
-    if (tp.cwnd > tp.ssthresh) this.counted = renoAvoid(tp, this.counted, ackedBytes);
-    else ccOpen(tp, slowStartIncrement(tp, ackedBytes));
+    if (tp.cwnd > tp.ssthresh) {
+      this.counted = renoAvoid(tp, this.counted, ackedBytes);
+      return;
+    }
+    const bytes = slowStartIncrement(tp, ackedBytes);
+    ccOpen(tp, this.hystart === null ? bytes : this.hystart.increment(tp, bytes));
   }
 
   congSignal(tp: CcConn, signal: CcSignal): void {
@@ -57,6 +71,7 @@ class NewReno implements CongestionControl {
     tp.ssthresh = renoReduced(tp, signal === CC_ECN && ccVars.abe !== 0 ? ccVars.newrenoBetaEcn : ccVars.newrenoBeta);
     if (signal === CC_ECN) tp.cwnd = tp.ssthresh;
     if (signal === CC_RTO) tp.cwnd = tp.maxseg;
+    this.hystart?.disable();
   }
 
   postRecovery(tp: CcConn): void {
@@ -66,7 +81,8 @@ class NewReno implements CongestionControl {
   afterIdle(tp: CcConn): void {
     this.counted = 0;
     ccRestart(tp);
+    this.hystart?.restart(tp);
   }
 }
 
-export const ccNewreno: CcAlgorithm = { name: 'newreno', wantsEcn: false, make: () => new NewReno() };
+export const ccNewreno: CcAlgorithm = { name: 'newreno', wantsEcn: false, make: (tp) => new NewReno(tp) };

@@ -49,12 +49,19 @@ export class CcVars {
   abe = 0;
   newrenoBeta = 50;
   newrenoBetaEcn = 80;
-  /** RFC 9406 in CUBIC's slow start. */
+  /** HyStart++ (RFC 9406), for connections that begin from now on. */
   hystart = 0;
+  hystartMinRttThreshUs = 4_000;
+  hystartMaxRttThreshUs = 16_000;
+  hystartRttSamples = 8;
+  hystartCssGrowthDiv = 4;
+  hystartCssRounds = 5;
   dctcpAlpha = 1024;
   /** Weight of a new observation is 2^-shiftG. */
   dctcpShiftG = 4;
   dctcpSlowstart = 0;
+  /** How many connections use an algorithm; whoever has the connections says. */
+  inUse: (name: string) => number = () => 0;
 }
 
 /** A connection as congestion control sees it; TcpCb is one. */
