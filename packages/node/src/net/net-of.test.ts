@@ -120,7 +120,7 @@ describe('a connection', () => {
     expect((await failed)[0]).toMatchObject({ code: 'EPIPE' });
   });
 
-  it('is told apart: a reader who does not read stops the writer', async () => {
+  it('stops the writer when the reader does not read', async () => {
     let peer: VnetSocket | null = null;
     await serve((s) => (peer = s.pause()));
     const socket = dial(7);
@@ -208,7 +208,7 @@ describe('errors', () => {
     sim.kernel.shutdown();
   });
 
-  it('EHOSTUNREACH is what a router says, ENETUNREACH that there is no route', async () => {
+  it('ENETUNREACH when there is no route', async () => {
     const socket = netOf(pair.a).connect(7, '203.0.113.1');
     expect((await once(socket, 'error'))[0]).toMatchObject({ code: 'ENETUNREACH', address: '203.0.113.1' });
   });
@@ -226,7 +226,7 @@ describe('errors', () => {
     const net = netOf(pair.a);
     expect(() => net.connect(70_000, ADDR_B)).toThrow(expect.objectContaining({ code: 'ERR_SOCKET_BAD_PORT' }));
     expect(() => net.connect({ path: '/tmp/x' } as never)).toThrow(/a vnet has no local sockets.*connect needs a port, not \/tmp\/x/);
-    expect(() => net.createServer().listen('/tmp/x')).toThrow(/listen needs a port, not \/tmp\/x/);
+    expect(() => net.createServer().listen('/tmp/x' as never)).toThrow(/listen needs a port, not \/tmp\/x/);
     const lost = net.connect(80, 'example.com');
     expect((await once(lost, 'error'))[0]).toMatchObject({ code: 'ENOTFOUND', hostname: 'example.com' });
   });
@@ -263,6 +263,19 @@ describe('a process', () => {
   it('is kept alive by an open server, and not by one that is not to', () => {
     expect(run('')).toBe('was kept\n');
     expect(run('server.unref();')).toBe('');
+  });
+});
+
+describe('IPv6', () => {
+  it('has zones, as names of interfaces', async () => {
+    const server = netOf(pair.b).createServer((s) => s.end(`${s.remoteAddress} ${s.localAddress}`)).listen(7, 'fe80::1%lo0');
+    servers.push(server);
+    await once(server, 'listening');
+    expect(server.address()).toEqual({ address: 'fe80::1%lo0', family: 'IPv6', port: 7 });
+    const socket = netOf(pair.b).connect(7, 'fe80::1%lo0');
+    expect(await text(socket)).toBe('fe80::1%lo0 fe80::1%lo0');
+    const both = [once(netOf(pair.b).connect(7, '::1'), 'error'), once(netOf(pair.b).connect(7, 'fe80::1%em9'), 'error')];
+    expect((await Promise.all(both)).map(([e]) => (e as NodeJS.ErrnoException).code)).toEqual(['ECONNREFUSED', 'EINVAL']);
   });
 });
 

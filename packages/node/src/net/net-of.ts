@@ -10,7 +10,7 @@
 import type { EventEmitter } from 'node:events';
 import nodeNet from 'node:net';
 import type { StreamSocket, Vnet } from '@netloom/core';
-import type { ConnectArgs } from './connect-options.js';
+import type { ConnectArgs, OnConnect } from './connect-options.js';
 import { addressesOnly } from './lookup.js';
 import type { LookupFunction } from './lookup.js';
 import { serve } from './serve.js';
@@ -19,9 +19,6 @@ import { VnetServer } from './vnet-server.js';
 import type { VnetServerOptions } from './vnet-server.js';
 import { VnetSocket } from './vnet-socket.js';
 import type { VnetSocketOptions } from './vnet-socket.js';
-
-/** Called without arguments when the connection is there; http's agents pass a function of more. */
-type OnConnect = (...args: never[]) => void;
 
 /** How programs connect: Node's signatures. */
 export interface Connect {
@@ -82,7 +79,7 @@ function make(door: VnetDoor, lookup: LookupFunction): VnetNet {
   const connect: Connect = (...args: unknown[]) => {
     const [first] = args;
     const given = typeof first === 'object' && first !== null ? socketOptions(first) : {};
-    return new Socket(given).connect(...args);
+    return Reflect.apply(VnetSocket.prototype.connect, new Socket(given), args) as VnetSocket;
   };
   return {
     Socket,

@@ -48,7 +48,7 @@ export function serve(door: VnetServer, server: ServedServer): VnetServer {
       writable: true,
       value: (...args: unknown[]) => {
         if (!door.listenerCount('error')) door.on('error', (error: unknown) => server.emit('error', error));
-        door.listen(...args);
+        Reflect.apply(door.listen, door, args);
         return server;
       },
     },
