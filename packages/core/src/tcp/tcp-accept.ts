@@ -14,7 +14,8 @@ import { TcpEnds } from './tcp-ends.js';
 import { ecnAgree } from './tcp-ecn.js';
 import { tcpSetMaxseg } from './tcp-mss.js';
 import { TCPS_SYN_RECEIVED } from './tcp-state.js';
-import { TF_NODELAY, TF_NOOPT, TF_NOPUSH, TF_SACK, TF_SIGNATURE, TF_SYNACKED, TF_SYNREXMT, TF_TS, TF_WSCALE, TcpCb } from './tcpcb.js';
+import { tcpKeepinitUs, tcpSetKeep } from './tcp-timer.js';
+import { TF_NODELAY, TF_NOOPT, TF_NOPUSH, TF_SACK, TF_SIGNATURE, TF_SYNACKED, TF_SYNREXMT, TF_TS, TF_UTO, TF_WSCALE, TcpCb } from './tcpcb.js';
 import type { Tcp } from './tcp.js';
 
 /** A half-open connection: its ends, and what the SYN and the SYN|ACK said. One object per vnet, refilled. */
@@ -71,12 +72,13 @@ export function tcpMakePassive(tcp: Tcp, l: TcpCb, sc: HalfOpen, sent: boolean):
   }
   tp.user = user;
   tcp.stats.accepts++;
+  tcpSetKeep(tp, tcpKeepinitUs(tp));
   return tp;
 }
 
 /** What a connection has of its listener. */
 function inherit(l: TcpCb, tp: TcpCb): void {
-  tp.flags = (tp.flags & ~TF_SYNACKED) | (l.flags & (TF_NODELAY | TF_NOPUSH | TF_NOOPT));
+  tp.flags = (tp.flags & ~TF_SYNACKED) | (l.flags & (TF_NODELAY | TF_NOPUSH | TF_NOOPT | TF_UTO));
   tp.snd.hiwat = l.snd.hiwat;
   tp.snd.lowat = l.snd.lowat;
   tp.rcv.hiwat = l.rcv.hiwat;
@@ -86,6 +88,7 @@ function inherit(l: TcpCb, tp: TcpCb): void {
   tp.keepcnt = l.keepcnt;
   tp.keepinitUs = l.keepinitUs;
   tp.userTimeoutUs = l.userTimeoutUs;
+  tp.ccAlgorithm = l.ccAlgorithm;
 }
 
 /** What both ends agreed upon. */

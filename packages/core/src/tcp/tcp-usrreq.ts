@@ -8,10 +8,11 @@
  * @rfc 1122 4.2.2.13 yes
  */
 import type { Errno } from '../base/errno.js';
-import { EAFNOSUPPORT, EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE } from '../base/errno.js';
+import { EAFNOSUPPORT, EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE, ESRCH } from '../base/errno.js';
 import type { Ip6Name } from '../transport/in6-pcb.js';
 import { in6PcbBind, in6PcbConnect, inPcbConnect } from '../transport/pcb-connect.js';
 import { INADDR_BROADCAST, ip4IsMulticast } from '../wire/addr.js';
+import { ccFind } from './cc/cc-registry.js';
 import { tcpClose, tcpDrop, tcpSetState } from './tcp-close.js';
 import { tcpOutput } from './tcp-output.js';
 import {
@@ -19,6 +20,7 @@ import {
 } from './tcp-state.js';
 import { tcpFastopenBegin } from './tcp-syn-data.js';
 import { tcpKeepinitUs, tcpSet2msl, tcpSetKeep } from './tcp-timer.js';
+import { tcpMarkPassed, tcpMarkUrgent } from './tcp-urgent.js';
 import { tcpRcvbufTune, tcpWindowUpdateDue } from './tcp-window.js';
 import { TF_CANTRCVMORE, TF_NEEDFIN, TF_OUTPUT, TF_WANTSPACE, TcpCb } from './tcpcb.js';
 import type { TcpUser } from './tcpcb.js';
@@ -101,9 +103,10 @@ function wantSpace(tp: TcpCb): Errno {
 }
 
 /** Takes a copy of as much of `data` as there is room for; returns the bytes taken. The caller has asked tcpUsrMaySend. */
-export function tcpUsrSend(tp: TcpCb, data: Uint8Array): number {
+export function tcpUsrSend(tp: TcpCb, data: Uint8Array, isUrgent = false): number {
   const n = Math.min(data.length, tp.snd.space);
   tp.snd.append(data, 0, n);
+  if (isUrgent) tcpMarkUrgent(tp);
   if (n < data.length) tp.flags |= TF_WANTSPACE;
   if (maySendNow(tp)) tcpOutput(tp);
   return n;
@@ -117,6 +120,7 @@ export function tcpUsrSendOwned(tp: TcpCb, data: Uint8Array): void {
 
 /** The program has read `n` bytes: the window may open. */
 export function tcpUsrRcvd(tp: TcpCb, n: number): void {
+  tcpMarkPassed(tp);
   tcpRcvbufTune(tp, n);
   if (!tp.isSynchronized) return;
   if (tp.inInput) tp.flags |= TF_OUTPUT;
@@ -174,3 +178,11 @@ export function tcpUsrClose(tp: TcpCb, reset: boolean): void {
   tcpOutput(tp);
 }
 
+/** TCP_CONGESTION: the algorithm of this connection, or of those a listener gets. What the one before has learned is forgotten. ESRCH: no such one. */
+export function tcpUsrSetCongestion(tp: TcpCb, name: string): Errno {
+  const algorithm = ccFind(name);
+  if (algorithm === null) return ESRCH;
+  tp.ccAlgorithm = algorithm;
+  if (tp.state > TCPS_LISTEN) tp.cc = algorithm.make(tp);
+  return 0;
+}
