@@ -28,14 +28,7 @@ export class Attachments<T extends object> {
   /** Takes away every table of `object`. */
   detach(object: object): void {
     const { pairs } = this;
-    let kept = 0;
-    for (let i = 0; i < pairs.length; i += 2) {
-      if (pairs[i + 1] === object) continue;
-      pairs[kept] = pairs[i]!;
-      pairs[kept + 1] = pairs[i + 1]!;
-      kept += 2;
-    }
-    pairs.length = kept;
+    for (let at = pairs.lastIndexOf(object); at >= 0; at = pairs.lastIndexOf(object)) pairs.splice(at - 1, 2);
   }
 
   clear(): void {
