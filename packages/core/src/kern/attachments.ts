@@ -28,7 +28,15 @@ export class Attachments<T extends object> {
   /** Takes away every table of `object`. */
   detach(object: object): void {
     const { pairs } = this;
-    for (let at = pairs.lastIndexOf(object); at >= 0; at = pairs.lastIndexOf(object)) pairs.splice(at - 1, 2);
+    const first = pairs.indexOf(object);
+    if (first < 0) return;
+    let kept = first - 1;
+    for (let i = first + 1; i < pairs.length; i += 2) {
+      if (pairs[i + 1] === object) continue;
+      pairs[kept++] = pairs[i]!;
+      pairs[kept++] = pairs[i + 1]!;
+    }
+    pairs.length = kept;
   }
 
   clear(): void {
