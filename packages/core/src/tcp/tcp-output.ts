@@ -245,6 +245,7 @@ function emitHeader(tp: TcpCb, v: DataView, at: number, seq: number, len: number
   // The window in a SYN is not scaled.
   const win = isSyn ? Math.min(tp.rcv.space, 65_535) : tcpRecvWindow(tp);
   const field = isSyn ? win : win >> tp.rcvScale;
+  if (field === 0) tp.sndZeroWin++;
   tcpEmit(v, at, tp.inp.lport, tp.inp.fport, seq, (flags & TH_ACK) !== 0 ? tp.rcvNxt : 0, hlen, flags, field, urp);
   const edge = (tp.rcvNxt + win) | 0;
   if ((flags & TH_ACK) !== 0 && seqLt(tp.rcvAdv, edge)) tp.rcvAdv = edge;

@@ -26,6 +26,7 @@ import type { AuditRow } from '../kern/audit.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import { CSUM_L4, CSUM_L4_VALID, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { IFCAP_LRO } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { In6Choice } from '../transport/in6-source.js';
 import type { In6Pcb } from '../transport/in6-pcb.js';
@@ -34,7 +35,7 @@ import { InPcbTable } from '../transport/inpcb.js';
 import type { InPcb, PortRange } from '../transport/inpcb.js';
 import { ip4IsMulticast } from '../wire/addr.js';
 import { inCksum4 } from '../wire/checksum.js';
-import { ip4Dst, ip4Src, ip4Tos } from '../wire/ip4.js';
+import { IPVERSION, ip4Dst, ip4Src, ip4Tos, ip4Version } from '../wire/ip4.js';
 import { IPPROTO_TCP } from '../wire/ipproto.js';
 import { TcpOptionsOut } from '../wire/tcp-options.js';
 import { TCP_BAD_SHORT, TH_ACK, TH_RST, TH_SYN, tcpCheck, tcpDport, tcpSeq, tcpSport } from '../wire/tcp.js';
@@ -44,7 +45,10 @@ import { SentRangePool } from './sendmap.js';
 import { tcpClose, tcpDrop } from './tcp-close.js';
 import { Delivery } from './tcp-delivery.js';
 import { tcpInput } from './tcp-input.js';
+import { tcpInputRun } from './tcp-input-run.js';
 import { TcpEnds } from './tcp-ip.js';
+import { TCP_LRO_SYSCTLS, TcpLro } from './tcp-lro.js';
+import type { TcpLroUpper } from './tcp-lro.js';
 import { isNonsense, tcpReset } from './tcp-respond.js';
 import { Segment } from './tcp-segment.js';
 import { TCPS_CLOSED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT, TCP_NSTATES } from './tcp-state.js';
@@ -66,7 +70,7 @@ const TCP_AUDIT: readonly AuditRow<Tcp>[] = [
   { name: 'packets in TCP buffers', packets: true, count: (t) => t.packetsHeld() },
 ];
 
-export class Tcp implements IpProto {
+export class Tcp implements IpProto, TcpLroUpper {
   readonly ip: Ip;
   readonly ip6: Ip6;
   readonly kern: VnetKern;
@@ -80,6 +84,8 @@ export class Tcp implements IpProto {
   readonly challenges = new PpsCheck();
   /** Connections in each state. */
   readonly states: number[] = new Array<number>(TCP_NSTATES).fill(0);
+  /** Made with the first segment that came by an interface with IFCAP_LRO. */
+  lro: TcpLro | null = null;
   private readonly in6: Tcp6;
   private readonly resets = new PpsCheck();
   private counted: TcpStats | null = null;
@@ -105,18 +111,21 @@ export class Tcp implements IpProto {
     kern.sysctl.attach(TCP_ECN_SYSCTLS, this.tun);
     for (const group of CC_SYSCTLS) kern.sysctl.attach(group, this.ccVars);
     this.ccVars.inUse = (name) => this.countCc(name);
+    kern.sysctl.attach(TCP_LRO_SYSCTLS, this);
     kern.counters.attach(TCP_COUNTERS, this);
     ip.register(IPPROTO_TCP, this);
     ip6.register(IPPROTO_TCP, this.in6);
   }
 
   destroy(): void {
+    this.lro?.destroy();
     this.syncache.clear();
     for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
     this.ip6.register(IPPROTO_TCP, null);
     this.ip.register(IPPROTO_TCP, null);
     this.kern.counters.detach(this);
     this.kern.sysctl.detach(this.ccVars);
+    this.kern.sysctl.detach(this);
     this.kern.sysctl.detach(this.tun);
   }
 
@@ -186,6 +195,27 @@ export class Tcp implements IpProto {
 
   /** IpProto: a segment over IPv4; `m.off` at the IP header. Owns `m`. */
   input(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
+    if (!this.holds(ifp, m, hlen)) this.input4(ifp, m, hlen);
+  }
+
+  /** Does the segment wait for others of its connection until the batch it arrived in is over? It is not the caller's any more then. */
+  holds(ifp: Ifnet, m: PacketBuffer, off: number): boolean {
+    if ((ifp.capenable & IFCAP_LRO) === 0 || tcpCheck(m.view, m.off + off, m.len - off) !== 0) return false;
+    return (this.lro ??= new TcpLro(this.kern, this)).input(ifp, m, off);
+  }
+
+  /** TcpLroUpper */
+  lroInput(ifp: Ifnet, head: PacketBuffer, off: number): void {
+    tcpInputRun(this, ifp, head, off);
+  }
+
+  /** A segment that does not wait, or not any more; `off` bytes behind the start of `m`. Owns `m`. */
+  take(ifp: Ifnet, m: PacketBuffer, off: number): void {
+    if (ip4Version(m.view, m.off) === IPVERSION) this.input4(ifp, m, off);
+    else this.in6.take(ifp, m, off);
+  }
+
+  private input4(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
     const v = m.view;
     const th = m.off + hlen;
     const len = m.len - hlen;

@@ -25,6 +25,11 @@ export class Tcp6 implements Ip6Proto {
 
   /** Ip6Proto */
   input(ifp: Ifnet, m: PacketBuffer, off: number): void {
+    if (!this.tcp.holds(ifp, m, off)) this.take(ifp, m, off);
+  }
+
+  /** A segment that does not wait, or not any more. Owns `m`. */
+  take(ifp: Ifnet, m: PacketBuffer, off: number): void {
     const { tcp } = this;
     const th = m.off + off;
     const len = m.len - off;

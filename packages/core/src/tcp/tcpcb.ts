@@ -35,6 +35,7 @@ import { SSTHRESH_INFINITE } from './cc/cc.js';
 import { RecoveryState } from './recovery-state.js';
 import { RecvBuffer } from './recv-buffer.js';
 import { SendBuffer } from './send-buffer.js';
+import { sendChunks } from './send-chunk.js';
 import { Sendmap, checkSendmap } from './sendmap.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import type { TcpReass } from './tcp-reass.js';
@@ -217,6 +218,9 @@ export class TcpCb implements PcbUser, CcConn {
 
   // For info()
   rexmits = 0;
+  /** Segments that came out of order, and those in which we said that our window is closed. */
+  rcvOoPack = 0;
+  sndZeroWin = 0;
   bytesSent = 0;
   bytesAcked = 0;
   bytesReceived = 0;
@@ -227,7 +231,7 @@ export class TcpCb implements PcbUser, CcConn {
     this.tcp = tcp;
     this.user = user;
     const { tun } = tcp;
-    this.snd = new SendBuffer(tun.sendspace);
+    this.snd = new SendBuffer(tun.sendspace, sendChunks);
     this.rcv = new RecvBuffer(tun.recvspace);
     this.map = new Sendmap(tcp.ranges);
     this.rtoUs = tun.rexmitInitialMs * 1_000;

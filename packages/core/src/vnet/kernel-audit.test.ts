@@ -13,6 +13,7 @@ import { Ip6OutputOpts, IPV6_UNSPECSRC } from '../inet6/ip6-output.js';
 import { nd6SetFlags } from '../inet6/nd6-flags.js';
 import { NdPrefix } from '../inet6/nd6-prefix.js';
 import { raFrame } from '../inet6/test-rtr.js';
+import { LARGE_SLOT } from '../mbuf/packet-buffer.js';
 import { bpfOpen } from '../net/bpf.js';
 import { ifCloneCreate } from '../net/if-clone.js';
 import { GroupFilter } from '../net/mcast/source-filter.js';
@@ -305,6 +306,9 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   },
   sockets: (b) => {
     b.net.udp(b.v).abort = keep;
+  },
+  'bytes charged to sockets': (b) => {
+    b.v.kern.sockmem.charge(LARGE_SLOT);
   },
   timers: (b) => {
     b.kernel.engine.calloutReset(new Callout(b.v.kern, keep), 3_600_000_000);
