@@ -39,7 +39,9 @@ const NEXT = 18;
 const PREV = 19;
 const QNEXT = 20;
 const QPREV = 21;
-const WORDS = 22;
+/** When it was sent last, in microseconds modulo 2^32. */
+const SENT_US = 22;
+const WORDS = 23;
 
 /** What a half-open connection costs. */
 export const SC_BYTES = 4 * WORDS;
@@ -280,6 +282,14 @@ export class SyncacheTable {
   /** How often its SYN|ACK was sent. */
   tries(e: number): number {
     return this.w[e + TRIES]!;
+  }
+
+  sentUs(e: number): number {
+    return this.w[e + SENT_US]!;
+  }
+
+  setSentUs(e: number, us: number): void {
+    this.w[e + SENT_US] = us;
   }
 
   dueMs(e: number): number {
