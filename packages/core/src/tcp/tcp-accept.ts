@@ -16,7 +16,7 @@ import { ecnAgree } from './tcp-ecn.js';
 import { tcpSetMaxseg } from './tcp-mss.js';
 import { TCPS_SYN_RECEIVED } from './tcp-state.js';
 import { tcpKeepinitUs, tcpSetKeep } from './tcp-timer.js';
-import { TF_NODELAY, TF_NOOPT, TF_NOPUSH, TF_SACK, TF_SIGNATURE, TF_SYNACKED, TF_SYNREXMT, TF_TS, TF_WSCALE, TcpCb } from './tcpcb.js';
+import { TF_NODELAY, TF_NOOPT, TF_NOPUSH, TF_SACK, TF_SIGNATURE, TF_SYNACKED, TF_SYNREXMT, TF_TS, TF_UTO, TF_WSCALE, TcpCb } from './tcpcb.js';
 import type { Tcp } from './tcp.js';
 
 /** A half-open connection: its ends, and what the SYN and the SYN|ACK said. One object per vnet, refilled. */
@@ -82,7 +82,7 @@ export function tcpMakePassive(tcp: Tcp, l: TcpCb, sc: HalfOpen, sent: boolean):
 
 /** What a connection has of its listener. */
 function inherit(l: TcpCb, tp: TcpCb): void {
-  tp.flags = (tp.flags & ~TF_SYNACKED) | (l.flags & (TF_NODELAY | TF_NOPUSH | TF_NOOPT));
+  tp.flags = (tp.flags & ~TF_SYNACKED) | (l.flags & (TF_NODELAY | TF_NOPUSH | TF_NOOPT | TF_UTO));
   tp.snd.hiwat = l.snd.hiwat;
   tp.snd.lowat = l.snd.lowat;
   tp.rcv.hiwat = l.rcv.hiwat;

@@ -38,6 +38,7 @@ import { undoWantsNew } from './tcp-undo.js';
 import { tcpRecvWindow, tcpWindowUpdateDue } from './tcp-window.js';
 import { TF_ACKNOW, TF_DELACK, TF_FORCE, TF_NEEDFIN, TF_NODELAY, TF_NOPUSH, TF_OUTPUT, TF_RCVDFIN, TF_RXWIN0SENT, TF_SENTFIN, TF_SIGNATURE, TF_SNDCWR, TF_SYNACKED } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
+import { tcpUtoOption } from './tcp-uto.js';
 
 /** Room before a segment: what a packet has, and a tunnel's headers. */
 const TCP_HEADROOM = HEADROOM + 64;
@@ -226,6 +227,7 @@ export function tcpSendSegment(tp: TcpCb, seq: number, len: number, flags: numbe
     tcpTimestamps(tp, tcp.out);
     // What has come out of order is told in acknowledgements; data is not made shorter for it.
     if (len === 0) tcpSackBlocks(tp, tcp.out);
+    if (len === 0 && tp.lastAckSent === ((tp.irs + 1) | 0)) tcpUtoOption(tp, tcp.out);
   }
   if ((tp.flags & TF_SIGNATURE) !== 0) tcp.out.signature = true;
   const olen = tcpPackOptions(m.view, m.off + TCP_HDR_LEN, tcp.out);

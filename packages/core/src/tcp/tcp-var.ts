@@ -280,6 +280,8 @@ export class TcpTunables {
   blackhole = 0;
   nolocaltimewait = 0;
   maxtcptw = 16_384;
+  utoMinS = 100;
+  utoMaxS = 7_200;
   reassMaxqueuelen = 100;
   /** RACK and its tail loss probe (RFC 8985); without RACK, RFC 6675. */
   rack = 1;
@@ -338,6 +340,8 @@ export const TCP_SYSCTLS: SysctlGroup<TcpTunables> = {
     sysctlInt('v6pmtud_blackhole_mss', 'v6pmtudBlackholeMss', 'bytes', 64, 65_475, 'Path MTU Discovery IPv6 Black Hole Detection lowered MSS'),
     sysctlInt('icmp_may_rst', 'icmpMayRst', 'bool', 0, 1, 'Certain ICMP unreachable messages may abort connections in SYN_SENT'),
     sysctlInt('log_debug', 'logDebug', 'bool', 0, 1, 'Log errors caused by incoming TCP segments'),
+    sysctlInt('uto_min', 'utoMinS', 's', 1, 1_966_020, 'Shortest user timeout taken over from a peer (RFC 5482)'),
+    sysctlInt('uto_max', 'utoMaxS', 's', 1, 1_966_020, 'Longest user timeout taken over from a peer (RFC 5482)'),
     sysctlInt('maxtcptw', 'maxtcptw', 'connections', 0, 10_000_000, 'Maximum number of connections in the TIME_WAIT state'),
   ],
 };

@@ -96,6 +96,8 @@ export const TF_FASTOPEN = 0x0400_0000;
 /** Segments are shorter because longer ones seem to vanish; and may be fragmented (tcp-pmtud.ts). */
 export const TF_BLACKHOLE = 0x0800_0000;
 export const TF_NODF = 0x1000_0000;
+/** TCP_UTO: the user timeout is announced, and the peer's taken over. */
+export const TF_UTO = 0x2000_0000;
 
 /** What the program is to be told at the end of input: connected, something to read, room to write. */
 export const TN_CONNECTED = 1;
@@ -196,6 +198,8 @@ export class TcpCb implements PcbUser, CcConn {
   /** When the peer's last word came, and when we last sent data. */
   rcvTimeUs: Micros = 0;
   sndTimeUs: Micros = 0;
+  /** When the neighbour on the way was confirmed last (tcp-progress.ts). */
+  hintUs: Micros = Number.NEGATIVE_INFINITY;
 
   // Timestamps (RFC 7323)
   tsOffset = 0;
@@ -212,13 +216,14 @@ export class TcpCb implements PcbUser, CcConn {
   probeAt: Micros = NEVER;
   reorderAt: Micros = NEVER;
   readonly callout: Callout;
-  keepProbes = 0;
   /** TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_KEEPINIT, TCP_USER_TIMEOUT: 0 as the vnet has it. */
   keepidleUs: Micros = 0;
   keepintvlUs: Micros = 0;
   keepcnt = 0;
   keepinitUs: Micros = 0;
   userTimeoutUs: Micros = 0;
+  /** The program chose it itself. */
+  userTimeoutSet = false;
   soKeepalive = false;
 
   // Autotuning of the receive buffer: bytes read since
