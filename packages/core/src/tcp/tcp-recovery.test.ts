@@ -1,5 +1,8 @@
+/**
+ * tcp-recovery.test.ts — losses, one by one and many: what is sent again, when, and how often.
+ */
 import { describe, expect, it } from 'vitest';
-import { Pair } from './test-pair.js';
+import { Pair } from '../sim/tcp-pair.js';
 
 const MSS = 1448;
 const C = ['sndrexmitpack', 'sndrexmitbad', 'rexmttimeo', 'tlpprobes', 'sack_recovery_episode', 'dsack_count'];

@@ -76,8 +76,7 @@ class CodeStatement {
     this.line = line;
     this.vars = vars;
     this.lookup = lookup;
-    TOKEN.lastIndex = 0;
-    for (let m = TOKEN.exec(text); m !== null; m = TOKEN.exec(text)) this.tokens.push(m[1]!);
+    for (const m of text.matchAll(TOKEN)) this.tokens.push(m[1]!);
   }
 
   run(): string | null {
