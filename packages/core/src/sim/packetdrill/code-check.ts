@@ -36,7 +36,7 @@ const LEVELS: readonly Readonly<Record<string, Binary>>[] = [
   { '*': (a, b) => a * b, '//': (a, b) => Math.floor(a / b), '/': (a, b) => a / b, '%': (a, b) => a - b * Math.floor(a / b) },
 ];
 
-const TOKEN = /\s*(0x[0-9a-fA-F]+|\d+(?:\.\d+)?|[A-Za-z_]\w*|'[^']*'|"[^"]*"|==|!=|<=|>=|<<|>>|\/\/|\+=|-=|[^\s])/y;
+const TOKEN = /\s*(0x[0-9a-fA-F]+|\d+(?:\.\d+)?|[A-Za-z_]\w*|'[^']*'|"[^"]*"|==|!=|<=|>=|<<|>>|\/\/|\+=|-=|[^\s])/gy;
 
 /** The statements of a block with the lines they are on. */
 function statements(text: string, line: number): { line: number; text: string }[] {
