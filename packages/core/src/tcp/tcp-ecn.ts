@@ -15,7 +15,7 @@
  * @rfc 8257 3.1 yes
  * @rfc 8257 3.2 yes
  */
-import { seqGeq } from '../base/seqnum.js';
+import { seqGt } from '../base/seqnum.js';
 import { TH_CWR, TH_ECE } from '../wire/tcp.js';
 import { CC_ECN } from './cc/cc.js';
 import { ccDefault } from './cc/cc-registry.js';
@@ -85,7 +85,8 @@ export function ecnAck(tp: TcpCb, seg: Segment, d: Delivery): void {
   if ((tp.flags & TF_ECN) === 0) return;
   const ece = seg.has(TH_ECE);
   tp.cc.ecnAck?.(tp, d.acked, ece);
-  if ((tp.flags & TF_CWR) !== 0 && seqGeq(tp.sndUna, tp.ecnRecover)) tp.flags &= ~TF_CWR;
+  // what was sent with CWR is acknowledged: only from then on do echoes tell of a new mark
+  if ((tp.flags & TF_CWR) !== 0 && seqGt(tp.sndUna, tp.ecnRecover)) tp.flags &= ~TF_CWR;
   if (!ece || (tp.flags & (TF_CWR | TF_RECOVERY)) !== 0) return;
   tp.cc.congSignal(tp, CC_ECN);
   tp.ecnRecover = tp.sndNxt;

@@ -63,7 +63,7 @@ function outOfOrder(tp: TcpCb, seg: Segment): boolean {
   const { m } = seg;
   const reass = (tp.reass ??= new TcpReass());
   tp.flags |= TF_ACKNOW;
-  if (seg.seq !== tp.rcvNxt && reass.count >= tun.reassMaxqueuelen) {
+  if (seg.seq !== tp.rcvNxt && reass.isFull(tun.reassMaxqueuelen)) {
     stats.rcvreassfull++;
     return false;
   }
@@ -75,7 +75,14 @@ function outOfOrder(tp: TcpCb, seg: Segment): boolean {
     tp.rcvOoPack++;
     stats.rcvoobyte += seg.len;
   }
-  reass.insert(m, seg.seq);
+  const { seq, len } = seg;
+  if (!reass.insert(m, seq)) {
+    // RFC 2883: it was there already, ahead of a gap
+    stats.rcvduppack++;
+    stats.rcvdupbyte += len;
+    tp.dsackStart = seq;
+    tp.dsackEnd = (seq + len) | 0;
+  }
   const moved = reass.drain(tp.rcvNxt, tp.rcv);
   if (moved > 0) {
     tp.rcvNxt = (tp.rcvNxt + moved) | 0;

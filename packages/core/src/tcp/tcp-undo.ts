@@ -47,6 +47,8 @@ export function undoAck(tp: TcpCb, d: Delivery): boolean {
   const { rec } = tp;
   if (!rec.undoOn) return false;
   if (!(d.echoOlder && (tp.flags & TF_RECOVERY) !== 0) && !isDsacked(tp, d) && !isFrto(tp, d)) return false;
+  // what was retransmitted before it came late hides the reordering from RACK (RFC 8985 §6.2 step 3)
+  if (d.echoOlder || d.dsackBytes > 0) rec.reorderingSeen = true;
   tp.cwnd = Math.max(tp.cwnd, rec.undoCwnd);
   tp.ssthresh = Math.max(tp.ssthresh, rec.undoSsthresh);
   tp.cc.congSignal(tp, CC_RTO_ERR);
