@@ -39,9 +39,10 @@ export function ecnSynFlags(tp: TcpCb, isAnswer: boolean): number {
   return asks && tp.rxtshift <= tun.ecnMaxretries ? TH_ECN : 0;
 }
 
-/** A SYN|ACK for our SYN. */
+/** A SYN|ACK for our SYN. Its flags are no echo: they are taken off. */
 export function ecnSynAckIn(tp: TcpCb, seg: Segment): void {
   if ((seg.flags & TH_ECN) === TH_ECE && ecnSynFlags(tp, false) !== 0) ecnAgree(tp);
+  seg.flags &= ~TH_ECN;
 }
 
 /** Does a peer whose SYN has the header flags `thflags` get ECN from us? */

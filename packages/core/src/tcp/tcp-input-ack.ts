@@ -73,7 +73,10 @@ function acknowledged(tp: TcpCb, seg: Segment, win: number): void {
   tcpDeliver(tp, seg, d);
   if (d.acked === 0 && !isDup && !d.hasSack && !seg.has(TH_ECE)) return;
   const isSyn = (tp.flags & TF_SYNACKED) === 0;
-  if (d.acked > 0) ackNew(tp, seg.ack, d);
+  if (d.acked > 0) {
+    tp.rec.timeouts = 0;
+    ackNew(tp, seg.ack, d);
+  }
   // Karn: the back-off stays until a time is measured that means something.
   if (((d.acked > 0 || d.sacked > 0) && tcpRttOfAck(tp, seg, d)) || isSyn) tp.rxtshift = 0;
   tcpRecoveryAck(tp, seg, d, isDup);

@@ -24,7 +24,7 @@
 import { seqDiff, seqGeq, seqGt } from '../base/seqnum.js';
 import { NEVER } from '../base/time.js';
 import { CC_NDUPACK, CC_RTO } from './cc/cc.js';
-import { FRTO_HEAD } from './recovery-state.js';
+import { FRTO_HEAD, FRTO_OFF } from './recovery-state.js';
 import type { Delivery } from './tcp-delivery.js';
 import { ecnAck, ecnInCwr, ecnLoss } from './tcp-ecn.js';
 import { tcpOutput } from './tcp-output.js';
@@ -61,6 +61,7 @@ export function tcpRexmtTimeout(tp: TcpCb): void {
   } else {
     // RFC 5681 §3.1: ssthresh is held when the same segment times out again
     tp.cwnd = tp.maxseg;
+    rec.frto = FRTO_OFF;
   }
   tp.recover = tp.sndNxt;
   tp.map.markAllLost(sackReneged(tp));
