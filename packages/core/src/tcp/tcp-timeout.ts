@@ -64,9 +64,10 @@ function probe(tp: TcpCb): void {
 function rexmt(tp: TcpCb): void {
   tp.rexmtAt = NEVER;
   const { stats, tun } = tp.tcp;
-  tp.rxtshift++;
+  if (tp.rxtshift < TCP_MAXRXTSHIFT) tp.rxtshift++;
+  tp.rec.timeouts++;
   const silentFor = tp.nowUs - Math.max(tp.rcvTimeUs, tp.map.head?.xmitUs ?? 0);
-  if (tp.rxtshift > tun.rexmitRetries || (tp.userTimeoutUs > 0 && silentFor >= tp.userTimeoutUs)) {
+  if (tp.rec.timeouts > tun.rexmitRetries || (tp.userTimeoutUs > 0 && silentFor >= tp.userTimeoutUs)) {
     stats.timeoutdrop++;
     tcpDrop(tp, tp.softError || ETIMEDOUT);
     return;
