@@ -91,6 +91,16 @@ export class TcpSyncache {
     return this.made?.table.bytes ?? 0;
   }
 
+  /** Calls `told` with the ends of every half-open connection; they are good until it returns. */
+  each(told: (inc: TcpEnds) => void): void {
+    const table = this.made?.table;
+    const inc = new TcpEnds();
+    table?.each((e) => {
+      table.endsOf(e, inc);
+      told(inc);
+    });
+  }
+
   private get parts(): SyncacheParts {
     if (this.made !== null) return this.made;
     const { kern } = this.tcp;
