@@ -24,7 +24,6 @@ export class HalfOpen extends TcpEnds {
   tsRecent = 0;
   signature = false;
   noopt = false;
-  flowlabel = 0;
   /** SYN|ACKs sent; 0: nobody knows. And how long ago the last was. */
   tries = 0;
   ageUs: Micros = 0;

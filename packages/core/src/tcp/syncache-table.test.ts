@@ -17,7 +17,7 @@ describe('the table of half-open connections', () => {
     const e = t.insert(t.bucketOf(six), six);
     const said = {
       irs: -1, iss: 0x7fffffff, tsRecent: -5, wnd: 65_535, peerMss: 8_960, rcvScale: 14, sndScale: 13, sack: true, ts: true, ecn: true, signature: true, noopt: true,
-      fib: 65_535, ttl: 255, tos: 254, flowlabel: 0xfffff,
+      fib: 65_535, ttl: 255, tos: 254,
     };
     t.store(e, Object.assign(new HalfOpen(), six, said));
     t.requeue(e, 3, -7);

@@ -32,18 +32,17 @@ const WND_MSS = 12;
 const FLAGS = 13;
 /** Routing table, then 8 bits each: time to live, type of service. */
 const FIB_TTL_TOS = 14;
-const FLOWLABEL = 15;
-const TRIES = 16;
+const TRIES = 15;
 /** When the SYN|ACK is sent again, in milliseconds modulo 2^32. */
-const DUE_MS = 17;
+const DUE_MS = 16;
 /** Neighbours in the bucket, and in the queue. `NEXT` links the free, too. */
-const NEXT = 18;
-const PREV = 19;
-const QNEXT = 20;
-const QPREV = 21;
+const NEXT = 17;
+const PREV = 18;
+const QNEXT = 19;
+const QPREV = 20;
 /** When it was sent last, in microseconds modulo 2^32. */
-const SENT_US = 22;
-const WORDS = 23;
+const SENT_US = 21;
+const WORDS = 22;
 
 /** What a half-open connection costs. */
 export const SC_BYTES = 4 * WORDS;
@@ -216,7 +215,6 @@ export class SyncacheTable {
     w[e + WND_MSS] = (sc.wnd << 16) | sc.peerMss;
     w[e + FLAGS] = flagsOf(sc) | (sc.rcvScale << 16) | (Math.max(sc.sndScale, 0) << 20);
     w[e + FIB_TTL_TOS] = (sc.fib << 16) | (Math.max(sc.ttl, 0) << 8) | sc.tos;
-    w[e + FLOWLABEL] = sc.flowlabel;
   }
 
   /** Fills in `sc` with what the entry says. */
@@ -238,7 +236,6 @@ export class SyncacheTable {
     sc.noopt = (flags & SCF_NOOPT) !== 0;
     sc.ttl = ((w[e + FIB_TTL_TOS]! >>> 8) & 0xff) || -1;
     sc.tos = w[e + FIB_TTL_TOS]! & 0xff;
-    sc.flowlabel = w[e + FLOWLABEL]!;
     sc.tries = w[e + TRIES]!;
     sc.ageUs = Math.max(0, ((now | 0) - w[e + SENT_US]!) | 0);
   }

@@ -459,17 +459,6 @@ export class TcpSyncache {
     this.rearm();
   }
 
-  /** The ends of every entry: connections in SYN_RECEIVED, for netstat(1). */
-  list(): TcpEnds[] {
-    const all: TcpEnds[] = [];
-    this.made?.table.each((e) => {
-      const inc = new TcpEnds();
-      this.made?.table.endsOf(e, inc);
-      all.push(inc);
-    });
-    return all;
-  }
-
   clear(): void {
     if (this.made === null) return;
     this.made.table.each((e) => this.drop(e));
