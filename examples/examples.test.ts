@@ -1,6 +1,7 @@
 /**
  * examples.test.ts — every numbered example runs to its end with exit code 0 and says something.
  *
+ * An example is a file, or a folder whose main.mjs is run.
  * They run as a reader would run them: Node alone, on the built packages (`npm test` builds first).
  */
 import { execFileSync } from 'node:child_process';
@@ -9,10 +10,10 @@ import { expect, it } from 'vitest';
 
 const LINES_MAX = 80;
 const here = new URL('.', import.meta.url);
-const examples = readdirSync(here).filter((f) => /^[0-9]{2}-.*\.mjs$/.test(f));
+const examples = readdirSync(here, { withFileTypes: true }).filter((f) => /^[0-9]{2}-/.test(f.name)).map((f) => (f.isDirectory() ? `${f.name}/main.mjs` : f.name)).sort();
 
-it('there are eight, numbered without gaps', () => {
-  expect(examples.map((f) => Number(f.slice(0, 2)))).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+it('there are nine, numbered without gaps', () => {
+  expect(examples.map((f) => Number(f.slice(0, 2)))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
 it.each(examples)('%s runs', (file) => {

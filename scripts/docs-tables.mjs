@@ -168,8 +168,9 @@ export async function limitsPage() {
   });
   const { smallMax, largeMax } = vnet.kern.engine.pool;
   const pool = [
-    [code('PacketPool.smallMax'), String(smallMax), 'packets', 'of up to 1920 bytes and headroom, of all vnets together', 'none is handed out: `denied` of the pool, `netstat -m`'],
-    [code('PacketPool.largeMax'), String(largeMax), 'packets', 'of up to 64 KB, of all vnets together', 'the same'],
+    [code('kern.ipc.nmbclusters'), String(smallMax), 'packets', 'of up to 1920 bytes and headroom, of all vnets together', 'none is handed out: `denied` of the pool, `netstat -m`'],
+    [code('kern.ipc.nmbjumbo65'), String(largeMax), 'packets', 'of up to 64 KB, of all vnets together', 'the same'],
+    [code('kern.ipc.sockmem_max'), String(vnet.kern.sockmem.total.vnetMax), 'bytes', 'of packets the sockets of one vnet hold; of all vnets together three quarters of either size', 'what arrives is dropped: `kern.ipc.sockmem_denied`'],
   ];
   const fixed = FIXED.map(({ file, name, unit: of, what, full }) => [`[\`${name}\`](../${CORE}${file})`, String(constantOf(file, name)), of, what, full]);
   return `${opening('the sysctl tree of a new vnet and constants of the sources', 'Limits')}
@@ -181,7 +182,7 @@ ${table(['Name', 'Default', 'Range', 'Unit', 'What it is', 'At the bound'], tuna
 
 A process has its own bounds in the daemon: [exec-protocol.md](exec-protocol.md).
 
-## Fixed
+## Fixed, or set in the first vnet for all
 
 ${table(['Name', 'Value', 'Unit', 'What it bounds', 'At the bound'], [...pool, ...fixed])}
 `;

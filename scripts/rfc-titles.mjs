@@ -129,6 +129,8 @@ export const RFC_TITLES = new Map([
   [8981, 'Temporary Address Extensions for Stateless Address Autoconfiguration in IPv6'],
   [8985, 'The RACK-TLP Loss Detection Algorithm for TCP'],
   [9131, 'Gratuitous Neighbor Discovery: Creating Neighbor Cache Entries on First-Hop Routers'],
+  [9040, 'TCP Control Block Interdependence'],
+  [9937, 'Proportional Rate Reduction for TCP'],
   [9293, 'Transmission Control Protocol (TCP)'],
   [9406, 'HyStart++: Modified Slow Start for TCP'],
   [9438, 'CUBIC for Fast and Long-Distance Networks'],

@@ -3,6 +3,8 @@
  */
 export { HostLoop } from './loop.js';
 export type { LoopKernel, LoopTimer } from './loop.js';
+export { attachTap } from './attach-tap.js';
+export type { AttachedTap } from './attach-tap.js';
 export { startDaemon } from './daemon/daemon.js';
 export type { Daemon, DaemonOptions } from './daemon/daemon.js';
 export { version } from './daemon/version.js';

@@ -21,6 +21,8 @@ export interface LoopKernel {
   tick(now: number): void;
   /** Microseconds; Infinity or a huge number when idle. */
   nextDeadline(): number;
+  /** Where the kernel asks for the time when a program calls a socket of its own accord. */
+  readonly engine?: { hostEnter: (() => void) | null };
 }
 
 /** An armed `after`; `cancel` is idempotent. */
@@ -76,6 +78,7 @@ export class HostLoop {
   /** Gives the loop its kernel. Call once, before anything else reaches the kernel. */
   attach(kernel: LoopKernel): void {
     this.kernel = kernel;
+    if (kernel.engine !== undefined) kernel.engine.hostEnter = () => void this.enter();
     this.arm();
   }
 

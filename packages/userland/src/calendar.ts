@@ -1,5 +1,5 @@
 /**
- * calendar.ts — a wall-clock time in ctime(3)'s words, in UTC.
+ * calendar.ts — a wall-clock time in words, in UTC: ctime(3)’s, and those of RFC 1123.
  * Read first: ctime(3).
  *
  * A vnet has no time zone; whoever reads the output side by side with the host's logs compares UTC.
@@ -18,4 +18,10 @@ export function ctimeText(wallUs: number): string {
   const [year = '', month = '', day = ''] = date.split('-');
   const weekday = DAYS[(Math.floor(wallUs / US_PER_DAY) + EPOCH_WEEKDAY) % DAYS.length] ?? '';
   return `${weekday} ${MONTHS[Number(month) - 1] ?? ''} ${String(Number(day)).padStart(2)} ${time.slice(0, 8)} ${year}`;
+}
+
+/** 'Tue, 14 Nov 2023 22:13:20 GMT'. @param wallUs microseconds since 1970 */
+export function rfc1123Text(wallUs: number): string {
+  const [weekday = '', month = '', day = '', time = '', year = ''] = ctimeText(wallUs).split(/ +/);
+  return `${weekday}, ${day.padStart(2, '0')} ${month} ${year} ${time} GMT`;
 }

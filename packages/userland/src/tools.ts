@@ -11,9 +11,11 @@
  * Deliberately not here: the tools themselves, one file each beside this one.
  */
 import { arp } from './arp.js';
+import { fetch } from './fetch/fetch.js';
 import { ifconfig } from './ifconfig/ifconfig.js';
 import { ifmcstat } from './ifmcstat.js';
 import { ip6addrctl } from './ip6addrctl.js';
+import { iperf3 } from './iperf3/iperf3.js';
 import { jail } from './jail/jail.js';
 import { jexec } from './jexec.js';
 import { jls } from './jls.js';
@@ -30,16 +32,20 @@ import { rtadvctl } from './rtadvd/rtadvctl.js';
 import { rtadvd } from './rtadvd/rtadvd.js';
 import { rtsol } from './rtsol.js';
 import { setfib } from './setfib.js';
+import { sockstat } from './sockstat.js';
 import { sysctl } from './sysctl/sysctl.js';
+import { tcpdrop } from './tcpdrop.js';
 import { tcpdump } from './tcpdump/tcpdump.js';
 import { traceroute } from './traceroute/traceroute.js';
 import { traceroute6 } from './traceroute/traceroute6.js';
 
 export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   arp: { summary: 'show and change IPv4 neighbours', main: arp },
+  fetch: { summary: 'fetch files over HTTP', main: fetch },
   ifconfig: { summary: 'show and configure network interfaces', main: ifconfig },
   ip6addrctl: { summary: 'show and change the policy table of IPv6 address selection', main: ip6addrctl },
   ifmcstat: { summary: 'show multicast groups of interfaces', main: ifmcstat },
+  iperf3: { summary: 'measure how much goes through, over TCP and UDP', main: iperf3 },
   jail: { summary: 'start, change and stop jails', main: jail },
   jexec: { summary: 'run a command in a jail', main: jexec },
   jls: { summary: 'list jails', main: jls },
@@ -47,7 +53,7 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   kldstat: { summary: 'show what the kernel has built in', main: kldstat },
   kldunload: { summary: 'refuse to unload what is built in', main: kldunload },
   mcast: { summary: 'show and configure multicast queriers, routes and proxies', main: mcast },
-  nc: { summary: 'send and receive UDP datagrams', main: nc },
+  nc: { summary: 'carry standard input and output over TCP or UDP', main: nc },
   ndp: { summary: 'show and change IPv6 neighbours, and the flags of interfaces', main: ndp },
   netstat: { summary: 'show routes, interfaces, sockets and protocol statistics', main: netstat },
   pfctl: { summary: 'list interfaces and groups; there is no packet filter', main: pfctl },
@@ -58,7 +64,9 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   rtadvd: { summary: 'advertise this vnet as an IPv6 router', main: rtadvd },
   rtsol: { summary: 'solicit IPv6 routers, and show the DNS they tell', main: rtsol },
   setfib: { summary: 'run a command with another routing table', main: setfib },
+  sockstat: { summary: 'show open sockets and whose they are', main: sockstat },
   sysctl: { summary: 'show and set tunables', main: sysctl },
+  tcpdrop: { summary: 'end TCP connections', main: tcpdrop },
   tcpdump: { summary: 'show, save and read packets', main: tcpdump },
   traceroute: { summary: 'show the routers on the way to an IPv4 host', main: traceroute },
   traceroute6: { summary: 'show the routers on the way to an IPv6 host', main: traceroute6 },

@@ -9,7 +9,7 @@ import { ip4Dst, ip4Emit, ip4Hl, ip4PutSum, ip4Src, inCksum } from '@netloom/cor
 import type { ToolLab } from './test-proc.js';
 
 const LINK: Required<SimLinkOptions> = {
-  delayUs: 0, jitterUs: 0, loss: 0, duplicate: 0, corrupt: 0, reorder: 0, bitsPerSec: Number.POSITIVE_INFINITY, queueMax: 4_096, mtu: 1_500,
+  delayUs: 0, jitterUs: 0, loss: 0, duplicate: 0, corrupt: 0, reorder: 0, bitsPerSec: Number.POSITIVE_INFINITY, queueMax: 4_096, mtu: 1_500, tso: false, lro: false,
 };
 
 /** The vnet of a jail. */

@@ -25,6 +25,7 @@ import type { Lwp } from './lwp.js';
 import type { Context } from './context.js';
 import { CTX_IDLE, CTX_SOFTINT, CTX_THREAD } from './context.js';
 import { DEVCTL_STREAM_MAX, DevctlQueue } from './devctl.js';
+import { SockMemTotal } from './sock-mem.js';
 import { Witness } from './witness.js';
 import { WitnessCallout, WitnessLock, WitnessQueue } from './witness-lock.js';
 import type { NetisrSource } from './netisr.js';
@@ -45,6 +46,8 @@ export class Engine {
   readonly env: Env;
   readonly rng: Prng;
   readonly pool: PacketPool;
+  /** What the sockets of all vnets hold of it. */
+  readonly sockmem: SockMemTotal;
   readonly callouts = new CalloutQueue();
   readonly netisr = new Netisr();
   readonly witness = new Witness();
@@ -58,6 +61,8 @@ export class Engine {
   /** Events of all vnets, for the host. */
   readonly devctl = new DevctlQueue(DEVCTL_STREAM_MAX);
   now: Micros = 0;
+  /** Of a host with a clock: brings `now` up to date before `outside` calls in. Null: time is what the last input said. */
+  hostEnter: (() => void) | null = null;
   context: Context = CTX_IDLE;
   /** Processors, and who acts on them. */
   readonly lwps = new Lwps();
@@ -80,6 +85,7 @@ export class Engine {
     this.env = env;
     this.rng = new Prng(env.seed);
     this.pool = pool;
+    this.sockmem = new SockMemTotal(pool);
   }
 
   /** Puts a source on the run queue. */
@@ -191,6 +197,21 @@ export class Engine {
   private watchLeave(): void {
     if (this.context === CTX_SOFTINT && !this.inTurn) this.softnet.release('a frame from outside');
     this.witness.leave();
+  }
+
+  /**
+   * Runs `fn` in thread context for a program that holds a socket and not the Kernel: at the host's present time, after what was due before.
+   * Called from a packet's path (a socket's callback) it is part of what goes on there.
+   */
+  outside<T>(fn: () => T): T {
+    if (this.context !== CTX_IDLE) return fn();
+    this.hostEnter?.();
+    const previous = this.enter(CTX_THREAD);
+    try {
+      return fn();
+    } finally {
+      this.leave(previous);
+    }
   }
 
   /** Asserts that the caller may wait for readers. */

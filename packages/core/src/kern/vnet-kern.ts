@@ -13,12 +13,14 @@ import type { CalloutOwner } from './callout.js';
 import { CounterTree } from './counters.js';
 import { DEVCTL_DEFAULT_QUEUE_LEN, DevctlQueue } from './devctl.js';
 import type { Engine } from './engine.js';
+import { SockMem } from './sock-mem.js';
 import { SysctlTree } from './sysctl.js';
 import { SI_SUB_VNET_DONE } from './vnet-sysinit.js';
 
 const KERN_AUDIT: readonly AuditRow<VnetKern>[] = [
   { name: 'interfaces', count: (k) => k.ifcnt },
   { name: 'sockets', count: (k) => k.sockcnt },
+  { name: 'bytes charged to sockets', count: (k) => k.sockmem.bytes },
   { name: 'timers', count: (k) => k.calloutsArmed },
   { name: 'deferred work', count: (k) => k.engine.deferredOf(k) },
   { name: 'sysctl groups', count: (k) => k.sysctl.count },
@@ -37,6 +39,8 @@ export class VnetKern implements CalloutOwner {
   readonly audit = new AuditRegister();
   /** Events of this vnet, for readers inside it. */
   readonly devctl = new DevctlQueue(DEVCTL_DEFAULT_QUEUE_LEN);
+  /** Packet memory its sockets hold. */
+  readonly sockmem: SockMem;
   /** The last SI_SUB_* whose constructors or destructors ran. */
   state = 0;
   shutdown = false;
@@ -48,6 +52,7 @@ export class VnetKern implements CalloutOwner {
     this.engine = engine;
     this.id = id;
     this.name = name;
+    this.sockmem = new SockMem(engine.sockmem);
     this.audit.attach(KERN_AUDIT, this);
   }
 

@@ -191,19 +191,38 @@ export function copyBytes(dst: PacketBuffer, dstOff: number, src: PacketBuffer, 
   for (; i < len; i++) d.setUint8(dstOff + i, s.getUint8(srcOff + i));
 }
 
-/** The pool every packet of a Kernel comes from. Bounded, counted, grown slab by slab, never shrunk. */
+/** Slots of a Kernel that may be out at once. */
+export const SMALL_MAX = 65_536;
+export const LARGE_MAX = 4_096;
+/** Large slots kept for the next who needs one; what a burst took beyond them goes back to the system. */
+const LARGE_KEPT = 1_024;
+
+/** Work done to packets by software, where hardware would do it or nobody had to. */
+export class PacketWork {
+  /** Super-segments cut, and the packets they became. */
+  segmented = 0;
+  pieces = 0;
+  /** Transport checksums computed because the next hop wants them in the bytes. */
+  checksums = 0;
+  /** Packets copied. */
+  copies = 0;
+}
+
+/** The pool every packet of a Kernel comes from. Bounded, counted, grown slab by slab; small slots are never given back to the system. */
 export class PacketPool {
   /** Slots that may be out at once, per size. */
   smallMax: number;
   largeMax: number;
   smallInUse = 0;
   largeInUse = 0;
-  /** Requests refused because a limit was reached (`netstat -m`: requests denied). */
+  /** Requests refused because a limit was reached (`netstat -m`: requests denied): all, and those for a large slot. */
   denied = 0;
+  largeDenied = 0;
+  readonly work = new PacketWork();
   private readonly smallFree: PacketBuffer[] = [];
   private readonly largeFree: PacketBuffer[] = [];
 
-  constructor(smallMax = 65_536, largeMax = 1_024) {
+  constructor(smallMax = SMALL_MAX, largeMax = LARGE_MAX) {
     this.smallMax = smallMax;
     this.largeMax = largeMax;
   }
@@ -211,6 +230,11 @@ export class PacketPool {
   /** Slots that are out. Zero when every packet has been given back. */
   get inUse(): number {
     return this.smallInUse + this.largeInUse;
+  }
+
+  /** Bytes of all slots that may be out. */
+  get bytesMax(): number {
+    return this.smallMax * SMALL_SLOT + this.largeMax * LARGE_SLOT;
   }
 
   /** A packet of `len` bytes (contents undefined) behind `headroom` free bytes; null when the pool is exhausted. */
@@ -236,7 +260,7 @@ export class PacketPool {
       this.smallFree.push(m);
     } else {
       this.largeInUse--;
-      this.largeFree.push(m);
+      if (this.largeFree.length < LARGE_KEPT) this.largeFree.push(m);
     }
   }
 
@@ -249,6 +273,7 @@ export class PacketPool {
     if (n === null) return null;
     n.copyMeta(m);
     copyBytes(n, n.off, m, m.off, m.len);
+    this.work.copies++;
     return n;
   }
 
@@ -270,6 +295,7 @@ export class PacketPool {
   private allocLarge(len: number, headroom: number): PacketBuffer | null {
     if (headroom + len > LARGE_SLOT || this.largeInUse >= this.largeMax) {
       this.denied++;
+      this.largeDenied++;
       return null;
     }
     const m = this.largeFree.pop() ?? new PacketBuffer(this, new Uint8Array(LARGE_SLOT));

@@ -32,6 +32,7 @@ export function finishChecksums(m: PacketBuffer, linkLen: number = ETHER_HDR_LEN
     if (m.csumStart < m.off || m.csumOffset < 0 || at + 2 > end) return false;
     // A sum that folds to zero is sent as its other representation: zero means "none" to UDP.
     v.setUint16(at, inCksum(v, m.csumStart, end - m.csumStart) || 0xffff);
+    m.pool.work.checksums++;
   }
   if ((m.csumFlags & CSUM_IP) !== 0) {
     const l3 = networkHeader(m, linkLen);
@@ -70,6 +71,8 @@ export function segment(pool: PacketPool, m: PacketBuffer, emit: (piece: PacketB
       emit(piece);
     }
   }
+  pool.work.segmented++;
+  pool.work.pieces += emitted;
   m.free();
   return emitted;
 }

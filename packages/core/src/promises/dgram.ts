@@ -8,12 +8,12 @@
 import type { Errno } from '../base/errno.js';
 import { EAFNOSUPPORT, EAGAIN, EINVAL, ENXIO } from '../base/errno.js';
 import type { Ifnet } from '../net/ifnet.js';
-import type { SockAddr } from '../socket/socket-in6.js';
 import { PF_INET, PF_INET6, SOCK_DGRAM } from '../socket/socket-type.js';
 import type { RecvInfo, Socket } from '../socket/socket.js';
 import type { Vnet } from '../vnet/vnet.js';
-import { ip4Format, ip4Parse } from '../wire/addr.js';
-import { ip6Format, ip6NeedsZone, ip6ParseScoped } from '../wire/addr6.js';
+import { ip4Format } from '../wire/addr.js';
+import { localEnd, sockAddrFormat6, sockAddrParse } from './address.js';
+import type { Endpoint } from './address.js';
 import { NetError } from './net-error.js';
 
 export interface Datagram {
@@ -36,26 +36,6 @@ export interface DgramOptions {
 
 const DATAGRAM_MAX = 65_535;
 
-/** An address as sockets take it; throws NetError when it is none of that family. */
-function parse(vnet: Vnet, domain: number, address: string): SockAddr {
-  const addr = domain === PF_INET6 ? parse6(vnet, address) : ip4Parse(address);
-  if (addr === null) throw new NetError(EINVAL, `address '${address}'`);
-  return addr;
-}
-
-function parse6(vnet: Vnet, address: string): SockAddr | null {
-  const scoped = ip6ParseScoped(address);
-  if (scoped === null) return null;
-  if (scoped.zone === '') return { addr: scoped.addr, scopeId: 0 };
-  const ifp = vnet.net.ifunit(scoped.zone) ?? vnet.net.ifByIndex(/^[0-9]+$/.test(scoped.zone) ? Number(scoped.zone) : 0);
-  return ifp === null ? null : { addr: scoped.addr, scopeId: ip6NeedsZone(scoped.addr) ? ifp.index : 0 };
-}
-
-function format6(vnet: Vnet, addr: Uint8Array, scopeId: number): string {
-  const zone = scopeId === 0 ? '' : `%${vnet.net.ifByIndex(scopeId)?.xname ?? String(scopeId)}`;
-  return `${ip6Format(addr)}${zone}`;
-}
-
 export class Dgram implements AsyncIterable<Datagram> {
   /** The socket below, for options and statistics. */
   readonly socket: Socket;
@@ -69,36 +49,33 @@ export class Dgram implements AsyncIterable<Datagram> {
     socket.onReadable = () => this.pump();
   }
 
-  get address(): { readonly address: string; readonly family: 'IPv4' | 'IPv6'; readonly port: number } {
-    const six = this.socket.name6();
-    if (six !== null) return { address: format6(this.vnet, six.addr, six.scopeId), family: 'IPv6', port: six.port };
-    const { addr, port } = this.socket.name();
-    return { address: ip4Format(addr), family: 'IPv4', port };
+  get address(): Endpoint {
+    return localEnd(this.vnet, this.socket);
   }
 
   /** Sends one datagram; throws NetError. */
   send(data: Uint8Array | string, port?: number, address?: string): void {
     const bytes = typeof data === 'string' ? utf8(data) : data;
-    const error = this.socket.send(bytes, address === undefined ? 0 : parse(this.vnet, this.socket.domain, address), port ?? 0);
+    const error = this.socket.send(bytes, address === undefined ? 0 : sockAddrParse(this.vnet, this.socket.domain, address), port ?? 0);
     if (error !== 0) throw new NetError(error, 'send');
   }
 
   /** Fixes the peer; throws NetError. */
   connect(port: number, address: string): void {
-    const error = this.socket.connect(parse(this.vnet, this.socket.domain, address), port);
+    const error = this.socket.connect(sockAddrParse(this.vnet, this.socket.domain, address), port);
     if (error !== 0) throw new NetError(error, 'connect');
   }
 
   /** Hears what is sent to a group, on the interface called `multicastInterface` or the one the route names. Throws NetError. */
   addMembership(multicastAddress: string, multicastInterface?: string): void {
     const ifp = this.ifp(multicastInterface);
-    const group = parse(this.vnet, this.socket.domain, multicastAddress);
+    const group = sockAddrParse(this.vnet, this.socket.domain, multicastAddress);
     this.check(typeof group === 'number' ? this.socket.joinGroup(group, ifp) : this.socket.joinGroup6(group.addr, ifp), 'addMembership');
   }
 
   dropMembership(multicastAddress: string, multicastInterface?: string): void {
     const ifp = this.ifp(multicastInterface);
-    const group = parse(this.vnet, this.socket.domain, multicastAddress);
+    const group = sockAddrParse(this.vnet, this.socket.domain, multicastAddress);
     this.check(typeof group === 'number' ? this.socket.leaveGroup(group, ifp) : this.socket.leaveGroup6(group.addr, ifp), 'dropMembership');
   }
 
@@ -134,8 +111,8 @@ export class Dgram implements AsyncIterable<Datagram> {
   private onSource(join: boolean, sourceAddress: string, groupAddress: string, multicastInterface?: string): Errno {
     const { socket } = this;
     const ifp = this.ifp(multicastInterface);
-    const group = parse(this.vnet, socket.domain, groupAddress);
-    const source = parse(this.vnet, socket.domain, sourceAddress);
+    const group = sockAddrParse(this.vnet, socket.domain, groupAddress);
+    const source = sockAddrParse(this.vnet, socket.domain, sourceAddress);
     if (typeof group === 'number' && typeof source === 'number') return join ? socket.joinGroup(group, ifp, source) : socket.leaveGroup(group, ifp, source);
     if (typeof group === 'number' || typeof source === 'number') return EINVAL;
     return join ? socket.joinGroup6(group.addr, ifp, source.addr) : socket.leaveGroup6(group.addr, ifp, source.addr);
@@ -176,7 +153,7 @@ export class Dgram implements AsyncIterable<Datagram> {
   private sender(info: RecvInfo): { readonly address: string; readonly family: 'IPv4' | 'IPv6' } {
     const { in6 } = info;
     if (in6 === undefined) return { address: ip4Format(info.addr), family: 'IPv4' };
-    return { address: format6(this.vnet, in6.addr, in6.scopeId), family: 'IPv6' };
+    return { address: sockAddrFormat6(this.vnet, in6.addr, in6.scopeId), family: 'IPv6' };
   }
 
   private pump(): void {
@@ -208,7 +185,7 @@ export function dgram(vnet: Vnet, options: DgramOptions = {}): Dgram {
   if (so === null) throw new NetError(error === 0 ? EAFNOSUPPORT : error, 'socket');
   try {
     if (type === 'udp6' && options.ipv6Only !== undefined) so.setsockopt('IPV6_V6ONLY', options.ipv6Only ? 1 : 0);
-    const bound = so.bind(address === undefined ? 0 : parse(vnet, domain, address), options.port ?? 0);
+    const bound = so.bind(address === undefined ? 0 : sockAddrParse(vnet, domain, address), options.port ?? 0);
     if (bound !== 0) throw new NetError(bound, 'bind');
   } catch (failed) {
     so.close();

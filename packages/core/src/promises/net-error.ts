@@ -12,8 +12,9 @@ export class NetError extends Error {
   readonly errno: Errno;
   readonly syscall: string;
 
-  constructor(errno: Errno, syscall: string) {
-    super(`${syscall} ${errnoName(errno)}: ${strerror(errno)}`);
+  /** `where`: the address it was about. */
+  constructor(errno: Errno, syscall: string, where = '') {
+    super(`${syscall} ${errnoName(errno)}: ${strerror(errno)}${where === '' ? '' : ` (${where})`}`);
     this.errno = errno;
     this.code = errnoName(errno);
     this.syscall = syscall;

@@ -5,6 +5,8 @@
  * `delayUs` (plus up to `jitterUs`) later, after the frames before it have been serialised at `bitsPerSec`. Loss, duplication
  * and corruption are drawn from the link's own random stream, so one seed gives one history. Without `reorder` a jittered frame
  * never overtakes an earlier one.
+ * It is a wire: checksums are finished and super-segments cut before chance is asked, so that losing a frame loses one segment. With `tso`
+ * a super-segment crosses as one frame longer than the MTU.
  *
  * Invariant: at most `queueMax` frames are under way in a direction; more are dropped and counted.
  */
@@ -19,12 +21,12 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { etherIfattach, etherIfdetach, etherInsertTag } from '../net/ether.js';
 import { ifLinkStateChange } from '../net/if.js';
 import { ifInput } from '../net/if-transmit.js';
-import { IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_UP } from '../net/ifnet.js';
+import { IFCAP_LRO, IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_UP } from '../net/ifnet.js';
 import { ifMoved, ifNotMoved } from '../net/if-move.js';
 import type { IfMove, IfMoveResult } from '../net/if-move.js';
 import type { IfDriver } from '../net/ifnet.js';
 import type { Net } from '../net/net.js';
-import { finishChecksums } from '../net/offload.js';
+import { finishChecksums, segment } from '../net/offload.js';
 
 export interface SimLinkOptions {
   readonly delayUs?: Micros;
@@ -40,6 +42,10 @@ export interface SimLinkOptions {
   readonly bitsPerSec?: number;
   readonly queueMax?: number;
   readonly mtu?: number;
+  /** Super-segments cross whole, as over a cable inside the process; else they are cut, as on a wire. */
+  readonly tso?: boolean;
+  /** The interfaces have `lro` on: TCP segments that arrive at one moment go to TCP together. */
+  readonly lro?: boolean;
 }
 
 /** What happened to the frames of a direction. */
@@ -71,12 +77,14 @@ export class SimLinkEnd implements IfDriver {
   private readonly flight: InFlight[] = [];
   private busyUntil: Micros = 0;
   private lastAt: Micros = 0;
+  private readonly emit = (piece: PacketBuffer): void => this.send(piece);
 
   constructor(net: Net, xname: string, unit: number, options: Required<SimLinkOptions>, rng: Prng) {
     this.engine = net.kern.engine;
     this.options = options;
     this.rng = rng;
     this.ifp = new Ifnet(this, 'sim', unit, xname, IFT_ETHER, IFF_SIMPLEX | IFF_RUNNING, options.mtu);
+    this.offerLro(this.ifp);
     this.callout = new Callout(net.kern, () => this.deliverDue());
     etherIfattach(this.ifp, net, net.shared.generateMac(0x02, unit & 0xff));
     ifLinkStateChange(this.ifp, LINK_STATE_UP);
@@ -88,6 +96,7 @@ export class SimLinkEnd implements IfDriver {
     const made = new Ifnet(this, old.dname, old.dunit, move.xname, old.type, IFF_SIMPLEX | IFF_RUNNING, old.mtu);
     made.linkState = old.linkState;
     made.baudrate = old.baudrate;
+    this.offerLro(made);
     etherIfattach(made, to, like.lladdr, like);
     if (old.net === null) {
       etherIfdetach(made);
@@ -101,16 +110,34 @@ export class SimLinkEnd implements IfDriver {
     return ifMoved(made);
   }
 
+  private offerLro(ifp: Ifnet): void {
+    if (!this.options.lro) return;
+    ifp.capabilities = IFCAP_LRO;
+    ifp.capenable = IFCAP_LRO;
+  }
+
   queued(): number {
     return this.flight.length;
   }
 
   transmit(_ifp: Ifnet, m: PacketBuffer): Errno {
+    if (m.gsoSize > 0 && !this.options.tso) {
+      if (!etherInsertTag(m)) m.free();
+      else if (segment(m.pool, m, this.emit) > 0) return 0;
+      this.stats.sent++;
+      this.stats.lost++;
+      return 0;
+    }
+    this.send(m);
+    return 0;
+  }
+
+  private send(m: PacketBuffer): void {
     this.stats.sent++;
     if (!etherInsertTag(m) || this.rng.chance(this.options.loss)) {
       this.stats.lost++;
       m.free();
-      return 0;
+      return;
     }
     finishChecksums(m);
     if (this.rng.chance(this.options.corrupt)) this.corrupt(m);
@@ -122,7 +149,6 @@ export class SimLinkEnd implements IfDriver {
       }
     }
     this.enqueue(m);
-    return 0;
   }
 
   /** Drops everything under way and takes the interface out of its vnet. */
@@ -191,6 +217,6 @@ export class SimLinkEnd implements IfDriver {
 export function simLinkDefaults(o: SimLinkOptions): Required<SimLinkOptions> {
   return {
     delayUs: o.delayUs ?? 0, jitterUs: o.jitterUs ?? 0, loss: o.loss ?? 0, duplicate: o.duplicate ?? 0, corrupt: o.corrupt ?? 0,
-    reorder: o.reorder ?? 0, bitsPerSec: o.bitsPerSec ?? Number.POSITIVE_INFINITY, queueMax: o.queueMax ?? 4_096, mtu: o.mtu ?? 1_500,
+    reorder: o.reorder ?? 0, bitsPerSec: o.bitsPerSec ?? Number.POSITIVE_INFINITY, queueMax: o.queueMax ?? 4_096, mtu: o.mtu ?? 1_500, tso: o.tso ?? false, lro: o.lro ?? false,
   };
 }

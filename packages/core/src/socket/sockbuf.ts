@@ -4,8 +4,10 @@
  *
  * The packets themselves are the records: payload at `off`, headers still in the slot in front of it. Two bounds, as in
  * FreeBSD: bytes with the sender's address (`hiwat`), and the memory the records hold on to (SB_EFFICIENCY times as much),
- * so that a flood of tiny or empty datagrams cannot take the Kernel's packets. What does not fit is dropped and counted.
+ * so that a flood of tiny or empty datagrams cannot take the Kernel's packets. That memory is charged to the vnet, whose sockets together have
+ * a bound as well (kern/sock-mem.ts). What does not fit is dropped and counted.
  */
+import type { SockMem } from '../kern/sock-mem.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { PacketQueue } from '../mbuf/packet-queue.js';
 
@@ -22,9 +24,11 @@ export class DgramSockbuf {
   memory = 0;
   drops = 0;
   private readonly queue = new PacketQueue(Number.MAX_SAFE_INTEGER);
+  private readonly mem: SockMem;
 
-  constructor(hiwat: number) {
+  constructor(hiwat: number, mem: SockMem) {
     this.hiwat = hiwat;
+    this.mem = mem;
   }
 
   /** Records waiting. */
@@ -36,7 +40,7 @@ export class DgramSockbuf {
   append(m: PacketBuffer): boolean {
     const bytes = this.bytes + m.len + SOCKADDR_BYTES;
     const memory = this.memory + m.buf.length;
-    if (bytes > this.hiwat || memory > this.hiwat * SB_EFFICIENCY) {
+    if (bytes > this.hiwat || memory > this.hiwat * SB_EFFICIENCY || !this.mem.charge(m.buf.length)) {
       this.drops++;
       m.free();
       return false;
@@ -57,6 +61,7 @@ export class DgramSockbuf {
     if (m !== null) {
       this.bytes -= m.len + SOCKADDR_BYTES;
       this.memory -= m.buf.length;
+      this.mem.release(m.buf.length);
     }
     return m;
   }
@@ -68,8 +73,6 @@ export class DgramSockbuf {
   }
 
   flush(): void {
-    this.queue.purge();
-    this.bytes = 0;
-    this.memory = 0;
+    for (let m = this.shift(); m !== null; m = this.shift()) m.free();
   }
 }

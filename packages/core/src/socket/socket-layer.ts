@@ -21,6 +21,7 @@ import type { Udp } from '../transport/udp.js';
 import type { Udp6 } from '../transport/udp6.js';
 import type { Tcp } from '../tcp/tcp.js';
 import type { TcpCb } from '../tcp/tcpcb.js';
+import { sockMemSysctlAttach, sockMemSysctlDetach } from './sockmem-sysctl.js';
 import { Socket } from './socket.js';
 import { StreamSocket } from './stream-socket.js';
 import { PF_INET, PF_INET6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from './socket-type.js';
@@ -82,6 +83,7 @@ export class SocketLayer {
     kern.audit.attach(SOCKET_AUDIT, this);
     kern.sysctl.attach(SOCKET_SYSCTLS, this.tun);
     kern.sysctl.attach(SOCKET_READINGS, this);
+    sockMemSysctlAttach(kern);
   }
 
   get count(): number {
@@ -158,5 +160,6 @@ export class SocketLayer {
     this.closeAll();
     this.kern.sysctl.detach(this.tun);
     this.kern.sysctl.detach(this);
+    sockMemSysctlDetach(this.kern);
   }
 }

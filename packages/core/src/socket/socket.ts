@@ -34,6 +34,7 @@ import { pcbBlock, pcbGetFilter, pcbJoin, pcbLeave, pcbSetFilter } from '../tran
 import { DgramSockbuf } from './sockbuf.js';
 import { RecvInfo6, in6Bind, in6Connect, in6Describe, in6Detach, in6Disconnect, in6Block, in6Group, in6LocalName, in6MulticastIf, in6PeerName, in6Pktinfo, in6Send, in6SetFilter, in6SetSources } from './socket-in6.js';
 import type { SockAddr, SockName6 } from './socket-in6.js';
+import type { SocketHolder } from './socket-holder.js';
 import type { SocketLayer } from './socket-layer.js';
 import { PF_INET6, SOCK_RAW } from './socket-type.js';
 import { applyOption, readOption } from './sockopt.js';
@@ -75,6 +76,8 @@ export class Socket implements PcbUser {
   /** Readable, in error, or ended. */
   onReadable: (() => void) | null = null;
   closed = false;
+  /** The process that has it open; null: none. */
+  holder: SocketHolder | null = null;
   private pendingError: Errno = 0;
   /** What verbs answer when it is closed: EBADF or ECONNABORTED. */
   private ended: Errno = 0;
@@ -90,17 +93,17 @@ export class Socket implements PcbUser {
     this.in6p = proto6?.attach(this, fib, protocol) ?? null;
     if (proto6 !== null && this.in6p !== null) {
       this.inp = this.in6p;
-      this.rcv = new DgramSockbuf(proto6.tun.recvspace);
+      this.rcv = new DgramSockbuf(proto6.tun.recvspace, layer.kern.sockmem);
       this.sndHiwat = proto6.tun.maxdgram;
     } else if (domain === PF_INET6) {
       throw new RangeError('no such protocol in this vnet');
     } else if (type === SOCK_RAW && raw !== null) {
       this.inp = raw.attach(this, fib, protocol);
-      this.rcv = new DgramSockbuf(raw.tun.recvspace);
+      this.rcv = new DgramSockbuf(raw.tun.recvspace, layer.kern.sockmem);
       this.sndHiwat = raw.tun.maxdgram;
     } else if (udp !== null) {
       this.inp = udp.attach(this, fib);
-      this.rcv = new DgramSockbuf(udp.tun.recvspace);
+      this.rcv = new DgramSockbuf(udp.tun.recvspace, layer.kern.sockmem);
       this.sndHiwat = udp.tun.maxdgram;
     } else {
       throw new RangeError('no such protocol in this vnet');

@@ -7,7 +7,7 @@
 import type { Errno } from '../base/errno.js';
 import { EINVAL, ENOPROTOOPT } from '../base/errno.js';
 import { US_PER_MS, US_PER_SEC } from '../base/time.js';
-import { TF_NODELAY, TF_NOOPT, TF_NOPUSH } from '../tcp/tcpcb.js';
+import { TF_FASTOPEN, TF_NODELAY, TF_NOOPT, TF_NOPUSH, TF_SIGNATURE } from '../tcp/tcpcb.js';
 import type { TcpCb } from '../tcp/tcpcb.js';
 import { tcpOutput } from '../tcp/tcp-output.js';
 import { TCPS_CLOSING, TCPS_LISTEN, tcpMaySend } from '../tcp/tcp-state.js';
@@ -57,6 +57,8 @@ const OPTIONS: ReadonlyMap<string, TcpOption> = new Map<string, TcpOption>([
   ['TCP_NODELAY', flag(TF_NODELAY, tcpOutput)],
   ['TCP_NOPUSH', flag(TF_NOPUSH, tcpOutput)],
   ['TCP_NOOPT', flag(TF_NOOPT)],
+  ['TCP_MD5SIG', flag(TF_SIGNATURE)],
+  ['TCP_FASTOPEN', flag(TF_FASTOPEN)],
   ['TCP_MAXSEG', {
     get: (tp) => tp.maxseg,
     set: (tp, v) => {

@@ -2,32 +2,16 @@
  * send-buffer.ts — what a program has given to be sent and the peer has not acknowledged yet.
  * Read first: freebsd `sys/kern/uipc_sockbuf.c` (sbappendstream, sbdrop, sbsndptr).
  *
- * Theory of operation. A list of chunks, the oldest byte first. `append` copies into the last chunk while that is the buffer's own and has room,
- * and into a new one otherwise; `appendOwned` keeps the program's bytes as they are. Acknowledged bytes are dropped from the front. Output copies
+ * Theory of operation. A list of chunks (send-chunk.ts), the oldest byte first. `append` copies into the last chunk while that has room, and into
+ * another one otherwise; `appendOwned` keeps the program's bytes as they are. Acknowledged bytes are dropped from the front. Output copies
  * a range into a packet, once; it goes through the bytes from front to back again and again, so the place where it was last is remembered.
  *
- * Invariants: `bytes` is the sum of the chunks' lengths; the bytes of a chunk never change.
+ * Invariants: `bytes` is the sum of the chunks' lengths; the bytes of a chunk do not change until they are dropped.
  * Not here: sequence numbers. The first byte here is `sndUna`, but for a SYN (tcpcb.ts).
  */
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-
-/** Bytes of a chunk that small writes are gathered in. */
-const CHUNK_BYTES = 16_384;
-
-class Chunk {
-  readonly data: Uint8Array;
-  /** The bytes that count are [off, end). */
-  off = 0;
-  end: number;
-  readonly isOwn: boolean;
-  next: Chunk | null = null;
-
-  constructor(data: Uint8Array, end: number, isOwn: boolean) {
-    this.data = data;
-    this.end = end;
-    this.isOwn = isOwn;
-  }
-}
+import { SendChunk } from './send-chunk.js';
+import type { SendChunkPool } from './send-chunk.js';
 
 export class SendBuffer {
   /** Bytes it takes at most (SO_SNDBUF). */
@@ -36,14 +20,17 @@ export class SendBuffer {
   bytes = 0;
   /** Room that makes it writable again (SO_SNDLOWAT). */
   lowat = 2_048;
-  private head: Chunk | null = null;
-  private tail: Chunk | null = null;
+  private head: SendChunk | null = null;
+  private tail: SendChunk | null = null;
   /** Where output was last: `cursorAt` bytes from the front begins `cursor`. */
-  private cursor: Chunk | null = null;
+  private cursor: SendChunk | null = null;
   private cursorAt = 0;
 
-  constructor(hiwat: number) {
+  private readonly pool: SendChunkPool;
+
+  constructor(hiwat: number, pool: SendChunkPool) {
     this.hiwat = hiwat;
+    this.pool = pool;
   }
 
   get space(): number {
@@ -54,24 +41,28 @@ export class SendBuffer {
   append(data: Uint8Array, off: number, n: number): void {
     let at = off;
     let left = n;
-    const { tail } = this;
-    if (tail !== null && tail.isOwn && tail.end < tail.data.length) {
-      const fits = Math.min(left, tail.data.length - tail.end);
-      tail.data.set(data.subarray(at, at + fits), tail.end);
-      tail.end += fits;
+    while (left > 0) {
+      let c = this.tail;
+      if (c === null || c.room === 0) {
+        c = this.pool.take(left, this.bytes > 0);
+        this.push(c);
+      }
+      const fits = Math.min(left, c.room);
+      c.data.set(fits === data.length ? data : data.subarray(at, at + fits), c.end);
+      c.end += fits;
       this.bytes += fits;
       at += fits;
       left -= fits;
     }
-    if (left === 0) return;
-    const own = new Uint8Array(left >= CHUNK_BYTES ? left : Math.min(CHUNK_BYTES, Math.max(left, this.chunkFor())));
-    own.set(data.subarray(at, at + left));
-    this.push(new Chunk(own, left, true));
   }
 
   /** Takes `data` itself: its bytes must not change until they have been acknowledged. */
   appendOwned(data: Uint8Array): void {
-    if (data.length > 0) this.push(new Chunk(data, data.length, false));
+    if (data.length === 0) return;
+    const c = new SendChunk(data, -1);
+    c.end = data.length;
+    this.bytes += data.length;
+    this.push(c);
   }
 
   /** Copies the `n` bytes that are `at` bytes behind the front to `m`, from its slot offset `to` on. The caller knows that they are there. */
@@ -123,26 +114,25 @@ export class SendBuffer {
         this.cursorAt += len;
       }
       this.head = c.next;
+      this.pool.give(c);
     }
     if (this.head === null) this.tail = this.cursor = null;
     if (this.cursor === null || this.cursor === this.head) this.cursorAt = 0;
   }
 
   flush(): void {
+    for (let c = this.head; c !== null; c = this.head) {
+      this.head = c.next;
+      this.pool.give(c);
+    }
     this.bytes = 0;
-    this.head = this.tail = this.cursor = null;
+    this.tail = this.cursor = null;
     this.cursorAt = 0;
   }
 
-  private push(c: Chunk): void {
+  private push(c: SendChunk): void {
     if (this.tail === null) this.head = c;
     else this.tail.next = c;
     this.tail = c;
-    this.bytes += c.end;
-  }
-
-  /** A buffer that is used a little is given little. */
-  private chunkFor(): number {
-    return this.bytes === 0 ? 512 : CHUNK_BYTES;
   }
 }

@@ -13,9 +13,7 @@
 import type { Prng } from '../base/prng.js';
 import { SipHash } from '../base/siphash.js';
 import { TcpEnds } from './tcp-ends.js';
-
-/** Most retransmissions of anything. */
-export const TCP_MAXRXTSHIFT = 12;
+import { TCP_MAXRXTSHIFT } from './tcp-timer.js';
 
 /** No entry. */
 export const SC_NONE = -1;

@@ -72,6 +72,7 @@ function outOfOrder(tp: TcpCb, seg: Segment): boolean {
     stats.rcvbyte += seg.len;
   } else {
     stats.rcvoopack++;
+    tp.rcvOoPack++;
     stats.rcvoobyte += seg.len;
   }
   reass.insert(m, seg.seq);

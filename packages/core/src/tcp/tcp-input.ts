@@ -44,6 +44,11 @@ export function tcpInput(tp: TcpCb, seg: Segment): void {
   tp.inInput = true;
   if (tp.state === TCPS_SYN_SENT) synSentInput(tp, seg);
   else steps(tp, seg);
+  tcpRun(tp);
+}
+
+/** The end of input: the program is told, and what is to be said is sent. */
+export function tcpRun(tp: TcpCb): void {
   tcpNotify(tp);
   tp.inInput = false;
   if ((tp.flags & (TF_ACKNOW | TF_OUTPUT)) !== 0 && tp.state !== TCPS_CLOSED) tcpOutput(tp);

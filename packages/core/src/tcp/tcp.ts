@@ -16,8 +16,11 @@
  * `destroy` ends connections that no program has any more; sockets have been closed before.
  *
  * @rfc 9293 3.10 yes
+ * @rfc 1122 4.2.3.9 yes
+ * @rfc 5927 4 yes
  */
 import type { Errno } from '../base/errno.js';
+import { ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EMSGSIZE, ENETUNREACH } from '../base/errno.js';
 import { seqLt } from '../base/seqnum.js';
 import type { Ip, IpProto } from '../inet/ip.js';
 import { PpsCheck } from '../inet/rate-check.js';
@@ -26,6 +29,7 @@ import type { AuditRow } from '../kern/audit.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import { CSUM_L4, CSUM_L4_VALID, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { IFCAP_LRO } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { In6Choice } from '../transport/in6-source.js';
 import type { In6Pcb } from '../transport/in6-pcb.js';
@@ -34,24 +38,34 @@ import { InPcbTable } from '../transport/inpcb.js';
 import type { InPcb, PortRange } from '../transport/inpcb.js';
 import { ip4IsMulticast } from '../wire/addr.js';
 import { inCksum4 } from '../wire/checksum.js';
-import { ip4Dst, ip4Src, ip4Tos } from '../wire/ip4.js';
+import { ICMP4_DATA, icmp4Nextmtu } from '../wire/icmp4.js';
+import { IPVERSION, ip4Dst, ip4Len, ip4Src, ip4Tos, ip4Version } from '../wire/ip4.js';
 import { IPPROTO_TCP } from '../wire/ipproto.js';
 import { TcpOptionsOut } from '../wire/tcp-options.js';
-import { TCP_BAD_SHORT, TH_ACK, TH_RST, TH_SYN, tcpCheck, tcpDport, tcpSeq, tcpSport } from '../wire/tcp.js';
+import { TCP_BAD_SHORT, TH_ACK, TH_RST, TH_SYN, TOF_SIGNATURE, tcpCheck, tcpDport, tcpSeq, tcpSport } from '../wire/tcp.js';
 import { CcVars } from './cc/cc.js';
 import { CC_SYSCTLS, ccDefault } from './cc/cc-registry.js';
 import { SentRangePool } from './sendmap.js';
 import { tcpClose, tcpDrop } from './tcp-close.js';
 import { Delivery } from './tcp-delivery.js';
+import { TcpFastopen } from './tcp-fastopen.js';
+import { TcpHostcache } from './tcp-hostcache.js';
 import { tcpInput } from './tcp-input.js';
-import { TcpEnds } from './tcp-ip.js';
+import { TcpIsn } from './tcp-isn.js';
+import { TcpMd5 } from './tcp-md5.js';
+import { TcpEnds } from './tcp-ends.js';
+import { tcpMtudisc, tcpNextPmtu } from './tcp-pmtud.js';
+import { tcpInputRun } from './tcp-input-run.js';
+import { TCP_LRO_SYSCTLS, TcpLro } from './tcp-lro.js';
+import type { TcpLroUpper } from './tcp-lro.js';
 import { isNonsense, tcpReset } from './tcp-respond.js';
 import { Segment } from './tcp-segment.js';
-import { TCPS_CLOSED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT, TCP_NSTATES } from './tcp-state.js';
+import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_SENT, TCPS_TIME_WAIT, TCP_NSTATES } from './tcp-state.js';
 import { TcpSyncache } from './tcp-syncache.js';
 import { TimeWaits } from './tcp-timewait.js';
 import { TCP_COUNTERS, TCP_ECN_SYSCTLS, TCP_RACK_SYSCTLS, TCP_REASS_SYSCTLS, TCP_SACK_SYSCTLS, TCP_SYSCTLS, TcpStats, TcpTunables } from './tcp-var.js';
 import { Tcp6 } from './tcp6.js';
+import { TF_SIGNATURE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 const ECN_MASK = 3;
@@ -66,7 +80,7 @@ const TCP_AUDIT: readonly AuditRow<Tcp>[] = [
   { name: 'packets in TCP buffers', packets: true, count: (t) => t.packetsHeld() },
 ];
 
-export class Tcp implements IpProto {
+export class Tcp implements IpProto, TcpLroUpper {
   readonly ip: Ip;
   readonly ip6: Ip6;
   readonly kern: VnetKern;
@@ -75,11 +89,17 @@ export class Tcp implements IpProto {
   readonly tun = new TcpTunables();
   readonly ccVars = new CcVars();
   readonly syncache: TcpSyncache;
+  readonly hostcache: TcpHostcache;
+  readonly md5: TcpMd5;
+  readonly fastopen: TcpFastopen;
+  readonly isn: TcpIsn;
   readonly timeWaits: TimeWaits;
   readonly ranges = new SentRangePool();
   readonly challenges = new PpsCheck();
   /** Connections in each state. */
   readonly states: number[] = new Array<number>(TCP_NSTATES).fill(0);
+  /** Made with the first segment that came by an interface with IFCAP_LRO. */
+  lro: TcpLro | null = null;
   private readonly in6: Tcp6;
   private readonly resets = new PpsCheck();
   private counted: TcpStats | null = null;
@@ -95,6 +115,10 @@ export class Tcp implements IpProto {
     this.pcbs = new InPcbTable(range, rng);
     this.pcbs6 = new In6PcbTable(this.pcbs, rng.u32());
     this.syncache = new TcpSyncache(this);
+    this.hostcache = new TcpHostcache(kern, this);
+    this.md5 = new TcpMd5(kern, this);
+    this.fastopen = new TcpFastopen(kern, rng.split('fastopen'));
+    this.isn = new TcpIsn(rng.split('isn'));
     this.timeWaits = new TimeWaits(this);
     this.in6 = new Tcp6(this);
     kern.audit.attach(TCP_AUDIT, this);
@@ -105,18 +129,24 @@ export class Tcp implements IpProto {
     kern.sysctl.attach(TCP_ECN_SYSCTLS, this.tun);
     for (const group of CC_SYSCTLS) kern.sysctl.attach(group, this.ccVars);
     this.ccVars.inUse = (name) => this.countCc(name);
+    kern.sysctl.attach(TCP_LRO_SYSCTLS, this);
     kern.counters.attach(TCP_COUNTERS, this);
     ip.register(IPPROTO_TCP, this);
     ip6.register(IPPROTO_TCP, this.in6);
   }
 
   destroy(): void {
-    this.syncache.clear();
+    this.lro?.destroy();
+    this.syncache.destroy();
+    this.fastopen.destroy();
+    this.md5.destroy();
+    this.hostcache.destroy();
     for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
     this.ip6.register(IPPROTO_TCP, null);
     this.ip.register(IPPROTO_TCP, null);
     this.kern.counters.detach(this);
     this.kern.sysctl.detach(this.ccVars);
+    this.kern.sysctl.detach(this);
     this.kern.sysctl.detach(this.tun);
   }
 
@@ -171,21 +201,48 @@ export class Tcp implements IpProto {
   /** A connection is begun, from either end: what it starts with. */
   begin(tp: TcpCb): void {
     tp.cwnd = tp.maxseg;
-    tp.cc = ccDefault(this.ccVars).make(tp);
+    tp.cc = (tp.ccAlgorithm ?? ccDefault(this.ccVars)).make(tp);
   }
 
   /** Initial sequence number of a conversation. */
-  newIss(_e: TcpEnds | TcpCb): number {
-    return this.kern.engine.rng.u32() | 0;
+  newIss(e: TcpEnds | TcpCb): number {
+    return this.isn.isn(this.kern.engine.now, this.endsOf(e));
   }
 
   /** What is added to the clock of timestamps of a conversation. */
-  newTsOffset(_e: TcpEnds | TcpCb): number {
-    return this.kern.engine.rng.u32();
+  newTsOffset(e: TcpEnds | TcpCb): number {
+    return this.isn.tsOffset(this.endsOf(e));
+  }
+
+  /** The ends of a connection; of one without a pcb, itself. */
+  endsOf(e: TcpEnds | TcpCb): TcpEnds {
+    if (e instanceof TcpEnds) return e;
+    return e.isV6 ? this.ends.ofPcb6(e.in6p as In6Pcb) : this.ends.ofPcb4(e.inp);
   }
 
   /** IpProto: a segment over IPv4; `m.off` at the IP header. Owns `m`. */
   input(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
+    if (!this.holds(ifp, m, hlen)) this.input4(ifp, m, hlen);
+  }
+
+  /** Does the segment wait for others of its connection until the batch it arrived in is over? It is not the caller's any more then. */
+  holds(ifp: Ifnet, m: PacketBuffer, off: number): boolean {
+    if ((ifp.capenable & IFCAP_LRO) === 0 || tcpCheck(m.view, m.off + off, m.len - off) !== 0) return false;
+    return (this.lro ??= new TcpLro(this.kern, this)).input(ifp, m, off);
+  }
+
+  /** TcpLroUpper */
+  lroInput(ifp: Ifnet, head: PacketBuffer, off: number): void {
+    tcpInputRun(this, ifp, head, off);
+  }
+
+  /** A segment that does not wait, or not any more; `off` bytes behind the start of `m`. Owns `m`. */
+  take(ifp: Ifnet, m: PacketBuffer, off: number): void {
+    if (ip4Version(m.view, m.off) === IPVERSION) this.input4(ifp, m, off);
+    else this.in6.take(ifp, m, off);
+  }
+
+  private input4(ifp: Ifnet, m: PacketBuffer, hlen: number): void {
     const v = m.view;
     const th = m.off + hlen;
     const len = m.len - hlen;
@@ -227,6 +284,8 @@ export class Tcp implements IpProto {
       seg.m.free();
     } else if (tp.state === TCPS_LISTEN) {
       this.syncache.input(tp, seg);
+    } else if (((tp.flags & TF_SIGNATURE) !== 0 || (seg.opts.flags & TOF_SIGNATURE) !== 0) && !this.md5.accepts((tp.flags & TF_SIGNATURE) !== 0, seg, this.ends.ofSegment(seg))) {
+      seg.m.free();
     } else {
       const listener = tp.state === TCPS_TIME_WAIT && this.beginsAnew(tp, seg) ? this.listenerFor(tp.inp) : null;
       if (listener === null) {
@@ -258,23 +317,33 @@ export class Tcp implements IpProto {
     return this.resets.ok(this.kern.engine.now, RST_PPS);
   }
 
-  /** IpProto: an ICMP error quoted a segment of ours; `off` at the quoted IP header. */
+  /** IpProto: an ICMP error quoted a segment of ours; `off` at the quoted IP header, behind the 8 bytes of the message's own. */
   ctlinput(error: Errno, m: PacketBuffer, off: number, hlen: number): void {
+    if (error === 0) return;
     const v = m.view;
     const th = off + hlen;
-    const inp = this.pcbs.lookupConn(ip4Dst(v, off), tcpDport(v, th), ip4Src(v, off), tcpSport(v, th));
-    if (inp !== null) this.icmpError(inp, error, tcpSeq(v, th) | 0, 0);
+    const ends = this.ends.set4(ip4Dst(v, off), tcpDport(v, th), ip4Src(v, off), tcpSport(v, th));
+    const inp = this.pcbs.lookupConn(ends.faddr, ends.fport, ends.laddr, ends.lport);
+    const mtu = error === EMSGSIZE ? tcpNextPmtu(icmp4Nextmtu(v, off - ICMP4_DATA), ip4Len(v, off), this.tun.minmss) : 0;
+    if (inp !== null) this.icmpError(inp, error, tcpSeq(v, th) | 0, mtu);
+    else this.syncache.unreach(ends, tcpSeq(v, th) | 0);
   }
 
   /**
-   * RFC 5927: only an error about a segment in flight is believed. While a connection is being made it ends it; later it is what a timeout will
-   * report. `mtu`: of a packet that was too big, else 0.
+   * RFC 5927: only an error about a segment in flight is believed. That nobody listens ends a connection that is being made. Everything else is what a
+   * timeout will report: a path may recover (RFC 1122 §4.2.3.9). `mtu`: of a packet that was too big.
    */
-  icmpError(inp: InPcb, error: Errno, seq: number, _mtu: number): void {
+  icmpError(inp: InPcb, error: Errno, seq: number, mtu: number): void {
     const tp = inp.user as TcpCb;
-    if (error === 0 || seqLt(seq, tp.sndUna) || !seqLt(seq, tp.sndNxt)) return;
-    if (tp.state === TCPS_SYN_SENT || tp.state === TCPS_SYN_RECEIVED) tcpDrop(tp, error);
-    else tp.softError = error;
+    if (error === 0 || tp.state < TCPS_SYN_SENT || seqLt(seq, tp.sndUna) || !seqLt(seq, tp.sndNxt)) return;
+    if (error === EMSGSIZE) {
+      tcpMtudisc(tp, mtu);
+      return;
+    }
+    const isNew = tp.state < TCPS_ESTABLISHED;
+    const persists = tp.rxtshift > 3 && tp.softError !== 0;
+    if (isNew && (persists || (error === ECONNREFUSED && tp.state === TCPS_SYN_SENT && this.tun.icmpMayRst !== 0))) tcpDrop(tp, error);
+    else if (isNew || !isUnreachable(error)) tp.softError = error;
   }
 
   /** Connections that use the congestion control called `name`. */
@@ -294,3 +363,6 @@ export class Tcp implements IpProto {
     return n;
   }
 }
+
+/** Of a connection that is there, routers may say that for a while (RFC 1122 §4.2.3.9). */
+const isUnreachable = (error: Errno): boolean => error === EHOSTUNREACH || error === ENETUNREACH || error === EHOSTDOWN;

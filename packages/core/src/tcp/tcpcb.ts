@@ -30,11 +30,12 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { In6Pcb } from '../transport/in6-pcb.js';
 import type { InPcb, PcbUser } from '../transport/inpcb.js';
 import { TCP_MSS_DEFAULT } from '../wire/tcp.js';
-import type { CcConn, CcVars, CongestionControl } from './cc/cc.js';
+import type { CcAlgorithm, CcConn, CcVars, CongestionControl } from './cc/cc.js';
 import { SSTHRESH_INFINITE } from './cc/cc.js';
 import { RecoveryState } from './recovery-state.js';
 import { RecvBuffer } from './recv-buffer.js';
 import { SendBuffer } from './send-buffer.js';
+import { sendChunks } from './send-chunk.js';
 import { Sendmap, checkSendmap } from './sendmap.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import type { TcpReass } from './tcp-reass.js';
@@ -90,6 +91,11 @@ export const TF_SNDCWR = 0x0080_0000;
 export const TF_CWR = 0x0100_0000;
 /** DCTCP.CE: the last segment was marked (RFC 8257 §3.2). */
 export const TF_DCTCPCE = 0x0200_0000;
+/** TCP_FASTOPEN: data with the SYN (RFC 7413). */
+export const TF_FASTOPEN = 0x0400_0000;
+/** Segments are shorter because longer ones seem to vanish; and may be fragmented (tcp-pmtud.ts). */
+export const TF_BLACKHOLE = 0x0800_0000;
+export const TF_NODF = 0x1000_0000;
 
 /** What the program is to be told at the end of input: connected, something to read, room to write. */
 export const TN_CONNECTED = 1;
@@ -108,8 +114,8 @@ export interface TcpUser {
   tcpEnded(error: Errno): void;
   /** A listener: a connection is complete. Null: no room, it is reset. */
   tcpAccept(tp: TcpCb): TcpUser | null;
-  /** A listener: may a connection be begun (the queue has room)? */
-  tcpMayAccept(): boolean;
+  /** A listener: how many connections may wait to be accepted. */
+  readonly tcpAcceptLimit: number;
 }
 
 export class TcpCb implements PcbUser, CcConn {
@@ -167,6 +173,8 @@ export class TcpCb implements PcbUser, CcConn {
   cwnd = 0;
   ssthresh = SSTHRESH_INFINITE;
   cc!: CongestionControl;
+  /** The algorithm chosen for it (TCP_CONGESTION); null: the vnet's. */
+  ccAlgorithm: CcAlgorithm | null = null;
   cwndLimited = false;
   ackedBurst = 0;
   /** sndNxt when recovery began. */
@@ -179,6 +187,8 @@ export class TcpCb implements PcbUser, CcConn {
   // Round-trip time; 0 before the first sample
   srttUs = 0;
   rttvarUs = 0;
+  /** Measurements so far. */
+  rttSamples = 0;
   rttMinUs: Micros = NEVER;
   rtoUs: Micros;
   /** Timeouts in a row. */
@@ -215,8 +225,19 @@ export class TcpCb implements PcbUser, CcConn {
   rfbufStartUs: Micros = 0;
   rfbufBytes = 0;
 
+  /** maxseg before TF_BLACKHOLE. */
+  blackholeSavedMaxseg = 0;
+
+  // Fast Open (RFC 7413): a listener's connections that are not acknowledged yet; whose of them this is, until it is
+  tfoPending = 0;
+  tfoListener: TcpCb | null = null;
+  tfoSettled = false;
+
   // For info()
   rexmits = 0;
+  /** Segments that came out of order, and those in which we said that our window is closed. */
+  rcvOoPack = 0;
+  sndZeroWin = 0;
   bytesSent = 0;
   bytesAcked = 0;
   bytesReceived = 0;
@@ -227,7 +248,7 @@ export class TcpCb implements PcbUser, CcConn {
     this.tcp = tcp;
     this.user = user;
     const { tun } = tcp;
-    this.snd = new SendBuffer(tun.sendspace);
+    this.snd = new SendBuffer(tun.sendspace, sendChunks);
     this.rcv = new RecvBuffer(tun.recvspace);
     this.map = new Sendmap(tcp.ranges);
     this.rtoUs = tun.rexmitInitialMs * 1_000;

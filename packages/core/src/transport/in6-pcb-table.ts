@@ -45,6 +45,7 @@ export class In6PcbTable {
   attach(user: PcbUser, fib: number): In6Pcb {
     const inp = new In6Pcb(user);
     inp.fib = fib;
+    inp.gencnt = ++this.inet.gencnt;
     this.all.add(inp);
     return inp;
   }

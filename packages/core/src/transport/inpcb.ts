@@ -74,6 +74,8 @@ export class InPcb {
   /** Groups it joined; null until the first. */
   groups: Membership<number>[] | null = null;
   detached = false;
+  /** Which one of its protocol it is, in the order they were made. */
+  gencnt = 0;
   /** Its places in the tables. */
   readonly portLink = new PcbLink<InPcb>(this);
   readonly demuxLink = new PcbLink<InPcb>(this);
@@ -104,6 +106,8 @@ export const PORTRANGE_SYSCTLS: SysctlGroup<PortRange> = {
 /** The pcbs of one protocol in one vnet. */
 export class InPcbTable {
   readonly range: PortRange;
+  /** Pcbs made so far, those of IPv6 too. */
+  gencnt = 0;
   private readonly rng: Prng;
   private readonly ports = new PcbHash<InPcb>();
   private readonly unconnected = new PcbHash<InPcb>();
@@ -133,6 +137,7 @@ export class InPcbTable {
   attach(user: PcbUser, fib: number): InPcb {
     const inp = new InPcb(user);
     inp.fib = fib;
+    inp.gencnt = ++this.gencnt;
     this.all.add(inp);
     return inp;
   }

@@ -1,18 +1,24 @@
 /**
  * nc-options.ts — nc's command line.
- * Read first: nc(1).
+ * Read first: nc(1); getopt-long.ts.
  *
- * Options that need TCP, SCTP, Unix sockets or a host's file descriptors are refused by name; what is left is UDP's.
+ * Options that need SCTP, Unix sockets, IPsec, a proxy or a host's file descriptors are refused by name.
  */
 import type { SockAddr } from '@netloom/core';
 import { errx, usage as usageExit } from '../err.js';
-import { getopt } from '../getopt.js';
+import { getoptLong } from '../getopt-long.js';
+import type { LongOption } from '../getopt-long.js';
 import { NO_SUCH_NAME, hostAddress } from '../host-address.js';
 import { hostAddress6 } from '../host-address6.js';
 import type { Proc } from '../proc.js';
 import { servicePort } from '../services.js';
 
 const OPTSTRING = '46DdEe:FhI:i:klMNnoO:P:p:rSs:tT:UuV:vw:X:x:z';
+const LONG_OPTIONS: readonly LongOption[] = [
+  { name: 'no-tcpopt', argument: 'none' },
+  { name: 'sctp', argument: 'none' },
+  { name: 'tun', argument: 'required' },
+];
 const PORT_MAX = 65_535;
 const WINDOW_MAX = 65_536 * 16_384;
 const UINT_MAX = 4_294_967_295;
@@ -24,6 +30,13 @@ export interface NcOptions {
   listen: boolean;
   udp: boolean;
   keep: boolean;
+  /** -N: the end of the input is the end of what is sent to the peer. */
+  shutdown: boolean;
+  /** -S: TCP_MD5SIG. --no-tcpopt: TCP_NOOPT. */
+  md5: boolean;
+  noTcpopt: boolean;
+  /** -t: TELNET's offers are turned down. */
+  telnet: boolean;
   /** -d: standard input is not read. */
   noStdin: boolean;
   numeric: boolean;
@@ -46,9 +59,11 @@ export interface NcOptions {
   portText: string;
 }
 
+const NUMBER = /^\s*[+-]?[0-9]+$/;
+
 /** strtonum(3): the number, or leaves with `what too large: text`. */
 function strtonum(p: Proc, text: string, min: number, max: number, what: string): number {
-  const n = /^\s*[+-]?[0-9]+$/.test(text) ? Number(text) : Number.NaN;
+  const n = NUMBER.test(text) ? Number(text) : Number.NaN;
   const wrong = Number.isNaN(n) ? 'invalid' : n < min ? 'too small' : n > max ? 'too large' : null;
   return wrong === null ? n : errx(p, 1, `${what} ${wrong}: ${text}`);
 }
@@ -68,12 +83,12 @@ function tos(p: Proc, text: string): number {
 type Setter = (o: NcOptions, value: string, p: Proc) => void;
 
 const refuse = (why: string): Setter => (_o, _value, p) => errx(p, 1, why);
-const ignore: Setter = () => {};
 
 const SETTERS: Readonly<Record<string, Setter>> = {
   4: (o) => { o.family = 4; },
   6: (o) => { o.family = 6; },
-  D: ignore,
+  // SO_DEBUG: there is no trace that it would turn on, and none in FreeBSD 14.
+  D: () => {},
   d: (o) => { o.noStdin = true; },
   E: refuse('IPsec support unavailable.'),
   e: refuse('IPsec support unavailable.'),
@@ -84,68 +99,61 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   k: (o) => { o.keep = true; },
   l: (o) => { o.listen = true; },
   M: refuse('-M requires stats(3) support'),
-  N: ignore,
+  N: (o) => { o.shutdown = true; },
   n: (o) => { o.numeric = true; },
-  O: (o, v, p) => { o.sendBuffer = strtonum(p, v, 1, WINDOW_MAX, 'TCP send window'); },
+  // What is no number is let pass: -O without one once meant what --no-tcpopt does.
+  O: (o, v, p) => { o.sendBuffer = NUMBER.test(v) ? strtonum(p, v, 1, WINDOW_MAX, 'TCP send window') : 0; },
   o: (_o, _value, p) => p.err('option -o is deprecated.\n'),
   p: (o, v) => { o.sourcePortText = v; },
   r: (o) => { o.randomPorts = true; },
+  S: (o) => { o.md5 = true; },
   s: (o, v) => { o.sourceText = v; },
   T: (o, v, p) => { o.tos = tos(p, v); },
-  t: ignore,
+  t: (o) => { o.telnet = true; },
   U: refuse('Unix sockets are not built in: use the machine\'s nc: /usr/bin/nc -U PATH'),
   u: (o) => { o.udp = true; },
   V: (o, v, p) => { o.fib = strtonum(p, v, 0, (p.vnet.routes?.fibs ?? 1) - 1, 'rtable'); },
   v: (o) => { o.verbose = true; },
   w: (o, v, p) => { o.timeoutUs = strtonum(p, v, 0, TIMEOUT_MAX_SEC, 'timeout') * 1_000_000; },
+  X: (_o, v, p) => {
+    if (v.toLowerCase() !== 'connect' && v !== '4' && v !== '5') errx(p, 1, 'unsupported proxy protocol');
+  },
   z: (o) => { o.scan = true; },
+  'no-tcpopt': (o) => { o.noTcpopt = true; },
+  tun: (o, v) => { o.tunDevice = v; },
 };
 
-/** Long options are taken out first: they have no letters. */
-function takeLong(p: Proc): { readonly words: string[]; readonly tun: string | null; readonly sctp: boolean; readonly noTcpopt: boolean } {
-  const words: string[] = [];
-  let tun: string | null = null;
-  let sctp = false;
-  let noTcpopt = false;
-  for (let i = 1; i < p.argv.length; i++) {
-    const w = p.argv[i] ?? '';
-    if (w === '--tun') tun = p.argv[++i] ?? usageExit(p, 1, `nc: option requires an argument -- tun\n${USAGE}`);
-    else if (w.startsWith('--tun=')) tun = w.slice('--tun='.length);
-    else if (w === '--sctp') sctp = true;
-    else if (w === '--no-tcpopt') noTcpopt = true;
-    else words.push(w);
-  }
-  return { words, tun, sctp, noTcpopt };
-}
-
 export function parseNc(p: Proc): NcOptions {
-  const long = takeLong(p);
-  const parsed = getopt(OPTSTRING, long.words);
+  const parsed = getoptLong(OPTSTRING, LONG_OPTIONS, p.argv.slice(1));
   const o: NcOptions = {
-    family: null, listen: false, udp: false, keep: false, noStdin: false, numeric: false, verbose: false, scan: false, randomPorts: false, timeoutUs: Infinity,
-    intervalUs: 0, sourceText: null, sourcePortText: null, tos: -1, fib: null, receiveBuffer: 0, sendBuffer: 0, tunDevice: long.tun, host: null, portText: '',
+    family: null, listen: false, udp: false, keep: false, shutdown: false, md5: false, noTcpopt: false, telnet: false, noStdin: false, numeric: false,
+    verbose: false, scan: false, randomPorts: false, timeoutUs: Infinity, intervalUs: 0, sourceText: null, sourcePortText: null, tos: -1, fib: null, receiveBuffer: 0,
+    sendBuffer: 0, tunDevice: null, host: null, portText: '',
   };
-  for (const [letter, value] of parsed.options) SETTERS[letter]?.(o, value, p);
+  for (const [name, value] of parsed.options) SETTERS[name]?.(o, value, p);
   if (parsed.error !== null) usageExit(p, 1, `nc: ${parsed.error}\n${USAGE}`);
   const [first, second] = parsed.rest;
   if (first === undefined || (second === undefined && !o.listen)) usageExit(p, 1, USAGE);
   if (second !== undefined) o.host = first;
   o.portText = second ?? first;
-  const has = (letter: string): boolean => parsed.options.some(([l]) => l === letter);
-  checkTogether(p, o, long.sctp, ['x', 'X', 'P'].some(has), has('S') || long.noTcpopt);
+  const has = (name: string): boolean => parsed.options.some(([l]) => l === name);
+  checkTogether(p, o, has);
   return o;
 }
 
-function checkTogether(p: Proc, o: NcOptions, sctp: boolean, proxy: boolean, tcpOnly: boolean): void {
+function checkTogether(p: Proc, o: NcOptions, has: (name: string) => boolean): void {
   if (o.listen && o.sourceText !== null) errx(p, 1, 'cannot use -s and -l');
   if (o.listen && o.sourcePortText !== null) errx(p, 1, 'cannot use -p and -l');
   if (o.listen && o.scan) errx(p, 1, 'cannot use -z and -l');
   if (!o.listen && o.keep) errx(p, 1, 'must use -l with -k');
-  if (sctp) errx(p, 1, o.udp ? 'cannot use -u and --sctp' : '--sctp: SCTP is not built in');
+  if (has('sctp')) errx(p, 1, o.udp ? 'cannot use -u and --sctp' : '--sctp: SCTP is not built in');
   if (o.tunDevice !== null && !o.udp) errx(p, 1, 'must use --tun with -u');
-  if (proxy && o.udp) errx(p, 1, 'no proxy support for UDP mode');
-  if (!o.udp) errx(p, 1, 'TCP is not built in yet: use -u for UDP');
-  if (tcpOnly) errx(p, 1, '-S and --no-tcpopt are about TCP, which is not built in yet');
+  if (!has('x')) return;
+  if (o.udp) errx(p, 1, 'no proxy support for UDP mode');
+  if (o.listen) errx(p, 1, 'no proxy support for listen');
+  if (o.family === 6) errx(p, 1, 'no proxy support for IPv6');
+  if (o.sourceText !== null) errx(p, 1, 'no proxy support for local source address');
+  errx(p, 1, '-x: proxies are not built in');
 }
 
 /** The addresses of `host` in the order they are tried: those of the family asked for; leaves when there is none. */
@@ -183,19 +191,37 @@ const USAGE = `usage: nc [-46DdFhklNnrStUuvz] [-I length] [-i interval] [-O leng
 \t  [-x proxy_address[:port]] [destination] [port]
 `;
 
-const SUMMARY = `\tWhat works here is UDP (-u):
-\t\t-d\t\tDo not read standard input
-\t\t-I, -O length\tReceive and send buffer
-\t\t-i secs\t\tPause before each read and write
-\t\t-k\t\tHear everybody, for as long as it runs (with -l)
-\t\t-l\t\tListen
-\t\t-n\t\tNumbers only
-\t\t-p port, -s addr\tLocal port and address
-\t\t-r\t\tTake the ports of a range in random order
-\t\t-T tos\t\tType of service, by name or number
-\t\t--tun tundev\tA tun device in place of standard input and output
-\t\t-V rtable\tRouting table
-\t\t-v\t\tSay what happens
-\t\t-w secs\t\tEnd after so much silence
-\t\t-z\t\tOnly see whether the ports are there
+const SUMMARY = `\tCommand Summary:
+\t\t-4\t\tUse IPv4
+\t\t-6\t\tUse IPv6
+\t\t-D\t\tEnable the debug socket option
+\t\t-d\t\tDetach from stdin
+\t\t-F\t\tPass socket fd
+\t\t-h\t\tThis help text
+\t\t-I length\tTCP receive buffer length
+\t\t-i secs\t\tDelay interval for lines sent, ports scanned
+\t\t-k\t\tKeep inbound sockets open for multiple connects
+\t\t-l\t\tListen mode, for inbound connects
+\t\t-N\t\tShutdown the network socket after EOF on stdin
+\t\t-n\t\tSuppress name/port resolutions
+\t\t--no-tcpopt\tDisable TCP options
+\t\t--sctp\t\tSCTP mode
+\t\t--tun tundev\tUse tun device rather than stdio
+\t\t-O length\tTCP send buffer length
+\t\t-P proxyuser\tUsername for proxy authentication
+\t\t-p port\t\tSpecify local port for remote connects
+\t\t-r\t\tRandomize remote ports
+\t\t-S\t\tEnable the TCP MD5 signature option
+\t\t-s addr\t\tLocal source address
+\t\t-T toskeyword\tSet IP Type of Service
+\t\t-t\t\tAnswer TELNET negotiation
+\t\t-U\t\tUse UNIX domain socket
+\t\t-u\t\tUDP mode
+\t\t-V rtable\tSpecify alternate routing table
+\t\t-v\t\tVerbose
+\t\t-w secs\t\tTimeout for connects and final net reads
+\t\t-X proto\tProxy protocol: "4", "5" (SOCKS) or "connect"
+\t\t-x addr[:port]\tSpecify proxy address and port
+\t\t-z\t\tZero-I/O mode [used for scanning]
+\tPort numbers can be individual or ranges: lo-hi [inclusive]
 `;

@@ -186,8 +186,12 @@ describe('-v and -z', () => {
 
 describe('words', () => {
   test.each([
-    ['192.0.2.2 80', 'TCP is not built in yet: use -u for UDP'],
-    ['-l 80', 'TCP is not built in yet: use -u for UDP'],
+    ['-x proxy 192.0.2.2 80', '-x: proxies are not built in'],
+    ['-l -x proxy 80', 'no proxy support for listen'],
+    ['-X 6 192.0.2.2 80', 'unsupported proxy protocol'],
+    ['--sctp 192.0.2.2 80', '--sctp: SCTP is not built in'],
+    ['-M 192.0.2.2 80', '-M requires stats(3) support'],
+    ['192.0.2.2 80 -O 0', 'TCP send window too small: 0'],
     ['--tun /dev/tun0 192.0.2.2 80', 'must use --tun with -u'],
     ['-u --tun /dev/tun9 192.0.2.2 80', 'unable to open tun device /dev/tun9'],
     ['-u -l -s 192.0.2.2 80', 'cannot use -s and -l'],
@@ -218,6 +222,12 @@ describe('words', () => {
     const ran = await lab.sh(`nc ${words}`, inA);
     expect([ran.exit, ran.stdout]).toEqual([1, '']);
     expect(ran.stderr).toContain('usage: nc [-46DdFhklNnrStUuvz] [-I length] [-i interval] [-O length]\n');
+  });
+
+  test('options may come after the words, and have long names', async () => {
+    expect((await lab.sh('nc 192.0.2.2 80 -u -x proxy', inA)).stderr).toBe('nc: no proxy support for UDP mode\n');
+    expect((await lab.sh('nc 192.0.2.2 80 --tu', inA)).stderr).toContain("nc: option `--tu' requires an argument\nusage: nc ");
+    expect((await lab.sh('nc -q', inA)).stderr).toContain('nc: invalid option -- q\nusage: nc ');
   });
 
   test('a listener takes a service by its name', async () => {

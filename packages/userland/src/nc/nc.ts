@@ -1,20 +1,22 @@
 /**
- * nc.ts — nc(1) for UDP: standard input to datagrams, datagrams to standard output, or a tun device in their place.
- * Read first: nc(1); nc-session.ts. Exit codes: 0, 1 when nothing could be connected or something was refused.
+ * nc.ts — nc(1): standard input to a connection or to datagrams, what comes back to standard output; or a tun device in their place.
+ * Read first: nc(1); nc-stream.ts, nc-session.ts. Exit codes: 0, 1 when nothing could be connected or something was refused.
  *
- * A client tries each port in turn. With `-v` or `-z` it first sends four datagrams of one byte, as FreeBSD's does, to see whether an error comes
- * back; a scan gives that error time to arrive. A listener takes its peer from the first datagram and then hears that peer only; with `-k` it hears
- * everybody and never ends by itself.
- * Not here: TCP; SCTP, Unix sockets, proxies, passing of descriptors.
+ * A client tries each port in turn. Over UDP, with `-v` or `-z` it first sends four datagrams of one byte, as FreeBSD's does, to see whether an error
+ * comes back; a scan gives that error time to arrive. A listener over TCP takes one connection at a time, with `-k` for ever, and listens anew after
+ * each. Over UDP it takes its peer from the first datagram and then hears that peer only; with `-k` it hears everybody and never ends by itself.
+ * Not here: SCTP, Unix sockets, proxies, passing of descriptors.
  */
-import type { RecvInfo, Socket } from '@netloom/core';
+import type { RecvInfo, SockAddr, Socket, StreamSocket } from '@netloom/core';
+import { openedBy } from '../descriptors.js';
 import { errx, toolMain } from '../err.js';
 import type { Proc } from '../proc.js';
 import { ncAddresses, ncPorts, parseNc } from './nc-options.js';
 import type { NcOptions } from './nc-options.js';
 import { NcSession } from './nc-session.js';
-import { clientSocket, listenSocket, reportConnected, reportReceived } from './nc-socket.js';
+import { clientDatagram, clientStream, listenDatagram, listenStream, reportConnected, reportReceived } from './nc-socket.js';
 import type { SocketSlot } from './nc-socket.js';
+import { NcStream } from './nc-stream.js';
 import { openTun } from './nc-tun.js';
 import type { TunEnd } from './nc-tun.js';
 
@@ -28,11 +30,47 @@ export const nc = toolMain(async (p: Proc): Promise<number> => {
   const tun = o.tunDevice === null ? null : openTun(p, o.tunDevice);
   const slot: SocketSlot = { so: null };
   p.atExit(() => slot.so?.close());
-  return o.listen ? listen(p, o, slot, tun) : connect(p, o, slot, tun);
+  if (!o.listen) return connect(p, o, slot, tun);
+  return o.udp ? listenUdp(p, o, slot, tun) : listenTcp(p, o, slot);
 });
 
-async function listen(p: Proc, o: NcOptions, slot: SocketSlot, tun: TunEnd | null): Promise<number> {
-  const so = listenSocket(p, o, slot);
+async function listenTcp(p: Proc, o: NcOptions, slot: SocketSlot): Promise<number> {
+  const accepted: SocketSlot = { so: null };
+  p.atExit(() => accepted.so?.close());
+  do {
+    const listener = listenStream(p, o, slot);
+    const so = await accept(p, listener);
+    if (so === null) return 1;
+    accepted.so = openedBy(p, so);
+    if (o.verbose) {
+      const { addr, port } = peerOf(so);
+      reportReceived(p, o, addr, port);
+    }
+    await new NcStream(p, o, so).run();
+    so.close();
+    listener.close();
+  } while (o.keep);
+  return 0;
+}
+
+/** The next connection; null when the listener is gone. */
+async function accept(p: Proc, listener: StreamSocket): Promise<StreamSocket | null> {
+  listener.onReadable = () => p.wake();
+  for (;;) {
+    const so = listener.accept();
+    if (so !== null || listener.closed) return so;
+    await p.sleepUs(Infinity);
+  }
+}
+
+function peerOf(so: StreamSocket): { readonly addr: SockAddr; readonly port: number } {
+  const in6 = so.peer6();
+  if (in6 !== null) return { addr: in6, port: in6.port };
+  return so.peer() ?? { addr: 0, port: 0 };
+}
+
+async function listenUdp(p: Proc, o: NcOptions, slot: SocketSlot, tun: TunEnd | null): Promise<number> {
+  const so = listenDatagram(p, o, slot);
   if (!o.keep && !(await awaitPeer(p, so, o, tun))) return 1;
   // With -k silence ends nothing: it would listen again at once.
   await new NcSession(p, o.keep ? { ...o, timeoutUs: Infinity } : o, so, tun).run();
@@ -60,16 +98,28 @@ async function connect(p: Proc, o: NcOptions, slot: SocketSlot, tun: TunEnd | nu
   if (o.randomPorts) shuffle(p, ports);
   let code = 1;
   for (const port of ports) {
-    const so = clientSocket(p, o, slot, addresses, port);
-    if (so === null) continue;
-    code = 0;
-    const there = (!o.verbose && !o.scan) || (await probe(p, so, o.scan));
-    if (there) {
-      if (o.verbose || o.scan) reportConnected(p, o, port);
-      if (!o.scan) await new NcSession(p, o, so, tun).run();
-    } else code = 1;
+    const talk = o.udp ? await connectUdp(p, o, slot, addresses, port, tun) : await connectTcp(p, o, slot, addresses, port);
+    if (talk === null) continue;
+    code = talk === 'refused' ? 1 : 0;
+    if (talk === 'refused') continue;
+    if (o.verbose || o.scan) reportConnected(p, o, port);
+    if (!o.scan) await talk.run();
   }
   return code;
+}
+
+type Talk = NcSession | NcStream;
+
+async function connectTcp(p: Proc, o: NcOptions, slot: SocketSlot, addresses: readonly SockAddr[], port: number): Promise<Talk | null> {
+  const so = await clientStream(p, o, slot, addresses, port);
+  return so === null ? null : new NcStream(p, o, so);
+}
+
+async function connectUdp(p: Proc, o: NcOptions, slot: SocketSlot, addresses: readonly SockAddr[], port: number, tun: TunEnd | null): Promise<Talk | 'refused' | null> {
+  const so = clientDatagram(p, o, slot, addresses, port);
+  if (so === null) return null;
+  const there = (!o.verbose && !o.scan) || (await probe(p, so, o.scan));
+  return there ? new NcSession(p, o, so, tun) : 'refused';
 }
 
 /** Does nobody object to a few datagrams? */

@@ -2,8 +2,7 @@
  * options.ts — netstat's command line.
  * Read first: netstat(1).
  *
- * Letters that are about TCP only (-C, -P, -T, -c) change nothing as long as there is none; letters that ask for what this kernel does not
- * keep are refused by name.
+ * Letters that ask for what this kernel does not keep are refused by name.
  */
 import { errx, usage, warnx } from '../err.js';
 import { getopt } from '../getopt.js';
@@ -37,8 +36,13 @@ export interface NetstatOptions {
   /** Times -s was given; twice leaves zero counters out. */
   statistics: number;
   wide: boolean;
-  /** -x: socket buffers. */
+  /** -x: socket buffers. -T: what went wrong on connections. -R: flows. -c: the TCP stack. -C: congestion control. -P: the log's name. */
   buffers: boolean;
+  tcpInfo: boolean;
+  flows: boolean;
+  stack: boolean;
+  cc: boolean;
+  logId: boolean;
   /** Lines -w prints, 0 for no end. */
   outputs: number;
   zero: boolean;
@@ -59,6 +63,8 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   a: (o) => { o.all = true; },
   B: () => '-B: capture listeners are not listed here',
   b: (o) => { o.bytes = true; },
+  C: (o) => { o.cc = true; },
+  c: (o) => { o.stack = true; },
   d: (o) => { o.drops = true; },
   F: (o, v) => {
     if (!/^(0x[0-9a-f]+|[0-9]+)$/i.test(v)) return `${v}: invalid fib`;
@@ -84,13 +90,15 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   n: (o) => { o.numericAddr = true; o.numericPort = true; },
   O: () => '-O: nexthop groups are not listed here; -r shows their paths',
   o: (o) => { o.nexthops = true; },
+  P: (o) => { o.logId = true; },
   p: (o, v) => { o.protocol = v; },
   Q: () => '-Q: there is no netisr table here; see sysctl net.inet.ip',
   q: (o, v) => { o.outputs = atoi(v); },
-  R: () => '-R: sockets have no flow identifiers here',
+  R: (o) => { o.flows = true; },
   r: (o) => { o.routes = true; },
   S: (o) => { o.numericAddr = true; },
   s: (o) => { o.statistics++; },
+  T: (o) => { o.tcpInfo = true; },
   u: (o) => { o.family = 'unix'; },
   W: (o) => { o.wide = true; },
   w: (o, v) => { o.intervalSec = atoi(v); o.interfaces = true; },
@@ -103,7 +111,7 @@ export function parseNetstat(p: Proc): NetstatOptions {
   const o: NetstatOptions = {
     all: false, bytes: false, drops: false, family: 'any', fib: null, human: false, interfaces: false, interfaceName: null, intervalSec: 0, jail: null,
     json: 'none', listen: false, memory: false, multicast: false, nexthops: false, numericAddr: false, numericPort: false, protocol: null,
-    routes: false, statistics: 0, wide: false, buffers: false, outputs: 0, zero: false,
+    routes: false, statistics: 0, wide: false, buffers: false, tcpInfo: false, flows: false, stack: false, cc: false, logId: false, outputs: 0, zero: false,
   };
   const xo = takeLibxo(p.argv.slice(1));
   if (xo.error !== null) errx(p, 1, xo.error);
@@ -117,6 +125,7 @@ export function parseNetstat(p: Proc): NetstatOptions {
     warnx(p, parsed.error);
     usage(p, 1, NETSTAT_USAGE);
   }
+  if (o.buffers && o.tcpInfo) errx(p, 1, '-x and -T are incompatible, pick one.');
   const [interval] = parsed.rest;
   if (interval !== undefined && /^[0-9]/.test(interval)) {
     o.intervalSec = atoi(interval);

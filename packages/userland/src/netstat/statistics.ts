@@ -5,7 +5,7 @@
  * Counters, their order and their words are those the protocols registered; this file prints them. `-s -s` leaves zeros out, `-z` sets
  * to zero what has been printed. The types of ICMP messages are a histogram: only those that occurred are lines.
  */
-import { EPERM, ICMP6_IFIN_ROWS, ICMP6_IFOUT_ROWS, IN6_IFSTAT_ROWS, ROUTING_GROUP, counterLines } from '@netloom/core';
+import { EPERM, ICMP6_IFIN_ROWS, ICMP6_IFOUT_ROWS, IN6_IFSTAT_ROWS, ROUTING_GROUP, TCP_STATE_NAMES, counterLines } from '@netloom/core';
 import type { BoundCounters, Vnet } from '@netloom/core';
 import { errx, warn, warnx } from '../err.js';
 import { jsonText } from '../libxo.js';
@@ -31,9 +31,9 @@ export function netstatStatistics(p: Proc, vnet: Vnet, allowed: boolean, o: Nets
   const groups = vnet.kern.counters.list().filter((g) => (g.name === ROUTING_GROUP) === o.routes && isOfFamily(g.name, o.family) && (o.protocol === null || g.name === o.protocol));
   groups.sort((a, b) => place(a) - place(b));
   if (groups.length === 0 && o.protocol !== null) warnx(p, `${o.protocol}: no stats routine`);
-  if (o.json !== 'none') p.out(jsonText({ statistics: Object.fromEntries(groups.map((g) => [g.name, groupJson(g)])) }, o.json));
+  if (o.json !== 'none') p.out(jsonText({ statistics: Object.fromEntries(groups.map((g) => [g.name, { ...groupJson(g), ...(g.name === 'tcp' ? statesJson(vnet, o) : {}) }])) }, o.json));
   for (const g of groups) {
-    if (o.json === 'none') p.out(`${g.name}:\n${groupText(vnet, g, o.statistics <= 1)}`);
+    if (o.json === 'none') p.out(`${g.name}:\n${groupText(vnet, g, o.statistics <= 1)}${g.name === 'tcp' ? statesText(vnet, o) : ''}`);
     if (!o.zero) continue;
     if (allowed) g.zero();
     else warn(p, `sysctl net.inet.${g.name}.stats`, EPERM);
@@ -58,8 +58,14 @@ const isHistogram = (g: BoundCounters): boolean => g.name === 'icmp' || g.name =
 /** A line that is the heading of a histogram: it has no number of its own in its text. */
 const isHeading = (l: Line): boolean => l.text.endsWith(':');
 
+/** Does the text continue the line before it? */
+const continues = (l: Line | undefined): boolean => l?.text.startsWith(' (') === true;
+
 function groupText(vnet: Vnet, g: BoundCounters, zeros: boolean): string {
-  const shown = g.lines().filter((l) => (isHistogram(g) && (l.depth === HISTOGRAM_DEPTH || isHeading(l)) ? l.value !== 0 : zeros || l.value !== 0));
+  const lines = g.lines();
+  // Two numbers on one line are there when either is not zero.
+  const counts = (l: Line, i: number): boolean => l.value !== 0 || (continues(l) && lines[i - 1]?.value !== 0) || (continues(lines[i + 1]) && lines[i + 1]?.value !== 0);
+  const shown = lines.filter((l, i) => (isHistogram(g) && (l.depth === HISTOGRAM_DEPTH || isHeading(l)) ? l.value !== 0 : zeros || counts(l, i)));
   return `${joined(shown)}${g.name === 'icmp' ? `\tICMP address mask responses are ${vnet.icmp?.tun.maskrepl === 1 ? 'en' : 'dis'}abled\n` : ''}`;
 }
 
@@ -67,11 +73,23 @@ function groupText(vnet: Vnet, g: BoundCounters, zeros: boolean): string {
 function joined(lines: readonly Line[]): string {
   let out = '';
   for (const l of lines) {
-    if (l.text.startsWith(' (') && out.endsWith('\n')) out = `${out.slice(0, -1)}${l.text}\n`;
+    if (continues(l) && out.endsWith('\n')) out = `${out.slice(0, -1)}${l.text}\n`;
     else out += `${'\t'.repeat(l.depth)}${l.text.trimStart()}\n`;
   }
   return out;
 }
+
+/** How many connections and listeners are in each state; `-s -s` leaves out states nobody is in. */
+function states(vnet: Vnet, o: NetstatOptions): (readonly [string, number])[] {
+  return TCP_STATE_NAMES.map((name, i) => [name, vnet.tcp?.states[i] ?? 0] as const).filter(([, n]) => o.statistics <= 1 || n !== 0);
+}
+
+/** FreeBSD's singular has a space more. */
+function statesText(vnet: Vnet, o: NetstatOptions): string {
+  return `TCP connection count by state:\n${states(vnet, o).map(([name, n]) => `\t${n} ${n === 1 ? 'connection ' : 'connections'} in ${name} state\n`).join('')}`;
+}
+
+const statesJson = (vnet: Vnet, o: NetstatOptions): Record<string, unknown> => ({ 'TCP connection count by state': Object.fromEntries(states(vnet, o)) });
 
 function groupJson(g: BoundCounters): Record<string, unknown> {
   const out: Record<string, unknown> = {};
@@ -83,9 +101,16 @@ function groupJson(g: BoundCounters): Record<string, unknown> {
       if (l.text.endsWith('istogram:')) out[l.text.slice(0, -1).toLowerCase().replace(' ', '-')] = histogram;
     } else if (isHistogram(g) && l.depth === HISTOGRAM_DEPTH && counterName(g.name, l.key) === l.key) {
       if (l.value !== 0) histogram.push({ name: l.text.replace(/: [0-9]+$/, '').replace(/^[0-9]+ /, ''), count: l.value });
-    } else out[counterName(g.name, l.key)] = l.value;
+    } else putCounter(out, counterName(g.name, l.key), l.value);
   }
   return out;
+}
+
+/** A name `container/name` is inside a container. */
+function putCounter(out: Record<string, unknown>, name: string, value: number): void {
+  const [container, inside] = name.split('/');
+  if (container === undefined || inside === undefined) out[name] = value;
+  else out[container] = { ...(out[container] as object | undefined), [inside]: value };
 }
 
 /** `-I IFP -s`, `-i -s`: what IPv6 counts of interfaces; no other protocol counts of them. */

@@ -8,6 +8,7 @@
  */
 import { EPERM, PF_INET, SOCK_RAW } from '@netloom/core';
 import { IPPROTO_ICMP, ip4Parse, ip6Parse } from '@netloom/core/wire';
+import { openedBy } from '../descriptors.js';
 import { err, errx, progname, toolMain } from '../err.js';
 import { getopt } from '../getopt.js';
 import { hostFamily } from '../host-address6.js';
@@ -42,6 +43,7 @@ async function ping4(p: Proc): Promise<number> {
   const { error, so } = sockets.socket(PF_INET, SOCK_RAW, IPPROTO_ICMP, p.fib);
   if (so === null) return err(p, EX_OSERR, 'ssend socket', error);
   p.atExit(() => so.close());
+  openedBy(p, so);
   configure(p, so, o);
   return new PingSession(p, o, so).run();
 }

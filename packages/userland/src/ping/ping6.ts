@@ -5,6 +5,7 @@
 import type { Ip6Name, Socket } from '@netloom/core';
 import { EPERM, PF_INET6, SOCK_DGRAM, SOCK_RAW } from '@netloom/core';
 import { ICMP6_ECHO_REPLY, IPPROTO_ICMPV6, IPV6_DEFHLIM, ip6IsMulticast, ip6NeedsZone } from '@netloom/core/wire';
+import { openedBy } from '../descriptors.js';
 import { err, errx, warnx } from '../err.js';
 import { address6Text } from '../host-address6.js';
 import type { Proc } from '../proc.js';
@@ -38,6 +39,7 @@ function open(p: Proc, type: number, what: string): Socket {
   const { error, so } = sockets.socket(PF_INET6, type, type === SOCK_RAW ? IPPROTO_ICMPV6 : 0, p.fib);
   if (so === null) return err(p, 1, what, error);
   p.atExit(() => so.close());
+  openedBy(p, so);
   return so;
 }
 

@@ -10,6 +10,7 @@ import {
   ICMP4_NEXTMTU, ICMP_ECHOREPLY, ICMP_MINLEN, ICMP_TIMXCEED, ICMP_TIMXCEED_INTRANS, ICMP_UNREACH, IP4_HDR_LEN, IPPROTO_ICMP, IPPROTO_RAW, IPPROTO_TCP,
   IPPROTO_UDP, IP_DF, icmp4Code, icmp4Type, inCksum, inCksum4, ip4Dst, ip4Emit, ip4Format, ip4Hl, ip4P, ip4Src, ip4Ttl,
 } from '@netloom/core/wire';
+import { openedBy } from '../descriptors.js';
 import { err, errx, progname, toolMain } from '../err.js';
 import { hostName } from '../host-address.js';
 import type { Proc } from '../proc.js';
@@ -62,6 +63,7 @@ function open(p: Proc, type: number, proto: number, what: string): Socket {
   const { error, so } = sockets.socket(PF_INET, type, proto, p.fib);
   if (so === null) return err(p, 1, what, error);
   p.atExit(() => so.close());
+  openedBy(p, so);
   return so;
 }
 

@@ -10,6 +10,7 @@ import {
   ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_NOPORT, ICMP6_ECHO_REPLY, ICMP6_HDR_LEN, ICMP6_PARAMPROB_NEXTHEADER, ICMP6_PARAM_PROB, ICMP6_TIME_EXCEEDED,
   ICMP6_TIME_EXCEED_TRANSIT, IP6_HDR_LEN, IPPROTO_ICMPV6, IPPROTO_NONE, IPPROTO_TCP, IPPROTO_UDP, icmp6Code, icmp6Type, inCksum6, ip6ExtLen, ip6Format, ip6IsExt, ip6Nxt,
 } from '@netloom/core/wire';
+import { openedBy } from '../descriptors.js';
 import { toolMain } from '../err.js';
 import { address6Text, hostName6 } from '../host-address6.js';
 import type { Proc } from '../proc.js';
@@ -62,6 +63,7 @@ function open(p: Proc, type: number, proto: number, code: number, what: string):
   const { error, so } = sockets.socket(PF_INET6, type, proto, p.fib);
   if (so === null) return complain(p, code, `${what}: ${strerror(error)}`);
   p.atExit(() => so.close());
+  openedBy(p, so);
   return so;
 }
 

@@ -1,0 +1,130 @@
+/**
+ * net-of.ts — a vnet's TCP shaped like `import net from 'node:net'`.
+ * Read first: Node's net; vnet-socket.ts, vnet-server.ts; docs/sockets.md for http, http2, tls, undici and ws over it.
+ *
+ *     const net = netOf(vnet);
+ *     net.createServer((socket) => socket.pipe(socket)).listen(7);
+ *
+ * One module per vnet: `netOf` answers with the same one every time, so that `instanceof net.Socket` means what it says.
+ */
+import type { EventEmitter } from 'node:events';
+import nodeNet from 'node:net';
+import type { StreamSocket, Vnet } from '@netloom/core';
+import type { ConnectArgs } from './connect-options.js';
+import { addressesOnly } from './lookup.js';
+import type { LookupFunction } from './lookup.js';
+import { tlsEnds } from './tls-ends.js';
+import { VnetDoor } from './vnet-door.js';
+import { VnetServer } from './vnet-server.js';
+import type { VnetServerOptions } from './vnet-server.js';
+import { VnetSocket } from './vnet-socket.js';
+import type { VnetSocketOptions } from './vnet-socket.js';
+
+/** Called without arguments when the connection is there; http's agents pass a function of more. */
+type OnConnect = (...args: never[]) => void;
+
+/** How programs connect: Node's signatures. */
+export interface Connect {
+  (options: ConnectArgs, callback?: OnConnect): VnetSocket;
+  (port: number, host?: string, callback?: OnConnect): VnetSocket;
+  (port: number, callback?: OnConnect): VnetSocket;
+}
+
+export interface VnetNet {
+  readonly Socket: new (options?: VnetSocketOptions) => VnetSocket;
+  readonly Stream: new (options?: VnetSocketOptions) => VnetSocket;
+  readonly Server: new (options?: VnetServerOptions | ((socket: VnetSocket) => void), listener?: (socket: VnetSocket) => void) => VnetServer;
+  readonly connect: Connect;
+  readonly createConnection: Connect;
+  createServer(listener?: (socket: VnetSocket) => void): VnetServer;
+  createServer(options: VnetServerOptions, listener?: (socket: VnetSocket) => void): VnetServer;
+  /**
+   * The door of a server of Node's (`http.createServer(...)`, `https`, `http2`, anything that takes 'connection'): connections to it become
+   * connections of `server`. `listen`, `close` and `address` are called on what is returned; closing it closes idle connections of `server`.
+   * `noDelay` is on unless turned off, as in http.Server: HTTP/2 and TLS cannot turn it on through the stream they wrap a foreign socket in.
+   */
+  serve(server: EventEmitter, options?: VnetServerOptions): VnetServer;
+  readonly isIP: typeof nodeNet.isIP;
+  readonly isIPv4: typeof nodeNet.isIPv4;
+  readonly isIPv6: typeof nodeNet.isIPv6;
+  readonly BlockList: typeof nodeNet.BlockList;
+  readonly SocketAddress: typeof nodeNet.SocketAddress;
+}
+
+export interface NetOfOptions {
+  /** Resolves names for sockets that are given none; without it only addresses and 'localhost' are known. */
+  readonly lookup?: LookupFunction;
+}
+
+const modules = new WeakMap<Vnet, VnetNet>();
+
+/** The module of `vnet`. `options` count the first time. */
+export function netOf(vnet: Vnet, options: NetOfOptions = {}): VnetNet {
+  const known = modules.get(vnet);
+  if (known !== undefined) return known;
+  const made = make(new VnetDoor(vnet), options.lookup ?? addressesOnly);
+  modules.set(vnet, made);
+  return made;
+}
+
+function make(door: VnetDoor, lookup: LookupFunction): VnetNet {
+  class Socket extends VnetSocket {
+    constructor(options?: VnetSocketOptions, accepted: StreamSocket | null = null) {
+      super(door, options, lookup, accepted);
+    }
+  }
+  const accepted = (so: StreamSocket, o: VnetServerOptions): VnetSocket => new Socket({ ...o, pauseOnCreate: o.pauseOnConnect === true }, so);
+  class Server extends VnetServer {
+    constructor(options?: VnetServerOptions | ((socket: VnetSocket) => void), listener?: (socket: VnetSocket) => void) {
+      super(door, accepted, typeof options === 'function' ? {} : options, typeof options === 'function' ? options : listener, lookup);
+    }
+  }
+  const connect: Connect = (...args: unknown[]) => {
+    const [first] = args;
+    const given = typeof first === 'object' && first !== null ? socketOptions(first) : {};
+    return new Socket(given).connect(...args);
+  };
+  return {
+    Socket,
+    Stream: Socket,
+    Server,
+    connect,
+    createConnection: connect,
+    createServer: (options?: VnetServerOptions | ((socket: VnetSocket) => void), listener?: (socket: VnetSocket) => void) => new Server(options, listener),
+    serve: (server, options) => serve(new Server({ noDelay: true, ...options }), server),
+    isIP: nodeNet.isIP,
+    isIPv4: nodeNet.isIPv4,
+    isIPv6: nodeNet.isIPv6,
+    BlockList: nodeNet.BlockList,
+    SocketAddress: nodeNet.SocketAddress,
+  };
+}
+
+/** Of the options for a connection those of its Duplex; an HTTP request's own are left out. */
+function socketOptions(options: ConnectArgs): VnetSocketOptions {
+  const { allowHalfOpen, signal, highWaterMark } = options;
+  return {
+    ...(allowHalfOpen === undefined ? {} : { allowHalfOpen }), ...(signal === undefined ? {} : { signal }), ...(highWaterMark === undefined ? {} : { highWaterMark }),
+  };
+}
+
+interface HttpServer extends EventEmitter {
+  closeIdleConnections?(): void;
+}
+
+function serve(door: VnetServer, server: HttpServer): VnetServer {
+  door.on('connection', (socket: VnetSocket) => server.emit('connection', socket));
+  // The stream that Node wraps the socket in is between them; by it each TLSSocket is told from the others.
+  server.prependListener('secureConnection', (secure: { readonly _handle?: { readonly _parentWrap?: { readonly stream?: unknown } } }) => {
+    const raw = secure._handle?._parentWrap?.stream;
+    if (raw instanceof VnetSocket) tlsEnds(secure, raw);
+  });
+  door.on('listening', () => server.emit('listening')); // http.Server watches over slow requests from then on
+  const close = door.close.bind(door);
+  door.close = (callback) => {
+    close(callback);
+    server.closeIdleConnections?.();
+    return door;
+  };
+  return door;
+}
