@@ -28,6 +28,7 @@ import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED } from '.
 import {
   tcpUsrAttach, tcpUsrBind, tcpUsrClose, tcpUsrConnect, tcpUsrListen, tcpUsrMaySend, tcpUsrRcvd, tcpUsrSend, tcpUsrSendOwned, tcpUsrSetCongestion, tcpUsrShutdownRead, tcpUsrShutdownWrite,
 } from '../tcp/tcp-usrreq.js';
+import { tcpBytesToMark } from '../tcp/tcp-urgent.js';
 import { TF_CANTRCVMORE, TF_RCVDFIN } from '../tcp/tcpcb.js';
 import type { TcpCb, TcpUser } from '../tcp/tcpcb.js';
 import type { Tcp } from '../tcp/tcp.js';
@@ -36,7 +37,7 @@ import type { SockAddr, SockName6 } from './socket-in6.js';
 import type { SockName } from './socket.js';
 import type { SocketHolder } from './socket-holder.js';
 import type { SocketLayer } from './socket-layer.js';
-import { MSG_PEEK, MSG_WAITALL, PF_INET6, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from './socket-type.js';
+import { MSG_OOB, MSG_PEEK, MSG_WAITALL, PF_INET6, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from './socket-type.js';
 import { applyOption, readOption } from './sockopt.js';
 import { applyTcpOption, isTcpOption, readTcpOption } from './sockopt-tcp.js';
 import { ip4Format } from '../wire/addr.js';
@@ -148,10 +149,10 @@ export class StreamSocket implements TcpUser {
     return addr === 0 && this.domain === PF_INET6 ? IN6ADDR_ANY : addr;
   }
 
-  /** send(2): copies as much of `data` as there is room for. Bytes taken, or a negative Errno: EAGAIN, ENOTCONN, EPIPE, and once what has gone wrong. */
-  send(data: Uint8Array, _flags = 0): number {
+  /** send(2): copies as much of `data` as there is room for; with MSG_OOB it is urgent up to its end. Bytes taken, or a negative Errno: EAGAIN, ENOTCONN, EPIPE, and once what has gone wrong. */
+  send(data: Uint8Array, flags = 0): number {
     const error = this.maySend();
-    return error !== 0 ? -error : data.length === 0 ? 0 : tcpUsrSend(this.tp, data);
+    return error !== 0 ? -error : data.length === 0 ? 0 : tcpUsrSend(this.tp, data, (flags & MSG_OOB) !== 0);
   }
 
   /** As `send`, but takes `data` itself, whole, when there is any room: its bytes must not be changed any more. */
@@ -169,12 +170,14 @@ export class StreamSocket implements TcpUser {
 
   /**
    * recv(2): up to `into.length` bytes. 0: the peer has said that it is done; otherwise a negative Errno (EAGAIN: nothing there yet). MSG_PEEK leaves the
-   * bytes; MSG_WAITALL gives all that was asked for or nothing yet, unless the stream ends first.
+   * bytes; MSG_WAITALL gives all that was asked for or nothing yet, unless the stream ends first. A read ends at the mark of urgent data. EINVAL: MSG_OOB, since
+   * urgent data stays in line.
    */
   recv(into: Uint8Array, flags = 0): number {
     if (this.closed) return -this.ended;
     const { rcv, tp } = this;
     if (tp.state === TCPS_LISTEN) return -ENOTCONN;
+    if ((flags & MSG_OOB) !== 0) return -EINVAL;
     const enough = (flags & MSG_WAITALL) !== 0 ? Math.min(into.length, rcv.hiwat) : 1;
     if (rcv.bytes < enough && !this.eof) {
       if (rcv.bytes === 0 && this.pendingError !== 0) return -((flags & MSG_PEEK) !== 0 ? this.pendingError : this.takeError());
@@ -185,9 +188,15 @@ export class StreamSocket implements TcpUser {
       return 0;
     }
     const keep = (flags & MSG_PEEK) !== 0;
-    const n = rcv.read(into, keep);
+    const mark = tcpBytesToMark(tp);
+    const n = rcv.read(mark > 0 && mark < into.length ? into.subarray(0, mark) : into, keep);
     if (!keep) tcpUsrRcvd(tp, n);
     return n;
+  }
+
+  /** sockatmark(3): is the next byte the urgent one? */
+  get atMark(): boolean {
+    return tcpBytesToMark(this.tp) === 0;
   }
 
   /** Takes the oldest packet of what has arrived, payload at `off`; the caller frees it. Null: nothing there. */

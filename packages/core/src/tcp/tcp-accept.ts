@@ -8,13 +8,14 @@
  */
 import { ip6OfWords } from '../wire/addr6.js';
 import { In6Pcb } from '../transport/in6-pcb.js';
-import { SR_SYN } from './sendmap.js';
+import { SR_RETRANS, SR_SYN } from './sendmap.js';
 import { tcpClose, tcpSetState } from './tcp-close.js';
 import { TcpEnds } from './tcp-ends.js';
 import { ecnAgree } from './tcp-ecn.js';
 import { tcpSetMaxseg } from './tcp-mss.js';
 import { TCPS_SYN_RECEIVED } from './tcp-state.js';
-import { TF_NODELAY, TF_NOOPT, TF_NOPUSH, TF_SACK, TF_SIGNATURE, TF_SYNACKED, TF_SYNREXMT, TF_TS, TF_WSCALE, TcpCb } from './tcpcb.js';
+import { tcpKeepinitUs, tcpSetKeep } from './tcp-timer.js';
+import { TF_NODELAY, TF_NOOPT, TF_NOPUSH, TF_SACK, TF_SIGNATURE, TF_SYNACKED, TF_SYNREXMT, TF_TS, TF_UTO, TF_WSCALE, TcpCb } from './tcpcb.js';
 import type { Tcp } from './tcp.js';
 
 /** A half-open connection: its ends, and what the SYN and the SYN|ACK said. One object per vnet, refilled. */
@@ -34,10 +35,10 @@ export class HalfOpen extends TcpEnds {
   signature = false;
   noopt = false;
   flowlabel = 0;
-  /** SYN|ACKs sent. */
+  /** SYN|ACKs sent; 0: a cookie, nobody knows. */
   tries = 0;
-  /** When the last one was sent; known with `tries`. */
-  sentUs = 0;
+  /** How long ago the last one was. */
+  sentAgoUs = 0;
 }
 
 /** A connection in SYN-RECEIVED for listener `l`, whose SYN|ACK was `sent` or is still to be; null: its ends are taken, or nobody can have it (counted). */
@@ -61,9 +62,9 @@ export function tcpMakePassive(tcp: Tcp, l: TcpCb, sc: HalfOpen, sent: boolean):
   tp.recover = sc.iss;
   if (sent) {
     tp.sndNxt = (sc.iss + 1) | 0;
-    // The first sample of the round-trip time, when it was sent once; of a cookie nothing is known.
-    tp.map.append(sc.iss, tp.sndNxt, SR_SYN, sc.tries === 0 ? tp.nowUs : sc.sentUs);
-    tp.map.head!.sends = sc.tries === 1 ? 1 : 2;
+    // What acknowledges the one SYN|ACK is the first sample of the round-trip time.
+    if (sc.tries === 1) tp.map.append(sc.iss, tp.sndNxt, SR_SYN, tp.nowUs - sc.sentAgoUs);
+    else tp.map.append(sc.iss, tp.sndNxt, SR_SYN | SR_RETRANS, tp.nowUs);
   }
   tcpSetState(tp, TCPS_SYN_RECEIVED);
   tp.inInput = true;
@@ -75,12 +76,13 @@ export function tcpMakePassive(tcp: Tcp, l: TcpCb, sc: HalfOpen, sent: boolean):
   }
   tp.user = user;
   tcp.stats.accepts++;
+  tcpSetKeep(tp, tcpKeepinitUs(tp));
   return tp;
 }
 
 /** What a connection has of its listener. */
 function inherit(l: TcpCb, tp: TcpCb): void {
-  tp.flags = (tp.flags & ~TF_SYNACKED) | (l.flags & (TF_NODELAY | TF_NOPUSH | TF_NOOPT));
+  tp.flags = (tp.flags & ~TF_SYNACKED) | (l.flags & (TF_NODELAY | TF_NOPUSH | TF_NOOPT | TF_UTO));
   tp.snd.hiwat = l.snd.hiwat;
   tp.snd.lowat = l.snd.lowat;
   tp.rcv.hiwat = l.rcv.hiwat;

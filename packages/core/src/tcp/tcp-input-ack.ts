@@ -12,6 +12,7 @@ import { tcpClose, tcpSetState, tcpTwstart } from './tcp-close.js';
 import { tcpEstablished } from './tcp-input-synsent.js';
 import { tcpDeliver } from './tcp-delivery.js';
 import type { Delivery } from './tcp-delivery.js';
+import { tcpProgress } from './tcp-progress.js';
 import { tcpRecoveryAck } from './tcp-recovery.js';
 import { tcpChallengeAck, tcpReset } from './tcp-respond.js';
 import { tcpRttOfAck } from './tcp-rtt.js';
@@ -98,6 +99,7 @@ function ackNew(tp: TcpCb, ack: number, d: Delivery): void {
   if (tp.persistAt !== NEVER) tp.rxtshift = 0;
   if (data > 0) {
     tp.bytesAcked += data;
+    tcpProgress(tp);
     tcpSndbufTune(tp);
     tp.snd.drop(data);
   }
@@ -107,7 +109,7 @@ function ackNew(tp: TcpCb, ack: number, d: Delivery): void {
 function afterNew(tp: TcpCb): void {
   if (tp.flight === 0) tp.rexmtAt = tp.reorderAt = NEVER;
   else if (tp.persistAt === NEVER) tcpSetRexmt(tp);
-  if ((tp.flags & TF_WANTSPACE) !== 0 && tp.snd.space >= Math.min(tp.snd.lowat, tp.snd.hiwat)) {
+  if ((tp.flags & TF_WANTSPACE) !== 0 && tp.snd.isWritable) {
     tp.flags &= ~TF_WANTSPACE;
     tp.notify |= TN_WRITE;
   }

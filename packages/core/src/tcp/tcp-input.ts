@@ -3,7 +3,7 @@
  * Read first: RFC 9293 §3.10.7, whose steps are the functions here, in its order; RFC 5961; RFC 7323 §5; freebsd `tcp_input.c` (tcp_do_segment).
  *
  *     SYN-SENT      tcp-input-synsent.ts
- *     otherwise     checkPaws → checkSequence → checkReset → checkSyn → tcpAckStep → urgentStep → textStep → finStep
+ *     otherwise     checkPaws → checkSequence → checkReset → checkSyn → tcpAckStep → tcpUrgentStep → tcpTextStep → tcpFinStep
  *                                                                      (tcp-input-ack.ts)         (tcp-input-text.ts)
  *
  * Theory of operation. Each step answers whether the segment goes on; who says no has dealt with it. Nothing is sent on the way: steps leave TF_ACKNOW,
@@ -20,7 +20,7 @@ import { ECONNREFUSED, ECONNRESET } from '../base/errno.js';
 import { seqDiff, seqGt, seqLeq, seqLt } from '../base/seqnum.js';
 import type { Micros } from '../base/time.js';
 import { US_PER_MS } from '../base/time.js';
-import { TH_ACK, TH_FIN, TH_RST, TH_SYN, TH_URG, TOF_TS } from '../wire/tcp.js';
+import { TH_ACK, TH_FIN, TH_RST, TH_SYN, TOF_TS, TOF_UTO } from '../wire/tcp.js';
 import { tcpClose } from './tcp-close.js';
 import { ecnInput } from './tcp-ecn.js';
 import { tcpAckStep } from './tcp-input-ack.js';
@@ -29,9 +29,11 @@ import { tcpFinStep, tcpTextStep } from './tcp-input-text.js';
 import { tcpOutput } from './tcp-output.js';
 import { tcpChallengeAck, tcpReset } from './tcp-respond.js';
 import type { Segment } from './tcp-segment.js';
-import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
+import { TCPS_CLOSED, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import { tcpRecvWindow } from './tcp-window.js';
-import { tcpKeepidleUs, tcpSetKeep, tcpSet2msl } from './tcp-timer.js';
+import { tcpSet2msl } from './tcp-timer.js';
+import { tcpUrgentStep } from './tcp-urgent.js';
+import { tcpTakeUto } from './tcp-uto.js';
 import { TF_ACKNOW, TF_OUTPUT, TF_TS, TN_CONNECTED, TN_READ, TN_WRITE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
@@ -76,16 +78,15 @@ function steps(tp: TcpCb, seg: Segment): void {
     m.free();
     return;
   }
-  urgentStep(tp, seg);
+  if ((seg.opts.flags & TOF_UTO) !== 0) tcpTakeUto(tp, seg.opts.uto);
+  tcpUrgentStep(tp, seg);
   if (!tcpTextStep(tp, seg)) m.free();
   tcpFinStep(tp, seg);
 }
 
-/** The peer is there: keepalive begins anew. */
+/** The peer is there: keepalive looks at when that was. */
 function heard(tp: TcpCb): void {
   tp.rcvTimeUs = tp.nowUs;
-  if (tp.state === TCPS_ESTABLISHED && tp.keepAt < tp.nowUs + tcpKeepidleUs(tp) && tp.keepProbes > 0) tcpSetKeep(tp, tcpKeepidleUs(tp));
-  tp.keepProbes = 0;
 }
 
 /** RFC 7323 §5.3 R1: a segment with an old timestamp is an old duplicate. A reset need not have timestamps. */
@@ -208,11 +209,4 @@ function checkLate(tp: TcpCb, seg: Segment): boolean {
   tcpReset(tp.tcp, seg);
   tcpClose(tp, 0);
   return false;
-}
-
-/** Sixth: URG. RFC 6093: the pointer is followed, the data stays in line. */
-function urgentStep(tp: TcpCb, seg: Segment): void {
-  if (!seg.has(TH_URG) || seg.urp === 0 || tp.state === TCPS_TIME_WAIT) return;
-  const up = (seg.seq + seg.urp) | 0;
-  if (seqGt(up, tp.rcvUp)) tp.rcvUp = up;
 }

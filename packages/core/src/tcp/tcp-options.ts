@@ -12,6 +12,7 @@ import { TCP_MAX_SACK } from '../wire/tcp-options.js';
 import { tcpFastopenOption } from './tcp-syn-data.js';
 import { TF_NOOPT, TF_SACK, TF_TS, TF_WSCALE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
+import { tcpUtoOption } from './tcp-uto.js';
 import { tcpWscaleAsked } from './tcp-window.js';
 import { tcpOfferedMss } from './tcp-mss.js';
 
@@ -45,6 +46,7 @@ export function tcpSynOptions(tp: TcpCb, o: TcpOptionsOut, isAnswer: boolean): v
     o.tsecr = isAnswer ? tp.tsRecent >>> 0 : 0;
   }
   if (!isAnswer) tcpFastopenOption(tp, o);
+  tcpUtoOption(tp, o);
 }
 
 /** Blocks of what has come out of order, a duplicate first. */

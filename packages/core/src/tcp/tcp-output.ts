@@ -38,6 +38,7 @@ import { undoWantsNew } from './tcp-undo.js';
 import { tcpRecvWindow, tcpWindowUpdateDue } from './tcp-window.js';
 import { TF_ACKNOW, TF_DELACK, TF_FORCE, TF_NEEDFIN, TF_NODELAY, TF_NOPUSH, TF_OUTPUT, TF_RCVDFIN, TF_RXWIN0SENT, TF_SENTFIN, TF_SIGNATURE, TF_SNDCWR, TF_SYNACKED } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
+import { tcpUtoOption } from './tcp-uto.js';
 
 /** Room before a segment: what a packet has, and a tunnel's headers. */
 const TCP_HEADROOM = HEADROOM + 64;
@@ -125,7 +126,9 @@ export function tcpSendTlp(tp: TcpCb): boolean {
 
 /** A segment that is not full: may it go? RFC 9293 §3.8.6.2.1. */
 function isWorthIt(tp: TcpCb, len: number, isAll: boolean, fin: boolean): boolean {
-  if (isAll && (tp.flags & TF_NOPUSH) === 0 && (fin || tp.flight === 0 || (tp.flags & TF_NODELAY) !== 0)) return true;
+  // A SYN that is not acknowledged (Fast Open) is nothing that data could wait to go with.
+  const waits = tp.flight > ((tp.flags & TF_SYNACKED) !== 0 ? 0 : 1);
+  if (isAll && (tp.flags & TF_NOPUSH) === 0 && (fin || !waits || (tp.flags & TF_NODELAY) !== 0)) return true;
   if (isAll && fin) return true;
   return tp.maxSndWnd > 0 && len >= tp.maxSndWnd >> 1;
 }
@@ -217,13 +220,14 @@ export function tcpSendSegment(tp: TcpCb, seq: number, len: number, flags: numbe
   }
   const isSyn = (flags & TH_SYN) !== 0;
   const isNew = len > 0 && seq === tp.sndNxt && tp.persistAt === NEVER;
-  const ecn = isSyn ? ecnSynFlags(tp, tp.state === TCPS_SYN_RECEIVED) : ecnFlags(tp, isNew);
+  const ecn = isSyn ? ecnSynFlags(tp, tp.state !== TCPS_SYN_SENT) : ecnFlags(tp, isNew);
   tcp.out.clear();
   if (isSyn) tcpSynOptions(tp, tcp.out, tp.state !== TCPS_SYN_SENT);
   else {
     tcpTimestamps(tp, tcp.out);
     // What has come out of order is told in acknowledgements; data is not made shorter for it.
     if (len === 0) tcpSackBlocks(tp, tcp.out);
+    if (len === 0 && tp.lastAckSent === ((tp.irs + 1) | 0)) tcpUtoOption(tp, tcp.out);
   }
   if ((tp.flags & TF_SIGNATURE) !== 0) tcp.out.signature = true;
   const olen = tcpPackOptions(m.view, m.off + TCP_HDR_LEN, tcp.out);

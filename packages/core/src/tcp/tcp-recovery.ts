@@ -81,7 +81,7 @@ export function tcpRecoveryAck(tp: TcpCb, seg: Segment, d: Delivery, isDup: bool
   const isSack = (tp.flags & TF_SACK) !== 0;
   countDup(tp, d, isDup, isSack);
   if (isSack) rackDsack(tp, d);
-  undoAck(tp, seg, d);
+  undoAck(tp, d);
   leave(tp);
   const lost = detect(tp, d, isSack);
   if (lost > 0 && (tp.flags & TF_RECOVERY) === 0) enter(tp, d.delivered);

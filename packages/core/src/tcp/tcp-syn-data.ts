@@ -20,7 +20,9 @@ import { tcpRun } from './tcp-input.js';
 import { tcpTextStep } from './tcp-input-text.js';
 import { tcpOutput } from './tcp-output.js';
 import type { Segment } from './tcp-segment.js';
-import { TF_ACKNOW, TF_FASTOPEN, TN_CONNECTED } from './tcpcb.js';
+import { TCPS_ESTABLISHED } from './tcp-state.js';
+import { tcpKeepidleUs, tcpSetKeep } from './tcp-timer.js';
+import { TF_ACKNOW, TF_FASTOPEN, TF_SYNACKED, TN_CONNECTED } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 // ---- Client
@@ -79,8 +81,11 @@ export function tcpFastopenInput(tp: TcpCb, l: TcpCb, seg: Segment): void {
   seg.flags &= ~(TH_SYN | TH_FIN);
   if (seg.len > tp.rcv.space) seg.trimBack(tp.rcv.space);
   if (!tcpTextStep(tp, seg)) seg.m.free();
-  tp.notify |= TN_CONNECTED;
+  // The SYN|ACK goes first, whatever the program does.
+  tp.inInput = false;
   tcpOutput(tp);
+  tp.inInput = true;
+  tp.notify |= TN_CONNECTED;
   tcpRun(tp);
 }
 
@@ -89,4 +94,8 @@ export function tcpFastopenSettled(tp: TcpCb): void {
   if (tp.tfoListener === null || tp.tfoSettled) return;
   tp.tfoSettled = true;
   tp.tfoListener.tfoPending--;
+  // The program has finished sending already, so the handshake ends in a later state than ESTABLISHED.
+  if ((tp.flags & TF_SYNACKED) === 0 || tp.state <= TCPS_ESTABLISHED) return;
+  tp.tcp.stats.connects++;
+  tcpSetKeep(tp, tcpKeepidleUs(tp));
 }

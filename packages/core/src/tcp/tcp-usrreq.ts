@@ -20,6 +20,7 @@ import {
 } from './tcp-state.js';
 import { tcpFastopenBegin } from './tcp-syn-data.js';
 import { tcpKeepinitUs, tcpSet2msl, tcpSetKeep } from './tcp-timer.js';
+import { tcpMarkPassed, tcpMarkUrgent } from './tcp-urgent.js';
 import { tcpRcvbufTune, tcpWindowUpdateDue } from './tcp-window.js';
 import { TF_CANTRCVMORE, TF_NEEDFIN, TF_OUTPUT, TF_WANTSPACE, TcpCb } from './tcpcb.js';
 import type { TcpUser } from './tcpcb.js';
@@ -102,9 +103,10 @@ function wantSpace(tp: TcpCb): Errno {
 }
 
 /** Takes a copy of as much of `data` as there is room for; returns the bytes taken. The caller has asked tcpUsrMaySend. */
-export function tcpUsrSend(tp: TcpCb, data: Uint8Array): number {
+export function tcpUsrSend(tp: TcpCb, data: Uint8Array, isUrgent = false): number {
   const n = Math.min(data.length, tp.snd.space);
   tp.snd.append(data, 0, n);
+  if (isUrgent) tcpMarkUrgent(tp);
   if (n < data.length) tp.flags |= TF_WANTSPACE;
   if (maySendNow(tp)) tcpOutput(tp);
   return n;
@@ -118,6 +120,7 @@ export function tcpUsrSendOwned(tp: TcpCb, data: Uint8Array): void {
 
 /** The program has read `n` bytes: the window may open. */
 export function tcpUsrRcvd(tp: TcpCb, n: number): void {
+  tcpMarkPassed(tp);
   tcpRcvbufTune(tp, n);
   if (!tp.isSynchronized) return;
   if (tp.inInput) tp.flags |= TF_OUTPUT;

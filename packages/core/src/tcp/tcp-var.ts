@@ -46,6 +46,7 @@ export class TcpStats {
   dsack_count = 0;
   dsack_bytes = 0;
   dsack_tlp_bytes = 0;
+  rcvmemdrop = 0;
   rcvafterclose = 0;
   rcvbadsum = 0;
   rcvbadoff = 0;
@@ -161,6 +162,7 @@ export const TCP_COUNTERS: CounterGroup<TcpStats> = {
     { key: 'dsack_count', text: '{} packet{s} received with dsack', depth: 2 },
     { key: 'dsack_bytes', text: '{} dsack byte{s} received (no TLP involved)', depth: 2 },
     { key: 'dsack_tlp_bytes', text: '{} dsack byte{s} received (TLP responsible)', depth: 2 },
+    { key: 'rcvmemdrop', text: '{} discarded due to memory problems', depth: 2 },
     { key: 'rcvafterclose', text: '{} packet{s} received after close', depth: 2 },
     { key: 'rcvbadsum', text: '{} discarded for bad checksum{s}', depth: 2 },
     { key: 'rcvbadoff', text: '{} discarded for bad header offset field{s}', depth: 2 },
@@ -280,6 +282,8 @@ export class TcpTunables {
   blackhole = 0;
   nolocaltimewait = 0;
   maxtcptw = 16_384;
+  utoMinS = 100;
+  utoMaxS = 7_200;
   reassMaxqueuelen = 100;
   /** RACK and its tail loss probe (RFC 8985); without RACK, RFC 6675. */
   rack = 1;
@@ -338,6 +342,8 @@ export const TCP_SYSCTLS: SysctlGroup<TcpTunables> = {
     sysctlInt('v6pmtud_blackhole_mss', 'v6pmtudBlackholeMss', 'bytes', 64, 65_475, 'Path MTU Discovery IPv6 Black Hole Detection lowered MSS'),
     sysctlInt('icmp_may_rst', 'icmpMayRst', 'bool', 0, 1, 'Certain ICMP unreachable messages may abort connections in SYN_SENT'),
     sysctlInt('log_debug', 'logDebug', 'bool', 0, 1, 'Log errors caused by incoming TCP segments'),
+    sysctlInt('uto_min', 'utoMinS', 's', 1, 1_966_020, 'Shortest user timeout taken over from a peer (RFC 5482)'),
+    sysctlInt('uto_max', 'utoMaxS', 's', 1, 1_966_020, 'Longest user timeout taken over from a peer (RFC 5482)'),
     sysctlInt('maxtcptw', 'maxtcptw', 'connections', 0, 10_000_000, 'Maximum number of connections in the TIME_WAIT state'),
   ],
 };

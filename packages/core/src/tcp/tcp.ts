@@ -42,7 +42,7 @@ import { ICMP4_DATA, icmp4Nextmtu } from '../wire/icmp4.js';
 import { IPVERSION, ip4Dst, ip4Len, ip4Src, ip4Tos, ip4Version } from '../wire/ip4.js';
 import { IPPROTO_TCP } from '../wire/ipproto.js';
 import { TcpOptionsOut } from '../wire/tcp-options.js';
-import { TCP_BAD_SHORT, TH_ACK, TH_RST, TH_SYN, TOF_SIGNATURE, tcpCheck, tcpDport, tcpSeq, tcpSport } from '../wire/tcp.js';
+import { TCP_BAD_SHORT, TH_RST, TH_SYN, TOF_SIGNATURE, tcpCheck, tcpDport, tcpSeq, tcpSport } from '../wire/tcp.js';
 import { CcVars } from './cc/cc.js';
 import { CC_SYSCTLS, ccDefault } from './cc/cc-registry.js';
 import { SentRangePool } from './sendmap.js';
@@ -62,7 +62,7 @@ import { isNonsense, tcpReset } from './tcp-respond.js';
 import { Segment } from './tcp-segment.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_SENT, TCPS_TIME_WAIT, TCP_NSTATES } from './tcp-state.js';
 import { TcpSyncache } from './tcp-syncache.js';
-import { TimeWaits } from './tcp-timewait.js';
+import { TimeWaits, tcpTwReopens } from './tcp-timewait.js';
 import { TCP_COUNTERS, TCP_ECN_SYSCTLS, TCP_RACK_SYSCTLS, TCP_REASS_SYSCTLS, TCP_SACK_SYSCTLS, TCP_SYSCTLS, TcpStats, TcpTunables } from './tcp-var.js';
 import { Tcp6 } from './tcp6.js';
 import { TF_SIGNATURE } from './tcpcb.js';
@@ -286,27 +286,19 @@ export class Tcp implements IpProto, TcpLroUpper {
       this.syncache.input(tp, seg);
     } else if (((tp.flags & TF_SIGNATURE) !== 0 || (seg.opts.flags & TOF_SIGNATURE) !== 0) && !this.md5.accepts((tp.flags & TF_SIGNATURE) !== 0, seg, this.ends.ofSegment(seg))) {
       seg.m.free();
-    } else {
-      const listener = tp.state === TCPS_TIME_WAIT && this.beginsAnew(tp, seg) ? this.listenerFor(tp.inp) : null;
-      if (listener === null) {
-        tcpInput(tp, seg);
-        return;
-      }
+    } else if (tp.state === TCPS_TIME_WAIT && tcpTwReopens(tp, seg) && this.listenerFor(tp, seg) !== null) {
+      this.stats.tw_recycles++;
       tcpClose(tp, 0);
-      this.dispatch(listener, seg);
+      this.dispatch(this.listenerFor(tp, seg), seg);
+    } else {
+      tcpInput(tp, seg);
     }
   }
 
-  /** RFC 1122 §4.2.2.13: a SYN beyond what a connection in TIME_WAIT has seen begins a new one. */
-  private beginsAnew(tp: TcpCb, seg: Segment): boolean {
-    return seg.has(TH_SYN) && !seg.has(TH_ACK | TH_RST) && !seqLt(seg.seq, tp.rcvNxt);
-  }
-
-  /** Who else would get the segments of `inp`: a listener on its port. */
-  private listenerFor(inp: InPcb): InPcb | null {
-    const tp = inp.user as TcpCb;
-    const { in6p } = tp;
-    const found = in6p !== null && in6p.v6 ? this.pcbs6.lookup(0, 0, 0, 0, 0, in6p.l0, in6p.l1, in6p.l2, in6p.l3, inp.lport) : this.pcbs.lookup(0, 0, inp.laddr, inp.lport);
+  /** A listener that would get `seg`, were it not for the connection it finds. */
+  private listenerFor(tp: TcpCb, seg: Segment): InPcb | null {
+    const e = this.ends.ofSegment(seg);
+    const found = tp.isV6 ? this.pcbs6.lookupListener(e.f0, e.f1, e.f2, e.f3, e.fport, e.l0, e.l1, e.l2, e.l3, e.lport) : this.pcbs.lookupListener(e.faddr, e.fport, e.laddr, e.lport);
     return found !== null && (found.user as TcpCb).state === TCPS_LISTEN ? found : null;
   }
 

@@ -35,7 +35,6 @@ import { SSTHRESH_INFINITE } from './cc/cc.js';
 import { RecoveryState } from './recovery-state.js';
 import { RecvBuffer } from './recv-buffer.js';
 import { SendBuffer } from './send-buffer.js';
-import { sendChunks } from './send-chunk.js';
 import { Sendmap, checkSendmap } from './sendmap.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import type { TcpReass } from './tcp-reass.js';
@@ -96,6 +95,8 @@ export const TF_FASTOPEN = 0x0400_0000;
 /** Segments are shorter because longer ones seem to vanish; and may be fragmented (tcp-pmtud.ts). */
 export const TF_BLACKHOLE = 0x0800_0000;
 export const TF_NODF = 0x1000_0000;
+/** TCP_UTO: the user timeout is announced, and the peer's taken over. */
+export const TF_UTO = 0x2000_0000;
 
 /** What the program is to be told at the end of input: connected, something to read, room to write. */
 export const TN_CONNECTED = 1;
@@ -196,6 +197,8 @@ export class TcpCb implements PcbUser, CcConn {
   /** When the peer's last word came, and when we last sent data. */
   rcvTimeUs: Micros = 0;
   sndTimeUs: Micros = 0;
+  /** When the neighbour on the way was confirmed last (tcp-progress.ts). */
+  hintUs: Micros = Number.NEGATIVE_INFINITY;
 
   // Timestamps (RFC 7323)
   tsOffset = 0;
@@ -207,22 +210,29 @@ export class TcpCb implements PcbUser, CcConn {
   persistAt: Micros = NEVER;
   keepAt: Micros = NEVER;
   twAt: Micros = NEVER;
+  /** Its place among those in TIME_WAIT (tcp-timewait.ts). */
+  twNext: TcpCb | null = null;
+  twPrev: TcpCb | null = null;
+  inTimeWaits = false;
   delackAt: Micros = NEVER;
   /** Tail loss probe, and reordering timer (RFC 8985). */
   probeAt: Micros = NEVER;
   reorderAt: Micros = NEVER;
   readonly callout: Callout;
-  keepProbes = 0;
   /** TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_KEEPINIT, TCP_USER_TIMEOUT: 0 as the vnet has it. */
   keepidleUs: Micros = 0;
   keepintvlUs: Micros = 0;
   keepcnt = 0;
   keepinitUs: Micros = 0;
   userTimeoutUs: Micros = 0;
+  /** The program chose it itself. */
+  userTimeoutSet = false;
   soKeepalive = false;
 
   // Autotuning of the receive buffer: bytes read since
   rfbufStartUs: Micros = 0;
+  /** Round trip as this end sees it when it only receives, by the timestamps that come back; 0 before the first. */
+  rcvRttUs: Micros = 0;
   rfbufBytes = 0;
 
   /** maxseg before TF_BLACKHOLE. */
@@ -248,8 +258,8 @@ export class TcpCb implements PcbUser, CcConn {
     this.tcp = tcp;
     this.user = user;
     const { tun } = tcp;
-    this.snd = new SendBuffer(tun.sendspace, sendChunks);
-    this.rcv = new RecvBuffer(tun.recvspace);
+    this.snd = new SendBuffer(tun.sendspace, tcp.kern.engine.chunks);
+    this.rcv = new RecvBuffer(tun.recvspace, tcp.kern.sockmem);
     this.map = new Sendmap(tcp.ranges);
     this.rtoUs = tun.rexmitInitialMs * 1_000;
     this.callout = new Callout(tcp.kern, () => tcpTimersRun(this));
