@@ -89,6 +89,10 @@ function outOfOrder(tp: TcpCb, seg: Segment): boolean {
     stats.rcvoobyte += seg.len;
   }
   reass.insert(m, seg.seq);
+  if (reass.dupStart !== reass.dupEnd && tp.dsackStart === tp.dsackEnd) {
+    tp.dsackStart = reass.dupStart;
+    tp.dsackEnd = reass.dupEnd;
+  }
   const moved = reass.drain(tp.rcvNxt, tp.rcv);
   if (moved > 0) {
     tp.rcvNxt = (tp.rcvNxt + moved) | 0;

@@ -27,6 +27,9 @@ export class TcpReass {
   /** A FIN waits at this sequence number, when `hasFin`. */
   finSeq = 0;
   hasFin = false;
+  /** What the packet that was last put in had in common with the first one it met; the same twice: nothing. */
+  dupStart = 0;
+  dupEnd = 0;
   /** Starts of the blocks that changed last, most recent first. */
   private readonly recent = new Int32Array(BLOCKS_MAX);
   private nrecent = 0;
@@ -45,6 +48,7 @@ export class TcpReass {
       prev = at;
       at = at.next;
     }
+    this.noteDuplicate(m, prev, at);
     if (prev !== null && seqGt(endOf(prev), seqOf(m))) {
       const over = seqDiff(endOf(prev), seqOf(m));
       if (over >= m.len) {
@@ -73,6 +77,19 @@ export class TcpReass {
     this.mem.take(m.buf.length);
     this.touch(seqOf(m));
     return true;
+  }
+
+  /** What of `m`, which goes between `prev` and `at`, is there already: for D-SACK (RFC 2883). */
+  private noteDuplicate(m: PacketBuffer, prev: PacketBuffer | null, at: PacketBuffer | null): void {
+    const end = endOf(m);
+    this.dupStart = this.dupEnd = 0;
+    if (prev !== null && seqGt(endOf(prev), seqOf(m))) {
+      this.dupStart = seqOf(m);
+      this.dupEnd = seqLt(end, endOf(prev)) ? end : endOf(prev);
+    } else if (at !== null && seqLt(seqOf(at), end)) {
+      this.dupStart = seqOf(at);
+      this.dupEnd = seqLt(end, endOf(at)) ? end : endOf(at);
+    }
   }
 
   /** Moves what is due now to `rcv`; returns the bytes moved. */

@@ -29,6 +29,7 @@ export function tcpRttSample(tp: TcpCb, rttUs: Micros): void {
   const rtt = Math.max(1, rttUs);
   const { stats } = tp.tcp;
   stats.rttupdated++;
+  tp.rttSamples++;
   rackMinRtt(tp, rtt);
   if (tp.srttUs === 0) {
     tp.srttUs = rtt;

@@ -4,10 +4,31 @@
  *
  * A list through the connections, so that one of tens of thousands comes and goes at once.
  * Bounded by `net.inet.tcp.maxtcptw`: one too many ends the oldest early, which is what a busy client needs most.
+ *
+ * @rfc 6191 2 yes
  */
+import { seqGt } from '../base/seqnum.js';
+import { TH_ACK, TH_RST, TH_SYN, TOF_TS } from '../wire/tcp.js';
 import { tcpClose } from './tcp-close.js';
+import type { Segment } from './tcp-segment.js';
 import type { TcpStats } from './tcp-var.js';
+import { TF_TS } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
+
+/**
+ * Does a SYN begin a new connection between the ends of `tp`, which waits? With timestamps they say whether it is new (RFC 6191 §2); without, it must begin beyond
+ * everything the old one has seen (RFC 1122 §4.2.2.13).
+ */
+export function tcpTwReopens(tp: TcpCb, seg: Segment): boolean {
+  if (!seg.has(TH_SYN) || seg.has(TH_ACK | TH_RST)) return false;
+  const isBeyond = seqGt(seg.seq, tp.rcvNxt);
+  const had = (tp.flags & TF_TS) !== 0;
+  const has = (seg.opts.flags & TOF_TS) !== 0;
+  if (!has) return isBeyond;
+  if (!had) return true;
+  const newer = (seg.opts.tsval - tp.tsRecent) | 0;
+  return newer > 0 || (newer === 0 && isBeyond);
+}
 
 export class TimeWaits {
   count = 0;
