@@ -5,7 +5,6 @@ import { describe, expect, it } from 'vitest';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EBUSY, EDESTADDRREQ, EEXIST, EINVAL, ENXIO, EPROTONOSUPPORT } from '../base/errno.js';
 import { ifDown, ifUp } from '../net/if.js';
 import { ifDetach } from '../net/if-detach.js';
-import { AF_INET } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { NetShared } from '../net/net.js';
 import { Engine } from '../kern/engine.js';
@@ -52,7 +51,7 @@ describe('SIOCAIFADDR errors', () => {
 
   it('an interface without IPv4', () => {
     const { b, em0 } = twoUp();
-    em0.afdata[AF_INET] = null;
+    em0.inet = null;
     expect(b.addr(em0, '192.0.2.1/24')).toBe(EAFNOSUPPORT);
   });
 

@@ -10,6 +10,7 @@
  * Invariants: the packets are sorted, disjoint and beyond rcvNxt.
  */
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from '../base/seqnum.js';
+import type { SockMem } from '../kern/sock-mem.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { RecvBuffer } from './recv-buffer.js';
 
@@ -32,6 +33,11 @@ export class TcpReass {
   /** Starts of the blocks that changed last, most recent first. */
   private readonly recent = new Int32Array(BLOCKS_MAX);
   private nrecent = 0;
+  private readonly mem: SockMem;
+
+  constructor(mem: SockMem) {
+    this.mem = mem;
+  }
 
   /** Puts `m` in, whose payload begins at `seq`. Owns `m`. False: there was nothing new in it. */
   insert(m: PacketBuffer, seq: number): boolean {
@@ -59,6 +65,7 @@ export class TcpReass {
       at = at.next;
       this.count--;
       this.bytes -= gone.len;
+      this.mem.release(gone.buf.length);
       gone.free();
     }
     if (at !== null && seqGt(endOf(m), seqOf(at))) m.trim(seqDiff(seqOf(at), seqOf(m)));
@@ -67,6 +74,7 @@ export class TcpReass {
     else prev.next = m;
     this.count++;
     this.bytes += m.len;
+    this.mem.take(m.buf.length);
     this.touch(seqOf(m));
     return true;
   }
@@ -92,6 +100,7 @@ export class TcpReass {
       this.head = m.next;
       this.count--;
       this.bytes -= m.len;
+      this.mem.release(m.buf.length);
       const old = seqDiff(nxt, seqOf(m));
       if (old >= m.len) {
         m.free();
@@ -127,6 +136,7 @@ export class TcpReass {
   flush(): void {
     for (let m = this.head; m !== null; m = this.head) {
       this.head = m.next;
+      this.mem.release(m.buf.length);
       m.free();
     }
     this.count = 0;

@@ -87,3 +87,12 @@ export function endsOf(so: Socket | StreamSocket): StreamEnds {
 export function reportBuffers(run: IperfRun, so: Socket | StreamSocket, s: IperfSettings): void {
   run.reporter.buffers({ wanted: s.window, send: so.getsockopt('SO_SNDBUF') ?? 0, receive: so.getsockopt('SO_RCVBUF') ?? 0 });
 }
+
+/** -C. False: the stack has no algorithm of that name. */
+export function setCongestion(so: StreamSocket & Partial<CongestionChooser>, name: string): boolean {
+  return so.info().congestion === name || so.setCongestion?.(name) === 0;
+}
+
+interface CongestionChooser {
+  setCongestion(name: string): Errno;
+}
