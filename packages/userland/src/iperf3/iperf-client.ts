@@ -191,6 +191,7 @@ async function runTest(run: IperfRun, test: IperfTest, control: ControlChannel):
     test.runTimers(p.now());
     if (test.done) break;
     if (control.ready) return;
+    await p.flush();
     const silentUs = receives ? test.heardUs + o.rcvTimeoutMs * 1000 : Infinity;
     if (p.now() >= silentUs) throw iperfError('NOMSG');
     await wait.until(() => test.failure !== null || test.reached || control.ready, Math.min(test.nextUs, silentUs));

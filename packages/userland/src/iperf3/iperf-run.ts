@@ -34,8 +34,7 @@ export function udpSocket(run: IperfRun, address: SockAddr, name: IperfErrorName
   if (sockets === null) throw iperfError(name, ECONNABORTED);
   const { error, so } = sockets.socket(domainOf(address), SOCK_DGRAM, 0, p.fib);
   if (so === null) throw iperfError(name, error);
-  p.atExit(() => so.close());
-  return so;
+  return run.wait.keep(so);
 }
 
 /** The address of `-B` in the family of `like`; null: none was asked for. @throws IperfError called `name` */

@@ -250,6 +250,31 @@ describe('ends', () => {
     return so!;
   }
 
+  test('a stream must know the cookie, and one that says nothing holds nobody up', async () => {
+    const server = await serve();
+    const params = Buffer.from(JSON.stringify({ tcp: true, omit: 0, time: 1, num: 0, blockcount: 0, parallel: 1, len: 1_000 }));
+    const cookie = Buffer.from(`${'a'.repeat(36)}\0`);
+    const control = await stranger(Buffer.concat([cookie, Buffer.from([0, 0, 0, params.length]), params]));
+    const heard = new Uint8Array(100);
+    const hear = (so: StreamSocket): number[] => [...heard.subarray(0, Math.max(0, so.recv(heard)))];
+    expect(hear(control)).toEqual([9, 10]);
+    const silent = await stranger(Buffer.from('a'));
+    const wrong = await stranger(Buffer.alloc(37, 0x62));
+    expect(hear(wrong)).toEqual([0xff]);
+    const right = await stranger(cookie);
+    expect(hear(control)).toEqual([1, 2]);
+    expect(hear(silent)).toEqual([0xff]);
+    right.send(Buffer.alloc(5_000));
+    await lab.advance(100_000);
+    control.send(Uint8Array.of(4));
+    await lab.advance(100_000);
+    expect(hear(control)).toEqual([13]);
+    for (const so of [control, right, wrong, silent]) so.close();
+    await lab.advance(1_000_000);
+    expect((await server.done).stdout).toContain('4.88 KBytes');
+    expect(sockets('b')).toBe(0);
+  });
+
   test('whoever is no iperf3 is told nothing, and others are served', async () => {
     const server = await serve('iperf3 -s');
     const cookie = new Uint8Array(37).fill(0x61);
