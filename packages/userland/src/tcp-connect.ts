@@ -6,6 +6,7 @@
  */
 import { EAGAIN, ECONNABORTED, ECONNRESET, EINPROGRESS, ETIMEDOUT, PF_INET, PF_INET6, SOCK_STREAM } from '@netloom/core';
 import type { Errno, SockAddr, StreamSocket, Vnet } from '@netloom/core';
+import { openedBy } from './descriptors.js';
 import { hostAddress6 } from './host-address6.js';
 import { hostAddress } from './host-address.js';
 import type { ToolWait } from './tool-wait.js';
@@ -27,7 +28,7 @@ export function streamSocket(wait: ToolWait, domain: number): StreamSocket | Err
   if (sockets === null) return ECONNABORTED;
   const { error, so } = sockets.socket(domain, SOCK_STREAM, 0, p.fib);
   if (so === null) return error;
-  return wait.keep(so);
+  return openedBy(p, wait.keep(so));
 }
 
 /** Connects; 0, or why not. ETIMEDOUT when the deadline is past. */

@@ -51,6 +51,8 @@ export interface Ip6Resolver {
   output(ifp: Ifnet, m: PacketBuffer, h0: number, h1: number, h2: number, h3: number, gateway: boolean): Errno;
   /** Tells the sender of `m`, which came in and would go out by `ifp`, of a shorter way; `m` stays the caller's. True: sent. */
   redirect?(ifp: Ifnet, m: PacketBuffer, nh: Nexthop): boolean;
+  /** An upper layer heard from these words on `ifp`. */
+  reachabilityHint?(ifp: Ifnet, w0: number, w1: number, w2: number, w3: number): void;
 }
 
 /** Sends ICMPv6 errors. */

@@ -5,12 +5,13 @@
  * Flags are 0 or 1; times are seconds, as in tcp(4), but for TCP_USER_TIMEOUT, which Linux gave in milliseconds and nobody has in another unit.
  */
 import type { Errno } from '../base/errno.js';
-import { EINVAL, ENOPROTOOPT } from '../base/errno.js';
+import { EINVAL, ENOPROTOOPT, EOPNOTSUPP } from '../base/errno.js';
 import { US_PER_MS, US_PER_SEC } from '../base/time.js';
-import { TF_NODELAY, TF_NOOPT, TF_NOPUSH } from '../tcp/tcpcb.js';
+import { TF_FASTOPEN, TF_NODELAY, TF_NOOPT, TF_NOPUSH, TF_SIGNATURE, TF_UTO } from '../tcp/tcpcb.js';
 import type { TcpCb } from '../tcp/tcpcb.js';
 import { tcpOutput } from '../tcp/tcp-output.js';
-import { tcpMaySend } from '../tcp/tcp-state.js';
+import { TCPS_CLOSING, TCPS_LISTEN, tcpMaySend } from '../tcp/tcp-state.js';
+import { tcpSetKeep } from '../tcp/tcp-timer.js';
 
 interface TcpOption {
   get(tp: TcpCb): number;
@@ -37,6 +38,7 @@ function seconds(key: TimeKey, fallbackMs: (tp: TcpCb) => number): TcpOption {
     set: (tp, v) => {
       if (v < 1 || v > 0x7fff_ffff / 1_000) return EINVAL;
       tp[key] = v * US_PER_SEC;
+      if (key === 'keepidleUs' && tp.state > TCPS_LISTEN && tp.state <= TCPS_CLOSING) tcpSetKeep(tp, tp.keepidleUs);
       return 0;
     },
   };
@@ -55,6 +57,8 @@ const OPTIONS: ReadonlyMap<string, TcpOption> = new Map<string, TcpOption>([
   ['TCP_NODELAY', flag(TF_NODELAY, tcpOutput)],
   ['TCP_NOPUSH', flag(TF_NOPUSH, tcpOutput)],
   ['TCP_NOOPT', flag(TF_NOOPT)],
+  ['TCP_MD5SIG', flag(TF_SIGNATURE)],
+  ['TCP_FASTOPEN', flag(TF_FASTOPEN)],
   ['TCP_MAXSEG', {
     get: (tp) => tp.maxseg,
     set: (tp, v) => {
@@ -79,9 +83,12 @@ const OPTIONS: ReadonlyMap<string, TcpOption> = new Map<string, TcpOption>([
     set: (tp, v) => {
       if (v < 0) return EINVAL;
       tp.userTimeoutUs = v * US_PER_MS;
+      tp.userTimeoutSet = v !== 0;
       return 0;
     },
   }],
+  ['TCP_UTO', flag(TF_UTO)],
+  ['SO_OOBINLINE', { get: () => 1, set: (_tp, v) => (v !== 0 ? 0 : EOPNOTSUPP) }],
   ['SO_KEEPALIVE', {
     get: (tp) => (tp.soKeepalive ? 1 : 0),
     set: (tp, v) => {

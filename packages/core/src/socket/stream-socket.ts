@@ -15,18 +15,20 @@
  * Not here: waiting of any kind. A close that waits (SO_LINGER with a time) is for those who can: promises/.
  */
 import type { Errno } from '../base/errno.js';
-import { EAGAIN, EBADF, ECONNABORTED, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP } from '../base/errno.js';
+import { EAGAIN, EBADF, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE } from '../base/errno.js';
+import type { Micros } from '../base/time.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { In6Pcb, Ip6Name } from '../transport/in6-pcb.js';
-import { IN6ADDR_ANY } from '../transport/in6-pcb.js';
+import { IN6ADDR_ANY, in6Embed } from '../transport/in6-pcb.js';
 import type { InPcb } from '../transport/inpcb.js';
 import type { RecvBuffer } from '../tcp/recv-buffer.js';
 import { tcpInfo } from '../tcp/tcp-info.js';
 import type { TcpInfo } from '../tcp/tcp-info.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED } from '../tcp/tcp-state.js';
 import {
-  tcpUsrAttach, tcpUsrBind, tcpUsrClose, tcpUsrConnect, tcpUsrListen, tcpUsrMaySend, tcpUsrRcvd, tcpUsrSend, tcpUsrSendOwned, tcpUsrShutdownRead, tcpUsrShutdownWrite,
+  tcpUsrAttach, tcpUsrBind, tcpUsrClose, tcpUsrConnect, tcpUsrListen, tcpUsrMaySend, tcpUsrRcvd, tcpUsrSend, tcpUsrSendOwned, tcpUsrSetCongestion, tcpUsrShutdownRead, tcpUsrShutdownWrite,
 } from '../tcp/tcp-usrreq.js';
+import { tcpBytesToMark } from '../tcp/tcp-urgent.js';
 import { TF_CANTRCVMORE, TF_RCVDFIN } from '../tcp/tcpcb.js';
 import type { TcpCb, TcpUser } from '../tcp/tcpcb.js';
 import type { Tcp } from '../tcp/tcp.js';
@@ -35,10 +37,15 @@ import type { SockAddr, SockName6 } from './socket-in6.js';
 import type { SockName } from './socket.js';
 import type { SocketHolder } from './socket-holder.js';
 import type { SocketLayer } from './socket-layer.js';
-import { MSG_PEEK, MSG_WAITALL, PF_INET6, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from './socket-type.js';
+import { MSG_OOB, MSG_PEEK, MSG_WAITALL, PF_INET6, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from './socket-type.js';
 import { applyOption, readOption } from './sockopt.js';
 import { applyTcpOption, isTcpOption, readTcpOption } from './sockopt-tcp.js';
+import { ip4Format } from '../wire/addr.js';
+import { ip6Format, ip6Plain, ip6Word } from '../wire/addr6.js';
 import { IPPROTO_TCP } from '../wire/ipproto.js';
+
+/** Overflows of a listen queue are logged once in so long. */
+const OVERLOG_INTERVAL_US: Micros = 60_000_000;
 
 export class StreamSocket implements TcpUser {
   readonly layer: SocketLayer;
@@ -64,6 +71,9 @@ export class StreamSocket implements TcpUser {
   /** A listener's: complete connections nobody has accepted, and how many there may be. */
   private queue: StreamSocket[] = [];
   private backlog = 0;
+  /** Connections the queue had no room for since that was said last, and when it may be said again. */
+  private overcount = 0;
+  private overlogAt: Micros = 0;
   /** Who will accept it. */
   private head: StreamSocket | null = null;
 
@@ -112,15 +122,37 @@ export class StreamSocket implements TcpUser {
     return tcpUsrConnect(this.tp, this.nameOf(addr), port);
   }
 
+  /**
+   * sendto(2) of a socket that is not connected: connects it, and `data` goes first; with TCP_FASTOPEN, and a cookie of that server's, in the SYN. Bytes
+   * taken, or a negative Errno.
+   */
+  sendTo(data: Uint8Array, addr: SockAddr, port: number): number {
+    if (this.closed) return -this.ended;
+    if (this.gone) return -(this.takeError() || EISCONN);
+    const before = this.tp.snd.bytes;
+    const error = tcpUsrConnect(this.tp, this.nameOf(addr), port, data);
+    return error === EINPROGRESS ? this.tp.snd.bytes - before : -error;
+  }
+
+  /** The key for TCP_MD5SIG shared with the peer at `addr`, of all sockets of the vnet; null: none any more. EINVAL for its length, ENOBUFS, ENOENT. */
+  setMd5Key(addr: SockAddr, key: Uint8Array | null): Errno {
+    if (this.closed) return this.ended;
+    const { tcp } = this.tp;
+    const name = this.nameOf(addr);
+    if (typeof name === 'number') return tcp.md5.setKey(tcp.ends.set4(name, 0, 0, 0), key);
+    const { error, addr: f } = in6Embed(tcp.ip6.net, name);
+    return f === null ? error : tcp.md5.setKey(tcp.ends.setForeign6(ip6Word(f, 0), ip6Word(f, 1), ip6Word(f, 2), ip6Word(f, 3), 0), key);
+  }
+
   /** 0 in the place of an IPv6 address is ::. */
   private nameOf(addr: SockAddr): number | Ip6Name {
     return addr === 0 && this.domain === PF_INET6 ? IN6ADDR_ANY : addr;
   }
 
-  /** send(2): copies as much of `data` as there is room for. Bytes taken, or a negative Errno: EAGAIN, ENOTCONN, EPIPE, and once what has gone wrong. */
-  send(data: Uint8Array, _flags = 0): number {
+  /** send(2): copies as much of `data` as there is room for; with MSG_OOB it is urgent up to its end. Bytes taken, or a negative Errno: EAGAIN, ENOTCONN, EPIPE, and once what has gone wrong. */
+  send(data: Uint8Array, flags = 0): number {
     const error = this.maySend();
-    return error !== 0 ? -error : data.length === 0 ? 0 : tcpUsrSend(this.tp, data);
+    return error !== 0 ? -error : data.length === 0 ? 0 : tcpUsrSend(this.tp, data, (flags & MSG_OOB) !== 0);
   }
 
   /** As `send`, but takes `data` itself, whole, when there is any room: its bytes must not be changed any more. */
@@ -133,17 +165,19 @@ export class StreamSocket implements TcpUser {
 
   private maySend(): Errno {
     if (this.closed) return this.ended;
-    return this.takeError() || tcpUsrMaySend(this.tp);
+    return this.takeError() || (this.gone ? EPIPE : tcpUsrMaySend(this.tp));
   }
 
   /**
    * recv(2): up to `into.length` bytes. 0: the peer has said that it is done; otherwise a negative Errno (EAGAIN: nothing there yet). MSG_PEEK leaves the
-   * bytes; MSG_WAITALL gives all that was asked for or nothing yet, unless the stream ends first.
+   * bytes; MSG_WAITALL gives all that was asked for or nothing yet, unless the stream ends first. A read ends at the mark of urgent data. EINVAL: MSG_OOB, since
+   * urgent data stays in line.
    */
   recv(into: Uint8Array, flags = 0): number {
     if (this.closed) return -this.ended;
     const { rcv, tp } = this;
     if (tp.state === TCPS_LISTEN) return -ENOTCONN;
+    if ((flags & MSG_OOB) !== 0) return -EINVAL;
     const enough = (flags & MSG_WAITALL) !== 0 ? Math.min(into.length, rcv.hiwat) : 1;
     if (rcv.bytes < enough && !this.eof) {
       if (rcv.bytes === 0 && this.pendingError !== 0) return -((flags & MSG_PEEK) !== 0 ? this.pendingError : this.takeError());
@@ -154,9 +188,15 @@ export class StreamSocket implements TcpUser {
       return 0;
     }
     const keep = (flags & MSG_PEEK) !== 0;
-    const n = rcv.read(into, keep);
+    const mark = tcpBytesToMark(tp);
+    const n = rcv.read(mark > 0 && mark < into.length ? into.subarray(0, mark) : into, keep);
     if (!keep) tcpUsrRcvd(tp, n);
     return n;
+  }
+
+  /** sockatmark(3): is the next byte the urgent one? */
+  get atMark(): boolean {
+    return tcpBytesToMark(this.tp) === 0;
   }
 
   /** Takes the oldest packet of what has arrived, payload at `off`; the caller frees it. Null: nothing there. */
@@ -253,6 +293,11 @@ export class StreamSocket implements TcpUser {
     return isTcpOption(option) ? readTcpOption(this.tp, option) : readOption(this, option);
   }
 
+  /** TCP_CONGESTION: chooses the algorithm, of this connection and of those a listener gets. ESRCH: no such one. */
+  setCongestion(name: string): Errno {
+    return this.closed ? this.ended : tcpUsrSetCongestion(this.tp, name);
+  }
+
   /** TCP_INFO. */
   info(): TcpInfo {
     return tcpInfo(this.tp);
@@ -337,17 +382,33 @@ export class StreamSocket implements TcpUser {
     this.onWritable?.();
   }
 
-  /** TcpUser: has the queue room? */
-  tcpMayAccept(): boolean {
-    return this.queue.length < this.backlog + (this.backlog >> 1) + 1;
+  /** TcpUser */
+  get tcpAcceptLimit(): number {
+    return this.backlog;
   }
 
   /** TcpUser: a connection for this listener. */
   tcpAccept(tp: TcpCb): TcpUser | null {
-    if (!this.tcpMayAccept()) return null;
+    if (this.queue.length > Math.floor((3 * this.backlog) / 2)) {
+      this.overflow();
+      return null;
+    }
     const so = this.layer.accepted(this, tp);
     if (so !== null) so.head = this;
     return so;
+  }
+
+  /** A connection finds the queue full: says so, at most once a minute, and how often it happened. */
+  private overflow(): void {
+    const { now } = this.layer.kern.engine;
+    this.overcount++;
+    if (now < this.overlogAt) return;
+    this.overlogAt = now + OVERLOG_INTERVAL_US;
+    const { inp, in6p } = this;
+    const name = in6p !== null ? `[${ip6Format(ip6Plain(in6p.local))}]` : ip4Format(inp.laddr);
+    const n = this.overcount;
+    this.overcount = 0;
+    this.layer.kern.log('debug', `sonewconn: pcb (${name}:${inp.lport} (proto ${IPPROTO_TCP})): Listen queue overflow: ${this.queue.length} already in queue awaiting acceptance (${n} occurrences)`);
   }
 
   /** `so` is complete. */

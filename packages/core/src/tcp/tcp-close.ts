@@ -9,7 +9,9 @@
 import type { Errno } from '../base/errno.js';
 import { US_PER_MS } from '../base/time.js';
 import { TH_ACK, TH_RST } from '../wire/tcp.js';
+import { tcpMetricsSave } from './tcp-metrics.js';
 import { tcpRespondTo } from './tcp-respond.js';
+import { tcpFastopenSettled } from './tcp-syn-data.js';
 import { TCPS_CLOSED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT } from './tcp-state.js';
 import { tcpSet2msl, tcpStopTimers } from './tcp-timer.js';
 import type { TcpCb } from './tcpcb.js';
@@ -20,6 +22,8 @@ export function tcpClose(tp: TcpCb, error: Errno): void {
   const { tcp } = tp;
   if (tp.state !== TCPS_LISTEN && tp.state !== TCPS_CLOSED) tcp.stats.closed++;
   tcp.timeWaits.remove(tp);
+  tcpMetricsSave(tp);
+  tcpFastopenSettled(tp);
   tcpSetState(tp, TCPS_CLOSED);
   tcpStopTimers(tp);
   tp.map.clear();
@@ -42,6 +46,7 @@ export function tcpDrop(tp: TcpCb, error: Errno): void {
 /** Both FINs are acknowledged: waits for what may still be under way. */
 export function tcpTwstart(tp: TcpCb): void {
   const { tcp } = tp;
+  tcpMetricsSave(tp);
   tcpSetState(tp, TCPS_TIME_WAIT);
   tcpStopTimers(tp);
   tp.map.clear();

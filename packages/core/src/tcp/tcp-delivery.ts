@@ -20,7 +20,7 @@ import type { Micros } from '../base/time.js';
 import { TCPOLEN_SACK_BLOCK, TOF_SACK } from '../wire/tcp.js';
 import { SR_LOST, SR_RETRANS, SR_SACKED, SR_SYN, SR_FIN } from './sendmap.js';
 import type { SentRange } from './sendmap.js';
-import { rackDelivered } from './tcp-rack.js';
+import { isEchoOlder, rackDelivered } from './tcp-rack.js';
 import type { Segment } from './tcp-segment.js';
 import { TF_SACK } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
@@ -46,6 +46,8 @@ export class Delivery {
   rttUs: Micros = -1;
   /** Something that was sent more than once is acknowledged: then its time means nothing (Karn). */
   ambiguous = false;
+  /** What was sent a second time in this recovery is acknowledged with the echo of a time before that (Eifel). */
+  echoOlder = false;
   /** Something that was sent only once, before the last timeout, is delivered. */
   original = false;
   /** Bytes of the largest part of one transmission that is acknowledged. */
@@ -54,7 +56,7 @@ export class Delivery {
 
   clear(): void {
     this.acked = this.data = this.sacked = this.delivered = this.dsackBytes = this.burst = 0;
-    this.hasSack = this.ambiguous = this.original = false;
+    this.hasSack = this.ambiguous = this.echoOlder = this.original = false;
     this.rttUs = -1;
   }
 }
@@ -78,6 +80,7 @@ function cumulative(tp: TcpCb, seg: Segment, ack: number, d: Delivery): void {
     d.delivered += len;
     if ((r.flags & SR_RETRANS) !== 0) {
       d.ambiguous = true;
+      if (r === map.head && r.sends === 2 && rec.undoRexmtUs >= 0 && r.xmitUs >= rec.undoRexmtUs) d.echoOlder = isEchoOlder(tp, seg, r.xmitUs);
     } else {
       if (d.rttUs < 0) d.rttUs = tp.nowUs - r.xmitUs;
       if (seqLeq(end, rec.frtoNxt)) d.original = true;

@@ -35,7 +35,7 @@ const TH_ECN = TH_ECE | TH_CWR;
 export function ecnSynFlags(tp: TcpCb, isAnswer: boolean): number {
   const { tun } = tp.tcp;
   if (isAnswer) return (tp.flags & TF_ECN) !== 0 ? TH_ECE : 0;
-  const asks = tun.ecn === 1 || ccDefault(tp.ccVars).wantsEcn;
+  const asks = tun.ecn === 1 || (tp.ccAlgorithm ?? ccDefault(tp.ccVars)).wantsEcn;
   return asks && tp.rxtshift <= tun.ecnMaxretries ? TH_ECN : 0;
 }
 

@@ -16,7 +16,7 @@ class Bench {
   readonly engine = new Engine(quietEnv(1));
   readonly kern = new VnetKern(this.engine, 1, 'v');
   readonly stats = { hc_added: 0, hc_bucketoverflow: 0, cachedrtt: 0, cachedrttvar: 0, cachedssthresh: 0 };
-  readonly hc = new TcpHostcache(this.kern, this.stats);
+  readonly hc = new TcpHostcache(this.kern, this);
 
   at(seconds: number): void {
     this.engine.runTurn(seconds * US_PER_SEC);

@@ -86,15 +86,16 @@ export class TcpHostcache {
   prune = DEFAULT_PRUNE_S;
   purge = 0;
   private readonly kern: VnetKern;
-  private readonly stats: HcStats;
+  private readonly owner: { readonly stats: HcStats };
   private chains: Map<number, HcEntry> | null = null;
   /** The entry updated last is last. */
   private readonly used = new LazySet<HcEntry>();
   private timer: Callout | null = null;
 
-  constructor(kern: VnetKern, stats: HcStats) {
+  /** `owner` has the counters, made with the first count. */
+  constructor(kern: VnetKern, owner: { readonly stats: HcStats }) {
     this.kern = kern;
-    this.stats = stats;
+    this.owner = owner;
     kern.sysctl.attach(HOSTCACHE_SYSCTLS, this);
     kern.audit.attach(HC_AUDIT, this);
   }
@@ -128,7 +129,7 @@ export class TcpHostcache {
 
   /** A connection to the peer of `inc` ends, and this is what it knew. */
   update(inc: TcpEnds, m: Readonly<HcMetrics>): void {
-    const { stats } = this;
+    const { stats } = this.owner;
     const e = this.entry(inc);
     if (e === null) return;
     if (m.mtu !== 0) e.mtu = m.mtu;
@@ -182,7 +183,7 @@ export class TcpHostcache {
     while (this.count >= this.cachelimit) {
       for (const oldest of this.used) {
         this.remove(oldest);
-        this.stats.hc_bucketoverflow++;
+        this.owner.stats.hc_bucketoverflow++;
         break;
       }
     }
@@ -191,7 +192,7 @@ export class TcpHostcache {
     const key = hashOf(inc);
     e.hashNext = chains.get(key) ?? null;
     chains.set(key, e);
-    this.stats.hc_added++;
+    this.owner.stats.hc_added++;
     if (this.timer?.pending !== true) this.rearm();
     return e;
   }

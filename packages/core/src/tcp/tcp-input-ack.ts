@@ -12,10 +12,12 @@ import { tcpClose, tcpSetState, tcpTwstart } from './tcp-close.js';
 import { tcpEstablished } from './tcp-input-synsent.js';
 import { tcpDeliver } from './tcp-delivery.js';
 import type { Delivery } from './tcp-delivery.js';
+import { tcpProgress } from './tcp-progress.js';
 import { tcpRecoveryAck } from './tcp-recovery.js';
 import { tcpChallengeAck, tcpReset } from './tcp-respond.js';
 import { tcpRttOfAck } from './tcp-rtt.js';
 import type { Segment } from './tcp-segment.js';
+import { tcpFastopenSettled } from './tcp-syn-data.js';
 import { TCPS_CLOSED, TCPS_CLOSING, TCPS_ESTABLISHED, TCPS_FIN_WAIT_1, TCPS_FIN_WAIT_2, TCPS_LAST_ACK, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT } from './tcp-state.js';
 import { tcpSet2msl, tcpSetRexmt } from './tcp-timer.js';
 import { tlpArm } from './tcp-tlp.js';
@@ -54,7 +56,8 @@ function establish(tp: TcpCb, seg: Segment): boolean {
   tp.sndWl1 = seg.seq;
   tp.sndWl2 = seg.ack;
   tcpEstablished(tp);
-  tp.notify |= TN_CONNECTED;
+  // With Fast Open the program has it since the SYN.
+  if (tp.tfoListener === null) tp.notify |= TN_CONNECTED;
   return true;
 }
 
@@ -84,6 +87,7 @@ function ackNew(tp: TcpCb, ack: number, d: Delivery): void {
   let data = d.acked;
   if ((tp.flags & TF_SYNACKED) === 0) {
     tp.flags |= TF_SYNACKED;
+    tcpFastopenSettled(tp);
     data--;
   }
   if ((tp.flags & TF_SENTFIN) !== 0 && ack === tp.sndNxt) data--;
@@ -95,6 +99,7 @@ function ackNew(tp: TcpCb, ack: number, d: Delivery): void {
   if (tp.persistAt !== NEVER) tp.rxtshift = 0;
   if (data > 0) {
     tp.bytesAcked += data;
+    tcpProgress(tp);
     tcpSndbufTune(tp);
     tp.snd.drop(data);
   }
@@ -104,7 +109,7 @@ function ackNew(tp: TcpCb, ack: number, d: Delivery): void {
 function afterNew(tp: TcpCb): void {
   if (tp.flight === 0) tp.rexmtAt = tp.reorderAt = NEVER;
   else if (tp.persistAt === NEVER) tcpSetRexmt(tp);
-  if ((tp.flags & TF_WANTSPACE) !== 0 && tp.snd.space >= Math.min(tp.snd.lowat, tp.snd.hiwat)) {
+  if ((tp.flags & TF_WANTSPACE) !== 0 && tp.snd.isWritable) {
     tp.flags &= ~TF_WANTSPACE;
     tp.notify |= TN_WRITE;
   }

@@ -16,7 +16,7 @@ import { ip6W0Zoned } from '../wire/addr6.js';
 import { TCP_HDR_LEN, tcpDport, tcpOff, tcpSeq, tcpSport } from '../wire/tcp.js';
 import type { InPcb } from '../transport/inpcb.js';
 import { TCPS_ESTABLISHED } from './tcp-state.js';
-import { TF_CANTRCVMORE, TF_TS } from './tcpcb.js';
+import { TF_CANTRCVMORE, TF_SIGNATURE, TF_TS } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 import type { Tcp } from './tcp.js';
 
@@ -51,11 +51,11 @@ function ready(tcp: Tcp, ifp: Ifnet, head: PacketBuffer, off: number): TcpCb | n
   const inp = find(tcp, ifp, head, off);
   if (inp === null || ecnOf(head, off) === ECN_CE) return null;
   const tp = inp.user as TcpCb;
-  if (tp.state !== TCPS_ESTABLISHED || tp.user === null || (tp.flags & TF_CANTRCVMORE) !== 0 || tp.inInput) return null;
+  if (tp.state !== TCPS_ESTABLISHED || tp.user === null || (tp.flags & (TF_CANTRCVMORE | TF_SIGNATURE)) !== 0 || tp.inInput) return null;
   if (tp.rcvNxt !== (tcpSeq(v, th) | 0) || (tp.reass !== null && (tp.reass.count > 0 || tp.reass.hasFin))) return null;
   let bytes = 0;
   for (let m: PacketBuffer | null = head; m !== null; m = m.next) bytes += m.len - off - tcpOff(m.view, m.off + off);
-  if (bytes > seqDiff(tp.rcvAdv, tp.rcvNxt)) return null;
+  if (bytes > seqDiff(tp.rcvAdv, tp.rcvNxt) || tp.rcv.mem.isPressed) return null;
   const hasTs = tcpOff(v, th) === TS_HDR_LEN;
   if (hasTs !== ((tp.flags & TF_TS) !== 0)) return null;
   if (!hasTs) return tp;

@@ -13,11 +13,13 @@ import { tcpClose, tcpSetState } from './tcp-close.js';
 import { ecnSynAckIn, ecnSynIn } from './tcp-ecn.js';
 import { tcpAckStep } from './tcp-input-ack.js';
 import { tcpFinStep, tcpTextStep } from './tcp-input-text.js';
+import { tcpMetricsUse } from './tcp-metrics.js';
 import { tcpInitialCwnd, tcpSetMaxseg } from './tcp-mss.js';
 import { tcpOutput } from './tcp-output.js';
 import { tcpReset } from './tcp-respond.js';
 import type { Segment } from './tcp-segment.js';
 import { TCPS_ESTABLISHED, TCPS_SYN_RECEIVED } from './tcp-state.js';
+import { tcpFastopenSynAck } from './tcp-syn-data.js';
 import { tcpKeepidleUs, tcpSetKeep } from './tcp-timer.js';
 import { tcpWscaleAsked } from './tcp-window.js';
 import { TF_ACKNOW, TF_NOOPT, TF_SACK, TF_TS, TF_WSCALE, TN_CONNECTED } from './tcpcb.js';
@@ -58,6 +60,7 @@ export function synSentInput(tp: TcpCb, seg: Segment): void {
     m.free();
     return;
   }
+  tcpFastopenSynAck(tp, seg);
   tp.notify |= TN_CONNECTED;
   trimToWindow(tp, seg);
   if (!tcpTextStep(tp, seg)) m.free();
@@ -117,6 +120,7 @@ export function tcpTakeSynOptions(tp: TcpCb, seg: Segment): void {
 
 /** The handshake is done, from whichever side. */
 export function tcpEstablished(tp: TcpCb): void {
+  tcpMetricsUse(tp);
   tcpInitialCwnd(tp);
   tp.rfbufStartUs = tp.nowUs;
   tcpSetKeep(tp, tcpKeepidleUs(tp));

@@ -3,7 +3,7 @@
  * Read first: RFC 9293 §3.10.7, whose steps are the functions here, in its order; RFC 5961; RFC 7323 §5; freebsd `tcp_input.c` (tcp_do_segment).
  *
  *     SYN-SENT      tcp-input-synsent.ts
- *     otherwise     checkPaws → checkSequence → checkReset → checkSyn → tcpAckStep → urgentStep → textStep → finStep
+ *     otherwise     checkPaws → checkSequence → checkReset → checkSyn → tcpAckStep → tcpUrgentStep → tcpTextStep → tcpFinStep
  *                                                                      (tcp-input-ack.ts)         (tcp-input-text.ts)
  *
  * Theory of operation. Each step answers whether the segment goes on; who says no has dealt with it. Nothing is sent on the way: steps leave TF_ACKNOW,
@@ -20,7 +20,7 @@ import { ECONNREFUSED, ECONNRESET } from '../base/errno.js';
 import { seqDiff, seqGt, seqLeq, seqLt } from '../base/seqnum.js';
 import type { Micros } from '../base/time.js';
 import { US_PER_MS } from '../base/time.js';
-import { TH_ACK, TH_FIN, TH_RST, TH_SYN, TH_URG, TOF_TS } from '../wire/tcp.js';
+import { TH_ACK, TH_FIN, TH_RST, TH_SYN, TOF_TS, TOF_UTO } from '../wire/tcp.js';
 import { tcpClose } from './tcp-close.js';
 import { ecnInput } from './tcp-ecn.js';
 import { tcpAckStep } from './tcp-input-ack.js';
@@ -29,9 +29,11 @@ import { tcpFinStep, tcpTextStep } from './tcp-input-text.js';
 import { tcpOutput } from './tcp-output.js';
 import { tcpChallengeAck, tcpReset } from './tcp-respond.js';
 import type { Segment } from './tcp-segment.js';
-import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
+import { TCPS_CLOSED, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import { tcpRecvWindow } from './tcp-window.js';
-import { tcpKeepidleUs, tcpSetKeep, tcpSet2msl } from './tcp-timer.js';
+import { tcpSet2msl } from './tcp-timer.js';
+import { tcpUrgentStep } from './tcp-urgent.js';
+import { tcpTakeUto } from './tcp-uto.js';
 import { TF_ACKNOW, TF_OUTPUT, TF_TS, TN_CONNECTED, TN_READ, TN_WRITE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
@@ -44,6 +46,11 @@ export function tcpInput(tp: TcpCb, seg: Segment): void {
   tp.inInput = true;
   if (tp.state === TCPS_SYN_SENT) synSentInput(tp, seg);
   else steps(tp, seg);
+  tcpRun(tp);
+}
+
+/** The end of input: the program is told, and what is to be said is sent. */
+export function tcpRun(tp: TcpCb): void {
   tcpNotify(tp);
   tp.inInput = false;
   if ((tp.flags & (TF_ACKNOW | TF_OUTPUT)) !== 0 && tp.state !== TCPS_CLOSED) tcpOutput(tp);
@@ -71,16 +78,15 @@ function steps(tp: TcpCb, seg: Segment): void {
     m.free();
     return;
   }
-  urgentStep(tp, seg);
+  if ((seg.opts.flags & TOF_UTO) !== 0) tcpTakeUto(tp, seg.opts.uto);
+  tcpUrgentStep(tp, seg);
   if (!tcpTextStep(tp, seg)) m.free();
   tcpFinStep(tp, seg);
 }
 
-/** The peer is there: keepalive begins anew. */
+/** The peer is there: keepalive looks at when that was. */
 function heard(tp: TcpCb): void {
   tp.rcvTimeUs = tp.nowUs;
-  if (tp.state === TCPS_ESTABLISHED && tp.keepAt < tp.nowUs + tcpKeepidleUs(tp) && tp.keepProbes > 0) tcpSetKeep(tp, tcpKeepidleUs(tp));
-  tp.keepProbes = 0;
 }
 
 /** RFC 7323 §5.3 R1: a segment with an old timestamp is an old duplicate. A reset need not have timestamps. */
@@ -121,6 +127,8 @@ function trimDuplicate(tp: TcpCb, seg: Segment, dup: number): void {
     tp.dsackStart = seg.seq;
     tp.dsackEnd = (seg.seq + Math.min(dup, seg.len)) | 0;
   }
+  // The peer did not see our acknowledgement; or asks whether we are there.
+  tp.flags |= TF_ACKNOW;
   if (!whole) {
     stats.rcvpartduppack++;
     stats.rcvpartdupbyte += dup;
@@ -129,8 +137,6 @@ function trimDuplicate(tp: TcpCb, seg: Segment, dup: number): void {
   }
   stats.rcvduppack++;
   stats.rcvdupbyte += seg.len;
-  // The peer did not see our acknowledgement; or asks whether we are there.
-  tp.flags |= TF_ACKNOW;
   if (seg.has(TH_FIN) && tp.state === TCPS_TIME_WAIT) tcpSet2msl(tp, 2 * tp.tcp.tun.mslMs * US_PER_MS);
   seg.trimFront(seg.len);
   seg.flags &= ~TH_FIN;
@@ -159,16 +165,13 @@ function trimToWindow(tp: TcpCb, seg: Segment): boolean {
 /** Second: RST. Only the exact next sequence number ends a connection; another one in the window is asked about (RFC 5961 §3.2). */
 function checkReset(tp: TcpCb, seg: Segment): boolean {
   if (!seg.has(TH_RST)) return true;
+  if (tp.state === TCPS_TIME_WAIT) return false; // RFC 1337: an old reset must not end it early
   const { stats } = tp.tcp;
   const wnd = tcpRecvWindow(tp);
   if (seqLt(seg.seq, tp.lastAckSent) || seqGt(seg.seq, (tp.rcvNxt + wnd) | 0)) return false;
   if (seg.seq !== tp.rcvNxt && seg.seq !== tp.lastAckSent) {
     stats.badrst++;
     tcpChallengeAck(tp);
-    return false;
-  }
-  if (tp.state === TCPS_TIME_WAIT) {
-    tcpClose(tp, 0);
     return false;
   }
   if (tp.state === TCPS_SYN_RECEIVED) stats.conndrops++;
@@ -181,6 +184,12 @@ function checkReset(tp: TcpCb, seg: Segment): boolean {
 function checkSyn(tp: TcpCb, seg: Segment): boolean {
   if (seg.has(TH_SYN)) {
     if (tp.state === TCPS_SYN_RECEIVED && seg.seq === tp.irs) {
+      if (seg.has(TH_ACK)) {
+        // Simultaneous open: its SYN|ACK and ours have crossed. The SYN is known, the acknowledgement is not.
+        seg.flags &= ~TH_SYN;
+        seg.seq = tp.rcvNxt;
+        return trimToWindow(tp, seg);
+      }
       // The peer has not seen our SYN|ACK.
       if (tp.map.head !== null) tp.map.markLost(tp.map.head);
       tcpOutput(tp);
@@ -200,11 +209,4 @@ function checkLate(tp: TcpCb, seg: Segment): boolean {
   tcpReset(tp.tcp, seg);
   tcpClose(tp, 0);
   return false;
-}
-
-/** Sixth: URG. RFC 6093: the pointer is followed, the data stays in line. */
-function urgentStep(tp: TcpCb, seg: Segment): void {
-  if (!seg.has(TH_URG) || seg.urp === 0 || tp.state === TCPS_TIME_WAIT) return;
-  const up = (seg.seq + seg.urp) | 0;
-  if (seqGt(up, tp.rcvUp)) tp.rcvUp = up;
 }

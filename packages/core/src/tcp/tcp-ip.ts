@@ -8,62 +8,18 @@ import type { Errno } from '../base/errno.js';
 import { ENOBUFS } from '../base/errno.js';
 import { CSUM_L4 } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-import { ip6PutWords, ip6W0NeedsZone, ip6W0Zoned } from '../wire/addr6.js';
+import { ip6PutWords, ip6W0NeedsZone } from '../wire/addr6.js';
 import { cksumFold, cksumPseudo4, cksumPseudo6 } from '../wire/checksum.js';
-import { IP4_HDR_LEN, IP_DF, ip4Dst, ip4Emit, ip4Src } from '../wire/ip4.js';
+import { IP4_HDR_LEN, IP_DF, ip4Emit } from '../wire/ip4.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Emit } from '../wire/ip6.js';
 import { IPPROTO_TCP } from '../wire/ipproto.js';
 import { TCP_SUM } from '../wire/tcp.js';
 import { pcbOutput } from '../transport/pcb-output.js';
 import { pcbOutput6 } from '../transport/pcb-output6.js';
-import type { Segment } from './tcp-segment.js';
+import type { TcpEnds } from './tcp-ends.js';
+import { TF_NODF } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 import type { Tcp } from './tcp.js';
-
-/** The two ends of a conversation that has no pcb: a reply, a half-open connection. */
-export class TcpEnds {
-  isV6 = false;
-  /** IPv4, host order. */
-  laddr = 0;
-  faddr = 0;
-  /** IPv6, zoned words. */
-  l0 = 0;
-  l1 = 0;
-  l2 = 0;
-  l3 = 0;
-  f0 = 0;
-  f1 = 0;
-  f2 = 0;
-  f3 = 0;
-  lport = 0;
-  fport = 0;
-  fib = 0;
-  ttl = -1;
-  tos = 0;
-
-  /** Those of whoever answers `seg`. */
-  ofSegment(seg: Segment): void {
-    const v = seg.m.view;
-    const at = seg.m.nhoff;
-    this.isV6 = seg.isV6;
-    this.lport = seg.dport;
-    this.fport = seg.sport;
-    this.fib = seg.m.fib;
-    if (!seg.isV6) {
-      this.laddr = ip4Dst(v, at);
-      this.faddr = ip4Src(v, at);
-      return;
-    }
-    this.f0 = ip6W0Zoned(v, at + IP6_SRC, seg.ifp.index);
-    this.f1 = v.getInt32(at + IP6_SRC + 4);
-    this.f2 = v.getInt32(at + IP6_SRC + 8);
-    this.f3 = v.getInt32(at + IP6_SRC + 12);
-    this.l0 = ip6W0Zoned(v, at + IP6_DST, seg.ifp.index);
-    this.l1 = v.getInt32(at + IP6_DST + 4);
-    this.l2 = v.getInt32(at + IP6_DST + 8);
-    this.l3 = v.getInt32(at + IP6_DST + 12);
-  }
-}
 
 /** Sends a segment of `tp`; `ecn` are the ECN bits of its IP header. Owns `m`. */
 export function tcpIpOutput(tp: TcpCb, m: PacketBuffer, ecn: number): Errno {
@@ -75,14 +31,14 @@ export function tcpIpOutput(tp: TcpCb, m: PacketBuffer, ecn: number): Errno {
     c.ifp = ip6W0NeedsZone(in6p.f0) ? tcp.ip6.net.ifByIndex(in6p.f0 & 0xffff) : null;
     return pcbOutput6(tcp.ip6, in6p, m, c, c.opts);
   }
-  if (!put4(tcp, m, inp.laddr, inp.faddr, inp.tos | ecn, inp.ttl)) return ENOBUFS;
+  if (!put4(tcp, m, inp.laddr, inp.faddr, inp.tos | ecn, inp.ttl, (tp.flags & TF_NODF) === 0)) return ENOBUFS;
   return pcbOutput(tcp.ip, inp, m);
 }
 
 /** Sends a segment between `e`. Owns `m`. */
 export function tcpIpSend(tcp: Tcp, e: TcpEnds, m: PacketBuffer): Errno {
   m.fib = e.fib;
-  if (!e.isV6) return put4(tcp, m, e.laddr, e.faddr, e.tos, e.ttl) ? tcp.ip.output(m) : ENOBUFS;
+  if (!e.isV6) return put4(tcp, m, e.laddr, e.faddr, e.tos, e.ttl, true) ? tcp.ip.output(m) : ENOBUFS;
   if (!put6(tcp, m, e.l0, e.l1, e.l2, e.l3, e.f0, e.f1, e.f2, e.f3, e.tos, e.ttl)) return ENOBUFS;
   const { opts } = tcp.choice;
   opts.ifp = ip6W0NeedsZone(e.f0) ? tcp.ip6.net.ifByIndex(e.f0 & 0xffff) : null;
@@ -91,14 +47,14 @@ export function tcpIpSend(tcp: Tcp, e: TcpEnds, m: PacketBuffer): Errno {
   return error;
 }
 
-function put4(tcp: Tcp, m: PacketBuffer, src: number, dst: number, tos: number, ttl: number): boolean {
+function put4(tcp: Tcp, m: PacketBuffer, src: number, dst: number, tos: number, ttl: number, df: boolean): boolean {
   const { len } = m;
   pending(m, cksumPseudo4(src, dst, IPPROTO_TCP, len));
   if (!m.prepend(IP4_HDR_LEN)) {
     m.free();
     return false;
   }
-  ip4Emit(m.view, m.off, IP4_HDR_LEN, tos, m.len, 0, tcp.tun.pathMtuDiscovery !== 0 ? IP_DF : 0, ttl >= 0 ? ttl : tcp.ip.tun.ttl, IPPROTO_TCP, src, dst);
+  ip4Emit(m.view, m.off, IP4_HDR_LEN, tos, m.len, 0, df && tcp.tun.pathMtuDiscovery !== 0 ? IP_DF : 0, ttl >= 0 ? ttl : tcp.ip.tun.ttl, IPPROTO_TCP, src, dst);
   return true;
 }
 

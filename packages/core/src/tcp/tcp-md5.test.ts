@@ -25,7 +25,7 @@ const atB6 = new TcpEnds().setForeign6(LL | 7, 0, 0, 1, 40_000).setLocal6(LL | 7
 function bench(): { md5: TcpMd5; kern: VnetKern; stats: Record<string, number> } {
   const stats = { sig_rcvgoodsig: 0, sig_rcvbadsig: 0, sig_err_buildsig: 0, sig_err_sigopt: 0, sig_err_nosigopt: 0 };
   const kern = new VnetKern(new Engine(quietEnv(1)), 1, 'v');
-  return { md5: new TcpMd5(kern, stats), kern, stats };
+  return { md5: new TcpMd5(kern, { stats }), kern, stats };
 }
 
 /** A segment of A's with `n` bytes of data at offset 3, unsigned, and where the digest goes. */

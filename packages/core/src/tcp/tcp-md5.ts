@@ -24,8 +24,9 @@ import type { SysctlGroup } from '../kern/sysctl.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import { ip6W0NeedsZone } from '../wire/addr6.js';
 import { IPPROTO_TCP } from '../wire/ipproto.js';
-import { TCP_HDR_LEN, TCP_SUM, TCP_URP, tcpOff } from '../wire/tcp.js';
+import { TCP_HDR_LEN, TCP_SUM, TCP_URP, TOF_SIGNATURE, TOF_SIGNATURE_CLASH, tcpOff } from '../wire/tcp.js';
 import type { TcpEnds } from './tcp-ends.js';
+import type { Segment } from './tcp-segment.js';
 
 /** Bytes of a key. */
 export const TCP_MD5_KEYLEN_MAX = 80;
@@ -64,15 +65,16 @@ export class TcpMd5 {
   limit = DEFAULT_LIMIT;
   readonly digest = new Uint8Array(MD5_LEN);
   private readonly kern: VnetKern;
-  private readonly stats: SigStats;
+  private readonly owner: { readonly stats: SigStats };
   /** Chains by the last word of the address. */
   private peers: Map<number, PeerKey[]> | null = null;
   private md5: Md5 | null = null;
   count = 0;
 
-  constructor(kern: VnetKern, stats: SigStats) {
+  /** `owner` has the counters, made with the first count. */
+  constructor(kern: VnetKern, owner: { readonly stats: SigStats }) {
     this.kern = kern;
-    this.stats = stats;
+    this.owner = owner;
     kern.sysctl.attach(MD5_SYSCTLS, this);
     kern.audit.attach(MD5_AUDIT, this);
   }
@@ -107,6 +109,11 @@ export class TcpMd5 {
     return 0;
   }
 
+  /** The peers, as words, and their keys. */
+  list(): readonly PeerKey[] {
+    return [...(this.peers?.values() ?? [])].flat();
+  }
+
   /** Is there a key for the peer of `inc`? */
   hasKey(inc: TcpEnds): boolean {
     return this.keyOf(inc) !== null;
@@ -119,7 +126,7 @@ export class TcpMd5 {
   sign(v: DataView, at: number, len: number, sigAt: number, inc: TcpEnds): boolean {
     const key = this.keyOf(inc);
     if (key === null) {
-      this.stats.sig_err_buildsig++;
+      this.owner.stats.sig_err_buildsig++;
       return false;
     }
     this.compute(v, at, len, inc, true, key);
@@ -131,15 +138,31 @@ export class TcpMd5 {
   verify(v: DataView, at: number, len: number, sigAt: number, inc: TcpEnds): boolean {
     const key = this.keyOf(inc);
     if (key === null) {
-      this.stats.sig_err_buildsig++;
+      this.owner.stats.sig_err_buildsig++;
       return false;
     }
     this.compute(v, at, len, inc, false, key);
     let differ = 0;
     for (let i = 0; i < MD5_LEN; i++) differ |= v.getUint8(sigAt + i) ^ this.digest[i]!;
-    if (differ === 0) this.stats.sig_rcvgoodsig++;
-    else this.stats.sig_rcvbadsig++;
+    if (differ === 0) this.owner.stats.sig_rcvgoodsig++;
+    else this.owner.stats.sig_rcvbadsig++;
     return differ === 0;
+  }
+
+  /** May a segment between `inc` pass, when its connection is `signed` or not? Both must agree, and a digest be right. Counted. */
+  accepts(signed: boolean, seg: Segment, inc: TcpEnds): boolean {
+    const { opts, m } = seg;
+    const has = (opts.flags & TOF_SIGNATURE) !== 0;
+    if (!signed && !has) return true;
+    if (!has) {
+      this.owner.stats.sig_err_nosigopt++;
+      return false;
+    }
+    if (!signed || (opts.flags & TOF_SIGNATURE_CLASH) !== 0) {
+      this.owner.stats.sig_err_sigopt++;
+      return false;
+    }
+    return this.verify(m.view, seg.th, m.off + m.len - seg.th, opts.signatureOff, inc);
   }
 
   private keyOf(inc: TcpEnds): Uint8Array | null {

@@ -9,27 +9,33 @@
  */
 import { IP4_HDR_LEN } from '../wire/ip4.js';
 import { IP6_HDR_LEN } from '../wire/ip6.js';
-import { TCP6_MSS_DEFAULT, TCP_HDR_LEN } from '../wire/tcp.js';
+import { TCP6_MSS_DEFAULT, TCPOLEN_SIGNATURE, TCP_HDR_LEN } from '../wire/tcp.js';
 import { initialWindow } from './cc/cc.js';
 import { TCPOLEN_TSTAMP_APPA } from './tcp-options.js';
-import { TF_SYNREXMT, TF_TS } from './tcpcb.js';
+import { TF_SIGNATURE, TF_SYNREXMT, TF_TS } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
-import type { TcpEnds } from './tcp-ip.js';
+import type { TcpEnds } from './tcp-ends.js';
 import type { Tcp } from './tcp.js';
 
 const HDRS4 = IP4_HDR_LEN + TCP_HDR_LEN;
 const HDRS6 = IP6_HDR_LEN + TCP_HDR_LEN;
 
+/** However short the path says packets are, a segment carries this much. */
+const MAXSEG_MIN = 20;
+
 /** MTU of the path to the foreign end, bytes; 0 without a route. */
 export function tcpPathMtu(tp: TcpCb): number {
   const { tcp, inp, in6p } = tp;
-  if (in6p === null || !in6p.v6) return tcpPathMtu4(tcp, inp.fib, inp.faddr);
+  if (in6p === null || !in6p.v6) return tcpPathMtu4(tcp, inp.fib, tcp.endsOf(tp));
   return tcpPathMtu6(tcp, inp.fib, in6p.f0, in6p.f1, in6p.f2, in6p.f3);
 }
 
-function tcpPathMtu4(tcp: Tcp, fib: number, faddr: number): number {
-  const nh = tcp.ip.routes.lookup4(fib, faddr, 0);
-  return nh === null ? 0 : nh.pathMtu;
+/** The link's, or what a router on the way has said. */
+function tcpPathMtu4(tcp: Tcp, fib: number, e: TcpEnds): number {
+  const nh = tcp.ip.routes.lookup4(fib, e.faddr, 0);
+  if (nh === null) return 0;
+  const known = tcp.hostcache.mtu(e);
+  return known === 0 ? nh.pathMtu : Math.min(known, nh.pathMtu);
 }
 
 function tcpPathMtu6(tcp: Tcp, fib: number, f0: number, f1: number, f2: number, f3: number): number {
@@ -39,7 +45,7 @@ function tcpPathMtu6(tcp: Tcp, fib: number, f0: number, f1: number, f2: number, 
 
 function mssOf(tcp: Tcp, mtu: number, isV6: boolean): number {
   if (mtu === 0) return isV6 ? tcp.tun.v6mssdflt : tcp.tun.mssdflt;
-  return Math.max(mtu - (isV6 ? HDRS6 : HDRS4), tcp.tun.minmss);
+  return mtu - (isV6 ? HDRS6 : HDRS4);
 }
 
 /** The MSS option of our SYN. */
@@ -49,7 +55,7 @@ export function tcpOfferedMss(tp: TcpCb): number {
 
 /** The MSS option of a SYN|ACK. */
 export function tcpOfferedMssTo(tcp: Tcp, e: TcpEnds): number {
-  return mssOf(tcp, e.isV6 ? tcpPathMtu6(tcp, e.fib, e.f0, e.f1, e.f2, e.f3) : tcpPathMtu4(tcp, e.fib, e.faddr), e.isV6);
+  return mssOf(tcp, e.isV6 ? tcpPathMtu6(tcp, e.fib, e.f0, e.f1, e.f2, e.f3) : tcpPathMtu4(tcp, e.fib, e), e.isV6);
 }
 
 /** Sets `maxseg` by what the peer announced (0: nothing) and the path; returns whether it changed. */
@@ -73,9 +79,12 @@ function wholeSegments(bytes: number, mss: number, max: number): number {
 export function tcpFitMaxseg(tp: TcpCb): boolean {
   const was = tp.maxseg;
   const mss = Math.min(tp.peerMss, tcpOfferedMss(tp));
-  tp.maxseg = Math.max((tp.flags & TF_TS) !== 0 ? mss - TCPOLEN_TSTAMP_APPA : mss, 1);
+  tp.maxseg = Math.max(mss - tcpOlen(tp), MAXSEG_MIN);
   return tp.maxseg !== was;
 }
+
+/** Bytes of options in every segment with data. */
+export const tcpOlen = (tp: TcpCb): number => ((tp.flags & TF_TS) !== 0 ? TCPOLEN_TSTAMP_APPA : 0) + ((tp.flags & TF_SIGNATURE) !== 0 ? TCPOLEN_SIGNATURE + 2 : 0);
 
 /** A connection is established: the first congestion window. */
 export function tcpInitialCwnd(tp: TcpCb): void {

@@ -9,8 +9,10 @@ import type { Micros } from '../base/time.js';
 import { US_PER_MS } from '../base/time.js';
 import type { TcpOptionsOut } from '../wire/tcp-options.js';
 import { TCP_MAX_SACK } from '../wire/tcp-options.js';
+import { tcpFastopenOption } from './tcp-syn-data.js';
 import { TF_NOOPT, TF_SACK, TF_TS, TF_WSCALE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
+import { tcpUtoOption } from './tcp-uto.js';
 import { tcpWscaleAsked } from './tcp-window.js';
 import { tcpOfferedMss } from './tcp-mss.js';
 
@@ -43,6 +45,8 @@ export function tcpSynOptions(tp: TcpCb, o: TcpOptionsOut, isAnswer: boolean): v
     o.tsval = tcpTsNow(tp);
     o.tsecr = isAnswer ? tp.tsRecent >>> 0 : 0;
   }
+  if (!isAnswer) tcpFastopenOption(tp, o);
+  tcpUtoOption(tp, o);
 }
 
 /** Blocks of what has come out of order, a duplicate first. */

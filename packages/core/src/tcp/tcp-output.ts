@@ -17,6 +17,7 @@
  * @rfc 9293 3.7.4 yes
  * @rfc 9293 3.8.6.2.1 yes
  */
+import { EMSGSIZE } from '../base/errno.js';
 import { seqDiff, seqGt, seqLt } from '../base/seqnum.js';
 import { NEVER } from '../base/time.js';
 import { GSO_TCPV4, GSO_TCPV6, HEADROOM } from '../mbuf/packet-buffer.js';
@@ -26,15 +27,18 @@ import { SR_FIN, SR_SYN } from './sendmap.js';
 import type { SentRange } from './sendmap.js';
 import { ecnCodepoint, ecnFlags, ecnSynFlags } from './tcp-ecn.js';
 import { tcpIpOutput } from './tcp-ip.js';
+import { tcpFitMaxseg } from './tcp-mss.js';
 import { tcpSackBlocks, tcpSynOptions, tcpTimestamps } from './tcp-options.js';
 import { tcpRecoverySent } from './tcp-recovery.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
+import { tcpSynDataLen } from './tcp-syn-data.js';
 import { tcpSetPersist, tcpSetRexmt } from './tcp-timer.js';
 import { tlpArm } from './tcp-tlp.js';
 import { undoWantsNew } from './tcp-undo.js';
 import { tcpRecvWindow, tcpWindowUpdateDue } from './tcp-window.js';
-import { TF_ACKNOW, TF_DELACK, TF_FORCE, TF_NEEDFIN, TF_NODELAY, TF_NOPUSH, TF_OUTPUT, TF_RCVDFIN, TF_RXWIN0SENT, TF_SENTFIN, TF_SNDCWR, TF_SYNACKED } from './tcpcb.js';
+import { TF_ACKNOW, TF_DELACK, TF_FORCE, TF_NEEDFIN, TF_NODELAY, TF_NOPUSH, TF_OUTPUT, TF_RCVDFIN, TF_RXWIN0SENT, TF_SENTFIN, TF_SIGNATURE, TF_SNDCWR, TF_SYNACKED } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
+import { tcpUtoOption } from './tcp-uto.js';
 
 /** Room before a segment: what a packet has, and a tunnel's headers. */
 const TCP_HEADROOM = HEADROOM + 64;
@@ -61,6 +65,9 @@ function restartIfIdle(tp: TcpCb): void {
 function sendLost(tp: TcpCb): boolean {
   const r = tp.map.firstLost();
   if (r === null || undoWantsNew(tp)) return false;
+  if ((r.flags & SR_SYN) !== 0 && r.length > 1) tp.map.split(r, (r.seq + 1) | 0);
+  // What went with the first SYN waits for it.
+  if (tp.state === TCPS_SYN_SENT && (r.flags & SR_SYN) === 0) return false;
   const room = tp.cwnd - tp.pipe;
   if (room < Math.min(r.length, tp.maxseg) && tp.pipe > 0) return false;
   const want = Math.min(r.length, Math.max(tp.maxseg, Math.floor(room / tp.maxseg) * tp.maxseg), longest(tp));
@@ -87,7 +94,7 @@ function sendNew(tp: TcpCb): boolean {
   if ((tp.flags & TF_SENTFIN) !== 0) return false;
   if (tp.flight === 0 && (tp.flags & TF_SYNACKED) === 0) return sendSyn(tp);
   if (!tp.isSynchronized && tp.state !== TCPS_SYN_RECEIVED) return false;
-  if ((tp.flags & TF_SYNACKED) === 0 && tp.state !== TCPS_ESTABLISHED) return false;
+  if ((tp.flags & TF_SYNACKED) === 0 && tp.state !== TCPS_ESTABLISHED && tp.tfoListener === null) return false;
   const off = seqDiff(tp.sndNxt, tp.dataAt);
   const avail = tp.snd.bytes - off;
   const fin = (tp.flags & TF_NEEDFIN) !== 0;
@@ -119,7 +126,9 @@ export function tcpSendTlp(tp: TcpCb): boolean {
 
 /** A segment that is not full: may it go? RFC 9293 §3.8.6.2.1. */
 function isWorthIt(tp: TcpCb, len: number, isAll: boolean, fin: boolean): boolean {
-  if (isAll && (tp.flags & TF_NOPUSH) === 0 && (fin || tp.flight === 0 || (tp.flags & TF_NODELAY) !== 0)) return true;
+  // A SYN that is not acknowledged (Fast Open) is nothing that data could wait to go with.
+  const waits = tp.flight > ((tp.flags & TF_SYNACKED) !== 0 ? 0 : 1);
+  if (isAll && (tp.flags & TF_NOPUSH) === 0 && (fin || !waits || (tp.flags & TF_NODELAY) !== 0)) return true;
   if (isAll && fin) return true;
   return tp.maxSndWnd > 0 && len >= tp.maxSndWnd >> 1;
 }
@@ -127,8 +136,9 @@ function isWorthIt(tp: TcpCb, len: number, isAll: boolean, fin: boolean): boolea
 /** Payload of the longest segment that may be built. */
 function longest(tp: TcpCb): number {
   const { tun } = tp.tcp;
-  // CWR is said once: in a super-segment every part would say it
-  return tun.tso === 0 || (tp.flags & TF_SNDCWR) !== 0 ? tp.maxseg : Math.max(tp.maxseg, tun.tsoMax - (tun.tsoMax % tp.maxseg));
+  // CWR is said once: in a super-segment every part would say it. And every segment has a digest of its own.
+  const cut = tun.tso === 0 || (tp.flags & (TF_SNDCWR | TF_SIGNATURE)) !== 0;
+  return cut ? tp.maxseg : Math.max(tp.maxseg, tun.tsoMax - (tun.tsoMax % tp.maxseg));
 }
 
 function segments(tp: TcpCb, len: number): number {
@@ -138,9 +148,10 @@ function segments(tp: TcpCb, len: number): number {
 function sendSyn(tp: TcpCb): boolean {
   const { tcp } = tp;
   if (tp.state !== TCPS_SYN_SENT && tp.state !== TCPS_SYN_RECEIVED) return false;
-  if (!tcpSendSegment(tp, tp.iss, 0, TH_SYN)) return false;
-  tp.map.append(tp.iss, (tp.iss + 1) | 0, SR_SYN, tp.nowUs);
-  tp.sndNxt = (tp.iss + 1) | 0;
+  const len = tcpSynDataLen(tp);
+  if (!tcpSendSegment(tp, tp.iss, len, TH_SYN)) return false;
+  tp.sndNxt = (tp.iss + 1 + len) | 0;
+  tp.map.append(tp.iss, tp.sndNxt, SR_SYN, tp.nowUs);
   tcp.stats.sndctrl++;
   afterSend(tp);
   return true;
@@ -209,26 +220,34 @@ export function tcpSendSegment(tp: TcpCb, seq: number, len: number, flags: numbe
   }
   const isSyn = (flags & TH_SYN) !== 0;
   const isNew = len > 0 && seq === tp.sndNxt && tp.persistAt === NEVER;
-  const ecn = isSyn ? ecnSynFlags(tp, tp.state === TCPS_SYN_RECEIVED) : ecnFlags(tp, isNew);
+  const ecn = isSyn ? ecnSynFlags(tp, tp.state !== TCPS_SYN_SENT) : ecnFlags(tp, isNew);
   tcp.out.clear();
-  if (isSyn) tcpSynOptions(tp, tcp.out, tp.state === TCPS_SYN_RECEIVED);
+  if (isSyn) tcpSynOptions(tp, tcp.out, tp.state !== TCPS_SYN_SENT);
   else {
     tcpTimestamps(tp, tcp.out);
     // What has come out of order is told in acknowledgements; data is not made shorter for it.
     if (len === 0) tcpSackBlocks(tp, tcp.out);
+    if (len === 0 && tp.lastAckSent === ((tp.irs + 1) | 0)) tcpUtoOption(tp, tcp.out);
   }
+  if ((tp.flags & TF_SIGNATURE) !== 0) tcp.out.signature = true;
   const olen = tcpPackOptions(m.view, m.off + TCP_HDR_LEN, tcp.out);
   const hlen = TCP_HDR_LEN + olen;
   m.len = hlen + len;
-  if (len > 0) tp.snd.copyTo(m, m.off + hlen, seqDiff(seq, tp.dataAt), len);
+  if (len > 0) tp.snd.copyTo(m, m.off + hlen, seqDiff(isSyn ? (seq + 1) | 0 : seq, tp.dataAt), len);
   emitHeader(tp, m.view, m.off, seq, len, hlen, flags | ecn);
+  if ((tp.flags & TF_SIGNATURE) !== 0 && !tcp.md5.sign(m.view, m.off, m.len, m.off + TCP_HDR_LEN + tcp.out.signatureAt, tcp.endsOf(tp))) {
+    // As if it had been lost: a key may come.
+    m.free();
+    return true;
+  }
   if (len > tp.maxseg) {
     m.gsoType = tp.isV6 ? GSO_TCPV6 : GSO_TCPV4;
     m.gsoSize = tp.maxseg;
   }
   tcp.stats.sndtotal += segments(tp, len);
   tp.segsOut += segments(tp, len);
-  tcpIpOutput(tp, m, ecnCodepoint(tp, isNew, segments(tp, len)));
+  // The route's MTU has changed: what fits now goes instead.
+  if (tcpIpOutput(tp, m, ecnCodepoint(tp, isNew, segments(tp, len))) === EMSGSIZE && tcpFitMaxseg(tp)) return tcpSendSegment(tp, seq, len, flags);
   return true;
 }
 

@@ -112,7 +112,8 @@ export function rackDetect(tp: TcpCb): number {
         if ((r.flags & SR_RETRANS) !== 0) tp.tcp.stats.sack_lostrexmt++;
         map.markLost(r);
       } else {
-        last = nowUs + r.xmitUs - due;
+        // at least one: the clock of a host may have fractions
+        last = nowUs + Math.max(1, Math.ceil(r.xmitUs - due));
       }
     }
     r = next;

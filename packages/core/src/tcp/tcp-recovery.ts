@@ -32,6 +32,7 @@ import { prrAck, prrBegin } from './tcp-prr.js';
 import { rackDetect, rackDsack, rackRecoveryOver } from './tcp-rack.js';
 import { DUP_THRESH, sackDetect, sackHeadLost, sackReneged, sackRescue } from './tcp-sack.js';
 import type { Segment } from './tcp-segment.js';
+import { tcpFastopenFailed } from './tcp-syn-data.js';
 import { TCPS_SYN_RECEIVED, TCPS_SYN_SENT } from './tcp-state.js';
 import { tcpSetRexmt } from './tcp-timer.js';
 import { tlpAck } from './tcp-tlp.js';
@@ -49,6 +50,7 @@ export function tcpRexmtTimeout(tp: TcpCb): void {
   rec.tlpRttSeen = false;
   if (tp.state === TCPS_SYN_SENT || tp.state === TCPS_SYN_RECEIVED) {
     tp.flags |= TF_SYNREXMT;
+    if (tp.state === TCPS_SYN_SENT) tcpFastopenFailed(tp);
   } else if (tp.rxtshift === 1 || (tp.flags & TF_RTORECOVERY) === 0) {
     if ((tp.flags & TF_RECOVERY) === 0) undoBegin(tp);
     tp.cc.congSignal(tp, CC_RTO);
@@ -79,7 +81,7 @@ export function tcpRecoveryAck(tp: TcpCb, seg: Segment, d: Delivery, isDup: bool
   const isSack = (tp.flags & TF_SACK) !== 0;
   countDup(tp, d, isDup, isSack);
   if (isSack) rackDsack(tp, d);
-  undoAck(tp, seg, d);
+  undoAck(tp, d);
   leave(tp);
   const lost = detect(tp, d, isSack);
   if (lost > 0 && (tp.flags & TF_RECOVERY) === 0) enter(tp, d.delivered);

@@ -7,11 +7,13 @@
  * @rfc 5961 7 yes
  */
 import { HEADROOM } from '../mbuf/packet-buffer.js';
-import { TCP_HDR_LEN, TH_ACK, TH_FIN, TH_RST, TH_SYN, tcpEmit, tcpPackOptions } from '../wire/index.js';
+import { tcpPackOptions } from '../wire/tcp-options.js';
+import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_FIN, TH_RST, TH_SYN, TOF_SIGNATURE, tcpEmit } from '../wire/tcp.js';
 import { tcpIpOutput, tcpIpSend } from './tcp-ip.js';
 import type { Segment } from './tcp-segment.js';
 import { tcpRecvWindow } from './tcp-window.js';
 import { tcpTimestamps } from './tcp-options.js';
+import { TF_SIGNATURE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 import type { Tcp } from './tcp.js';
 
@@ -23,15 +25,20 @@ export function tcpReset(tcp: Tcp, seg: Segment): void {
   else tcpReply(tcp, seg, 0, seg.end, TH_RST | TH_ACK);
 }
 
-/** A segment without options or data in answer to `seg`, for no connection. */
+/** A segment without data in answer to `seg`, for no connection. */
 export function tcpReply(tcp: Tcp, seg: Segment, seq: number, ack: number, flags: number): void {
-  const m = tcp.kern.engine.pool.alloc(TCP_HDR_LEN, HEADROOM);
+  const m = tcp.kern.engine.pool.alloc(TCP_HDR_LEN + TCP_MAXOLEN, HEADROOM);
   if (m === null) return;
-  const { ends } = tcp;
+  const { ends, out } = tcp;
   ends.ofSegment(seg);
   ends.ttl = -1;
   ends.tos = 0;
-  tcpEmit(m.view, m.off, ends.lport, ends.fport, seq, ack, TCP_HDR_LEN, flags, 0, 0);
+  out.clear();
+  // A peer that signs would not believe it otherwise.
+  out.signature = (seg.opts.flags & TOF_SIGNATURE) !== 0 && tcp.md5.hasKey(ends);
+  m.len = TCP_HDR_LEN + tcpPackOptions(m.view, m.off + TCP_HDR_LEN, out);
+  tcpEmit(m.view, m.off, ends.lport, ends.fport, seq, ack, m.len, flags, 0, 0);
+  if (out.signature) tcp.md5.sign(m.view, m.off, m.len, m.off + TCP_HDR_LEN + out.signatureAt, ends);
   tcp.stats.sndctrl++;
   tcp.stats.sndtotal++;
   tcpIpSend(tcp, ends, m);
@@ -40,15 +47,20 @@ export function tcpReply(tcp: Tcp, seg: Segment, seq: number, ack: number, flags
 /** A segment without data on a connection, outside its output: a reset, a probe, a challenge. */
 export function tcpRespondTo(tp: TcpCb, seq: number, ack: number, flags: number): void {
   const { tcp } = tp;
-  const m = tcp.kern.engine.pool.alloc(TCP_HDR_LEN + 40, HEADROOM);
+  const m = tcp.kern.engine.pool.alloc(TCP_HDR_LEN + TCP_MAXOLEN, HEADROOM);
   if (m === null) return;
   const isReset = (flags & TH_RST) !== 0;
   tcp.out.clear();
   if (!isReset) tcpTimestamps(tp, tcp.out);
+  if ((tp.flags & TF_SIGNATURE) !== 0) tcp.out.signature = true;
   const olen = tcpPackOptions(m.view, m.off + TCP_HDR_LEN, tcp.out);
   m.len = TCP_HDR_LEN + olen;
   const win = isReset ? 0 : tcpRecvWindow(tp) >> tp.rcvScale;
   tcpEmit(m.view, m.off, tp.inp.lport, tp.inp.fport, seq, ack, m.len, flags, win, 0);
+  if ((tp.flags & TF_SIGNATURE) !== 0 && !tcp.md5.sign(m.view, m.off, m.len, m.off + TCP_HDR_LEN + tcp.out.signatureAt, tcp.endsOf(tp))) {
+    m.free();
+    return;
+  }
   tcp.stats.sndctrl++;
   tcp.stats.sndtotal++;
   tp.segsOut++;

@@ -1,286 +1,605 @@
 /**
- * tcp-syncache.ts — connections that have been begun by a peer and are not complete: SYN received, SYN|ACK sent.
- * Read first: RFC 9293 §3.10.7.2, §3.10.7.4; RFC 4987; freebsd `sys/netinet/tcp_syncache.c`.
+ * tcp-syncache.ts — connections that a peer has begun and that are not complete: SYN received, SYN|ACK sent.
+ * Read first: RFC 9293 §3.10.7.2, §3.10.7.4 (SYN-RECEIVED); RFC 4987; syncache(4); freebsd `sys/netinet/tcp_syncache.c`.
  *
- * Theory of operation. A SYN for a listener makes an entry, not a TcpCb, and is answered from it. The acknowledgement that completes the handshake turns
- * the entry into a connection, which the listener's socket takes into its queue.
- * Bounded by `net.inet.tcp.syncache.cachelimit`: the oldest entry goes.
+ *     SYN ──▶ add ──▶ table, at most `cachelimit`, `bucketlimit` in a bucket ──▶ SYN|ACK ◀── timer: again after 1, 2, 4 s; gone after 8
+ *              └────▶ no table: the SYN|ACK's number is a cookie (tcp-syncookie.ts)
+ *     ACK ──▶ ack ──▶ the entry, or what the cookie says ──▶ tcp-accept.ts makes the connection
+ *     RST ──▶ rst     SYN|ACK ──▶ badack     ICMP error ──▶ unreach
+ *
+ * Theory of operation. A SYN for a listener makes an entry of some 90 bytes, not a connection, and is answered from it. Every SYN|ACK's number is a cookie, so
+ * an entry can be lost without harm: when a bucket is full, its oldest entry goes, and nothing more is kept for 15 seconds (`paused`; twice as long each time the
+ * flood is still on, up to 64 times). Cookies are believed for that time and the life of a cookie after it, and no longer: otherwise anybody could try to guess one
+ * at any time. Entries know nothing of their listener. It is looked up with each segment, and when it has gone, so has the connection.
+ *
+ * One Callout serves all: the table says what is due first. Nothing here is allocated before the first SYN.
+ * A segment that does not fit leaves its entry where it is (RFC 9293; FreeBSD removes it when the ACK is wrong).
+ * Invariants: the Callout is armed while there are entries; `states[SYN_RECEIVED]` counts them as connections.
+ *
+ * @rfc 9293 3.10.7.2 yes
+ * @rfc 4987 3.3 yes
+ * @rfc 4987 3.4 yes
  */
-import { US_PER_SEC } from '../base/time.js';
+import type { Errno } from '../base/errno.js';
+import { seqGt, seqLeq } from '../base/seqnum.js';
+import type { Micros } from '../base/time.js';
+import { US_PER_MS, US_PER_SEC } from '../base/time.js';
 import { Callout } from '../kern/callout.js';
+import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
+import type { SysctlGroup } from '../kern/sysctl.js';
 import { HEADROOM } from '../mbuf/packet-buffer.js';
-import { ip6OfWords } from '../wire/addr6.js';
 import { tcpPackOptions } from '../wire/tcp-options.js';
-import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_ECE, TH_RST, TH_SYN, TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_TS, tcpEmit } from '../wire/tcp.js';
-import { In6Pcb } from '../transport/in6-pcb.js';
-import { SR_SYN } from './sendmap.js';
-import { tcpClose, tcpSetState } from './tcp-close.js';
-import { ecnAgree, ecnTakesSyn } from './tcp-ecn.js';
+import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_ECE, TH_RST, TH_SYN, TOF_FASTOPEN, TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_SIGNATURE, TOF_TS, tcpEmit } from '../wire/tcp.js';
+import {
+  SCF_ECN, SCF_IPV6, SCF_NOOPT, SCF_SACK, SCF_SIGNATURE, SCF_TIMESTAMP, SCF_UNREACH, SCF_WINSCALE, SC_NONE, SyncacheTable,
+} from './syncache-table.js';
+import { HalfOpen, tcpMakePassive } from './tcp-accept.js';
+import { ecnTakesSyn } from './tcp-ecn.js';
+import { TcpEnds } from './tcp-ends.js';
+import { TCP_FASTOPEN_COOKIE_LEN, TFO_VALID } from './tcp-fastopen.js';
 import { tcpInput } from './tcp-input.js';
-import { TcpEnds, tcpIpSend } from './tcp-ip.js';
-import { tcpOfferedMssTo, tcpSetMaxseg } from './tcp-mss.js';
+import { tcpIpSend } from './tcp-ip.js';
+import { tcpOfferedMssTo } from './tcp-mss.js';
 import { tcpReset } from './tcp-respond.js';
+import { tcpFastopenInput } from './tcp-syn-data.js';
 import type { Segment } from './tcp-segment.js';
 import { TCPS_SYN_RECEIVED } from './tcp-state.js';
+import { SYNCOOKIE_LIFETIME_S, SyncookieFacts, Syncookies } from './tcp-syncookie.js';
+import { TCPTV_REXMTMAX, TCP_BACKOFF, TCP_MAXRXTSHIFT } from './tcp-timer.js';
 import { tcpWscaleAsked } from './tcp-window.js';
-import { TF_NODELAY, TF_NOOPT, TF_NOPUSH, TF_SACK, TF_SYNACKED, TF_TS, TF_WSCALE, TcpCb } from './tcpcb.js';
+import { TF_FASTOPEN, TF_NOOPT, TF_SIGNATURE } from './tcpcb.js';
+import type { TcpCb } from './tcpcb.js';
 import type { Tcp } from './tcp.js';
 
-const REXMT_MAX = 3;
+const HASHSIZE = 512;
+const DEFAULT_BUCKETLIMIT = 30;
+const MAXREXMTS = 3;
+/** The longest pause is 2^6 times the shortest. */
+const PAUSE_BACKOFF_MAX = 6;
+const PAUSE_US = SYNCOOKIE_LIFETIME_S * US_PER_SEC;
+const WIN_MAX = 65_535;
 
-class SyncacheEntry extends TcpEnds {
-  readonly listener: TcpCb;
-  key = '';
-  iss = 0;
-  irs = 0;
-  peerMss = 0;
-  sndScale = -1;
-  sack = false;
-  ecn = false;
-  ts = false;
-  tsRecent = 0;
-  tsOffset = 0;
-  win = 0;
-  sends = 0;
+/** What is made with the first SYN. */
+interface SyncacheParts {
+  readonly table: SyncacheTable;
+  readonly cookies: Syncookies;
+  readonly facts: SyncookieFacts;
+  readonly sc: HalfOpen;
   readonly callout: Callout;
-
-  constructor(listener: TcpCb, expire: (e: SyncacheEntry) => void) {
-    super();
-    this.listener = listener;
-    this.callout = new Callout(listener.tcp.kern, () => expire(this));
-  }
-}
-
-function keyOf(e: TcpEnds): string {
-  return e.isV6 ? `${e.f0},${e.f1},${e.f2},${e.f3},${e.l0},${e.l1},${e.l2},${e.l3},${e.fport},${e.lport}` : `${e.faddr},${e.laddr},${e.fport},${e.lport}`;
 }
 
 export class TcpSyncache {
-  cachelimit = 15_375;
+  syncookies = 1;
+  syncookiesOnly = 0;
+  bucketlimit = DEFAULT_BUCKETLIMIT;
+  cachelimit = HASHSIZE * DEFAULT_BUCKETLIMIT;
+  rexmtlimit = MAXREXMTS;
+  rstOnSockFail = 1;
+  /** No entries are kept before that. */
+  private pausedUntil: Micros = 0;
+  private pauseBackoff = 0;
+  /** Cookies are believed before that. */
+  private cookiesUntil: Micros = 0;
   private readonly tcp: Tcp;
-  private readonly entries = new Map<string, SyncacheEntry>();
+  private made: SyncacheParts | null = null;
 
   constructor(tcp: Tcp) {
     this.tcp = tcp;
+    tcp.kern.sysctl.attach(SYNCACHE_SYSCTLS, this);
+    tcp.kern.sysctl.attach(SYNCOOKIE_SYSCTLS, this);
+  }
+
+  destroy(): void {
+    this.clear();
+    this.tcp.kern.sysctl.detach(this);
   }
 
   get count(): number {
-    return this.entries.size;
+    return this.made?.table.count ?? 0;
+  }
+
+  /** Bytes of the table of entries. */
+  get bytes(): number {
+    return this.made?.table.bytes ?? 0;
+  }
+
+  /** Calls `told` with the ends of every half-open connection; they are good until it returns. */
+  each(told: (inc: TcpEnds) => void): void {
+    const table = this.made?.table;
+    const inc = new TcpEnds();
+    table?.each((e) => {
+      table.endsOf(e, inc);
+      told(inc);
+    });
+  }
+
+  private get parts(): SyncacheParts {
+    if (this.made !== null) return this.made;
+    const { kern } = this.tcp;
+    const rng = kern.engine.rng.split(`syncache/${kern.id}/${kern.name}`);
+    this.made = {
+      table: new SyncacheTable(HASHSIZE, rng), cookies: new Syncookies(rng), facts: new SyncookieFacts(), sc: new HalfOpen(), callout: new Callout(kern, () => this.timer()),
+    };
+    return this.made;
   }
 
   /** A segment for the listener `tp`. Owns `seg.m`. */
   input(tp: TcpCb, seg: Segment): void {
-    const { ends, stats } = this.tcp;
-    ends.ofSegment(seg);
-    const entry = this.entries.get(keyOf(ends)) ?? null;
-    if (seg.has(TH_RST)) {
-      if (entry !== null && seg.seq === ((entry.irs + 1) | 0)) {
-        stats.sc_reset++;
-        this.drop(entry);
-      }
-    } else if (seg.has(TH_ACK)) {
-      if (entry !== null && seg.ack === ((entry.iss + 1) | 0) && !seg.has(TH_SYN)) {
-        this.expand(entry, seg);
-        return;
-      }
-      if (entry !== null) stats.sc_badack++;
-      tcpReset(this.tcp, seg);
-    } else if (seg.has(TH_SYN)) {
-      if (entry !== null) this.again(entry, seg);
-      else this.add(tp, seg);
-    }
+    const { stats } = this.tcp;
+    if (seg.has(TH_RST)) this.rst(seg);
+    else if (seg.has(TH_ACK) && !seg.has(TH_SYN)) return this.ack(tp, seg);
+    else if (seg.has(TH_ACK)) this.badack(seg);
+    else if (!seg.has(TH_SYN)) stats.badsyn++;
+    else if (this.add(tp, seg)) return;
     seg.m.free();
   }
 
-  private again(e: SyncacheEntry, seg: Segment): void {
-    this.tcp.stats.sc_dupsyn++;
-    e.tsRecent = seg.opts.tsval | 0;
-    this.send(e);
-  }
+  // ---- SYN
 
-  private add(tp: TcpCb, seg: Segment): void {
-    const { stats, tun } = this.tcp;
-    if (tp.user === null || !tp.user.tcpMayAccept()) {
-      stats.listendrop++;
-      return;
-    }
-    if (this.entries.size >= this.cachelimit) {
-      stats.sc_cacheoverflow++;
-      for (const old of this.entries.values()) {
-        this.drop(old);
-        break;
-      }
-    }
-    const { opts } = seg;
-    const plain = (tp.flags & TF_NOOPT) !== 0;
-    const e = new SyncacheEntry(tp, (x) => this.expire(x));
-    e.ofSegment(seg);
-    e.key = keyOf(e);
-    e.fib = tp.inp.fib;
-    e.ttl = tp.isV6 ? (tp.in6p?.hops ?? -1) : tp.inp.ttl;
-    e.tos = tp.inp.tos;
-    e.iss = this.tcp.newIss(e);
-    e.irs = seg.seq;
-    e.win = seg.win;
-    e.peerMss = (opts.flags & TOF_MSS) !== 0 ? opts.mss : 0;
-    if (!plain && tun.rfc1323 !== 0 && (opts.flags & TOF_SCALE) !== 0) e.sndScale = opts.wscale;
-    e.sack = !plain && tun.sack !== 0 && (opts.flags & TOF_SACKPERM) !== 0;
-    e.ecn = ecnTakesSyn(tun.ecn, seg.flags);
-    e.ts = !plain && tun.rfc1323 !== 0 && (opts.flags & TOF_TS) !== 0;
-    e.tsRecent = opts.tsval | 0;
-    e.tsOffset = this.tcp.newTsOffset(e);
-    this.entries.set(e.key, e);
-    stats.sc_added++;
-    this.send(e);
-  }
-
-  /** Sends the SYN|ACK, and again after a second, two, four. */
-  private send(e: SyncacheEntry): void {
+  /** True: `seg.m` has been taken, by a connection. */
+  private add(tp: TcpCb, seg: Segment): boolean {
     const { tcp } = this;
-    const { engine } = tcp.kern;
-    const m = engine.pool.alloc(TCP_HDR_LEN + TCP_MAXOLEN, HEADROOM);
-    engine.calloutReset(e.callout, tcp.tun.rexmitInitialMs * (US_PER_SEC / 1_000) * (1 << e.sends));
-    e.sends++;
-    if (m === null) return;
-    const o = tcp.out;
-    o.clear();
-    o.mss = tcpOfferedMssTo(tcp, e);
-    if (e.sndScale >= 0) o.wscale = tcpWscaleAsked(tcp.tun, e.listener.rcv.hiwat);
-    o.sackPermitted = e.sack;
-    if (e.ts) {
-      o.ts = true;
-      o.tsval = (Math.floor(engine.now / 1_000) + e.tsOffset) >>> 0;
-      o.tsecr = e.tsRecent >>> 0;
+    const { sc, table } = this.parts;
+    sc.ofSegment(seg);
+    if (isSelf(sc)) {
+      tcp.stats.badsyn++;
+      return false;
     }
-    const olen = tcpPackOptions(m.view, m.off + TCP_HDR_LEN, o);
-    m.len = TCP_HDR_LEN + olen;
-    tcpEmit(m.view, m.off, e.lport, e.fport, e.iss, (e.irs + 1) | 0, m.len, TH_SYN | TH_ACK | (e.ecn ? TH_ECE : 0), Math.min(e.listener.rcv.hiwat, 65_535), 0);
-    tcp.stats.sndtotal++;
-    tcp.stats.sndctrl++;
-    tcpIpSend(tcp, e, m);
-  }
-
-  private expire(e: SyncacheEntry): void {
-    if (e.sends > REXMT_MAX) {
-      this.tcp.stats.sc_stale++;
-      this.drop(e);
-      return;
+    if (!this.signatureOk(tp, seg, sc)) return false;
+    const bucket = table.bucketOf(sc);
+    const e = this.cookiesOnly ? SC_NONE : table.find(bucket, sc);
+    if (e !== SC_NONE) {
+      this.again(e, seg);
+      return false;
     }
-    this.tcp.stats.sc_retransmitted++;
-    this.send(e);
-  }
-
-  private drop(e: SyncacheEntry): void {
-    this.entries.delete(e.key);
-    this.tcp.kern.engine.calloutStop(e.callout);
-  }
-
-  /** The handshake is complete: makes the connection and gives it the segment. Owns `seg.m`. */
-  private expand(e: SyncacheEntry, seg: Segment): void {
-    const { tcp } = this;
-    this.drop(e);
-    const { listener } = e;
-    const tp = this.makeTcpCb(e);
-    if (tp === null) {
-      tcp.stats.sc_aborted++;
-      tcpReset(tcp, seg);
-      seg.m.free();
-      return;
+    this.learn(tp, seg, sc);
+    const tfo = this.fastopen(tp, seg, sc);
+    if (tfo === TFO_VALID && this.openAtOnce(tp, seg, sc)) return true;
+    if (this.respond(sc, TH_SYN | TH_ACK, tfo >= 0) !== 0) {
+      tcp.stats.sc_dropped++;
+      return false;
     }
-    tp.inInput = true;
-    const user = listener.user?.tcpAccept(tp) ?? null;
-    if (user === null) {
-      tcp.stats.listendrop++;
-      tcp.stats.sc_aborted++;
-      tcpReset(tcp, seg);
-      seg.m.free();
-      tcpClose(tp, 0);
-      return;
-    }
-    tp.user = user;
-    tcp.stats.sc_completed++;
-    tcp.stats.accepts++;
-    tcpInput(tp, seg);
-  }
-
-  private makeTcpCb(e: SyncacheEntry): TcpCb | null {
-    const { tcp } = this;
-    const l = e.listener;
-    const tp = new TcpCb(tcp, null);
-    if (!this.attach(e, tp)) return null;
-    tp.flags |= (l.flags & (TF_NODELAY | TF_NOPUSH | TF_NOOPT)) | TF_SYNACKED;
-    tp.snd.hiwat = l.snd.hiwat;
-    tp.snd.lowat = l.snd.lowat;
-    tp.rcv.hiwat = l.rcv.hiwat;
-    tp.soKeepalive = l.soKeepalive;
-    tp.keepidleUs = l.keepidleUs;
-    tp.keepintvlUs = l.keepintvlUs;
-    tp.keepcnt = l.keepcnt;
-    tp.userTimeoutUs = l.userTimeoutUs;
-    tp.iss = e.iss;
-    tp.sndUna = tp.sndNxt = tp.sndUp = (e.iss + 1) | 0;
-    tp.recover = e.iss;
-    tp.irs = e.irs;
-    tp.rcvNxt = tp.rcvUp = tp.lastAckSent = (e.irs + 1) | 0;
-    tp.rcvAdv = (tp.rcvNxt + Math.min(l.rcv.hiwat, 65_535)) | 0;
-    tp.sndWnd = tp.maxSndWnd = e.win;
-    if (e.sndScale >= 0) {
-      tp.flags |= TF_WSCALE;
-      tp.sndScale = e.sndScale;
-      tp.rcvScale = tcpWscaleAsked(tcp.tun, l.rcv.hiwat);
-    }
-    if (e.sack) tp.flags |= TF_SACK;
-    if (e.ecn) ecnAgree(tp);
-    if (e.ts) {
-      tp.flags |= TF_TS;
-      tp.tsRecent = e.tsRecent;
-      tp.tsRecentAgeUs = tp.nowUs;
-      tp.tsOffset = e.tsOffset;
-    }
-    tcpSetMaxseg(tp, e.peerMss);
-    tcp.begin(tp);
-    // The acknowledgement is still to be looked at: it acknowledges nothing but the SYN.
-    tp.sndUna = e.iss;
-    tp.flags &= ~TF_SYNACKED;
-    tp.map.append(e.iss, tp.sndNxt, SR_SYN, tp.nowUs);
-    tcpSetState(tp, TCPS_SYN_RECEIVED);
-    return tp;
-  }
-
-  /** Gives `tp` its ends; false when they are taken. */
-  private attach(e: SyncacheEntry, tp: TcpCb): boolean {
-    const { tcp } = this;
-    const l = e.listener.inp;
-    const in6 = l instanceof In6Pcb;
-    const inp = in6 ? tcp.attachPcb6(tp, l.fib) : tcp.attachPcb4(tp, l.fib);
-    inp.ttl = l.ttl;
-    inp.tos = l.tos;
-    inp.pcp = l.pcp;
-    inp.dontRoute = l.dontRoute;
-    inp.lport = e.lport;
-    if (inp instanceof In6Pcb) {
-      inp.v6only = (l as In6Pcb).v6only;
-      inp.hops = (l as In6Pcb).hops;
-      inp.tclass = (l as In6Pcb).tclass;
-    }
-    const error = !(inp instanceof In6Pcb)
-      ? tcp.pcbs.connect(inp, e.laddr, e.faddr, e.fport)
-      : e.isV6
-        ? tcp.pcbs6.connect(inp, ip6OfWords(e.l0, e.l1, e.l2, e.l3), ip6OfWords(e.f0, e.f1, e.f2, e.f3), e.fport)
-        : tcp.pcbs6.connectMapped(inp, e.laddr, e.faddr, e.fport);
-    if (error === 0) return true;
-    inp.lport = 0;
-    tcp.detachPcb(tp);
+    if (!this.cookiesOnly) this.insert(bucket, sc);
     return false;
   }
 
-  /** The listener is gone. */
-  forget(listener: TcpCb): void {
-    for (const e of [...this.entries.values()]) if (e.listener === listener) this.drop(e);
+  /** What the SYN says, and what will be answered. */
+  private learn(tp: TcpCb, seg: Segment, sc: HalfOpen): void {
+    const { tcp } = this;
+    const { tun } = tcp;
+    const { opts } = seg;
+    const { now } = tcp.kern.engine;
+    const rfc1323 = tun.rfc1323 !== 0 && (tp.flags & TF_NOOPT) === 0;
+    sc.fib = tp.inp.fib;
+    sc.noopt = (tp.flags & TF_NOOPT) !== 0;
+    sc.irs = seg.seq;
+    sc.ts = rfc1323 && (opts.flags & TOF_TS) !== 0;
+    sc.tsRecent = sc.ts ? opts.tsval | 0 : 0;
+    sc.sndScale = rfc1323 && (opts.flags & TOF_SCALE) !== 0 ? opts.wscale : -1;
+    sc.sack = !sc.noopt && tun.sack !== 0 && (opts.flags & TOF_SACKPERM) !== 0;
+    sc.ecn = ecnTakesSyn(tun.ecn, seg.flags);
+    sc.peerMss = (opts.flags & TOF_MSS) !== 0 ? opts.mss : 0;
+    sc.tries = 0;
+    this.ofListener(tp, sc);
+    const mss = sc.peerMss !== 0 ? sc.peerMss : sc.isV6 ? tun.v6mssdflt : tun.mssdflt;
+    if (this.syncookies === 0) {
+      sc.iss = tcp.newIss(sc);
+      return;
+    }
+    sc.iss = this.parts.cookies.make(now, sc, sc.irs, mss, sc.sndScale, sc.sack);
+    tcp.stats.sc_sendcookie++;
+  }
+
+  /** What the listener's socket says. */
+  private ofListener(tp: TcpCb, sc: HalfOpen): void {
+    sc.ttl = sc.isV6 ? (tp.in6p?.hops ?? -1) : tp.inp.ttl;
+    sc.tos = sc.isV6 ? Math.max(tp.in6p?.tclass ?? 0, 0) : tp.inp.tos;
+    sc.wnd = Math.min(tp.rcv.hiwat, WIN_MAX);
+    sc.rcvScale = tcpWscaleAsked(this.tcp.tun, tp.rcv.hiwat);
+  }
+
+  /** The peer says its SYN again: so do we, and begin to count anew. */
+  private again(e: number, seg: Segment): void {
+    const { tcp } = this;
+    const { table, sc } = this.parts;
+    tcp.stats.sc_dupsyn++;
+    const flags = table.flags(e);
+    if ((flags & SCF_ECN) !== 0 && !ecnTakesSyn(tcp.tun.ecn, seg.flags)) table.setFlags(e, flags & ~SCF_ECN);
+    if ((flags & SCF_TIMESTAMP) !== 0 && (seg.opts.flags & TOF_TS) !== 0) table.setTsReflect(e, seg.opts.tsval | 0);
+    else table.setFlags(e, table.flags(e) & ~SCF_TIMESTAMP);
+    this.debug(sc, 'Received duplicate SYN, resetting timer and retransmitting SYN|ACK');
+    this.load(e, sc);
+    if (this.respond(sc, TH_SYN | TH_ACK) === 0) this.wait(e, 0);
+  }
+
+  /** Keeps `sc`. The oldest of a bucket that is full goes, and a flood is assumed. */
+  private insert(bucket: number, sc: HalfOpen): void {
+    const { table } = this.parts;
+    const { stats, states } = this.tcp;
+    if (table.count >= this.cachelimit) {
+      stats.sc_zonefail++;
+      this.overflow(sc, table.oldestOf(bucket));
+      if (this.cookiesOnly || table.count >= this.cachelimit) return;
+    }
+    if (table.lengthOf(bucket) >= this.bucketlimit) {
+      this.overflow(sc, table.oldestOf(bucket));
+      if (this.cookiesOnly) return;
+    }
+    const e = table.insert(bucket, sc);
+    table.setSeqs(e, sc.irs, sc.iss);
+    table.setTsReflect(e, sc.tsRecent);
+    table.setWndMss(e, sc.wnd, sc.peerMss);
+    table.setScales(e, sc.rcvScale, Math.max(sc.sndScale, 0));
+    table.setFlags(e, flagsOf(sc));
+    table.setFibTtlTos(e, sc.fib, sc.ttl < 0 ? 0 : sc.ttl, sc.tos);
+    stats.sc_added++;
+    states[TCPS_SYN_RECEIVED]!++;
+    this.wait(e, 0);
+  }
+
+  /** What entry `e` says. */
+  private load(e: number, sc: HalfOpen): void {
+    const { table } = this.parts;
+    const flags = table.flags(e);
+    table.endsOf(e, sc);
+    sc.irs = table.irs(e);
+    sc.iss = table.iss(e);
+    sc.tsRecent = table.tsReflect(e);
+    sc.wnd = table.wnd(e);
+    sc.peerMss = table.peerMss(e);
+    sc.rcvScale = table.rscale(e);
+    sc.sndScale = (flags & SCF_WINSCALE) !== 0 ? table.sscale(e) : -1;
+    sc.sack = (flags & SCF_SACK) !== 0;
+    sc.ts = (flags & SCF_TIMESTAMP) !== 0;
+    sc.ecn = (flags & SCF_ECN) !== 0;
+    sc.signature = (flags & SCF_SIGNATURE) !== 0;
+    sc.noopt = (flags & SCF_NOOPT) !== 0;
+    sc.ttl = table.ttl(e) || -1;
+    sc.tos = table.tos(e);
+    sc.tries = table.tries(e);
+    sc.sentAgoUs = ((this.tcp.kern.engine.now | 0) - table.sentUs(e)) >>> 0;
+  }
+
+  private drop(e: number): void {
+    this.parts.table.remove(e);
+    this.tcp.states[TCPS_SYN_RECEIVED]!--;
+  }
+
+  // ---- Floods
+
+  /** Nothing is kept at the moment: an administrator said so, or there is a flood. */
+  get cookiesOnly(): boolean {
+    return this.syncookies !== 0 && (this.syncookiesOnly !== 0 || this.tcp.kern.engine.now < this.pausedUntil);
+  }
+
+  /** There is no room: `oldest` gives way, or, with cookies, everything. */
+  private overflow(sc: HalfOpen, oldest: number): void {
+    const { now } = this.tcp.kern.engine;
+    this.tcp.stats.sc_bucketoverflow++;
+    this.cookiesUntil = Math.max(this.cookiesUntil, now + PAUSE_US);
+    if (this.syncookies === 0) {
+      if (oldest !== SC_NONE) this.drop(oldest);
+      return;
+    }
+    this.pause(sc);
+  }
+
+  /** Stops keeping entries for a while, twice as long as the last time when that is not long ago, and lets go of those there are. */
+  private pause(sc: HalfOpen): void {
+    const { now } = this.tcp.kern.engine;
+    let us = PAUSE_US << this.pauseBackoff;
+    if (this.pausedUntil !== 0 && this.pausedUntil + us > now) {
+      if (this.pauseBackoff < PAUSE_BACKOFF_MAX) {
+        us *= 2;
+        this.pauseBackoff++;
+      }
+    } else {
+      us = PAUSE_US;
+      this.pauseBackoff = 0;
+    }
+    this.tcp.kern.log('warning', `TCP syncache overflow detected; using syncookies for the next ${us / US_PER_SEC} seconds (last SYN: ${sc.text()})`);
+    this.pausedUntil = now + us;
+    this.cookiesUntil = this.pausedUntil + PAUSE_US;
+    this.clear();
+  }
+
+  // ---- ACK, RST, errors
+
+  /** The acknowledgement that completes a handshake, perhaps. Owns `seg.m`. */
+  private ack(tp: TcpCb, seg: Segment): void {
+    const { tcp } = this;
+    const { sc, table } = this.parts;
+    sc.ofSegment(seg);
+    const e = this.cookiesOnly ? SC_NONE : table.find(table.bucketOf(sc), sc);
+    if (e !== SC_NONE) this.load(e, sc);
+    else if (!this.ofCookie(tp, seg, sc)) return this.refuse(seg);
+    if (!this.ackSigned(seg, sc) || !this.stampOk(seg, sc)) {
+      seg.m.free();
+      return;
+    }
+    if (seg.ack !== ((sc.iss + 1) | 0) || seqLeq(seg.seq, sc.irs) || seqGt(seg.seq, (sc.irs + sc.wnd) | 0)) {
+      this.debug(sc, `SEQ ${seg.seq >>> 0} or ACK ${seg.ack >>> 0} unexpected, segment rejected`);
+      return this.refuse(seg);
+    }
+    if (e !== SC_NONE) this.drop(e);
+    const made = tcpMakePassive(tcp, tp, sc, true);
+    if (made === null) {
+      tcp.stats.sc_aborted++;
+      this.debug(sc, 'Socket create failed due to limits or memory shortage');
+      if (this.rstOnSockFail !== 0) return this.refuse(seg);
+      seg.m.free();
+      return;
+    }
+    tcp.stats.sc_completed++;
+    tcpInput(made, seg);
+  }
+
+  private refuse(seg: Segment): void {
+    tcpReset(this.tcp, seg);
+    seg.m.free();
+  }
+
+  /** Does the ACK bring a cookie of ours back, when cookies are believed? Then `sc` is what it says. */
+  private ofCookie(tp: TcpCb, seg: Segment, sc: HalfOpen): boolean {
+    const { tcp } = this;
+    const { now } = tcp.kern.engine;
+    const { cookies, facts } = this.parts;
+    const believed = this.syncookies !== 0 && (this.syncookiesOnly !== 0 || now < this.cookiesUntil);
+    if (!believed || !cookies.open(now, sc, (seg.seq - 1) | 0, (seg.ack - 1) | 0, facts)) {
+      this.debug(sc, believed ? 'Segment failed SYNCOOKIE authentication, segment rejected (probably spoofed)' : 'Spurious ACK, segment rejected (no syncache entry)');
+      return false;
+    }
+    sc.fib = tp.inp.fib;
+    sc.irs = (seg.seq - 1) | 0;
+    sc.iss = (seg.ack - 1) | 0;
+    sc.peerMss = facts.mss;
+    sc.sndScale = facts.wscale;
+    sc.sack = facts.sack;
+    sc.ts = (seg.opts.flags & TOF_TS) !== 0;
+    sc.tsRecent = seg.opts.tsval | 0;
+    sc.signature = (seg.opts.flags & TOF_SIGNATURE) !== 0;
+    sc.noopt = false;
+    sc.ecn = false;
+    sc.tries = 0;
+    this.ofListener(tp, sc);
+    tcp.stats.sc_recvcookie++;
+    return true;
+  }
+
+  /** RFC 7323 §3.2, §5.3: timestamps that were agreed upon must be there, and must not be old. */
+  private stampOk(seg: Segment, sc: HalfOpen): boolean {
+    if (!sc.ts) return true;
+    if ((seg.opts.flags & TOF_TS) === 0) {
+      this.debug(sc, 'Timestamp missing, segment silently dropped');
+      return false;
+    }
+    return (((seg.opts.tsval | 0) - sc.tsRecent) | 0) >= 0;
+  }
+
+  /** A reset: of our SYN|ACK, when its number is the next one; another one in the window is asked about (RFC 5961 §3.2). */
+  private rst(seg: Segment): void {
+    const { tcp } = this;
+    const e = this.lookup(seg);
+    if (e === SC_NONE) {
+      if (!this.cookiesOnly) tcp.stats.badrst++;
+      return;
+    }
+    const { sc, table } = this.parts;
+    const next = (table.irs(e) + 1) | 0;
+    if (seg.seq === next) {
+      this.debug(sc, 'Our SYN|ACK was rejected, connection attempt aborted by remote endpoint');
+      tcp.stats.sc_reset++;
+      this.drop(e);
+      return;
+    }
+    tcp.stats.badrst++;
+    if (((seg.seq - next) | 0) < 0 || ((seg.seq - next) | 0) >= table.wnd(e)) return;
+    this.load(e, sc);
+    if (tcp.challenges.ok(tcp.kern.engine.now, tcp.tun.challengeAckLimit)) this.respond(sc, TH_ACK);
+  }
+
+  /** A SYN|ACK where none can be: the peer's idea of the connection is not ours. */
+  private badack(seg: Segment): void {
+    const { stats } = this.tcp;
+    const e = this.lookup(seg);
+    stats.badsyn++;
+    if (e !== SC_NONE) {
+      stats.sc_badack++;
+      this.drop(e);
+    }
+    tcpReset(this.tcp, seg);
+  }
+
+  /** An ICMP error quoted a SYN|ACK `seq` between `inc`. One may be an accident; the second, when three SYN|ACKs were not answered, is believed. */
+  unreach(inc: TcpEnds, seq: number): void {
+    if (this.made === null || this.cookiesOnly) return;
+    const { table } = this.parts;
+    const e = table.find(table.bucketOf(inc), inc);
+    if (e === SC_NONE || table.iss(e) !== seq) return;
+    const flags = table.flags(e);
+    if ((flags & SCF_UNREACH) === 0 || table.tries(e) < MAXREXMTS + 1) {
+      table.setFlags(e, flags | SCF_UNREACH);
+      return;
+    }
+    this.tcp.stats.sc_unreach++;
+    this.drop(e);
+  }
+
+  private lookup(seg: Segment): number {
+    if (this.cookiesOnly) return SC_NONE;
+    const { sc, table } = this.parts;
+    sc.ofSegment(seg);
+    return table.find(table.bucketOf(sc), sc);
+  }
+
+  // ---- Signatures (RFC 2385)
+
+  /** A SYN for a socket that wants signatures: signed, and right; or unsigned, from a peer without a key. */
+  private signatureOk(tp: TcpCb, seg: Segment, sc: HalfOpen): boolean {
+    const { md5, stats } = this.tcp;
+    sc.signature = (seg.opts.flags & TOF_SIGNATURE) !== 0;
+    if ((tp.flags & TF_SIGNATURE) !== 0 && !sc.signature) {
+      if (!md5.hasKey(sc)) return true;
+      stats.sig_err_nosigopt++;
+      return false;
+    }
+    return md5.accepts((tp.flags & TF_SIGNATURE) !== 0, seg, sc);
+  }
+
+  /** The ACK must be signed when the SYN was, and only then. */
+  private ackSigned(seg: Segment, sc: HalfOpen): boolean {
+    return this.tcp.md5.accepts(sc.signature, seg, sc);
+  }
+
+  // ---- Fast Open (RFC 7413)
+
+  /** TFO_VALID: the SYN's cookie is believed; TFO_SEND: one is to be sent; -1: neither. Half of the listen queue may be taken by such connections. */
+  private fastopen(tp: TcpCb, seg: Segment, sc: HalfOpen): number {
+    const { fastopen } = this.tcp;
+    if (fastopen.serverEnable === 0 || (tp.flags & TF_FASTOPEN) === 0 || (seg.opts.flags & TOF_FASTOPEN) === 0) return -1;
+    const verdict = fastopen.check(sc, seg.m.view, seg.opts.fastopenOff, seg.opts.fastopenLen);
+    return verdict === TFO_VALID && tp.tfoPending > (tp.user?.tcpAcceptLimit ?? 0) >> 1 ? -1 : verdict;
+  }
+
+  /** The connection is there with its first segment, whose data the program gets. True: done, `seg.m` taken. */
+  private openAtOnce(tp: TcpCb, seg: Segment, sc: HalfOpen): boolean {
+    const { tcp } = this;
+    const made = tcpMakePassive(tcp, tp, sc, false);
+    if (made === null) {
+      tcp.stats.sc_aborted++;
+      return false;
+    }
+    tcp.stats.sc_completed++;
+    tcpFastopenInput(made, tp, seg);
+    return true;
+  }
+
+  // ---- Sending
+
+  /** Sends a SYN|ACK, or an ACK, of `sc`. `cookie`: the Fast Open cookie goes with it. */
+  private respond(sc: HalfOpen, flags: number, cookie = false): Errno {
+    const { tcp } = this;
+    const m = tcp.kern.engine.pool.alloc(TCP_HDR_LEN + TCP_MAXOLEN, HEADROOM);
+    if (m === null) return 0;
+    const { out, stats } = tcp;
+    const isSyn = (flags & TH_SYN) !== 0;
+    out.clear();
+    if (!sc.noopt) {
+      if (isSyn) {
+        out.mss = tcpOfferedMssTo(tcp, sc);
+        if (sc.sndScale >= 0) out.wscale = sc.rcvScale;
+        out.sackPermitted = sc.sack;
+        if (cookie) {
+          out.fastopenLen = TCP_FASTOPEN_COOKIE_LEN;
+          out.fastopenCookie.set(tcp.fastopen.latest);
+        }
+      }
+      if (sc.ts) {
+        out.ts = true;
+        out.tsval = (Math.floor(tcp.kern.engine.now / US_PER_MS) + tcp.newTsOffset(sc)) >>> 0;
+        out.tsecr = sc.tsRecent >>> 0;
+      }
+      out.signature = sc.signature;
+    }
+    m.len = TCP_HDR_LEN + tcpPackOptions(m.view, m.off + TCP_HDR_LEN, out);
+    tcpEmit(m.view, m.off, sc.lport, sc.fport, isSyn ? sc.iss : (sc.iss + 1) | 0, (sc.irs + 1) | 0, m.len, flags | (isSyn && sc.ecn ? TH_ECE : 0), sc.wnd, 0);
+    if (out.signature && !tcp.md5.sign(m.view, m.off, m.len, m.off + TCP_HDR_LEN + out.signatureAt, sc)) {
+      m.free();
+      return 0;
+    }
+    stats.sndacks++;
+    stats.sndtotal++;
+    return tcpIpSend(tcp, sc, m);
+  }
+
+  /** Entry `e` has been sent `tries` times before this one: when it is to be sent again. */
+  private wait(e: number, tries: number): void {
+    const { engine } = this.tcp.kern;
+    const { table, callout } = this.parts;
+    const us = Math.min(this.tcp.tun.rexmitInitialMs * US_PER_MS * TCP_BACKOFF[Math.min(tries, TCP_MAXRXTSHIFT)]!, TCPTV_REXMTMAX);
+    table.requeue(e, tries + 1, Math.ceil((engine.now + us) / US_PER_MS) | 0, engine.now | 0);
+    if (!callout.pending || callout.deadline > engine.now + us) this.rearm();
+  }
+
+  private rearm(): void {
+    const { engine } = this.tcp.kern;
+    const { table, callout } = this.parts;
+    const e = table.first();
+    if (e === SC_NONE) engine.calloutStop(callout);
+    else engine.calloutReset(callout, Math.max(0, dueIn(table, e, engine.now)) * US_PER_MS);
+  }
+
+  /** What is due is sent again, or given up. */
+  private timer(): void {
+    const { tcp } = this;
+    const { table, sc } = this.parts;
+    for (let e = table.first(); e !== SC_NONE && dueIn(table, e, tcp.kern.engine.now) <= 0; e = table.first()) {
+      this.load(e, sc);
+      if (sc.tries > this.rexmtlimit) {
+        this.debug(sc, 'Retransmits exhausted, giving up and removing syncache entry');
+        tcp.stats.sc_stale++;
+        this.drop(e);
+        continue;
+      }
+      this.debug(sc, `Response timeout, retransmitting (${sc.tries}) SYN|ACK`);
+      tcp.stats.sc_retransmitted++;
+      // Something on the way may eat it.
+      if (sc.tries > tcp.tun.ecnMaxretries) sc.ecn = false;
+      this.wait(e, sc.tries);
+      this.respond(sc, TH_SYN | TH_ACK);
+    }
+    this.rearm();
+  }
+
+  /** The ends of every entry: connections in SYN_RECEIVED, for netstat(1). */
+  list(): TcpEnds[] {
+    const all: TcpEnds[] = [];
+    this.made?.table.each((e) => {
+      const inc = new TcpEnds();
+      this.made?.table.endsOf(e, inc);
+      all.push(inc);
+    });
+    return all;
   }
 
   clear(): void {
-    for (const e of [...this.entries.values()]) this.drop(e);
+    if (this.made === null) return;
+    this.made.table.each((e) => this.drop(e));
+    this.tcp.kern.engine.calloutStop(this.made.callout);
+  }
+
+  private debug(sc: TcpEnds, text: string): void {
+    if (this.tcp.tun.logDebug !== 0) this.tcp.kern.log('debug', `${sc.text()}; ${text}`);
   }
 }
 
+const SYNCACHE_SYSCTLS: SysctlGroup<TcpSyncache> = {
+  prefix: 'net.inet.tcp.syncache',
+  oids: [
+    sysctlInt('bucketlimit', 'bucketlimit', 'entries', 1, 32_767, 'Per-bucket hash limit for syncache'),
+    sysctlInt('cachelimit', 'cachelimit', 'entries', 1, 10_000_000, 'Overall entry limit for syncache'),
+    sysctlRead('count', 'int', 'entries', 'Current number of entries in syncache', (s) => s.count),
+    sysctlRead('hashsize', 'int', 'buckets', 'Size of TCP syncache hashtable', () => HASHSIZE),
+    sysctlInt('rexmtlimit', 'rexmtlimit', 'retries', 0, TCP_MAXRXTSHIFT, 'Limit on SYN/ACK retransmissions'),
+    sysctlInt('rst_on_sock_fail', 'rstOnSockFail', 'bool', 0, 1, 'Send reset on socket allocation failure'),
+  ],
+};
+
+const SYNCOOKIE_SYSCTLS: SysctlGroup<TcpSyncache> = {
+  prefix: 'net.inet.tcp',
+  oids: [
+    sysctlInt('syncookies', 'syncookies', 'bool', 0, 1, 'Use TCP SYN cookies if the syncache overflows'),
+    sysctlInt('syncookies_only', 'syncookiesOnly', 'bool', 0, 1, 'Use only TCP SYN cookies'),
+  ],
+};
+
+const flagsOf = (sc: HalfOpen): number =>
+  (sc.isV6 ? SCF_IPV6 : 0) | (sc.sndScale >= 0 ? SCF_WINSCALE : 0) | (sc.ts ? SCF_TIMESTAMP : 0) | (sc.sack ? SCF_SACK : 0) | (sc.signature ? SCF_SIGNATURE : 0)
+  | (sc.noopt ? SCF_NOOPT : 0) | (sc.ecn ? SCF_ECN : 0);
+
+/** Milliseconds until `e` is due. */
+const dueIn = (table: SyncacheTable, e: number, now: Micros): number => (table.dueMs(e) - (Math.floor(now / US_PER_MS) | 0)) | 0;
+
+/** A SYN from the very end it goes to. */
+const isSelf = (sc: TcpEnds): boolean =>
+  sc.fport === sc.lport && sc.f3 === sc.l3 && sc.f2 === sc.l2 && sc.f1 === sc.l1 && sc.f0 === sc.l0;

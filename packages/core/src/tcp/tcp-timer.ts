@@ -20,6 +20,7 @@ import { NEVER, US_PER_MS } from '../base/time.js';
 import { TH_ACK } from '../wire/tcp.js';
 import { tcpClose, tcpDrop } from './tcp-close.js';
 import { tcpOutput } from './tcp-output.js';
+import { tcpBlackholeRexmt } from './tcp-pmtud.js';
 import { tcpReorderTimeout, tcpRexmtTimeout } from './tcp-recovery.js';
 import { tcpSendProbe } from './tcp-respond.js';
 import { tlpSend } from './tcp-tlp.js';
@@ -145,6 +146,7 @@ function rexmt(tp: TcpCb): void {
     return;
   }
   stats.rexmttimeo++;
+  tcpBlackholeRexmt(tp);
   tcpRexmtTimeout(tp);
 }
 

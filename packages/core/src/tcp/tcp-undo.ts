@@ -20,9 +20,7 @@
 import { seqDiff, seqGeq, seqLeq } from '../base/seqnum.js';
 import { CC_RTO_ERR } from './cc/cc.js';
 import type { Delivery } from './tcp-delivery.js';
-import { isEchoOlder } from './tcp-rack.js';
 import { FRTO_HEAD, FRTO_NEW, FRTO_OFF } from './recovery-state.js';
-import type { Segment } from './tcp-segment.js';
 import { TF_RECOVERY, TF_RTORECOVERY, TF_SACK } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
@@ -45,10 +43,10 @@ export function undoResent(tp: TcpCb, len: number): void {
 }
 
 /** An acknowledgement; sndUna is moved. True: there was no reason for the recovery, and it is over. */
-export function undoAck(tp: TcpCb, seg: Segment, d: Delivery): boolean {
+export function undoAck(tp: TcpCb, d: Delivery): boolean {
   const { rec } = tp;
   if (!rec.undoOn) return false;
-  if (!isEifel(tp, seg, d) && !isDsacked(tp, d) && !isFrto(tp, d)) return false;
+  if (!(d.echoOlder && (tp.flags & TF_RECOVERY) !== 0) && !isDsacked(tp, d) && !isFrto(tp, d)) return false;
   tp.cwnd = Math.max(tp.cwnd, rec.undoCwnd);
   tp.ssthresh = Math.max(tp.ssthresh, rec.undoSsthresh);
   tp.cc.congSignal(tp, CC_RTO_ERR);
@@ -60,10 +58,6 @@ export function undoAck(tp: TcpCb, seg: Segment, d: Delivery): boolean {
   rec.dupackBytes = 0;
   tp.tcp.stats.sndrexmitbad++;
   return true;
-}
-
-function isEifel(tp: TcpCb, seg: Segment, d: Delivery): boolean {
-  return d.ambiguous && d.acked > 0 && tp.rec.undoRexmtUs >= 0 && (tp.flags & TF_RECOVERY) !== 0 && isEchoOlder(tp, seg, tp.rec.undoRexmtUs);
 }
 
 function isDsacked(tp: TcpCb, d: Delivery): boolean {

@@ -8,16 +8,19 @@
  * @rfc 1122 4.2.2.13 yes
  */
 import type { Errno } from '../base/errno.js';
-import { EAFNOSUPPORT, EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE } from '../base/errno.js';
+import { EAFNOSUPPORT, EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE, ESRCH } from '../base/errno.js';
 import type { Ip6Name } from '../transport/in6-pcb.js';
 import { in6PcbBind, in6PcbConnect, inPcbConnect } from '../transport/pcb-connect.js';
 import { INADDR_BROADCAST, ip4IsMulticast } from '../wire/addr.js';
+import { ccFind } from './cc/cc-registry.js';
 import { tcpClose, tcpDrop, tcpSetState } from './tcp-close.js';
 import { tcpOutput } from './tcp-output.js';
 import {
   TCPS_CLOSED, TCPS_CLOSE_WAIT, TCPS_ESTABLISHED, TCPS_FIN_WAIT_1, TCPS_FIN_WAIT_2, TCPS_LAST_ACK, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, tcpMaySend,
 } from './tcp-state.js';
+import { tcpFastopenBegin } from './tcp-syn-data.js';
 import { tcpKeepinitUs, tcpSet2msl, tcpSetKeep } from './tcp-timer.js';
+import { tcpMarkPassed, tcpMarkUrgent } from './tcp-urgent.js';
 import { tcpRcvbufTune, tcpWindowUpdateDue } from './tcp-window.js';
 import { TF_CANTRCVMORE, TF_NEEDFIN, TF_OUTPUT, TF_WANTSPACE, TcpCb } from './tcpcb.js';
 import type { TcpUser } from './tcpcb.js';
@@ -58,9 +61,9 @@ export function tcpUsrListen(tp: TcpCb): Errno {
 
 /**
  * connect(2): sends the SYN. EINPROGRESS when that is done; EALREADY, EISCONN, EOPNOTSUPP (it listens); EAFNOSUPPORT; and what finding a source and a route
- * answers.
+ * answers. `data`: goes first, with Fast Open in the SYN; as much as there is room for.
  */
-export function tcpUsrConnect(tp: TcpCb, addr: number | Ip6Name, port: number): Errno {
+export function tcpUsrConnect(tp: TcpCb, addr: number | Ip6Name, port: number, data: Uint8Array | null = null): Errno {
   const { tcp, in6p } = tp;
   if (tp.state === TCPS_LISTEN) return EOPNOTSUPP;
   if (tp.state === TCPS_SYN_SENT || tp.state === TCPS_SYN_RECEIVED) return EALREADY;
@@ -77,6 +80,8 @@ export function tcpUsrConnect(tp: TcpCb, addr: number | Ip6Name, port: number): 
   tcpSetState(tp, TCPS_SYN_SENT);
   tcp.stats.connattempt++;
   tcpSetKeep(tp, tcpKeepinitUs(tp));
+  if (data !== null) tp.snd.append(data, 0, Math.min(data.length, tp.snd.space));
+  tcpFastopenBegin(tp);
   tcpOutput(tp);
   return EINPROGRESS;
 }
@@ -89,28 +94,33 @@ export function tcpUsrMaySend(tp: TcpCb): Errno {
   return tp.snd.space > 0 ? 0 : wantSpace(tp);
 }
 
+/** After the handshake; a server of Fast Open before that, too. */
+const maySendNow = (tp: TcpCb): boolean => tp.isSynchronized || tp.tfoListener !== null;
+
 function wantSpace(tp: TcpCb): Errno {
   tp.flags |= TF_WANTSPACE;
   return EAGAIN;
 }
 
 /** Takes a copy of as much of `data` as there is room for; returns the bytes taken. The caller has asked tcpUsrMaySend. */
-export function tcpUsrSend(tp: TcpCb, data: Uint8Array): number {
+export function tcpUsrSend(tp: TcpCb, data: Uint8Array, isUrgent = false): number {
   const n = Math.min(data.length, tp.snd.space);
   tp.snd.append(data, 0, n);
+  if (isUrgent) tcpMarkUrgent(tp);
   if (n < data.length) tp.flags |= TF_WANTSPACE;
-  if (tp.isSynchronized) tcpOutput(tp);
+  if (maySendNow(tp)) tcpOutput(tp);
   return n;
 }
 
 /** Takes `data` itself, whole, when there is any room. */
 export function tcpUsrSendOwned(tp: TcpCb, data: Uint8Array): void {
   tp.snd.appendOwned(data);
-  if (tp.isSynchronized) tcpOutput(tp);
+  if (maySendNow(tp)) tcpOutput(tp);
 }
 
 /** The program has read `n` bytes: the window may open. */
 export function tcpUsrRcvd(tp: TcpCb, n: number): void {
+  tcpMarkPassed(tp);
   tcpRcvbufTune(tp, n);
   if (!tp.isSynchronized) return;
   if (tp.inInput) tp.flags |= TF_OUTPUT;
@@ -157,7 +167,6 @@ function usrClosed(tp: TcpCb): void {
 export function tcpUsrClose(tp: TcpCb, reset: boolean): void {
   tp.rcv.flush();
   tp.user = null;
-  if (tp.state === TCPS_LISTEN) tp.tcp.syncache.forget(tp);
   if (reset && tp.state > TCPS_LISTEN) {
     tcpDrop(tp, 0);
     return;
@@ -169,3 +178,11 @@ export function tcpUsrClose(tp: TcpCb, reset: boolean): void {
   tcpOutput(tp);
 }
 
+/** TCP_CONGESTION: the algorithm of this connection, or of those a listener gets. What the one before has learned is forgotten. ESRCH: no such one. */
+export function tcpUsrSetCongestion(tp: TcpCb, name: string): Errno {
+  const algorithm = ccFind(name);
+  if (algorithm === null) return ESRCH;
+  tp.ccAlgorithm = algorithm;
+  if (tp.state > TCPS_LISTEN) tp.cc = algorithm.make(tp);
+  return 0;
+}

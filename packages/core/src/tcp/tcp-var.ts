@@ -46,6 +46,7 @@ export class TcpStats {
   dsack_count = 0;
   dsack_bytes = 0;
   dsack_tlp_bytes = 0;
+  rcvmemdrop = 0;
   rcvafterclose = 0;
   rcvbadsum = 0;
   rcvbadoff = 0;
@@ -91,6 +92,7 @@ export class TcpStats {
   sc_aborted = 0;
   sc_badack = 0;
   sc_unreach = 0;
+  sc_zonefail = 0;
   sc_sendcookie = 0;
   sc_recvcookie = 0;
   hc_added = 0;
@@ -160,6 +162,7 @@ export const TCP_COUNTERS: CounterGroup<TcpStats> = {
     { key: 'dsack_count', text: '{} packet{s} received with dsack', depth: 2 },
     { key: 'dsack_bytes', text: '{} dsack byte{s} received (no TLP involved)', depth: 2 },
     { key: 'dsack_tlp_bytes', text: '{} dsack byte{s} received (TLP responsible)', depth: 2 },
+    { key: 'rcvmemdrop', text: '{} discarded due to memory problems', depth: 2 },
     { key: 'rcvafterclose', text: '{} packet{s} received after close', depth: 2 },
     { key: 'rcvbadsum', text: '{} discarded for bad checksum{s}', depth: 2 },
     { key: 'rcvbadoff', text: '{} discarded for bad header offset field{s}', depth: 2 },
@@ -205,6 +208,7 @@ export const TCP_COUNTERS: CounterGroup<TcpStats> = {
     { key: 'sc_aborted', text: '{} aborted', depth: 2 },
     { key: 'sc_badack', text: '{} badack', depth: 2 },
     { key: 'sc_unreach', text: '{} unreach', depth: 2 },
+    { key: 'sc_zonefail', text: '{} zone failure{s}', depth: 2 },
     { key: 'sc_sendcookie', text: '{} cookie{s} sent' },
     { key: 'sc_recvcookie', text: '{} cookie{s} received' },
     { key: 'hc_added', text: '{} hostcache entr{ies} added' },
@@ -278,6 +282,8 @@ export class TcpTunables {
   blackhole = 0;
   nolocaltimewait = 0;
   maxtcptw = 16_384;
+  utoMinS = 100;
+  utoMaxS = 7_200;
   reassMaxqueuelen = 100;
   /** RACK and its tail loss probe (RFC 8985); without RACK, RFC 6675. */
   rack = 1;
@@ -287,6 +293,13 @@ export class TcpTunables {
   ecn = 2;
   ecnMaxretries = 1;
   pathMtuDiscovery = 1;
+  /** 0 off, 1 on, 2 for IPv4, 3 for IPv6. */
+  pmtudBlackholeDetection = 0;
+  pmtudBlackholeMss = 1_200;
+  v6pmtudBlackholeMss = 1_220;
+  icmpMayRst = 1;
+  /** Say in the log why a segment of a handshake was refused. */
+  logDebug = 0;
 }
 
 export const TCP_SYSCTLS: SysctlGroup<TcpTunables> = {
@@ -324,6 +337,13 @@ export const TCP_SYSCTLS: SysctlGroup<TcpTunables> = {
     sysctlInt('blackhole', 'blackhole', '', 0, 3, 'Do not send RST on segments to closed ports: 1 SYNs, 2 any segment'),
     sysctlInt('nolocaltimewait', 'nolocaltimewait', 'bool', 0, 1, 'Do not create TCP TIME_WAIT state for local connections'),
     sysctlInt('path_mtu_discovery', 'pathMtuDiscovery', 'bool', 0, 1, 'Enable Path MTU Discovery'),
+    sysctlInt('pmtud_blackhole_detection', 'pmtudBlackholeDetection', '', 0, 3, 'Path MTU Discovery Black Hole Detection: 1 on, 2 for IPv4, 3 for IPv6'),
+    sysctlInt('pmtud_blackhole_mss', 'pmtudBlackholeMss', 'bytes', 64, 65_495, 'Path MTU Discovery Black Hole Detection lowered MSS'),
+    sysctlInt('v6pmtud_blackhole_mss', 'v6pmtudBlackholeMss', 'bytes', 64, 65_475, 'Path MTU Discovery IPv6 Black Hole Detection lowered MSS'),
+    sysctlInt('icmp_may_rst', 'icmpMayRst', 'bool', 0, 1, 'Certain ICMP unreachable messages may abort connections in SYN_SENT'),
+    sysctlInt('log_debug', 'logDebug', 'bool', 0, 1, 'Log errors caused by incoming TCP segments'),
+    sysctlInt('uto_min', 'utoMinS', 's', 1, 1_966_020, 'Shortest user timeout taken over from a peer (RFC 5482)'),
+    sysctlInt('uto_max', 'utoMaxS', 's', 1, 1_966_020, 'Longest user timeout taken over from a peer (RFC 5482)'),
     sysctlInt('maxtcptw', 'maxtcptw', 'connections', 0, 10_000_000, 'Maximum number of connections in the TIME_WAIT state'),
   ],
 };

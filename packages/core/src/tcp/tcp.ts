@@ -16,8 +16,11 @@
  * `destroy` ends connections that no program has any more; sockets have been closed before.
  *
  * @rfc 9293 3.10 yes
+ * @rfc 1122 4.2.3.9 yes
+ * @rfc 5927 4 yes
  */
 import type { Errno } from '../base/errno.js';
+import { ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EMSGSIZE, ENETUNREACH } from '../base/errno.js';
 import { seqLt } from '../base/seqnum.js';
 import type { Ip, IpProto } from '../inet/ip.js';
 import { PpsCheck } from '../inet/rate-check.js';
@@ -35,27 +38,34 @@ import { InPcbTable } from '../transport/inpcb.js';
 import type { InPcb, PortRange } from '../transport/inpcb.js';
 import { ip4IsMulticast } from '../wire/addr.js';
 import { inCksum4 } from '../wire/checksum.js';
-import { IPVERSION, ip4Dst, ip4Src, ip4Tos, ip4Version } from '../wire/ip4.js';
+import { ICMP4_DATA, icmp4Nextmtu } from '../wire/icmp4.js';
+import { IPVERSION, ip4Dst, ip4Len, ip4Src, ip4Tos, ip4Version } from '../wire/ip4.js';
 import { IPPROTO_TCP } from '../wire/ipproto.js';
 import { TcpOptionsOut } from '../wire/tcp-options.js';
-import { TCP_BAD_SHORT, TH_ACK, TH_RST, TH_SYN, tcpCheck, tcpDport, tcpSeq, tcpSport } from '../wire/tcp.js';
+import { TCP_BAD_SHORT, TH_RST, TH_SYN, TOF_SIGNATURE, tcpCheck, tcpDport, tcpSeq, tcpSport } from '../wire/tcp.js';
 import { CcVars } from './cc/cc.js';
 import { CC_SYSCTLS, ccDefault } from './cc/cc-registry.js';
 import { SentRangePool } from './sendmap.js';
 import { tcpClose, tcpDrop } from './tcp-close.js';
 import { Delivery } from './tcp-delivery.js';
+import { TcpFastopen } from './tcp-fastopen.js';
+import { TcpHostcache } from './tcp-hostcache.js';
 import { tcpInput } from './tcp-input.js';
+import { TcpIsn } from './tcp-isn.js';
+import { TcpMd5 } from './tcp-md5.js';
+import { TcpEnds } from './tcp-ends.js';
+import { tcpMtudisc, tcpNextPmtu } from './tcp-pmtud.js';
 import { tcpInputRun } from './tcp-input-run.js';
-import { TcpEnds } from './tcp-ip.js';
 import { TCP_LRO_SYSCTLS, TcpLro } from './tcp-lro.js';
 import type { TcpLroUpper } from './tcp-lro.js';
 import { isNonsense, tcpReset } from './tcp-respond.js';
 import { Segment } from './tcp-segment.js';
-import { TCPS_CLOSED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT, TCP_NSTATES } from './tcp-state.js';
+import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_SENT, TCPS_TIME_WAIT, TCP_NSTATES } from './tcp-state.js';
 import { TcpSyncache } from './tcp-syncache.js';
-import { TimeWaits } from './tcp-timewait.js';
+import { TimeWaits, tcpTwReopens } from './tcp-timewait.js';
 import { TCP_COUNTERS, TCP_ECN_SYSCTLS, TCP_RACK_SYSCTLS, TCP_REASS_SYSCTLS, TCP_SACK_SYSCTLS, TCP_SYSCTLS, TcpStats, TcpTunables } from './tcp-var.js';
 import { Tcp6 } from './tcp6.js';
+import { TF_SIGNATURE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 const ECN_MASK = 3;
@@ -79,6 +89,10 @@ export class Tcp implements IpProto, TcpLroUpper {
   readonly tun = new TcpTunables();
   readonly ccVars = new CcVars();
   readonly syncache: TcpSyncache;
+  readonly hostcache: TcpHostcache;
+  readonly md5: TcpMd5;
+  readonly fastopen: TcpFastopen;
+  readonly isn: TcpIsn;
   readonly timeWaits: TimeWaits;
   readonly ranges = new SentRangePool();
   readonly challenges = new PpsCheck();
@@ -101,6 +115,10 @@ export class Tcp implements IpProto, TcpLroUpper {
     this.pcbs = new InPcbTable(range, rng);
     this.pcbs6 = new In6PcbTable(this.pcbs, rng.u32());
     this.syncache = new TcpSyncache(this);
+    this.hostcache = new TcpHostcache(kern, this);
+    this.md5 = new TcpMd5(kern, this);
+    this.fastopen = new TcpFastopen(kern, rng.split('fastopen'));
+    this.isn = new TcpIsn(rng.split('isn'));
     this.timeWaits = new TimeWaits(this);
     this.in6 = new Tcp6(this);
     kern.audit.attach(TCP_AUDIT, this);
@@ -119,7 +137,10 @@ export class Tcp implements IpProto, TcpLroUpper {
 
   destroy(): void {
     this.lro?.destroy();
-    this.syncache.clear();
+    this.syncache.destroy();
+    this.fastopen.destroy();
+    this.md5.destroy();
+    this.hostcache.destroy();
     for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
     this.ip6.register(IPPROTO_TCP, null);
     this.ip.register(IPPROTO_TCP, null);
@@ -180,17 +201,23 @@ export class Tcp implements IpProto, TcpLroUpper {
   /** A connection is begun, from either end: what it starts with. */
   begin(tp: TcpCb): void {
     tp.cwnd = tp.maxseg;
-    tp.cc = ccDefault(this.ccVars).make(tp);
+    tp.cc = (tp.ccAlgorithm ?? ccDefault(this.ccVars)).make(tp);
   }
 
   /** Initial sequence number of a conversation. */
-  newIss(_e: TcpEnds | TcpCb): number {
-    return this.kern.engine.rng.u32() | 0;
+  newIss(e: TcpEnds | TcpCb): number {
+    return this.isn.isn(this.kern.engine.now, this.endsOf(e));
   }
 
   /** What is added to the clock of timestamps of a conversation. */
-  newTsOffset(_e: TcpEnds | TcpCb): number {
-    return this.kern.engine.rng.u32();
+  newTsOffset(e: TcpEnds | TcpCb): number {
+    return this.isn.tsOffset(this.endsOf(e));
+  }
+
+  /** The ends of a connection; of one without a pcb, itself. */
+  endsOf(e: TcpEnds | TcpCb): TcpEnds {
+    if (e instanceof TcpEnds) return e;
+    return e.isV6 ? this.ends.ofPcb6(e.in6p as In6Pcb) : this.ends.ofPcb4(e.inp);
   }
 
   /** IpProto: a segment over IPv4; `m.off` at the IP header. Owns `m`. */
@@ -257,24 +284,21 @@ export class Tcp implements IpProto, TcpLroUpper {
       seg.m.free();
     } else if (tp.state === TCPS_LISTEN) {
       this.syncache.input(tp, seg);
-    } else if (tp.state === TCPS_TIME_WAIT && this.reopens(tp, seg)) {
+    } else if (((tp.flags & TF_SIGNATURE) !== 0 || (seg.opts.flags & TOF_SIGNATURE) !== 0) && !this.md5.accepts((tp.flags & TF_SIGNATURE) !== 0, seg, this.ends.ofSegment(seg))) {
+      seg.m.free();
+    } else if (tp.state === TCPS_TIME_WAIT && tcpTwReopens(tp, seg) && this.listenerFor(tp, seg) !== null) {
+      this.stats.tw_recycles++;
       tcpClose(tp, 0);
-      this.dispatch(this.listenerFor(inp as InPcb), seg);
+      this.dispatch(this.listenerFor(tp, seg), seg);
     } else {
       tcpInput(tp, seg);
     }
   }
 
-  /** RFC 1122 §4.2.2.13: a SYN beyond what a connection in TIME_WAIT has seen begins a new one. */
-  private reopens(tp: TcpCb, seg: Segment): boolean {
-    return seg.has(TH_SYN) && !seg.has(TH_ACK | TH_RST) && !seqLt(seg.seq, tp.rcvNxt) && this.listenerFor(tp.inp) !== null;
-  }
-
-  /** Who else would get the segments of `inp`: a listener on its port. */
-  private listenerFor(inp: InPcb): InPcb | null {
-    const tp = inp.user as TcpCb;
-    const { in6p } = tp;
-    const found = in6p !== null && in6p.v6 ? this.pcbs6.lookup(0, 0, 0, 0, 0, in6p.l0, in6p.l1, in6p.l2, in6p.l3, inp.lport) : this.pcbs.lookup(0, 0, inp.laddr, inp.lport);
+  /** A listener that would get `seg`, were it not for the connection it finds. */
+  private listenerFor(tp: TcpCb, seg: Segment): InPcb | null {
+    const e = this.ends.ofSegment(seg);
+    const found = tp.isV6 ? this.pcbs6.lookupListener(e.f0, e.f1, e.f2, e.f3, e.fport, e.l0, e.l1, e.l2, e.l3, e.lport) : this.pcbs.lookupListener(e.faddr, e.fport, e.laddr, e.lport);
     return found !== null && (found.user as TcpCb).state === TCPS_LISTEN ? found : null;
   }
 
@@ -285,23 +309,33 @@ export class Tcp implements IpProto, TcpLroUpper {
     return this.resets.ok(this.kern.engine.now, RST_PPS);
   }
 
-  /** IpProto: an ICMP error quoted a segment of ours; `off` at the quoted IP header. */
+  /** IpProto: an ICMP error quoted a segment of ours; `off` at the quoted IP header, behind the 8 bytes of the message's own. */
   ctlinput(error: Errno, m: PacketBuffer, off: number, hlen: number): void {
+    if (error === 0) return;
     const v = m.view;
     const th = off + hlen;
-    const inp = this.pcbs.lookupConn(ip4Dst(v, off), tcpDport(v, th), ip4Src(v, off), tcpSport(v, th));
-    if (inp !== null) this.icmpError(inp, error, tcpSeq(v, th) | 0, 0);
+    const ends = this.ends.set4(ip4Dst(v, off), tcpDport(v, th), ip4Src(v, off), tcpSport(v, th));
+    const inp = this.pcbs.lookupConn(ends.faddr, ends.fport, ends.laddr, ends.lport);
+    const mtu = error === EMSGSIZE ? tcpNextPmtu(icmp4Nextmtu(v, off - ICMP4_DATA), ip4Len(v, off), this.tun.minmss) : 0;
+    if (inp !== null) this.icmpError(inp, error, tcpSeq(v, th) | 0, mtu);
+    else this.syncache.unreach(ends, tcpSeq(v, th) | 0);
   }
 
   /**
-   * RFC 5927: only an error about a segment in flight is believed. While a connection is being made it ends it; later it is what a timeout will
-   * report. `mtu`: of a packet that was too big, else 0.
+   * RFC 5927: only an error about a segment in flight is believed. That nobody listens ends a connection that is being made. Everything else is what a
+   * timeout will report: a path may recover (RFC 1122 §4.2.3.9). `mtu`: of a packet that was too big.
    */
-  icmpError(inp: InPcb, error: Errno, seq: number, _mtu: number): void {
+  icmpError(inp: InPcb, error: Errno, seq: number, mtu: number): void {
     const tp = inp.user as TcpCb;
-    if (error === 0 || seqLt(seq, tp.sndUna) || !seqLt(seq, tp.sndNxt)) return;
-    if (tp.state === TCPS_SYN_SENT || tp.state === TCPS_SYN_RECEIVED) tcpDrop(tp, error);
-    else tp.softError = error;
+    if (error === 0 || tp.state < TCPS_SYN_SENT || seqLt(seq, tp.sndUna) || !seqLt(seq, tp.sndNxt)) return;
+    if (error === EMSGSIZE) {
+      tcpMtudisc(tp, mtu);
+      return;
+    }
+    const isNew = tp.state < TCPS_ESTABLISHED;
+    const persists = tp.rxtshift > 3 && tp.softError !== 0;
+    if (isNew && (persists || (error === ECONNREFUSED && tp.state === TCPS_SYN_SENT && this.tun.icmpMayRst !== 0))) tcpDrop(tp, error);
+    else if (isNew || !isUnreachable(error)) tp.softError = error;
   }
 
   /** Connections that use the congestion control called `name`. */
@@ -321,3 +355,6 @@ export class Tcp implements IpProto, TcpLroUpper {
     return n;
   }
 }
+
+/** Of a connection that is there, routers may say that for a while (RFC 1122 §4.2.3.9). */
+const isUnreachable = (error: Errno): boolean => error === EHOSTUNREACH || error === ENETUNREACH || error === EHOSTDOWN;

@@ -64,10 +64,11 @@ export class Tcp6 implements Ip6Proto {
     const th = at + off;
     const s = at + IP6_SRC;
     const d = at + IP6_DST;
-    const inp = this.tcp.pcbs6.lookupConn(
-      ip6W0Zoned(v, d, ifp.index), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), tcpDport(v, th),
-      ip6W0Zoned(v, s, ifp.index), v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), tcpSport(v, th),
-    );
+    const ends = this.tcp.ends
+      .setForeign6(ip6W0Zoned(v, d, ifp.index), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), tcpDport(v, th))
+      .setLocal6(ip6W0Zoned(v, s, ifp.index), v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), tcpSport(v, th));
+    const inp = this.tcp.pcbs6.lookupConn(ends.f0, ends.f1, ends.f2, ends.f3, ends.fport, ends.l0, ends.l1, ends.l2, ends.l3, ends.lport);
     if (inp !== null) this.tcp.icmpError(inp, error, v.getInt32(th + 4), mtu);
+    else if (error !== 0) this.tcp.syncache.unreach(ends, v.getInt32(th + 4));
   }
 }

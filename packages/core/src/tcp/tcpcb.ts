@@ -30,12 +30,11 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { In6Pcb } from '../transport/in6-pcb.js';
 import type { InPcb, PcbUser } from '../transport/inpcb.js';
 import { TCP_MSS_DEFAULT } from '../wire/tcp.js';
-import type { CcConn, CcVars, CongestionControl } from './cc/cc.js';
+import type { CcAlgorithm, CcConn, CcVars, CongestionControl } from './cc/cc.js';
 import { SSTHRESH_INFINITE } from './cc/cc.js';
 import { RecoveryState } from './recovery-state.js';
 import { RecvBuffer } from './recv-buffer.js';
 import { SendBuffer } from './send-buffer.js';
-import { sendChunks } from './send-chunk.js';
 import { Sendmap, checkSendmap } from './sendmap.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import type { TcpReass } from './tcp-reass.js';
@@ -91,6 +90,13 @@ export const TF_SNDCWR = 0x0080_0000;
 export const TF_CWR = 0x0100_0000;
 /** DCTCP.CE: the last segment was marked (RFC 8257 §3.2). */
 export const TF_DCTCPCE = 0x0200_0000;
+/** TCP_FASTOPEN: data with the SYN (RFC 7413). */
+export const TF_FASTOPEN = 0x0400_0000;
+/** Segments are shorter because longer ones seem to vanish; and may be fragmented (tcp-pmtud.ts). */
+export const TF_BLACKHOLE = 0x0800_0000;
+export const TF_NODF = 0x1000_0000;
+/** TCP_UTO: the user timeout is announced, and the peer's taken over. */
+export const TF_UTO = 0x2000_0000;
 
 /** What the program is to be told at the end of input: connected, something to read, room to write. */
 export const TN_CONNECTED = 1;
@@ -109,8 +115,8 @@ export interface TcpUser {
   tcpEnded(error: Errno): void;
   /** A listener: a connection is complete. Null: no room, it is reset. */
   tcpAccept(tp: TcpCb): TcpUser | null;
-  /** A listener: may a connection be begun (the queue has room)? */
-  tcpMayAccept(): boolean;
+  /** A listener: how many connections may wait to be accepted. */
+  readonly tcpAcceptLimit: number;
 }
 
 export class TcpCb implements PcbUser, CcConn {
@@ -168,6 +174,8 @@ export class TcpCb implements PcbUser, CcConn {
   cwnd = 0;
   ssthresh = SSTHRESH_INFINITE;
   cc!: CongestionControl;
+  /** The algorithm chosen for it (TCP_CONGESTION); null: the vnet's. */
+  ccAlgorithm: CcAlgorithm | null = null;
   cwndLimited = false;
   ackedBurst = 0;
   /** sndNxt when recovery began. */
@@ -180,6 +188,8 @@ export class TcpCb implements PcbUser, CcConn {
   // Round-trip time; 0 before the first sample
   srttUs = 0;
   rttvarUs = 0;
+  /** Measurements so far. */
+  rttSamples = 0;
   rttMinUs: Micros = NEVER;
   rtoUs: Micros;
   /** Timeouts in a row. */
@@ -187,6 +197,8 @@ export class TcpCb implements PcbUser, CcConn {
   /** When the peer's last word came, and when we last sent data. */
   rcvTimeUs: Micros = 0;
   sndTimeUs: Micros = 0;
+  /** When the neighbour on the way was confirmed last (tcp-progress.ts). */
+  hintUs: Micros = Number.NEGATIVE_INFINITY;
 
   // Timestamps (RFC 7323)
   tsOffset = 0;
@@ -198,23 +210,38 @@ export class TcpCb implements PcbUser, CcConn {
   persistAt: Micros = NEVER;
   keepAt: Micros = NEVER;
   twAt: Micros = NEVER;
+  /** Its place among those in TIME_WAIT (tcp-timewait.ts). */
+  twNext: TcpCb | null = null;
+  twPrev: TcpCb | null = null;
+  inTimeWaits = false;
   delackAt: Micros = NEVER;
   /** Tail loss probe, and reordering timer (RFC 8985). */
   probeAt: Micros = NEVER;
   reorderAt: Micros = NEVER;
   readonly callout: Callout;
-  keepProbes = 0;
   /** TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_KEEPINIT, TCP_USER_TIMEOUT: 0 as the vnet has it. */
   keepidleUs: Micros = 0;
   keepintvlUs: Micros = 0;
   keepcnt = 0;
   keepinitUs: Micros = 0;
   userTimeoutUs: Micros = 0;
+  /** The program chose it itself. */
+  userTimeoutSet = false;
   soKeepalive = false;
 
   // Autotuning of the receive buffer: bytes read since
   rfbufStartUs: Micros = 0;
+  /** Round trip as this end sees it when it only receives, by the timestamps that come back; 0 before the first. */
+  rcvRttUs: Micros = 0;
   rfbufBytes = 0;
+
+  /** maxseg before TF_BLACKHOLE. */
+  blackholeSavedMaxseg = 0;
+
+  // Fast Open (RFC 7413): a listener's connections that are not acknowledged yet; whose of them this is, until it is
+  tfoPending = 0;
+  tfoListener: TcpCb | null = null;
+  tfoSettled = false;
 
   // For info()
   rexmits = 0;
@@ -231,8 +258,8 @@ export class TcpCb implements PcbUser, CcConn {
     this.tcp = tcp;
     this.user = user;
     const { tun } = tcp;
-    this.snd = new SendBuffer(tun.sendspace, sendChunks);
-    this.rcv = new RecvBuffer(tun.recvspace);
+    this.snd = new SendBuffer(tun.sendspace, tcp.kern.engine.chunks);
+    this.rcv = new RecvBuffer(tun.recvspace, tcp.kern.sockmem);
     this.map = new Sendmap(tcp.ranges);
     this.rtoUs = tun.rexmitInitialMs * 1_000;
     this.callout = new Callout(tcp.kern, () => tcpTimersRun(this));

@@ -93,7 +93,7 @@ export class Pair {
       const error: Errno = this.client.connect(ip4('192.0.2.2'), 5001);
       if (error !== EINPROGRESS) throw new Error(`connect: errno ${error}`);
     });
-    net.run(500_000);
+    for (let tries = 0; this.server === undefined && tries < 60; tries++) net.run(500_000);
     this.trace.length = 0;
     return this;
   }

@@ -139,7 +139,7 @@ export class In6PcbTable {
   /** The pcb a unicast packet is for: its connection, else the best unconnected one. Packet path. */
   lookup(f0: number, f1: number, f2: number, f3: number, fport: number, l0: number, l1: number, l2: number, l3: number, lport: number): In6Pcb | null {
     return (
-      (this.connections.count > 0 ? this.lookupConn(f0, f1, f2, f3, fport, l0, l1, l2, l3, lport) : null) ?? this.lookupUnconnected(f0, f1, f2, f3, fport, l0, l1, l2, l3, lport)
+      (this.connections.count > 0 ? this.lookupConn(f0, f1, f2, f3, fport, l0, l1, l2, l3, lport) : null) ?? this.lookupListener(f0, f1, f2, f3, fport, l0, l1, l2, l3, lport)
     );
   }
 
@@ -152,7 +152,8 @@ export class In6PcbTable {
     return null;
   }
 
-  private lookupUnconnected(
+  /** The best unconnected pcb; where that is one of a group, the member the hash chooses. */
+  lookupListener(
     f0: number, f1: number, f2: number, f3: number, fport: number, l0: number, l1: number, l2: number, l3: number, lport: number,
   ): In6Pcb | null {
     let wild: In6Pcb | null = null;

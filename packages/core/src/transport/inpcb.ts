@@ -202,7 +202,7 @@ export class InPcbTable {
 
   /** The pcb a unicast packet is for: its connection, else the best unconnected one; null when nobody wants it. */
   lookup(faddr: number, fport: number, laddr: number, lport: number): InPcb | null {
-    return (this.connections.count > 0 ? this.lookupConn(faddr, fport, laddr, lport) : null) ?? this.lookupUnconnected(faddr, fport, laddr, lport);
+    return (this.connections.count > 0 ? this.lookupConn(faddr, fport, laddr, lport) : null) ?? this.lookupListener(faddr, fport, laddr, lport);
   }
 
   lookupConn(faddr: number, fport: number, laddr: number, lport: number): InPcb | null {
@@ -214,7 +214,7 @@ export class InPcbTable {
   }
 
   /** The newest with exactly this address, or the oldest with none; where that is one of a group, the member the hash chooses. */
-  private lookupUnconnected(faddr: number, fport: number, laddr: number, lport: number): InPcb | null {
+  lookupListener(faddr: number, fport: number, laddr: number, lport: number): InPcb | null {
     let wild: InPcb | null = null;
     for (let l = this.unconnected.first(lport); l !== null; l = l.next) {
       const p = l.item;

@@ -29,6 +29,7 @@ import type { McastLinks } from '../net/mcast/links.js';
 import type { McastRouter } from '../net/mcast/router.js';
 import { craftIp, craftTcp, ip4 } from '../sim/craft.js';
 import { SimNet } from '../sim/sim-net.js';
+import { TcpEnds } from '../tcp/tcp-ends.js';
 import { ip6Parse } from '../wire/addr6.js';
 import { ICMP6_HDR_LEN } from '../wire/icmp6.js';
 import { IP_MF } from '../wire/ip4.js';
@@ -94,6 +95,9 @@ class Bench {
     const link = { src: '02:00:00:00:00:99', dst: macFormat(this.ifp.lladdr) };
     const m = this.kernel.engine.pool.from(craftTcp(link, { src: '10.0.0.77', dst: '10.0.0.1' }, { sport: 9, dport: 81, flags: TH_SYN }));
     if (m !== null) this.kernel.input(this.ifp, m, net.now);
+    v.tcp.hostcache.updateMtu(new TcpEnds(), 1_400);
+    v.tcp.md5.setKey(new TcpEnds(), new Uint8Array(1));
+    v.tcp.fastopen.disable(new TcpEnds());
   }
 
   look(): void {
@@ -396,11 +400,11 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     const left = new Ifnet(new Hoarder(), 'hoard', 0, 'hoard0', IFT_ETHER, IFF_SIMPLEX, 1_500);
     const info = b.v.inNet.ifattach(left);
     info.groups.set(GROUP, new GroupFilter());
-    left.afdata[b.v.inNet.af] = info;
+    left.inet = info;
     b.v.inNet.ifdetach = keep;
     b.kernel.onTeardown = (v, step, when) => {
       if (step.name === 'vnet_if_uninit' && when === 'after') {
-        left.afdata[v.inNet.af] = info;
+        left.inet = info;
         v.net.ifnets.push(left);
       }
     };
@@ -477,11 +481,11 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     const left = new Ifnet(new Hoarder(), 'hoard', 0, 'hoard0', IFT_ETHER, IFF_SIMPLEX, 1_500);
     const info = b.v.in6Net.ifattach(left);
     info.groups.push(new In6Multi(left, ip6('ff02::1:2')));
-    left.afdata[b.v.in6Net.af] = info;
+    left.inet6 = info;
     b.v.in6Net.ifdetach = keep;
     b.kernel.onTeardown = (v, step, when) => {
       if (step.name === 'vnet_if_uninit' && when === 'after') {
-        left.afdata[v.in6Net.af] = info;
+        left.inet6 = info;
         v.net.ifnets.push(left);
       }
     };
@@ -551,7 +555,18 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   'half-open TCP connections': (b) => {
     b.tcp();
     b.v.tcp.syncache.clear = keep;
-    b.v.tcp.syncache.forget = keep;
+  },
+  'TCP hostcache entries': (b) => {
+    b.v.tcp.hostcache.updateMtu(new TcpEnds(), 1_400);
+    b.v.tcp.hostcache.purgeAll = keep;
+  },
+  'TCP signature keys': (b) => {
+    b.v.tcp.md5.setKey(new TcpEnds(), new Uint8Array(1));
+    b.v.tcp.md5.destroy = keep;
+  },
+  'TCP Fast Open paths': (b) => {
+    b.v.tcp.fastopen.disable(new TcpEnds());
+    b.v.tcp.fastopen.destroy = keep;
   },
   'TCP connections in TIME_WAIT': (b) => {
     b.v.tcp.tun.mslMs = 120_000;

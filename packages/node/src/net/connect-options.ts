@@ -5,6 +5,9 @@
 import { nodeError, portOf } from './node-error.js';
 import type { LookupFunction } from './lookup.js';
 
+/** Called without arguments when the connection is there; http's agents pass a function of more. */
+export type OnConnect = (...args: never[]) => void;
+
 /** What `connect` is given: Node's options, and whatever else its caller keeps beside them. */
 export interface ConnectArgs {
   readonly port?: number | string | null | undefined;
@@ -23,7 +26,18 @@ export interface ConnectArgs {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The same, checked. */
+/** What `listen` is given, likewise. */
+export interface ListenArgs {
+  readonly port?: number | string | undefined;
+  readonly host?: string | undefined;
+  readonly backlog?: number | undefined;
+  readonly ipv6Only?: boolean | undefined;
+  readonly reusePort?: boolean | undefined;
+  readonly exclusive?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What `connect` was given, checked. */
 export interface ConnectOptions {
   readonly port: number;
   readonly host: string;
@@ -49,7 +63,7 @@ export interface ListenOptions {
   readonly signal?: AbortSignal;
 }
 
-type Callback = (...args: never[]) => void;
+type Callback = OnConnect;
 type Loose = Readonly<Record<string, unknown>>;
 
 const BACKLOG = 511;

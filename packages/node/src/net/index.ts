@@ -11,5 +11,5 @@ export { VnetServer } from './vnet-server.js';
 export type { VnetServerOptions } from './vnet-server.js';
 export { VnetDgramSocket } from './vnet-dgram-socket.js';
 export type { DgramSocketOptions, RemoteInfo } from './vnet-dgram-socket.js';
-export type { ConnectArgs, ListenOptions } from './connect-options.js';
+export type { ConnectArgs, ListenArgs } from './connect-options.js';
 export type { LookupFunction } from './lookup.js';

@@ -1,11 +1,13 @@
 /**
  * net-of.test.ts — a program for node:net runs on two vnets: its bytes, its events and their order, its errors.
  */
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { PFIL_DROPPED } from '@netloom/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ADDR_A, ADDR_B, hostPair } from '../../test/vnet-pair.js';
+import { ADDR_A, ADDR_B, hostPair, simPair } from '../../test/vnet-pair.js';
 import type { HostPair } from '../../test/vnet-pair.js';
 import type { LookupFunction } from './lookup.js';
 import { netOf } from './net-of.js';
@@ -118,7 +120,7 @@ describe('a connection', () => {
     expect((await failed)[0]).toMatchObject({ code: 'EPIPE' });
   });
 
-  it('is told apart: a reader who does not read stops the writer', async () => {
+  it('stops the writer when the reader does not read', async () => {
     let peer: VnetSocket | null = null;
     await serve((s) => (peer = s.pause()));
     const socket = dial(7);
@@ -196,6 +198,21 @@ describe('errors', () => {
     expect(error.errno).toBeLessThan(0);
   });
 
+  it('ETIMEDOUT, after as long as TCP tries: in virtual time no time at all', async () => {
+    const sim = simPair(3);
+    sim.b.ip.pfil.link({ name: 'silence', check: () => PFIL_DROPPED });
+    const socket = netOf(sim.a).connect(7, ADDR_B);
+    const [error] = (await sim.during(once(socket, 'error').catch((e: unknown) => [e]))) as [Error];
+    expect(error).toMatchObject({ code: 'ETIMEDOUT', syscall: 'connect', address: ADDR_B, port: 7 });
+    expect(Math.round(sim.net.now / 1e6)).toBe(75);
+    sim.kernel.shutdown();
+  });
+
+  it('ENETUNREACH when there is no route', async () => {
+    const socket = netOf(pair.a).connect(7, '203.0.113.1');
+    expect((await once(socket, 'error'))[0]).toMatchObject({ code: 'ENETUNREACH', address: '203.0.113.1' });
+  });
+
   it('EADDRINUSE, and a server that is closed twice', async () => {
     const server = await serve(() => undefined);
     const other = netOf(pair.b).createServer().listen(7);
@@ -209,9 +226,56 @@ describe('errors', () => {
     const net = netOf(pair.a);
     expect(() => net.connect(70_000, ADDR_B)).toThrow(expect.objectContaining({ code: 'ERR_SOCKET_BAD_PORT' }));
     expect(() => net.connect({ path: '/tmp/x' } as never)).toThrow(/a vnet has no local sockets.*connect needs a port, not \/tmp\/x/);
-    expect(() => net.createServer().listen('/tmp/x')).toThrow(/listen needs a port, not \/tmp\/x/);
+    expect(() => net.createServer().listen('/tmp/x' as never)).toThrow(/listen needs a port, not \/tmp\/x/);
     const lost = net.connect(80, 'example.com');
     expect((await once(lost, 'error'))[0]).toMatchObject({ code: 'ENOTFOUND', hostname: 'example.com' });
+  });
+});
+
+describe('options', () => {
+  it('reach the stack, before the connection and after', async () => {
+    const accepted = new Promise<VnetSocket>((resolve) => void serve(resolve));
+    await new Promise(setImmediate);
+    const socket = dial(7).setNoDelay().setKeepAlive(true, 30_000);
+    await once(socket, 'connect');
+    await accepted;
+    const option = (name: string): number | null | undefined => socket.streamSocket?.getsockopt(name);
+    expect([option('TCP_NODELAY'), option('SO_KEEPALIVE'), option('TCP_KEEPIDLE')]).toEqual([1, 1, 30]);
+    socket.setNoDelay(false);
+    expect(option('TCP_NODELAY')).toBe(0);
+  });
+});
+
+describe('a process', () => {
+  /** A server that somebody `unref`s or not; a timer that nobody waits for closes it. */
+  const program = (after: string): string => `
+    import { Kernel, quietEnv } from '@netloom/core';
+    import { HostLoop } from '@netloom/node';
+    import { netOf } from '@netloom/node/net';
+    const loop = new HostLoop(console.error);
+    const kernel = new Kernel({ ...quietEnv(1), wake: () => loop.wake() });
+    loop.attach(kernel);
+    const server = netOf(kernel.vnet0).createServer().listen(7);
+    setTimeout(() => { console.log('was kept'); server.close(); }, 50).unref();
+    ${after}`;
+  const run = (after: string): string => execFileSync(process.execPath, ['--input-type=module', '-e', program(after)], { cwd: import.meta.dirname, encoding: 'utf8', timeout: 15_000 });
+
+  it('is kept alive by an open server, and not by one that is not to', () => {
+    expect(run('')).toBe('was kept\n');
+    expect(run('server.unref();')).toBe('');
+  });
+});
+
+describe('IPv6', () => {
+  it('has zones, as names of interfaces', async () => {
+    const server = netOf(pair.b).createServer((s) => s.end(`${s.remoteAddress} ${s.localAddress}`)).listen(7, 'fe80::1%lo0');
+    servers.push(server);
+    await once(server, 'listening');
+    expect(server.address()).toEqual({ address: 'fe80::1%lo0', family: 'IPv6', port: 7 });
+    const socket = netOf(pair.b).connect(7, 'fe80::1%lo0');
+    expect(await text(socket)).toBe('fe80::1%lo0 fe80::1%lo0');
+    const both = [once(netOf(pair.b).connect(7, '::1'), 'error'), once(netOf(pair.b).connect(7, 'fe80::1%em9'), 'error')];
+    expect((await Promise.all(both)).map(([e]) => (e as NodeJS.ErrnoException).code)).toEqual(['ECONNREFUSED', 'EINVAL']);
   });
 });
 

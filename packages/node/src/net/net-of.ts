@@ -10,18 +10,15 @@
 import type { EventEmitter } from 'node:events';
 import nodeNet from 'node:net';
 import type { StreamSocket, Vnet } from '@netloom/core';
-import type { ConnectArgs } from './connect-options.js';
+import type { ConnectArgs, OnConnect } from './connect-options.js';
 import { addressesOnly } from './lookup.js';
 import type { LookupFunction } from './lookup.js';
-import { tlsEnds } from './tls-ends.js';
+import { serve } from './serve.js';
 import { VnetDoor } from './vnet-door.js';
 import { VnetServer } from './vnet-server.js';
 import type { VnetServerOptions } from './vnet-server.js';
 import { VnetSocket } from './vnet-socket.js';
 import type { VnetSocketOptions } from './vnet-socket.js';
-
-/** Called without arguments when the connection is there; http's agents pass a function of more. */
-type OnConnect = (...args: never[]) => void;
 
 /** How programs connect: Node's signatures. */
 export interface Connect {
@@ -40,7 +37,7 @@ export interface VnetNet {
   createServer(options: VnetServerOptions, listener?: (socket: VnetSocket) => void): VnetServer;
   /**
    * The door of a server of Node's (`http.createServer(...)`, `https`, `http2`, anything that takes 'connection'): connections to it become
-   * connections of `server`. `listen`, `close` and `address` are called on what is returned; closing it closes idle connections of `server`.
+   * connections of `server`. From then on `server.listen`, `close` and `address` are the door's, too; closing closes idle connections.
    * `noDelay` is on unless turned off, as in http.Server: HTTP/2 and TLS cannot turn it on through the stream they wrap a foreign socket in.
    */
   serve(server: EventEmitter, options?: VnetServerOptions): VnetServer;
@@ -82,7 +79,7 @@ function make(door: VnetDoor, lookup: LookupFunction): VnetNet {
   const connect: Connect = (...args: unknown[]) => {
     const [first] = args;
     const given = typeof first === 'object' && first !== null ? socketOptions(first) : {};
-    return new Socket(given).connect(...args);
+    return Reflect.apply(VnetSocket.prototype.connect, new Socket(given), args) as VnetSocket;
   };
   return {
     Socket,
@@ -106,25 +103,4 @@ function socketOptions(options: ConnectArgs): VnetSocketOptions {
   return {
     ...(allowHalfOpen === undefined ? {} : { allowHalfOpen }), ...(signal === undefined ? {} : { signal }), ...(highWaterMark === undefined ? {} : { highWaterMark }),
   };
-}
-
-interface HttpServer extends EventEmitter {
-  closeIdleConnections?(): void;
-}
-
-function serve(door: VnetServer, server: HttpServer): VnetServer {
-  door.on('connection', (socket: VnetSocket) => server.emit('connection', socket));
-  // The stream that Node wraps the socket in is between them; by it each TLSSocket is told from the others.
-  server.prependListener('secureConnection', (secure: { readonly _handle?: { readonly _parentWrap?: { readonly stream?: unknown } } }) => {
-    const raw = secure._handle?._parentWrap?.stream;
-    if (raw instanceof VnetSocket) tlsEnds(secure, raw);
-  });
-  door.on('listening', () => server.emit('listening')); // http.Server watches over slow requests from then on
-  const close = door.close.bind(door);
-  door.close = (callback) => {
-    close(callback);
-    server.closeIdleConnections?.();
-    return door;
-  };
-  return door;
 }

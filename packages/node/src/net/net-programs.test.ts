@@ -105,6 +105,25 @@ describe('http', () => {
     agent.destroy();
   });
 
+  it('listens and closes by the server itself, as a framework would', async () => {
+    const server = http.createServer(answer);
+    netOf(pair.b).serve(server).on('connection', (socket: VnetSocket) => served.push(socket));
+    await new Promise<void>((resolve) => server.listen({ port: 80, host: ADDR_B }, resolve));
+    expect([server.listening, server.address()]).toEqual([true, { address: ADDR_B, family: 'IPv4', port: 80 }]);
+    const agent = agentOn({ keepAlive: true });
+    expect((await request({ agent, path: '/3' })).length).toBe(3);
+    const closed = once(server, 'close');
+    await new Promise((resolve) => server.close(resolve)); // the idle connection does not keep it
+    await closed;
+    expect([server.listening, server.address()]).toEqual([false, null]);
+    const taken = http.createServer();
+    netOf(pair.b).serve(taken);
+    const other = await opens(http.createServer(), 80);
+    taken.listen(80);
+    expect((await once(taken, 'error'))[0]).toMatchObject({ code: 'EADDRINUSE' });
+    other.close();
+  });
+
   it('works without an agent, and over IPv6', async () => {
     await opens(http.createServer(answer), 80);
     const got = await request({ host: ADDR6_B, path: '/6', createConnection: dial });

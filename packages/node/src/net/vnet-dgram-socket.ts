@@ -81,7 +81,10 @@ export class VnetDgramSocket extends EventEmitter {
     options.signal?.addEventListener('abort', () => void (this.isClosed ? this : this.close()), { once: true });
   }
 
-  /** bind([port][, address][, callback]), bind(options[, callback]). */
+  bind(port?: number, address?: string, callback?: () => void): this;
+  bind(port: number, callback?: () => void): this;
+  bind(callback: () => void): this;
+  bind(options: { readonly port?: number; readonly address?: string; readonly exclusive?: boolean }, callback?: () => void): this;
   bind(...args: unknown[]): this {
     this.open();
     if (this.bound) throw nodeError('ERR_SOCKET_ALREADY_BOUND', 'Socket is already bound');
@@ -135,7 +138,13 @@ export class VnetDgramSocket extends EventEmitter {
     return localEnd(this.door.vnet, this.so);
   }
 
-  /** send(msg[, offset, length][, port][, address][, callback]); `msg` may be a list of parts. */
+  /** Sends one datagram; `msg` may be a list of its parts. */
+  send(msg: Bytes | readonly Bytes[], port?: number, address?: string, callback?: SendDone): void;
+  send(msg: Bytes | readonly Bytes[], port?: number, callback?: SendDone): void;
+  send(msg: Bytes | readonly Bytes[], callback?: SendDone): void;
+  send(msg: Bytes, offset: number, length: number, port?: number, address?: string, callback?: SendDone): void;
+  send(msg: Bytes, offset: number, length: number, port?: number, callback?: SendDone): void;
+  send(msg: Bytes, offset: number, length: number, callback?: SendDone): void;
   send(msg: Bytes | readonly Bytes[], ...rest: unknown[]): void {
     this.open();
     const { data, port, address, callback } = sendArgs(msg, rest, this.peer() !== null);

@@ -13,7 +13,7 @@ import type { Errno, StreamSocket } from '@netloom/core';
 import { NetError, domainOf, localEnd, remoteEnd, sockAddrParse } from '@netloom/core/promises';
 import type { Endpoint } from '@netloom/core/promises';
 import { listenOptions } from './connect-options.js';
-import type { ListenOptions } from './connect-options.js';
+import type { ListenArgs, ListenOptions } from './connect-options.js';
 import { addressesOnly, resolve } from './lookup.js';
 import type { LookupFunction } from './lookup.js';
 import { nodeError, sysError } from './node-error.js';
@@ -69,6 +69,12 @@ export class VnetServer extends EventEmitter {
     return this.so;
   }
 
+  listen(port?: number, host?: string, backlog?: number, callback?: () => void): this;
+  listen(port?: number, host?: string, callback?: () => void): this;
+  listen(port?: number, backlog?: number, callback?: () => void): this;
+  listen(port?: number, callback?: () => void): this;
+  listen(options: ListenArgs, callback?: () => void): this;
+  listen(callback: () => void): this;
   listen(...args: unknown[]): this {
     const { options, callback } = listenOptions(args);
     if (this.so !== null || this.starting) throw nodeError('ERR_SERVER_ALREADY_LISTEN', 'Listen method has been called more than once without closing.');

@@ -20,7 +20,7 @@ import type { Errno, StreamSocket } from '@netloom/core';
 import { NetError, localEnd, remoteEnd, sockAddrParse } from '@netloom/core/promises';
 import type { Endpoint } from '@netloom/core/promises';
 import { connectOptions } from './connect-options.js';
-import type { ConnectOptions } from './connect-options.js';
+import type { ConnectArgs, ConnectOptions, OnConnect } from './connect-options.js';
 import { addressesOnly, resolve } from './lookup.js';
 import type { LookupFunction } from './lookup.js';
 import { nodeError, sysError } from './node-error.js';
@@ -147,6 +147,9 @@ export class VnetSocket extends Duplex {
     return this.so;
   }
 
+  connect(options: ConnectArgs, callback?: OnConnect): this;
+  connect(port: number, host?: string, callback?: OnConnect): this;
+  connect(port: number, callback?: OnConnect): this;
   connect(...args: unknown[]): this {
     const { options, callback } = connectOptions(args);
     if (callback !== null) this.once('connect', callback as () => void);

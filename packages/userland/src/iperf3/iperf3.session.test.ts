@@ -184,6 +184,17 @@ describe('refusals', () => {
     expect(await lab.sh(`iperf3 ${options}`, inA)).toEqual({ exit: 1, stdout: '', stderr: `iperf3: error - ${text}\n` });
   });
 
+  test('-C chooses on both sides, and what is not there is refused here and only said there', async () => {
+    const { client } = await measure('-c 192.0.2.2 -n 10K -V -C newreno');
+    expect(client.stdout).toContain('snd_tcp_congestion newreno\nrcv_tcp_congestion newreno\n');
+    const server = await serve();
+    expect(await lab.sh('iperf3 -c 192.0.2.2 -C reno2000', inA)).toMatchObject({
+      exit: 1, stderr: 'iperf3: error - unable to set TCP_CONGESTION: Supplied congestion control algorithm not supported on this host\n',
+    });
+    await lab.advance(1_000_000);
+    expect((await server.done).exit).toBe(0);
+  });
+
   test('a second server, a busy server', async () => {
     const server = await serve();
     expect((await lab.sh('iperf3 -s', inB)).stderr).toBe('iperf3: error - unable to start listener for connections: Address already in use\n');
