@@ -10,7 +10,7 @@
  */
 import type { SockAddr, StreamSocket } from '@netloom/core';
 import { EINVAL, ENOENT, PF_INET, PF_INET6, SOCK_STREAM, in6Recover, strerror } from '@netloom/core';
-import { INADDR_LOOPBACK, ip4Format, ip6OfWords, ip6Word, ip6Zoned } from '@netloom/core/wire';
+import { INADDR_LOOPBACK, ip4Format, ip6OfWords, ip6Word, ip6Zoned, utf8Encode } from '@netloom/core/wire';
 import { err, errx, toolMain, usage } from './err.js';
 import { getopt } from './getopt.js';
 import { hostAddress } from './host-address.js';
@@ -123,7 +123,7 @@ function keyOf(p: Proc, [spi = '', option = '', algorithm = '', key = '', ...mor
   if (option !== '-A') return syntaxError(p, line, option);
   if (algorithm !== 'tcp-md5') return errx(p, 1, `line ${line}: unsupported algorithm at [${algorithm}]`);
   if (more[0] !== undefined) return syntaxError(p, line, more[0]);
-  if (key.startsWith('"')) return new TextEncoder().encode(key.slice(1));
+  if (key.startsWith('"')) return utf8Encode(key.slice(1));
   const digits = /^0x((?:[0-9a-f]{2})+)$/i.exec(key)?.[1] ?? syntaxError(p, line, key);
   return Uint8Array.from(digits.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
 }
