@@ -148,7 +148,7 @@ function gather(p: Proc, o: SockstatOptions, place: Prison): Xinpcb[] {
 
 function isWanted(x: Xinpcb, o: SockstatOptions): boolean {
   if (!(o.v4 && x.v4) && !(o.v6 && x.v6)) return false;
-  if (x.inp.fport === 0 ? !o.listening : !o.connected) return false;
+  if (x.foreign.port === 0 ? !o.listening : !o.connected) return false;
   if (o.noLoopback && (isLoopback(x.local.addr) || isLoopback(x.foreign.addr))) return false;
   return o.ports === null || o.ports.has(x.local.port) || o.ports.has(x.foreign.port);
 }
@@ -214,15 +214,15 @@ function socketLine(vnet: Vnet, who: string, x: Xinpcb, o: SockstatOptions): str
   put(endText(vnet, x.local), addressWidth(o) + 1);
   if (!x.v4 && line.length >= LOCAL6_END) line += ' ';
   put(endText(vnet, x.foreign), addressWidth(o) + 1);
-  if (o.id) put(String(x.inp.gencnt), 9);
-  const { tp } = x;
-  const state = tp === null ? '' : (TCP_STATE_NAMES[tp.state] ?? '?');
-  if (o.encaps) put(tp === null || state === 'CLOSED' || state === 'LISTEN' ? '' : '0', 7);
+  if (o.id) put(String(x.gencnt), 9);
+  const isTcp = x.state !== null;
+  const state = x.state === null ? '' : (TCP_STATE_NAMES[x.state] ?? '?');
+  if (o.encaps) put(!isTcp || state === 'CLOSED' || state === 'LISTEN' ? '' : '0', 7);
   if (o.state) {
     at += 13;
     put(state, 13);
   }
-  if (o.stack) put(tp === null ? '' : STACK_NAME, STACK_WIDTH + 1);
+  if (o.stack) put(isTcp ? STACK_NAME : '', STACK_WIDTH + 1);
   if (o.cc) put(ccName(x), CC_WIDTH + 1);
   return line;
 }

@@ -6,6 +6,7 @@
  */
 import { EAGAIN, ECONNABORTED, ECONNRESET, EINPROGRESS, ETIMEDOUT, PF_INET, PF_INET6, SOCK_STREAM } from '@netloom/core';
 import type { Errno, SockAddr, StreamSocket, Vnet } from '@netloom/core';
+import { openedBy } from './descriptors.js';
 import { hostAddress6 } from './host-address6.js';
 import { hostAddress } from './host-address.js';
 import type { ToolWait } from './tool-wait.js';
@@ -28,7 +29,7 @@ export function streamSocket(wait: ToolWait, domain: number): StreamSocket | Err
   const { error, so } = sockets.socket(domain, SOCK_STREAM, 0, p.fib);
   if (so === null) return error;
   p.atExit(() => so.close());
-  return so;
+  return openedBy(p, so);
 }
 
 /** Connects; 0, or why not. ETIMEDOUT when the deadline is past. */

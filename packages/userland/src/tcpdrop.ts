@@ -75,8 +75,7 @@ function hostAndPort(p: Proc, word: string): string[] {
 function dropMany(p: Proc, o: TcpdropOptions): number {
   let code = 0;
   for (const x of pcbList(p.vnet, 'tcp')) {
-    const { tp } = x;
-    if (tp === null || tp.state === TCPS_LISTEN || (o.state >= 0 && tp.state !== o.state)) continue;
+    if (x.state === TCPS_LISTEN || (o.state >= 0 && x.state !== o.state)) continue;
     if ((o.cc !== '' && ccName(x) !== o.cc) || (o.stack !== '' && o.stack !== STACK_NAME)) continue;
     if (o.list) p.out(`tcpdrop ${pairText(p.vnet, x.local, x.foreign)}\n`);
     else code = report(p, x.local, x.foreign, drop(p.prison, x)) ? code : 1;
@@ -112,7 +111,7 @@ function resolve(p: Proc, host: string, port: string): PcbEnd[] {
   return known.length === 0 ? complain(NO_SUCH_NAME) : known.map((addr) => ({ addr, port: number }));
 }
 
-/** Ends one connection. ESRCH: there is none there any more, or it is a listener; EPERM: the network is somebody else's. */
+/** Ends one connection. ESRCH: it is half-open, or a listener; EPERM: the network is somebody else's. */
 function drop(prison: Prison, x: Xinpcb): Errno {
   if (!ownsNetwork(prison)) return EPERM;
   if (x.tp === null || x.tp.state === TCPS_LISTEN) return ESRCH;

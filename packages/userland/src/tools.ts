@@ -32,6 +32,7 @@ import { rtadvctl } from './rtadvd/rtadvctl.js';
 import { rtadvd } from './rtadvd/rtadvd.js';
 import { rtsol } from './rtsol.js';
 import { setfib } from './setfib.js';
+import { setkey } from './setkey.js';
 import { sockstat } from './sockstat.js';
 import { sysctl } from './sysctl/sysctl.js';
 import { tcpdrop } from './tcpdrop.js';
@@ -64,6 +65,7 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   rtadvd: { summary: 'advertise this vnet as an IPv6 router', main: rtadvd },
   rtsol: { summary: 'solicit IPv6 routers, and show the DNS they tell', main: rtsol },
   setfib: { summary: 'run a command with another routing table', main: setfib },
+  setkey: { summary: 'show and change the keys of TCP MD5 signatures', main: setkey },
   sockstat: { summary: 'show open sockets and whose they are', main: sockstat },
   sysctl: { summary: 'show and set tunables', main: sysctl },
   tcpdrop: { summary: 'end TCP connections', main: tcpdrop },

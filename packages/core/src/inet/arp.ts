@@ -25,7 +25,7 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { etherOutput } from '../net/ether.js';
 import { ifaIsUsable } from '../net/ifaddr.js';
 import type { CarpOwner } from '../net/ifaddr.js';
-import { AF_INET, IFF_NOARP, IFF_STATICARP } from '../net/ifnet.js';
+import { IFF_NOARP, IFF_STATICARP } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import {
   LL_AUDIT, LLE_EV_ADDED, LLE_EV_CHANGED, LLE_EV_EXPIRED, LLE_EV_MISSED, LLE_IFADDR, LLE_INCOMPLETE, LLE_PUB, LLE_STATE_NAMES, LlParams,
@@ -142,7 +142,7 @@ export class Arp implements LlProtocol<ArpLlEntry> {
 
   /** Neighbours of `ifp`; null when it has no ARP. */
   tableOf(ifp: Ifnet): ArpLlTable | null {
-    const info = ifp.afdata[AF_INET];
+    const info = ifp.inet;
     if (!(info instanceof InIfinfo)) return null;
     const t = info.lltable;
     return t instanceof ArpLlTable ? t : null;

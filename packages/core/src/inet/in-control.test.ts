@@ -52,7 +52,7 @@ describe('SIOCAIFADDR errors', () => {
 
   it('an interface without IPv4', () => {
     const { b, em0 } = twoUp();
-    em0.afdata[AF_INET] = null;
+    em0.inet = null;
     expect(b.addr(em0, '192.0.2.1/24')).toBe(EAFNOSUPPORT);
   });
 

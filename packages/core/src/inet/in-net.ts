@@ -54,7 +54,7 @@ export interface InGroupReporter {
   changed(ifp: Ifnet, group: number, was: SourceFilter<number>, is: SourceFilter<number>): void;
 }
 
-/** What IPv4 keeps with an interface (`ifp.afdata[AF_INET]`). */
+/** What IPv4 keeps with an interface (`ifp.inet`). */
 export class InIfinfo implements IfAfData {
   readonly af = AF_INET;
   readonly ifp: Ifnet;
@@ -134,7 +134,7 @@ export class InNet implements Domain {
     this.net = net;
     this.routes = routes;
     net.domains = net.domains.concat(this);
-    for (const ifp of net.ifnets) ifp.afdata[AF_INET] = this.ifattach(ifp);
+    for (const ifp of net.ifnets) ifp.inet = this.ifattach(ifp);
     net.kern.audit.attach(IN_AUDIT, this);
     net.kern.sysctl.attach(IN_SYSCTL, this.tun);
     net.kern.sysctl.attach(IN_MCAST_SYSCTL, this.tun);
@@ -144,9 +144,9 @@ export class InNet implements Domain {
   destroy(): void {
     for (const ifp of this.net.ifnets) {
       inPurge(this, ifp);
-      const data = ifp.afdata[AF_INET];
-      if (data !== null && data !== undefined) this.ifdetach(ifp, data);
-      ifp.afdata[AF_INET] = null;
+      const data = ifp.inet;
+      if (data !== null) this.ifdetach(ifp, data);
+      ifp.inet = null;
     }
     this.net.domains = this.net.domains.filter((d) => d !== this);
     this.net.kern.sysctl.detach(this.tun);
@@ -165,7 +165,7 @@ export class InNet implements Domain {
 
   /** The interface's IPv4 data; null when it is not attached. */
   ifinfo(ifp: Ifnet): InIfinfo | null {
-    const data = ifp.afdata[AF_INET];
+    const data = ifp.inet;
     return data instanceof InIfinfo ? data : null;
   }
 
@@ -254,7 +254,7 @@ export class InNet implements Domain {
 
   /** Is `group` joined on `ifp`? Packet path. */
   isMember(ifp: Ifnet, group: number): boolean {
-    const data = ifp.afdata[AF_INET];
+    const data = ifp.inet;
     return data instanceof InIfinfo && data.groups.has(group);
   }
 

@@ -28,9 +28,10 @@ export class IpProtosw<P = IpProto> {
   set(number: number, handler: P | null): void {
     const at = this.places.take(number);
     if (at >= this.handlers.length) {
-      // Room for every number that a vnet has ever taken: the next one takes them all.
-      const missing = new Array<null>(this.places.count + 1 - this.handlers.length).fill(null);
-      this.handlers = this.handlers.concat(missing);
+      // Room for every number that a vnet has ever taken: this one will take them all.
+      const longer = new Array<P | null>(this.places.count + 1).fill(null);
+      for (let i = 0; i < this.handlers.length; i++) longer[i] = this.handlers[i]!;
+      this.handlers = longer;
     }
     this.handlers[at] = handler;
   }

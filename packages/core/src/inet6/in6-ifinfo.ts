@@ -1,5 +1,5 @@
 /**
- * in6-ifinfo.ts — In6Ifinfo: what IPv6 keeps with an interface (`ifp.afdata[AF_INET6]`), and In6Multi, a group joined there.
+ * in6-ifinfo.ts — In6Ifinfo: what IPv6 keeps with an interface (`ifp.inet6`), and In6Multi, a group joined there.
  * Read first: RFC 4861 §6.3.2 (host variables); freebsd `sys/netinet6/nd6.h` (struct nd_ifinfo); ndp(8) -i.
  *
  * IPv6 is off (ND6_IFF_IFDISABLED) on every interface but loopback ones until an address is set, routers are accepted there, or somebody

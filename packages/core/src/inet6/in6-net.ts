@@ -141,7 +141,7 @@ export class In6Net implements Domain {
     this.routes = routes;
     routes.store.linkMtu6 = (ifp) => this.ifinfo(ifp)?.mtu ?? ifp.mtu;
     net.domains = net.domains.concat(this);
-    for (const ifp of net.ifnets) ifp.afdata[AF_INET6] = this.ifattach(ifp);
+    for (const ifp of net.ifnets) ifp.inet6 = this.ifattach(ifp);
     net.kern.audit.attach(IN6_AUDIT, this);
     net.kern.sysctl.attach(IN6_SYSCTL, this.tun);
     net.kern.sysctl.attach(IN6_MCAST_SYSCTL, this.tun);
@@ -150,9 +150,9 @@ export class In6Net implements Domain {
   /** Removes every address and prefix, then unregisters the domain. */
   destroy(): void {
     for (const ifp of this.net.ifnets) {
-      const data = ifp.afdata[AF_INET6];
-      if (data !== null && data !== undefined) this.ifdetach(ifp, data);
-      ifp.afdata[AF_INET6] = null;
+      const data = ifp.inet6;
+      if (data !== null) this.ifdetach(ifp, data);
+      ifp.inet6 = null;
     }
     this.net.domains = this.net.domains.filter((d) => d !== this);
     this.net.kern.sysctl.detach(this.tun);
@@ -176,7 +176,7 @@ export class In6Net implements Domain {
 
   /** The interface's IPv6 data; null when it is not attached. Packet path. */
   ifinfo(ifp: Ifnet): In6Ifinfo | null {
-    const data = ifp.afdata[AF_INET6];
+    const data = ifp.inet6;
     return data instanceof In6Ifinfo ? data : null;
   }
 
@@ -224,7 +224,7 @@ export class In6Net implements Domain {
 
   /** Is the group with these words (zoned form) joined on `ifp`? Packet path. */
   isMember(ifp: Ifnet, w0: number, w1: number, w2: number, w3: number): boolean {
-    const data = ifp.afdata[AF_INET6];
+    const data = ifp.inet6;
     return data instanceof In6Ifinfo && data.group(w0, w1, w2, w3) !== null;
   }
 

@@ -27,7 +27,7 @@ import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { etherOutput } from '../net/ether.js';
 import { ifaIsUsable } from '../net/ifaddr.js';
-import { AF_INET6, LINK_STATE_UP } from '../net/ifnet.js';
+import { LINK_STATE_UP } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import {
   LLE_EV_ADDED, LLE_EV_CHANGED, LLE_EV_EXPIRED, LLE_EV_MISSED, LLE_IFADDR, LLE_INCOMPLETE, LlParams,
@@ -239,7 +239,7 @@ export class Nd6 implements Ip6Resolver, Icmp6Handler, In6NdHooks, LlProtocol<Nd
 
   /** Neighbours of `ifp`; null when it has none. Packet path. */
   tableOf(ifp: Ifnet): NdLlTable | null {
-    const ii = ifp.afdata[AF_INET6];
+    const ii = ifp.inet6;
     if (!(ii instanceof In6Ifinfo)) return null;
     const t = ii.lltable;
     return t instanceof NdLlTable ? t : null;

@@ -28,12 +28,13 @@ export class Attachments<T extends object> {
   /** Takes away every table of `object`. */
   detach(object: object): void {
     const { pairs } = this;
-    let kept = 0;
-    for (let i = 0; i < pairs.length; i += 2) {
+    const first = pairs.indexOf(object);
+    if (first < 0) return;
+    let kept = first - 1;
+    for (let i = first + 1; i < pairs.length; i += 2) {
       if (pairs[i + 1] === object) continue;
-      pairs[kept] = pairs[i]!;
-      pairs[kept + 1] = pairs[i + 1]!;
-      kept += 2;
+      pairs[kept++] = pairs[i]!;
+      pairs[kept++] = pairs[i + 1]!;
     }
     pairs.length = kept;
   }

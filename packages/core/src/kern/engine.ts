@@ -16,6 +16,7 @@ import { Prng } from '../base/prng.js';
 import type { Micros } from '../base/time.js';
 import { NEVER } from '../base/time.js';
 import type { Env } from '../env/env.js';
+import { ChunkPool } from '../mbuf/chunk-pool.js';
 import { PacketPool } from '../mbuf/packet-buffer.js';
 import { AuditRegister } from './audit.js';
 import type { Callout, CalloutOwner } from './callout.js';
@@ -46,7 +47,9 @@ export class Engine {
   readonly env: Env;
   readonly rng: Prng;
   readonly pool: PacketPool;
-  /** What the sockets of all vnets hold of it. */
+  /** Memory for what programs write. */
+  readonly chunks = new ChunkPool();
+  /** What the sockets of all vnets hold of the pool. */
   readonly sockmem: SockMemTotal;
   readonly callouts = new CalloutQueue();
   readonly netisr = new Netisr();

@@ -36,16 +36,14 @@ export class SockMemTotal {
     return this.small * SMALL_SLOT + this.large * LARGE_SLOT;
   }
 
-  /** One more slot of `bytes`; false: there are too many already. */
-  charge(bytes: number): boolean {
-    if (bytes === SMALL_SLOT) {
-      if (this.small >= this.pool.smallMax * SHARE) return false;
-      this.small++;
-      return true;
-    }
-    if (this.large >= this.pool.largeMax * SHARE) return false;
-    this.large++;
-    return true;
+  /** May there be one more slot of `bytes`? */
+  admits(bytes: number): boolean {
+    return bytes === SMALL_SLOT ? this.small < this.pool.smallMax * SHARE : this.large < this.pool.largeMax * SHARE;
+  }
+
+  take(bytes: number): void {
+    if (bytes === SMALL_SLOT) this.small++;
+    else this.large++;
   }
 
   release(bytes: number): void {
@@ -71,16 +69,24 @@ export class SockMem {
     this.total = total;
   }
 
-  /** Charges a slot of `bytes`; false, and counted, when the limit is reached. */
+  /** May a slot of `bytes` be kept? False is counted. */
+  admits(bytes: number): boolean {
+    if (this.bytes + bytes <= this.total.vnetMax && this.total.admits(bytes)) return true;
+    this.denied++;
+    return false;
+  }
+
+  /** Charges a slot of `bytes`, whatever the limit. */
+  take(bytes: number): void {
+    this.bytes += bytes;
+    this.total.take(bytes);
+    if (this.bytes > this.peak) this.peak = this.bytes;
+  }
+
+  /** Both: false when the limit is reached. */
   charge(bytes: number): boolean {
-    const { total } = this;
-    const mine = this.bytes + bytes;
-    if (mine > total.vnetMax || !total.charge(bytes)) {
-      this.denied++;
-      return false;
-    }
-    this.bytes = mine;
-    if (mine > this.peak) this.peak = mine;
+    if (!this.admits(bytes)) return false;
+    this.take(bytes);
     return true;
   }
 

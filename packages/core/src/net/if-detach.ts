@@ -104,9 +104,9 @@ function purgeMultiaddrs(ifp: Ifnet, net: Net): void {
 
 function detachDomains(ifp: Ifnet, net: Net): void {
   for (const d of net.domains) {
-    const data = ifp.afdata[d.af];
-    if (data !== null && data !== undefined) d.ifdetach(ifp, data);
-    ifp.afdata[d.af] = null;
+    const data = ifp.afdata(d.af);
+    if (data !== null) d.ifdetach(ifp, data);
+    ifp.setAfdata(d.af, null);
   }
   ifp.multiaddrs = [];
 }

@@ -113,7 +113,7 @@ describe('attach', () => {
     const ifp = new Ifnet({ transmit: () => 0 }, 'x', 3, 'x3', IFT_PPP, 0, 1_500);
     ifAttach(ifp, b.net);
     expect(b.took()).toEqual(['family attach x3', 'arrival x3', 'RTM_IFANNOUNCE x3 arrival']);
-    expect([ifp.net, ifp.homeNet, ifp.index, ifp.groups, b.net.kern.ifcnt, ifp.afdata[AF_INET]]).toEqual([b.net, b.net, 2, ['all'], 2, { af: AF_INET }]);
+    expect([ifp.net, ifp.homeNet, ifp.index, ifp.groups, b.net.kern.ifcnt, ifp.inet]).toEqual([b.net, b.net, 2, ['all'], 2, { af: AF_INET }]);
     expect([b.net.ifunit('x3'), b.net.ifunit('x'), b.net.shared.byIndex(2), b.net.shared.attached]).toEqual([ifp, null, ifp, 2]);
   });
 
@@ -163,7 +163,7 @@ describe('detach', () => {
     ifDetachInternal(ifp, mode);
     expect(b.took()).toEqual(expected);
     expect([ifp.net, ifp.groups, ifp.addrs, ifp.multiaddrs, ifp.isUp, ifp.bpf, capture.detached]).toEqual([null, [], [], [], false, null, true]);
-    expect([b.net.ifunit('x'), b.net.kern.ifcnt, ifGroupMembers(b.net, 'mine'), ifp.afdata[AF_INET]]).toEqual([null, 1, null, null]);
+    expect([b.net.ifunit('x'), b.net.kern.ifcnt, ifGroupMembers(b.net, 'mine'), ifp.inet]).toEqual([null, 1, null, null]);
     const kept = mode === 'vmove' && !shutdown;
     expect([ifp.index, b.net.shared.byIndex(index)]).toEqual(kept ? [index, ifp] : [0, null]);
     expect((ifp.flags & IFF_DYING) !== 0).toBe(mode === 'destroy');

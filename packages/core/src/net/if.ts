@@ -38,7 +38,7 @@ export function ifAttach(ifp: Ifnet, net: Net, like: IfVparams | null = null): v
   if (net.cloners.some((c) => c.name === ifp.cloner)) ifAddGroup(ifp, ifp.cloner);
   net.ifnets.push(ifp);
   net.kern.ifcnt++;
-  for (const d of net.domains) ifp.afdata[d.af] = d.ifattach(ifp);
+  for (const d of net.domains) ifp.setAfdata(d.af, d.ifattach(ifp));
   net.arrivalEvent.invoke({ ifp, renaming: false });
   net.rtsock?.ifannounce(ifp, true);
 }

@@ -257,8 +257,9 @@ export class Ifnet {
   addrs: IfAddr[] = [];
   groups: string[] = [];
   multiaddrs: IfMultiaddr[] = [];
-  /** Per-family data by AF number. */
-  readonly afdata: (IfAfData | null)[] = new Array<null>(AF_INET6 + 1).fill(null);
+  /** What the address families keep with it (if_afdata). */
+  inet: IfAfData | null = null;
+  inet6: IfAfData | null = null;
   /** Calls to `ifPromisc` that asked for promiscuous mode. */
   promiscCount = 0;
   allmultiCount = 0;
@@ -288,6 +289,15 @@ export class Ifnet {
     this.type = type;
     this.flags = flags;
     this.mtu = mtu;
+  }
+
+  afdata(af: number): IfAfData | null {
+    return af === AF_INET ? this.inet : af === AF_INET6 ? this.inet6 : null;
+  }
+
+  setAfdata(af: number, data: IfAfData | null): void {
+    if (af === AF_INET) this.inet = data;
+    else if (af === AF_INET6) this.inet6 = data;
   }
 
   get isUp(): boolean {

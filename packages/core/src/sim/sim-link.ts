@@ -181,7 +181,7 @@ export class SimLinkEnd implements IfDriver {
     }
     const now = this.engine.now;
     this.busyUntil = Math.max(this.busyUntil, now) + (m.len * 8 * US_PER_SEC) / this.options.bitsPerSec;
-    let at = this.busyUntil + this.options.delayUs + (this.options.jitterUs > 0 ? this.rng.below(this.options.jitterUs + 1) : 0);
+    let at = Math.ceil(this.busyUntil) + this.options.delayUs + (this.options.jitterUs > 0 ? this.rng.below(this.options.jitterUs + 1) : 0);
     if (this.rng.chance(this.options.reorder)) {
       this.stats.reordered++;
       at += Math.max(1, this.options.delayUs);

@@ -16,7 +16,7 @@ import { etherIfattach, etherIfdetach, etherInsertTag } from '../net/ether.js';
 import { ifLinkStateChange, ifUp } from '../net/if.js';
 import { IFF_RUNNING, IFF_SIMPLEX, IFT_ETHER, Ifnet, LINK_STATE_UP } from '../net/ifnet.js';
 import type { IfDriver } from '../net/ifnet.js';
-import { finishChecksums } from '../net/offload.js';
+import { finishChecksums, segment } from '../net/offload.js';
 import type { Vnet } from '../vnet/vnet.js';
 import { macParse } from '../wire/addr.js';
 import { dissect } from '../wire/dissect.js';
@@ -54,11 +54,16 @@ export class Wire implements IfDriver {
   /** IfDriver: the stack sends a frame. */
   transmit(_ifp: Ifnet, m: PacketBuffer): Errno {
     etherInsertTag(m);
+    if (m.gsoSize > 0) segment(m.pool, m, this.record);
+    else this.record(m);
+    return 0;
+  }
+
+  private readonly record = (m: PacketBuffer): void => {
     finishChecksums(m);
     this.sent.push({ time: this.net.now, bytes: m.bytes().slice() });
     m.free();
-    return 0;
-  }
+  };
 
   /** Moves virtual time to `us` since the net was made. */
   at(us: Micros): this {

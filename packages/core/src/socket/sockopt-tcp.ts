@@ -10,7 +10,8 @@ import { US_PER_MS, US_PER_SEC } from '../base/time.js';
 import { TF_FASTOPEN, TF_NODELAY, TF_NOOPT, TF_NOPUSH, TF_SIGNATURE, TF_UTO } from '../tcp/tcpcb.js';
 import type { TcpCb } from '../tcp/tcpcb.js';
 import { tcpOutput } from '../tcp/tcp-output.js';
-import { tcpMaySend } from '../tcp/tcp-state.js';
+import { TCPS_CLOSING, TCPS_LISTEN, tcpMaySend } from '../tcp/tcp-state.js';
+import { tcpSetKeep } from '../tcp/tcp-timer.js';
 
 interface TcpOption {
   get(tp: TcpCb): number;
@@ -37,6 +38,7 @@ function seconds(key: TimeKey, fallbackMs: (tp: TcpCb) => number): TcpOption {
     set: (tp, v) => {
       if (v < 1 || v > 0x7fff_ffff / 1_000) return EINVAL;
       tp[key] = v * US_PER_SEC;
+      if (key === 'keepidleUs' && tp.state > TCPS_LISTEN && tp.state <= TCPS_CLOSING) tcpSetKeep(tp, tp.keepidleUs);
       return 0;
     },
   };

@@ -15,7 +15,7 @@
  * Not here: waiting of any kind. A close that waits (SO_LINGER with a time) is for those who can: promises/.
  */
 import type { Errno } from '../base/errno.js';
-import { EAGAIN, EBADF, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP } from '../base/errno.js';
+import { EAGAIN, EBADF, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE } from '../base/errno.js';
 import type { Micros } from '../base/time.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { In6Pcb, Ip6Name } from '../transport/in6-pcb.js';
@@ -165,7 +165,7 @@ export class StreamSocket implements TcpUser {
 
   private maySend(): Errno {
     if (this.closed) return this.ended;
-    return this.takeError() || tcpUsrMaySend(this.tp);
+    return this.takeError() || (this.gone ? EPIPE : tcpUsrMaySend(this.tp));
   }
 
   /**

@@ -7,10 +7,12 @@
  * that has room: so the memory held stays within a few times the bytes that wait, whatever the sizes of the segments.
  *
  * Invariants: `bytes` is the sum of the packets' lengths, `memory` of their slots.
- * Not here: the bound. The window that TCP announces keeps the peer within `hiwat` (tcp-window.ts).
+ * Not here: the bounds. The window that TCP announces keeps the peer within `hiwat` (tcp-window.ts); the slots are charged to the vnet, and whether it may
+ * have more is asked before (tcp-input-text.ts).
  */
 import { copyBytes } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { SockMem } from '../kern/sock-mem.js';
 
 /** A packet that uses less than this part of its slot is copied to the one before it. */
 const WASTE_SHIFT = 2;
@@ -24,11 +26,14 @@ export class RecvBuffer {
   lowat = 1;
   /** Packets waiting. */
   count = 0;
+  /** Whom its slots are charged to. */
+  readonly mem: SockMem;
   private head: PacketBuffer | null = null;
   private tail: PacketBuffer | null = null;
 
-  constructor(hiwat: number) {
+  constructor(hiwat: number, mem: SockMem) {
     this.hiwat = hiwat;
+    this.mem = mem;
   }
 
   get space(): number {
@@ -51,6 +56,7 @@ export class RecvBuffer {
     this.tail = m;
     this.count++;
     this.memory += m.buf.length;
+    this.mem.take(m.buf.length);
   }
 
   /** Copies up to `into.length` bytes out, from `skip` bytes behind the front; with `keep` they stay. Returns how many. */
@@ -84,6 +90,7 @@ export class RecvBuffer {
     this.count--;
     this.bytes -= m.len;
     this.memory -= m.buf.length;
+    this.mem.release(m.buf.length);
     return m;
   }
 

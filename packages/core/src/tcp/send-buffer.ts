@@ -2,16 +2,16 @@
  * send-buffer.ts — what a program has given to be sent and the peer has not acknowledged yet.
  * Read first: freebsd `sys/kern/uipc_sockbuf.c` (sbappendstream, sbdrop, sbsndptr).
  *
- * Theory of operation. A list of chunks (send-chunk.ts), the oldest byte first. `append` copies into the last chunk while that has room, and into
+ * Theory of operation. A list of chunks (mbuf/chunk-pool.ts), the oldest byte first. `append` copies into the last chunk while that has room, and into
  * another one otherwise; `appendOwned` keeps the program's bytes as they are. Acknowledged bytes are dropped from the front. Output copies
  * a range into a packet, once; it goes through the bytes from front to back again and again, so the place where it was last is remembered.
  *
  * Invariants: `bytes` is the sum of the chunks' lengths; the bytes of a chunk do not change until they are dropped.
  * Not here: sequence numbers. The first byte here is `sndUna`, but for a SYN (tcpcb.ts).
  */
+import { Chunk } from '../mbuf/chunk-pool.js';
+import type { ChunkPool } from '../mbuf/chunk-pool.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-import { SendChunk } from './send-chunk.js';
-import type { SendChunkPool } from './send-chunk.js';
 
 export class SendBuffer {
   /** Bytes it takes at most (SO_SNDBUF). */
@@ -20,21 +20,26 @@ export class SendBuffer {
   bytes = 0;
   /** Room that makes it writable again (SO_SNDLOWAT). */
   lowat = 2_048;
-  private head: SendChunk | null = null;
-  private tail: SendChunk | null = null;
+  private head: Chunk | null = null;
+  private tail: Chunk | null = null;
   /** Where output was last: `cursorAt` bytes from the front begins `cursor`. */
-  private cursor: SendChunk | null = null;
+  private cursor: Chunk | null = null;
   private cursorAt = 0;
 
-  private readonly pool: SendChunkPool;
+  private readonly pool: ChunkPool;
 
-  constructor(hiwat: number, pool: SendChunkPool) {
+  constructor(hiwat: number, pool: ChunkPool) {
     this.hiwat = hiwat;
     this.pool = pool;
   }
 
   get space(): number {
     return Math.max(0, this.hiwat - this.bytes);
+  }
+
+  /** Is there so much room again that a program should be told? An eighth of the buffer, so that one that fills it is not called for every segment. */
+  get isWritable(): boolean {
+    return this.hiwat - this.bytes >= Math.min(Math.max(this.lowat, this.hiwat >> 3), this.hiwat);
   }
 
   /** Takes a copy of the first `n` bytes of `data` from `off` on. */
@@ -59,7 +64,7 @@ export class SendBuffer {
   /** Takes `data` itself: its bytes must not change until they have been acknowledged. */
   appendOwned(data: Uint8Array): void {
     if (data.length === 0) return;
-    const c = new SendChunk(data, -1);
+    const c = new Chunk(data, -1);
     c.end = data.length;
     this.bytes += data.length;
     this.push(c);
@@ -130,7 +135,7 @@ export class SendBuffer {
     this.cursorAt = 0;
   }
 
-  private push(c: SendChunk): void {
+  private push(c: Chunk): void {
     if (this.tail === null) this.head = c;
     else this.tail.next = c;
     this.tail = c;

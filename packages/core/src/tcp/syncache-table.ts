@@ -39,7 +39,9 @@ const NEXT = 18;
 const PREV = 19;
 const QNEXT = 20;
 const QPREV = 21;
-const WORDS = 22;
+/** Low 32 bits of when it was sent last, in microseconds. */
+const SENT_US = 22;
+const WORDS = 23;
 
 /** What a half-open connection costs. */
 export const SC_BYTES = 4 * WORDS;
@@ -165,10 +167,11 @@ export class SyncacheTable {
     }
   }
 
-  /** Puts the entry, which has been sent `tries` times, behind all others of its kind; due at `dueMs`. */
-  requeue(e: number, tries: number, dueMs: number): void {
+  /** Puts the entry, which has been sent `tries` times, last at `sentUs`, behind all others of its kind; due at `dueMs`. */
+  requeue(e: number, tries: number, dueMs: number, sentUs: number): void {
     this.unqueue(e);
     this.w[e + DUE_MS] = dueMs;
+    this.w[e + SENT_US] = sentUs;
     this.queue(e, tries);
   }
 
@@ -278,6 +281,11 @@ export class SyncacheTable {
   }
 
   /** How often its SYN|ACK was sent. */
+  /** Low 32 bits of when the SYN|ACK was sent last, in microseconds. */
+  sentUs(e: number): number {
+    return this.w[e + SENT_US]!;
+  }
+
   tries(e: number): number {
     return this.w[e + TRIES]!;
   }

@@ -8,7 +8,7 @@
  */
 import { ip6OfWords } from '../wire/addr6.js';
 import { In6Pcb } from '../transport/in6-pcb.js';
-import { SR_SYN } from './sendmap.js';
+import { SR_RETRANS, SR_SYN } from './sendmap.js';
 import { tcpClose, tcpSetState } from './tcp-close.js';
 import { TcpEnds } from './tcp-ends.js';
 import { ecnAgree } from './tcp-ecn.js';
@@ -35,8 +35,10 @@ export class HalfOpen extends TcpEnds {
   signature = false;
   noopt = false;
   flowlabel = 0;
-  /** SYN|ACKs sent. */
+  /** SYN|ACKs sent; 0: a cookie, nobody knows. */
   tries = 0;
+  /** How long ago the last one was. */
+  sentAgoUs = 0;
 }
 
 /** A connection in SYN-RECEIVED for listener `l`, whose SYN|ACK was `sent` or is still to be; null: its ends are taken, or nobody can have it (counted). */
@@ -60,7 +62,9 @@ export function tcpMakePassive(tcp: Tcp, l: TcpCb, sc: HalfOpen, sent: boolean):
   tp.recover = sc.iss;
   if (sent) {
     tp.sndNxt = (sc.iss + 1) | 0;
-    tp.map.append(sc.iss, tp.sndNxt, SR_SYN, tp.nowUs);
+    // What acknowledges the one SYN|ACK is the first sample of the round-trip time.
+    if (sc.tries === 1) tp.map.append(sc.iss, tp.sndNxt, SR_SYN, tp.nowUs - sc.sentAgoUs);
+    else tp.map.append(sc.iss, tp.sndNxt, SR_SYN | SR_RETRANS, tp.nowUs);
   }
   tcpSetState(tp, TCPS_SYN_RECEIVED);
   tp.inInput = true;

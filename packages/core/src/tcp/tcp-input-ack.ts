@@ -109,7 +109,7 @@ function ackNew(tp: TcpCb, ack: number, d: Delivery): void {
 function afterNew(tp: TcpCb): void {
   if (tp.flight === 0) tp.rexmtAt = tp.reorderAt = NEVER;
   else if (tp.persistAt === NEVER) tcpSetRexmt(tp);
-  if ((tp.flags & TF_WANTSPACE) !== 0 && tp.snd.space >= Math.min(tp.snd.lowat, tp.snd.hiwat)) {
+  if ((tp.flags & TF_WANTSPACE) !== 0 && tp.snd.isWritable) {
     tp.flags &= ~TF_WANTSPACE;
     tp.notify |= TN_WRITE;
   }

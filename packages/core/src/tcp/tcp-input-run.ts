@@ -55,7 +55,7 @@ function ready(tcp: Tcp, ifp: Ifnet, head: PacketBuffer, off: number): TcpCb | n
   if (tp.rcvNxt !== (tcpSeq(v, th) | 0) || (tp.reass !== null && (tp.reass.count > 0 || tp.reass.hasFin))) return null;
   let bytes = 0;
   for (let m: PacketBuffer | null = head; m !== null; m = m.next) bytes += m.len - off - tcpOff(m.view, m.off + off);
-  if (bytes > seqDiff(tp.rcvAdv, tp.rcvNxt)) return null;
+  if (bytes > seqDiff(tp.rcvAdv, tp.rcvNxt) || tp.rcv.mem.isPressed) return null;
   const hasTs = tcpOff(v, th) === TS_HDR_LEN;
   if (hasTs !== ((tp.flags & TF_TS) !== 0)) return null;
   if (!hasTs) return tp;

@@ -10,7 +10,7 @@
  * @rfc 5681 4.2 yes
  */
 import { US_PER_MS } from '../base/time.js';
-import { TH_FIN } from '../wire/tcp.js';
+import { TH_FIN, TOF_TS } from '../wire/tcp.js';
 import { tcpSetState, tcpTwstart } from './tcp-close.js';
 import { TcpReass } from './tcp-reass.js';
 import type { Segment } from './tcp-segment.js';
@@ -18,21 +18,34 @@ import {
   TCPS_CLOSED, TCPS_CLOSE_WAIT, TCPS_CLOSING, TCPS_ESTABLISHED, TCPS_FIN_WAIT_1, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT, tcpHaveRcvdFin,
 } from './tcp-state.js';
 import { tcpSet2msl, tcpSetDelack } from './tcp-timer.js';
-import { TF_ACKNOW, TF_CANTRCVMORE, TF_DELACK, TF_RCVDFIN, TN_READ } from './tcpcb.js';
+import { tcpRcvRttSample } from './tcp-rtt.js';
+import { TF_ACKNOW, TF_CANTRCVMORE, TF_DELACK, TF_RCVDFIN, TF_TS, TN_READ } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** True: the packet has been kept, or freed. */
 export function tcpTextStep(tp: TcpCb, seg: Segment): boolean {
   const { len, m } = seg;
   if (len === 0 || tp.state === TCPS_CLOSED || tcpHaveRcvdFin(tp.state)) return false;
-  if (seg.seq === tp.rcvNxt && (tp.reass === null || tp.reass.count === 0)) {
+  const isNext = seg.seq === tp.rcvNxt;
+  if (!mayKeep(tp, m, isNext)) return false;
+  if (isNext && (tp.reass === null || tp.reass.count === 0)) {
     tp.tcp.stats.rcvpack++;
     tp.tcp.stats.rcvbyte += len;
+    if ((seg.opts.flags & TOF_TS) !== 0 && (tp.flags & TF_TS) !== 0) tcpRcvRttSample(tp, seg.opts.tsecr);
     deliver(tp, m, len);
     ackPolicy(tp, len);
     return true;
   }
   return outOfOrder(tp, seg);
+}
+
+/** Memory for it: a connection that holds nothing may always keep what is next, so that every one gets on. */
+function mayKeep(tp: TcpCb, m: Segment['m'], isNext: boolean): boolean {
+  const { rcv } = tp;
+  if (rcv.mem.admits(m.buf.length) || (isNext && rcv.count === 0)) return true;
+  tp.tcp.stats.rcvmemdrop++;
+  tp.flags |= TF_ACKNOW;
+  return false;
 }
 
 /** What is next goes to the reader. */
@@ -61,7 +74,7 @@ function ackPolicy(tp: TcpCb, len: number): void {
 function outOfOrder(tp: TcpCb, seg: Segment): boolean {
   const { stats, tun } = tp.tcp;
   const { m } = seg;
-  const reass = (tp.reass ??= new TcpReass());
+  const reass = (tp.reass ??= new TcpReass(tp.rcv.mem));
   tp.flags |= TF_ACKNOW;
   if (seg.seq !== tp.rcvNxt && reass.count >= tun.reassMaxqueuelen) {
     stats.rcvreassfull++;
@@ -76,6 +89,10 @@ function outOfOrder(tp: TcpCb, seg: Segment): boolean {
     stats.rcvoobyte += seg.len;
   }
   reass.insert(m, seg.seq);
+  if (reass.dupStart !== reass.dupEnd && tp.dsackStart === tp.dsackEnd) {
+    tp.dsackStart = reass.dupStart;
+    tp.dsackEnd = reass.dupEnd;
+  }
   const moved = reass.drain(tp.rcvNxt, tp.rcv);
   if (moved > 0) {
     tp.rcvNxt = (tp.rcvNxt + moved) | 0;
@@ -94,7 +111,7 @@ export function tcpFinStep(tp: TcpCb, seg: Segment): void {
     const at = (seg.seq + seg.len) | 0;
     if (at !== tp.rcvNxt) {
       tp.flags |= TF_ACKNOW;
-      const waiting = (tp.reass ??= new TcpReass());
+      const waiting = (tp.reass ??= new TcpReass(tp.rcv.mem));
       waiting.hasFin = true;
       waiting.finSeq = at;
       return;

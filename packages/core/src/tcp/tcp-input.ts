@@ -127,6 +127,8 @@ function trimDuplicate(tp: TcpCb, seg: Segment, dup: number): void {
     tp.dsackStart = seg.seq;
     tp.dsackEnd = (seg.seq + Math.min(dup, seg.len)) | 0;
   }
+  // The peer did not see our acknowledgement; or asks whether we are there.
+  tp.flags |= TF_ACKNOW;
   if (!whole) {
     stats.rcvpartduppack++;
     stats.rcvpartdupbyte += dup;
@@ -135,8 +137,6 @@ function trimDuplicate(tp: TcpCb, seg: Segment, dup: number): void {
   }
   stats.rcvduppack++;
   stats.rcvdupbyte += seg.len;
-  // The peer did not see our acknowledgement; or asks whether we are there.
-  tp.flags |= TF_ACKNOW;
   if (seg.has(TH_FIN) && tp.state === TCPS_TIME_WAIT) tcpSet2msl(tp, 2 * tp.tcp.tun.mslMs * US_PER_MS);
   seg.trimFront(seg.len);
   seg.flags &= ~TH_FIN;
@@ -165,16 +165,13 @@ function trimToWindow(tp: TcpCb, seg: Segment): boolean {
 /** Second: RST. Only the exact next sequence number ends a connection; another one in the window is asked about (RFC 5961 §3.2). */
 function checkReset(tp: TcpCb, seg: Segment): boolean {
   if (!seg.has(TH_RST)) return true;
+  if (tp.state === TCPS_TIME_WAIT) return false; // RFC 1337: an old reset must not end it early
   const { stats } = tp.tcp;
   const wnd = tcpRecvWindow(tp);
   if (seqLt(seg.seq, tp.lastAckSent) || seqGt(seg.seq, (tp.rcvNxt + wnd) | 0)) return false;
   if (seg.seq !== tp.rcvNxt && seg.seq !== tp.lastAckSent) {
     stats.badrst++;
     tcpChallengeAck(tp);
-    return false;
-  }
-  if (tp.state === TCPS_TIME_WAIT) {
-    tcpClose(tp, 0);
     return false;
   }
   if (tp.state === TCPS_SYN_RECEIVED) stats.conndrops++;
@@ -187,6 +184,12 @@ function checkReset(tp: TcpCb, seg: Segment): boolean {
 function checkSyn(tp: TcpCb, seg: Segment): boolean {
   if (seg.has(TH_SYN)) {
     if (tp.state === TCPS_SYN_RECEIVED && seg.seq === tp.irs) {
+      if (seg.has(TH_ACK)) {
+        // Simultaneous open: its SYN|ACK and ours have crossed. The SYN is known, the acknowledgement is not.
+        seg.flags &= ~TH_SYN;
+        seg.seq = tp.rcvNxt;
+        return trimToWindow(tp, seg);
+      }
       // The peer has not seen our SYN|ACK.
       if (tp.map.head !== null) tp.map.markLost(tp.map.head);
       tcpOutput(tp);

@@ -109,6 +109,11 @@ export class TcpMd5 {
     return 0;
   }
 
+  /** The peers, as words, and their keys. */
+  list(): readonly PeerKey[] {
+    return [...(this.peers?.values() ?? [])].flat();
+  }
+
   /** Is there a key for the peer of `inc`? */
   hasKey(inc: TcpEnds): boolean {
     return this.keyOf(inc) !== null;

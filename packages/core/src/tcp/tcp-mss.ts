@@ -20,6 +20,9 @@ import type { Tcp } from './tcp.js';
 const HDRS4 = IP4_HDR_LEN + TCP_HDR_LEN;
 const HDRS6 = IP6_HDR_LEN + TCP_HDR_LEN;
 
+/** However short the path says packets are, a segment carries this much. */
+const MAXSEG_MIN = 20;
+
 /** MTU of the path to the foreign end, bytes; 0 without a route. */
 export function tcpPathMtu(tp: TcpCb): number {
   const { tcp, inp, in6p } = tp;
@@ -42,7 +45,7 @@ function tcpPathMtu6(tcp: Tcp, fib: number, f0: number, f1: number, f2: number, 
 
 function mssOf(tcp: Tcp, mtu: number, isV6: boolean): number {
   if (mtu === 0) return isV6 ? tcp.tun.v6mssdflt : tcp.tun.mssdflt;
-  return Math.max(mtu - (isV6 ? HDRS6 : HDRS4), tcp.tun.minmss);
+  return mtu - (isV6 ? HDRS6 : HDRS4);
 }
 
 /** The MSS option of our SYN. */
@@ -76,7 +79,7 @@ function wholeSegments(bytes: number, mss: number, max: number): number {
 export function tcpFitMaxseg(tp: TcpCb): boolean {
   const was = tp.maxseg;
   const mss = Math.min(tp.peerMss, tcpOfferedMss(tp));
-  tp.maxseg = Math.max(mss - tcpOlen(tp), 1);
+  tp.maxseg = Math.max(mss - tcpOlen(tp), MAXSEG_MIN);
   return tp.maxseg !== was;
 }
 

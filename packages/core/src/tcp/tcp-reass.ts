@@ -10,6 +10,7 @@
  * Invariants: the packets are sorted, disjoint and beyond rcvNxt.
  */
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from '../base/seqnum.js';
+import type { SockMem } from '../kern/sock-mem.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { RecvBuffer } from './recv-buffer.js';
 
@@ -26,9 +27,17 @@ export class TcpReass {
   /** A FIN waits at this sequence number, when `hasFin`. */
   finSeq = 0;
   hasFin = false;
+  /** What the packet that was last put in had in common with the first one it met; the same twice: nothing. */
+  dupStart = 0;
+  dupEnd = 0;
   /** Starts of the blocks that changed last, most recent first. */
   private readonly recent = new Int32Array(BLOCKS_MAX);
   private nrecent = 0;
+  private readonly mem: SockMem;
+
+  constructor(mem: SockMem) {
+    this.mem = mem;
+  }
 
   /** Puts `m` in, whose payload begins at `seq`. Owns `m`. False: there was nothing new in it. */
   insert(m: PacketBuffer, seq: number): boolean {
@@ -39,6 +48,7 @@ export class TcpReass {
       prev = at;
       at = at.next;
     }
+    this.noteDuplicate(m, prev, at);
     if (prev !== null && seqGt(endOf(prev), seqOf(m))) {
       const over = seqDiff(endOf(prev), seqOf(m));
       if (over >= m.len) {
@@ -55,6 +65,7 @@ export class TcpReass {
       at = at.next;
       this.count--;
       this.bytes -= gone.len;
+      this.mem.release(gone.buf.length);
       gone.free();
     }
     if (at !== null && seqGt(endOf(m), seqOf(at))) m.trim(seqDiff(seqOf(at), seqOf(m)));
@@ -63,8 +74,22 @@ export class TcpReass {
     else prev.next = m;
     this.count++;
     this.bytes += m.len;
+    this.mem.take(m.buf.length);
     this.touch(seqOf(m));
     return true;
+  }
+
+  /** What of `m`, which goes between `prev` and `at`, is there already: for D-SACK (RFC 2883). */
+  private noteDuplicate(m: PacketBuffer, prev: PacketBuffer | null, at: PacketBuffer | null): void {
+    const end = endOf(m);
+    this.dupStart = this.dupEnd = 0;
+    if (prev !== null && seqGt(endOf(prev), seqOf(m))) {
+      this.dupStart = seqOf(m);
+      this.dupEnd = seqLt(end, endOf(prev)) ? end : endOf(prev);
+    } else if (at !== null && seqLt(seqOf(at), end)) {
+      this.dupStart = seqOf(at);
+      this.dupEnd = seqLt(end, endOf(at)) ? end : endOf(at);
+    }
   }
 
   /** Moves what is due now to `rcv`; returns the bytes moved. */
@@ -75,6 +100,7 @@ export class TcpReass {
       this.head = m.next;
       this.count--;
       this.bytes -= m.len;
+      this.mem.release(m.buf.length);
       const old = seqDiff(nxt, seqOf(m));
       if (old >= m.len) {
         m.free();
@@ -110,6 +136,7 @@ export class TcpReass {
   flush(): void {
     for (let m = this.head; m !== null; m = this.head) {
       this.head = m.next;
+      this.mem.release(m.buf.length);
       m.free();
     }
     this.count = 0;

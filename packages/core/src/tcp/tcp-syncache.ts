@@ -103,6 +103,16 @@ export class TcpSyncache {
     return this.made?.table.bytes ?? 0;
   }
 
+  /** Calls `told` with the ends of every half-open connection; they are good until it returns. */
+  each(told: (inc: TcpEnds) => void): void {
+    const table = this.made?.table;
+    const inc = new TcpEnds();
+    table?.each((e) => {
+      table.endsOf(e, inc);
+      told(inc);
+    });
+  }
+
   private get parts(): SyncacheParts {
     if (this.made !== null) return this.made;
     const { kern } = this.tcp;
@@ -247,6 +257,7 @@ export class TcpSyncache {
     sc.ttl = table.ttl(e) || -1;
     sc.tos = table.tos(e);
     sc.tries = table.tries(e);
+    sc.sentAgoUs = ((this.tcp.kern.engine.now | 0) - table.sentUs(e)) >>> 0;
   }
 
   private drop(e: number): void {
@@ -506,7 +517,7 @@ export class TcpSyncache {
     const { engine } = this.tcp.kern;
     const { table, callout } = this.parts;
     const us = Math.min(this.tcp.tun.rexmitInitialMs * US_PER_MS * TCP_BACKOFF[Math.min(tries, TCP_MAXRXTSHIFT)]!, TCPTV_REXMTMAX);
-    table.requeue(e, tries + 1, Math.ceil((engine.now + us) / US_PER_MS) | 0);
+    table.requeue(e, tries + 1, Math.ceil((engine.now + us) / US_PER_MS) | 0, engine.now | 0);
     if (!callout.pending || callout.deadline > engine.now + us) this.rearm();
   }
 

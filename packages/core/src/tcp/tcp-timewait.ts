@@ -2,11 +2,11 @@
  * tcp-timewait.ts — the connections in TIME_WAIT of one vnet, oldest first.
  * Read first: RFC 9293 §3.3.2, §3.6.1; RFC 6191; freebsd `sys/netinet/tcp_timewait.c`.
  *
+ * A list through the connections, so that one of tens of thousands comes and goes at once.
  * Bounded by `net.inet.tcp.maxtcptw`: one too many ends the oldest early, which is what a busy client needs most.
  *
  * @rfc 6191 2 yes
  */
-import { LazySet } from '../base/lazy-map.js';
 import { seqGt } from '../base/seqnum.js';
 import { TH_ACK, TH_RST, TH_SYN, TOF_TS } from '../wire/tcp.js';
 import { tcpClose } from './tcp-close.js';
@@ -31,32 +31,44 @@ export function tcpTwReopens(tp: TcpCb, seg: Segment): boolean {
 }
 
 export class TimeWaits {
-  private readonly set = new LazySet<TcpCb>();
+  count = 0;
+  private head: TcpCb | null = null;
+  private tail: TcpCb | null = null;
   private readonly owner: { readonly tun: { maxtcptw: number }; readonly stats: TcpStats };
 
   constructor(owner: { readonly tun: { maxtcptw: number }; readonly stats: TcpStats }) {
     this.owner = owner;
   }
 
-  get count(): number {
-    return this.set.size;
-  }
-
   add(tp: TcpCb): void {
-    this.set.add(tp);
-    if (this.set.size > this.owner.tun.maxtcptw) this.recycle();
+    if (tp.inTimeWaits) return;
+    tp.inTimeWaits = true;
+    tp.twPrev = this.tail;
+    tp.twNext = null;
+    if (this.tail === null) this.head = tp;
+    else this.tail.twNext = tp;
+    this.tail = tp;
+    this.count++;
+    if (this.count > this.owner.tun.maxtcptw) this.recycle();
   }
 
   remove(tp: TcpCb): void {
-    this.set.delete(tp);
+    if (!tp.inTimeWaits) return;
+    const { twNext: next, twPrev: prev } = tp;
+    if (prev === null) this.head = next;
+    else prev.twNext = next;
+    if (next === null) this.tail = prev;
+    else next.twPrev = prev;
+    tp.twNext = null;
+    tp.twPrev = null;
+    tp.inTimeWaits = false;
+    this.count--;
   }
 
   /** Ends the oldest. */
   recycle(): void {
-    for (const tp of this.set) {
-      this.owner.stats.tw_recycles++;
-      tcpClose(tp, 0);
-      return;
-    }
+    if (this.head === null) return;
+    this.owner.stats.tw_recycles++;
+    tcpClose(this.head, 0);
   }
 }

@@ -46,6 +46,7 @@ export class TcpStats {
   dsack_count = 0;
   dsack_bytes = 0;
   dsack_tlp_bytes = 0;
+  rcvmemdrop = 0;
   rcvafterclose = 0;
   rcvbadsum = 0;
   rcvbadoff = 0;
@@ -161,6 +162,7 @@ export const TCP_COUNTERS: CounterGroup<TcpStats> = {
     { key: 'dsack_count', text: '{} packet{s} received with dsack', depth: 2 },
     { key: 'dsack_bytes', text: '{} dsack byte{s} received (no TLP involved)', depth: 2 },
     { key: 'dsack_tlp_bytes', text: '{} dsack byte{s} received (TLP responsible)', depth: 2 },
+    { key: 'rcvmemdrop', text: '{} discarded due to memory problems', depth: 2 },
     { key: 'rcvafterclose', text: '{} packet{s} received after close', depth: 2 },
     { key: 'rcvbadsum', text: '{} discarded for bad checksum{s}', depth: 2 },
     { key: 'rcvbadoff', text: '{} discarded for bad header offset field{s}', depth: 2 },

@@ -17,6 +17,8 @@ import type { TcpTunables } from './tcp-var.js';
 
 /** Shortest time over which reading is measured: a round trip within a process takes none. */
 const RFBUF_MIN_US = 100;
+/** The window while the vnet holds nearly as much as it may (kern/sock-mem.ts), in full segments. */
+const PRESSED_SEGMENTS = 4;
 
 /** The shift with which a buffer of `bytes` can be announced. */
 export function tcpWscaleFor(bytes: number): number {
@@ -32,7 +34,7 @@ export const tcpWscaleAsked = (tun: TcpTunables, hiwat: number): number => tcpWs
 export function tcpRecvWindow(tp: TcpCb): number {
   const { rcv } = tp;
   const promised = seqDiff(tp.rcvAdv, tp.rcvNxt);
-  let win = rcv.space;
+  let win = rcv.mem.isPressed ? Math.min(rcv.space, PRESSED_SEGMENTS * tp.maxseg) : rcv.space;
   if (win < rcv.hiwat >> 2 && win < tp.maxseg) win = 0;
   const unit = (1 << tp.rcvScale) - 1;
   win = Math.min(win, 65_535 << tp.rcvScale) & ~unit;
@@ -44,20 +46,20 @@ export function tcpRecvWindow(tp: TcpCb): number {
 export function tcpWindowUpdateDue(tp: TcpCb): boolean {
   const opened = tcpRecvWindow(tp) - Math.max(0, seqDiff(tp.rcvAdv, tp.rcvNxt));
   if (opened < 2 << tp.rcvScale) return false;
-  return opened >= Math.min(2 * tp.maxseg, tp.rcv.hiwat >> 1) && (opened >= tp.rcv.hiwat >> 2 || tp.rcv.hiwat <= 8 * tp.maxseg);
+  return opened >= Math.min(2 * tp.maxseg, tp.rcv.hiwat >> 1) && (tp.rcv.mem.isPressed || opened >= tp.rcv.hiwat >> 2 || tp.rcv.hiwat <= 8 * tp.maxseg);
 }
 
 /** The program has read `n` bytes: should the buffer be larger? */
 export function tcpRcvbufTune(tp: TcpCb, n: number): void {
   const { tun } = tp.tcp;
-  if (tun.recvbufAuto === 0 || (tp.flags & TF_WSCALE) === 0 || tp.rcv.hiwat >= tun.recvbufMax) return;
+  if (tun.recvbufAuto === 0 || (tp.flags & TF_WSCALE) === 0 || tp.rcv.hiwat >= tun.recvbufMax || tp.rcv.mem.isPressed) return;
   const now = tp.nowUs;
   tp.rfbufBytes += n;
   if (tp.rfbufBytes > tp.rcv.hiwat - (tp.rcv.hiwat >> 2)) {
     tp.rcv.hiwat = Math.min(tp.rcv.hiwat * 2, tun.recvbufMax);
     tp.rfbufBytes = 0;
     tp.rfbufStartUs = now;
-  } else if (now - tp.rfbufStartUs > Math.max(tp.srttUs * 2, RFBUF_MIN_US)) {
+  } else if (now - tp.rfbufStartUs > Math.max((tp.rcvRttUs > 0 ? tp.rcvRttUs : tp.srttUs) * 2, RFBUF_MIN_US)) {
     tp.rfbufBytes = 0;
     tp.rfbufStartUs = now;
   }

@@ -35,7 +35,6 @@ import { SSTHRESH_INFINITE } from './cc/cc.js';
 import { RecoveryState } from './recovery-state.js';
 import { RecvBuffer } from './recv-buffer.js';
 import { SendBuffer } from './send-buffer.js';
-import { sendChunks } from './send-chunk.js';
 import { Sendmap, checkSendmap } from './sendmap.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import type { TcpReass } from './tcp-reass.js';
@@ -211,6 +210,10 @@ export class TcpCb implements PcbUser, CcConn {
   persistAt: Micros = NEVER;
   keepAt: Micros = NEVER;
   twAt: Micros = NEVER;
+  /** Its place among those in TIME_WAIT (tcp-timewait.ts). */
+  twNext: TcpCb | null = null;
+  twPrev: TcpCb | null = null;
+  inTimeWaits = false;
   delackAt: Micros = NEVER;
   /** Tail loss probe, and reordering timer (RFC 8985). */
   probeAt: Micros = NEVER;
@@ -228,6 +231,8 @@ export class TcpCb implements PcbUser, CcConn {
 
   // Autotuning of the receive buffer: bytes read since
   rfbufStartUs: Micros = 0;
+  /** Round trip as this end sees it when it only receives, by the timestamps that come back; 0 before the first. */
+  rcvRttUs: Micros = 0;
   rfbufBytes = 0;
 
   /** maxseg before TF_BLACKHOLE. */
@@ -253,8 +258,8 @@ export class TcpCb implements PcbUser, CcConn {
     this.tcp = tcp;
     this.user = user;
     const { tun } = tcp;
-    this.snd = new SendBuffer(tun.sendspace, sendChunks);
-    this.rcv = new RecvBuffer(tun.recvspace);
+    this.snd = new SendBuffer(tun.sendspace, tcp.kern.engine.chunks);
+    this.rcv = new RecvBuffer(tun.recvspace, tcp.kern.sockmem);
     this.map = new Sendmap(tcp.ranges);
     this.rtoUs = tun.rexmitInitialMs * 1_000;
     this.callout = new Callout(tcp.kern, () => tcpTimersRun(this));

@@ -3,7 +3,8 @@
  *
  * Theory of operation. A thing has one PcbLink for every table it can be in. Inserting and looking up allocate nothing; the bucket
  * array doubles when there are more links than buckets. The table knows hashes only: whoever follows a chain compares what the
- * hash was made of. A chain has the newest first, also after the table has grown.
+ * hash was made of. A chain has the newest first, also after the table has grown. Chains can be long, as those of a server's port, where all its
+ * connections are: so a link knows its predecessor, too, and leaves without a search.
  *
  * An empty table takes no bucket array.
  *
@@ -20,6 +21,7 @@ export class PcbLink<T> {
   /** A signed 32-bit number, which engines keep unboxed. */
   hash = 0;
   next: PcbLink<T> | null = null;
+  prev: PcbLink<T> | null = null;
   linked = false;
 
   constructor(item: T) {
@@ -44,23 +46,22 @@ export class PcbHash<T> {
     const b = hash & (this.buckets.length - 1);
     link.hash = hash;
     link.linked = true;
-    link.next = this.buckets[b] ?? null;
+    const first = this.buckets[b] ?? null;
+    link.next = first;
+    link.prev = null;
+    if (first !== null) first.prev = link;
     this.buckets[b] = link;
     this.count++;
   }
 
   remove(link: PcbLink<T>): void {
     if (!link.linked) return;
-    const b = link.hash & (this.buckets.length - 1);
-    let prev: PcbLink<T> | null = null;
-    let at = this.buckets[b] ?? null;
-    while (at !== null && at !== link) {
-      prev = at;
-      at = at.next;
-    }
-    if (prev === null) this.buckets[b] = link.next;
-    else prev.next = link.next;
+    const { next, prev } = link;
+    if (prev === null) this.buckets[link.hash & (this.buckets.length - 1)] = next;
+    else prev.next = next;
+    if (next !== null) next.prev = prev;
     link.next = null;
+    link.prev = null;
     link.linked = false;
     this.count--;
   }
@@ -77,6 +78,7 @@ export class PcbHash<T> {
         const b = link.hash & (2 * n - 1);
         const tail = tails[b] ?? null;
         link.next = null;
+        link.prev = tail;
         if (tail === null) this.buckets[b] = link;
         else tail.next = link;
         tails[b] = link;

@@ -57,7 +57,7 @@ function held(v: Vnet, ifp: Ifnet): Record<string, number | boolean> {
     prefixes: v.in6Net.prefixes.filter((pr) => pr.ifp === ifp).length,
     routes: v.routes.list(0, AF_INET6).filter((rt) => rt.nexthops.some(({ nh }) => nh.ifp === ifp || nh.gwIfp === ifp)).length,
     group: (v.in6Net.ifinfo(ifp)?.groups.length ?? 0) > 0 || ifp.multiaddrs.length > 0,
-    data: (ifp.afdata[AF_INET6] ?? null) !== null,
+    data: ifp.inet6 !== null,
   };
 }
 

@@ -400,11 +400,11 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     const left = new Ifnet(new Hoarder(), 'hoard', 0, 'hoard0', IFT_ETHER, IFF_SIMPLEX, 1_500);
     const info = b.v.inNet.ifattach(left);
     info.groups.set(GROUP, new GroupFilter());
-    left.afdata[b.v.inNet.af] = info;
+    left.inet = info;
     b.v.inNet.ifdetach = keep;
     b.kernel.onTeardown = (v, step, when) => {
       if (step.name === 'vnet_if_uninit' && when === 'after') {
-        left.afdata[v.inNet.af] = info;
+        left.inet = info;
         v.net.ifnets.push(left);
       }
     };
@@ -481,11 +481,11 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     const left = new Ifnet(new Hoarder(), 'hoard', 0, 'hoard0', IFT_ETHER, IFF_SIMPLEX, 1_500);
     const info = b.v.in6Net.ifattach(left);
     info.groups.push(new In6Multi(left, ip6('ff02::1:2')));
-    left.afdata[b.v.in6Net.af] = info;
+    left.inet6 = info;
     b.v.in6Net.ifdetach = keep;
     b.kernel.onTeardown = (v, step, when) => {
       if (step.name === 'vnet_if_uninit' && when === 'after') {
-        left.afdata[v.in6Net.af] = info;
+        left.inet6 = info;
         v.net.ifnets.push(left);
       }
     };

@@ -126,19 +126,21 @@ export class KernelAudit {
   /** Names what the dead vnet left; how many packets that were. */
   private autopsy(was: Inventory): number {
     const { vnet } = was;
-    vnet.kern.audit.each((name, count) => {
-      if (count !== 0) this.found(vnet.name, name, count);
+    let left = 0;
+    vnet.kern.audit.each((name, count, packets) => {
+      if (count === 0) return;
+      this.found(vnet.name, name, count);
+      if (packets) left += count;
     });
     const asked = new Set<object>();
     for (const { driver, net, xname } of was.interfaces) {
       if (net !== null || asked.has(driver)) continue;
       asked.add(driver);
-      const left = driver.queued?.() ?? 0;
-      if (left === 0) continue;
-      this.found(vnet.name, `packets in the queue of ${xname}`, left);
-      this.lost += left;
+      const queued = driver.queued?.() ?? 0;
+      if (queued === 0) continue;
+      this.found(vnet.name, `packets in the queue of ${xname}`, queued);
+      this.lost += queued;
     }
-    const left = vnet.kern.audit.packets();
     this.lost += left;
     vnet.kern.audit.clear();
     return left;

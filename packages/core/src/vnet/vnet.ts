@@ -240,7 +240,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.stf6 = new In6Stf(v.ip6);
   }),
   s('if_attachdomain', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_SECOND, (v) => {
-    for (const ifp of v.net.ifnets) for (const d of v.net.domains) ifp.afdata[d.af] ??= d.ifattach(ifp);
+    for (const ifp of v.net.ifnets) for (const d of v.net.domains) ifp.setAfdata(d.af, ifp.afdata(d.af) ?? d.ifattach(ifp));
     if (v.net.loif !== null) ifUp(v.net.loif);
   }),
   s('vnet_edsc_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(edscCloner)),

@@ -178,6 +178,14 @@ ${'x'.padEnd(46)}           4  B ?? Bps    00s
   });
 });
 
+test('nc serves a file to one client', async () => {
+  const server = lab.start('nc -N -l 8080', { ...inB, stdin: 'HTTP/1.0 200 OK\r\n\r\nfrom nc\n' });
+  await lab.advance(10_000);
+  expect(await fetch('-q -o - http://192.0.2.2:8080/')).toEqual({ exit: 0, stdout: 'from nc\n', stderr: '' });
+  await lab.advance(1_000_000);
+  expect((await server.done).stdout).toContain('GET / HTTP/1.1\r\n');
+});
+
 describe('passwords', () => {
   const guarded = (request: string): string => (request.includes('Authorization: Basic dXNlcjpwQHNz\r\n') ? ok('secret') : 'HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm="x"\r\n\r\n');
 
@@ -197,13 +205,13 @@ describe('errors', () => {
     ['http://192.0.2.2/gone', 'Not Found'],
     ['http://192.0.2.2:81/', 'Connection refused'],
     ['http://nowhere/', 'Host does not resolve'],
-    ['https://192.0.2.2/', 'TLS is not built in: use http://, or https of Node.js on this vnet through @netloom/node'],
+    ['https://192.0.2.2/', 'TLS is not built in: use http://, or https of @netloom/node/net on this vnet (docs/sockets.md)'],
     ['ftp://192.0.2.2/', 'ftp is not built in: serve the file over http://'],
     ['file:///etc/passwd', 'files of this machine are not fetched: copy them with cp(1)'],
     ['gopher://h/', 'Invalid URL scheme'],
     ['http://[::1/', 'parse error'],
     ['http://192.0.2.2/loop', 'Moved Temporarily'],
-    ['http://192.0.2.2/to-tls', 'TLS is not built in: use http://, or https of Node.js on this vnet through @netloom/node'],
+    ['http://192.0.2.2/to-tls', 'TLS is not built in: use http://, or https of @netloom/node/net on this vnet (docs/sockets.md)'],
     ['http://192.0.2.2/nowhere-to-go', 'Moved Permanently'],
     ['http://192.0.2.2/ssh', 'Protocol error'],
     ['http://192.0.2.2/silence', 'Protocol error'],

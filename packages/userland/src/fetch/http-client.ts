@@ -218,7 +218,7 @@ export class HttpClient {
 /** @throws FetchError for what is not http */
 function checkScheme(url: FetchUrl): void {
   if (url.scheme === 'http' && url.host !== '') return;
-  if (url.scheme === 'https') throw new FetchError('URL', 'TLS is not built in: use http://, or https of Node.js on this vnet through @netloom/node');
+  if (url.scheme === 'https') throw new FetchError('URL', 'TLS is not built in: use http://, or https of @netloom/node/net on this vnet (docs/sockets.md)');
   if (url.scheme === 'ftp') throw new FetchError('URL', 'ftp is not built in: serve the file over http://');
   if (url.scheme === 'file' || url.host === '') throw new FetchError('URL', 'files of this machine are not fetched: copy them with cp(1)');
   throw new FetchError('URL', 'Invalid URL scheme');

@@ -5,7 +5,7 @@
  * names. `packets`… are the counters netstat -i shows.
  */
 import {
-  AF_INET6, IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, In6Ifinfo, ND6_INFINITE_LIFETIME, bridgeMembers, bridgeParams, bridgeSnooping, greParams, ifCounters, ifMedia, laggInfo,
+  IFF_BROADCAST, IFF_POINTOPOINT, IFT_ETHER, In6Ifinfo, ND6_INFINITE_LIFETIME, bridgeMembers, bridgeParams, bridgeSnooping, greParams, ifCounters, ifMedia, laggInfo,
   tunnelPair, vxlanConfig,
 } from '@netloom/core';
 import type { Ifnet } from '@netloom/core';
@@ -60,7 +60,7 @@ function inet6Json(ifp: Ifnet): Json[] {
 }
 
 function nd6Json(ifp: Ifnet): { readonly nd6?: Json } {
-  const data = ifp.afdata[AF_INET6];
+  const data = ifp.inet6;
   return data instanceof In6Ifinfo ? { nd6: names(data.ndFlags, ND6_FLAG_NAMES) } : {};
 }
 

@@ -8,12 +8,13 @@
  */
 import { PF_INET, PF_INET6 } from '@netloom/core';
 import type { Errno, RecvInfo, SockAddr, Socket, StreamSocket } from '@netloom/core';
+import { openedBy } from '../descriptors.js';
 import { addressesOf, domainOf, streamSocket } from '../tcp-connect.js';
 import { COOKIE_BYTES, ControlChannel } from './control.js';
 import { IperfError, iperfError } from './iperf-error.js';
 import { roomFor } from './iperf-client.js';
 import { takeResults, toResults } from './iperf-results.js';
-import { commonOptions, endsOf, must, reportBuffers, tcpOptions, udpSocket } from './iperf-run.js';
+import { commonOptions, endsOf, must, reportBuffers, setCongestion, tcpOptions, udpSocket } from './iperf-run.js';
 import type { IperfRun } from './iperf-run.js';
 import { fromParameters } from './iperf-settings.js';
 import type { IperfSettings } from './iperf-settings.js';
@@ -111,7 +112,7 @@ export class IperfServer {
   private nextConnection(): StreamSocket | null {
     for (const listener of this.listeners) {
       const so = listener.accept();
-      if (so !== null) return so;
+      if (so !== null) return openedBy(this.run.p, so);
     }
     return null;
   }
@@ -216,7 +217,7 @@ export class IperfServer {
       run.p.atExit(() => so.close());
       commonOptions(so, s);
       tcpOptions(so, s);
-      if (s.congestion !== null && so.setCongestion(s.congestion) !== 0) run.reporter.warning('TCP congestion control algorithm not supported');
+      if (s.congestion !== null && !setCongestion(so, s.congestion)) run.reporter.warning('TCP congestion control algorithm not supported');
       const stream = new IperfStream(test.streams.length, sender);
       stream.ends = endsOf(so);
       if (test.streams.length === 0) {

@@ -14,11 +14,11 @@ let lab: ToolLab;
 const inA = { jail: 'a' };
 const inB = { jail: 'b' };
 
-async function link(loss = 0): Promise<void> {
+async function link(queueMax = 4_096): Promise<void> {
   lab = new ToolLab();
   await lab.ok('jail -c name=a persist vnet');
   await lab.ok('jail -c name=b persist vnet');
-  joinJails(lab, 'a', 'b', 'sim0', { delayUs: 1_000, bitsPerSec: 10_000_000, loss });
+  joinJails(lab, 'a', 'b', 'sim0', { delayUs: 1_000, bitsPerSec: 10_000_000, queueMax });
   await lab.ok('ifconfig sim0 192.0.2.1/24', inA);
   await lab.ok('ifconfig sim0 192.0.2.2/24', inB);
   await lab.ok('ifconfig sim0 inet6 2001:db8::1/64 no_dad', inA);
@@ -129,12 +129,16 @@ describe('JSON', () => {
   });
 
   test('lost datagrams are counted', async () => {
-    await link(0.03);
-    const { client } = await measure('-c 192.0.2.2 -u -t 3 -b 1M -J');
-    const { end } = JSON.parse(client.stdout) as Doc;
-    expect(end['sum']!.lost_packets).toBeGreaterThan(0);
-    expect(end['sum']!.bytes - end['sum_received']!.bytes).toBe((end['sum_sent']!.bytes / end['sum_sent']!.packets) * (end['sum_sent']!.packets - end['sum_received']!.packets + end['sum']!.lost_packets));
-    expect(end['sum']!.lost_percent).toBeCloseTo((100 * end['sum']!.lost_packets) / end['sum']!.packets, 9);
+    await link(20);
+    const { client } = await measure('-c 192.0.2.2 -u -t 2 -b 12M -J');
+    const { end, error } = JSON.parse(client.stdout) as Doc;
+    expect(error).toBeUndefined();
+    const [sum, sent, received] = [end['sum']!, end['sum_sent']!, end['sum_received']!];
+    expect(sum.lost_packets).toBeGreaterThan(300);
+    expect(sum.lost_packets).toBeLessThan(700);
+    // Those behind the last that came are not known to be lost.
+    expect((sent.bytes - received.bytes) / (sent.bytes / sent.packets)).toBe(sent.packets - received.packets + sum.lost_packets);
+    expect(sum.lost_percent).toBeCloseTo((100 * sum.lost_packets) / sent.packets, 9);
   });
 
   test('a failed test has its error in the document', async () => {

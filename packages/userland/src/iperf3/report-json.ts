@@ -78,7 +78,7 @@ export class JsonReporter implements IperfReporter {
       const side = test.streams.filter((sp) => sp.sender === sending && sp.last !== null);
       for (const sp of side) streams.push(intervalOf(test, sp, sp.last!));
       const first = test.streams[0];
-      if (first?.last != null) interval[sumName(test, sending, 'sum')] = intervalSum(test, sending, side, first, first.last);
+      if (first !== undefined && first.last !== null) interval[sumName(test, sending, 'sum')] = intervalSum(test, sending, side, first, first.last);
     }
     this.intervals.push(interval);
   }

@@ -32,7 +32,7 @@ const NAMES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     sc_added: 'syncache/entries-added', sc_retransmitted: 'syncache/retransmitted', sc_dupsyn: 'syncache/duplicates', sc_dropped: 'syncache/dropped',
     sc_completed: 'syncache/completed', sc_bucketoverflow: 'syncache/bucket-overflow', sc_cacheoverflow: 'syncache/cache-overflow',
     sc_reset: 'syncache/reset', sc_stale: 'syncache/stale', sc_aborted: 'syncache/aborted', sc_badack: 'syncache/bad-ack',
-    sc_unreach: 'syncache/unreachable', sc_sendcookie: 'syncache/sent-cookies', sc_recvcookie: 'syncache/receivd-cookies',
+    sc_unreach: 'syncache/unreachable', sc_zonefail: 'syncache/zone-failures', sc_sendcookie: 'syncache/sent-cookies', sc_recvcookie: 'syncache/receivd-cookies',
     hc_added: 'hostcache/entries-added', hc_bucketoverflow: 'hostcache/buffer-overflows', sack_recovery_episode: 'sack/recovery-episodes',
     sack_rexmits: 'sack/segment-retransmits', sack_rexmit_bytes: 'sack/byte-retransmits', sack_rcv_blocks: 'sack/received-blocks',
     sack_send_blocks: 'sack/sent-option-blocks', sack_lostrexmt: 'sack/lost-retransmissions', sack_sboverflow: 'sack/scoreboard-overflows',

@@ -7,7 +7,7 @@
  * In JSON a field is padded as in the text where FreeBSD's is.
  */
 import type { TcpCb } from '@netloom/core';
-import { SSTHRESH_INFINITE, Socket, StreamSocket, TF_ECN, TCPS_ESTABLISHED, TCPS_LISTEN, TCP_STATE_NAMES } from '@netloom/core';
+import { NEVER, SSTHRESH_INFINITE, Socket, StreamSocket, TF_ECN, TCPS_ESTABLISHED, TCPS_LISTEN, TCP_STATE_NAMES } from '@netloom/core';
 import { ccName } from '../pcblist.js';
 import type { Xinpcb } from '../pcblist.js';
 import { left, leftWide, right, rightWide } from './columns.js';
@@ -45,21 +45,20 @@ export function titlesAfter(o: NetstatOptions, width: TcpWidths): string {
 export function columnsBefore(x: Xinpcb, o: NetstatOptions): string {
   if (o.listen) return left(queueText(x), 32);
   if (!o.tcpInfo) return `${rightWide(waitingIn(x), 6)} ${rightWide(waitingOut(x), 6)}`;
-  if (x.tp === null) return ' '.repeat(21);
-  const { rexmits, rcvOoPack, sndZeroWin } = x.tp;
-  return [rexmits, rcvOoPack, sndZeroWin].map((n) => rightWide(n, 6)).join(' ');
+  if (x.state === null) return ' '.repeat(21);
+  return [x.tp?.rexmits ?? 0, x.tp?.rcvOoPack ?? 0, x.tp?.sndZeroWin ?? 0].map((n) => rightWide(n, 6)).join(' ');
 }
 
 export function columnsAfter(x: Xinpcb, o: NetstatOptions, width: TcpWidths): string {
   const { tp } = x;
   let text = '';
   if (o.buffers) text += Object.values(buffers(x)).map((n) => rightWide(n, 6)).join(' ');
-  if (o.buffers && tp !== null) text += Object.values(timersMs(tp)).map((ms) => ` ${rightWide(Math.floor(ms / 1_000), 4)}.${hundredths(ms)}`).join('');
-  if (tp !== null && !o.listen && !o.buffers && !o.tcpInfo && !o.flows) text += leftWide(stateName(tp), 11);
+  if (o.buffers && x.state !== null) text += Object.values(timersMs(tp)).map((ms) => ` ${rightWide(Math.floor(ms / 1_000), 4)}.${hundredths(ms)}`).join('');
+  if (x.state !== null && !o.listen && !o.buffers && !o.tcpInfo && !o.flows) text += leftWide(stateName(x.state), 11);
   if (o.flows) text += ` ${'0'.repeat(8)} ${rightWide(0, 5)}`;
-  if (tp === null) return text;
+  if (x.state === null) return text;
   if (o.stack) text += ` ${left(STACK_NAME, STACK_WIDTH)}`;
-  if (o.cc) text += ` ${left(ccName(x), width.cc)} ${rightWide(tp.cwnd, 10)} ${rightWide(ssthresh(tp), 10)} ${rightWide(tp.maxseg, 5)} ${rightWide(ecnText(tp), 3)}`;
+  if (o.cc) text += ` ${left(ccName(x), width.cc)} ${rightWide(tp?.cwnd ?? 0, 10)} ${rightWide(ssthresh(tp), 10)} ${rightWide(tp?.maxseg ?? 0, 5)} ${rightWide(ecnText(tp), 3)}`;
   if (o.logId) text += ' -';
   return text;
 }
@@ -71,23 +70,23 @@ export function columnsJson(x: Xinpcb, o: NetstatOptions, width: TcpWidths, ends
     ? { 'listen-queue-sizes': left(queueText(x), 32) }
     : !o.tcpInfo
       ? { 'receive-bytes-waiting': waitingIn(x), 'send-bytes-waiting': waitingOut(x) }
-      : tp === null ? {} : { 'sent-retransmit-packets': tp.rexmits, 'received-out-of-order-packets': tp.rcvOoPack, 'sent-zero-window': tp.sndZeroWin };
-  const timers = o.buffers && tp !== null ? Object.fromEntries(Object.entries(timersMs(tp)).map(([name, ms]) => [name, Math.floor(ms / 10) / 100])) : {};
-  const state = tp !== null && !o.listen && !o.buffers && !o.tcpInfo && !o.flows ? { 'tcp-state': leftWide(stateName(tp), 11) } : {};
+      : x.state === null ? {} : { 'sent-retransmit-packets': tp?.rexmits ?? 0, 'received-out-of-order-packets': tp?.rcvOoPack ?? 0, 'sent-zero-window': tp?.sndZeroWin ?? 0 };
+  const timers = o.buffers && x.state !== null ? Object.fromEntries(Object.entries(timersMs(tp)).map(([name, ms]) => [name, Math.floor(ms / 10) / 100])) : {};
+  const state = x.state !== null && !o.listen && !o.buffers && !o.tcpInfo && !o.flows ? { 'tcp-state': leftWide(stateName(x.state), 11) } : {};
   const flow = o.flows ? { 'flow-id': '0', 'flow-type': 0 } : {};
-  const more = tp === null ? {} : {
+  const more = x.state === null ? {} : {
     ...(o.stack ? { stack: STACK_NAME } : {}),
-    ...(o.cc ? { cc: left(ccName(x), width.cc), 'snd-cwnd': tp.cwnd, 'snd-ssthresh': ssthresh(tp), 't-maxseg': tp.maxseg, ecn: ecnText(tp) } : {}),
+    ...(o.cc ? { cc: left(ccName(x), width.cc), 'snd-cwnd': tp?.cwnd ?? 0, 'snd-ssthresh': ssthresh(tp), 't-maxseg': tp?.maxseg ?? 0, ecn: ecnText(tp) } : {}),
     ...(o.logId ? { 'log-id': '-' } : {}),
   };
-  return { ...before, ...ends, ...(o.buffers ? buffers(x) : {}), ...timers, ...state, ...flow, ...more, ...(tp === null ? datagramJson(x) : {}) };
+  return { ...before, ...ends, ...(o.buffers ? buffers(x) : {}), ...timers, ...state, ...flow, ...more, ...datagramJson(x) };
 }
 
 /** What this stack says besides, of sockets that take datagrams. */
 function datagramJson(x: Xinpcb): object {
   if (!(x.so instanceof Socket)) return {};
   const { rcv, sndHiwat } = x.so;
-  return { 'receive-high-water': rcv.hiwat, 'send-high-water': sndHiwat, fib: x.inp.fib, 'receive-drops': rcv.drops };
+  return { 'receive-high-water': rcv.hiwat, 'send-high-water': sndHiwat, fib: x.fib, 'receive-drops': rcv.drops };
 }
 
 /** Connections complete, on the way (none: those wait in the SYN cache), and at most. */
@@ -125,25 +124,25 @@ const BUFFER_NAMES = [
 ];
 
 /** Time left of each timer, and since the peer was heard. */
-function timersMs(tp: TcpCb): Readonly<Record<string, number>> {
-  const now = tp.nowUs;
-  const left = (at: number): number => (Number.isFinite(at) && at > now ? Math.floor((at - now) / US_PER_MS) : 0);
+function timersMs(tp: TcpCb | null): Readonly<Record<string, number>> {
+  const now = tp?.nowUs ?? 0;
+  const left = (at = NEVER): number => (at !== NEVER && at > now ? Math.floor((at - now) / US_PER_MS) : 0);
   return {
-    'retransmit-timer': left(tp.rexmtAt), 'persist-timer': left(tp.persistAt), 'keepalive-timer': left(tp.keepAt), 'msl2-timer': left(tp.twAt),
-    'delay-ack-timer': left(tp.delackAt), 'inactivity-timer': Math.max(0, Math.floor((now - tp.rcvTimeUs) / US_PER_MS)),
+    'retransmit-timer': left(tp?.rexmtAt), 'persist-timer': left(tp?.persistAt), 'keepalive-timer': left(tp?.keepAt), 'msl2-timer': left(tp?.twAt),
+    'delay-ack-timer': left(tp?.delackAt), 'inactivity-timer': Math.max(0, Math.floor((now - (tp?.rcvTimeUs ?? 0)) / US_PER_MS)),
   };
 }
 
 const hundredths = (ms: number): string => String(Math.floor((ms % 1_000) / 10)).padStart(2, '0');
 
-const stateName = (tp: TcpCb): string => TCP_STATE_NAMES[tp.state] ?? String(tp.state);
+const stateName = (state: number): string => TCP_STATE_NAMES[state] ?? String(state);
 
 /** FreeBSD's "none yet": the largest window there is. */
 const SSTHRESH_NONE = 1_073_725_440;
 
-const ssthresh = (tp: TcpCb): number => (tp.ssthresh >= SSTHRESH_INFINITE ? SSTHRESH_NONE : tp.ssthresh);
+const ssthresh = (tp: TcpCb | null): number => (tp === null ? 0 : tp.ssthresh >= SSTHRESH_INFINITE ? SSTHRESH_NONE : tp.ssthresh);
 
-function ecnText(tp: TcpCb): string {
-  if (tp.state < TCPS_ESTABLISHED) return 'n/a';
+function ecnText(tp: TcpCb | null): string {
+  if (tp === null || tp.state < TCPS_ESTABLISHED) return 'n/a';
   return (tp.flags & TF_ECN) !== 0 ? 'ecn' : 'off';
 }

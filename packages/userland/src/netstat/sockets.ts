@@ -43,7 +43,7 @@ export function netstatSockets(p: Proc, vnet: Vnet, o: NetstatOptions): number {
 
 function isShown(x: Xinpcb, o: NetstatOptions): boolean {
   if (o.family !== 'any' && !(o.family === 'inet' && x.v4) && !(o.family === 'inet6' && x.v6)) return false;
-  return o.all || !(isAny(x.local.addr) || x.tp?.state === TCPS_LISTEN);
+  return o.all || !(isAny(x.local.addr) || x.state === TCPS_LISTEN);
 }
 
 /** Columns that are as wide as what is in them. */

@@ -61,6 +61,16 @@ $ netstat -an -f inet6
     ]);
   });
 
+  test('a half-open connection is nobody’s', async () => {
+    await lab.ok('arp -s 192.0.2.9 02:00:00:00:00:09', inB);
+    await lab.ok('ifconfig sim0 192.0.2.9/32 alias', inA);
+    lab.start('nc -s 192.0.2.9 -p 40009 192.0.2.2 80', { ...inA, stdin: '' });
+    await lab.advance(100_000);
+    expect((await lab.ok('netstat -an -p tcp', inB)).split('\n')[2]).toBe('tcp4       0      0 192.0.2.2.80           192.0.2.9.40009        SYN_RCVD   ');
+    expect(await lab.ok('netstat -s -p tcp', inB)).toContain('\t1 connection  in SYN_RCVD state\n');
+    expect(await lab.ok('sockstat -4qsp 40009', inB)).toBe('?        ?          ?     ?   tcp4   192.0.2.2:80          192.0.2.9:40009                    SYN_RCVD');
+  });
+
   test('the end that closed first is in TIME_WAIT', async () => {
     await lab.ok('tcpdrop -a', inB);
     lab.start('nc -l 5002', inB);
@@ -102,7 +112,7 @@ $ netstat -xT
 [1]
 `);
     const [, head, cc] = (await lab.ok('netstat -ncCP -p tcp', inB)).split('\n');
-    expect(head).toMatch(/\(state\) {4} Stack {2} CC {4} {7}cwin {3}ssthresh {3}MSS ECN Log ID$/);
+    expect(head).toMatch(/\(state\) {5}Stack {3}CC {10}cwin {3}ssthresh {3}MSS ECN Log ID$/);
     expect(cc).toMatch(/ESTABLISHED freebsd cubic +\d+ 1073725440 {2}1448 (off|ecn) -$/);
   });
 

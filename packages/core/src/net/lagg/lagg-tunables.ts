@@ -65,7 +65,12 @@ export const LACP_COUNTERS: CounterGroup<LacpStat> = {
 /** What lagg(4) keeps for a vnet. */
 export class LaggVnet {
   readonly tun = new LaggTunables();
-  readonly stats = new LacpStat();
+  private counted: LacpStat | null = null;
+
+  /** Made with the first count. */
+  get stats(): LacpStat {
+    return (this.counted ??= new LacpStat());
+  }
 }
 
 /** The vnet's, or defaults where there is none. */

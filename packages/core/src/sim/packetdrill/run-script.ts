@@ -13,6 +13,7 @@ import { NEVER } from '../../base/time.js';
 import { CallArgs } from './call-args.js';
 import { runCall } from './call-table.js';
 import { CodeChecks } from './code-check.js';
+import { conditionalLines } from './conditionals.js';
 import { parseScript } from './parser.js';
 import type { StartedCall } from './process.js';
 import { ScriptError, ScriptFailure } from './script.js';
@@ -58,7 +59,9 @@ export function runScript(source: string, options: RunOptions = {}): ScriptOutco
   let versions: readonly IpVersion[];
   let texts: ReadonlyMap<string, string>;
   try {
-    script = parseScript(definesOf(options) + source);
+    const define = options.options?.get('define') ?? '';
+    const lines = conditionalLines(source, define === '' ? [] : [define.replace(/=.*$/, '')]);
+    script = parseScript(define.includes('=') ? `--define=${define} ${lines}` : lines);
     texts = new Map([...(options.options ?? []), ...optionTexts(script.options)]);
     versions = ipVersionsOf(texts, options.ipVersions ?? IP_VERSIONS.filter((v) => v !== 'ipv4-mapped-ipv6'));
   } catch (error) {
@@ -73,12 +76,6 @@ export function runScript(source: string, options: RunOptions = {}): ScriptOutco
       return unsupported(error, version, log);
     }
   });
-}
-
-/** `define` of the command line, on the first line of the script, so that lines count as they do in the file. */
-function definesOf(options: RunOptions): string {
-  const define = options.options?.get('define');
-  return define === undefined ? '' : `--define=${define} `;
 }
 
 const seconds = (us: number): string => (us / 1e6).toFixed(6);

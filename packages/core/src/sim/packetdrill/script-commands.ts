@@ -3,13 +3,15 @@
  * Read first: docs/packetdrill.md, "Commands".
  *
  *     sysctl [-w] [-q] NAME=VALUE ...            sets a sysctl of the vnet
- *     sysctl -n NAME                             may be asked for
  *     sockstat ... | grep -c STATE | grep N      N connections are in a state; else the script fails
- *     tcpdrop -s STATE                           drops connections in a state
+ *     tcpdrop -s TIME_WAIT                       ends the connections in TIME_WAIT
  *
  * Commands that set up a Linux or FreeBSD machine for a suite of scripts, and mean nothing to a vnet that has just been made, are taken and do nothing.
  */
 import { EINVAL, ENOENT, EPERM } from '../../base/errno.js';
+import { tcpClose } from '../../tcp/tcp-close.js';
+import { TCPS_TIME_WAIT } from '../../tcp/tcp-state.js';
+import type { TcpCb } from '../../tcp/tcpcb.js';
 import type { Vnet } from '../../vnet/vnet.js';
 import { ScriptError } from './script.js';
 
@@ -69,8 +71,19 @@ function runOne(vnet: Vnet, command: string, line: number, count: StateCount): s
     const have = count(states[1]!);
     return have === Number(states[2]) ? null : `${have} connections are in state ${states[1]}, not ${states[2]}`;
   }
+  if (/^tcpdrop\b.* -s TIME_WAIT$/.test(command)) {
+    dropTimeWaits(vnet);
+    return null;
+  }
   if (NOTHING_TO_DO.some((pattern) => pattern.test(command))) return null;
   throw new ScriptError(line, `the command "${command}" is not supported`);
+}
+
+function dropTimeWaits({ tcp }: Vnet): void {
+  for (const inp of [...tcp.pcbs.list(), ...tcp.pcbs6.list()]) {
+    const tp = inp.user as TcpCb;
+    if (tp.state === TCPS_TIME_WAIT) tcpClose(tp, 0);
+  }
 }
 
 /** `sysctl -w a.b=1 c.d="2"`, or paths below /proc/sys. */

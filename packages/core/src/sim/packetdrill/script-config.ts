@@ -49,6 +49,9 @@ const DEFAULT_TOLERANCE_US = 4_000;
 const DEFAULT_TOLERANCE_PERCENT = 12.5;
 const STRICT_TOLERANCE_US = 100;
 const DEFAULT_PORT = 8_080;
+const MTU4 = 1_500;
+/** So that a script for both families sees the same segments over both, as packetdrill's own runner has it. */
+const MTU6 = 1_520;
 
 /** The options of a file as texts; a ScriptError for an unknown one. */
 export function optionTexts(options: readonly ScriptOption[]): OptionTexts {
@@ -111,7 +114,7 @@ export function makeConfig(ipVersion: IpVersion, texts: OptionTexts, strict: boo
     prefixLen: ipv6 ? 48 : 16,
     bindPort: number(texts, 'bind_port', DEFAULT_PORT, 1, 65_535),
     connectPort: number(texts, 'connect_port', DEFAULT_PORT, 1, 65_535),
-    mtu: number(texts, 'mtu', 1_500, 72, 65_535),
+    mtu: number(texts, 'mtu', ipv6 && !texts.has('ip_version') ? MTU6 : MTU4, 72, 65_535),
     toleranceUs: number(texts, 'tolerance_usecs', strict ? STRICT_TOLERANCE_US : DEFAULT_TOLERANCE_US, 0, 1e12),
     tolerancePercent: number(texts, 'tolerance_percent', strict ? 0 : DEFAULT_TOLERANCE_PERCENT, 0, 100),
     tsTickUs: number(texts, 'tcp_ts_tick_usecs', 0, 0, 1_000_000),

@@ -1,6 +1,6 @@
 /**
- * send-chunk.ts — the memory that send buffers copy into: chunks of a few sizes, and the lists of those that nobody uses.
- * Read first: send-buffer.ts.
+ * chunk-pool.ts — the memory that send buffers copy into: chunks of a few sizes, and the lists of those that nobody uses.
+ * Read first: tcp/send-buffer.ts.
  *
  * Theory of operation. A program that writes 64 KB at a time would make the system find, clear and collect 64 KB each time. So chunks are used
  * again: by whichever connection of whichever vnet needs one next. Free ones are kept up to CHUNKS_KEPT of a size; what a burst took beyond
@@ -14,14 +14,14 @@ const CHUNK_SIZES = [2_048, 16_384, 65_536] as const;
 /** Free ones kept, of each size. */
 const CHUNKS_KEPT = [1_024, 256, 128] as const;
 
-export class SendChunk {
+export class Chunk {
   readonly data: Uint8Array;
   /** The bytes that count are [off, end). */
   off = 0;
   end = 0;
   /** Index of its size; -1: the program's own bytes, to which nothing may be added. */
   readonly kind: number;
-  next: SendChunk | null = null;
+  next: Chunk | null = null;
 
   constructor(data: Uint8Array, kind: number) {
     this.data = data;
@@ -33,16 +33,16 @@ export class SendChunk {
   }
 }
 
-export class SendChunkPool {
-  private readonly free: (SendChunk | null)[] = CHUNK_SIZES.map(() => null);
+export class ChunkPool {
+  private readonly free: (Chunk | null)[] = CHUNK_SIZES.map(() => null);
   private readonly kept: number[] = CHUNK_SIZES.map(() => 0);
 
   /** An empty chunk for `bytes` bytes, or as many of them as one can hold; with `more` for what follows them, too. */
-  take(bytes: number, more: boolean): SendChunk {
+  take(bytes: number, more: boolean): Chunk {
     let kind = more ? 1 : 0;
     while (kind < CHUNK_SIZES.length - 1 && CHUNK_SIZES[kind]! < bytes) kind++;
     const c = this.free[kind]!;
-    if (c === null) return new SendChunk(new Uint8Array(CHUNK_SIZES[kind]!), kind);
+    if (c === null) return new Chunk(new Uint8Array(CHUNK_SIZES[kind]!), kind);
     this.free[kind] = c.next;
     this.kept[kind]!--;
     c.next = null;
@@ -52,7 +52,7 @@ export class SendChunkPool {
   }
 
   /** `c` is in no buffer any more. */
-  give(c: SendChunk): void {
+  give(c: Chunk): void {
     const { kind } = c;
     if (kind < 0 || this.kept[kind]! >= CHUNKS_KEPT[kind as 0]) {
       c.next = null;
@@ -63,6 +63,3 @@ export class SendChunkPool {
     this.kept[kind]!++;
   }
 }
-
-/** All connections share it: nothing but memory is in it, and that is cleared by being written before it is read. */
-export const sendChunks = new SendChunkPool();
