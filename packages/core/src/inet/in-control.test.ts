@@ -5,7 +5,6 @@ import { describe, expect, it } from 'vitest';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EBUSY, EDESTADDRREQ, EEXIST, EINVAL, ENXIO, EPROTONOSUPPORT } from '../base/errno.js';
 import { ifDown, ifUp } from '../net/if.js';
 import { ifDetach } from '../net/if-detach.js';
-import { AF_INET } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { NetShared } from '../net/net.js';
 import { Engine } from '../kern/engine.js';

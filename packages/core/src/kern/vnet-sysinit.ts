@@ -11,6 +11,7 @@
  * Invariant: only subsystems in (SI_SUB_VNET, SI_SUB_VNET_DONE] may register.
  */
 import { assert } from '../base/assert.js';
+import type { DevctlData } from './devctl.js';
 import type { VnetKern } from './vnet-kern.js';
 
 export const SI_SUB_VNET = 0x21e0000;
@@ -84,6 +85,12 @@ const SUBSYSTEM_NAMES: readonly (readonly [string, number])[] = [
   ['SI_SUB_VNET_DONE', SI_SUB_VNET_DONE],
 ];
 
+/** The data of the events that a step begins and ends. */
+interface StepTold {
+  readonly begin: DevctlData;
+  readonly end: DevctlData;
+}
+
 /** The table of constructors and destructors of a Kernel's vnets. */
 export class VnetSysinitTable<V extends { readonly kern: VnetKern }> {
   readonly constructors: readonly VnetSysinit<V>[];
@@ -91,6 +98,7 @@ export class VnetSysinitTable<V extends { readonly kern: VnetKern }> {
   readonly destructors: readonly VnetSysinit<V>[];
   private readonly stops: readonly VnetSysinit<V>[];
   private readonly ends: readonly VnetSysinit<V>[];
+  private readonly told = new Map<VnetSysinit<V>, StepTold>();
 
   constructor(inits: readonly VnetSysinit<V>[], uninits: readonly VnetSysinit<V>[]) {
     for (const s of [...inits, ...uninits]) {
@@ -100,6 +108,12 @@ export class VnetSysinitTable<V extends { readonly kern: VnetKern }> {
     this.destructors = sorted(uninits).reverse();
     this.stops = this.destructors.filter((s) => s.subsystem === SI_SUB_VNET_DONE);
     this.ends = this.destructors.filter((s) => s.subsystem !== SI_SUB_VNET_DONE);
+    for (const s of this.destructors) this.told.set(s, told(s));
+  }
+
+  /** What events tell of a destructor, the same for every vnet. */
+  toldOf(step: VnetSysinit<V>): StepTold {
+    return this.told.get(step) ?? told(step);
   }
 
   /** Runs every constructor on `vnet`; `seen` is told before and after each. */
@@ -142,6 +156,10 @@ export class VnetSysinitTable<V extends { readonly kern: VnetKern }> {
     }
     if (errors.length > 0) throw errors[0];
   }
+}
+
+function told<V>({ name, subsystem, order }: VnetSysinit<V>): StepTold {
+  return { begin: { step: name, subsystem: subsystemName(subsystem), order: `0x${order.toString(16)}` }, end: { step: name } };
 }
 
 /** Array.prototype.sort is stable: ties stay in order of registration. */

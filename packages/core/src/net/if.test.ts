@@ -41,7 +41,7 @@ class Bench {
     this.lab.create(this.net, 'lo0');
     const rtsock = new Rtsock(this.net);
     this.net.rtsock = rtsock;
-    this.net.domains.push(this.domain());
+    this.net.domains = this.net.domains.concat(this.domain());
     const { net } = this;
     net.arrivalEvent.register((e) => this.note(`arrival ${e.ifp.xname}${e.renaming ? ' (renaming)' : ''}`));
     net.departureEvent.register((e) => this.note(`departure ${e.ifp.xname}${e.renaming ? ' (renaming)' : ''}`));

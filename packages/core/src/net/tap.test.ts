@@ -60,7 +60,7 @@ function purgeRecorder(net: Net): string[] {
   const domain: Domain = {
     af: 2, ifattach: () => ({ af: 2 }), ifdetach: nothing, ifup: nothing, ifdown: nothing, purgeUpper: nothing, purgeAddrs: (ifp) => void purged.push(ifp.xname),
   };
-  net.domains.push(domain);
+  net.domains = net.domains.concat(domain);
   return purged;
 }
 

@@ -21,7 +21,7 @@ describe('the table of half-open connections', () => {
     t.setWndMss(e, 65_535, 8_960);
     t.setFibTtlTos(e, 65_535, 255, 254);
     t.setFlowlabel(e, 0xfffff);
-    t.requeue(e, 3, -7, 0);
+    t.requeue(e, 3, -7);
     expect([
       t.irs(e), t.iss(e), t.tsReflect(e), t.wnd(e), t.peerMss(e), t.flags(e), t.rscale(e), t.sscale(e), t.ttl(e), t.tos(e), t.flowlabel(e), t.tries(e), t.dueMs(e),
     ]).toEqual([-1, 0x7fffffff, -5, 65_535, 8_960, SCF_IPV6 | SCF_SACK, 14, 13, 255, 254, 0xfffff, 3, -7]);
@@ -46,12 +46,12 @@ describe('the table of half-open connections', () => {
       clock = (clock + 1) | 0;
       if (known === undefined) {
         const e = t.insert(bucket, at);
-        t.requeue(e, 1, (clock + 1_000) | 0, 0);
+        t.requeue(e, 1, (clock + 1_000) | 0);
         list = [{ n, e, due: (clock + 1_000) | 0 }, ...list];
       } else if (rng.chance(0.5)) {
         const tries = 1 + rng.below(13);
         known.due = (clock + 1_000 * tries) | 0;
-        t.requeue(known.e, tries, known.due, 0);
+        t.requeue(known.e, tries, known.due);
       } else {
         t.remove(known.e);
         list = list.filter((x) => x !== known);

@@ -39,7 +39,7 @@ const NEXT = 18;
 const PREV = 19;
 const QNEXT = 20;
 const QPREV = 21;
-/** Low 32 bits of when it was sent last, in microseconds. */
+/** When it was sent last, in microseconds modulo 2^32. */
 const SENT_US = 22;
 const WORDS = 23;
 
@@ -167,11 +167,10 @@ export class SyncacheTable {
     }
   }
 
-  /** Puts the entry, which has been sent `tries` times, last at `sentUs`, behind all others of its kind; due at `dueMs`. */
-  requeue(e: number, tries: number, dueMs: number, sentUs: number): void {
+  /** Puts the entry, which has been sent `tries` times, behind all others of its kind; due at `dueMs`. */
+  requeue(e: number, tries: number, dueMs: number): void {
     this.unqueue(e);
     this.w[e + DUE_MS] = dueMs;
-    this.w[e + SENT_US] = sentUs;
     this.queue(e, tries);
   }
 
@@ -281,13 +280,16 @@ export class SyncacheTable {
   }
 
   /** How often its SYN|ACK was sent. */
-  /** Low 32 bits of when the SYN|ACK was sent last, in microseconds. */
+  tries(e: number): number {
+    return this.w[e + TRIES]!;
+  }
+
   sentUs(e: number): number {
     return this.w[e + SENT_US]!;
   }
 
-  tries(e: number): number {
-    return this.w[e + TRIES]!;
+  setSentUs(e: number, us: number): void {
+    this.w[e + SENT_US] = us;
   }
 
   dueMs(e: number): number {

@@ -6,9 +6,10 @@
  * Open). The TcpCb made of it is in SYN-RECEIVED with its SYN in flight, and has what its listener's options say; the segment that
  * completes the handshake then goes through the machine like any other.
  */
+import type { Micros } from '../base/time.js';
 import { ip6OfWords } from '../wire/addr6.js';
 import { In6Pcb } from '../transport/in6-pcb.js';
-import { SR_RETRANS, SR_SYN } from './sendmap.js';
+import { SR_SYN } from './sendmap.js';
 import { tcpClose, tcpSetState } from './tcp-close.js';
 import { TcpEnds } from './tcp-ends.js';
 import { ecnAgree } from './tcp-ecn.js';
@@ -35,10 +36,9 @@ export class HalfOpen extends TcpEnds {
   signature = false;
   noopt = false;
   flowlabel = 0;
-  /** SYN|ACKs sent; 0: a cookie, nobody knows. */
+  /** SYN|ACKs sent; 0: nobody knows. And how long ago the last was. */
   tries = 0;
-  /** How long ago the last one was. */
-  sentAgoUs = 0;
+  ageUs: Micros = 0;
 }
 
 /** A connection in SYN-RECEIVED for listener `l`, whose SYN|ACK was `sent` or is still to be; null: its ends are taken, or nobody can have it (counted). */
@@ -62,9 +62,9 @@ export function tcpMakePassive(tcp: Tcp, l: TcpCb, sc: HalfOpen, sent: boolean):
   tp.recover = sc.iss;
   if (sent) {
     tp.sndNxt = (sc.iss + 1) | 0;
-    // What acknowledges the one SYN|ACK is the first sample of the round-trip time.
-    if (sc.tries === 1) tp.map.append(sc.iss, tp.sndNxt, SR_SYN, tp.nowUs - sc.sentAgoUs);
-    else tp.map.append(sc.iss, tp.sndNxt, SR_SYN | SR_RETRANS, tp.nowUs);
+    tp.map.append(sc.iss, tp.sndNxt, SR_SYN, tp.nowUs - sc.ageUs);
+    // Which of several it is that is acknowledged, or when the only one was sent, is not known: no measurement (RFC 6298 §3).
+    if (sc.tries !== 1 && tp.map.head !== null) tp.map.resent(tp.map.head, tp.nowUs - sc.ageUs);
   }
   tcpSetState(tp, TCPS_SYN_RECEIVED);
   tp.inInput = true;

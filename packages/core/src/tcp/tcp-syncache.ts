@@ -257,7 +257,7 @@ export class TcpSyncache {
     sc.ttl = table.ttl(e) || -1;
     sc.tos = table.tos(e);
     sc.tries = table.tries(e);
-    sc.sentAgoUs = ((this.tcp.kern.engine.now | 0) - table.sentUs(e)) >>> 0;
+    sc.ageUs = Math.max(0, ((this.tcp.kern.engine.now | 0) - table.sentUs(e)) | 0);
   }
 
   private drop(e: number): void {
@@ -361,6 +361,7 @@ export class TcpSyncache {
     sc.noopt = false;
     sc.ecn = false;
     sc.tries = 0;
+    sc.ageUs = 0;
     this.ofListener(tp, sc);
     tcp.stats.sc_recvcookie++;
     return true;
@@ -517,7 +518,8 @@ export class TcpSyncache {
     const { engine } = this.tcp.kern;
     const { table, callout } = this.parts;
     const us = Math.min(this.tcp.tun.rexmitInitialMs * US_PER_MS * TCP_BACKOFF[Math.min(tries, TCP_MAXRXTSHIFT)]!, TCPTV_REXMTMAX);
-    table.requeue(e, tries + 1, Math.ceil((engine.now + us) / US_PER_MS) | 0, engine.now | 0);
+    table.setSentUs(e, engine.now | 0);
+    table.requeue(e, tries + 1, Math.ceil((engine.now + us) / US_PER_MS) | 0);
     if (!callout.pending || callout.deadline > engine.now + us) this.rearm();
   }
 

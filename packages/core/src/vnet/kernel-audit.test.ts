@@ -17,7 +17,7 @@ import { LARGE_SLOT } from '../mbuf/packet-buffer.js';
 import { bpfOpen } from '../net/bpf.js';
 import { ifCloneCreate } from '../net/if-clone.js';
 import { GroupFilter } from '../net/mcast/source-filter.js';
-import { IFF_SIMPLEX, IFT_ETHER, Ifnet } from '../net/ifnet.js';
+import { IFF_SIMPLEX, IFT_ETHER, IfMultiaddr, Ifnet } from '../net/ifnet.js';
 import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
 import { epairPeer } from '../net/epair.js';
 import { PFIL_PASS } from '../net/pfil.js';
@@ -338,7 +338,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   },
   'multicast addresses': (b) => {
     const left = new Ifnet(new Hoarder(), 'hoard', 0, 'hoard0', IFT_ETHER, IFF_SIMPLEX, 1_500);
-    left.multiaddrs.push({ mac: b.ifp.lladdr, refs: 1 });
+    left.multiaddrs.push(new IfMultiaddr(b.ifp.lladdr));
     b.v.net.ifnets.push(left);
   },
   captures: (b) => {
@@ -359,7 +359,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     if (port !== undefined) devices.set('again', port);
   },
   'address families': (b) => {
-    b.v.net.domains.push({ af: 99, ifattach: () => ({ af: 99 }), ifdetach: keep, ifup: keep, ifdown: keep, purgeAddrs: keep, purgeUpper: keep });
+    b.v.net.domains = b.v.net.domains.concat({ af: 99, ifattach: () => ({ af: 99 }), ifdetach: keep, ifup: keep, ifdown: keep, purgeAddrs: keep, purgeUpper: keep });
   },
   ethertypes: (b) => b.v.net.registerEtherProto(0x1234, keep),
   'event handlers': (b) => {
@@ -460,10 +460,10 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     b.v.ip.register(250, b.v.udp);
   },
   'IPv6 addresses': (b) => {
-    b.v.in6Net.addrs.push(...b.far.in6Net.addrs);
+    b.v.in6Net.addrs = b.v.in6Net.addrs.concat(b.far.in6Net.addrs);
   },
   'IPv6 prefixes': (b) => {
-    b.v.in6Net.prefixes.push(new NdPrefix(b.ends[1].ifp, ip6('2001:db8:9::'), 64));
+    b.v.in6Net.prefixes = b.v.in6Net.prefixes.concat(new NdPrefix(b.ends[1].ifp, ip6('2001:db8:9::'), 64));
   },
   'IPv6 routers': (b) => {
     b.router();

@@ -11,8 +11,7 @@ import { errnoName } from '../base/errno.js';
 import { devctlAnnounce } from '../kern/devctl.js';
 import type { DevctlData } from '../kern/devctl.js';
 import type { Prison, PrisonEvent, PrisonTree } from '../kern/prison.js';
-import type { VnetSysinit } from '../kern/vnet-sysinit.js';
-import { subsystemName } from '../kern/vnet-sysinit.js';
+import type { VnetSysinit, VnetSysinitTable } from '../kern/vnet-sysinit.js';
 import type { MoveJournal, MoveRecord } from '../net/move-journal.js';
 import type { Vnet } from './vnet.js';
 
@@ -32,33 +31,22 @@ export function tellVnetPanic(vnet: Vnet, message: string): void {
   tellVnet(vnet, 'PANIC', { message });
 }
 
-/** What is told of a step: the same in every vnet. */
-const STEP_DATA = new WeakMap<VnetSysinit<Vnet>, { readonly begin: DevctlData; readonly end: DevctlData }>();
-
-function dataOf(step: VnetSysinit<Vnet>): { readonly begin: DevctlData; readonly end: DevctlData } {
-  let data = STEP_DATA.get(step);
-  if (data === undefined) {
-    const { name, subsystem, order } = step;
-    data = { begin: { step: name, subsystem: subsystemName(subsystem), order: `0x${order.toString(16)}` }, end: { step: name } };
-    STEP_DATA.set(step, data);
-  }
-  return data;
-}
-
 /** Tells of each step of a teardown, its beginning and its end. */
 export class TeardownTeller {
   private readonly vnet: Vnet;
+  private readonly table: VnetSysinitTable<Vnet>;
   private under: VnetSysinit<Vnet> | null = null;
 
-  constructor(vnet: Vnet) {
+  constructor(vnet: Vnet, table: VnetSysinitTable<Vnet>) {
     this.vnet = vnet;
+    this.table = table;
   }
 
   /** `step` begins, and with that the one before it has ended. Null: there is no other. */
   step(step: VnetSysinit<Vnet> | null): void {
-    if (this.under !== null) tellVnet(this.vnet, 'STEP_END', dataOf(this.under).end);
+    if (this.under !== null) tellVnet(this.vnet, 'STEP_END', this.table.toldOf(this.under).end);
     this.under = step;
-    if (step !== null) tellVnet(this.vnet, 'STEP_BEGIN', dataOf(step).begin);
+    if (step !== null) tellVnet(this.vnet, 'STEP_BEGIN', this.table.toldOf(step).begin);
   }
 }
 

@@ -202,7 +202,7 @@ export class Kernel {
   private tellSteps(vnet: Vnet, run: (seen: VnetSysinitObserver<Vnet>) => void, last: boolean): void {
     const held = this.auditor.begin(vnet);
     const previous = this.engine.enter(CTX_THREAD);
-    const teller = new TeardownTeller(vnet);
+    const teller = new TeardownTeller(vnet, this.sysinit);
     const seen: VnetSysinitObserver<Vnet> = (_vnet, step, when) => {
       teller.step(when === 'before' ? step : null);
       this.onTeardown?.(vnet, step, when);
