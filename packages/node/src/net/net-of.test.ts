@@ -272,12 +272,12 @@ describe('a process', () => {
     const server = netOf(kernel.vnet0).createServer().listen(7);
     setTimeout(() => { console.log('was kept'); server.close(); }, 50).unref();
     ${after}`;
-  const run = (after: string): string => execFileSync(process.execPath, ['--input-type=module', '-e', program(after)], { cwd: import.meta.dirname, encoding: 'utf8', timeout: 15_000 });
+  const run = (after: string): string => execFileSync(process.execPath, ['--input-type=module', '-e', program(after)], { cwd: import.meta.dirname, encoding: 'utf8', timeout: 40_000 });
 
   it('is kept alive by an open server, and not by one that is not to', () => {
     expect(run('')).toBe('was kept\n');
     expect(run('server.unref();')).toBe('');
-  });
+  }, 90_000);
 });
 
 describe('IPv6', () => {
