@@ -6,6 +6,7 @@
  * @rfc 1122 4.2.3.6 yes
  */
 import { ETIMEDOUT } from '../base/errno.js';
+import type { Micros } from '../base/time.js';
 import { NEVER, US_PER_MS } from '../base/time.js';
 import { TH_ACK } from '../wire/tcp.js';
 import { tcpClose, tcpDrop } from './tcp-close.js';
@@ -18,6 +19,9 @@ import { TCP_MAXRXTSHIFT, tcpArmBy, tcpKeepidleUs, tcpKeepintvlUs, tcpMaxidleUs,
 import { tlpSend } from './tcp-tlp-send.js';
 import { TF_ACKNOW, TF_DELACK, TF_FORCE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
+
+/** A timer that is later than this was held up. */
+const LATE_US: Micros = 2_000;
 
 /** The Callout fired: does what is due and arms it again. */
 export function tcpTimersRun(tp: TcpCb): void {
@@ -62,6 +66,7 @@ function probe(tp: TcpCb): void {
 }
 
 function rexmt(tp: TcpCb): void {
+  if (heldUp(tp)) return;
   tp.rexmtAt = NEVER;
   const { stats, tun } = tp.tcp;
   if (tp.rxtshift < TCP_MAXRXTSHIFT) tp.rxtshift++;
@@ -76,6 +81,18 @@ function rexmt(tp: TcpCb): void {
   tcpBlackholeRexmt(tp);
   tcpRexmtTimeout(tp);
   tcpOutput(tp);
+}
+
+/**
+ * The timer comes late because the host was busy elsewhere: then so does what has arrived meanwhile, and is looked at first. Once for each timeout, so that
+ * a host that is always late still retransmits.
+ */
+function heldUp(tp: TcpCb): boolean {
+  const { rec } = tp;
+  const late = tp.nowUs - tp.rexmtAt > LATE_US && !rec.heldUp;
+  rec.heldUp = late;
+  if (late) tp.rexmtAt = tp.nowUs + LATE_US;
+  return late;
 }
 
 function persist(tp: TcpCb): void {
