@@ -3,8 +3,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import { TF_ECN } from './tcpcb.js';
-import { Pair } from './test-pair.js';
-import type { SegmentOnWire } from './test-pair.js';
+import { Pair } from '../sim/tcp-pair.js';
+import type { SegmentOnWire } from '../sim/tcp-pair.js';
 
 const MSS = 1448;
 const ECE = 0x40;

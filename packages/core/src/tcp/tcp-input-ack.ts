@@ -9,7 +9,7 @@ import { seqGeq, seqGt, seqLt } from '../base/seqnum.js';
 import { NEVER, US_PER_MS } from '../base/time.js';
 import { TH_ECE, TH_FIN } from '../wire/tcp.js';
 import { tcpClose, tcpSetState, tcpTwstart } from './tcp-close.js';
-import { tcpEstablished } from './tcp-input-synsent.js';
+import { tcpEstablished } from './tcp-established.js';
 import { tcpDeliver } from './tcp-delivery.js';
 import type { Delivery } from './tcp-delivery.js';
 import { tcpProgress } from './tcp-progress.js';

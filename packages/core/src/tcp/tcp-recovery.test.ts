@@ -3,8 +3,8 @@
  * The path takes 10 ms each way; segments carry 1448 bytes; times are ms since the first segment, numbers are segments.
  */
 import { describe, expect, it } from 'vitest';
-import { Pair } from './test-pair.js';
-import type { Fate, PairOptions } from './test-pair.js';
+import { Pair } from '../sim/tcp-pair.js';
+import type { Fate, PairOptions } from '../sim/tcp-pair.js';
 
 const MSS = 1448;
 const MODES = { rack: {}, sack: { 'rack.enable': 0 }, newreno: { 'sack.enable': 0 } } as const;

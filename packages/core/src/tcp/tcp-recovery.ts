@@ -27,7 +27,6 @@ import { CC_NDUPACK, CC_RTO } from './cc/cc.js';
 import { FRTO_HEAD, FRTO_OFF } from './recovery-state.js';
 import type { Delivery } from './tcp-delivery.js';
 import { ecnAck, ecnInCwr, ecnLoss } from './tcp-ecn.js';
-import { tcpOutput } from './tcp-output.js';
 import { prrAck, prrBegin } from './tcp-prr.js';
 import { rackDetect, rackDsack, rackRecoveryOver } from './tcp-rack.js';
 import { DUP_THRESH, sackDetect, sackHeadLost, sackReneged, sackRescue } from './tcp-sack.js';
@@ -66,7 +65,6 @@ export function tcpRexmtTimeout(tp: TcpCb): void {
   tp.recover = tp.sndNxt;
   tp.map.markAllLost(sackReneged(tp));
   tcpSetRexmt(tp);
-  tcpOutput(tp);
 }
 
 /** The reordering timer fired: what RACK waited for has not come (RFC 8985 §6.2 step 5). */
@@ -74,7 +72,6 @@ export function tcpReorderTimeout(tp: TcpCb): void {
   if (rackDetect(tp) === 0) return;
   if ((tp.flags & TF_RECOVERY) === 0) enter(tp, 0);
   if ((tp.flags & TF_FASTRECOVERY) !== 0) prrAck(tp, 0, false);
-  tcpOutput(tp);
 }
 
 /** An acceptable acknowledgement. `isDup`: it moves nothing, carries nothing, and something is in flight. */

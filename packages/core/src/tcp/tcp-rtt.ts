@@ -16,7 +16,7 @@ import { TOF_TS } from '../wire/tcp.js';
 import type { Delivery } from './tcp-delivery.js';
 import { rackMinRtt } from './tcp-rack.js';
 import type { Segment } from './tcp-segment.js';
-import { TCPTV_REXMTMAX } from './tcp-timer.js';
+import { TCPTV_REXMTMAX, tcpRto } from './tcp-timer.js';
 import { TF_TS } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
@@ -59,11 +59,6 @@ export function tcpRttOfAck(tp: TcpCb, seg: Segment, d: Delivery): boolean {
   return true;
 }
 
-/** The timeout without back-off. */
-export function tcpRto(tp: TcpCb): Micros {
-  const min = tp.tcp.tun.rexmitMinMs * US_PER_MS;
-  return Math.min(tp.srttUs + Math.max(4 * tp.rttvarUs, min), TCPTV_REXMTMAX);
-}
 
 /**
  * A data segment has echoed a timestamp of ours: so long does a round trip take. An end that only receives has no other measure, and one of a

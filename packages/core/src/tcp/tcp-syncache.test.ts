@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { snapshot } from '../kern/counters.js';
 import type { TcpStats } from './tcp-var.js';
 import { SC_BYTES } from './syncache-table.js';
-import { HOST, PEER, TestPeer, line } from './test-peer.js';
-import type { Heard, Said } from './test-peer.js';
+import { HOST, PEER, TestPeer, line } from '../sim/tcp-peer.js';
+import type { Heard, Said } from '../sim/tcp-peer.js';
 
 const SYN: Said = { flags: 'S', seq: 1_000, sport: 4_000, dport: 80, options: 'mss=1400 ws=3 sack ts=77' };
 

@@ -41,7 +41,7 @@ import { tcpInput } from './tcp-input.js';
 import { tcpIpSend } from './tcp-ip.js';
 import { tcpOfferedMssTo } from './tcp-mss.js';
 import { tcpReset } from './tcp-respond.js';
-import { tcpFastopenInput } from './tcp-syn-data.js';
+import { tcpFastopenInput } from './tcp-input-syn-data.js';
 import type { Segment } from './tcp-segment.js';
 import { TCPS_SYN_RECEIVED } from './tcp-state.js';
 import { SYNCOOKIE_LIFETIME_S, SyncookieFacts, Syncookies } from './tcp-syncookie.js';

@@ -38,7 +38,6 @@ import { SendBuffer } from './send-buffer.js';
 import { Sendmap, checkSendmap } from './sendmap.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import type { TcpReass } from './tcp-reass.js';
-import { tcpTimersRun } from './tcp-timer.js';
 import type { Tcp } from './tcp.js';
 
 /** An acknowledgement is due now. */
@@ -262,7 +261,7 @@ export class TcpCb implements PcbUser, CcConn {
     this.rcv = new RecvBuffer(tun.recvspace, tcp.kern.sockmem);
     this.map = new Sendmap(tcp.ranges);
     this.rtoUs = tun.rexmitInitialMs * 1_000;
-    this.callout = new Callout(tcp.kern, () => tcpTimersRun(this));
+    this.callout = new Callout(tcp.kern, () => tcp.timeout(this));
   }
 
   /** Sequence number of the first byte of `snd`. */

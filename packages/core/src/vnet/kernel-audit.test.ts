@@ -548,6 +548,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     b.net.raw(b.v, 200).abort = keep;
   },
   'TCP pcbs': (b) => {
+    b.v.tcp.tun.mslMs = 120_000;
     b.tcp();
     b.v.tcp.destroy = keep;
     for (const so of b.v.sockets.list()) so.abort = keep;
@@ -568,10 +569,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     b.v.tcp.fastopen.disable(new TcpEnds());
     b.v.tcp.fastopen.destroy = keep;
   },
-  'TCP connections in TIME_WAIT': (b) => {
-    b.v.tcp.tun.mslMs = 120_000;
-    PLANTS['TCP pcbs']?.(b);
-  },
+  'TCP connections in TIME_WAIT': (b) => PLANTS['TCP pcbs']?.(b),
   'ranges sent over TCP': (b) => PLANTS['TCP pcbs']?.(b),
   'packets in TCP buffers': (b) => PLANTS['TCP pcbs']?.(b),
   'UDP pcbs': (b) => {
