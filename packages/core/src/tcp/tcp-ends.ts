@@ -1,5 +1,5 @@
 /**
- * tcp-ends.ts — the two ends of a conversation, for what has no pcb: a reply, a half-open connection.
+ * tcp-ends.ts — TcpEnds `inc`: the two ends of a conversation that may have no pcb.
  * Read first: freebsd `sys/netinet/in_pcb.h`, struct in_conninfo.
  *
  * Both families are told alike, as four words for each end: an IPv4 address is its v4-mapped form. So what is hashed, compared and kept

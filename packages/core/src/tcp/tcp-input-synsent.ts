@@ -8,7 +8,7 @@
  */
 import { ECONNREFUSED } from '../base/errno.js';
 import { seqDiff, seqGt, seqLeq } from '../base/seqnum.js';
-import { TH_ACK, TH_RST, TH_SYN } from '../wire/tcp.js';
+import { TH_ACK, TH_CWR, TH_ECE, TH_RST, TH_SYN } from '../wire/tcp.js';
 import { tcpClose, tcpSetState } from './tcp-close.js';
 import { ecnSynAckIn, ecnSynIn } from './tcp-ecn.js';
 import { tcpEstablished, tcpTakeSynOptions } from './tcp-established.js';
@@ -51,6 +51,8 @@ export function synSentInput(tp: TcpCb, seg: Segment): void {
   tcpSetState(tp, TCPS_ESTABLISHED);
   tp.tcp.stats.connects++;
   ecnSynAckIn(tp, seg);
+  // What a SYN says is who can do ECN, and nothing about congestion.
+  seg.flags &= ~(TH_ECE | TH_CWR);
   tcpEstablished(tp);
   tp.flags |= TF_ACKNOW;
   if (!tcpAckStep(tp, seg, 0)) {

@@ -297,6 +297,25 @@ describe('a flood of SYNs', () => {
   });
 });
 
+describe('listeners with SO_REUSEPORT_LB', () => {
+  it('share the connections that come; others wait until all of them are gone', () => {
+    const p = new TestPeer();
+    const all = [0, 1, 2].map(() => {
+      const so = p.socket();
+      expect([so.setsockopt('SO_REUSEPORT_LB', 1), p.call(() => so.bind(0, 80) || so.listen(100))]).toEqual([0, 0]);
+      return so;
+    });
+    for (let sport = 4_000; sport < 4_060; sport++) {
+      p.send({ ...SYN, sport });
+      ack(p, p.one());
+    }
+    const got = all.map((so) => so.acceptQueue.length);
+    expect([got.reduce((a, b) => a + b), got.every((n) => n > 5), p.stats.sc_completed]).toEqual([60, true, 60]);
+    const alone = p.socket();
+    expect(p.call(() => alone.bind(0, 80))).toBe(48);
+  });
+});
+
 describe('a vnet that ends', () => {
   it('leaves nothing of its half-open connections', () => {
     const p = new TestPeer();

@@ -230,8 +230,8 @@ export class TcpCb implements PcbUser, CcConn {
 
   // Autotuning of the receive buffer: bytes read since
   rfbufStartUs: Micros = 0;
-  /** Round trip as this end sees it when it only receives, by the timestamps that come back; 0 before the first. */
-  rcvRttUs: Micros = 0;
+  /** Shortest round trip since then, as an end sees it that only receives: by the timestamps that come back. NEVER: none did. */
+  rcvRttUs: Micros = NEVER;
   rfbufBytes = 0;
 
   /** maxseg before TF_BLACKHOLE. */
