@@ -86,9 +86,8 @@ describe.each(WAYS)('%s', (_, way) => {
       const ours = stream.socket.info();
       expect({ lacks, linux: linux.options.filter((o) => !o.startsWith('ecn')), ours: ['timestamps', 'sack', 'wscale'].filter((o) => ours[o as 'sack']) }).toEqual({ lacks, linux: rest, ours: rest });
       await Promise.all([write(stream, bulk), expect(n.py.run(`exactly(s, ${BULK})`)).resolves.toHaveLength(BULK)]);
-      await finish(stream);
+      await stream.close();
       await n.py.run('s.close()');
-      await stream.closed.catch(() => undefined);
       await n.ns.run('sysctl', '-w', `net.ipv4.tcp_${name}=1`);
     }
   }));
