@@ -23,6 +23,7 @@ const USAGE = `usage: npm run packetdrill -- [OPTION...] [FILE...]
   --ip_version=V       ipv4, ipv4-mapped-ipv6 or ipv6, for scripts that do not say; may be given more than once (default: ipv4 and ipv6)
   --define NAME=VALUE  replaces a word in the scripts
   --OPTION=VALUE       an option of packetdrill for all scripts; a script's own are over it: --tolerance_usecs=10000, --mtu=1280, --local_ip=192.0.2.1
+  --any_syn_options    options of SYNs are not compared: for scripts written for another system
   --strict             as for our own suite: no tolerance unless the script gives one, echoed timestamps are compared, and a packet that
                        the script has not expected at its end is a failure; unsupported is a failure
   --verbose, -v        every packet and call with its time
@@ -30,12 +31,12 @@ const USAGE = `usage: npm run packetdrill -- [OPTION...] [FILE...]
   --help               this
 
   npm run packetdrill                                        our own suite
-  npm run packetdrill -- ~/packetdrill/gtests/net/tcp        Google's scripts
+  npm run packetdrill -- --any_syn_options ~/packetdrill/gtests/net/tcp       Google's scripts, for Linux
   npm run packetdrill -- -v --ip_version=ipv6 some.pkt       one, over IPv6, packet by packet`;
 
 /** Options of packetdrill with a value that may be given for all scripts. */
 const PASSED_ON = ['tolerance_usecs', 'tolerance_percent', 'mtu', 'local_ip', 'remote_ip', 'gateway_ip', 'netmask_ip', 'bind_port', 'connect_port', 'tcp_ts_tick_usecs', 'non_fatal', 'define'];
-const PASSED_ON_FLAGS = ['strict_segments', 'tcp_ts_ecr_scaled'];
+const PASSED_ON_FLAGS = ['strict_segments', 'tcp_ts_ecr_scaled', 'any_syn_options'];
 
 /**
  * The scripts that a name stands for: itself, or those in a folder.

@@ -3,7 +3,8 @@
  * Read first: getopt_long(3); getopt.ts.
  *
  * A long name may be cut short where it stays unique, and takes its argument behind `=` or as the next word. Words that are no options are
- * collected in order; `--` ends the options. Errors come in getopt_long's own words, without the tool's name.
+ * collected in order; `--` ends the options. Errors come in getopt_long's own words, without the tool's name,
+ * and quote the word as it was typed.
  */
 import type { Getopt } from './getopt.js';
 
@@ -42,14 +43,14 @@ function longWord(longs: readonly LongOption[], text: string, next: string | und
   const name = eq < 0 ? text : text.slice(0, eq);
   const fits = longs.filter((o) => o.name.startsWith(name));
   const option = fits.find((o) => o.name === name) ?? (fits.length === 1 ? fits[0] : undefined);
-  if (option === undefined) return fits.length > 1 ? `option \`--${name}' is ambiguous` : `unrecognized option \`--${name}'`;
+  if (option === undefined) return fits.length > 1 ? `option \`--${name}' is ambiguous` : `unrecognized option \`--${text}'`;
   const called = option.letter ?? option.name;
-  if (option.argument === 'none' && eq >= 0) return `option \`--${option.name}' doesn't allow an argument`;
+  if (option.argument === 'none' && eq >= 0) return `option \`--${name}' doesn't allow an argument`;
   if (option.argument !== 'required' || eq >= 0) {
     options.push([called, eq < 0 ? '' : text.slice(eq + 1)]);
     return 0;
   }
-  if (next === undefined) return `option \`--${option.name}' requires an argument`;
+  if (next === undefined) return `option \`--${name}' requires an argument`;
   options.push([called, next]);
   return 1;
 }

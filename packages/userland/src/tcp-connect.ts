@@ -28,8 +28,7 @@ export function streamSocket(wait: ToolWait, domain: number): StreamSocket | Err
   if (sockets === null) return ECONNABORTED;
   const { error, so } = sockets.socket(domain, SOCK_STREAM, 0, p.fib);
   if (so === null) return error;
-  p.atExit(() => so.close());
-  return openedBy(p, so);
+  return openedBy(p, wait.keep(so));
 }
 
 /** Connects; 0, or why not. ETIMEDOUT when the deadline is past. */

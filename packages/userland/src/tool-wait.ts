@@ -2,6 +2,8 @@
  * tool-wait.ts — a tool that waits for its sockets, for the clock, and for the signal that ends it.
  * Read first: proc.ts.
  *
+ * Sockets it is given to keep (`keep`) are closed when the process ends, however it ends.
+ *
  * Theory of operation. Sockets' callbacks wake the tool (`wake`); `until` looks whether what it waits for is there, and sleeps again when it is not. A signal of those the tool wants to end by
  * itself makes every `until` throw ToolInterrupted, from then on until `resume`, so that it leaves from wherever it waits.
  */
@@ -17,11 +19,18 @@ export class ToolInterrupted extends Error {
   }
 }
 
+/** A socket, as far as its end goes. */
+interface Closable {
+  readonly closed: boolean;
+  close(): unknown;
+}
+
 export class ToolWait {
   readonly p: Proc;
   /** For callbacks: what the tool waits for may be there. */
   readonly wake: () => void;
   private signal: ProcSignal | null = null;
+  private readonly kept = new Set<Closable>();
 
   /** @param signals those that end the tool in its own way. */
   constructor(p: Proc, signals: readonly ProcSignal[]) {
@@ -32,6 +41,16 @@ export class ToolWait {
       this.signal = signal;
       return true;
     });
+    p.atExit(() => {
+      for (const so of this.kept) so.close();
+    });
+  }
+
+  /** Closes `so` with the process, unless it has been closed by then. */
+  keep<T extends Closable>(so: T): T {
+    for (const old of this.kept) if (old.closed) this.kept.delete(old);
+    this.kept.add(so);
+    return so;
   }
 
   /** The signal has been heard: waiting is possible again. */

@@ -56,7 +56,8 @@ export class Dgram implements AsyncIterable<Datagram> {
   /** Sends one datagram; throws NetError. */
   send(data: Uint8Array | string, port?: number, address?: string): void {
     const bytes = typeof data === 'string' ? utf8(data) : data;
-    const error = this.socket.send(bytes, address === undefined ? 0 : sockAddrParse(this.vnet, this.socket.domain, address), port ?? 0);
+    const to = address === undefined ? 0 : sockAddrParse(this.vnet, this.socket.domain, address);
+    const error = this.vnet.kern.engine.outside(() => this.socket.send(bytes, to, port ?? 0));
     if (error !== 0) throw new NetError(error, 'send');
   }
 

@@ -50,6 +50,11 @@ export class RecoveryState {
   /** RFC 6675 §4 (NextSeg 4): the rescue retransmission of this recovery was sent. */
   rescued = false;
 
+  /** Timeouts since the peer acknowledged anything new. (`rxtshift`, the back-off, lasts until a time is measured.) */
+  timeouts = 0;
+  /** The retransmission timer came late, and waits a moment longer. */
+  heldUp = false;
+
   // Undoing a reduction that was a mistake
   undoOn = false;
   /** cwnd and ssthresh before, bytes. */

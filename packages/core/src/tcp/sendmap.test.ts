@@ -1,3 +1,6 @@
+/**
+ * sendmap.test.ts — the sendmap's counters are what its ranges add up to, whatever happens to them.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SR_LOST, SR_SACKED, Sendmap, SentRangePool, checkSendmap } from './sendmap.js';

@@ -3,8 +3,9 @@
  */
 import { describe, expect, it } from 'vitest';
 import { Prng } from '../base/prng.js';
+import { HalfOpen } from './half-open.js';
 import { TcpEnds } from './tcp-ends.js';
-import { SCF_IPV6, SCF_SACK, SC_BYTES, SC_NONE, SyncacheTable } from './syncache-table.js';
+import { SCF_IPV6, SC_BYTES, SC_NONE, SyncacheTable } from './syncache-table.js';
 
 const BUCKETS = 16;
 const inc = (n: number): TcpEnds => new TcpEnds().set4(0x0a000000 + n, 1_024 + n, 0x0a0000fe, 80, n & 7);
@@ -14,20 +15,23 @@ describe('the table of half-open connections', () => {
     const t = new SyncacheTable(BUCKETS, new Prng(1));
     const six = new TcpEnds().setForeign6(1, 2, 3, 4, 65_535).setLocal6(5, 6, 7, -8, 80);
     const e = t.insert(t.bucketOf(six), six);
-    t.setFlags(e, SCF_IPV6 | SCF_SACK);
-    t.setScales(e, 14, 13);
-    t.setSeqs(e, -1, 0x7fffffff);
-    t.setTsReflect(e, -5);
-    t.setWndMss(e, 65_535, 8_960);
-    t.setFibTtlTos(e, 65_535, 255, 254);
-    t.setFlowlabel(e, 0xfffff);
+    const said = {
+      irs: -1, iss: 0x7fffffff, tsRecent: -5, wnd: 65_535, peerMss: 8_960, rcvScale: 14, sndScale: 13, sack: true, ts: true, ecn: true, signature: true, noopt: true,
+      fib: 65_535, ttl: 255, tos: 254,
+    };
+    t.store(e, Object.assign(new HalfOpen(), six, said));
     t.requeue(e, 3, -7);
-    expect([
-      t.irs(e), t.iss(e), t.tsReflect(e), t.wnd(e), t.peerMss(e), t.flags(e), t.rscale(e), t.sscale(e), t.ttl(e), t.tos(e), t.flowlabel(e), t.tries(e), t.dueMs(e),
-    ]).toEqual([-1, 0x7fffffff, -5, 65_535, 8_960, SCF_IPV6 | SCF_SACK, 14, 13, 255, 254, 0xfffff, 3, -7]);
+    t.setSentUs(e, -1_000);
+    const read = new HalfOpen();
+    t.load(e, read, 2 ** 32 + 5);
+    expect(read).toMatchObject({ ...said, f0: 1, l3: -8, fport: 65_535, lport: 80, isV6: true, tries: 3, ageUs: 1_005 });
+    t.store(e, Object.assign(new HalfOpen(), six));
+    t.load(e, read, 0);
+    expect(read).toMatchObject({ sndScale: -1, rcvScale: 0, sack: false, ts: false, ecn: false, signature: false, noopt: false, ttl: -1, tos: 0 });
+    expect([t.irs(e), t.iss(e), t.wnd(e), t.flags(e), t.tries(e), t.dueMs(e)]).toEqual([0, 0, 0, SCF_IPV6, 3, -7]);
     const out = new TcpEnds();
     t.endsOf(e, out);
-    expect(out).toEqual(Object.assign(six, { fib: 65_535 }));
+    expect(out).toEqual(six);
     expect(SC_BYTES).toBeLessThanOrEqual(100);
   });
 

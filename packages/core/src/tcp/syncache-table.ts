@@ -3,7 +3,7 @@
  * Read first: tcp-syncache.ts.
  *
  * Theory of operation. A half-open connection costs SC_BYTES, and there is no object for it: entries are numbers, and what they say is read by
- * name (`t.irs(e)`). A flood fills the array up to its limit and leaves nothing for the collector. The array doubles as it fills, and goes when the
+ * name (`t.irs(e)`), or all at once into a HalfOpen. A flood fills the array up to its limit and leaves nothing for the collector. The array doubles as it fills, and goes when the
  * table is empty after it grew. An entry is in two lists: that of its bucket, newest first, and one of those that wait equally often
  * (`tries`), and so equally long, oldest first: what is due next is at the head of one of them.
  *
@@ -12,6 +12,8 @@
  */
 import type { Prng } from '../base/prng.js';
 import { SipHash } from '../base/siphash.js';
+import type { Micros } from '../base/time.js';
+import type { HalfOpen } from './half-open.js';
 import { TcpEnds } from './tcp-ends.js';
 import { TCP_MAXRXTSHIFT } from './tcp-timer.js';
 
@@ -30,18 +32,17 @@ const WND_MSS = 12;
 const FLAGS = 13;
 /** Routing table, then 8 bits each: time to live, type of service. */
 const FIB_TTL_TOS = 14;
-const FLOWLABEL = 15;
-const TRIES = 16;
+const TRIES = 15;
 /** When the SYN|ACK is sent again, in milliseconds modulo 2^32. */
-const DUE_MS = 17;
+const DUE_MS = 16;
 /** Neighbours in the bucket, and in the queue. `NEXT` links the free, too. */
-const NEXT = 18;
-const PREV = 19;
-const QNEXT = 20;
-const QPREV = 21;
+const NEXT = 17;
+const PREV = 18;
+const QNEXT = 19;
+const QPREV = 20;
 /** When it was sent last, in microseconds modulo 2^32. */
-const SENT_US = 22;
-const WORDS = 23;
+const SENT_US = 21;
+const WORDS = 22;
 
 /** What a half-open connection costs. */
 export const SC_BYTES = 4 * WORDS;
@@ -205,6 +206,40 @@ export class SyncacheTable {
     }
   }
 
+  /** Keeps what `sc` says beside its ends. */
+  store(e: number, sc: HalfOpen): void {
+    const { w } = this;
+    w[e + IRS] = sc.irs;
+    w[e + ISS] = sc.iss;
+    w[e + TSREFLECT] = sc.tsRecent;
+    w[e + WND_MSS] = (sc.wnd << 16) | sc.peerMss;
+    w[e + FLAGS] = flagsOf(sc) | (sc.rcvScale << 16) | (Math.max(sc.sndScale, 0) << 20);
+    w[e + FIB_TTL_TOS] = (sc.fib << 16) | (Math.max(sc.ttl, 0) << 8) | sc.tos;
+  }
+
+  /** Fills in `sc` with what the entry says. */
+  load(e: number, sc: HalfOpen, now: Micros): void {
+    const { w } = this;
+    const flags = w[e + FLAGS]!;
+    this.endsOf(e, sc);
+    sc.irs = w[e + IRS]!;
+    sc.iss = w[e + ISS]!;
+    sc.tsRecent = w[e + TSREFLECT]!;
+    sc.wnd = w[e + WND_MSS]! >>> 16;
+    sc.peerMss = w[e + WND_MSS]! & 0xffff;
+    sc.rcvScale = (flags >>> 16) & 15;
+    sc.sndScale = (flags & SCF_WINSCALE) !== 0 ? (flags >>> 20) & 15 : -1;
+    sc.sack = (flags & SCF_SACK) !== 0;
+    sc.ts = (flags & SCF_TIMESTAMP) !== 0;
+    sc.ecn = (flags & SCF_ECN) !== 0;
+    sc.signature = (flags & SCF_SIGNATURE) !== 0;
+    sc.noopt = (flags & SCF_NOOPT) !== 0;
+    sc.ttl = ((w[e + FIB_TTL_TOS]! >>> 8) & 0xff) || -1;
+    sc.tos = w[e + FIB_TTL_TOS]! & 0xff;
+    sc.tries = w[e + TRIES]!;
+    sc.ageUs = Math.max(0, ((now | 0) - w[e + SENT_US]!) | 0);
+  }
+
   irs(e: number): number {
     return this.w[e + IRS]!;
   }
@@ -213,29 +248,12 @@ export class SyncacheTable {
     return this.w[e + ISS]!;
   }
 
-  setSeqs(e: number, irs: number, iss: number): void {
-    this.w[e + IRS] = irs;
-    this.w[e + ISS] = iss;
-  }
-
-  tsReflect(e: number): number {
-    return this.w[e + TSREFLECT]!;
-  }
-
-  setTsReflect(e: number, tsval: number): void {
-    this.w[e + TSREFLECT] = tsval;
-  }
-
   wnd(e: number): number {
     return this.w[e + WND_MSS]! >>> 16;
   }
 
-  peerMss(e: number): number {
-    return this.w[e + WND_MSS]! & 0xffff;
-  }
-
-  setWndMss(e: number, wnd: number, mss: number): void {
-    this.w[e + WND_MSS] = (wnd << 16) | mss;
+  setTsReflect(e: number, tsval: number): void {
+    this.w[e + TSREFLECT] = tsval;
   }
 
   flags(e: number): number {
@@ -246,46 +264,9 @@ export class SyncacheTable {
     this.w[e + FLAGS] = (this.w[e + FLAGS]! & ~0xffff) | flags;
   }
 
-  /** Our window shift, and the peer's. */
-  rscale(e: number): number {
-    return (this.w[e + FLAGS]! >>> 16) & 15;
-  }
-
-  sscale(e: number): number {
-    return (this.w[e + FLAGS]! >>> 20) & 15;
-  }
-
-  setScales(e: number, r: number, s: number): void {
-    this.w[e + FLAGS] = (this.w[e + FLAGS]! & 0xffff) | (r << 16) | (s << 20);
-  }
-
-  ttl(e: number): number {
-    return (this.w[e + FIB_TTL_TOS]! >>> 8) & 0xff;
-  }
-
-  tos(e: number): number {
-    return this.w[e + FIB_TTL_TOS]! & 0xff;
-  }
-
-  setFibTtlTos(e: number, fib: number, ttl: number, tos: number): void {
-    this.w[e + FIB_TTL_TOS] = (fib << 16) | (ttl << 8) | tos;
-  }
-
-  flowlabel(e: number): number {
-    return this.w[e + FLOWLABEL]!;
-  }
-
-  setFlowlabel(e: number, label: number): void {
-    this.w[e + FLOWLABEL] = label;
-  }
-
   /** How often its SYN|ACK was sent. */
   tries(e: number): number {
     return this.w[e + TRIES]!;
-  }
-
-  sentUs(e: number): number {
-    return this.w[e + SENT_US]!;
   }
 
   setSentUs(e: number, us: number): void {
@@ -335,3 +316,7 @@ export class SyncacheTable {
     return this.fresh - WORDS;
   }
 }
+
+const flagsOf = (sc: HalfOpen): number =>
+  (sc.isV6 ? SCF_IPV6 : 0) | (sc.sndScale >= 0 ? SCF_WINSCALE : 0) | (sc.ts ? SCF_TIMESTAMP : 0) | (sc.sack ? SCF_SACK : 0) | (sc.signature ? SCF_SIGNATURE : 0)
+  | (sc.noopt ? SCF_NOOPT : 0) | (sc.ecn ? SCF_ECN : 0);

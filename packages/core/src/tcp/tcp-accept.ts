@@ -6,40 +6,17 @@
  * Open). The TcpCb made of it is in SYN-RECEIVED with its SYN in flight, and has what its listener's options say; the segment that
  * completes the handshake then goes through the machine like any other.
  */
-import type { Micros } from '../base/time.js';
 import { ip6OfWords } from '../wire/addr6.js';
 import { In6Pcb } from '../transport/in6-pcb.js';
+import type { HalfOpen } from './half-open.js';
 import { SR_SYN } from './sendmap.js';
 import { tcpClose, tcpSetState } from './tcp-close.js';
-import { TcpEnds } from './tcp-ends.js';
 import { ecnAgree } from './tcp-ecn.js';
 import { tcpSetMaxseg } from './tcp-mss.js';
 import { TCPS_SYN_RECEIVED } from './tcp-state.js';
 import { tcpKeepinitUs, tcpSetKeep } from './tcp-timer.js';
 import { TF_NODELAY, TF_NOOPT, TF_NOPUSH, TF_SACK, TF_SIGNATURE, TF_SYNACKED, TF_SYNREXMT, TF_TS, TF_UTO, TF_WSCALE, TcpCb } from './tcpcb.js';
 import type { Tcp } from './tcp.js';
-
-/** A half-open connection: its ends, and what the SYN and the SYN|ACK said. One object per vnet, refilled. */
-export class HalfOpen extends TcpEnds {
-  irs = 0;
-  iss = 0;
-  peerMss = 0;
-  /** Window announced, not scaled. */
-  wnd = 0;
-  /** The peer's shift and ours; the peer's is -1 without scaling. */
-  sndScale = -1;
-  rcvScale = 0;
-  sack = false;
-  ecn = false;
-  ts = false;
-  tsRecent = 0;
-  signature = false;
-  noopt = false;
-  flowlabel = 0;
-  /** SYN|ACKs sent; 0: nobody knows. And how long ago the last was. */
-  tries = 0;
-  ageUs: Micros = 0;
-}
 
 /** A connection in SYN-RECEIVED for listener `l`, whose SYN|ACK was `sent` or is still to be; null: its ends are taken, or nobody can have it (counted). */
 export function tcpMakePassive(tcp: Tcp, l: TcpCb, sc: HalfOpen, sent: boolean): TcpCb | null {

@@ -15,7 +15,7 @@
  * @rfc 8257 3.1 yes
  * @rfc 8257 3.2 yes
  */
-import { seqGeq } from '../base/seqnum.js';
+import { seqGt } from '../base/seqnum.js';
 import { TH_CWR, TH_ECE } from '../wire/tcp.js';
 import { CC_ECN } from './cc/cc.js';
 import { ccDefault } from './cc/cc-registry.js';
@@ -39,9 +39,10 @@ export function ecnSynFlags(tp: TcpCb, isAnswer: boolean): number {
   return asks && tp.rxtshift <= tun.ecnMaxretries ? TH_ECN : 0;
 }
 
-/** A SYN|ACK for our SYN. */
+/** A SYN|ACK for our SYN. Its flags are no echo: they are taken off. */
 export function ecnSynAckIn(tp: TcpCb, seg: Segment): void {
   if ((seg.flags & TH_ECN) === TH_ECE && ecnSynFlags(tp, false) !== 0) ecnAgree(tp);
+  seg.flags &= ~TH_ECN;
 }
 
 /** Does a peer whose SYN has the header flags `thflags` get ECN from us? */
@@ -85,7 +86,8 @@ export function ecnAck(tp: TcpCb, seg: Segment, d: Delivery): void {
   if ((tp.flags & TF_ECN) === 0) return;
   const ece = seg.has(TH_ECE);
   tp.cc.ecnAck?.(tp, d.acked, ece);
-  if ((tp.flags & TF_CWR) !== 0 && seqGeq(tp.sndUna, tp.ecnRecover)) tp.flags &= ~TF_CWR;
+  // what was sent with CWR is acknowledged: only from then on do echoes tell of a new mark
+  if ((tp.flags & TF_CWR) !== 0 && seqGt(tp.sndUna, tp.ecnRecover)) tp.flags &= ~TF_CWR;
   if (!ece || (tp.flags & (TF_CWR | TF_RECOVERY)) !== 0) return;
   tp.cc.congSignal(tp, CC_ECN);
   tp.ecnRecover = tp.sndNxt;

@@ -1,5 +1,5 @@
 /**
- * in-conninfo.ts — TcpEnds `inc`: the two ends of a connection that may not have a pcb.
+ * tcp-ends.ts — TcpEnds `inc`: the two ends of a conversation that may have no pcb.
  * Read first: freebsd `sys/netinet/in_pcb.h`, struct in_conninfo.
  *
  * Both families are told alike, as four words for each end: an IPv4 address is its v4-mapped form. So what is hashed, compared and kept

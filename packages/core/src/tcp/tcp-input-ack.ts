@@ -9,7 +9,7 @@ import { seqGeq, seqGt, seqLt } from '../base/seqnum.js';
 import { NEVER, US_PER_MS } from '../base/time.js';
 import { TH_ECE, TH_FIN } from '../wire/tcp.js';
 import { tcpClose, tcpSetState, tcpTwstart } from './tcp-close.js';
-import { tcpEstablished } from './tcp-input-synsent.js';
+import { tcpEstablished } from './tcp-established.js';
 import { tcpDeliver } from './tcp-delivery.js';
 import type { Delivery } from './tcp-delivery.js';
 import { tcpProgress } from './tcp-progress.js';
@@ -73,7 +73,10 @@ function acknowledged(tp: TcpCb, seg: Segment, win: number): void {
   tcpDeliver(tp, seg, d);
   if (d.acked === 0 && !isDup && !d.hasSack && !seg.has(TH_ECE)) return;
   const isSyn = (tp.flags & TF_SYNACKED) === 0;
-  if (d.acked > 0) ackNew(tp, seg.ack, d);
+  if (d.acked > 0) {
+    tp.rec.timeouts = 0;
+    ackNew(tp, seg.ack, d);
+  }
   // Karn: the back-off stays until a time is measured that means something.
   if (((d.acked > 0 || d.sacked > 0) && tcpRttOfAck(tp, seg, d)) || isSyn) tp.rxtshift = 0;
   tcpRecoveryAck(tp, seg, d, isDup);
@@ -130,6 +133,7 @@ function updateWindow(tp: TcpCb, seg: Segment, win: number): void {
     tp.rxtshift = 0;
     // A probe's byte that the closed window did not take.
     tp.map.markAllLost(false);
+    tp.rec.dupackBytes = 0;
     if (tp.flight > 0) tcpSetRexmt(tp);
   }
   tp.flags |= TF_OUTPUT;

@@ -8,21 +8,18 @@
  */
 import { ECONNREFUSED } from '../base/errno.js';
 import { seqDiff, seqGt, seqLeq } from '../base/seqnum.js';
-import { TH_ACK, TH_RST, TH_SYN, TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_TS } from '../wire/tcp.js';
+import { TH_ACK, TH_CWR, TH_ECE, TH_RST, TH_SYN } from '../wire/tcp.js';
 import { tcpClose, tcpSetState } from './tcp-close.js';
 import { ecnSynAckIn, ecnSynIn } from './tcp-ecn.js';
+import { tcpEstablished, tcpTakeSynOptions } from './tcp-established.js';
 import { tcpAckStep } from './tcp-input-ack.js';
 import { tcpFinStep, tcpTextStep } from './tcp-input-text.js';
-import { tcpMetricsUse } from './tcp-metrics.js';
-import { tcpInitialCwnd, tcpSetMaxseg } from './tcp-mss.js';
 import { tcpOutput } from './tcp-output.js';
 import { tcpReset } from './tcp-respond.js';
 import type { Segment } from './tcp-segment.js';
 import { TCPS_ESTABLISHED, TCPS_SYN_RECEIVED } from './tcp-state.js';
 import { tcpFastopenSynAck } from './tcp-syn-data.js';
-import { tcpKeepidleUs, tcpSetKeep } from './tcp-timer.js';
-import { tcpWscaleAsked } from './tcp-window.js';
-import { TF_ACKNOW, TF_NOOPT, TF_SACK, TF_TS, TF_WSCALE, TN_CONNECTED } from './tcpcb.js';
+import { TF_ACKNOW, TN_CONNECTED } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** Owns `seg.m`. */
@@ -54,6 +51,8 @@ export function synSentInput(tp: TcpCb, seg: Segment): void {
   tcpSetState(tp, TCPS_ESTABLISHED);
   tp.tcp.stats.connects++;
   ecnSynAckIn(tp, seg);
+  // What a SYN says is who can do ECN, and nothing about congestion.
+  seg.flags &= ~(TH_ECE | TH_CWR);
   tcpEstablished(tp);
   tp.flags |= TF_ACKNOW;
   if (!tcpAckStep(tp, seg, 0)) {
@@ -98,31 +97,3 @@ function simultaneous(tp: TcpCb, seg: Segment): void {
   if (tp.map.head !== null) tp.map.markLost(tp.map.head);
   tcpOutput(tp);
 }
-
-/** What the peer's SYN offers, of what ours offered. */
-export function tcpTakeSynOptions(tp: TcpCb, seg: Segment): void {
-  const { opts } = seg;
-  const { tun } = tp.tcp;
-  const ours = (tp.flags & TF_NOOPT) === 0;
-  if (ours && tun.rfc1323 !== 0 && (opts.flags & TOF_SCALE) !== 0) {
-    tp.flags |= TF_WSCALE;
-    tp.sndScale = opts.wscale;
-    tp.rcvScale = tcpWscaleAsked(tun, tp.rcv.hiwat);
-  }
-  if (ours && tun.rfc1323 !== 0 && (opts.flags & TOF_TS) !== 0) {
-    tp.flags |= TF_TS;
-    tp.tsRecent = opts.tsval | 0;
-    tp.tsRecentAgeUs = tp.nowUs;
-  }
-  if (ours && tun.sack !== 0 && (opts.flags & TOF_SACKPERM) !== 0) tp.flags |= TF_SACK;
-  tcpSetMaxseg(tp, (opts.flags & TOF_MSS) !== 0 ? opts.mss : 0);
-}
-
-/** The handshake is done, from whichever side. */
-export function tcpEstablished(tp: TcpCb): void {
-  tcpMetricsUse(tp);
-  tcpInitialCwnd(tp);
-  tp.rfbufStartUs = tp.nowUs;
-  tcpSetKeep(tp, tcpKeepidleUs(tp));
-}
-

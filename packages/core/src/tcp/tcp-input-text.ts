@@ -76,7 +76,7 @@ function outOfOrder(tp: TcpCb, seg: Segment): boolean {
   const { m } = seg;
   const reass = (tp.reass ??= new TcpReass(tp.rcv.mem));
   tp.flags |= TF_ACKNOW;
-  if (seg.seq !== tp.rcvNxt && reass.count >= tun.reassMaxqueuelen) {
+  if (seg.seq !== tp.rcvNxt && reass.isFull(tun.reassMaxqueuelen)) {
     stats.rcvreassfull++;
     return false;
   }

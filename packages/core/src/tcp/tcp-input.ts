@@ -28,13 +28,14 @@ import { synSentInput } from './tcp-input-synsent.js';
 import { tcpFinStep, tcpTextStep } from './tcp-input-text.js';
 import { tcpOutput } from './tcp-output.js';
 import { tcpChallengeAck, tcpReset } from './tcp-respond.js';
+import { tcpRun } from './tcp-run.js';
 import type { Segment } from './tcp-segment.js';
-import { TCPS_CLOSED, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
+import { TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import { tcpRecvWindow } from './tcp-window.js';
 import { tcpSet2msl } from './tcp-timer.js';
 import { tcpUrgentStep } from './tcp-urgent.js';
 import { tcpTakeUto } from './tcp-uto.js';
-import { TF_ACKNOW, TF_OUTPUT, TF_TS, TN_CONNECTED, TN_READ, TN_WRITE } from './tcpcb.js';
+import { TF_ACKNOW, TF_TS } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** A timestamp older than this is no reason to drop a segment (RFC 7323 §5.5). */
@@ -47,23 +48,6 @@ export function tcpInput(tp: TcpCb, seg: Segment): void {
   if (tp.state === TCPS_SYN_SENT) synSentInput(tp, seg);
   else steps(tp, seg);
   tcpRun(tp);
-}
-
-/** The end of input: the program is told, and what is to be said is sent. */
-export function tcpRun(tp: TcpCb): void {
-  tcpNotify(tp);
-  tp.inInput = false;
-  if ((tp.flags & (TF_ACKNOW | TF_OUTPUT)) !== 0 && tp.state !== TCPS_CLOSED) tcpOutput(tp);
-}
-
-/** Tells the program what the segment brought, when the machine is done with it: the program may do anything to the connection. */
-function tcpNotify(tp: TcpCb): void {
-  const { notify } = tp;
-  if (notify === 0) return;
-  tp.notify = 0;
-  if ((notify & TN_CONNECTED) !== 0) tp.user?.tcpConnected();
-  if ((notify & TN_READ) !== 0) tp.user?.tcpReadable();
-  if ((notify & TN_WRITE) !== 0) tp.user?.tcpWritable();
 }
 
 function steps(tp: TcpCb, seg: Segment): void {

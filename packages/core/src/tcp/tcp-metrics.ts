@@ -6,7 +6,7 @@
  * timeout that fits before its own first measurement, and with slow start that ends where the last one found the limit.
  */
 import { HcMetrics } from './tcp-hostcache.js';
-import { tcpRto } from './tcp-rtt.js';
+import { tcpRto } from './tcp-timer.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** Samples after which the smoothed time is worth something. */

@@ -9,9 +9,8 @@
  */
 import { IP4_HDR_LEN } from '../wire/ip4.js';
 import { IP6_HDR_LEN } from '../wire/ip6.js';
-import { TCP6_MSS_DEFAULT, TCPOLEN_SIGNATURE, TCP_HDR_LEN } from '../wire/tcp.js';
+import { TCP6_MSS_DEFAULT, TCPOLEN_SIGNATURE, TCPOLEN_TSTAMP_APPA, TCP_HDR_LEN } from '../wire/tcp.js';
 import { initialWindow } from './cc/cc.js';
-import { TCPOLEN_TSTAMP_APPA } from './tcp-options.js';
 import { TF_SIGNATURE, TF_SYNREXMT, TF_TS } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 import type { TcpEnds } from './tcp-ends.js';

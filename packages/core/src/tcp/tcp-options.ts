@@ -16,9 +16,6 @@ import { tcpUtoOption } from './tcp-uto.js';
 import { tcpWscaleAsked } from './tcp-window.js';
 import { tcpOfferedMss } from './tcp-mss.js';
 
-/** Bytes of options in an ordinary segment. */
-export const TCPOLEN_TSTAMP_APPA = 12;
-
 /** The clock of timestamps: milliseconds, from a point that differs for each connection. */
 export const tcpTsNow = (tp: TcpCb): number => tcpTsAt(tp, tp.nowUs);
 

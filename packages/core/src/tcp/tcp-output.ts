@@ -240,7 +240,7 @@ export function tcpSendSegment(tp: TcpCb, seq: number, len: number, flags: numbe
     m.free();
     return true;
   }
-  if (len > tp.maxseg) {
+  if (len > tp.maxseg && !isSyn) { // what goes with a SYN is measured by what the peer is remembered to take
     m.gsoType = tp.isV6 ? GSO_TCPV6 : GSO_TCPV4;
     m.gsoSize = tp.maxseg;
   }

@@ -6,8 +6,8 @@ import { ECONNREFUSED, EHOSTUNREACH } from '../base/errno.js';
 import { ip4 } from '../sim/craft.js';
 import type { StreamSocket } from '../socket/stream-socket.js';
 import { tcpNextPmtu } from './tcp-pmtud.js';
-import { PEER, TestPeer } from './test-peer.js';
-import type { Heard } from './test-peer.js';
+import { PEER, TestPeer } from '../sim/tcp-peer.js';
+import type { Heard } from '../sim/tcp-peer.js';
 
 const HOST_UNREACH = 1;
 const PORT_UNREACH = 3;

@@ -52,6 +52,7 @@ export function tcpMtudisc(tp: TcpCb, mtu: number): void {
   if (tp.maxseg === was || !tp.isSynchronized) return;
   tcp.stats.mturesent++;
   tp.map.markAllLost(false);
+  tp.rec.dupackBytes = 0;
   tcpOutput(tp);
 }
 

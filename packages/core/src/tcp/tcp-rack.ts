@@ -57,8 +57,8 @@ export function rackDelivered(tp: TcpCb, seg: Segment, r: SentRange, end: number
   } else if (seqLt(end, rec.rackFack) && !again) {
     rec.reorderingSeen = true;
   }
-  // what was sent twice and is answered too early is the answer to the first
-  if (again && (isEchoOlder(tp, seg, r.xmitUs) || rttUs < tp.rttMinUs)) return;
+  // what was sent twice and is answered too early is the answer to the first; the echo of a segment behind a gap says nothing (RFC 7323 §4.3)
+  if (again && (rttUs < tp.rttMinUs || (seqGt(seg.ack, tp.sndUna) && isEchoOlder(tp, seg, r.xmitUs)))) return;
   if (rec.rackRttUs >= 0 && !sentAfter(r.xmitNo, end, rec.rackXmitNo, rec.rackEnd)) return;
   rec.rackXmitNo = r.xmitNo;
   rec.rackEnd = end;

@@ -6,7 +6,7 @@
  * use for) and without overlaps: of what comes twice, what is there already stays. When the gap before them is filled they go to the receive buffer in
  * one go. Runs of adjacent packets are the blocks that SACK tells the peer of, most recent first.
  *
- * Bounded in packets (`net.inet.tcp.reass.maxqueuelen`) and bytes (what the window allows). Memory is that of the connection's receive buffer.
+ * Bounded in bytes (what the window allows) and, when they are small, in packets (`net.inet.tcp.reass.maxqueuelen`). Memory is that of the connection's receive buffer.
  * Invariants: the packets are sorted, disjoint and beyond rcvNxt.
  */
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from '../base/seqnum.js';
@@ -17,11 +17,15 @@ import type { RecvBuffer } from './recv-buffer.js';
 /** Blocks remembered for SACK. */
 const BLOCKS_MAX = 4;
 
+/** Beyond the limit of packets, each must be worth so many bytes of what the window allows: a gap in a large window is no flood. */
+const BYTES_EACH = 512;
+
 const seqOf = (m: PacketBuffer): number => m.csumStart;
 const endOf = (m: PacketBuffer): number => (m.csumStart + m.len) | 0;
 
 export class TcpReass {
   head: PacketBuffer | null = null;
+  private tail: PacketBuffer | null = null;
   count = 0;
   bytes = 0;
   /** A FIN waits at this sequence number, when `hasFin`. */
@@ -39,9 +43,21 @@ export class TcpReass {
     this.mem = mem;
   }
 
+  /** Is there no room for another packet, when `max` are allowed whatever their size? */
+  isFull(max: number): boolean {
+    return this.count >= max && this.count * BYTES_EACH > this.bytes;
+  }
+
   /** Puts `m` in, whose payload begins at `seq`. Owns `m`. False: there was nothing new in it. */
   insert(m: PacketBuffer, seq: number): boolean {
     m.csumStart = seq;
+    if (this.tail !== null && seqGeq(seq, endOf(this.tail))) {
+      this.dupStart = this.dupEnd = 0;
+      this.tail.next = m;
+      m.next = null;
+      this.added(m);
+      return true;
+    }
     let prev: PacketBuffer | null = null;
     let at = this.head;
     while (at !== null && seqLeq(seqOf(at), seqOf(m))) {
@@ -72,11 +88,16 @@ export class TcpReass {
     m.next = at;
     if (prev === null) this.head = m;
     else prev.next = m;
+    this.added(m);
+    return true;
+  }
+
+  private added(m: PacketBuffer): void {
+    if (m.next === null) this.tail = m;
     this.count++;
     this.bytes += m.len;
     this.mem.take(m.buf.length);
     this.touch(seqOf(m));
-    return true;
   }
 
   /** What of `m`, which goes between `prev` and `at`, is there already: for D-SACK (RFC 2883). */
@@ -112,7 +133,10 @@ export class TcpReass {
       moved += m.len;
       rcv.append(m);
     }
-    if (this.head === null) this.nrecent = 0;
+    if (this.head === null) {
+      this.tail = null;
+      this.nrecent = 0;
+    }
     return moved;
   }
 
@@ -139,6 +163,7 @@ export class TcpReass {
       this.mem.release(m.buf.length);
       m.free();
     }
+    this.tail = null;
     this.count = 0;
     this.bytes = 0;
     this.nrecent = 0;

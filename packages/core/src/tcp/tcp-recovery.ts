@@ -24,10 +24,9 @@
 import { seqDiff, seqGeq, seqGt } from '../base/seqnum.js';
 import { NEVER } from '../base/time.js';
 import { CC_NDUPACK, CC_RTO } from './cc/cc.js';
-import { FRTO_HEAD } from './recovery-state.js';
+import { FRTO_HEAD, FRTO_OFF } from './recovery-state.js';
 import type { Delivery } from './tcp-delivery.js';
 import { ecnAck, ecnInCwr, ecnLoss } from './tcp-ecn.js';
-import { tcpOutput } from './tcp-output.js';
 import { prrAck, prrBegin } from './tcp-prr.js';
 import { rackDetect, rackDsack, rackRecoveryOver } from './tcp-rack.js';
 import { DUP_THRESH, sackDetect, sackHeadLost, sackReneged, sackRescue } from './tcp-sack.js';
@@ -61,11 +60,11 @@ export function tcpRexmtTimeout(tp: TcpCb): void {
   } else {
     // RFC 5681 §3.1: ssthresh is held when the same segment times out again
     tp.cwnd = tp.maxseg;
+    rec.frto = FRTO_OFF;
   }
   tp.recover = tp.sndNxt;
   tp.map.markAllLost(sackReneged(tp));
   tcpSetRexmt(tp);
-  tcpOutput(tp);
 }
 
 /** The reordering timer fired: what RACK waited for has not come (RFC 8985 §6.2 step 5). */
@@ -73,7 +72,6 @@ export function tcpReorderTimeout(tp: TcpCb): void {
   if (rackDetect(tp) === 0) return;
   if ((tp.flags & TF_RECOVERY) === 0) enter(tp, 0);
   if ((tp.flags & TF_FASTRECOVERY) !== 0) prrAck(tp, 0, false);
-  tcpOutput(tp);
 }
 
 /** An acceptable acknowledgement. `isDup`: it moves nothing, carries nothing, and something is in flight. */
@@ -84,6 +82,7 @@ export function tcpRecoveryAck(tp: TcpCb, seg: Segment, d: Delivery, isDup: bool
   undoAck(tp, d);
   leave(tp);
   const lost = detect(tp, d, isSack);
+  if (!isSack) boundDups(tp);
   if (lost > 0 && (tp.flags & TF_RECOVERY) === 0) enter(tp, d.delivered);
   if (tlpAck(tp, d, isDup) && (tp.flags & TF_RECOVERY) === 0) tailLost(tp);
   ecnAck(tp, seg, d);
@@ -110,11 +109,19 @@ function countDup(tp: TcpCb, d: Delivery, isDup: boolean, isSack: boolean): void
   } else if (isDup || d.sacked > 0) {
     tp.tcp.stats.rcvdupack++;
     tp.dupacks++;
-    if (isSack || (tp.flags & TF_RTORECOVERY) !== 0) return;
-    const before = rec.dupackBytes;
-    rec.dupackBytes = Math.max(before, Math.min(before + tp.maxseg, tp.flight - tp.map.lostBytes - tp.maxseg));
+    if (isSack) return;
+    rec.dupackBytes += tp.maxseg;
     d.delivered = tp.maxseg;
   }
+}
+
+/** Duplicates cannot be of more than is in flight behind the first hole. */
+function boundDups(tp: TcpCb): void {
+  const { map, rec } = tp;
+  if (rec.dupackBytes === 0) return;
+  const { head } = map;
+  const hole = head !== null && head.inFlight ? Math.min(head.length, tp.maxseg) : 0;
+  rec.dupackBytes = Math.max(0, Math.min(rec.dupackBytes, tp.flight - map.lostBytes - hole));
 }
 
 /** Has what began the recovery been acknowledged? */

@@ -10,18 +10,15 @@
  * @rfc 6298 3 yes
  */
 import type { Micros } from '../base/time.js';
-import { US_PER_MS, US_PER_SEC } from '../base/time.js';
+import { US_PER_MS } from '../base/time.js';
 import { tcpTsNow } from './tcp-options.js';
 import { TOF_TS } from '../wire/tcp.js';
 import type { Delivery } from './tcp-delivery.js';
 import { rackMinRtt } from './tcp-rack.js';
 import type { Segment } from './tcp-segment.js';
-import { TCPTV_REXMTMAX } from './tcp-timer.js';
+import { TCPTV_REXMTMAX, tcpRto } from './tcp-timer.js';
 import { TF_TS } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
-
-/** What is echoed later than this was not waited for. */
-const RCV_RTT_MAX_US: Micros = 60 * US_PER_SEC;
 
 /** A sample: a round trip took `rttUs`. */
 export function tcpRttSample(tp: TcpCb, rttUs: Micros): void {
@@ -59,20 +56,12 @@ export function tcpRttOfAck(tp: TcpCb, seg: Segment, d: Delivery): boolean {
   return true;
 }
 
-/** The timeout without back-off. */
-export function tcpRto(tp: TcpCb): Micros {
-  const min = tp.tcp.tun.rexmitMinMs * US_PER_MS;
-  return Math.min(tp.srttUs + Math.max(4 * tp.rttvarUs, min), TCPTV_REXMTMAX);
-}
 
 /**
- * A data segment has echoed a timestamp of ours: so long does a round trip take. An end that only receives has no other measure, and one of a
- * millisecond is enough for it. What comes late, because the peer had nothing to send, moves the measure slowly.
+ * A data segment has echoed a timestamp of ours: so long does a round trip take now, in whole milliseconds. An end that only receives has no other measure
+ * once the handshake is over. The least since the receive buffer was looked at last is kept: the rest is time in queues, which a larger buffer would fill.
  */
 export function tcpRcvRttSample(tp: TcpCb, tsecr: number): void {
   const us = ((tcpTsNow(tp) - tsecr) | 0) * US_PER_MS;
-  if (us < 0 || us > RCV_RTT_MAX_US) return;
-  const was = tp.rcvRttUs;
-  const rtt = us + US_PER_MS; // it is at most a tick longer
-  tp.rcvRttUs = was === 0 || rtt < was ? rtt : was + ((rtt - was) >> 3);
+  if (us >= 0 && us < tp.rcvRttUs) tp.rcvRttUs = us;
 }

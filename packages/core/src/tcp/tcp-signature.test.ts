@@ -11,8 +11,8 @@ import { PF_INET, SOCK_STREAM } from '../socket/socket-type.js';
 import type { StreamSocket } from '../socket/stream-socket.js';
 import { TcpEnds } from './tcp-ends.js';
 import { TcpMd5 } from './tcp-md5.js';
-import { HOST, PEER, TestPeer, line } from './test-peer.js';
-import type { Said } from './test-peer.js';
+import { HOST, PEER, TestPeer, line } from '../sim/tcp-peer.js';
+import type { Said } from '../sim/tcp-peer.js';
 
 const KEY = Uint8Array.from('secret', (c) => c.charCodeAt(0));
 

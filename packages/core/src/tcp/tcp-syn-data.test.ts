@@ -6,8 +6,8 @@ import { SimNet } from '../sim/sim-net.js';
 import { ip4 } from '../sim/craft.js';
 import { PF_INET, SOCK_STREAM } from '../socket/socket-type.js';
 import type { StreamSocket } from '../socket/stream-socket.js';
-import { PEER, TestPeer, line } from './test-peer.js';
-import type { Said } from './test-peer.js';
+import { PEER, TestPeer, line } from '../sim/tcp-peer.js';
+import type { Said } from '../sim/tcp-peer.js';
 
 const bytes = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
 const text = (so: StreamSocket | null | undefined): string => {

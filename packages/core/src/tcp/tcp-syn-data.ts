@@ -13,19 +13,14 @@
  * @rfc 7413 4.2.1 yes
  * @rfc 7413 4.2.2 yes
  */
-import { TCP_MAXOLEN, TH_FIN, TH_SYN, TOF_FASTOPEN } from '../wire/tcp.js';
+import { TCP_MAXOLEN, TOF_FASTOPEN } from '../wire/tcp.js';
 import type { TcpOptionsOut } from '../wire/tcp-options.js';
-import { tcpInitialCwnd, tcpOfferedMss } from './tcp-mss.js';
-import { tcpRun } from './tcp-input.js';
-import { tcpTextStep } from './tcp-input-text.js';
-import { tcpOutput } from './tcp-output.js';
+import { tcpOfferedMss } from './tcp-mss.js';
 import type { Segment } from './tcp-segment.js';
 import { TCPS_ESTABLISHED } from './tcp-state.js';
 import { tcpKeepidleUs, tcpSetKeep } from './tcp-timer.js';
-import { TF_ACKNOW, TF_FASTOPEN, TF_SYNACKED, TN_CONNECTED } from './tcpcb.js';
+import { TF_FASTOPEN, TF_SYNACKED } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
-
-// ---- Client
 
 /** Connect: may Fast Open be tried? */
 export function tcpFastopenBegin(tp: TcpCb): void {
@@ -66,27 +61,6 @@ export function tcpFastopenFailed(tp: TcpCb): void {
   if ((tp.flags & TF_FASTOPEN) === 0 || tp.tfoListener !== null) return;
   tp.flags &= ~TF_FASTOPEN;
   tp.tcp.fastopen.disable(tp.tcp.endsOf(tp));
-}
-
-// ---- Server
-
-/** A SYN whose cookie is believed has made `tp`, for listener `l`. Owns `seg.m`. */
-export function tcpFastopenInput(tp: TcpCb, l: TcpCb, seg: Segment): void {
-  l.tfoPending++;
-  tp.tfoListener = l;
-  tp.flags |= TF_FASTOPEN | TF_ACKNOW;
-  tp.sndWnd = tp.maxSndWnd = seg.win;
-  tcpInitialCwnd(tp);
-  seg.seq = tp.rcvNxt;
-  seg.flags &= ~(TH_SYN | TH_FIN);
-  if (seg.len > tp.rcv.space) seg.trimBack(tp.rcv.space);
-  if (!tcpTextStep(tp, seg)) seg.m.free();
-  // The SYN|ACK goes first, whatever the program does.
-  tp.inInput = false;
-  tcpOutput(tp);
-  tp.inInput = true;
-  tp.notify |= TN_CONNECTED;
-  tcpRun(tp);
 }
 
 /** The SYN|ACK has been acknowledged, or the connection is gone. */

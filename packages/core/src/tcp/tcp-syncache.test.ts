@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { snapshot } from '../kern/counters.js';
 import type { TcpStats } from './tcp-var.js';
 import { SC_BYTES } from './syncache-table.js';
-import { HOST, PEER, TestPeer, line } from './test-peer.js';
-import type { Heard, Said } from './test-peer.js';
+import { HOST, PEER, TestPeer, line } from '../sim/tcp-peer.js';
+import type { Heard, Said } from '../sim/tcp-peer.js';
 
 const SYN: Said = { flags: 'S', seq: 1_000, sport: 4_000, dport: 80, options: 'mss=1400 ws=3 sack ts=77' };
 
@@ -294,6 +294,25 @@ describe('a flood of SYNs', () => {
     p.pass(31_000);
     ack(p, late);
     expect([p.lines(), so.accept()]).toEqual([['R length 0'], null]);
+  });
+});
+
+describe('listeners with SO_REUSEPORT_LB', () => {
+  it('share the connections that come; others wait until all of them are gone', () => {
+    const p = new TestPeer();
+    const all = [0, 1, 2].map(() => {
+      const so = p.socket();
+      expect([so.setsockopt('SO_REUSEPORT_LB', 1), p.call(() => so.bind(0, 80) || so.listen(100))]).toEqual([0, 0]);
+      return so;
+    });
+    for (let sport = 4_000; sport < 4_060; sport++) {
+      p.send({ ...SYN, sport });
+      ack(p, p.one());
+    }
+    const got = all.map((so) => so.acceptQueue.length);
+    expect([got.reduce((a, b) => a + b), got.every((n) => n > 5), p.stats.sc_completed]).toEqual([60, true, 60]);
+    const alone = p.socket();
+    expect(p.call(() => alone.bind(0, 80))).toBe(48);
   });
 });
 

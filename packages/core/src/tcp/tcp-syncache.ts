@@ -8,9 +8,8 @@
  *     RST ──▶ rst     SYN|ACK ──▶ badack     ICMP error ──▶ unreach
  *
  * Theory of operation. A SYN for a listener makes an entry of some 90 bytes, not a connection, and is answered from it. Every SYN|ACK's number is a cookie, so
- * an entry can be lost without harm: when a bucket is full, its oldest entry goes, and nothing more is kept for 15 seconds (`paused`; twice as long each time the
- * flood is still on, up to 64 times). Cookies are believed for that time and the life of a cookie after it, and no longer: otherwise anybody could try to guess one
- * at any time. Entries know nothing of their listener. It is looked up with each segment, and when it has gone, so has the connection.
+ * an entry can be lost without harm: when a bucket is full, all entries go, and nothing more is kept for 15 seconds (syncache-flood.ts). Cookies are believed for that
+ * time and the life of a cookie after it, and no longer: otherwise anybody could try to guess one at any time. Entries know nothing of their listener. It is looked up with each segment, and when it has gone, so has the connection.
  *
  * One Callout serves all: the table says what is due first. Nothing here is allocated before the first SYN.
  * A segment that does not fit leaves its entry where it is (RFC 9293; FreeBSD removes it when the ACK is wrong).
@@ -20,31 +19,27 @@
  * @rfc 4987 3.3 yes
  * @rfc 4987 3.4 yes
  */
-import type { Errno } from '../base/errno.js';
 import { seqGt, seqLeq } from '../base/seqnum.js';
 import type { Micros } from '../base/time.js';
 import { US_PER_MS, US_PER_SEC } from '../base/time.js';
 import { Callout } from '../kern/callout.js';
 import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
-import { HEADROOM } from '../mbuf/packet-buffer.js';
-import { tcpPackOptions } from '../wire/tcp-options.js';
-import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_ECE, TH_RST, TH_SYN, TOF_FASTOPEN, TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_SIGNATURE, TOF_TS, tcpEmit } from '../wire/tcp.js';
-import {
-  SCF_ECN, SCF_IPV6, SCF_NOOPT, SCF_SACK, SCF_SIGNATURE, SCF_TIMESTAMP, SCF_UNREACH, SCF_WINSCALE, SC_NONE, SyncacheTable,
-} from './syncache-table.js';
-import { HalfOpen, tcpMakePassive } from './tcp-accept.js';
+import { TH_ACK, TH_RST, TH_SYN, TOF_FASTOPEN, TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_SIGNATURE, TOF_TS } from '../wire/tcp.js';
+import { SCF_ECN, SCF_TIMESTAMP, SCF_UNREACH, SC_NONE, SyncacheTable } from './syncache-table.js';
+import { HalfOpen } from './half-open.js';
+import { SyncacheFlood } from './syncache-flood.js';
+import { tcpMakePassive } from './tcp-accept.js';
+import { tcpSynAck } from './tcp-synack.js';
 import { ecnTakesSyn } from './tcp-ecn.js';
 import { TcpEnds } from './tcp-ends.js';
-import { TCP_FASTOPEN_COOKIE_LEN, TFO_VALID } from './tcp-fastopen.js';
+import { TFO_VALID } from './tcp-fastopen.js';
 import { tcpInput } from './tcp-input.js';
-import { tcpIpSend } from './tcp-ip.js';
-import { tcpOfferedMssTo } from './tcp-mss.js';
 import { tcpReset } from './tcp-respond.js';
-import { tcpFastopenInput } from './tcp-syn-data.js';
+import { tcpFastopenInput } from './tcp-input-syn-data.js';
 import type { Segment } from './tcp-segment.js';
 import { TCPS_SYN_RECEIVED } from './tcp-state.js';
-import { SYNCOOKIE_LIFETIME_S, SyncookieFacts, Syncookies } from './tcp-syncookie.js';
+import { SyncookieFacts, Syncookies } from './tcp-syncookie.js';
 import { TCPTV_REXMTMAX, TCP_BACKOFF, TCP_MAXRXTSHIFT } from './tcp-timer.js';
 import { tcpWscaleAsked } from './tcp-window.js';
 import { TF_FASTOPEN, TF_NOOPT, TF_SIGNATURE } from './tcpcb.js';
@@ -54,9 +49,6 @@ import type { Tcp } from './tcp.js';
 const HASHSIZE = 512;
 const DEFAULT_BUCKETLIMIT = 30;
 const MAXREXMTS = 3;
-/** The longest pause is 2^6 times the shortest. */
-const PAUSE_BACKOFF_MAX = 6;
-const PAUSE_US = SYNCOOKIE_LIFETIME_S * US_PER_SEC;
 const WIN_MAX = 65_535;
 
 /** What is made with the first SYN. */
@@ -75,11 +67,7 @@ export class TcpSyncache {
   cachelimit = HASHSIZE * DEFAULT_BUCKETLIMIT;
   rexmtlimit = MAXREXMTS;
   rstOnSockFail = 1;
-  /** No entries are kept before that. */
-  private pausedUntil: Micros = 0;
-  private pauseBackoff = 0;
-  /** Cookies are believed before that. */
-  private cookiesUntil: Micros = 0;
+  private readonly flood = new SyncacheFlood();
   private readonly tcp: Tcp;
   private made: SyncacheParts | null = null;
 
@@ -155,7 +143,7 @@ export class TcpSyncache {
     this.learn(tp, seg, sc);
     const tfo = this.fastopen(tp, seg, sc);
     if (tfo === TFO_VALID && this.openAtOnce(tp, seg, sc)) return true;
-    if (this.respond(sc, TH_SYN | TH_ACK, tfo >= 0) !== 0) {
+    if (tcpSynAck(tcp, sc, TH_SYN | TH_ACK, tfo >= 0) !== 0) {
       tcp.stats.sc_dropped++;
       return false;
     }
@@ -208,8 +196,8 @@ export class TcpSyncache {
     if ((flags & SCF_TIMESTAMP) !== 0 && (seg.opts.flags & TOF_TS) !== 0) table.setTsReflect(e, seg.opts.tsval | 0);
     else table.setFlags(e, table.flags(e) & ~SCF_TIMESTAMP);
     this.debug(sc, 'Received duplicate SYN, resetting timer and retransmitting SYN|ACK');
-    this.load(e, sc);
-    if (this.respond(sc, TH_SYN | TH_ACK) === 0) this.wait(e, 0);
+    table.load(e, sc, this.tcp.kern.engine.now);
+    if (tcpSynAck(this.tcp, sc, TH_SYN | TH_ACK) === 0) this.wait(e, 0);
   }
 
   /** Keeps `sc`. The oldest of a bucket that is full goes, and a flood is assumed. */
@@ -226,38 +214,10 @@ export class TcpSyncache {
       if (this.cookiesOnly) return;
     }
     const e = table.insert(bucket, sc);
-    table.setSeqs(e, sc.irs, sc.iss);
-    table.setTsReflect(e, sc.tsRecent);
-    table.setWndMss(e, sc.wnd, sc.peerMss);
-    table.setScales(e, sc.rcvScale, Math.max(sc.sndScale, 0));
-    table.setFlags(e, flagsOf(sc));
-    table.setFibTtlTos(e, sc.fib, sc.ttl < 0 ? 0 : sc.ttl, sc.tos);
+    table.store(e, sc);
     stats.sc_added++;
     states[TCPS_SYN_RECEIVED]!++;
     this.wait(e, 0);
-  }
-
-  /** What entry `e` says. */
-  private load(e: number, sc: HalfOpen): void {
-    const { table } = this.parts;
-    const flags = table.flags(e);
-    table.endsOf(e, sc);
-    sc.irs = table.irs(e);
-    sc.iss = table.iss(e);
-    sc.tsRecent = table.tsReflect(e);
-    sc.wnd = table.wnd(e);
-    sc.peerMss = table.peerMss(e);
-    sc.rcvScale = table.rscale(e);
-    sc.sndScale = (flags & SCF_WINSCALE) !== 0 ? table.sscale(e) : -1;
-    sc.sack = (flags & SCF_SACK) !== 0;
-    sc.ts = (flags & SCF_TIMESTAMP) !== 0;
-    sc.ecn = (flags & SCF_ECN) !== 0;
-    sc.signature = (flags & SCF_SIGNATURE) !== 0;
-    sc.noopt = (flags & SCF_NOOPT) !== 0;
-    sc.ttl = table.ttl(e) || -1;
-    sc.tos = table.tos(e);
-    sc.tries = table.tries(e);
-    sc.ageUs = Math.max(0, ((this.tcp.kern.engine.now | 0) - table.sentUs(e)) | 0);
   }
 
   private drop(e: number): void {
@@ -269,37 +229,19 @@ export class TcpSyncache {
 
   /** Nothing is kept at the moment: an administrator said so, or there is a flood. */
   get cookiesOnly(): boolean {
-    return this.syncookies !== 0 && (this.syncookiesOnly !== 0 || this.tcp.kern.engine.now < this.pausedUntil);
+    return this.syncookies !== 0 && (this.syncookiesOnly !== 0 || this.flood.isOn(this.tcp.kern.engine.now));
   }
 
   /** There is no room: `oldest` gives way, or, with cookies, everything. */
   private overflow(sc: HalfOpen, oldest: number): void {
-    const { now } = this.tcp.kern.engine;
-    this.tcp.stats.sc_bucketoverflow++;
-    this.cookiesUntil = Math.max(this.cookiesUntil, now + PAUSE_US);
+    const { kern, stats } = this.tcp;
+    stats.sc_bucketoverflow++;
     if (this.syncookies === 0) {
       if (oldest !== SC_NONE) this.drop(oldest);
       return;
     }
-    this.pause(sc);
-  }
-
-  /** Stops keeping entries for a while, twice as long as the last time when that is not long ago, and lets go of those there are. */
-  private pause(sc: HalfOpen): void {
-    const { now } = this.tcp.kern.engine;
-    let us = PAUSE_US << this.pauseBackoff;
-    if (this.pausedUntil !== 0 && this.pausedUntil + us > now) {
-      if (this.pauseBackoff < PAUSE_BACKOFF_MAX) {
-        us *= 2;
-        this.pauseBackoff++;
-      }
-    } else {
-      us = PAUSE_US;
-      this.pauseBackoff = 0;
-    }
-    this.tcp.kern.log('warning', `TCP syncache overflow detected; using syncookies for the next ${us / US_PER_SEC} seconds (last SYN: ${sc.text()})`);
-    this.pausedUntil = now + us;
-    this.cookiesUntil = this.pausedUntil + PAUSE_US;
+    const seconds = this.flood.begin(kern.engine.now) / US_PER_SEC;
+    kern.log('warning', `TCP syncache overflow detected; using syncookies for the next ${seconds} seconds (last SYN: ${sc.text()})`);
     this.clear();
   }
 
@@ -311,7 +253,7 @@ export class TcpSyncache {
     const { sc, table } = this.parts;
     sc.ofSegment(seg);
     const e = this.cookiesOnly ? SC_NONE : table.find(table.bucketOf(sc), sc);
-    if (e !== SC_NONE) this.load(e, sc);
+    if (e !== SC_NONE) table.load(e, sc, this.tcp.kern.engine.now);
     else if (!this.ofCookie(tp, seg, sc)) return this.refuse(seg);
     if (!this.ackSigned(seg, sc) || !this.stampOk(seg, sc)) {
       seg.m.free();
@@ -344,7 +286,7 @@ export class TcpSyncache {
     const { tcp } = this;
     const { now } = tcp.kern.engine;
     const { cookies, facts } = this.parts;
-    const believed = this.syncookies !== 0 && (this.syncookiesOnly !== 0 || now < this.cookiesUntil);
+    const believed = this.syncookies !== 0 && (this.syncookiesOnly !== 0 || this.flood.isRecent(now));
     if (!believed || !cookies.open(now, sc, (seg.seq - 1) | 0, (seg.ack - 1) | 0, facts)) {
       this.debug(sc, believed ? 'Segment failed SYNCOOKIE authentication, segment rejected (probably spoofed)' : 'Spurious ACK, segment rejected (no syncache entry)');
       return false;
@@ -395,8 +337,8 @@ export class TcpSyncache {
     }
     tcp.stats.badrst++;
     if (((seg.seq - next) | 0) < 0 || ((seg.seq - next) | 0) >= table.wnd(e)) return;
-    this.load(e, sc);
-    if (tcp.challenges.ok(tcp.kern.engine.now, tcp.tun.challengeAckLimit)) this.respond(sc, TH_ACK);
+    table.load(e, sc, this.tcp.kern.engine.now);
+    if (tcp.challenges.ok(tcp.kern.engine.now, tcp.tun.challengeAckLimit)) tcpSynAck(this.tcp, sc, TH_ACK);
   }
 
   /** A SYN|ACK where none can be: the peer's idea of the connection is not ours. */
@@ -475,43 +417,7 @@ export class TcpSyncache {
     return true;
   }
 
-  // ---- Sending
-
-  /** Sends a SYN|ACK, or an ACK, of `sc`. `cookie`: the Fast Open cookie goes with it. */
-  private respond(sc: HalfOpen, flags: number, cookie = false): Errno {
-    const { tcp } = this;
-    const m = tcp.kern.engine.pool.alloc(TCP_HDR_LEN + TCP_MAXOLEN, HEADROOM);
-    if (m === null) return 0;
-    const { out, stats } = tcp;
-    const isSyn = (flags & TH_SYN) !== 0;
-    out.clear();
-    if (!sc.noopt) {
-      if (isSyn) {
-        out.mss = tcpOfferedMssTo(tcp, sc);
-        if (sc.sndScale >= 0) out.wscale = sc.rcvScale;
-        out.sackPermitted = sc.sack;
-        if (cookie) {
-          out.fastopenLen = TCP_FASTOPEN_COOKIE_LEN;
-          out.fastopenCookie.set(tcp.fastopen.latest);
-        }
-      }
-      if (sc.ts) {
-        out.ts = true;
-        out.tsval = (Math.floor(tcp.kern.engine.now / US_PER_MS) + tcp.newTsOffset(sc)) >>> 0;
-        out.tsecr = sc.tsRecent >>> 0;
-      }
-      out.signature = sc.signature;
-    }
-    m.len = TCP_HDR_LEN + tcpPackOptions(m.view, m.off + TCP_HDR_LEN, out);
-    tcpEmit(m.view, m.off, sc.lport, sc.fport, isSyn ? sc.iss : (sc.iss + 1) | 0, (sc.irs + 1) | 0, m.len, flags | (isSyn && sc.ecn ? TH_ECE : 0), sc.wnd, 0);
-    if (out.signature && !tcp.md5.sign(m.view, m.off, m.len, m.off + TCP_HDR_LEN + out.signatureAt, sc)) {
-      m.free();
-      return 0;
-    }
-    stats.sndacks++;
-    stats.sndtotal++;
-    return tcpIpSend(tcp, sc, m);
-  }
+  // ---- The timer
 
   /** Entry `e` has been sent `tries` times before this one: when it is to be sent again. */
   private wait(e: number, tries: number): void {
@@ -536,7 +442,7 @@ export class TcpSyncache {
     const { tcp } = this;
     const { table, sc } = this.parts;
     for (let e = table.first(); e !== SC_NONE && dueIn(table, e, tcp.kern.engine.now) <= 0; e = table.first()) {
-      this.load(e, sc);
+      table.load(e, sc, this.tcp.kern.engine.now);
       if (sc.tries > this.rexmtlimit) {
         this.debug(sc, 'Retransmits exhausted, giving up and removing syncache entry');
         tcp.stats.sc_stale++;
@@ -548,20 +454,9 @@ export class TcpSyncache {
       // Something on the way may eat it.
       if (sc.tries > tcp.tun.ecnMaxretries) sc.ecn = false;
       this.wait(e, sc.tries);
-      this.respond(sc, TH_SYN | TH_ACK);
+      tcpSynAck(this.tcp, sc, TH_SYN | TH_ACK);
     }
     this.rearm();
-  }
-
-  /** The ends of every entry: connections in SYN_RECEIVED, for netstat(1). */
-  list(): TcpEnds[] {
-    const all: TcpEnds[] = [];
-    this.made?.table.each((e) => {
-      const inc = new TcpEnds();
-      this.made?.table.endsOf(e, inc);
-      all.push(inc);
-    });
-    return all;
   }
 
   clear(): void {
@@ -594,10 +489,6 @@ const SYNCOOKIE_SYSCTLS: SysctlGroup<TcpSyncache> = {
     sysctlInt('syncookies_only', 'syncookiesOnly', 'bool', 0, 1, 'Use only TCP SYN cookies'),
   ],
 };
-
-const flagsOf = (sc: HalfOpen): number =>
-  (sc.isV6 ? SCF_IPV6 : 0) | (sc.sndScale >= 0 ? SCF_WINSCALE : 0) | (sc.ts ? SCF_TIMESTAMP : 0) | (sc.sack ? SCF_SACK : 0) | (sc.signature ? SCF_SIGNATURE : 0)
-  | (sc.noopt ? SCF_NOOPT : 0) | (sc.ecn ? SCF_ECN : 0);
 
 /** Milliseconds until `e` is due. */
 const dueIn = (table: SyncacheTable, e: number, now: Micros): number => (table.dueMs(e) - (Math.floor(now / US_PER_MS) | 0)) | 0;

@@ -2,8 +2,8 @@
  * tcp-timewait.test.ts — who may have the four-tuple of a connection that waits, and how many wait; what the next connection learns from the last.
  */
 import { describe, expect, it } from 'vitest';
-import { TestPeer, line } from './test-peer.js';
-import type { Said } from './test-peer.js';
+import { TestPeer, line } from '../sim/tcp-peer.js';
+import type { Said } from '../sim/tcp-peer.js';
 import { TCPS_TIME_WAIT } from './tcp-state.js';
 
 /** A vnet with a connection from port `sport` in TIME_WAIT; the peer's next number is 1,002. */

@@ -19,10 +19,8 @@ import { seqGeq, seqGt } from '../base/seqnum.js';
 import { NEVER, US_PER_MS } from '../base/time.js';
 import type { Micros } from '../base/time.js';
 import type { Delivery } from './tcp-delivery.js';
-import { SR_SACKED, SR_TLP } from './sendmap.js';
-import { tcpResend, tcpSendTlp } from './tcp-output.js';
 import { TCPS_ESTABLISHED, TCPS_LAST_ACK } from './tcp-state.js';
-import { tcpSetProbe, tcpSetRexmt } from './tcp-timer.js';
+import { tcpSetProbe } from './tcp-timer.js';
 import { TF_RECOVERY, TF_SACK } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
@@ -46,31 +44,6 @@ function pto(tp: TcpCb): Micros {
   if (tp.srttUs === 0) return PTO_INITIAL_US;
   const us = 2 * tp.srttUs + PTO_SLACK_US;
   return tp.flight > tp.maxseg ? us : us + tp.tcp.tun.rexmitMinMs * US_PER_MS;
-}
-
-/** §7.3: the timer expired. */
-export function tlpSend(tp: TcpCb): void {
-  const { rec } = tp;
-  if (tp.flight === 0 || rec.tlpOn) return;
-  rec.tlpRttSeen = false;
-  rec.tlpRetrans = !tcpSendTlp(tp);
-  if (rec.tlpRetrans && !resendTail(tp)) return;
-  rec.tlpOn = true;
-  rec.tlpEnd = tp.sndNxt;
-  tp.tcp.stats.tlpprobes++;
-  tcpSetRexmt(tp);
-}
-
-/** Nothing is new: the last segment again. */
-function resendTail(tp: TcpCb): boolean {
-  const { map } = tp;
-  const { tail } = map;
-  if (tail === null || (tail.flags & SR_SACKED) !== 0) return false;
-  const over = tail.length - tp.maxseg;
-  const last = over > 0 ? map.split(tail, (tail.seq + over) | 0) : tail;
-  if (!tcpResend(tp, last)) return false;
-  last.flags |= SR_TLP;
-  return true;
 }
 
 /** §7.4: an acknowledgement; sndUna is moved. True: the probe repaired a loss, which congestion control has to hear of. */

@@ -47,6 +47,8 @@ export function undoAck(tp: TcpCb, d: Delivery): boolean {
   const { rec } = tp;
   if (!rec.undoOn) return false;
   if (!(d.echoOlder && (tp.flags & TF_RECOVERY) !== 0) && !isDsacked(tp, d) && !isFrto(tp, d)) return false;
+  // what was retransmitted before it came late hides the reordering from RACK (RFC 8985 §6.2 step 3)
+  if (d.echoOlder || d.dsackBytes > 0) rec.reorderingSeen = true;
   tp.cwnd = Math.max(tp.cwnd, rec.undoCwnd);
   tp.ssthresh = Math.max(tp.ssthresh, rec.undoSsthresh);
   tp.cc.congSignal(tp, CC_RTO_ERR);
@@ -55,6 +57,8 @@ export function undoAck(tp: TcpCb, d: Delivery): boolean {
   tp.rxtshift = 0;
   rec.undoOn = false;
   rec.frto = FRTO_OFF;
+  // RACK has taken the answer to the first transmission for one to the second
+  rec.rackRttUs = -1;
   rec.dupackBytes = 0;
   tp.tcp.stats.sndrexmitbad++;
   return true;
@@ -81,13 +85,14 @@ function isFrto(tp: TcpCb, d: Delivery): boolean {
   return false;
 }
 
-/** Is there something that was never sent? */
+/** Is there a full segment that was never sent, and room for it in the peer's window? Less than that Nagle's rule would hold back. */
 function hasNew(tp: TcpCb): boolean {
-  return tp.snd.bytes > seqDiff(tp.sndNxt, tp.dataAt);
+  const sent = seqDiff(tp.sndNxt, tp.dataAt);
+  return Math.min(tp.snd.bytes, tp.sndWnd) - sent >= tp.maxseg;
 }
 
 /** F-RTO wants new data sent in place of what is LOST. */
 export function undoWantsNew(tp: TcpCb): boolean {
   const { rec } = tp;
-  return rec.frto === FRTO_NEW && hasNew(tp) && seqDiff(tp.sndNxt, rec.frtoNxt) < 2 * tp.maxseg && tp.sndWnd > seqDiff(tp.sndNxt, tp.sndUna);
+  return rec.frto === FRTO_NEW && hasNew(tp) && seqDiff(tp.sndNxt, rec.frtoNxt) < 2 * tp.maxseg;
 }

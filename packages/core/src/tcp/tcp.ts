@@ -62,6 +62,7 @@ import { isNonsense, tcpReset } from './tcp-respond.js';
 import { Segment } from './tcp-segment.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_SENT, TCPS_TIME_WAIT, TCP_NSTATES } from './tcp-state.js';
 import { TcpSyncache } from './tcp-syncache.js';
+import { tcpTimersRun } from './tcp-timeout.js';
 import { TimeWaits, tcpTwReopens } from './tcp-timewait.js';
 import { TCP_COUNTERS, TCP_ECN_SYSCTLS, TCP_RACK_SYSCTLS, TCP_REASS_SYSCTLS, TCP_SACK_SYSCTLS, TCP_SYSCTLS, TcpStats, TcpTunables } from './tcp-var.js';
 import { Tcp6 } from './tcp6.js';
@@ -196,6 +197,11 @@ export class Tcp implements IpProto, TcpLroUpper {
   detachPcb(tp: TcpCb): void {
     if (tp.in6p !== null) this.pcbs6.detach(tp.in6p);
     else this.pcbs.detach(tp.inp);
+  }
+
+  /** A timer of `tp` is due. */
+  timeout(tp: TcpCb): void {
+    tcpTimersRun(tp);
   }
 
   /** A connection is begun, from either end: what it starts with. */

@@ -38,7 +38,6 @@ import { SendBuffer } from './send-buffer.js';
 import { Sendmap, checkSendmap } from './sendmap.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import type { TcpReass } from './tcp-reass.js';
-import { tcpTimersRun } from './tcp-timer.js';
 import type { Tcp } from './tcp.js';
 
 /** An acknowledgement is due now. */
@@ -231,8 +230,8 @@ export class TcpCb implements PcbUser, CcConn {
 
   // Autotuning of the receive buffer: bytes read since
   rfbufStartUs: Micros = 0;
-  /** Round trip as this end sees it when it only receives, by the timestamps that come back; 0 before the first. */
-  rcvRttUs: Micros = 0;
+  /** Shortest round trip since then, as an end sees it that only receives: by the timestamps that come back. NEVER: none did. */
+  rcvRttUs: Micros = NEVER;
   rfbufBytes = 0;
 
   /** maxseg before TF_BLACKHOLE. */
@@ -262,7 +261,7 @@ export class TcpCb implements PcbUser, CcConn {
     this.rcv = new RecvBuffer(tun.recvspace, tcp.kern.sockmem);
     this.map = new Sendmap(tcp.ranges);
     this.rtoUs = tun.rexmitInitialMs * 1_000;
-    this.callout = new Callout(tcp.kern, () => tcpTimersRun(this));
+    this.callout = new Callout(tcp.kern, () => tcp.timeout(this));
   }
 
   /** Sequence number of the first byte of `snd`. */

@@ -50,6 +50,10 @@ const GROUP6_NUMBER = 0xff050000_00000000_00000000_00010003n;
 const hook: PfilHook = { name: 'test', check: () => PFIL_PASS };
 
 const keep = (): void => undefined;
+const keepTcp = (b: Bench, part: 'hostcache' | 'md5' | 'fastopen'): void => {
+  b.tcp();
+  b.v.tcp[part].destroy = keep;
+};
 
 class Bench {
   readonly net = new SimNet(SEED);
@@ -548,6 +552,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     b.net.raw(b.v, 200).abort = keep;
   },
   'TCP pcbs': (b) => {
+    b.v.tcp.tun.mslMs = 120_000;
     b.tcp();
     b.v.tcp.destroy = keep;
     for (const so of b.v.sockets.list()) so.abort = keep;
@@ -556,22 +561,10 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     b.tcp();
     b.v.tcp.syncache.clear = keep;
   },
-  'TCP hostcache entries': (b) => {
-    b.v.tcp.hostcache.updateMtu(new TcpEnds(), 1_400);
-    b.v.tcp.hostcache.purgeAll = keep;
-  },
-  'TCP signature keys': (b) => {
-    b.v.tcp.md5.setKey(new TcpEnds(), new Uint8Array(1));
-    b.v.tcp.md5.destroy = keep;
-  },
-  'TCP Fast Open paths': (b) => {
-    b.v.tcp.fastopen.disable(new TcpEnds());
-    b.v.tcp.fastopen.destroy = keep;
-  },
-  'TCP connections in TIME_WAIT': (b) => {
-    b.v.tcp.tun.mslMs = 120_000;
-    PLANTS['TCP pcbs']?.(b);
-  },
+  'TCP hostcache entries': (b) => keepTcp(b, 'hostcache'),
+  'TCP signature keys': (b) => keepTcp(b, 'md5'),
+  'TCP Fast Open paths': (b) => keepTcp(b, 'fastopen'),
+  'TCP connections in TIME_WAIT': (b) => PLANTS['TCP pcbs']?.(b),
   'ranges sent over TCP': (b) => PLANTS['TCP pcbs']?.(b),
   'packets in TCP buffers': (b) => PLANTS['TCP pcbs']?.(b),
   'UDP pcbs': (b) => {

@@ -60,6 +60,8 @@ export const TCPOLEN_WINDOW = 3;
 export const TCPOLEN_SACK_PERMITTED = 2;
 export const TCPOLEN_SACK_BLOCK = 8;
 export const TCPOLEN_TIMESTAMP = 10;
+/** Timestamps as every segment has them: two NOPs before the option. */
+export const TCPOLEN_TSTAMP_APPA = 12;
 export const TCPOLEN_SIGNATURE = 18;
 export const TCPOLEN_UTO = 4;
 /** Shortest and longest Fast Open cookie (RFC 7413 §4.1.1). */

@@ -91,6 +91,20 @@ describe('a connection', () => {
     expect([socket.bytesWritten, socket.bytesRead]).toEqual([sent.length, sent.length]);
   });
 
+  it('carries 2 MB both ways through loss, reordering and duplication, in virtual time', async () => {
+    const sim = simPair(11, { delayUs: 5_000, loss: 0.01, reorder: 0.02, duplicate: 0.01 });
+    const server = netOf(sim.b).createServer((s) => void pipeline(s, s)).listen(7, ADDR_B);
+    const sent = pattern(2_000_000);
+    const socket = netOf(sim.a).connect(7, ADDR_B);
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk)).end(sent);
+    await sim.during(once(socket, 'close'));
+    server.close();
+    expect(Buffer.concat(chunks).equals(sent)).toBe(true);
+    sim.kernel.shutdown();
+    expect(sim.kernel.engine.pool.inUse).toBe(0);
+  });
+
   it('gathers what is written before it is there', async () => {
     let got = '';
     await serve((s) => void text(s).then((t) => (got = t)));
@@ -258,12 +272,12 @@ describe('a process', () => {
     const server = netOf(kernel.vnet0).createServer().listen(7);
     setTimeout(() => { console.log('was kept'); server.close(); }, 50).unref();
     ${after}`;
-  const run = (after: string): string => execFileSync(process.execPath, ['--input-type=module', '-e', program(after)], { cwd: import.meta.dirname, encoding: 'utf8', timeout: 15_000 });
+  const run = (after: string): string => execFileSync(process.execPath, ['--input-type=module', '-e', program(after)], { cwd: import.meta.dirname, encoding: 'utf8', timeout: 40_000 });
 
   it('is kept alive by an open server, and not by one that is not to', () => {
     expect(run('')).toBe('was kept\n');
     expect(run('server.unref();')).toBe('');
-  });
+  }, 90_000);
 });
 
 describe('IPv6', () => {

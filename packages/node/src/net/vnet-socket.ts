@@ -10,20 +10,21 @@
  * would save the copy, but a Writable passes on the next chunk only after the callback, so every chunk would cost a round trip.
  * What is received is copied once, into a Buffer of its size, however many packets it came in.
  *
- * Differs from Node's: no `_handle`, no file descriptors, no `onread`. Addresses of a name are tried one after the other.
+ * Not here: how a connection is made (vnet-connector.ts).
+ * Differs from Node's: no `_handle`, no file descriptors, no `onread`.
  */
-import type { LookupAddress } from 'node:dns';
 import { Duplex } from 'node:stream';
 import type { DuplexOptions } from 'node:stream';
-import { EAGAIN, ECANCELED, EINPROGRESS, ENOTCONN, PF_INET, PF_INET6, SHUT_WR, SOCK_STREAM } from '@netloom/core';
+import { EAGAIN, ECANCELED, ENOTCONN, SHUT_WR } from '@netloom/core';
 import type { Errno, StreamSocket } from '@netloom/core';
-import { NetError, localEnd, remoteEnd, sockAddrParse } from '@netloom/core/promises';
+import { localEnd, remoteEnd } from '@netloom/core/promises';
 import type { Endpoint } from '@netloom/core/promises';
 import { connectOptions } from './connect-options.js';
 import type { ConnectArgs, ConnectOptions, OnConnect } from './connect-options.js';
 import { addressesOnly, resolve } from './lookup.js';
 import type { LookupFunction } from './lookup.js';
 import { nodeError, sysError } from './node-error.js';
+import { VnetConnector } from './vnet-connector.js';
 import type { VnetDoor } from './vnet-door.js';
 
 export interface VnetSocketOptions extends Omit<DuplexOptions, 'allowHalfOpen'> {
@@ -53,7 +54,7 @@ export class VnetSocket extends Duplex {
   timeout: number | undefined = undefined;
   /** The server that accepted it. */
   server: unknown = null;
-  autoSelectFamilyAttemptedAddresses: string[] | undefined = undefined;
+  autoSelectFamilyAttemptedAddresses: readonly string[] | undefined = undefined;
   private readonly door: VnetDoor;
   private readonly lookup: LookupFunction;
   private so: StreamSocket | null = null;
@@ -70,9 +71,8 @@ export class VnetSocket extends Duplex {
   private noDelay = false;
   private keepAlive = false;
   private keepIdleSeconds = 0;
-  /** Addresses still to be tried, and why the ones before failed. */
-  private candidates: readonly LookupAddress[] = [];
-  private failures: Error[] = [];
+  /** Of the connection being made; its socket becomes `so`. */
+  private connector: VnetConnector | null = null;
   private target: ConnectOptions | null = null;
 
   /** `accepted`: a socket that is connected already. */
@@ -86,7 +86,6 @@ export class VnetSocket extends Duplex {
     if (keepAlive === true) this.setKeepAlive(true, keepAliveInitialDelay);
     if (accepted === null) return;
     this.adopt(accepted);
-    this.established();
     if (pauseOnCreate) this.pause();
     else this.read(0);
   }
@@ -156,7 +155,6 @@ export class VnetSocket extends Duplex {
     if (this.destroyed) this.again();
     this.connecting = true;
     this.target = options;
-    this.failures = [];
     if (options.noDelay === true) this.noDelay = true;
     if (options.keepAlive === true) this.setKeepAlive(true, options.keepAliveInitialDelay);
     if (options.timeout !== undefined) this.setTimeout(options.timeout);
@@ -169,9 +167,9 @@ export class VnetSocket extends Duplex {
         this.destroy(error);
         return;
       }
-      this.candidates = addresses;
-      this.autoSelectFamilyAttemptedAddresses = [];
-      this.tryNext();
+      this.connector = new VnetConnector(this.door, options, addresses, (so) => this.prepare(so));
+      this.autoSelectFamilyAttemptedAddresses = this.connector.attempted;
+      this.follow(this.connector, this.connector.next());
     });
     return this;
   }
@@ -225,24 +223,18 @@ export class VnetSocket extends Duplex {
 
   /** The peer gets a reset instead of an end. */
   resetAndDestroy(): this {
-    if (this.so === null) {
-      this.destroy(nodeError('ERR_SOCKET_CLOSED', 'Socket is closed'));
-      return this;
-    }
     this.resets = true;
     if (this.connecting) this.once('connect', () => this.destroy());
-    else this.destroy();
+    else this.destroy(this.so === null ? nodeError('ERR_SOCKET_CLOSED', 'Socket is closed') : undefined);
     return this;
   }
 
   /** Attendant: the stack has something to tell. */
   attend(): void {
+    const { connector } = this;
+    if (connector !== null) this.follow(connector, connector.look());
     const { so } = this;
     if (so === null || this.destroyed) return;
-    if (this.connecting) {
-      this.attempted(so);
-      return;
-    }
     this.pushOut();
     this.pullIn();
     if (this.so !== null && so.closed) this.destroy(sysError(so.abortError, 'read'));
@@ -288,7 +280,7 @@ export class VnetSocket extends Duplex {
   }
 
   private readonly onEnd = (): void => {
-    // Node's: what is written behind the end that both sides agreed on fails with EPIPE.
+    // The peer has ended, and so does this side: what is written from now on fails with EPIPE, as with Node's.
     if (!this.allowHalfOpen) this.write = writeAfterFin;
   };
 
@@ -308,12 +300,26 @@ export class VnetSocket extends Duplex {
     this.so = so;
     so.onReadable = this.told;
     so.onWritable = this.told;
+    this.local = localEnd(this.door.vnet, so);
+    this.remote = remoteEnd(this.door.vnet, so);
+    this.idleTimer?.refresh();
     this.keep();
+  }
+
+  /** A socket that is about to connect gets what has been asked for before. */
+  private prepare(so: StreamSocket): void {
+    so.onReadable = this.told;
+    so.onWritable = this.told;
+    if (this.noDelay) so.setsockopt('TCP_NODELAY', 1);
+    if (this.keepAlive) so.setsockopt('SO_KEEPALIVE', 1);
+    if (this.keepIdleSeconds > 0) so.setsockopt('TCP_KEEPIDLE', this.keepIdleSeconds);
   }
 
   private readonly told = (): void => this.door.later(this);
 
   private letGo(): void {
+    this.connector?.close();
+    this.connector = null;
     const { so } = this;
     if (so === null) return;
     this.so = null;
@@ -335,82 +341,27 @@ export class VnetSocket extends Duplex {
   }
 
   private option(name: string, value: number): void {
-    const { so } = this;
+    const so = this.so ?? this.connector?.so ?? null;
     if (so !== null) this.door.call(() => so.setsockopt(name, value));
   }
 
-  /** Begins to connect to the next address there is. */
-  private tryNext(): void {
-    const [next, ...rest] = this.candidates;
-    const { target } = this;
-    if (next === undefined || target === null) return;
-    this.candidates = rest;
-    this.autoSelectFamilyAttemptedAddresses?.push(`${next.address}:${target.port}`);
-    let error: Errno;
-    try {
-      error = this.door.call(() => this.begins(next, target));
-    } catch (failed) {
-      if (!(failed instanceof NetError)) throw failed;
-      this.refused(sysError(failed.errno, failed.syscall === 'bind' ? 'bind' : 'connect', failed.syscall === 'bind' ? { address: target.localAddress, port: target.localPort } : { address: next.address, port: target.port }));
+  /** `failed`: why there will be no connection. */
+  private follow(connector: VnetConnector, failed: Error | null): void {
+    if (failed !== null) {
+      this.connector = null;
+      process.nextTick(() => this.destroy(failed));
       return;
     }
-    if (error !== 0 && error !== EINPROGRESS) this.refused(sysError(error, 'connect', { address: next.address, port: target.port }));
-    else if (this.so?.isConnected === true) this.told();
-  }
-
-  private begins(to: LookupAddress, target: ConnectOptions): Errno {
-    const { vnet } = this.door;
-    const domain = to.family === 6 ? PF_INET6 : PF_INET;
-    const { error, so } = vnet.sockets.socket(domain, SOCK_STREAM);
-    if (so === null) return error;
-    this.adopt(so);
-    if (this.noDelay) so.setsockopt('TCP_NODELAY', 1);
-    if (this.keepAlive) so.setsockopt('SO_KEEPALIVE', 1);
-    if (this.keepIdleSeconds > 0) so.setsockopt('TCP_KEEPIDLE', this.keepIdleSeconds);
-    const { localAddress, localPort } = target;
-    if (localAddress !== undefined || localPort !== undefined) {
-      const bound = so.bind(localAddress === undefined ? 0 : sockAddrParse(vnet, domain, localAddress), localPort ?? 0);
-      if (bound !== 0) throw new NetError(bound, 'bind');
-    }
-    return so.connect(sockAddrParse(vnet, domain, to.address), target.port);
-  }
-
-  private refused(error: Error): void {
-    this.letGo();
-    this.failures.push(error);
-    if (this.candidates.length > 0) {
-      this.tryNext();
-      return;
-    }
-    const [first = error] = this.failures;
-    const all = this.failures.length < 2 ? first : Object.assign(new AggregateError(this.failures), { code: (first as { code?: string }).code });
-    process.nextTick(() => this.destroy(all));
-  }
-
-  /** What has become of the attempt to connect? */
-  private attempted(so: StreamSocket): void {
-    const error = so.closed ? so.abortError : (so.getsockopt('SO_ERROR') ?? 0);
-    if (error !== 0) {
-      this.refused(sysError(error, 'connect', { address: this.autoSelectFamilyAttemptedAddresses?.at(-1)?.replace(/:\d+$/, ''), port: this.target?.port }));
-      return;
-    }
-    if (!so.isConnected) return;
+    const { so } = connector;
+    if (so === null || !connector.connected) return;
+    this.connector = null;
     this.connecting = false;
-    this.established();
+    this.adopt(so);
     this.emit('connect');
     this.emit('ready');
     if (this.so !== so) return;
     this.pushOut();
     if (this.readable && !this.isPaused()) this.read(0);
-    this.pullIn();
-  }
-
-  private established(): void {
-    const { so } = this;
-    if (so === null) return;
-    this.local = localEnd(this.door.vnet, so);
-    this.remote = remoteEnd(this.door.vnet, so);
-    this.idleTimer?.refresh();
   }
 
   private begin(chunks: readonly Buffer[], callback: (error?: Error | null) => void): void {

@@ -12,7 +12,8 @@ import { attachTap } from '../../src/attach-tap.js';
 import { HostLoop } from '../../src/loop.js';
 import { netOf } from '../../src/net/net-of.js';
 import { peer } from '../peers.js';
-import { Netns, uniqueDevice, withNetns } from './netns.js';
+import type { Netns } from './netns.js';
+import { uniqueDevice, withNetns } from './netns.js';
 
 const LINUX = '10.79.0.1';
 const VNET = '10.79.0.2';

@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { fileOf, hostText, parseUrl, redirected } from './fetch-url.js';
 import { httpDate } from './http-date.js';
 import { HttpResponse } from './http-response.js';
-import { bytesText, secondsText } from './transfer-stat.js';
+import type { Proc } from '../proc.js';
+import { TransferStat, bytesText, secondsText } from './transfer-stat.js';
 
 const url = (text: string): string => {
   const u = parseUrl(text);
@@ -119,4 +120,23 @@ test.each([['Sun, 06 Nov 1994 08:49:37 GMT', 784_111_777], ['Thu, 29 Feb 2024 00
 test('amounts and times of a transfer', () => {
   expect([0, 9_999, 10_000, 10_240_000, 5e9].map(bytesText)).toEqual(['   0  B', '9999  B', '   9 kB', '   9 MB', '4768 MB']);
   expect([0, 59, 61, 3_700, 90_000].map(secondsText)).toEqual(['   00s', '   59s', '01m01s', '01h01m', '01d01h']);
+});
+
+test('on a terminal one line is written over once a second, with the time left from the fourth second on', () => {
+  let wallUs = 1_700_000_000_000_000;
+  let said = '';
+  const p: Pick<Proc, 'isTty' | 'wallUs' | 'err'> = { isTty: true, wallUs: () => wallUs, err: (text) => void (said += String(text)) };
+  const stat = new TransferStat(p, 'big.iso', 10_000_000, 0, 1);
+  for (let tenths = 1; tenths <= 50; tenths++) {
+    wallUs += 100_000;
+    stat.update(tenths * 100_000);
+  }
+  wallUs += 1_000_000;
+  stat.update(10_000_000);
+  stat.end();
+  const name = 'big.iso'.padEnd(46);
+  expect(said.split('\r').slice(1)).toEqual([
+    `${name}  0% of 9765 kB ?? Bps`, `${name} 10% of 9765 kB  976 kBps`, `${name} 20% of 9765 kB  976 kBps`, `${name} 30% of 9765 kB  976 kBps    07s`,
+    `${name} 40% of 9765 kB  976 kBps    06s`, `${name} 50% of 9765 kB  976 kBps    05s`, `${name}        9765 kB 4882 kBps    06s`, `${name}        9765 kB 1627 kBps    06s\n`,
+  ]);
 });

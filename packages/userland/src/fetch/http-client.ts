@@ -11,6 +11,7 @@ import { EAGAIN, ETIMEDOUT, strerror } from '@netloom/core';
 import type { Errno, StreamSocket } from '@netloom/core';
 import { asciiBytes } from '../ascii.js';
 import { OSRELEASE, OSTYPE } from '../kernel-identity.js';
+import { printable } from '../printable.js';
 import type { Proc } from '../proc.js';
 import { addressesOf, connectStream, domainOf, readStream, streamSocket, writeStream } from '../tcp-connect.js';
 import type { ToolWait } from '../tool-wait.js';
@@ -107,7 +108,7 @@ export class HttpClient {
       if (!isRedirect(status) || (this.o.noRedirect && !isLasting(status))) break;
       const next: FetchUrl | null = response.location === null ? null : redirected(at, response.location);
       if (next === null) break;
-      this.tell(`${status} redirect to ${response.location ?? ''}`);
+      this.tell(`${status} redirect to ${printable(response.location ?? '')}`);
       if (next.host !== at.host) authorization = null;
       at = next;
     }
@@ -121,7 +122,7 @@ export class HttpClient {
   /** `Basic ...`. @throws FetchError when nothing is known to say */
   private authorize(url: FetchUrl, response: HttpResponse): string {
     if (!response.challenges.some((c) => /^basic\b/i.test(c))) {
-      throw new FetchError('AUTH', `Unauthorized (the server asks for ${(response.challenges[0] ?? 'no scheme').replace(/[ ,].*$/s, '')}, what is built in is Basic)`);
+      throw new FetchError('AUTH', `Unauthorized (the server asks for ${printable((response.challenges[0] ?? 'no scheme').replace(/[ ,].*$/s, ''))}, what is built in is Basic)`);
     }
     let [user, password] = [url.user, url.password];
     if (user === '' && password === '') {
@@ -227,6 +228,7 @@ function checkScheme(url: FetchUrl): void {
 /** Reads the body to its end, or until `interrupted`. Every block is handed to `sink`, then `flush` is awaited. */
 export async function readBody(wait: ToolWait, doc: HttpDocument, idleUs: number, sink: (part: Uint8Array) => void, flush: () => Promise<void>): Promise<'end' | 'timeout' | Errno> {
   const { so, response } = doc;
+  const one = new Uint8Array(1);
   response.body(doc.first, 0, sink);
   await flush();
   while (!response.done && !response.broken) {
@@ -240,7 +242,7 @@ export async function readBody(wait: ToolWait, doc: HttpDocument, idleUs: number
         any = true;
       }
       if (any) return true;
-      const n = so.recv(new Uint8Array(1));
+      const n = so.recv(one);
       if (n === -EAGAIN) return false;
       if (n === 0) ended = true;
       else error = -n;

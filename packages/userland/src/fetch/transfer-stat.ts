@@ -34,8 +34,11 @@ export function secondsText(seconds: number): string {
   return `   ${two(seconds)}s`;
 }
 
+/** What it needs of the process. */
+type Terminal = Pick<Proc, 'isTty' | 'wallUs' | 'err'>;
+
 export class TransferStat {
-  private readonly p: Proc;
+  private readonly p: Terminal;
   private readonly name: string;
   /** 0: nothing is shown. */
   private readonly verbosity: number;
@@ -48,7 +51,7 @@ export class TransferStat {
   private lastRcvd: number;
 
   /** @param size of the whole, -1 when it is not known. @param offset where the transfer begins. */
-  constructor(p: Proc, name: string, size: number, offset: number, verbosity: number) {
+  constructor(p: Terminal, name: string, size: number, offset: number, verbosity: number) {
     this.p = p;
     this.name = name;
     this.size = size;

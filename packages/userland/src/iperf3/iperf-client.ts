@@ -12,7 +12,7 @@ import { addressesOf, connectStream, domainOf, streamSocket } from '../tcp-conne
 import { COOKIE_BYTES, ControlChannel } from './control.js';
 import { iperfError, serverError } from './iperf-error.js';
 import { takeResults, toResults } from './iperf-results.js';
-import { bindAddress, commonOptions, endsOf, must, reportBuffers, setCongestion, tcpOptions, udpSocket } from './iperf-run.js';
+import { bindAddress, commonOptions, endsOf, must, reportBuffers, tcpOptions, udpSocket } from './iperf-run.js';
 import type { IperfRun } from './iperf-run.js';
 import { DEFAULT_UDP_BLKSIZE, MAX_UDP_BLOCKSIZE, toParameters } from './iperf-settings.js';
 import { IperfStream } from './iperf-stream.js';
@@ -141,7 +141,7 @@ async function createTcp(run: IperfRun, test: IperfTest, stream: IperfStream, ad
   const so = streamSocket(wait, domainOf(address));
   if (typeof so === 'number') throw iperfError('STREAMCONNECT', so);
   commonOptions(so, s);
-  if (s.congestion !== null && !setCongestion(so, s.congestion)) throw iperfError('SETCONGESTION');
+  if (s.congestion !== null && so.setCongestion(s.congestion) !== 0) throw iperfError('SETCONGESTION');
   const bind = bindAddress(run, address, 'STREAMCONNECT');
   if (bind !== null || cport !== 0) must(so.bind(bind ?? anyLike(address), cport), 'STREAMCONNECT');
   must(await connectStream(wait, so, address, o.port), 'STREAMCONNECT');
@@ -191,6 +191,7 @@ async function runTest(run: IperfRun, test: IperfTest, control: ControlChannel):
     test.runTimers(p.now());
     if (test.done) break;
     if (control.ready) return;
+    await p.flush();
     const silentUs = receives ? test.heardUs + o.rcvTimeoutMs * 1000 : Infinity;
     if (p.now() >= silentUs) throw iperfError('NOMSG');
     await wait.until(() => test.failure !== null || test.reached || control.ready, Math.min(test.nextUs, silentUs));

@@ -4,6 +4,7 @@
  *
  * Both sides hold the same streams under the same ids; each tells what it saw, and keeps what the other saw beside it.
  */
+import { printable } from '../printable.js';
 import { iperfError } from './iperf-error.js';
 import type { IperfTest } from './iperf-test.js';
 
@@ -56,11 +57,11 @@ export function takeResults(test: IperfTest, json: unknown): void {
     takeStream(test, j);
   }
   const congestion = json['congestion_used'];
-  if (typeof congestion === 'string') test.remoteCongestionUsed = congestion;
+  if (typeof congestion === 'string') test.remoteCongestionUsed = printable(congestion);
   if (test.role === 'client' && test.settings.getServerOutput) {
     const text = json['server_output_text'];
     if (isObject(json['server_output_json'])) test.serverOutputJson = json['server_output_json'];
-    else if (typeof text === 'string') test.serverOutputText = text;
+    else if (typeof text === 'string') test.serverOutputText = printable(text);
   }
 }
 

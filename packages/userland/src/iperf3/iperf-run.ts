@@ -35,8 +35,7 @@ export function udpSocket(run: IperfRun, address: SockAddr, name: IperfErrorName
   if (sockets === null) throw iperfError(name, ECONNABORTED);
   const { error, so } = sockets.socket(domainOf(address), SOCK_DGRAM, 0, p.fib);
   if (so === null) throw iperfError(name, error);
-  p.atExit(() => so.close());
-  return openedBy(p, so);
+  return openedBy(p, run.wait.keep(so));
 }
 
 /** The address of `-B` in the family of `like`; null: none was asked for. @throws IperfError called `name` */
@@ -86,13 +85,4 @@ export function endsOf(so: Socket | StreamSocket): StreamEnds {
 /** Sizes of a socket's buffers, for the reports. */
 export function reportBuffers(run: IperfRun, so: Socket | StreamSocket, s: IperfSettings): void {
   run.reporter.buffers({ wanted: s.window, send: so.getsockopt('SO_SNDBUF') ?? 0, receive: so.getsockopt('SO_RCVBUF') ?? 0 });
-}
-
-/** -C. False: the stack has no algorithm of that name. */
-export function setCongestion(so: StreamSocket & Partial<CongestionChooser>, name: string): boolean {
-  return so.info().congestion === name || so.setCongestion?.(name) === 0;
-}
-
-interface CongestionChooser {
-  setCongestion(name: string): Errno;
 }

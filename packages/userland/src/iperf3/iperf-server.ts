@@ -6,15 +6,16 @@
  * over the same port and say the cookie, others are told that the server is busy. What a client sends is held against bounds, and the time it may take is bounded: a client that falls silent costs its
  * own test only.
  */
-import { PF_INET, PF_INET6 } from '@netloom/core';
+import { EAGAIN, PF_INET, PF_INET6 } from '@netloom/core';
 import type { Errno, RecvInfo, SockAddr, Socket, StreamSocket } from '@netloom/core';
 import { openedBy } from '../descriptors.js';
+import { printable } from '../printable.js';
 import { addressesOf, domainOf, streamSocket } from '../tcp-connect.js';
 import { COOKIE_BYTES, ControlChannel } from './control.js';
 import { IperfError, iperfError } from './iperf-error.js';
 import { roomFor } from './iperf-client.js';
 import { takeResults, toResults } from './iperf-results.js';
-import { commonOptions, endsOf, must, reportBuffers, setCongestion, tcpOptions, udpSocket } from './iperf-run.js';
+import { commonOptions, endsOf, must, reportBuffers, tcpOptions, udpSocket } from './iperf-run.js';
 import type { IperfRun } from './iperf-run.js';
 import { fromParameters } from './iperf-settings.js';
 import type { IperfSettings } from './iperf-settings.js';
@@ -62,6 +63,7 @@ export class IperfServer {
     run.reporter.begin();
     if (this.listeners.length === 0) this.listen(null);
     this.banner();
+    await run.p.flush();
     const so = await this.accept();
     let failed: IperfError | null = null;
     try {
@@ -125,9 +127,7 @@ export class IperfServer {
       const came = await wait.until(() => (so = this.nextConnection()) !== null, p.now() + o.idleTimeoutSec * 1_000_000);
       if (came && so !== null) break;
     }
-    const accepted: StreamSocket = so;
-    p.atExit(() => accepted.close());
-    return accepted;
+    return wait.keep<StreamSocket>(so);
   }
 
   private async test(so: StreamSocket): Promise<void> {
@@ -140,7 +140,7 @@ export class IperfServer {
     const settings = fromParameters(await control.json('RECVPARAMS'));
     if (settings === null) throw iperfError('RECVPARAMS', 0, 'these describe no test');
     const test = new IperfTest('server', settings, run.reporter, o.intervalSec);
-    test.cookie = String.fromCharCode(...cookie.subarray(0, COOKIE_BYTES - 1));
+    test.cookie = printable(String.fromCharCode(...cookie.subarray(0, COOKIE_BYTES - 1)));
     test.wake = wait.wake;
     run.test = test;
     let udp: Socket | null = null;
@@ -212,12 +212,12 @@ export class IperfServer {
   private async acceptTcp(test: IperfTest, control: ControlChannel, cookie: Uint8Array, block: Uint8Array): Promise<void> {
     const { run } = this;
     const s = test.settings;
+    const strangers: Stranger[] = [];
     for (const sender of this.streamsToCome(test)) {
-      const so = await this.authentic(control, cookie);
-      run.p.atExit(() => so.close());
+      const so = await this.authentic(control, cookie, strangers);
       commonOptions(so, s);
       tcpOptions(so, s);
-      if (s.congestion !== null && !setCongestion(so, s.congestion)) run.reporter.warning('TCP congestion control algorithm not supported');
+      if (s.congestion !== null && so.setCongestion(s.congestion) !== 0) run.reporter.warning('TCP congestion control algorithm not supported');
       const stream = new IperfStream(test.streams.length, sender);
       stream.ends = endsOf(so);
       if (test.streams.length === 0) {
@@ -228,24 +228,27 @@ export class IperfServer {
       test.pumps.push(new TcpPump(run.p, test, stream, so, block));
       run.reporter.stream(stream);
     }
+    for (const stranger of strangers) deny(stranger.so);
   }
 
-  /** The next connection that knows the cookie; others are turned away. */
-  private async authentic(control: ControlChannel, cookie: Uint8Array): Promise<StreamSocket> {
+  /** The next connection that knows the cookie; others are turned away, or stay strangers until they have said it. */
+  private authentic(control: ControlChannel, cookie: Uint8Array, strangers: Stranger[]): Promise<StreamSocket> {
     const { wait } = this.run;
-    for (;;) {
-      const so = await this.stream(control, () => this.nextConnection());
-      so.onReadable = wait.wake;
-      const said = new Uint8Array(COOKIE_BYTES);
-      let at = 0;
-      const whole = await this.stream(control, () => {
-        const n = so.recv(said.subarray(at));
-        if (n > 0) at += n;
-        return at === COOKIE_BYTES ? true : n === 0 ? false : null;
-      });
-      if (whole && said.every((byte, i) => byte === cookie[i])) return so;
-      deny(so);
-    }
+    return this.stream(control, () => {
+      for (let so = this.nextConnection(); so !== null; so = this.nextConnection()) {
+        so.onReadable = wait.wake;
+        strangers.push({ so: wait.keep(so), said: new Uint8Array(COOKIE_BYTES), at: 0 });
+      }
+      for (const [i, stranger] of strangers.entries()) {
+        const knows = saysCookie(stranger, cookie);
+        if (knows === null) continue;
+        strangers.splice(i, 1);
+        if (knows) return stranger.so;
+        deny(stranger.so);
+        return null;
+      }
+      return null;
+    });
   }
 
   private async acceptUdp(test: IperfTest, control: ControlChannel, first: Socket, block: Uint8Array): Promise<Socket> {
@@ -280,6 +283,7 @@ export class IperfServer {
       const silentUs = receives ? test.heardUs + o.rcvTimeoutMs * 1000 : Infinity;
       if (p.now() >= silentUs) throw iperfError('NOMSG');
       for (let so = this.nextConnection(); so !== null; so = this.nextConnection()) deny(so);
+      await p.flush();
       await wait.until(() => test.failure !== null || control.ready || this.listeners.some((so) => so.acceptQueue.length > 0), Math.min(test.nextUs, silentUs));
     }
     const state = await control.state();
@@ -297,6 +301,22 @@ export class IperfServer {
     if (last === CLIENT_TERMINATE) reporter.error('the client has terminated');
     else if (last !== IPERF_DONE && last !== null) throw iperfError('MESSAGE');
   }
+}
+
+/** A connection that has not said its cookie yet. */
+interface Stranger {
+  readonly so: StreamSocket;
+  readonly said: Uint8Array;
+  at: number;
+}
+
+/** Reads on: does it know the cookie? Null while it has not said it. */
+function saysCookie(stranger: Stranger, cookie: Uint8Array): boolean | null {
+  const n = stranger.so.recv(stranger.said.subarray(stranger.at));
+  if (n <= 0) return n === -EAGAIN ? null : false;
+  stranger.at += n;
+  if (stranger.at < COOKIE_BYTES) return null;
+  return stranger.said.every((byte, i) => byte === cookie[i]);
 }
 
 /** Tells a connection that the server is busy. */

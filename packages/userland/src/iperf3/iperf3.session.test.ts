@@ -184,6 +184,17 @@ describe('refusals', () => {
     expect(await lab.sh(`iperf3 ${options}`, inA)).toEqual({ exit: 1, stdout: '', stderr: `iperf3: error - ${text}\n` });
   });
 
+  test('-C chooses on both sides, and what is not there is refused here and only said there', async () => {
+    const { client } = await measure('-c 192.0.2.2 -n 10K -V -C newreno');
+    expect(client.stdout).toContain('snd_tcp_congestion newreno\nrcv_tcp_congestion newreno\n');
+    const server = await serve();
+    expect(await lab.sh('iperf3 -c 192.0.2.2 -C reno2000', inA)).toMatchObject({
+      exit: 1, stderr: 'iperf3: error - unable to set TCP_CONGESTION: Supplied congestion control algorithm not supported on this host\n',
+    });
+    await lab.advance(1_000_000);
+    expect((await server.done).exit).toBe(0);
+  });
+
   test('a second server, a busy server', async () => {
     const server = await serve();
     expect((await lab.sh('iperf3 -s', inB)).stderr).toBe('iperf3: error - unable to start listener for connections: Address already in use\n');
@@ -249,6 +260,31 @@ describe('ends', () => {
     await lab.advance(10_000);
     return so!;
   }
+
+  test('a stream must know the cookie, and one that says nothing holds nobody up', async () => {
+    const server = await serve();
+    const params = Buffer.from(JSON.stringify({ tcp: true, omit: 0, time: 1, num: 0, blockcount: 0, parallel: 1, len: 1_000 }));
+    const cookie = Buffer.from(`${'a'.repeat(36)}\0`);
+    const control = await stranger(Buffer.concat([cookie, Buffer.from([0, 0, 0, params.length]), params]));
+    const heard = new Uint8Array(100);
+    const hear = (so: StreamSocket): number[] => [...heard.subarray(0, Math.max(0, so.recv(heard)))];
+    expect(hear(control)).toEqual([9, 10]);
+    const silent = await stranger(Buffer.from('a'));
+    const wrong = await stranger(Buffer.alloc(37, 0x62));
+    expect(hear(wrong)).toEqual([0xff]);
+    const right = await stranger(cookie);
+    expect(hear(control)).toEqual([1, 2]);
+    expect(hear(silent)).toEqual([0xff]);
+    right.send(Buffer.alloc(5_000));
+    await lab.advance(100_000);
+    control.send(Uint8Array.of(4));
+    await lab.advance(100_000);
+    expect(hear(control)).toEqual([13]);
+    for (const so of [control, right, wrong, silent]) so.close();
+    await lab.advance(1_000_000);
+    expect((await server.done).stdout).toContain('4.88 KBytes');
+    expect(sockets('b')).toBe(0);
+  });
 
   test('whoever is no iperf3 is told nothing, and others are served', async () => {
     const server = await serve('iperf3 -s');

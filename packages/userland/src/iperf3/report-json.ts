@@ -16,6 +16,9 @@ import { systemInfo } from './system-info.js';
 
 type Json = Record<string, unknown>;
 
+/** Streams of all intervals that a document keeps; a client decides how many streams a server has, and for how long. */
+const INTERVAL_STREAMS_MAX = 200_000;
+
 export class JsonReporter implements IperfReporter {
   private readonly p: Proc;
   private readonly connectedStreams: Json[] = [];
@@ -24,6 +27,7 @@ export class JsonReporter implements IperfReporter {
   private readonly end: Json = {};
   private readonly top: Json = { start: this.start, intervals: this.intervals, end: this.end };
   private title: string | null = null;
+  private intervalStreams = 0;
 
   constructor(p: Proc) {
     this.p = p;
@@ -71,7 +75,8 @@ export class JsonReporter implements IperfReporter {
   omitDone(): void {}
 
   interval(test: IperfTest): void {
-    if (shortAndEmpty(test)) return;
+    if (shortAndEmpty(test) || this.intervalStreams >= INTERVAL_STREAMS_MAX) return;
+    this.intervalStreams += test.streams.length;
     const streams: Json[] = [];
     const interval: Json = { streams };
     for (const sending of test.sides) {

@@ -19,6 +19,8 @@ import { systemInfo } from './system-info.js';
 const SEPARATOR = '- - - - - - - - - - - - - - - - - - - - - - - - -\n';
 const COLUMNS = 'Interval           Transfer     Bitrate';
 const UDP_COLUMNS = '         Jitter    Lost/Total Datagrams';
+/** Characters kept for a client that wants a server's output. */
+const KEPT_MAX = 1_048_576;
 /** What stands where a two-way test's senders have no jitter. */
 const NO_JITTER = '          ';
 
@@ -241,7 +243,7 @@ export class TextReporter implements IperfReporter {
 
   private print(text: string): void {
     this.p.out(this.title + text);
-    if (this.keep) this.kept += text;
+    if (this.keep && this.kept.length < KEPT_MAX) this.kept += text;
   }
 }
 

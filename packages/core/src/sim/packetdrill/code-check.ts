@@ -36,7 +36,7 @@ const LEVELS: readonly Readonly<Record<string, Binary>>[] = [
   { '*': (a, b) => a * b, '//': (a, b) => Math.floor(a / b), '/': (a, b) => a / b, '%': (a, b) => a - b * Math.floor(a / b) },
 ];
 
-const TOKEN = /\s*(0x[0-9a-fA-F]+|\d+(?:\.\d+)?|[A-Za-z_]\w*|'[^']*'|"[^"]*"|==|!=|<=|>=|<<|>>|\/\/|\+=|-=|[^\s])/y;
+const TOKEN = /\s*(0x[0-9a-fA-F]+|\d+(?:\.\d+)?|[A-Za-z_]\w*|'[^']*'|"[^"]*"|==|!=|<=|>=|<<|>>|\/\/|\+=|-=|[^\s])/g;
 
 /** The statements of a block with the lines they are on. */
 function statements(text: string, line: number): { line: number; text: string }[] {
@@ -76,8 +76,7 @@ class CodeStatement {
     this.line = line;
     this.vars = vars;
     this.lookup = lookup;
-    TOKEN.lastIndex = 0;
-    for (let m = TOKEN.exec(text); m !== null; m = TOKEN.exec(text)) this.tokens.push(m[1]!);
+    for (const [, token] of text.matchAll(TOKEN)) this.tokens.push(token!);
   }
 
   run(): string | null {

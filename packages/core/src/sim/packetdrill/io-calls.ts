@@ -86,9 +86,21 @@ function* sendDatagram(host: CallHost, args: CallArgs, fd: DatagramFd, data: Uin
   return error === 0 ? value(data.length) : errno(error);
 }
 
+/** sendto() of a stream that is not connected connects it, and what is written goes first; with Fast Open in the SYN. */
 function sendto(host: CallHost, args: CallArgs): CallRun {
-  if (fdArg(host, args).kind === 'stream' && args.call.args.length > 4 && args.at(4).kind !== 'ellipsis' && args.at(4).kind !== 'int') args.fail('an address for a stream (Fast Open) is not supported');
-  return write(host, args);
+  const fd = fdArg(host, args);
+  return fd.kind === 'stream' && fd.so.peer() === null && fd.so.peer6() === null ? connectSending(host, args, fd) : write(host, args);
+}
+
+function* connectSending(host: CallHost, args: CallArgs, fd: StreamFd): CallRun {
+  const bytes = args.int(2);
+  const text = textArg(args, 1)?.subarray(0, bytes) ?? null;
+  if (text !== null) host.wroteText();
+  const { addr, port } = endpointArg(host, args, 4, host.config.remote, host.config.connectPort);
+  host.connecting(fd);
+  const n = fd.so.sendTo(text ?? streamBytes(0, bytes), addr, port);
+  if (n > 0) fd.writePlace += n;
+  return value(n);
 }
 
 function read(host: CallHost, args: CallArgs): CallRun {

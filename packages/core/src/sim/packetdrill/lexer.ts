@@ -24,7 +24,10 @@ export interface Token {
   readonly end: number;
 }
 
-const PATTERNS: readonly (readonly [TokenKind | 'skip', RegExp])[] = [
+type Patterns = readonly (readonly [TokenKind | 'skip', RegExp])[];
+
+/** New ones for each script: a sticky expression remembers where it is. */
+const makePatterns = (): Patterns => [
   ['skip', /[ \t\r\n]+|\/\/[^\n]*|#[^\n]*|\/\*[^]*?\*\//y],
   ['code', /%\{[^]*?\}%/y],
   ['command', /`(?:\\[^]|[^`\\])*`/y],
@@ -50,16 +53,17 @@ function unquote(text: string): string {
 export function lexScript(source: string): Token[] {
   const tokens: Token[] = [];
   const defines = new Map<string, string>();
+  const patterns = makePatterns();
   let at = 0;
   let line = 1;
   while (at < source.length) {
-    const [kind, text] = next(source, at, line);
+    const [kind, text] = next(patterns, source, at, line);
     const end = at + text.length;
     if (kind !== 'skip') {
       const token = make(kind, text, line, at);
       if (token.kind === 'option' && token.text === 'define') define(defines, token);
       const value = token.kind === 'word' ? defines.get(token.text) : undefined;
-      tokens.push(value === undefined ? token : make(next(value, 0, line)[0] as TokenKind, value, line, at));
+      tokens.push(value === undefined ? token : make(next(patterns, value, 0, line)[0] as TokenKind, value, line, at));
     }
     for (const c of text) if (c === '\n') line++;
     at = end;
@@ -68,10 +72,10 @@ export function lexScript(source: string): Token[] {
   return tokens;
 }
 
-function next(source: string, at: number, line: number): readonly [TokenKind | 'skip', string] {
+function next(patterns: Patterns, source: string, at: number, line: number): readonly [TokenKind | 'skip', string] {
   if (source.startsWith('%{', at) && source.indexOf('}%', at) < 0) throw new ScriptError(line, '"%{" without "}%"');
   if (source.startsWith('/*', at) && source.indexOf('*/', at) < 0) throw new ScriptError(line, '"/*" without "*/"');
-  for (const [kind, pattern] of PATTERNS) {
+  for (const [kind, pattern] of patterns) {
     pattern.lastIndex = at;
     const text = pattern.exec(source)?.[0];
     if (text === undefined) continue;

@@ -23,7 +23,8 @@ function* setsockopt(host: CallHost, args: CallArgs): CallRun {
   const name = ALIASES.get(args.word(2)) ?? args.word(2);
   const e = args.at(3);
   if (name === 'TCP_CONGESTION') {
-    return args.fail('TCP_CONGESTION cannot be set');
+    if (fd.kind !== 'stream' || e.kind !== 'string') return args.fail('TCP_CONGESTION takes a string, on a stream');
+    return errno(fd.so.setCongestion(e.text));
   }
   if (name === 'SO_LINGER') return errno(setLinger(args, fd));
   return errno(fd.so.setsockopt(name, args.element(e) ?? args.fail('expected [value]')));

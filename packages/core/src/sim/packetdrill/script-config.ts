@@ -29,6 +29,8 @@ export interface ScriptConfig {
   readonly tsEcrScaled: boolean;
   /** One packet of the script is one packet of the stack. */
   readonly strictSegments: boolean;
+  /** What options a SYN carries, and in which order, is each system's own affair: not compared. */
+  readonly anySynOptions: boolean;
   readonly nonFatalPacket: boolean;
   readonly nonFatalCall: boolean;
   /** No tolerance unless the script gives one, echoes of timestamps are compared, and packets that nobody expected fail the script. */
@@ -42,7 +44,7 @@ export type OptionTexts = ReadonlyMap<string, string>;
 const IGNORED = new Set(['define', 'code_command', 'code_format', 'code_sockopt', 'debug', 'verbose', 'dry_run', 'is_anyip', 'send_omit_free', 'speed', 'init_scripts']);
 const KNOWN = new Set([
   'ip_version', 'local_ip', 'remote_ip', 'gateway_ip', 'netmask_ip', 'bind_port', 'connect_port', 'mtu', 'mss', 'tolerance_usecs', 'tolerance_percent', 'tcp_ts_tick_usecs',
-  'tcp_ts_ecr_scaled', 'strict_segments', 'non_fatal',
+  'tcp_ts_ecr_scaled', 'strict_segments', 'non_fatal', 'any_syn_options',
 ]);
 
 const DEFAULT_TOLERANCE_US = 4_000;
@@ -119,6 +121,7 @@ export function makeConfig(ipVersion: IpVersion, texts: OptionTexts, strict: boo
     tolerancePercent: number(texts, 'tolerance_percent', strict ? 0 : DEFAULT_TOLERANCE_PERCENT, 0, 100),
     tsTickUs: number(texts, 'tcp_ts_tick_usecs', 0, 0, 1_000_000),
     tsEcrScaled: texts.has('tcp_ts_ecr_scaled'),
+    anySynOptions: texts.has('any_syn_options'),
     strictSegments: texts.has('strict_segments'),
     nonFatalPacket: nonFatal.includes('packet'),
     nonFatalCall: nonFatal.includes('syscall'),

@@ -159,7 +159,7 @@ export class ScriptPackets {
     const { config } = this.host;
     const toleranceUs = Math.max(config.toleranceUs, (config.tolerancePercent / 100) * this.host.nowUs);
     const place = this.host.outIsPattern && body.payload > 0 && !body.absolute ? c.placeOf(got.flags, got.seq) : -1;
-    const problem = ipProblem ?? checkTcp(body, got, place, { tickUs: config.tsTickUs, toleranceUs, echoes: config.strict });
+    const problem = ipProblem ?? checkTcp(body, got, place, { anyInSyn: config.anySynOptions, tickUs: config.tsTickUs, toleranceUs, echoes: config.strict });
     if (problem !== null) throw new ScriptFailure(line, `${problem}\n  script packet: ${spec.text}\n  actual packet: > ${formatTcp(got)} (at ${seconds(first.time)})`);
   }
 

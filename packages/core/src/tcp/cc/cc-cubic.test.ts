@@ -1,3 +1,6 @@
+/**
+ * cc-cubic.test.ts — CUBIC against RFC 9438's curve, in whole numbers.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CC_ECN, CC_NDUPACK, CC_RTO, CC_RTO_ERR } from './cc.js';

@@ -1,3 +1,6 @@
+/**
+ * cc-dctcp.test.ts — DCTCP: how alpha follows the marks, and what it does to the window.
+ */
 import { describe, expect, it } from 'vitest';
 import { CC_ECN, CC_NDUPACK, CC_RTO } from './cc.js';
 import { ccDctcp } from './cc-dctcp.js';

@@ -1,3 +1,6 @@
+/**
+ * cc-registry.test.ts — algorithms by name, and what sysctl says of them.
+ */
 import { expect, it } from 'vitest';
 import { EACCES, EINVAL, ESRCH } from '../../base/errno.js';
 import { SysctlTree } from '../../kern/sysctl.js';

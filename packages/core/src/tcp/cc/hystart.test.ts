@@ -1,3 +1,6 @@
+/**
+ * hystart.test.ts — HyStart++ leaves slow start when round trips grow.
+ */
 import { expect, it } from 'vitest';
 import { ccCubic } from './cc-cubic.js';
 import { ccNewreno } from './cc-newreno.js';

@@ -1,5 +1,5 @@
 /**
- * test-peer.ts — a vnet with TCP, and a peer whose every segment the test writes.
+ * tcp-peer.ts — a vnet with TCP, and a peer whose every segment the test writes.
  *
  * A TestPeer is the other end of a wire: `send` puts a segment in, from any address (the vnet's default route is the peer), `heard` takes what the
  * vnet sent since the last call. Segments are told in the words of tcpdump: `S`, `S.`, `.`, `P.`, `R`, `F.`
@@ -8,9 +8,9 @@
  *     p.send({ flags: 'S', seq: 100, sport: 4000, dport: 80, options: 'mss sack ts=7 ws=3' });
  *     p.heard()   →   [{ text: 'S. ack 101', … }]
  */
-import { SimNet } from '../sim/sim-net.js';
-import { Wire } from '../sim/wire-script.js';
-import { craftIp, ip4 } from '../sim/craft.js';
+import { SimNet } from './sim-net.js';
+import { Wire } from './wire-script.js';
+import { craftIp, ip4 } from './craft.js';
 import { PF_INET, SOCK_STREAM } from '../socket/socket-type.js';
 import type { StreamSocket } from '../socket/stream-socket.js';
 import type { Vnet } from '../vnet/vnet.js';
@@ -25,8 +25,8 @@ import {
   TCP_HDR_LEN, TCP_MAXOLEN, TCP_SUM, TH_ACK, TH_FIN, TH_PUSH, TH_RST, TH_SYN, TOF_FASTOPEN, TOF_SACKPERM, TOF_SCALE, TOF_SIGNATURE, TOF_TS, TcpOptions, tcpAck, tcpDport,
   tcpEmit, tcpFlags, tcpOff, tcpSeq, tcpSport, tcpWin,
 } from '../wire/tcp.js';
-import type { TcpEnds } from './tcp-ends.js';
-import type { TcpMd5 } from './tcp-md5.js';
+import type { TcpEnds } from '../tcp/tcp-ends.js';
+import type { TcpMd5 } from '../tcp/tcp-md5.js';
 
 export const HOST = '192.0.2.1';
 export const PEER = '192.0.2.2';

@@ -1,5 +1,5 @@
 /**
- * test-pair.ts — two vnets, a link whose segments a test may drop, delay or mark, and one connection over it; for tests of loss recovery.
+ * tcp-pair.ts — two vnets, a link whose segments a test may drop, delay or mark, and one connection over it; for tests of loss recovery.
  */
 import type { Errno } from '../base/errno.js';
 import { EINPROGRESS } from '../base/errno.js';
@@ -7,16 +7,16 @@ import type { Micros } from '../base/time.js';
 import { Callout } from '../kern/callout.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { ip4 } from '../sim/craft.js';
-import { SimNet } from '../sim/sim-net.js';
-import type { SimLinkEnd, SimLinkOptions } from '../sim/sim-link.js';
+import { ip4 } from './craft.js';
+import { SimNet } from './sim-net.js';
+import type { SimLinkEnd, SimLinkOptions } from './sim-link.js';
 import type { StreamSocket } from '../socket/stream-socket.js';
 import { PF_INET, SOCK_STREAM } from '../socket/socket-type.js';
 import type { Vnet } from '../vnet/vnet.js';
 import { IP4_HDR_LEN } from '../wire/ip4.js';
 import { IPPROTO_TCP } from '../wire/ipproto.js';
 import { tcpAck, tcpFlags, tcpOff, tcpSeq } from '../wire/tcp.js';
-import { checkTcpCb } from './tcpcb.js';
+import { checkTcpCb } from '../tcp/tcpcb.js';
 
 const ETHER_HDR_LEN = 14;
 
