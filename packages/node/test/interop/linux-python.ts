@@ -61,7 +61,7 @@ def send_noise(s, total, seed=1):
 def info(s):
     b = s.getsockopt(IPPROTO_TCP, TCP_INFO, 256)
     word = lambda at: struct.unpack_from('=I', b, at)[0]
-    options = [name for bit, name in enumerate(['timestamps', 'sack', 'wscale', 'ecn', 'ecn_seen']) if b[5] >> bit & 1]
+    options = [name for bit, name in enumerate(['timestamps', 'sack', 'wscale', 'ecn', 'ecn_seen', 'syn_data']) if b[5] >> bit & 1]
     return {'state': b[0], 'options': options, 'snd_wscale': b[6] & 15, 'rcv_wscale': b[6] >> 4, 'snd_mss': word(16), 'pmtu': word(60),
             'retrans': word(100), 'delivered_ce': word(196), 'snd_wnd': word(228)}
 
@@ -70,6 +70,9 @@ def md5sig(s, addr, key):
     six = ':' in addr
     sockaddr = struct.pack('=HHI16sI', AF_INET6, 0, 0, inet_pton(AF_INET6, addr), 0) if six else struct.pack('=HH4s', AF_INET, 0, inet_aton(addr))
     s.setsockopt(IPPROTO_TCP, 14, sockaddr.ljust(128, b'\\0') + struct.pack('=BBHi', 0, 0, len(key), 0) + key.ljust(80, b'\\0'))
+
+def sysctl(name, value):
+    with open('/proc/sys/' + name.replace('.', '/'), 'w') as f: f.write(str(value))
 
 def netstat():
     rows = [line.split() for line in open('/proc/net/netstat')]

@@ -23,6 +23,7 @@ export const FAMILIES = [4, 6] as const;
 export const LINUX = { 4: '10.77.0.1', 6: 'fd77::1' } as const;
 export const VNET = { 4: '10.77.0.2', 6: 'fd77::2' } as const;
 export const ROUTED_VNET = { 4: '10.78.0.2', 6: 'fd78::2' } as const;
+export const ANY = { 4: '0.0.0.0', 6: '::' } as const;
 export const TCP_PEERS = ['root', 'tun', 'netns', 'ip', 'python3'] as const;
 export const LIMIT = { timeout: 40_000, retry: 0 };
 
@@ -117,7 +118,7 @@ export function vnetOf(d: TestDaemon, name: string): Vnet {
   return prisons.find(prisons.prison0, name)!.vnet;
 }
 
-/** A listener of both families' any address with socket options. */
+/** listen of promises/, with socket options. */
 export function listenWith(vnet: Vnet, options: Readonly<Record<string, number>>, where: ListenOptions): Listener {
   const listener = listen(vnet, where);
   setAll(listener.socket, options);
@@ -132,12 +133,13 @@ function setAll(so: StreamSocket, options: Readonly<Record<string, number>>): vo
 }
 
 /** connect of promises/, with socket options set before; gives up after `seconds`. */
-export async function connectWith(vnet: Vnet, options: Readonly<Record<string, number>>, address: string, port: number, seconds = 20): Promise<Stream> {
+export async function connectWith(vnet: Vnet, options: Readonly<Record<string, number>>, address: string, port: number, seconds = 20, localPort = 0): Promise<Stream> {
   const domain = domainOf(address);
   const { error: refused, so } = vnet.sockets.socket(domain, SOCK_STREAM);
   if (so === null) throw new NetError(refused, 'socket');
   setAll(so, options);
   const { engine } = vnet.kern;
+  if (localPort !== 0) so.bind(0, localPort);
   const began = engine.outside(() => so.connect(sockAddrParse(vnet, domain, address), port));
   let error = began === EINPROGRESS ? 0 : began;
   try {
@@ -151,6 +153,23 @@ export async function connectWith(vnet: Vnet, options: Readonly<Record<string, n
     throw failed;
   }
   return new Stream(vnet, so);
+}
+
+/** A connection that Linux (`s`) makes to the vnet. */
+export async function fromLinux({ py, vnet }: TcpNeighbour, family: Family, options: Record<string, number> = {}): Promise<Stream> {
+  const listener = listenWith(vnet, options, { address: ANY[family], port: 5000 + family });
+  await py.run(`s = create_connection(('${VNET[family]}', ${5000 + family}))`);
+  const stream = await accepted(listener);
+  listener.close();
+  return stream;
+}
+
+/** A connection that the vnet makes to Linux (`s`). */
+export async function toLinux({ py, vnet }: TcpNeighbour, family: Family, options: Record<string, number> = {}): Promise<Stream> {
+  await py.run(`l = server(${6000 + family}, AF_INET${family === 6 ? '6' : ''})`);
+  const stream = await connectWith(vnet, options, LINUX[family], 6000 + family);
+  await py.run('s, _ = l.accept(); l.close()');
+  return stream;
 }
 
 /** The next connection of a listener. */

@@ -58,7 +58,7 @@ describe('a path narrower than its ends', () => {
       stream.abort();
     }));
 
-    peer(...TCP_PEERS, 'sysctl')(`Linux as the router tells the vnet, IPv${family}`, LIMIT, () =>
+    peer(...TCP_PEERS)(`Linux as the router tells the vnet, IPv${family}`, LIMIT, () =>
       withNetns(2, (a, b) =>
         withDaemon(async (d) => {
           await d.vnet('v1');
@@ -66,19 +66,21 @@ describe('a path narrower than its ends', () => {
           await d.ok('v1', 'ifconfig', cable.ifname, 'inet6', `${VNET[6]}/64`, 'no_dad');
           await d.ok('v1', 'route', 'add', 'default', LINUX[4]);
           await d.ok('v1', 'route', 'add', '-inet6', 'default', LINUX[6]);
-          a.ip('-6', 'addr', 'add', `${LINUX[6]}/64`, 'dev', cable.device, 'nodad');
+          // A router asks for neighbours with its link-local address.
+          for (const address of [`${LINUX[6]}/64`, 'fe80::1/64']) a.ip('-6', 'addr', 'add', address, 'dev', cable.device, 'nodad');
           const [left, right] = [uniqueDevice(), uniqueDevice()];
           a.ip('link', 'add', 'name', left, 'type', 'veth', 'peer', 'name', right, 'netns', b.name);
           a.ip('link', 'set', 'dev', left, 'mtu', String(NARROW));
           for (const [ns, dev, host] of [[a, left, 1], [b, right, 2]] as const) {
             ns.ip('link', 'set', 'dev', dev, 'addrgenmode', 'none');
             ns.address(dev, `10.80.0.${host}/24`);
-            ns.ip('-6', 'addr', 'add', `fd80::${host}/64`, 'dev', dev, 'nodad');
+            for (const prefix of ['fd80', 'fe80']) ns.ip('-6', 'addr', 'add', `${prefix}::${host}/64`, 'dev', dev, 'nodad');
             ns.up(dev);
           }
           b.ip('route', 'add', 'default', 'via', '10.80.0.1');
           b.ip('-6', 'route', 'add', 'default', 'via', 'fd80::1');
-          await a.run('sysctl', '-w', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
+          const router = new LinuxPython(a);
+          for (const name of ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding']) await router.run(`sysctl('${name}', 1)`);
           const py = new LinuxPython(b);
           await py.run(`l = server(5001, AF_INET${family === 6 ? '6' : ''})`);
           const vnet = vnetOf(d, 'v1');
