@@ -25,7 +25,7 @@ export const VNET = { 4: '10.77.0.2', 6: 'fd77::2' } as const;
 export const ROUTED_VNET = { 4: '10.78.0.2', 6: 'fd78::2' } as const;
 export const ANY = { 4: '0.0.0.0', 6: '::' } as const;
 export const TCP_PEERS = ['root', 'tun', 'netns', 'ip', 'python3'] as const;
-export const LIMIT = { timeout: 40_000, retry: 0 };
+export const LIMIT = { timeout: 40_000 };
 
 export interface TcpNeighbour {
   readonly d: TestDaemon;
