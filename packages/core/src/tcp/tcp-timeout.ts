@@ -14,7 +14,7 @@ import { tcpOutput, tcpProbeWindow } from './tcp-output.js';
 import { tcpBlackholeRexmt } from './tcp-pmtud.js';
 import { tcpReorderTimeout, tcpRexmtTimeout } from './tcp-recovery.js';
 import { tcpSendProbe } from './tcp-respond.js';
-import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT } from './tcp-state.js';
+import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_FIN_WAIT_2, TCPS_TIME_WAIT } from './tcp-state.js';
 import { TCP_MAXRXTSHIFT, tcpArmBy, tcpKeepidleUs, tcpKeepintvlUs, tcpMaxidleUs, tcpSetKeep, tcpSetPersist } from './tcp-timer.js';
 import { tlpSend } from './tcp-tlp-send.js';
 import { TF_ACKNOW, TF_DELACK } from './tcpcb.js';
@@ -142,6 +142,5 @@ function keep(tp: TcpCb): void {
 
 function keepDrop(tp: TcpCb): void {
   tp.tcp.stats.keepdrops++;
-  if (tp.state <= TCPS_SYN_RECEIVED) tp.tcp.stats.conndrops++;
   tcpDrop(tp, tp.softError || ETIMEDOUT);
 }

@@ -138,11 +138,12 @@ export class Tcp implements IpProto, TcpLroUpper {
 
   destroy(): void {
     this.lro?.destroy();
+    // What they knew of their peers goes into the hostcache, which goes afterwards.
+    for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
     this.syncache.destroy();
     this.fastopen.destroy();
     this.md5.destroy();
     this.hostcache.destroy();
-    for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
     this.ip6.register(IPPROTO_TCP, null);
     this.ip.register(IPPROTO_TCP, null);
     this.kern.counters.detach(this);
