@@ -85,6 +85,12 @@ export class TcpReass {
       this.mem.release(gone.buf.length);
       gone.free();
     }
+    if (at !== null && seqLeq(seqOf(at), seqOf(m))) {
+      // The one before and the one behind have all of it between them.
+      this.touch(seqOf(at));
+      m.free();
+      return false;
+    }
     if (at !== null && seqGt(endOf(m), seqOf(at))) m.trim(seqDiff(seqOf(at), seqOf(m)));
     m.next = at;
     if (prev === null) this.head = m;

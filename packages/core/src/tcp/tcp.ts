@@ -139,10 +139,11 @@ export class Tcp implements IpProto, TcpLroUpper {
   destroy(): void {
     this.lro?.destroy();
     this.syncache.destroy();
+    // What they have learned of their paths is in the hostcache.
+    for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
     this.fastopen.destroy();
     this.md5.destroy();
     this.hostcache.destroy();
-    for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
     this.ip6.register(IPPROTO_TCP, null);
     this.ip.register(IPPROTO_TCP, null);
     this.kern.counters.detach(this);
