@@ -110,8 +110,6 @@ function sendNew(tp: TcpCb): boolean {
     if (len <= 0) return sendProbe(tp);
     // What was not worth a segment has waited long enough; it is sent as any other.
     tp.flags &= ~TF_FORCE;
-    tp.persistAt = NEVER;
-    tp.rxtshift = 0;
     return sendData(tp, len, fin && len === avail);
   }
   // Nothing will come back that could make us send: the peer's window must be asked for.
@@ -166,6 +164,11 @@ function sendSyn(tp: TcpCb): boolean {
 
 function sendData(tp: TcpCb, len: number, fin: boolean): boolean {
   const seq = tp.sndNxt;
+  // What goes now is the retransmission timer's business.
+  if (tp.persistAt !== NEVER) {
+    tp.persistAt = NEVER;
+    tp.rxtshift = 0;
+  }
   if (!tcpSendSegment(tp, seq, len, fin ? TH_FIN : 0)) return false;
   tp.sndNxt = (seq + len + (fin ? 1 : 0)) | 0;
   tp.map.append(seq, tp.sndNxt, fin ? SR_FIN : 0, tp.nowUs);

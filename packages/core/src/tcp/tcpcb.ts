@@ -345,6 +345,8 @@ function checkSending(tp: TcpCb): void {
   if (tp.flight > 0) assert(sent <= tp.snd.bytes, 'bytes are in flight that the send buffer has not');
   const waiting = tp.flight > 0 || (tp.isSynchronized && (tp.snd.bytes > 0 || ((tp.flags & TF_NEEDFIN) !== 0 && fin === 0)));
   assert(!waiting || tp.rexmtAt !== NEVER || tp.persistAt !== NEVER || tp.probeAt !== NEVER, 'there is something to send, and no timer that would');
+  assert(tp.persistAt === NEVER || tp.rexmtAt === NEVER, 'two timers would send');
+  assert(tp.persistAt === NEVER || tp.flight === 0 || tp.flight > tp.sndWnd, 'what is in flight is left to the persist timer');
 }
 
 /** The Callout fires no later than the earliest deadline; what nobody will finish has one. */
