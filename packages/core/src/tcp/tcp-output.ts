@@ -106,7 +106,12 @@ function sendNew(tp: TcpCb): boolean {
   let len = Math.min(avail, usable, longest(tp));
   if (len > tp.maxseg && len < avail) len -= len % tp.maxseg;
   if (len >= tp.maxseg || (len > 0 && isWorthIt(tp, len, len === avail, fin))) return sendData(tp, len, fin && len === avail);
-  if ((tp.flags & TF_FORCE) !== 0) return sendProbe(tp);
+  if ((tp.flags & TF_FORCE) !== 0) {
+    if (len <= 0) return sendProbe(tp);
+    // What was not worth a segment has waited long enough; it is sent as any other.
+    tp.flags &= ~TF_FORCE;
+    return sendData(tp, len, fin && len === avail);
+  }
   // Nothing will come back that could make us send: the peer's window must be asked for.
   if (tp.flight === 0 && tp.persistAt === NEVER) {
     tp.rxtshift = 0;
@@ -162,6 +167,11 @@ function sendSyn(tp: TcpCb): boolean {
 function sendData(tp: TcpCb, len: number, fin: boolean): boolean {
   const seq = tp.sndNxt;
   if (tp.flight === 0) tp.progressUs = tp.nowUs;
+  // What goes now is the retransmission timer's business.
+  if (tp.persistAt !== NEVER) {
+    tp.persistAt = NEVER;
+    tp.rxtshift = 0;
+  }
   if (!tcpSendSegment(tp, seq, len, fin ? TH_FIN : 0)) return false;
   tp.sndNxt = (seq + len + (fin ? 1 : 0)) | 0;
   tp.map.append(seq, tp.sndNxt, fin ? SR_FIN : 0, tp.nowUs);

@@ -15,13 +15,15 @@ import { tcpBlackholeRexmt } from './tcp-pmtud.js';
 import { tcpReorderTimeout, tcpRexmtTimeout } from './tcp-recovery.js';
 import { tcpSendProbe } from './tcp-respond.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_FIN_WAIT_2, TCPS_TIME_WAIT } from './tcp-state.js';
-import { TCP_MAXRXTSHIFT, tcpArmBy, tcpKeepidleUs, tcpKeepintvlUs, tcpMaxidleUs, tcpSetKeep, tcpSetPersist } from './tcp-timer.js';
+import { TCP_MAXRXTSHIFT, TCP_TOTBACKOFF, tcpArmBy, tcpKeepidleUs, tcpKeepintvlUs, tcpMaxidleUs, tcpSetKeep, tcpSetPersist } from './tcp-timer.js';
 import { tlpSend } from './tcp-tlp-send.js';
 import { TF_ACKNOW, TF_DELACK } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** A timer that is later than this was held up. */
 const LATE_US: Micros = 2_000;
+/** Probes of a closed window in a row without an answer, after which the peer is gone. */
+const PERSIST_UNANSWERED = 4;
 
 /** The Callout fired: does what is due and arms it again. */
 export function tcpTimersRun(tp: TcpCb): void {
@@ -112,7 +114,9 @@ function persist(tp: TcpCb): void {
   const { stats, tun } = tp.tcp;
   stats.persisttimeo++;
   const idle = tp.nowUs - tp.rcvTimeUs;
-  if (tp.rxtshift >= TCP_MAXRXTSHIFT && (idle >= tcpKeepidleUs(tp) || idle >= tp.rtoUs * 512)) {
+  // A peer that answers was heard of one interval ago: then the connection stays, for however long its window is closed (RFC 9293 §3.8.6.1).
+  const silent = Math.max(tp.rtoUs * TCP_TOTBACKOFF, PERSIST_UNANSWERED * tun.persmaxMs * US_PER_MS);
+  if (tp.rxtshift >= TCP_MAXRXTSHIFT && (idle >= tcpKeepidleUs(tp) || idle >= silent)) {
     stats.persistdrop++;
     tcpDrop(tp, ETIMEDOUT);
     return;

@@ -22,6 +22,8 @@ import type { TcpCb } from './tcpcb.js';
 export const TCPTV_REXMTMAX: Micros = 64_000_000;
 export const TCP_MAXRXTSHIFT = 12;
 export const TCP_BACKOFF = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 512, 512, 512] as const;
+/** Their sum. */
+export const TCP_TOTBACKOFF = 2_559;
 
 /** Makes sure that the Callout fires at `at` at the latest. */
 export function tcpArmBy(tp: TcpCb, at: Micros): void {

@@ -141,6 +141,8 @@ export class Tcp implements IpProto, TcpLroUpper {
     // What they knew of their peers goes into the hostcache, which goes afterwards.
     for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
     this.syncache.destroy();
+    // What they have learned of their paths is in the hostcache.
+    for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
     this.fastopen.destroy();
     this.md5.destroy();
     this.hostcache.destroy();
