@@ -85,7 +85,7 @@ function checkAck(tp: TcpCb, seg: Segment): boolean {
 function checkRst(tp: TcpCb, seg: Segment): boolean {
   if (!seg.has(TH_RST)) return true;
   if (seg.has(TH_ACK)) {
-    tp.tcp.stats.drops++;
+    tp.tcp.stats.conndrops++;
     tcpClose(tp, ECONNREFUSED);
   }
   return false;

@@ -6,6 +6,7 @@
  * @rfc 1122 4.2.3.6 yes
  */
 import { ETIMEDOUT } from '../base/errno.js';
+import type { Micros } from '../base/time.js';
 import { NEVER, US_PER_MS } from '../base/time.js';
 import { TH_ACK } from '../wire/tcp.js';
 import { tcpClose, tcpDrop } from './tcp-close.js';
@@ -13,11 +14,14 @@ import { tcpOutput, tcpProbeWindow } from './tcp-output.js';
 import { tcpBlackholeRexmt } from './tcp-pmtud.js';
 import { tcpReorderTimeout, tcpRexmtTimeout } from './tcp-recovery.js';
 import { tcpSendProbe } from './tcp-respond.js';
-import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT } from './tcp-state.js';
+import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_FIN_WAIT_2, TCPS_TIME_WAIT } from './tcp-state.js';
 import { TCP_MAXRXTSHIFT, tcpArmBy, tcpKeepidleUs, tcpKeepintvlUs, tcpMaxidleUs, tcpSetKeep, tcpSetPersist } from './tcp-timer.js';
 import { tlpSend } from './tcp-tlp-send.js';
 import { TF_ACKNOW, TF_DELACK } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
+
+/** A timer that is later than this was held up. */
+const LATE_US: Micros = 2_000;
 
 /** The Callout fired: does what is due and arms it again. */
 export function tcpTimersRun(tp: TcpCb): void {
@@ -62,6 +66,7 @@ function probe(tp: TcpCb): void {
 }
 
 function rexmt(tp: TcpCb): void {
+  if (heldUp(tp)) return;
   tp.rexmtAt = NEVER;
   const { stats, tun } = tp.tcp;
   if (isShutOut(tp)) {
@@ -80,6 +85,18 @@ function rexmt(tp: TcpCb): void {
   tcpBlackholeRexmt(tp);
   tcpRexmtTimeout(tp);
   tcpOutput(tp);
+}
+
+/**
+ * The timer comes late because the host was busy elsewhere: then so does what has arrived meanwhile, and is looked at first. Once for each timeout, so that
+ * a host that is always late still retransmits.
+ */
+function heldUp(tp: TcpCb): boolean {
+  const { rec } = tp;
+  const late = tp.nowUs - tp.rexmtAt > LATE_US && !rec.heldUp;
+  rec.heldUp = late;
+  if (late) tp.rexmtAt = tp.nowUs + LATE_US;
+  return late;
 }
 
 /**
@@ -125,6 +142,5 @@ function keep(tp: TcpCb): void {
 
 function keepDrop(tp: TcpCb): void {
   tp.tcp.stats.keepdrops++;
-  if (tp.state <= TCPS_SYN_RECEIVED) tp.tcp.stats.conndrops++;
   tcpDrop(tp, tp.softError || ETIMEDOUT);
 }
