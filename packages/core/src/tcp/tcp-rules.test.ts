@@ -82,6 +82,24 @@ describe('a socket that connects to itself', () => {
   });
 });
 
+describe('TIME_WAIT', () => {
+  it.each([[0, 1], [1, 0]])('between two sockets of one vnet, net.inet.tcp.nolocaltimewait=%i: %i', (value, left) => {
+    const net = new SimNet(3);
+    const v = lone(net);
+    expect(v.kern.sysctl.set('net.inet.tcp.nolocaltimewait', value)).toBe(0);
+    const l = net.listen(v, 80);
+    const client = net.connect(v, '127.0.0.1', 80);
+    net.run(1_000);
+    const server = l.accept()!;
+    net.kernel.call(net.now, () => client.close());
+    net.run(1_000);
+    net.kernel.call(net.now, () => server.close());
+    net.run(1_000);
+    expect(v.tcp.timeWaits.count).toBe(left);
+    expect(v.tcp.pcbs.count).toBe(1 + left);
+  });
+});
+
 describe('a socket whose connection is gone', () => {
   it('is neither bound nor connected again, and does not say that it is connected', () => {
     const p = new TestPeer();
