@@ -54,8 +54,16 @@ export function tcpTwstart(tp: TcpCb): void {
   tp.snd.flush();
   tp.reass?.flush();
   tp.reass = null;
-  tcpSet2msl(tp, 2 * tcp.tun.mslMs * US_PER_MS);
+  // What is to be said is said first, at the end of input.
+  tcpSet2msl(tp, tcp.tun.nolocaltimewait !== 0 && isLocal(tp) ? 0 : 2 * tcp.tun.mslMs * US_PER_MS);
   tcp.timeWaits.add(tp);
+}
+
+/** Is the peer in this vnet, where nothing strays? */
+function isLocal(tp: TcpCb): boolean {
+  const { inp, in6p, tcp } = tp;
+  if (in6p === null || !in6p.v6) return tcp.ip.inNet.addrOf(inp.faddr | 0) !== null;
+  return tcp.ip6.in6Net.addrOf(in6p.f0, in6p.f1, in6p.f2, in6p.f3) !== null;
 }
 
 /** The only place where a state changes: counts how many connections are in each. */

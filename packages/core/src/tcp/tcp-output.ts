@@ -288,7 +288,8 @@ function emitHeader(tp: TcpCb, v: DataView, at: number, seq: number, len: number
   const field = isSyn ? win : win >> tp.rcvScale;
   if (field === 0) tp.sndZeroWin++;
   tcpEmit(v, at, tp.inp.lport, tp.inp.fport, seq, (flags & TH_ACK) !== 0 ? tp.rcvNxt : 0, hlen, flags, field, urp);
-  const edge = (tp.rcvNxt + win) | 0;
+  // Rounding up promises nothing: otherwise every acknowledgement would give a peer that sends little at a time a little more than there is room for.
+  const edge = (tp.rcvNxt + Math.min(win, tp.rcv.space)) | 0;
   if ((flags & TH_ACK) !== 0 && seqLt(tp.rcvAdv, edge)) tp.rcvAdv = edge;
   tp.lastAckSent = tp.rcvNxt;
   tp.unackedBytes = 0;

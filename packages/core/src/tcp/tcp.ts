@@ -17,6 +17,7 @@
  *
  * @rfc 9293 3.10 yes
  * @rfc 1122 4.2.3.9 yes
+ * @rfc 1122 4.2.3.10 yes
  * @rfc 5927 4 yes
  */
 import type { Errno } from '../base/errno.js';
@@ -263,13 +264,20 @@ export class Tcp implements IpProto, TcpLroUpper {
       m.free();
       return;
     }
-    if ((m.flags & (M_BCAST | M_MCAST)) !== 0 || ip4IsMulticast(dst) || ip4IsMulticast(src) || this.ip.inNet.isBroadcast(dst, ifp)) {
+    const { inNet } = this.ip;
+    // A conversation has two ends, and each is one (RFC 9293 §3.9.2.3; RFC 1122 §4.2.3.10).
+    if ((m.flags & (M_BCAST | M_MCAST)) !== 0 || ip4IsMulticast(dst) || ip4IsMulticast(src) || inNet.isBroadcast(dst, ifp)) {
+      m.free();
+      return;
+    }
+    const inp = this.pcbs.lookup(src, tcpSport(v, th), dst, tcpDport(v, th));
+    if ((inp === null || !inp.connected) && inNet.isBroadcast(src, ifp)) {
       m.free();
       return;
     }
     const { seg } = this;
     seg.fill(ifp, m, th, false, ip4Tos(v, m.off) & ECN_MASK);
-    this.dispatch(this.pcbs.lookup(src, seg.sport, dst, seg.dport), seg);
+    this.dispatch(inp, seg);
   }
 
   /** Is the header whole? Counts; frees `m` when it is not. */

@@ -5,7 +5,7 @@
 import type { Errno } from '../base/errno.js';
 import { ECONNREFUSED } from '../base/errno.js';
 import type { Ip6Proto } from '../inet6/ip6.js';
-import { CSUM_L4, CSUM_L4_VALID } from '../mbuf/packet-buffer.js';
+import { CSUM_L4, CSUM_L4_VALID, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ip6W0Zoned } from '../wire/addr6.js';
@@ -45,7 +45,8 @@ export class Tcp6 implements Ip6Proto {
       return;
     }
     const l0 = ip6W0Zoned(v, d, ifp.index);
-    if (l0 >>> 24 === 0xff) {
+    const isNobody = v.getInt32(s) === 0 && v.getInt32(s + 4) === 0 && v.getInt32(s + 8) === 0 && v.getInt32(s + 12) === 0;
+    if ((m.flags & (M_BCAST | M_MCAST)) !== 0 || l0 >>> 24 === 0xff || isNobody) {
       m.free();
       return;
     }
