@@ -139,8 +139,6 @@ export class Tcp implements IpProto, TcpLroUpper {
 
   destroy(): void {
     this.lro?.destroy();
-    // What they knew of their peers goes into the hostcache, which goes afterwards.
-    for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
     this.syncache.destroy();
     // What they have learned of their paths is in the hostcache.
     for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
