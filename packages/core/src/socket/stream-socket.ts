@@ -15,7 +15,7 @@
  * Not here: waiting of any kind. A close that waits (SO_LINGER with a time) is for those who can: promises/.
  */
 import type { Errno } from '../base/errno.js';
-import { EAGAIN, EBADF, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE } from '../base/errno.js';
+import { EAGAIN, EBADF, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EPIPE } from '../base/errno.js';
 import type { Micros } from '../base/time.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { In6Pcb, Ip6Name } from '../transport/in6-pcb.js';
@@ -24,7 +24,7 @@ import type { InPcb } from '../transport/inpcb.js';
 import type { RecvBuffer } from '../tcp/recv-buffer.js';
 import { tcpInfo } from '../tcp/tcp-info.js';
 import type { TcpInfo } from '../tcp/tcp-info.js';
-import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED } from '../tcp/tcp-state.js';
+import { TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED } from '../tcp/tcp-state.js';
 import {
   tcpUsrAttach, tcpUsrBind, tcpUsrClose, tcpUsrConnect, tcpUsrListen, tcpUsrMaySend, tcpUsrRcvd, tcpUsrSend, tcpUsrSendOwned, tcpUsrSetCongestion, tcpUsrShutdownRead, tcpUsrShutdownWrite,
 } from '../tcp/tcp-usrreq.js';
@@ -90,7 +90,7 @@ export class StreamSocket implements TcpUser {
   /** bind(2); port 0 asks for an anonymous one. */
   bind(addr: SockAddr, port: number): Errno {
     if (this.closed) return this.ended;
-    return tcpUsrBind(this.tp, this.nameOf(addr), port);
+    return this.gone ? EINVAL : tcpUsrBind(this.tp, this.nameOf(addr), port);
   }
 
   /** listen(2); `backlog` is bounded by kern.ipc.soacceptqueue, and below 0 is that. EINVAL: it is connected. */
@@ -234,8 +234,7 @@ export class StreamSocket implements TcpUser {
   shutdown(how: number): Errno {
     if (this.closed) return this.ended;
     if (how < SHUT_RD || how > SHUT_RDWR) return EINVAL;
-    if (this.gone || this.tp.state === TCPS_CLOSED) return ENOTCONN;
-    if (this.tp.state === TCPS_LISTEN) return EOPNOTSUPP;
+    if (this.gone || this.tp.state <= TCPS_LISTEN) return ENOTCONN;
     if (how !== SHUT_WR) tcpUsrShutdownRead(this.tp);
     if (how === SHUT_RD) return 0;
     const { softnet } = this.layer.kern.engine;

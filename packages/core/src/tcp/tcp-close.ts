@@ -12,7 +12,7 @@ import { TH_ACK, TH_RST } from '../wire/tcp.js';
 import { tcpMetricsSave } from './tcp-metrics.js';
 import { tcpRespondTo } from './tcp-respond.js';
 import { tcpFastopenSettled } from './tcp-syn-data.js';
-import { TCPS_CLOSED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT } from './tcp-state.js';
+import { TCPS_CLOSED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT, tcpHaveRcvdSyn } from './tcp-state.js';
 import { tcpSet2msl, tcpStopTimers } from './tcp-timer.js';
 import type { TcpCb } from './tcpcb.js';
 
@@ -38,7 +38,8 @@ export function tcpClose(tp: TcpCb, error: Errno): void {
 
 /** Gives the connection up: RST to a peer that knows of it, and `error` to the program. */
 export function tcpDrop(tp: TcpCb, error: Errno): void {
-  tp.tcp.stats.drops++;
+  if (tcpHaveRcvdSyn(tp.state)) tp.tcp.stats.drops++;
+  else tp.tcp.stats.conndrops++;
   if (tp.state >= TCPS_SYN_RECEIVED && tp.state !== TCPS_TIME_WAIT) tcpRespondTo(tp, tp.sndNxt, tp.rcvNxt, TH_RST | TH_ACK);
   tcpClose(tp, error);
 }

@@ -142,8 +142,9 @@ function isWorthIt(tp: TcpCb, len: number, isAll: boolean, fin: boolean): boolea
 /** Payload of the longest segment that may be built. */
 function longest(tp: TcpCb): number {
   const { tun } = tp.tcp;
-  // CWR is said once: in a super-segment every part would say it. And every segment has a digest of its own.
-  const cut = tun.tso === 0 || (tp.flags & (TF_SNDCWR | TF_SIGNATURE)) !== 0;
+  // Every part of a super-segment would say the same CWR, which is said once, and the same urgent pointer, which counts from where it is. And every
+  // segment has a digest of its own.
+  const cut = tun.tso === 0 || (tp.flags & (TF_SNDCWR | TF_SIGNATURE)) !== 0 || seqGt(tp.sndUp, tp.sndUna);
   return cut ? tp.maxseg : Math.max(tp.maxseg, tun.tsoMax - (tun.tsoMax % tp.maxseg));
 }
 
@@ -155,6 +156,7 @@ function sendSyn(tp: TcpCb): boolean {
   const { tcp } = tp;
   if (tp.state !== TCPS_SYN_SENT && tp.state !== TCPS_SYN_RECEIVED) return false;
   const len = tcpSynDataLen(tp);
+  tp.progressUs = tp.nowUs;
   if (!tcpSendSegment(tp, tp.iss, len, TH_SYN)) return false;
   tp.sndNxt = (tp.iss + 1 + len) | 0;
   tp.map.append(tp.iss, tp.sndNxt, SR_SYN, tp.nowUs);
@@ -165,6 +167,7 @@ function sendSyn(tp: TcpCb): boolean {
 
 function sendData(tp: TcpCb, len: number, fin: boolean): boolean {
   const seq = tp.sndNxt;
+  if (tp.flight === 0) tp.progressUs = tp.nowUs;
   // What goes now is the retransmission timer's business.
   if (tp.persistAt !== NEVER) {
     tp.persistAt = NEVER;
@@ -187,16 +190,25 @@ function sendData(tp: TcpCb, len: number, fin: boolean): boolean {
   return true;
 }
 
+/** Asks for the window of a peer that has closed it, with the first thing that it has not taken. */
+export function tcpProbeWindow(tp: TcpCb): void {
+  const first = tp.map.head;
+  if (first === null) {
+    tp.flags |= TF_FORCE;
+    tcpOutput(tp);
+    tp.flags &= ~TF_FORCE;
+    return;
+  }
+  const isFin = first.length === 1 && (first.flags & SR_FIN) !== 0;
+  tp.flags |= TF_RXWIN0SENT;
+  tp.tcp.stats.sndprobe++;
+  if (tcpSendSegment(tp, first.seq, isFin ? 0 : 1, isFin ? TH_FIN : 0)) tp.map.resent(first, tp.nowUs);
+}
+
 /** One byte into a closed window: the answer tells the window. */
 function sendProbe(tp: TcpCb): boolean {
   tp.flags = (tp.flags & ~TF_FORCE) | TF_RXWIN0SENT;
   tp.tcp.stats.sndprobe++;
-  const first = tp.map.head;
-  if (first !== null) {
-    // The byte is in the window's way already: say it again.
-    if (tcpSendSegment(tp, first.seq, 1, 0)) tp.map.resent(first, tp.nowUs);
-    return false;
-  }
   const seq = tp.sndNxt;
   if (!tcpSendSegment(tp, seq, 1, 0)) return false;
   tp.sndNxt = (seq + 1) | 0;

@@ -32,7 +32,9 @@ export function tcpArmBy(tp: TcpCb, at: Micros): void {
 }
 
 export function tcpSetRexmt(tp: TcpCb): void {
-  tp.rexmtAt = tp.nowUs + Math.min(tp.rtoUs * TCP_BACKOFF[Math.min(tp.rxtshift, TCP_MAXRXTSHIFT)]!, TCPTV_REXMTMAX);
+  const at = tp.nowUs + Math.min(tp.rtoUs * TCP_BACKOFF[Math.min(tp.rxtshift, TCP_MAXRXTSHIFT)]!, TCPTV_REXMTMAX);
+  // A back-off does not go on beyond the time at which the connection is given up.
+  tp.rexmtAt = tp.userTimeoutUs === 0 ? at : Math.min(at, Math.max(tp.nowUs, tp.progressUs + tp.userTimeoutUs));
   tp.persistAt = NEVER;
   tcpArmBy(tp, tp.rexmtAt);
 }

@@ -147,10 +147,13 @@ function usrClosed(tp: TcpCb): void {
   switch (tp.state) {
     case TCPS_CLOSED:
     case TCPS_LISTEN:
-    case TCPS_SYN_SENT:
       tcpClose(tp, 0);
       return;
+    case TCPS_SYN_SENT:
     case TCPS_SYN_RECEIVED:
+      // What was written, and the end of it, wait for the handshake, which leads to FIN_WAIT_1 then.
+      tp.flags |= TF_NEEDFIN;
+      return;
     case TCPS_ESTABLISHED:
       tp.flags |= TF_NEEDFIN;
       tcpSetState(tp, TCPS_FIN_WAIT_1);
@@ -172,6 +175,10 @@ export function tcpUsrClose(tp: TcpCb, reset: boolean): void {
     return;
   }
   const was = tp.state;
+  if (was === TCPS_SYN_SENT) {
+    tcpClose(tp, 0);
+    return;
+  }
   if ((tp.flags & TF_NEEDFIN) === 0) usrClosed(tp);
   if (tp.state === TCPS_CLOSED) return;
   if (was === TCPS_FIN_WAIT_2) tcpSet2msl(tp, tp.tcp.tun.finwait2TimeoutMs * 1_000);

@@ -199,6 +199,8 @@ export class TcpCb implements PcbUser, CcConn {
   /** When the peer's last word came, and when we last sent data. */
   rcvTimeUs: Micros = 0;
   sndTimeUs: Micros = 0;
+  /** Since when what is in flight has waited for an acknowledgement of anything new (RFC 5482). */
+  progressUs: Micros = 0;
   /** When the neighbour on the way was confirmed last (tcp-progress.ts). */
   hintUs: Micros = Number.NEGATIVE_INFINITY;
 
