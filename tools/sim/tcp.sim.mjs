@@ -177,8 +177,6 @@ function checkRetransmissions(world) {
 /** @param {number} seed */
 function run(seed) {
   const world = new World(seed);
-  globalThis.WORLD = world;
-  globalThis.HOOK?.(world);
   try {
     world.begin();
     play(world);

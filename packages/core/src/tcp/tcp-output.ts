@@ -68,6 +68,7 @@ function sendLost(tp: TcpCb): boolean {
   if ((r.flags & SR_SYN) !== 0 && r.length > 1) tp.map.split(r, (r.seq + 1) | 0);
   // What went with the first SYN waits for it.
   if (tp.state === TCPS_SYN_SENT && (r.flags & SR_SYN) === 0) return false;
+  tp.map.mergeLost(r, tp.maxseg);
   const room = tp.cwnd - tp.pipe;
   if (room < Math.min(r.length, tp.maxseg) && tp.pipe > 0) return false;
   const want = Math.min(r.length, Math.max(tp.maxseg, Math.floor(room / tp.maxseg) * tp.maxseg), longest(tp));
