@@ -36,7 +36,7 @@ import { in6LocalName, in6PeerName } from './socket-in6.js';
 import type { SockAddr, SockName6 } from './socket-in6.js';
 import type { SockName } from './socket.js';
 import type { SocketHolder } from './socket-holder.js';
-import type { SocketLayer } from './socket-layer.js';
+import type { AnySocket, SocketLayer } from './socket-layer.js';
 import { MSG_OOB, MSG_PEEK, MSG_WAITALL, PF_INET6, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from './socket-type.js';
 import { applyOption, readOption } from './sockopt.js';
 import { applyTcpOption, isTcpOption, readTcpOption } from './sockopt-tcp.js';
@@ -62,6 +62,9 @@ export class StreamSocket implements TcpUser {
   closed = false;
   /** The process that has it open; null: none. */
   holder: SocketHolder | null = null;
+  /** Its place among the open sockets. */
+  chainNext: AnySocket | null = null;
+  chainPrev: AnySocket | null = null;
   /** SO_LINGER: -1 off, else seconds; 0 resets on close. */
   linger = -1;
   private pendingError: Errno = 0;
