@@ -7,13 +7,12 @@
  * oldest goes when one is too many.
  */
 import type { Errno } from '../base/errno.js';
-import { US_PER_MS } from '../base/time.js';
 import { TH_ACK, TH_RST } from '../wire/tcp.js';
 import { tcpMetricsSave } from './tcp-metrics.js';
 import { tcpRespondTo } from './tcp-respond.js';
 import { tcpFastopenSettled } from './tcp-syn-data.js';
 import { TCPS_CLOSED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT } from './tcp-state.js';
-import { tcpSet2msl, tcpStopTimers } from './tcp-timer.js';
+import { tcpStopTimers } from './tcp-timer.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** Ends the connection now, without a word to the peer. `error`: what the program is told. */
@@ -53,7 +52,6 @@ export function tcpTwstart(tp: TcpCb): void {
   tp.snd.flush();
   tp.reass?.flush();
   tp.reass = null;
-  tcpSet2msl(tp, 2 * tcp.tun.mslMs * US_PER_MS);
   tcp.timeWaits.add(tp);
 }
 
