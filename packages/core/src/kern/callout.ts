@@ -20,15 +20,18 @@ export interface CalloutOwner {
 
 export class Callout {
   readonly owner: CalloutOwner;
-  readonly fn: () => void;
+  readonly fn: (arg: unknown) => void;
+  /** What `fn` is given: so that one function serves all of its kind. */
+  readonly arg: unknown;
   deadline: Micros = NEVER;
   seq = 0;
   pos = -1;
 
   /** @param fn what to do on expiry; made once, with the object that owns the timer. */
-  constructor(owner: CalloutOwner, fn: () => void) {
+  constructor(owner: CalloutOwner, fn: (arg: unknown) => void, arg: unknown = null) {
     this.owner = owner;
     this.fn = fn;
+    this.arg = arg;
   }
 
   /** Armed and not yet fired. */
@@ -104,7 +107,7 @@ export class CalloutQueue {
       if (c === undefined || c.deadline > now) break;
       this.stop(c);
       this.current = c.owner;
-      c.fn();
+      c.fn(c.arg);
     }
     this.current = null;
     return fired;

@@ -7,7 +7,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EAFNOSUPPORT, EINVAL, ENOBUFS, EPROTONOSUPPORT, EPROTOTYPE } from '../base/errno.js';
-import { LazySet } from '../base/lazy-map.js';
+import { Chain } from '../base/chain.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
@@ -76,7 +76,7 @@ export class SocketLayer {
   ttl: () => number = () => IPDEFTTL;
   /** The same for hop limits of IPv6. */
   hops: () => number = () => IPV6_DEFHLIM;
-  private readonly open = new LazySet<AnySocket>();
+  private readonly open = new Chain<AnySocket>();
 
   constructor(kern: VnetKern) {
     this.kern = kern;

@@ -35,7 +35,7 @@ import { DgramSockbuf } from './sockbuf.js';
 import { RecvInfo6, in6Bind, in6Connect, in6Describe, in6Detach, in6Disconnect, in6Block, in6Group, in6LocalName, in6MulticastIf, in6PeerName, in6Pktinfo, in6Send, in6SetFilter, in6SetSources } from './socket-in6.js';
 import type { SockAddr, SockName6 } from './socket-in6.js';
 import type { SocketHolder } from './socket-holder.js';
-import type { SocketLayer } from './socket-layer.js';
+import type { AnySocket, SocketLayer } from './socket-layer.js';
 import { PF_INET6, SOCK_RAW } from './socket-type.js';
 import { applyOption, readOption } from './sockopt.js';
 
@@ -78,6 +78,9 @@ export class Socket implements PcbUser {
   closed = false;
   /** The process that has it open; null: none. */
   holder: SocketHolder | null = null;
+  /** Its place among the open sockets. */
+  chainNext: AnySocket | null = null;
+  chainPrev: AnySocket | null = null;
   private pendingError: Errno = 0;
   /** What verbs answer when it is closed: EBADF or ECONNABORTED. */
   private ended: Errno = 0;

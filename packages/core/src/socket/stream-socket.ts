@@ -36,7 +36,7 @@ import { in6LocalName, in6PeerName } from './socket-in6.js';
 import type { SockAddr, SockName6 } from './socket-in6.js';
 import type { SockName } from './socket.js';
 import type { SocketHolder } from './socket-holder.js';
-import type { SocketLayer } from './socket-layer.js';
+import type { AnySocket, SocketLayer } from './socket-layer.js';
 import { MSG_OOB, MSG_PEEK, MSG_WAITALL, PF_INET6, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from './socket-type.js';
 import { applyOption, readOption } from './sockopt.js';
 import { applyTcpOption, isTcpOption, readTcpOption } from './sockopt-tcp.js';
@@ -62,14 +62,17 @@ export class StreamSocket implements TcpUser {
   closed = false;
   /** The process that has it open; null: none. */
   holder: SocketHolder | null = null;
+  /** Its place among the open sockets. */
+  chainNext: AnySocket | null = null;
+  chainPrev: AnySocket | null = null;
   /** SO_LINGER: -1 off, else seconds; 0 resets on close. */
   linger = -1;
   private pendingError: Errno = 0;
   private ended: Errno = 0;
   /** The connection is gone, and with what its program was told. */
   private gone = false;
-  /** A listener's: complete connections nobody has accepted, and how many there may be. */
-  private queue: StreamSocket[] = [];
+  /** A listener's: complete connections nobody has accepted (null: it never listened), and how many there may be. */
+  private queue: StreamSocket[] | null = null;
   private backlog = 0;
   /** Connections the queue had no room for since that was said last, and when it may be said again. */
   private overcount = 0;
@@ -99,20 +102,21 @@ export class StreamSocket implements TcpUser {
     const error = this.gone ? EINVAL : tcpUsrListen(this.tp);
     if (error !== 0) return error;
     const max = this.layer.tun.soacceptqueue;
+    this.queue ??= [];
     this.backlog = backlog < 0 || backlog > max ? max : backlog;
     return 0;
   }
 
   /** accept(2): the oldest complete connection; null when there is none. */
   accept(): StreamSocket | null {
-    const so = this.queue.shift() ?? null;
+    const so = this.queue?.shift() ?? null;
     if (so !== null) so.head = null;
     return so;
   }
 
   /** Complete connections that wait to be accepted, and the limit. */
   get acceptQueue(): { readonly length: number; readonly limit: number } {
-    return { length: this.queue.length, limit: this.backlog };
+    return { length: this.queue?.length ?? 0, limit: this.backlog };
   }
 
   /** connect(2): EINPROGRESS while the handshake runs; then `onWritable`, or `onReadable` and SO_ERROR. */
@@ -350,7 +354,7 @@ export class StreamSocket implements TcpUser {
     this.pendingError = 0;
     const { softnet } = this.layer.kern.engine;
     softnet.acquire('soclose');
-    for (const so of this.queue.splice(0)) so.reset();
+    if (this.queue !== null) for (const so of this.queue.splice(0)) so.reset();
     if (this.gone) this.rcv.flush();
     else tcpUsrClose(this.tp, reset);
     softnet.release('soclose');
@@ -404,8 +408,9 @@ export class StreamSocket implements TcpUser {
 
   /** TcpUser: a connection for this listener. */
   tcpAccept(tp: TcpCb): TcpUser | null {
-    if (this.queue.length > Math.floor((3 * this.backlog) / 2)) {
-      this.overflow();
+    const waiting = this.queue?.length ?? 0;
+    if (waiting > Math.floor((3 * this.backlog) / 2)) {
+      this.overflow(waiting);
       return null;
     }
     const so = this.layer.accepted(this, tp);
@@ -414,7 +419,7 @@ export class StreamSocket implements TcpUser {
   }
 
   /** A connection finds the queue full: says so, at most once a minute, and how often it happened. */
-  private overflow(): void {
+  private overflow(waiting: number): void {
     const { now } = this.layer.kern.engine;
     this.overcount++;
     if (now < this.overlogAt) return;
@@ -423,20 +428,20 @@ export class StreamSocket implements TcpUser {
     const name = in6p !== null ? `[${ip6Format(ip6Plain(in6p.local))}]` : ip4Format(inp.laddr);
     const n = this.overcount;
     this.overcount = 0;
-    this.layer.kern.log('debug', `sonewconn: pcb (${name}:${inp.lport} (proto ${IPPROTO_TCP})): Listen queue overflow: ${this.queue.length} already in queue awaiting acceptance (${n} occurrences)`);
+    this.layer.kern.log('debug', `sonewconn: pcb (${name}:${inp.lport} (proto ${IPPROTO_TCP})): Listen queue overflow: ${waiting} already in queue awaiting acceptance (${n} occurrences)`);
   }
 
   /** `so` is complete. */
   private incoming(so: StreamSocket): void {
-    this.queue.push(so);
+    this.queue?.push(so);
     this.onReadable?.();
   }
 
   /** `so` ended before anybody accepted it. */
   private left(so: StreamSocket): void {
     so.head = null;
-    const at = this.queue.indexOf(so);
-    if (at >= 0) this.queue.splice(at, 1);
+    const at = this.queue?.indexOf(so) ?? -1;
+    if (at >= 0) this.queue?.splice(at, 1);
   }
 }
 

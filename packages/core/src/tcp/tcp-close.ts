@@ -7,7 +7,6 @@
  * oldest goes when one is too many.
  */
 import type { Errno } from '../base/errno.js';
-import { US_PER_MS } from '../base/time.js';
 import { TH_ACK, TH_RST } from '../wire/tcp.js';
 import { tcpMetricsSave } from './tcp-metrics.js';
 import { tcpRespondTo } from './tcp-respond.js';
@@ -54,9 +53,9 @@ export function tcpTwstart(tp: TcpCb): void {
   tp.snd.flush();
   tp.reass?.flush();
   tp.reass = null;
-  // What is to be said is said first, at the end of input.
-  tcpSet2msl(tp, tcp.tun.nolocaltimewait !== 0 && isLocal(tp) ? 0 : 2 * tcp.tun.mslMs * US_PER_MS);
   tcp.timeWaits.add(tp);
+  // What is to be said is said first, at the end of input.
+  if (tcp.tun.nolocaltimewait !== 0 && isLocal(tp)) tcpSet2msl(tp, 0);
 }
 
 /** Is the peer in this vnet, where nothing strays? */

@@ -9,7 +9,6 @@
  * @rfc 9293 3.10.7.4 yes
  * @rfc 5681 4.2 yes
  */
-import { US_PER_MS } from '../base/time.js';
 import { TH_FIN, TOF_TS } from '../wire/tcp.js';
 import { tcpSetState, tcpTwstart } from './tcp-close.js';
 import { TcpReass } from './tcp-reass.js';
@@ -17,7 +16,7 @@ import type { Segment } from './tcp-segment.js';
 import {
   TCPS_CLOSED, TCPS_CLOSE_WAIT, TCPS_CLOSING, TCPS_ESTABLISHED, TCPS_FIN_WAIT_1, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT, tcpHaveRcvdFin,
 } from './tcp-state.js';
-import { tcpSet2msl, tcpSetDelack } from './tcp-timer.js';
+import { tcpSetDelack } from './tcp-timer.js';
 import { tcpRcvRttSample } from './tcp-rtt.js';
 import { TF_ACKNOW, TF_CANTRCVMORE, TF_DELACK, TF_RCVDFIN, TF_TS, TN_READ } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
@@ -143,7 +142,7 @@ function finReceived(tp: TcpCb): void {
       tcpTwstart(tp);
       break;
     case TCPS_TIME_WAIT:
-      tcpSet2msl(tp, 2 * tp.tcp.tun.mslMs * US_PER_MS);
+      tp.tcp.timeWaits.add(tp);
       break;
     default:
   }

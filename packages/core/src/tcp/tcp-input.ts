@@ -20,7 +20,6 @@
 import { ECONNREFUSED, ECONNRESET } from '../base/errno.js';
 import { seqDiff, seqGt, seqLeq, seqLt } from '../base/seqnum.js';
 import type { Micros } from '../base/time.js';
-import { US_PER_MS } from '../base/time.js';
 import { TH_ACK, TH_FIN, TH_RST, TH_SYN, TOF_TS, TOF_UTO } from '../wire/tcp.js';
 import { tcpClose } from './tcp-close.js';
 import { ecnInput } from './tcp-ecn.js';
@@ -33,7 +32,6 @@ import { tcpRun } from './tcp-run.js';
 import type { Segment } from './tcp-segment.js';
 import { TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import { tcpRecvWindow } from './tcp-window.js';
-import { tcpSet2msl } from './tcp-timer.js';
 import { tcpUrgentStep } from './tcp-urgent.js';
 import { tcpTakeUto } from './tcp-uto.js';
 import { TF_ACKNOW, TF_TS } from './tcpcb.js';
@@ -125,7 +123,7 @@ function trimDuplicate(tp: TcpCb, seg: Segment, dup: number): void {
   }
   stats.rcvduppack++;
   stats.rcvdupbyte += seg.len;
-  if (seg.has(TH_FIN) && tp.state === TCPS_TIME_WAIT) tcpSet2msl(tp, 2 * tp.tcp.tun.mslMs * US_PER_MS);
+  if (seg.has(TH_FIN) && tp.state === TCPS_TIME_WAIT) tp.tcp.timeWaits.add(tp);
   // It keeps its number, so that the window it tells is not taken for news.
   const { seq } = seg;
   seg.trimFront(seg.len);

@@ -48,11 +48,13 @@ function delack(tp: TcpCb): void {
   tcpOutput(tp);
 }
 
-/** TIME_WAIT is over; or nobody came to finish a connection whose program has gone. */
+/** Nobody came to finish a connection whose program has gone. */
 function twoMsl(tp: TcpCb): void {
+  if (tp.state === TCPS_TIME_WAIT) return; // the list of those sees to it
   tp.twAt = NEVER;
-  if (tp.state === TCPS_FIN_WAIT_2) tp.tcp.stats.finwait2_drops++;
-  if (tp.state === TCPS_TIME_WAIT || tp.state === TCPS_FIN_WAIT_2) tcpClose(tp, 0);
+  if (tp.state !== TCPS_FIN_WAIT_2) return;
+  tp.tcp.stats.finwait2_drops++;
+  tcpClose(tp, 0);
 }
 
 function reorder(tp: TcpCb): void {

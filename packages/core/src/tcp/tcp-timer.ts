@@ -4,7 +4,7 @@
  *
  *     REXMT    something sent is not acknowledged         PERSIST   data waits, and the peer's window is closed
  *     DELACK   an acknowledgement is owed                 KEEP      nothing was heard for long; or the handshake takes too long
- *     2MSL     TIME_WAIT; or FIN_WAIT_2 without a program
+ *     2MSL     FIN_WAIT_2 without a program; that of TIME_WAIT is tcp-timewait.ts's
  *     PROBE    the tail may be lost (RFC 8985 §7)         REORDER   what seems lost may only be late (RFC 8985 §6.2)
  *
  * Theory of operation. A timer is a deadline in the TcpCb. One Callout serves all: it is armed for the earliest deadline, or earlier. Setting a timer

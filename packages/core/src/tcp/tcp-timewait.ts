@@ -2,18 +2,24 @@
  * tcp-timewait.ts — the connections in TIME_WAIT of one vnet, oldest first.
  * Read first: RFC 9293 §3.3.2, §3.6.1; RFC 6191; freebsd `sys/netinet/tcp_timewait.c`.
  *
- * A list through the connections, so that one of tens of thousands comes and goes at once.
+ * A list through the connections, so that one of tens of thousands comes and goes at once. All wait equally long, so the first of the list is due first, and
+ * one Callout serves all: those that wait take no place among the timers. (Should `net.inet.tcp.msl` be made shorter, who comes then goes before those that are due later.)
  * Bounded by `net.inet.tcp.maxtcptw`: one too many ends the oldest early, which is what a busy client needs most.
  *
  * @rfc 6191 2 yes
  */
 import { seqGt } from '../base/seqnum.js';
+import { US_PER_MS } from '../base/time.js';
+import { Callout } from '../kern/callout.js';
 import { TH_ACK, TH_RST, TH_SYN, TOF_TS } from '../wire/tcp.js';
 import { tcpClose } from './tcp-close.js';
 import type { Segment } from './tcp-segment.js';
-import type { TcpStats } from './tcp-var.js';
 import { TF_TS } from './tcpcb.js';
+import type { Tcp } from './tcp.js';
 import type { TcpCb } from './tcpcb.js';
+
+/** Connections ended in one go. */
+const BATCH = 256;
 
 /**
  * Does a SYN begin a new connection between the ends of `tp`, which waits? With timestamps they say whether it is new (RFC 6191 §2); without, it must begin beyond
@@ -34,25 +40,46 @@ export class TimeWaits {
   count = 0;
   private head: TcpCb | null = null;
   private tail: TcpCb | null = null;
-  private readonly owner: { readonly tun: { maxtcptw: number }; readonly stats: TcpStats };
+  private readonly tcp: Tcp;
+  /** Armed while anybody waits, for when the first is due, or earlier. Made with the first. */
+  private callout: Callout | null = null;
 
-  constructor(owner: { readonly tun: { maxtcptw: number }; readonly stats: TcpStats }) {
-    this.owner = owner;
+  constructor(tcp: Tcp) {
+    this.tcp = tcp;
   }
 
+  /** `tp` waits from now on, also when it did before. */
   add(tp: TcpCb): void {
-    if (tp.inTimeWaits) return;
+    const { tun, kern } = this.tcp;
+    this.unlink(tp);
+    tp.twAt = kern.engine.now + 2 * tun.mslMs * US_PER_MS;
+    this.link(tp);
+    const callout = (this.callout ??= new Callout(kern, () => this.timer()));
+    if (!callout.pending || tp.twAt < callout.deadline) kern.engine.calloutReset(callout, tp.twAt - kern.engine.now);
+    if (this.count > tun.maxtcptw) this.recycle();
+  }
+
+  /** Behind those that are due no later. */
+  private link(tp: TcpCb): void {
+    let prev = this.tail;
+    while (prev !== null && prev.twAt > tp.twAt) prev = prev.twPrev;
+    const next = prev === null ? this.head : prev.twNext;
     tp.inTimeWaits = true;
-    tp.twPrev = this.tail;
-    tp.twNext = null;
-    if (this.tail === null) this.head = tp;
-    else this.tail.twNext = tp;
-    this.tail = tp;
+    tp.twPrev = prev;
+    tp.twNext = next;
+    if (prev === null) this.head = tp;
+    else prev.twNext = tp;
+    if (next === null) this.tail = tp;
+    else next.twPrev = tp;
     this.count++;
-    if (this.count > this.owner.tun.maxtcptw) this.recycle();
   }
 
   remove(tp: TcpCb): void {
+    this.unlink(tp);
+    if (this.count === 0 && this.callout !== null) this.tcp.kern.engine.calloutStop(this.callout);
+  }
+
+  private unlink(tp: TcpCb): void {
     if (!tp.inTimeWaits) return;
     const { twNext: next, twPrev: prev } = tp;
     if (prev === null) this.head = next;
@@ -68,7 +95,14 @@ export class TimeWaits {
   /** Ends the oldest. */
   recycle(): void {
     if (this.head === null) return;
-    this.owner.stats.tw_recycles++;
+    this.tcp.stats.tw_recycles++;
     tcpClose(this.head, 0);
+  }
+
+  /** Ends those that have waited long enough. */
+  private timer(): void {
+    const { engine } = this.tcp.kern;
+    for (let n = 0; n < BATCH && this.head !== null && this.head.twAt <= engine.now; n++) tcpClose(this.head, 0);
+    if (this.head !== null && this.callout !== null) engine.calloutReset(this.callout, Math.max(0, this.head.twAt - engine.now));
   }
 }

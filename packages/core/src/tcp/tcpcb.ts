@@ -121,6 +121,9 @@ export interface TcpUser {
   readonly tcpAcceptLimit: number;
 }
 
+/** Of every connection's Callout. */
+const timeout = (tp: unknown): void => (tp as TcpCb).tcp.timeout(tp as TcpCb);
+
 export class TcpCb implements PcbUser, CcConn {
   readonly tcp: Tcp;
   /** Its ends. */
@@ -266,7 +269,7 @@ export class TcpCb implements PcbUser, CcConn {
     this.rcv = new RecvBuffer(tun.recvspace, tcp.kern.sockmem);
     this.map = new Sendmap(tcp.ranges);
     this.rtoUs = tun.rexmitInitialMs * 1_000;
-    this.callout = new Callout(tcp.kern, () => tcp.timeout(this));
+    this.callout = new Callout(tcp.kern, timeout, this);
   }
 
   /** Sequence number of the first byte of `snd`. */

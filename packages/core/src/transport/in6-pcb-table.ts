@@ -10,7 +10,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRINUSE, EADDRNOTAVAIL, EINVAL } from '../base/errno.js';
-import { LazySet } from '../base/lazy-map.js';
+import { Chain } from '../base/chain.js';
 import { ip6Word } from '../wire/addr6.js';
 import { In6Pcb, mappedAddr } from './in6-pcb.js';
 import { INADDR_ANY, reuseAllows } from './inpcb.js';
@@ -27,7 +27,7 @@ export class In6PcbTable {
   private readonly ports = new PcbHash<In6Pcb>();
   private readonly unconnected = new PcbHash<In6Pcb>();
   private readonly connections = new PcbHash<In6Pcb>();
-  private readonly all = new LazySet<In6Pcb>();
+  private readonly all = new Chain<In6Pcb>();
 
   constructor(inet: InPcbTable, seed: number) {
     this.inet = inet;

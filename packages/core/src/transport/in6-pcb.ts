@@ -28,6 +28,8 @@ export interface Ip6Name {
 export const IN6ADDR_ANY: Ip6Name = Object.freeze({ addr: new Uint8Array(16), scopeId: 0 });
 
 export class In6Pcb extends InPcb {
+  declare chainNext: In6Pcb | null;
+  declare chainPrev: In6Pcb | null;
   /** Local and foreign end, zoned words. */
   l0 = 0;
   l1 = 0;

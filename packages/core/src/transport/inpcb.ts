@@ -21,7 +21,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRINUSE, EADDRNOTAVAIL, EINVAL } from '../base/errno.js';
-import { LazySet } from '../base/lazy-map.js';
+import { Chain } from '../base/chain.js';
 import type { Prng } from '../base/prng.js';
 import type { IpOutputOpts } from '../inet/ip-output.js';
 import { sysctlInt } from '../kern/sysctl.js';
@@ -76,9 +76,11 @@ export class InPcb {
   detached = false;
   /** Which one of its protocol it is, in the order they were made. */
   gencnt = 0;
-  /** Its places in the tables. */
+  /** Its places in the tables, and among all of its protocol. */
   readonly portLink = new PcbLink<InPcb>(this);
   readonly demuxLink = new PcbLink<InPcb>(this);
+  chainNext: InPcb | null = null;
+  chainPrev: InPcb | null = null;
 
   constructor(user: PcbUser) {
     this.user = user;
@@ -112,7 +114,7 @@ export class InPcbTable {
   private readonly ports = new PcbHash<InPcb>();
   private readonly unconnected = new PcbHash<InPcb>();
   private readonly connections = new PcbHash<InPcb>();
-  private readonly all = new LazySet<InPcb>();
+  private readonly all = new Chain<InPcb>();
   /** Keys the connection hash, so that a peer cannot choose colliding ports. */
   private readonly seed: number;
   /** Where the search for a port began last, when ports are not chosen at random. */

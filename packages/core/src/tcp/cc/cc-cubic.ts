@@ -93,7 +93,8 @@ class Cubic implements CongestionControl {
   /** When the window limited the sender last. */
   private limitedUs = 0;
   private readonly hystart: Hystart | null;
-  private readonly undo: CubicEpoch = { wMax: 0, cwndPrior: 0, k: 0, epochUs: 0, wEst: 0 };
+  /** Made with the first signal. */
+  private undo: CubicEpoch | null = null;
 
   constructor(tp: CcConn) {
     this.hystart = tp.ccVars.hystart === 0 ? null : new Hystart(tp);
@@ -172,7 +173,7 @@ class Cubic implements CongestionControl {
   }
 
   private save(): void {
-    const { undo } = this;
+    const undo = (this.undo ??= { wMax: 0, cwndPrior: 0, k: 0, epochUs: 0, wEst: 0 });
     undo.wMax = this.wMax;
     undo.cwndPrior = this.cwndPrior;
     undo.k = this.k;
@@ -182,6 +183,7 @@ class Cubic implements CongestionControl {
 
   private restore(): void {
     const { undo } = this;
+    if (undo === null) return;
     this.wMax = undo.wMax;
     this.cwndPrior = undo.cwndPrior;
     this.k = undo.k;
