@@ -13,7 +13,7 @@
  * (making and destroying interfaces, jails, routes) to somebody it wakes.
  *
  * Invariant: after `close` nothing is called back and every verb answers EBADF; after `abort` ECONNABORTED, until it is closed.
- * Not here: streams (they come with TCP), ancillary data beyond the fields of RecvInfo.
+ * Not here: streams (stream-socket.ts), ancillary data beyond the fields of RecvInfo.
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EBADF, ECONNABORTED, EINVAL, EMSGSIZE, ENOBUFS, ENOPROTOOPT, ENOTCONN } from '../base/errno.js';

@@ -12,7 +12,7 @@
  *
  * What has arrived is read before an error that came after it.
  * Invariant: after `close` nothing is called back and every verb answers EBADF; after `abort` ECONNABORTED, until it is closed.
- * Not here: waiting of any kind. A close that waits (SO_LINGER with a time) is for those who can: promises/.
+ * Not here: waiting of any kind. SO_LINGER with a time does not make `close` wait; who wants to know that all has arrived shuts down and reads to the end.
  */
 import type { Errno } from '../base/errno.js';
 import { EAGAIN, EBADF, ECONNABORTED, ECONNREFUSED, EINPROGRESS, EINVAL, ENOTCONN, EPIPE } from '../base/errno.js';

@@ -31,7 +31,8 @@ export function tcpAckStep(tp: TcpCb, seg: Segment, shift: number): boolean {
   const { stats } = tp.tcp;
   if (seqGt(seg.ack, tp.sndNxt)) {
     stats.rcvacktoomuch++;
-    tp.flags |= TF_ACKNOW;
+    // Limited, so that two ends that disagree do not answer each other for ever (RFC 5961 §7).
+    if ((tp.flags & TF_ACKNOW) === 0) tcpChallengeAck(tp);
     return false;
   }
   if (seqLt(seg.ack, (tp.sndUna - tp.maxSndWnd) | 0)) {

@@ -18,7 +18,7 @@
  * @rfc 7323 5 yes
  */
 import { ECONNREFUSED, ECONNRESET } from '../base/errno.js';
-import { seqDiff, seqGt, seqLeq, seqLt } from '../base/seqnum.js';
+import { seqDiff, seqGeq, seqLeq, seqLt } from '../base/seqnum.js';
 import type { Micros } from '../base/time.js';
 import { TH_ACK, TH_FIN, TH_RST, TH_SYN, TOF_TS, TOF_UTO } from '../wire/tcp.js';
 import { tcpClose } from './tcp-close.js';
@@ -156,8 +156,9 @@ function checkReset(tp: TcpCb, seg: Segment): boolean {
   if (tp.state === TCPS_TIME_WAIT) return false; // RFC 1337: an old reset must not end it early
   const { stats } = tp.tcp;
   const wnd = tcpRecvWindow(tp);
-  if (seqLt(seg.seq, tp.lastAckSent) || seqGt(seg.seq, (tp.rcvNxt + wnd) | 0)) return false;
-  if (seg.seq !== tp.rcvNxt && seg.seq !== tp.lastAckSent) {
+  const isNext = seg.seq === tp.rcvNxt || seg.seq === tp.lastAckSent;
+  if (!isNext && (seqLt(seg.seq, tp.lastAckSent) || seqGeq(seg.seq, (tp.rcvNxt + wnd) | 0))) return false;
+  if (!isNext) {
     stats.badrst++;
     tcpChallengeAck(tp);
     return false;

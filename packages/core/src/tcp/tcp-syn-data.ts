@@ -17,9 +17,7 @@ import { TCP_MAXOLEN, TOF_FASTOPEN } from '../wire/tcp.js';
 import type { TcpOptionsOut } from '../wire/tcp-options.js';
 import { tcpOfferedMss } from './tcp-mss.js';
 import type { Segment } from './tcp-segment.js';
-import { TCPS_ESTABLISHED } from './tcp-state.js';
-import { tcpKeepidleUs, tcpSetKeep } from './tcp-timer.js';
-import { TF_FASTOPEN, TF_SYNACKED } from './tcpcb.js';
+import { TF_FASTOPEN } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** Connect: may Fast Open be tried? */
@@ -68,8 +66,4 @@ export function tcpFastopenSettled(tp: TcpCb): void {
   if (tp.tfoListener === null || tp.tfoSettled) return;
   tp.tfoSettled = true;
   tp.tfoListener.tfoPending--;
-  // The program has finished sending already, so the handshake ends in a later state than ESTABLISHED.
-  if ((tp.flags & TF_SYNACKED) === 0 || tp.state <= TCPS_ESTABLISHED) return;
-  tp.tcp.stats.connects++;
-  tcpSetKeep(tp, tcpKeepidleUs(tp));
 }
