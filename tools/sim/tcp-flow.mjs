@@ -208,7 +208,7 @@ export class Flow {
     this.polite = rng.chance(0.5);
     /** Request and response: bytes of each; 0: both write at once. */
     this.step = rng.chance(0.3) ? 1 + rng.below(3_000) : 0;
-    const [a, b] = this.step > 0 ? this.turns() : [this.size(), rng.chance(0.5) ? 0 : this.size()];
+    const [a = 0, b = 0] = this.step > 0 ? this.turns() : [this.size(), rng.chance(0.5) ? 0 : this.size()];
     this.ends = [new FlowEnd(this, 0, a), new FlowEnd(this, 1, b)];
     const [first, second] = /** @type {[FlowEnd, FlowEnd]} */ (this.ends);
     if (this.step === 0 && rng.chance(0.2)) second.wantsFirst = true;

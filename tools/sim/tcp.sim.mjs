@@ -18,7 +18,6 @@ const LIMIT_DEAD = 1_800 * SECOND;
 /** Longer than FIN_WAIT_2, TIME_WAIT and an orphan's last timeouts take. */
 const AFTERWARDS = 1_200 * SECOND;
 const TURNS_MAX = 3_000_000;
-const LISTEN = 1;
 
 /** @typedef {import('@netloom/core').TcpCb} TcpCb */
 

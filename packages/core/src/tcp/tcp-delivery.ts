@@ -75,8 +75,9 @@ function cumulative(tp: TcpCb, seg: Segment, ack: number, d: Delivery): void {
   for (let r = map.head; r !== null && seqLt(r.seq, ack); r = r.next) {
     const end = seqMin(r.end, ack);
     const len = seqDiff(end, r.seq);
-    if (len > d.burst) d.burst = len;
+    // Of what is SACKED many transmissions may be one range.
     if ((r.flags & SR_SACKED) !== 0) continue;
+    if (len > d.burst) d.burst = len;
     d.delivered += len;
     if ((r.flags & SR_RETRANS) !== 0) {
       d.ambiguous = true;

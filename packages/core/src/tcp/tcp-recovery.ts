@@ -51,11 +51,13 @@ export function tcpRexmtTimeout(tp: TcpCb): void {
     tp.flags |= TF_SYNREXMT;
     if (tp.state === TCPS_SYN_SENT) tcpFastopenFailed(tp);
   } else if (tp.rxtshift === 1 || (tp.flags & TF_RTORECOVERY) === 0) {
-    if ((tp.flags & TF_RECOVERY) === 0) undoBegin(tp);
+    // In fast recovery something was lost; that more of the flight arrives after the timeout is no sign of a mistake.
+    const isFirst = (tp.flags & TF_RECOVERY) === 0;
+    if (isFirst) undoBegin(tp);
     tp.cc.congSignal(tp, CC_RTO);
     ecnLoss(tp);
     tp.flags = (tp.flags & ~TF_FASTRECOVERY) | TF_RTORECOVERY;
-    rec.frto = FRTO_HEAD;
+    rec.frto = isFirst ? FRTO_HEAD : FRTO_OFF;
     rec.frtoNxt = tp.sndNxt;
   } else {
     // RFC 5681 §3.1: ssthresh is held when the same segment times out again

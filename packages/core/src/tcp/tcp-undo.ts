@@ -7,7 +7,8 @@
  *     timestamps   what was sent again is acknowledged, with the echo of a time before it was sent again: the first one had arrived
  *     D-SACK       every byte that was sent again arrived twice
  *     F-RTO        after a timeout the peer acknowledges what was not sent again since: the flight was delayed, not lost. With SACK the first
- *                  acknowledgement shows it; without, the one that follows new data (FRTO_NEW), which is sent in place of what is marked lost
+ *                  acknowledgement shows it; without, the one that follows new data (FRTO_NEW), which is sent in place of what is marked lost.
+ *                  Not when the timeout came in fast recovery: there the flight goes on, and its acknowledgements come whatever became of the head
  *
  * The marks LOST are taken off; what RACK still finds lost it marks again.
  *
