@@ -204,7 +204,7 @@ describe('Engine', () => {
 
   it('says "now" when the budget ended before the work, and the next turn does the rest', () => {
     const { e } = bench();
-    const s = new Source(20_000);
+    const s = new Source(3_000);
     e.schedule(s);
     e.advance(1_000);
     e.runTurn(1_000);

@@ -33,7 +33,7 @@ import type { NetisrSource } from './netisr.js';
 import { Netisr } from './netisr.js';
 
 /** Packets, and timers, a single turn may process before the host gets the processor back. */
-const TURN_BUDGET = 8_192;
+const TURN_BUDGET = 1_024;
 /** Pieces of work that may wait for thread context. */
 const DEFER_MAX = 65_536;
 

@@ -52,6 +52,8 @@ export class RecoveryState {
 
   /** Timeouts since the peer acknowledged anything new. (`rxtshift`, the back-off, lasts until a time is measured.) */
   timeouts = 0;
+  /** The retransmission timer came late, and waits a moment longer. */
+  heldUp = false;
 
   // Undoing a reduction that was a mistake
   undoOn = false;

@@ -6,7 +6,7 @@
  */
 import { seqDiff } from '../base/seqnum.js';
 import { NEVER } from '../base/time.js';
-import { TF_SACK, TF_TS, TF_WSCALE } from './tcpcb.js';
+import { TF_CWR, TF_ECN, TF_FASTRECOVERY, TF_RTORECOVERY, TF_SACK, TF_TS, TF_WSCALE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 export interface TcpInfo {
@@ -32,6 +32,12 @@ export interface TcpInfo {
   readonly flight: number;
   readonly sacked: number;
   readonly lost: number;
+  /** Bytes thought to be in the network. */
+  readonly pipe: number;
+  readonly recovery: 'open' | 'cwr' | 'fast' | 'rto';
+  readonly ecn: boolean;
+  /** RACK has seen the path reorder. */
+  readonly reordering: boolean;
   /** Ranges sent again. */
   readonly rexmits: number;
   readonly backoff: number;
@@ -44,6 +50,12 @@ export interface TcpInfo {
   readonly sndBytes: number;
   readonly rcvBytes: number;
   readonly congestion: string;
+}
+
+function recoveryOf(flags: number): TcpInfo['recovery'] {
+  if ((flags & TF_RTORECOVERY) !== 0) return 'rto';
+  if ((flags & TF_FASTRECOVERY) !== 0) return 'fast';
+  return (flags & TF_CWR) !== 0 ? 'cwr' : 'open';
 }
 
 export function tcpInfo(tp: TcpCb): TcpInfo {
@@ -67,6 +79,10 @@ export function tcpInfo(tp: TcpCb): TcpInfo {
     flight: tp.flight,
     sacked: tp.map.sackedBytes,
     lost: tp.map.lostBytes,
+    pipe: tp.pipe,
+    recovery: recoveryOf(tp.flags),
+    ecn: (tp.flags & TF_ECN) !== 0,
+    reordering: tp.rec.reorderingSeen,
     rexmits: tp.rexmits,
     backoff: tp.rxtshift,
     bytesSent: tp.bytesSent,

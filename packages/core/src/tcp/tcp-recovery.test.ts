@@ -51,22 +51,22 @@ const EXPECTED: Record<Mode, Record<string, ReturnType<typeof story>>> = {
     'one in the middle': { again: '40.0 12', counters: one },
     'four in one flight': { again: '40.0 12, 40.0 14, 40.0 15, 40.0 18', counters: { sndrexmitpack: 4, sack_recovery_episode: 1, sack_rexmits: 4 } },
     'one, and its retransmission': { again: '40.0 12, 60.0 12', counters: { sndrexmitpack: 2, sack_recovery_episode: 1, sack_rexmits: 2, sack_lostrexmt: 1 } },
-    'the last three': { again: '172.2 79, 192.2 77, 212.2 78', counters: { sndrexmitpack: 3, tlpprobes: 1, sack_recovery_episode: 1, sack_rexmits: 2 } },
-    'the last': { again: '195.1 79', counters: { sndrexmitpack: 1, tlpprobes: 1 } },
+    'the last three': { again: '125.6 79, 145.6 77, 165.6 78', counters: { sndrexmitpack: 3, tlpprobes: 1, sack_recovery_episode: 1, sack_rexmits: 2 } },
+    'the last': { again: '151.6 79', counters: { sndrexmitpack: 1, tlpprobes: 1 } },
   },
   sack: {
     'one in the middle': { again: '40.0 12', counters: one },
     'four in one flight': { again: '40.0 12, 40.0 14, 40.0 15, 40.0 18', counters: { sndrexmitpack: 4, sack_recovery_episode: 1, sack_rexmits: 4 } },
     'one, and its retransmission': { again: '40.0 12, 116.0 12', counters: { sndrexmitpack: 2, rexmttimeo: 1, sack_recovery_episode: 1, sack_rexmits: 1 } },
-    'the last three': { again: '172.2 79, 247.3 77, 267.3 78', counters: { sndrexmitpack: 3, rexmttimeo: 1, tlpprobes: 1 } },
-    'the last': { again: '195.1 79', counters: { sndrexmitpack: 1, tlpprobes: 1 } },
+    'the last three': { again: '125.6 79, 197.4 77, 217.4 78', counters: { sndrexmitpack: 3, rexmttimeo: 1, tlpprobes: 1 } },
+    'the last': { again: '151.6 79', counters: { sndrexmitpack: 1, tlpprobes: 1 } },
   },
   newreno: {
     'one in the middle': { again: '40.0 12', counters: { sndrexmitpack: 1 } },
     'four in one flight': { again: '40.0 12, 60.0 14, 80.0 15, 100.0 18', counters: { sndrexmitpack: 4 } },
     'one, and its retransmission': { again: '40.0 12, 126.5 12', counters: { sndrexmitpack: 2, rexmttimeo: 1 } },
-    'the last three': { again: '195.1 77, 255.1 78, 315.1 79', counters: { sndrexmitpack: 3, rexmttimeo: 1 } },
-    'the last': { again: '195.1 79', counters: { sndrexmitpack: 1, rexmttimeo: 1 } },
+    'the last three': { again: '151.8 77, 211.8 78, 271.8 79', counters: { sndrexmitpack: 3, rexmttimeo: 1 } },
+    'the last': { again: '151.6 79', counters: { sndrexmitpack: 1, rexmttimeo: 1 } },
   },
 };
 

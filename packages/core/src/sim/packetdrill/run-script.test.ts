@@ -95,3 +95,28 @@ test('sysctls are those of the vnet, and the value is checked', () => {
   expect(v4('0 `sysctl -w net.inet.ip.ttl=32`\n+0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3\n+0 getsockopt(3, IPPROTO_IP, IP_TTL, [32], [4]) = 0')).toBe('ipv4 passed');
   expect(v4('0 `sysctl net.inet.ip.ttl=999`')).toBe('ipv4 failed 1: sysctl net.inet.ip.ttl=999: 1 to 255 are allowed');
 });
+
+test('lines for one system: we are FreeBSD, and what the command line says', () => {
+  const script = (name: string): string => `0 \`true\`\n#ifdef ${name}\n+0 \`false\`\n#else\n+0 \`true\`\n#endif\n`;
+  const define = (name: string): RunOptions => ({ options: new Map([['define', name]]) });
+  expect(v4(script('Linux'))).toBe('ipv4 passed');
+  expect(v4(script('FreeBSD'))).toBe('ipv4 unsupported 3: the command "false" is not supported');
+  expect(v4(script('Linux'), define('Linux'))).toBe('ipv4 unsupported 3: the command "false" is not supported');
+  expect(v4('0 `true`\n#endif\n#ifdef X\n#endif')).toBe('null unsupported 2: #endif without #ifdef');
+  expect(v4('0 `true`\n#ifdef X')).toBe('null unsupported 2: #ifdef without #endif');
+});
+
+test('contents of streams are checked, though scripts say nothing of them', () => {
+  const listen = '0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n';
+  const open = `${listen}+0 < S 0:0(0) win 32767 <mss 1460>\n+0 > S. 0:0(0) ack 1 <...>\n+.1 < . 1:1(0) ack 1 win 32767\n+0 accept(3, ..., ...) = 4\n`;
+  expect(v4(`${open}+0 write(4, ..., 10) = 10\n+0 > P. 1:11(10) ack 1`)).toBe('ipv4 passed');
+  // A string of the script's own is not the pattern, and is not compared with it.
+  expect(v4(`${open}+0 write(4, "abcdefghij", 10) = 10\n+0 > P. 1:11(10) ack 1`)).toBe('ipv4 passed');
+  expect(v4(`${open}+0 < P. 1:11(10) ack 1 win 32767\n+0 read(4, ..., 100) = 10`)).toBe('ipv4 passed');
+});
+
+test('--strict: what the stack has sent and nobody expected', () => {
+  const script = '0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 fcntl(3, F_SETFL, O_NONBLOCK) = 0\n+0 connect(3, ..., ...) = -1 EINPROGRESS (x)\n+0 > S 0:0(0) <...>\n+1.5 `true`';
+  expect(v4(script)).toBe('ipv4 passed');
+  expect(v4(script, { strict: true })).toMatch(/^ipv4 failed 5: the stack sent more than the script expects: > S 0:0\(0\) win 65535/);
+});

@@ -47,11 +47,12 @@ export interface RunOptions {
   readonly seed?: number;
 }
 
-const unsupported = (error: unknown, ipVersion: IpVersion | null, log: readonly string[]): ScriptOutcome => {
+/** How a run that threw has ended. What is no word of a script or of the runner about it comes from the stack, and is a failure too. */
+function outcomeOf(error: unknown, ipVersion: IpVersion | null, log: readonly string[]): ScriptOutcome {
   if (error instanceof ScriptFailure) return { status: 'failed', ipVersion, line: error.line, message: error.message, log };
   if (error instanceof ScriptError) return { status: 'unsupported', ipVersion, line: error.line, message: error.message, log };
-  throw error;
-};
+  return { status: 'failed', ipVersion, line: 0, message: error instanceof Error ? (error.stack ?? error.message) : String(error), log };
+}
 
 /** Runs a script over each of its families. */
 export function runScript(source: string, options: RunOptions = {}): ScriptOutcome[] {
@@ -65,7 +66,7 @@ export function runScript(source: string, options: RunOptions = {}): ScriptOutco
     texts = new Map([...(options.options ?? []), ...optionTexts(script.options)]);
     versions = ipVersionsOf(texts, options.ipVersions ?? IP_VERSIONS.filter((v) => v !== 'ipv4-mapped-ipv6'));
   } catch (error) {
-    return [unsupported(error, null, [])];
+    return [outcomeOf(error, null, [])];
   }
   return versions.map((version) => {
     const log: string[] = [];
@@ -73,7 +74,7 @@ export function runScript(source: string, options: RunOptions = {}): ScriptOutco
       new ScriptRun(script, makeConfig(version, texts, options.strict === true), options.seed ?? 1, log).run();
       return { status: 'passed', ipVersion: version, line: 0, message: '', log };
     } catch (error) {
-      return unsupported(error, version, log);
+      return outcomeOf(error, version, log);
     }
   });
 }
