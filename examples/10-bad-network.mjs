@@ -12,9 +12,10 @@ import { SimNet } from '@netloom/core/sim';
 import { netOf } from '@netloom/node/net';
 
 const BODY = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) >>> 7));
+/** @param {import('node:crypto').Hash} hash */
 const digest = (hash) => hash.digest('hex').slice(0, 12);
 
-/** The program under test. */
+/** The program under test. @param {http.RequestOptions['createConnection']} createConnection */
 async function download(createConnection) {
   const request = http.get({ host: '192.0.2.2', path: '/body', createConnection });
   const [response] = await once(request, 'response');
@@ -23,7 +24,11 @@ async function download(createConnection) {
   return digest(hash);
 }
 
-/** Lets virtual time pass until `work` is done; rejects when that takes more than a minute of it. */
+/**
+ * Lets virtual time pass until `work` is done; rejects when that takes more than a minute of it.
+ * @param {SimNet} net
+ * @param {Promise<string>} work
+ */
 async function until(net, work) {
   let over = false;
   const start = net.now;
@@ -36,11 +41,12 @@ async function until(net, work) {
   return { result: await watched, seconds: (net.now - start) / 1e6 };
 }
 
-for (const [name, link] of [
-  ['good', { delayUs: 10_000 }],
-  ['loss of 3 %', { delayUs: 10_000, loss: 0.03 }],
-  ['and reordered', { delayUs: 10_000, loss: 0.03, reorder: 0.1, jitterUs: 5_000 }],
-]) {
+const LINKS = {
+  good: { delayUs: 10_000 },
+  'loss of 3 %': { delayUs: 10_000, loss: 0.03 },
+  'and reordered': { delayUs: 10_000, loss: 0.03, reorder: 0.1, jitterUs: 5_000 },
+};
+for (const [name, link] of Object.entries(LINKS)) {
   const net = new SimNet(7);
   const [a, b] = [net.vnet('client'), net.vnet('server')];
   const [x, y] = net.link(a, b, link);
