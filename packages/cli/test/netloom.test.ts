@@ -198,5 +198,5 @@ describe('a day with netloom', () => {
 test('quickstart --once', { timeout: 60_000 }, async () => {
   const { code, out, err } = await netloom('quickstart', '--once');
   expect({ code, err }, out).toEqual({ code: 0, err: '' });
-  expect(out.match(/ ok {2}/g)).toHaveLength(6);
+  expect(out.match(/ ok {2}/g)).toHaveLength(7);
 });

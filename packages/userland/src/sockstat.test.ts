@@ -67,6 +67,25 @@ root     nc           100 4   tcp4   192.0.2.2:5000        192.0.2.1:40000`);
   });
 });
 
+test('--json and --libxo json', async () => {
+  expect(JSON.parse(await lab.ok('sockstat -4sC --libxo json', inB))).toEqual({
+    __version: '1',
+    sockstat: {
+      socket: [
+        { user: 'root', command: 'nc', pid: 101, fd: 3, proto: 'udp4', local: { address: '*', port: 53 }, foreign: { address: '*', port: '*' } },
+        { user: 'root', command: 'nc', pid: 100, fd: 3, proto: 'tcp4', local: { address: '*', port: 5000 }, foreign: { address: '*', port: '*' }, 'conn-state': 'LISTEN', cc: 'cubic' },
+        { user: 'root', command: 'nc', pid: 100, fd: 4, proto: 'tcp4', local: { address: '192.0.2.2', port: 5000 }, foreign: { address: '192.0.2.1', port: 40_000 }, 'conn-state': 'ESTABLISHED', cc: 'cubic' },
+      ],
+    },
+  });
+  expect(await lab.ok('sockstat --json -6', inB)).toBe(`{
+  "__version": "1",
+  "sockstat": {
+    "socket": []
+  }
+}`);
+});
+
 describe('jails', () => {
   test('-j looks into a vnet, by name or number', async () => {
     const own = await lab.ok('sockstat -4', inB);

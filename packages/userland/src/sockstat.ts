@@ -13,6 +13,8 @@ import { errx, toolMain, usage, warn } from './err.js';
 import { getopt } from './getopt.js';
 import { address6Text } from './host-address6.js';
 import { jailGetid } from './jail/jail-id.js';
+import { jsonText, takeLibxo } from './libxo.js';
+import type { JsonStyle } from './libxo.js';
 import { ccName, isAny, isLoopback, pcbList } from './pcblist.js';
 import type { PcbEnd, Xinpcb } from './pcblist.js';
 import type { Proc } from './proc.js';
@@ -31,6 +33,7 @@ interface SockstatOptions {
   noLoopback: boolean;
   numeric: boolean;
   quiet: boolean;
+  json: JsonStyle;
   wide: boolean;
   /** Null: all. */
   ports: Set<number> | null;
@@ -62,15 +65,23 @@ export const sockstat = toolMain((p: Proc) => {
   const o = parse(p);
   const place = o.jail !== null && o.jail !== 'own' && o.jail.ownsVnet ? o.jail : p.prison;
   const rows = gather(p, o, place);
-  if (!o.quiet) p.out(`${header(o)}\n`);
   const held = rows.map((x) => ({ x, by: visibleHolder(x, place) }));
-  for (const { x, by } of held.filter(({ by }) => by !== null).sort(byProcess)) {
-    if (by !== null && isOfJail(by, p, o, place)) p.out(`${socketLine(place.vnet, holderColumns(by, o), x, o)}\n`);
+  const shown: Held[] = held.filter(({ by }) => by !== null).sort(byProcess).filter(({ by }) => by !== null && isOfJail(by, p, o, place));
+  if (o.jail === null || o.jail === place) shown.push(...held.filter(({ by }) => by === null));
+  if (o.json !== 'none') {
+    p.out(jsonText({ __version: '1', sockstat: { socket: shown.map(({ x, by }) => socketJson(place.vnet, by, x, o)) } }, o.json));
+    return 0;
   }
-  if (o.jail !== null && o.jail !== place) return 0;
-  for (const { x, by } of held) if (by === null) p.out(`${socketLine(place.vnet, NOBODY, x, o)}\n`);
+  if (!o.quiet) p.out(`${header(o)}\n`);
+  for (const { x, by } of shown) p.out(`${socketLine(place.vnet, by === null ? NOBODY : holderColumns(by, o), x, o)}\n`);
   return 0;
 });
+
+/** A socket and who has it open; null: nobody one sees. */
+interface Held {
+  readonly x: Xinpcb;
+  readonly by: SocketHolder | null;
+}
 
 type Setter = (o: SockstatOptions, value: string, p: Proc) => void;
 
@@ -103,9 +114,12 @@ const SETTERS: Readonly<Record<string, Setter>> = {
 function parse(p: Proc): SockstatOptions {
   const o: SockstatOptions = {
     v4: false, v6: false, unix: false, cc: false, connected: false, listening: false, id: false, encaps: false, stack: false, state: false, noLoopback: false,
-    numeric: false, quiet: false, wide: false, ports: null, protocols: null, jail: null,
+    numeric: false, quiet: false, json: 'none', wide: false, ports: null, protocols: null, jail: null,
   };
-  const parsed = getopt('46Ccij:Llnp:P:qSsUuvw', p.argv.slice(1));
+  const xo = takeLibxo(p.argv.slice(1));
+  if (xo.error !== null) errx(p, 1, xo.error);
+  o.json = xo.json;
+  const parsed = getopt('46Ccij:Llnp:P:qSsUuvw', xo.words);
   for (const [letter, value] of parsed.options) SETTERS[letter]?.(o, value, p);
   if (parsed.error !== null) usage(p, 1, `sockstat: ${parsed.error}\n${USAGE}`);
   if (parsed.rest.length > 0) usage(p, 1, USAGE);
@@ -162,7 +176,7 @@ function visibleHolder(x: Xinpcb, viewer: Prison): SocketHolder | null {
 }
 
 /** The youngest process first, its sockets by number. */
-function byProcess(a: { readonly by: SocketHolder | null }, b: { readonly by: SocketHolder | null }): number {
+function byProcess(a: Held, b: Held): number {
   return (b.by?.pid ?? 0) - (a.by?.pid ?? 0) || (a.by?.fd ?? 0) - (b.by?.fd ?? 0);
 }
 
@@ -225,6 +239,25 @@ function socketLine(vnet: Vnet, who: string, x: Xinpcb, o: SockstatOptions): str
   if (o.stack) put(isTcp ? STACK_NAME : '', STACK_WIDTH + 1);
   if (o.cc) put(ccName(x), CC_WIDTH + 1);
   return line;
+}
+
+/** Names as in FreeBSD 15, whose sockstat has libxo. */
+function socketJson(vnet: Vnet, by: SocketHolder | null, x: Xinpcb, o: SockstatOptions): Record<string, unknown> {
+  const isTcp = x.state !== null;
+  return {
+    ...(by === null ? {} : { user: o.numeric ? '0' : 'root', command: by.command, pid: by.pid, fd: by.fd }),
+    proto: `${x.protocol}${x.v4 ? '4' : ''}${x.v6 ? '6' : ''}`,
+    local: endJson(vnet, x.local),
+    foreign: endJson(vnet, x.foreign),
+    ...(o.id ? { id: x.gencnt } : {}),
+    ...(o.state && x.state !== null ? { 'conn-state': TCP_STATE_NAMES[x.state] ?? '?' } : {}),
+    ...(o.stack && isTcp ? { stack: STACK_NAME } : {}),
+    ...(o.cc && isTcp ? { cc: ccName(x) } : {}),
+  };
+}
+
+function endJson(vnet: Vnet, end: PcbEnd): Record<string, unknown> {
+  return { address: isAny(end.addr) ? '*' : addressText(vnet, end.addr), port: end.port === 0 ? '*' : end.port };
 }
 
 function endText(vnet: Vnet, end: PcbEnd): string {
