@@ -178,6 +178,18 @@ export class PacketBuffer {
 /** Below this many bytes a word loop beats `set(subarray)`, which allocates a view. */
 const WORD_COPY_MAX = 256;
 
+/** Up to so many bytes of arrays are copied one by one: `subarray` makes an object of its own. */
+const BYTE_COPY_MAX = 32;
+
+/** Copies `len` bytes of `src` from `srcOff` on to `dstOff` in `dst`; a few cost no allocation. Ranges must not overlap. */
+export function putBytes(dst: Uint8Array, dstOff: number, src: Uint8Array, srcOff: number, len: number): void {
+  if (len > BYTE_COPY_MAX) {
+    dst.set(srcOff === 0 && len === src.length ? src : src.subarray(srcOff, srcOff + len), dstOff);
+    return;
+  }
+  for (let i = 0; i < len; i++) dst[dstOff + i] = src[srcOff + i]!;
+}
+
 /** Copies `len` bytes between two slots (or any two views); ranges must not overlap. */
 export function copyBytes(dst: PacketBuffer, dstOff: number, src: PacketBuffer, srcOff: number, len: number): void {
   if (len > WORD_COPY_MAX) {

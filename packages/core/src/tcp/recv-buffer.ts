@@ -10,7 +10,7 @@
  * Not here: the bounds. The window that TCP announces keeps the peer within `hiwat` (tcp-window.ts); the slots are charged to the vnet, and whether it may
  * have more is asked before (tcp-input-text.ts).
  */
-import { copyBytes } from '../mbuf/packet-buffer.js';
+import { copyBytes, putBytes } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { SockMem } from '../kern/sock-mem.js';
 
@@ -67,7 +67,7 @@ export class RecvBuffer {
     let m = this.head;
     while (m !== null && n < into.length) {
       const run = Math.min(m.len, into.length - n);
-      into.set(m.buf.subarray(m.off, m.off + run), n);
+      putBytes(into, n, m.buf, m.off, run);
       n += run;
       if (keep) {
         m = m.next;

@@ -11,6 +11,7 @@
  */
 import { Chunk } from '../mbuf/chunk-pool.js';
 import type { ChunkPool } from '../mbuf/chunk-pool.js';
+import { putBytes } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 
 export class SendBuffer {
@@ -55,7 +56,7 @@ export class SendBuffer {
         this.push(c);
       }
       const fits = Math.min(left, c.room);
-      c.data.set(fits === data.length ? data : data.subarray(at, at + fits), c.end);
+      putBytes(c.data, c.end, data, at, fits);
       c.end += fits;
       this.bytes += fits;
       at += fits;
@@ -88,7 +89,7 @@ export class SendBuffer {
       if (from < start + len) {
         const skip = from - start;
         const run = Math.min(left, len - skip);
-        m.buf.set(c.data.subarray(c.off + skip, c.off + skip + run), put);
+        putBytes(m.buf, put, c.data, c.off + skip, run);
         put += run;
         from += run;
         left -= run;

@@ -14,7 +14,7 @@ import type { Prng } from '../base/prng.js';
 import { SipHash } from '../base/siphash.js';
 import type { Micros } from '../base/time.js';
 import type { HalfOpen } from './half-open.js';
-import { TcpEnds } from './tcp-ends.js';
+import type { TcpEnds } from './tcp-ends.js';
 import { TCP_MAXRXTSHIFT } from './tcp-timer.js';
 
 /** No entry. */
@@ -42,7 +42,9 @@ const QNEXT = 19;
 const QPREV = 20;
 /** When it was sent last, in microseconds modulo 2^32. */
 const SENT_US = 21;
-const WORDS = 22;
+/** Its bucket, so that an entry leaves without being hashed again. */
+const BUCKET = 22;
+const WORDS = 23;
 
 /** What a half-open connection costs. */
 export const SC_BYTES = 4 * WORDS;
@@ -74,8 +76,6 @@ export class SyncacheTable {
   private readonly lengths: Int16Array;
   private readonly qheads = new Int32Array(QUEUES).fill(SC_NONE);
   private readonly qtails = new Int32Array(QUEUES).fill(SC_NONE);
-  /** The ends of an entry that is looked at. */
-  private readonly inc = new TcpEnds();
   private free = SC_NONE;
   /** Records that were never used begin here. */
   private fresh = 0;
@@ -135,6 +135,7 @@ export class SyncacheTable {
     w[e + PORTS] = (inc.fport << 16) | inc.lport;
     w[e + FLAGS] = inc.isV6 ? SCF_IPV6 : 0;
     w[e + FIB_TTL_TOS] = inc.fib << 16;
+    w[e + BUCKET] = bucket;
     w[e + NEXT] = head;
     w[e + PREV] = SC_NONE;
     if (head === SC_NONE) this.tails[bucket] = e;
@@ -149,9 +150,8 @@ export class SyncacheTable {
 
   remove(e: number): void {
     this.unqueue(e);
-    this.endsOf(e, this.inc);
-    const bucket = this.bucketOf(this.inc);
     const { w } = this;
+    const bucket = w[e + BUCKET]!;
     const next = w[e + NEXT]!;
     const prev = w[e + PREV]!;
     if (prev === SC_NONE) this.heads[bucket] = next;

@@ -7,12 +7,13 @@
  * oldest goes when one is too many.
  */
 import type { Errno } from '../base/errno.js';
+import { US_PER_MS } from '../base/time.js';
 import { TH_ACK, TH_RST } from '../wire/tcp.js';
 import { tcpMetricsSave } from './tcp-metrics.js';
 import { tcpRespondTo } from './tcp-respond.js';
 import { tcpFastopenSettled } from './tcp-syn-data.js';
 import { TCPS_CLOSED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT, tcpHaveRcvdSyn } from './tcp-state.js';
-import { tcpSet2msl, tcpStopTimers } from './tcp-timer.js';
+import { tcpStopTimers } from './tcp-timer.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** Ends the connection now, without a word to the peer. `error`: what the program is told. */
@@ -53,9 +54,8 @@ export function tcpTwstart(tp: TcpCb): void {
   tp.snd.flush();
   tp.reass?.flush();
   tp.reass = null;
-  tcp.timeWaits.add(tp);
   // What is to be said is said first, at the end of input.
-  if (tcp.tun.nolocaltimewait !== 0 && isLocal(tp)) tcpSet2msl(tp, 0);
+  tcp.timeWaits.add(tp, tcp.tun.nolocaltimewait !== 0 && isLocal(tp) ? 0 : 2 * tcp.tun.mslMs * US_PER_MS);
 }
 
 /** Is the peer in this vnet, where nothing strays? */

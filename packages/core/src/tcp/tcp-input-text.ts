@@ -9,6 +9,7 @@
  * @rfc 9293 3.10.7.4 yes
  * @rfc 5681 4.2 yes
  */
+import { US_PER_MS } from '../base/time.js';
 import { TH_FIN, TOF_TS } from '../wire/tcp.js';
 import { tcpSetState, tcpTwstart } from './tcp-close.js';
 import { TcpReass } from './tcp-reass.js';
@@ -142,7 +143,7 @@ function finReceived(tp: TcpCb): void {
       tcpTwstart(tp);
       break;
     case TCPS_TIME_WAIT:
-      tp.tcp.timeWaits.add(tp);
+      tp.tcp.timeWaits.add(tp, 2 * tp.tcp.tun.mslMs * US_PER_MS);
       break;
     default:
   }

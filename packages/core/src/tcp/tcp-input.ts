@@ -20,6 +20,7 @@
 import { ECONNREFUSED, ECONNRESET } from '../base/errno.js';
 import { seqDiff, seqGeq, seqLeq, seqLt } from '../base/seqnum.js';
 import type { Micros } from '../base/time.js';
+import { US_PER_MS } from '../base/time.js';
 import { TH_ACK, TH_FIN, TH_RST, TH_SYN, TOF_TS, TOF_UTO } from '../wire/tcp.js';
 import { tcpClose } from './tcp-close.js';
 import { ecnInput } from './tcp-ecn.js';
@@ -123,7 +124,7 @@ function trimDuplicate(tp: TcpCb, seg: Segment, dup: number): void {
   }
   stats.rcvduppack++;
   stats.rcvdupbyte += seg.len;
-  if (seg.has(TH_FIN) && tp.state === TCPS_TIME_WAIT) tp.tcp.timeWaits.add(tp);
+  if (seg.has(TH_FIN) && tp.state === TCPS_TIME_WAIT) tp.tcp.timeWaits.add(tp, 2 * tp.tcp.tun.mslMs * US_PER_MS);
   // It keeps its number, so that the window it tells is not taken for news.
   const { seq } = seg;
   seg.trimFront(seg.len);

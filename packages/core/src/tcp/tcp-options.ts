@@ -46,6 +46,9 @@ export function tcpSynOptions(tp: TcpCb, o: TcpOptionsOut, isAnswer: boolean): v
   tcpUtoOption(tp, o);
 }
 
+/** Is there anything to tell by SACK, for a peer that takes it? */
+export const tcpHasSackBlocks = (tp: TcpCb): boolean => (tp.flags & TF_SACK) !== 0 && (tp.dsackStart !== tp.dsackEnd || (tp.reass !== null && tp.reass.count > 0));
+
 /** Blocks of what has come out of order, a duplicate first. */
 export function tcpSackBlocks(tp: TcpCb, o: TcpOptionsOut): void {
   if ((tp.flags & TF_SACK) === 0) return;

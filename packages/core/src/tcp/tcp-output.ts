@@ -21,14 +21,14 @@ import { EMSGSIZE } from '../base/errno.js';
 import { seqDiff, seqGt, seqLt } from '../base/seqnum.js';
 import { NEVER } from '../base/time.js';
 import { GSO_TCPV4, GSO_TCPV6, HEADROOM } from '../mbuf/packet-buffer.js';
-import { tcpPackOptions } from '../wire/tcp-options.js';
+import { tcpPackOptions, tcpPackTimestamps } from '../wire/tcp-options.js';
 import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_FIN, TH_PUSH, TH_SYN, TH_URG, tcpEmit } from '../wire/tcp.js';
 import { SR_FIN, SR_SYN } from './sendmap.js';
 import type { SentRange } from './sendmap.js';
 import { ecnCodepoint, ecnFlags, ecnSynFlags } from './tcp-ecn.js';
 import { tcpIpOutput } from './tcp-ip.js';
 import { tcpFitMaxseg } from './tcp-mss.js';
-import { tcpSackBlocks, tcpSynOptions, tcpTimestamps } from './tcp-options.js';
+import { tcpHasSackBlocks, tcpSackBlocks, tcpSynOptions, tcpTimestamps, tcpTsNow } from './tcp-options.js';
 import { tcpRecoverySent } from './tcp-recovery.js';
 import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
 import { tcpSynDataLen } from './tcp-syn-data.js';
@@ -36,7 +36,7 @@ import { tcpSetPersist, tcpSetRexmt } from './tcp-timer.js';
 import { tlpArm } from './tcp-tlp.js';
 import { undoWantsNew } from './tcp-undo.js';
 import { tcpRecvWindow, tcpWindowUpdateDue } from './tcp-window.js';
-import { TF_ACKNOW, TF_DELACK, TF_FORCE, TF_NEEDFIN, TF_NODELAY, TF_NOPUSH, TF_OUTPUT, TF_RCVDFIN, TF_RXWIN0SENT, TF_SENTFIN, TF_SIGNATURE, TF_SNDCWR, TF_SYNACKED } from './tcpcb.js';
+import { TF_ACKNOW, TF_DELACK, TF_FORCE, TF_NEEDFIN, TF_NODELAY, TF_NOPUSH, TF_OUTPUT, TF_RCVDFIN, TF_RXWIN0SENT, TF_SENTFIN, TF_SIGNATURE, TF_SNDCWR, TF_SYNACKED, TF_TS, TF_UTO } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 import { tcpUtoOption } from './tcp-uto.js';
 
@@ -244,16 +244,7 @@ export function tcpSendSegment(tp: TcpCb, seq: number, len: number, flags: numbe
   const isSyn = (flags & TH_SYN) !== 0;
   const isNew = len > 0 && seq === tp.sndNxt && tp.persistAt === NEVER;
   const ecn = isSyn ? ecnSynFlags(tp, tp.state !== TCPS_SYN_SENT) : ecnFlags(tp, isNew);
-  tcp.out.clear();
-  if (isSyn) tcpSynOptions(tp, tcp.out, tp.state !== TCPS_SYN_SENT);
-  else {
-    tcpTimestamps(tp, tcp.out);
-    // What has come out of order is told in acknowledgements; data is not made shorter for it.
-    if (len === 0) tcpSackBlocks(tp, tcp.out);
-    if (len === 0 && tp.lastAckSent === ((tp.irs + 1) | 0)) tcpUtoOption(tp, tcp.out);
-  }
-  if ((tp.flags & TF_SIGNATURE) !== 0) tcp.out.signature = true;
-  const olen = tcpPackOptions(m.view, m.off + TCP_HDR_LEN, tcp.out);
+  const olen = putOptions(tp, m.view, m.off + TCP_HDR_LEN, len, isSyn);
   const hlen = TCP_HDR_LEN + olen;
   m.len = hlen + len;
   if (len > 0) tp.snd.copyTo(m, m.off + hlen, seqDiff(isSyn ? (seq + 1) | 0 : seq, tp.dataAt), len);
@@ -272,6 +263,21 @@ export function tcpSendSegment(tp: TcpCb, seq: number, len: number, flags: numbe
   // The route's MTU has changed: what fits now goes instead.
   if (tcpIpOutput(tp, m, ecnCodepoint(tp, isNew, segments(tp, len))) === EMSGSIZE && tcpFitMaxseg(tp)) return tcpSendSegment(tp, seq, len, flags);
   return true;
+}
+
+/** Writes the options at `at`; returns how many bytes they take. What has come out of order is told in acknowledgements; data is not made shorter for it. */
+function putOptions(tp: TcpCb, v: DataView, at: number, len: number, isSyn: boolean): number {
+  if (!isSyn && (tp.flags & (TF_TS | TF_SIGNATURE | TF_UTO)) === TF_TS && (len > 0 || !tcpHasSackBlocks(tp))) return tcpPackTimestamps(v, at, tcpTsNow(tp), tp.tsRecent >>> 0);
+  const { out } = tp.tcp;
+  out.clear();
+  if (isSyn) tcpSynOptions(tp, out, tp.state !== TCPS_SYN_SENT);
+  else {
+    tcpTimestamps(tp, out);
+    if (len === 0) tcpSackBlocks(tp, out);
+    if (len === 0 && tp.lastAckSent === ((tp.irs + 1) | 0)) tcpUtoOption(tp, out);
+  }
+  if ((tp.flags & TF_SIGNATURE) !== 0) out.signature = true;
+  return tcpPackOptions(v, at, out);
 }
 
 function emitHeader(tp: TcpCb, v: DataView, at: number, seq: number, len: number, hlen: number, synFin: number): void {

@@ -2,14 +2,14 @@
  * tcp-timewait.ts — the connections in TIME_WAIT of one vnet, oldest first.
  * Read first: RFC 9293 §3.3.2, §3.6.1; RFC 6191; freebsd `sys/netinet/tcp_timewait.c`.
  *
- * A list through the connections, so that one of tens of thousands comes and goes at once. All wait equally long, so the first of the list is due first, and
- * one Callout serves all: those that wait take no place among the timers. (Should `net.inet.tcp.msl` be made shorter, who comes then goes before those that are due later.)
+ * A list through the connections in the order in which they are due, so that one of tens of thousands comes and goes at once, and one Callout serves all: those that
+ * wait take no place among the timers. Nearly all wait equally long, and come last; one that does not wait (net.inet.tcp.nolocaltimewait) comes first.
  * Bounded by `net.inet.tcp.maxtcptw`: one too many ends the oldest early, which is what a busy client needs most.
  *
  * @rfc 6191 2 yes
  */
 import { seqGt } from '../base/seqnum.js';
-import { US_PER_MS } from '../base/time.js';
+import type { Micros } from '../base/time.js';
 import { Callout } from '../kern/callout.js';
 import { TH_ACK, TH_RST, TH_SYN, TOF_TS } from '../wire/tcp.js';
 import { tcpClose } from './tcp-close.js';
@@ -48,22 +48,28 @@ export class TimeWaits {
     this.tcp = tcp;
   }
 
-  /** `tp` waits from now on, also when it did before. */
-  add(tp: TcpCb): void {
+  /** `tp` waits for `us` from now on, also when it did before. */
+  add(tp: TcpCb, us: Micros): void {
     const { tun, kern } = this.tcp;
     this.unlink(tp);
-    tp.twAt = kern.engine.now + 2 * tun.mslMs * US_PER_MS;
+    tp.twAt = kern.engine.now + us;
     this.link(tp);
     const callout = (this.callout ??= new Callout(kern, () => this.timer()));
     if (!callout.pending || tp.twAt < callout.deadline) kern.engine.calloutReset(callout, tp.twAt - kern.engine.now);
     if (this.count > tun.maxtcptw) this.recycle();
   }
 
-  /** Behind those that are due no later. */
+  /** Behind those that are due no later; looked for from the end that is nearer. */
   private link(tp: TcpCb): void {
-    let prev = this.tail;
-    while (prev !== null && prev.twAt > tp.twAt) prev = prev.twPrev;
-    const next = prev === null ? this.head : prev.twNext;
+    const { head, tail } = this;
+    let prev = tail;
+    let next: TcpCb | null = null;
+    if (head !== null && tail !== null && tail.twAt - tp.twAt > tp.twAt - head.twAt) {
+      prev = null;
+      for (next = head; next !== null && next.twAt <= tp.twAt; next = next.twNext) prev = next;
+    } else {
+      for (; prev !== null && prev.twAt > tp.twAt; prev = prev.twPrev) next = prev;
+    }
     tp.inTimeWaits = true;
     tp.twPrev = prev;
     tp.twNext = next;

@@ -354,9 +354,9 @@ function checkSending(tp: TcpCb): void {
   assert(tp.persistAt === NEVER || tp.flight === 0 || tp.flight > tp.sndWnd, 'what is in flight is left to the persist timer');
 }
 
-/** The Callout fires no later than the earliest deadline; what nobody will finish has one. */
+/** The Callout fires no later than the earliest deadline; what nobody will finish has one. That of TIME_WAIT has a timer elsewhere (tcp-timewait.ts). */
 function checkTimers(tp: TcpCb): void {
-  const next = Math.min(tp.delackAt, tp.twAt, tp.rexmtAt, tp.persistAt, tp.keepAt, tp.probeAt, tp.reorderAt);
+  const next = Math.min(tp.delackAt, tp.state === TCPS_TIME_WAIT ? NEVER : tp.twAt, tp.rexmtAt, tp.persistAt, tp.keepAt, tp.probeAt, tp.reorderAt);
   assert(next === NEVER || (tp.callout.pending && tp.callout.deadline <= next), 'a deadline is before the timer');
   assert((tp.flags & TF_DELACK) === 0 || tp.delackAt !== NEVER, 'an acknowledgement is owed, and no timer runs');
   if (tp.state === TCPS_TIME_WAIT || (tp.state === TCPS_FIN_WAIT_2 && tp.user === null)) assert(tp.twAt !== NEVER, 'nothing ends the connection');

@@ -68,6 +68,14 @@ export class TcpOptionsOut {
   }
 }
 
+/** What nearly every segment carries: timestamps and nothing else. Returns the bytes written. */
+export function tcpPackTimestamps(v: DataView, at: number, tsval: number, tsecr: number): number {
+  v.setUint32(at, NOP_NOP_TS);
+  v.setUint32(at + 4, tsval);
+  v.setUint32(at + 8, tsecr);
+  return 2 + TCPOLEN_TIMESTAMP;
+}
+
 /** Writes the options at `at`, where TCP_MAXOLEN bytes may be written; returns how many were. */
 export function tcpPackOptions(v: DataView, at: number, o: TcpOptionsOut): number {
   let p = at;
