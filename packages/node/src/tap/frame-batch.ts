@@ -9,6 +9,7 @@
  * batch object per port. Frames that the callback leaves are passed over by the driver, not delivered again.
  */
 import type { RingConsumer } from './ring.js';
+import { BURST_OCTETS } from './tap-shared.js';
 import { VNET_HDR_SIZE } from './vnet-hdr.js';
 import type { VnetHdr } from './vnet-hdr.js';
 
@@ -39,7 +40,7 @@ export class FrameBatch implements VnetHdr {
     this.vnetHdr = vnetHdr;
   }
 
-  /** The driver's: starts a batch of up to `limit` frames. */
+  /** The driver's: starts a batch of up to `limit` frames, and not many more than BURST_OCTETS bytes. */
   begin(limit: number): void {
     this.left = limit;
     this.frames = 0;
@@ -48,7 +49,7 @@ export class FrameBatch implements VnetHdr {
 
   /** Steps to the next frame; false at the end of the batch. */
   next(): boolean {
-    if (this.left === 0 || !this.ring.next()) return false;
+    if (this.left === 0 || this.octets >= BURST_OCTETS || !this.ring.next()) return false;
     this.left--;
     const at = this.ring.off;
     if (this.vnetHdr) {
