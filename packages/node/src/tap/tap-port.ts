@@ -13,8 +13,8 @@
  * `send` copies the frame into the ring; `flush` shows it to the worker: call it once per batch of yours. A full ring refuses the frame and
  * counts it; nothing waits. A single frame for a worker that sleeps is written from this thread: that costs
  * what its bell would, and saves a thread switch in each request and answer. A long frame is written from this thread too, from where it is, when the
- * ring has nothing before it: it need not be copied into the ring, and the receiver has it while the next one is still being made. On the receiving side nothing is dropped here: a slow receiver fills the ring, the worker stops reading,
- * and the kernel drops at the TAP's own queue (its `tx_dropped`).
+ * ring has nothing before it: it need not be copied into the ring, and the receiver has it while the next one is still being made. On the receiving side
+ * nothing is dropped here: a slow receiver fills the ring, the worker stops reading, and the kernel drops at the TAP's own queue (its `tx_dropped`).
  *
  * Ending. `close` stops the worker (what was flushed is still written), then closes the descriptors. process.exit with open ports stops the
  * workers too: a thread inside poll would hold the exit up. The rings' pages are given back at once, their addresses when the
@@ -187,7 +187,8 @@ export class TapPort {
   }
 
   /**
-   * Queues a copy of `frame[off, off+len)`, or writes it; the VNET_HDR_SIZE bytes before `off`, where there are so many, may be overwritten. `hdr` are its offload fields, for a port with virtio headers (`null`: a plain frame).
+   * Queues a copy of `frame[off, off+len)`, or writes it now. `hdr` are its offload fields, for a port with virtio headers (`null`: a plain frame); such
+   * a port may overwrite the VNET_HDR_SIZE bytes before `off`, where there are so many.
    * False, and counted: the ring is full, the frame is longer than FRAME_MAX or needs offloads this port has not, or the port is down.
    */
   send(frame: Uint8Array, off: number, len: number, hdr: VnetHdr | null = null): boolean {
