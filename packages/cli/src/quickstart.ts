@@ -14,17 +14,20 @@ import type { Daemon } from '@netloom/node';
 import { DaemonClient, drawText } from '@netloom/node/client';
 import type { Topology } from '@netloom/node/client';
 import { IN6_IFF_AUTOCONF } from '@netloom/core';
-import { ip4Parse, ip6Format } from '@netloom/core/wire';
+import { ip6Format } from '@netloom/core/wire';
 import { tools } from '@netloom/userland';
 import type { CliIo } from './cli-io.js';
 import { CliError, EXIT_FAILURE, EXIT_OK, table } from './cli-io.js';
 import { bringUp, serveDevd, startDaemonHere, untilAsked } from './daemon-command.js';
 import { installLaunchers } from './launcher/install.js';
+import { transferTcp } from './tcp-transfer.js';
 import { transferUdp } from './udp-transfer.js';
 
 const LAB = fileURLToPath(new URL('../../../examples/quickstart.yaml', import.meta.url));
 const GIGABYTE = 1_000_000_000;
-const UDP_PORT = 9000;
+/** 10.0.2.10 */
+const SERVER = 0x0a00020a;
+const PORT = 9000;
 /** Solicitation, advertisement and duplicate address detection take about four seconds. */
 const AUTOCONF_MS_MAX = 20_000;
 const POLL_MS = 100;
@@ -82,7 +85,8 @@ async function show(daemon: Daemon, io: CliIo, topology: () => Promise<Topology>
   steps.push(await autoconfigured(daemon, io));
   io.out('ping 2001:db8:2::10 from client ...\n');
   steps.push(await ping(daemon, 'client', '2001:db8:2::10', 'client to server, over IPv6'));
-  steps.push(await transfer(daemon, io));
+  steps.push(await udp(daemon, io));
+  steps.push(await tcp(daemon, io));
   io.out(`\n${table(['STEP', '', 'RESULT'], steps.map((s) => [s.what, s.passed ? 'ok' : 'FAILED', s.result]))}`);
   return steps.every((s) => s.passed);
 }
@@ -115,17 +119,38 @@ function vnetOf(daemon: Daemon, name: string): NonNullable<ReturnType<typeof dae
   return prison.vnet;
 }
 
-async function transfer(daemon: Daemon, io: CliIo): Promise<Step> {
+async function udp(daemon: Daemon, io: CliIo): Promise<Step> {
   const what = 'UDP: 1 GB from client to server, through bridge and router';
-  try {
+  return attempt(what, async () => {
     const meter = progressMeter('1 GB of UDP', GIGABYTE, io);
-    const done = await transferUdp(daemon.loop, vnetOf(daemon, 'client'), vnetOf(daemon, 'server'), ip4Parse('10.0.2.10') ?? 0, UDP_PORT, GIGABYTE, meter);
+    const done = await transferUdp(daemon.loop, vnetOf(daemon, 'client'), vnetOf(daemon, 'server'), SERVER, PORT, GIGABYTE, meter);
     const passed = done.received === done.datagrams && done.wrong === 0;
-    const rate = `${((done.bytes * 8) / done.seconds / 1e9).toFixed(2)} Gbit/s, ${Math.round(done.received / done.seconds / 1000)} kpps, ${done.seconds.toFixed(1)} s`;
+    const rate = `${gigabits(done.bytes, done.seconds)}, ${Math.round(done.received / done.seconds / 1000)} kpps, ${done.seconds.toFixed(1)} s`;
     return { what, passed, result: passed ? `${rate}; every datagram arrived, in order, intact` : `${done.datagrams - done.received} of ${done.datagrams} lost, ${done.wrong} wrong; ${rate}` };
+  });
+}
+
+async function tcp(daemon: Daemon, io: CliIo): Promise<Step> {
+  const what = 'TCP: 1 GB from client to server, through bridge and router';
+  return attempt(what, async () => {
+    const meter = progressMeter('1 GB of TCP', GIGABYTE, io);
+    const done = await transferTcp(daemon.loop, vnetOf(daemon, 'client'), vnetOf(daemon, 'server'), SERVER, PORT, GIGABYTE, meter);
+    const passed = done.bytes === GIGABYTE && done.wrong === 0;
+    const rate = `${gigabits(done.bytes, done.seconds)}, ${done.retransmitted} sent again, ${done.seconds.toFixed(1)} s`;
+    return { what, passed, result: passed ? `${rate}; every byte arrived, in order` : `${done.bytes} of ${GIGABYTE} bytes arrived, ${done.wrong} wrong; ${rate}` };
+  });
+}
+
+async function attempt(what: string, step: () => Promise<Step>): Promise<Step> {
+  try {
+    return await step();
   } catch (error) {
     return { what, passed: false, result: error instanceof Error ? error.message : String(error) };
   }
+}
+
+function gigabits(bytes: number, seconds: number): string {
+  return `${((bytes * 8) / seconds / 1e9).toFixed(2)} Gbit/s`;
 }
 
 /** Shows how far it is: in place on a terminal, a line per quarter elsewhere. */
@@ -152,6 +177,7 @@ It stays up. In a second terminal:
   jexec client ping6 -c 3 2001:db8:2::10
   jexec router netstat -rn
   jexec router tcpdump -n -i wan
+  jexec server iperf3 -s -1 & jexec client iperf3 -c 10.0.2.10 -t 3
   ifconfig -a
 
 Ctrl-C here takes everything down.

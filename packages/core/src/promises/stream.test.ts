@@ -153,6 +153,15 @@ describe('a stream', () => {
     await expect(during(server.closed)).rejects.toMatchObject({ code: 'ECONNRESET' });
   });
 
+  it('tells a write that waits for room what broke the connection', async () => {
+    const [client, server] = await joined();
+    const writing = client.writable.getWriter().write(new Uint8Array(20_000_000));
+    writing.catch(() => undefined);
+    await pass(1_000_000);
+    server.abort();
+    await expect(during(writing)).rejects.toMatchObject({ code: 'ECONNRESET' });
+  });
+
   it('stops a write that waits for room when it is aborted', async () => {
     const [client] = await joined();
     const writer = client.writable.getWriter();

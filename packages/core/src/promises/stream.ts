@@ -60,6 +60,8 @@ export class Stream {
   private writeOver = false;
   private aborting = false;
   private isOver = false;
+  /** What broke the connection. */
+  private broken: NetError | null = null;
 
   /** `socket` is connected, and belongs to the stream from now on. */
   constructor(vnet: Vnet, socket: StreamSocket) {
@@ -156,7 +158,7 @@ export class Stream {
   private async write(chunk: unknown): Promise<void> {
     if (!(chunk instanceof Uint8Array)) throw new TypeError(`writable takes Uint8Arrays, not ${typeof chunk === 'object' ? 'other objects' : `a ${typeof chunk}`}`);
     for (let off = 0; off < chunk.length; ) {
-      if (this.isOver || this.aborting) throw new NetError(this.aborting ? ECONNABORTED : EBADF, 'write');
+      if (this.isOver || this.aborting) throw this.broken ?? new NetError(this.aborting ? ECONNABORTED : EBADF, 'write');
       const rest = off === 0 ? chunk : chunk.subarray(off);
       const n = this.outside(() => this.socket.send(rest));
       if (n > 0) off += n;
@@ -188,6 +190,7 @@ export class Stream {
   private over(error: NetError | null, reset: boolean): void {
     if (this.isOver) return;
     this.isOver = true;
+    this.broken = error;
     const { socket } = this;
     socket.onReadable = null;
     socket.onWritable = null;

@@ -3,8 +3,11 @@
  */
 export { SimNet } from './sim-net.js';
 export type { SimLogLine } from './sim-net.js';
-export { SimLinkEnd, SimLinkStats } from './sim-link.js';
+export { SimLinkEnd, SimLinkStats, simLinkDefaults } from './sim-link.js';
 export type { SimLinkOptions } from './sim-link.js';
+export { Pair } from './tcp-pair.js';
+export type { Fate, PairOptions, SegmentOnWire } from './tcp-pair.js';
+export { checkTcpCb } from '../tcp/tcpcb.js';
 export { Wire } from './wire-script.js';
 export * from './craft.js';
 export { IP_VERSIONS, parseScript, runScript } from './packetdrill/index.js';

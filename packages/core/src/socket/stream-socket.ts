@@ -15,7 +15,7 @@
  * Not here: waiting of any kind. A close that waits (SO_LINGER with a time) is for those who can: promises/.
  */
 import type { Errno } from '../base/errno.js';
-import { EAGAIN, EBADF, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE } from '../base/errno.js';
+import { EAGAIN, EBADF, ECONNABORTED, ECONNREFUSED, EINPROGRESS, EINVAL, ENOTCONN, EPIPE } from '../base/errno.js';
 import type { Micros } from '../base/time.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { In6Pcb, Ip6Name } from '../transport/in6-pcb.js';
@@ -24,7 +24,7 @@ import type { InPcb } from '../transport/inpcb.js';
 import type { RecvBuffer } from '../tcp/recv-buffer.js';
 import { tcpInfo } from '../tcp/tcp-info.js';
 import type { TcpInfo } from '../tcp/tcp-info.js';
-import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED } from '../tcp/tcp-state.js';
+import { TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED } from '../tcp/tcp-state.js';
 import {
   tcpUsrAttach, tcpUsrBind, tcpUsrClose, tcpUsrConnect, tcpUsrListen, tcpUsrMaySend, tcpUsrRcvd, tcpUsrSend, tcpUsrSendOwned, tcpUsrSetCongestion, tcpUsrShutdownRead, tcpUsrShutdownWrite,
 } from '../tcp/tcp-usrreq.js';
@@ -90,7 +90,7 @@ export class StreamSocket implements TcpUser {
   /** bind(2); port 0 asks for an anonymous one. */
   bind(addr: SockAddr, port: number): Errno {
     if (this.closed) return this.ended;
-    return tcpUsrBind(this.tp, this.nameOf(addr), port);
+    return this.gone ? EINVAL : tcpUsrBind(this.tp, this.nameOf(addr), port);
   }
 
   /** listen(2); `backlog` is bounded by kern.ipc.soacceptqueue, and below 0 is that. EINVAL: it is connected. */
@@ -118,7 +118,7 @@ export class StreamSocket implements TcpUser {
   /** connect(2): EINPROGRESS while the handshake runs; then `onWritable`, or `onReadable` and SO_ERROR. */
   connect(addr: SockAddr, port: number): Errno {
     if (this.closed) return this.ended;
-    if (this.gone) return this.takeError() || EISCONN;
+    if (this.gone) return this.takeError() || ECONNREFUSED;
     return tcpUsrConnect(this.tp, this.nameOf(addr), port);
   }
 
@@ -128,7 +128,7 @@ export class StreamSocket implements TcpUser {
    */
   sendTo(data: Uint8Array, addr: SockAddr, port: number): number {
     if (this.closed) return -this.ended;
-    if (this.gone) return -(this.takeError() || EISCONN);
+    if (this.gone) return -(this.takeError() || ECONNREFUSED);
     const before = this.tp.snd.bytes;
     const error = tcpUsrConnect(this.tp, this.nameOf(addr), port, data);
     return error === EINPROGRESS ? this.tp.snd.bytes - before : -error;
@@ -170,7 +170,7 @@ export class StreamSocket implements TcpUser {
 
   /**
    * recv(2): up to `into.length` bytes. 0: the peer has said that it is done; otherwise a negative Errno (EAGAIN: nothing there yet). MSG_PEEK leaves the
-   * bytes; MSG_WAITALL gives all that was asked for or nothing yet, unless the stream ends first. A read ends at the mark of urgent data. EINVAL: MSG_OOB, since
+   * bytes; MSG_WAITALL gives all that was asked for or nothing yet, unless the stream ends first or the buffer is full. A read ends at the mark of urgent data. EINVAL: MSG_OOB, since
    * urgent data stays in line.
    */
   recv(into: Uint8Array, flags = 0): number {
@@ -179,7 +179,7 @@ export class StreamSocket implements TcpUser {
     if (tp.state === TCPS_LISTEN) return -ENOTCONN;
     if ((flags & MSG_OOB) !== 0) return -EINVAL;
     const enough = (flags & MSG_WAITALL) !== 0 ? Math.min(into.length, rcv.hiwat) : 1;
-    if (rcv.bytes < enough && !this.eof) {
+    if (rcv.bytes < enough && !this.eof && !(rcv.bytes > 0 && this.isFull)) {
       if (rcv.bytes === 0 && this.pendingError !== 0) return -((flags & MSG_PEEK) !== 0 ? this.pendingError : this.takeError());
       return -(rcv.bytes === 0 && tp.state < TCPS_SYN_RECEIVED && !this.isConnecting ? ENOTCONN : EAGAIN);
     }
@@ -234,8 +234,7 @@ export class StreamSocket implements TcpUser {
   shutdown(how: number): Errno {
     if (this.closed) return this.ended;
     if (how < SHUT_RD || how > SHUT_RDWR) return EINVAL;
-    if (this.gone || this.tp.state === TCPS_CLOSED) return ENOTCONN;
-    if (this.tp.state === TCPS_LISTEN) return EOPNOTSUPP;
+    if (this.gone || this.tp.state <= TCPS_LISTEN) return ENOTCONN;
     if (how !== SHUT_WR) tcpUsrShutdownRead(this.tp);
     if (how === SHUT_RD) return 0;
     const { softnet } = this.layer.kern.engine;
@@ -282,7 +281,18 @@ export class StreamSocket implements TcpUser {
       this.linger = value;
       return 0;
     }
-    return isTcpOption(option) ? applyTcpOption(this.tp, option, value) : applyOption(this, option, value);
+    if (isTcpOption(option)) return applyTcpOption(this.tp, option, value);
+    const error = applyOption(this, option, value);
+    if (error === 0) this.sized(option);
+    return error;
+  }
+
+  /** A buffer whose size the program chooses does not grow on its own, and has room for what makes it ready. */
+  private sized(option: string): void {
+    if (option !== 'SO_RCVBUF' && option !== 'SO_SNDBUF') return;
+    const b = option === 'SO_RCVBUF' ? this.rcv : this.tp.snd;
+    b.autosize = false;
+    b.lowat = Math.min(b.lowat, b.hiwat);
   }
 
   /** getsockopt(2); null for an option we do not know. */
@@ -359,9 +369,14 @@ export class StreamSocket implements TcpUser {
     else this.onWritable?.();
   }
 
-  /** TcpUser */
+  /** Is there no room for another segment? Then what is here is all there is to wait for. */
+  private get isFull(): boolean {
+    return this.rcv.space < this.tp.maxseg;
+  }
+
+  /** TcpUser: SO_RCVLOWAT says from how many bytes on the program wants to know. */
   tcpReadable(): void {
-    this.onReadable?.();
+    if (this.rcv.bytes >= this.rcv.lowat || this.eof || this.isFull) this.onReadable?.();
   }
 
   /** TcpUser */

@@ -20,6 +20,8 @@ const WASTE_SHIFT = 2;
 export class RecvBuffer {
   /** Bytes it takes at most (SO_RCVBUF). */
   hiwat: number;
+  /** May it grow on its own? Not when the program has chosen the size. */
+  autosize = true;
   bytes = 0;
   memory = 0;
   /** Bytes that make it readable (SO_RCVLOWAT). */

@@ -16,6 +16,8 @@ import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 export class SendBuffer {
   /** Bytes it takes at most (SO_SNDBUF). */
   hiwat: number;
+  /** May it grow on its own? Not when the program has chosen the size. */
+  autosize = true;
   /** Bytes waiting. */
   bytes = 0;
   /** Room that makes it writable again (SO_SNDLOWAT). */

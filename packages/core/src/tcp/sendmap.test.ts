@@ -35,6 +35,19 @@ describe('the sendmap', () => {
     checkSendmap(map, 0, 10_000);
   });
 
+  it('makes one of small ranges that are to be sent again, up to a full segment', () => {
+    const map = new Sendmap(new SentRangePool());
+    for (let seq = 0; seq < 1000; seq += 100) map.append(seq, seq + 100, 0, seq);
+    map.markSacked(at(map, 700));
+    map.markAllLost(false);
+    map.mergeLost(at(map, 0), 450);
+    map.mergeLost(at(map, 400), 450);
+    map.mergeLost(at(map, 800), 450);
+    expect(show(map)).toBe('0:400L 400:700L 700:800S 800:1000L');
+    expect(map.tail).toBe(at(map, 800));
+    checkSendmap(map, 0, 1000);
+  });
+
   it('keeps the order of transmission when a mark was a mistake', () => {
     const map = new Sendmap(new SentRangePool());
     map.append(0, 1000, 0, 1);

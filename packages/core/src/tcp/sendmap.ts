@@ -237,6 +237,22 @@ export class Sendmap {
     return r;
   }
 
+  /** What follows `r`, which is LOST, becomes part of it as long as it is LOST, too, and all is `max` bytes at most: small segments go again as a full one. */
+  mergeLost(r: SentRange, max: number): void {
+    if ((r.flags & SR_SYN) !== 0) return;
+    for (let n = r.next; n !== null && (n.flags & SR_LOST) !== 0 && r.length + n.length <= max; n = r.next) {
+      r.end = n.end;
+      r.flags |= n.flags & (SR_FIN | SR_RETRANS);
+      r.sends = Math.max(r.sends, n.sends);
+      r.next = n.next;
+      if (n.next === null) this.tail = r;
+      else n.next.prev = r;
+      if (this.lostHint === n) this.lostHint = r;
+      this.count--;
+      this.pool.give(n);
+    }
+  }
+
   clear(): void {
     while (this.head !== null) this.remove(this.head);
   }

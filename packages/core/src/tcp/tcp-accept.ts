@@ -62,13 +62,17 @@ function inherit(l: TcpCb, tp: TcpCb): void {
   tp.flags = (tp.flags & ~TF_SYNACKED) | (l.flags & (TF_NODELAY | TF_NOPUSH | TF_NOOPT | TF_UTO));
   tp.snd.hiwat = l.snd.hiwat;
   tp.snd.lowat = l.snd.lowat;
+  tp.snd.autosize = l.snd.autosize;
   tp.rcv.hiwat = l.rcv.hiwat;
+  tp.rcv.lowat = l.rcv.lowat;
+  tp.rcv.autosize = l.rcv.autosize;
   tp.soKeepalive = l.soKeepalive;
   tp.keepidleUs = l.keepidleUs;
   tp.keepintvlUs = l.keepintvlUs;
   tp.keepcnt = l.keepcnt;
   tp.keepinitUs = l.keepinitUs;
   tp.userTimeoutUs = l.userTimeoutUs;
+  tp.userTimeoutSet = l.userTimeoutSet;
   tp.ccAlgorithm = l.ccAlgorithm;
 }
 
@@ -99,6 +103,8 @@ function attach(tcp: Tcp, listener: TcpCb, sc: HalfOpen, tp: TcpCb): boolean {
   inp.tos = l.tos;
   inp.pcp = l.pcp;
   inp.dontRoute = l.dontRoute;
+  inp.reuseAddr = l.reuseAddr;
+  inp.reusePort = l.reusePort;
   inp.lport = sc.lport;
   if (inp instanceof In6Pcb && l instanceof In6Pcb) {
     inp.v6only = l.v6only;

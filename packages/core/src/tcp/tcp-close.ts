@@ -12,7 +12,7 @@ import { TH_ACK, TH_RST } from '../wire/tcp.js';
 import { tcpMetricsSave } from './tcp-metrics.js';
 import { tcpRespondTo } from './tcp-respond.js';
 import { tcpFastopenSettled } from './tcp-syn-data.js';
-import { TCPS_CLOSED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT } from './tcp-state.js';
+import { TCPS_CLOSED, TCPS_LISTEN, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT, tcpHaveRcvdSyn } from './tcp-state.js';
 import { tcpSet2msl, tcpStopTimers } from './tcp-timer.js';
 import type { TcpCb } from './tcpcb.js';
 
@@ -38,7 +38,8 @@ export function tcpClose(tp: TcpCb, error: Errno): void {
 
 /** Gives the connection up: RST to a peer that knows of it, and `error` to the program. */
 export function tcpDrop(tp: TcpCb, error: Errno): void {
-  tp.tcp.stats.drops++;
+  if (tcpHaveRcvdSyn(tp.state)) tp.tcp.stats.drops++;
+  else tp.tcp.stats.conndrops++;
   if (tp.state >= TCPS_SYN_RECEIVED && tp.state !== TCPS_TIME_WAIT) tcpRespondTo(tp, tp.sndNxt, tp.rcvNxt, TH_RST | TH_ACK);
   tcpClose(tp, error);
 }
@@ -53,8 +54,16 @@ export function tcpTwstart(tp: TcpCb): void {
   tp.snd.flush();
   tp.reass?.flush();
   tp.reass = null;
-  tcpSet2msl(tp, 2 * tcp.tun.mslMs * US_PER_MS);
+  // What is to be said is said first, at the end of input.
+  tcpSet2msl(tp, tcp.tun.nolocaltimewait !== 0 && isLocal(tp) ? 0 : 2 * tcp.tun.mslMs * US_PER_MS);
   tcp.timeWaits.add(tp);
+}
+
+/** Is the peer in this vnet, where nothing strays? */
+function isLocal(tp: TcpCb): boolean {
+  const { inp, in6p, tcp } = tp;
+  if (in6p === null || !in6p.v6) return tcp.ip.inNet.addrOf(inp.faddr | 0) !== null;
+  return tcp.ip6.in6Net.addrOf(in6p.f0, in6p.f1, in6p.f2, in6p.f3) !== null;
 }
 
 /** The only place where a state changes: counts how many connections are in each. */

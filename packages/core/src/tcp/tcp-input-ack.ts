@@ -22,12 +22,12 @@ import { TCPS_CLOSED, TCPS_CLOSING, TCPS_ESTABLISHED, TCPS_FIN_WAIT_1, TCPS_FIN_
 import { tcpSet2msl, tcpSetRexmt } from './tcp-timer.js';
 import { tlpArm } from './tcp-tlp.js';
 import { tcpSndbufTune } from './tcp-window.js';
-import { TF_ACKNOW, TF_OUTPUT, TF_SENTFIN, TF_SYNACKED, TF_WANTSPACE, TN_CONNECTED, TN_WRITE } from './tcpcb.js';
+import { TF_ACKNOW, TF_NEEDFIN, TF_OUTPUT, TF_SENTFIN, TF_SYNACKED, TF_WANTSPACE, TN_CONNECTED, TN_WRITE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** `shift` scales the window, but for that of a SYN. False: the segment ends here; `seg.m` is the caller's in any case. */
 export function tcpAckStep(tp: TcpCb, seg: Segment, shift: number): boolean {
-  if (tp.state === TCPS_SYN_RECEIVED && !establish(tp, seg)) return false;
+  if (tp.state === TCPS_SYN_RECEIVED && !establish(tp, seg, shift)) return false;
   const { stats } = tp.tcp;
   if (seqGt(seg.ack, tp.sndNxt)) {
     stats.rcvacktoomuch++;
@@ -39,20 +39,23 @@ export function tcpAckStep(tp: TcpCb, seg: Segment, shift: number): boolean {
     return false;
   }
   const win = seg.win << shift;
-  if (seqGeq(seg.ack, tp.sndUna)) acknowledged(tp, seg, win);
-  updateWindow(tp, seg, win);
+  if (seqGeq(seg.ack, tp.sndUna)) {
+    acknowledged(tp, seg, win);
+    updateWindow(tp, seg, win);
+  }
   return afterAck(tp);
 }
 
 /** SYN-RECEIVED: an acceptable acknowledgement completes the handshake. */
-function establish(tp: TcpCb, seg: Segment): boolean {
+function establish(tp: TcpCb, seg: Segment, shift: number): boolean {
   if (!seqGt(seg.ack, tp.sndUna) || seqGt(seg.ack, tp.sndNxt)) {
     tcpReset(tp.tcp, seg);
     return false;
   }
-  tcpSetState(tp, TCPS_ESTABLISHED);
+  // The program may have said already that it is done.
+  tcpSetState(tp, (tp.flags & TF_NEEDFIN) !== 0 ? TCPS_FIN_WAIT_1 : TCPS_ESTABLISHED);
   tp.tcp.stats.connects++;
-  tp.sndWnd = tp.maxSndWnd = seg.win << tp.sndScale;
+  tp.sndWnd = tp.maxSndWnd = seg.win << shift;
   tp.sndWl1 = seg.seq;
   tp.sndWl2 = seg.ack;
   tcpEstablished(tp);
@@ -61,9 +64,9 @@ function establish(tp: TcpCb, seg: Segment): boolean {
   return true;
 }
 
-/** RFC 5681 §2: says nothing new, carries nothing, and something is in flight. */
+/** RFC 5681 §2: says nothing new, carries nothing, and something is in flight, for which no window is asked: what answers a probe is no news of a loss. */
 function isDuplicate(tp: TcpCb, seg: Segment, win: number): boolean {
-  return seg.len === 0 && !seg.has(TH_FIN) && seg.ack === tp.sndUna && win === tp.sndWnd && tp.flight > 0;
+  return seg.len === 0 && !seg.has(TH_FIN) && seg.ack === tp.sndUna && win === tp.sndWnd && tp.flight > 0 && tp.persistAt === NEVER;
 }
 
 /** The scoreboard, the round-trip time, loss recovery, in this order; then the timers. */
@@ -110,6 +113,7 @@ function ackNew(tp: TcpCb, ack: number, d: Delivery): void {
 
 /** sndUna has moved: the timers, and the program's wish to write. */
 function afterNew(tp: TcpCb): void {
+  tp.progressUs = tp.nowUs;
   if (tp.flight === 0) tp.rexmtAt = tp.reorderAt = NEVER;
   else if (tp.persistAt === NEVER) tcpSetRexmt(tp);
   if ((tp.flags & TF_WANTSPACE) !== 0 && tp.snd.isWritable) {
@@ -119,9 +123,9 @@ function afterNew(tp: TcpCb): void {
   tlpArm(tp);
 }
 
-/** RFC 9293: the window of a segment counts when it is newer than the one that told us the last. */
+/** RFC 9293: the window of a segment counts when it is newer than the one that told us the last; of two that are the same otherwise, the larger one, or none. */
 function updateWindow(tp: TcpCb, seg: Segment, win: number): void {
-  const newer = seqLt(tp.sndWl1, seg.seq) || (tp.sndWl1 === seg.seq && (seqLt(tp.sndWl2, seg.ack) || (tp.sndWl2 === seg.ack && win > tp.sndWnd)));
+  const newer = seqLt(tp.sndWl1, seg.seq) || (tp.sndWl1 === seg.seq && (seqLt(tp.sndWl2, seg.ack) || (tp.sndWl2 === seg.ack && (win > tp.sndWnd || win === 0))));
   if (!newer) return;
   if (seg.len === 0 && tp.sndWl2 === seg.ack && win > tp.sndWnd) tp.tcp.stats.rcvwinupd++;
   tp.sndWnd = win;
@@ -131,6 +135,7 @@ function updateWindow(tp: TcpCb, seg: Segment, win: number): void {
   if (tp.persistAt !== NEVER && win > 0) {
     tp.persistAt = NEVER;
     tp.rxtshift = 0;
+    tp.progressUs = tp.nowUs;
     // A probe's byte that the closed window did not take.
     tp.map.markAllLost(false);
     tp.rec.dupackBytes = 0;

@@ -17,9 +17,9 @@ import { tcpFinStep, tcpTextStep } from './tcp-input-text.js';
 import { tcpOutput } from './tcp-output.js';
 import { tcpReset } from './tcp-respond.js';
 import type { Segment } from './tcp-segment.js';
-import { TCPS_ESTABLISHED, TCPS_SYN_RECEIVED } from './tcp-state.js';
+import { TCPS_ESTABLISHED, TCPS_FIN_WAIT_1, TCPS_SYN_RECEIVED } from './tcp-state.js';
 import { tcpFastopenSynAck } from './tcp-syn-data.js';
-import { TF_ACKNOW, TN_CONNECTED } from './tcpcb.js';
+import { TF_ACKNOW, TF_NEEDFIN, TN_CONNECTED } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** Owns `seg.m`. */
@@ -48,7 +48,8 @@ export function synSentInput(tp: TcpCb, seg: Segment): void {
     simultaneous(tp, seg);
     return;
   }
-  tcpSetState(tp, TCPS_ESTABLISHED);
+  // The program may have said already that it is done.
+  tcpSetState(tp, (tp.flags & TF_NEEDFIN) !== 0 ? TCPS_FIN_WAIT_1 : TCPS_ESTABLISHED);
   tp.tcp.stats.connects++;
   ecnSynAckIn(tp, seg);
   // What a SYN says is who can do ECN, and nothing about congestion.
@@ -84,7 +85,7 @@ function checkAck(tp: TcpCb, seg: Segment): boolean {
 function checkRst(tp: TcpCb, seg: Segment): boolean {
   if (!seg.has(TH_RST)) return true;
   if (seg.has(TH_ACK)) {
-    tp.tcp.stats.drops++;
+    tp.tcp.stats.conndrops++;
     tcpClose(tp, ECONNREFUSED);
   }
   return false;

@@ -128,6 +128,8 @@ function finReceived(tp: TcpCb): void {
     tp.flags |= TF_RCVDFIN;
     tp.rcvNxt = (tp.rcvNxt + 1) | 0;
     tp.notify |= TN_READ;
+    // Nothing can come behind a FIN; who sent it all the same does not get it kept.
+    tp.reass?.flush();
   }
   switch (tp.state) {
     case TCPS_SYN_RECEIVED:

@@ -14,6 +14,7 @@
  * @rfc 9293 3.10.7.4 yes
  * @rfc 5961 3.2 yes
  * @rfc 5961 4.2 yes
+ * @rfc 7323 3.2 yes
  * @rfc 7323 5 yes
  */
 import { ECONNREFUSED, ECONNRESET } from '../base/errno.js';
@@ -52,13 +53,15 @@ export function tcpInput(tp: TcpCb, seg: Segment): void {
 
 function steps(tp: TcpCb, seg: Segment): void {
   const { m } = seg;
+  // The window in a SYN is not scaled.
+  const shift = seg.has(TH_SYN) ? 0 : tp.sndScale;
   if (!checkPaws(tp, seg) || !checkSequence(tp, seg) || !checkReset(tp, seg) || !checkSyn(tp, seg) || !checkLate(tp, seg)) {
     m.free();
     return;
   }
   heard(tp);
   ecnInput(tp, seg);
-  if (!tcpAckStep(tp, seg, tp.sndScale)) {
+  if (!tcpAckStep(tp, seg, shift)) {
     m.free();
     return;
   }
@@ -73,9 +76,10 @@ function heard(tp: TcpCb): void {
   tp.rcvTimeUs = tp.nowUs;
 }
 
-/** RFC 7323 §5.3 R1: a segment with an old timestamp is an old duplicate. A reset need not have timestamps. */
+/** RFC 7323 §5.3 R1: a segment with an old timestamp is an old duplicate; one without is dropped in silence (§3.2). A reset need not have timestamps. */
 function checkPaws(tp: TcpCb, seg: Segment): boolean {
-  if ((tp.flags & TF_TS) === 0 || (seg.opts.flags & TOF_TS) === 0 || seg.has(TH_RST)) return true;
+  if ((tp.flags & TF_TS) === 0 || seg.has(TH_RST)) return true;
+  if ((seg.opts.flags & TOF_TS) === 0) return tp.tcp.tun.tolerateMissingTs !== 0;
   if (((seg.opts.tsval - tp.tsRecent) | 0) >= 0 || tp.tsRecent === 0) return true;
   if (tp.nowUs - tp.tsRecentAgeUs > TCP_PAWS_IDLE_US) {
     tp.tsRecent = 0;
@@ -122,9 +126,11 @@ function trimDuplicate(tp: TcpCb, seg: Segment, dup: number): void {
   stats.rcvduppack++;
   stats.rcvdupbyte += seg.len;
   if (seg.has(TH_FIN) && tp.state === TCPS_TIME_WAIT) tcpSet2msl(tp, 2 * tp.tcp.tun.mslMs * US_PER_MS);
+  // It keeps its number, so that the window it tells is not taken for news.
+  const { seq } = seg;
   seg.trimFront(seg.len);
   seg.flags &= ~TH_FIN;
-  seg.seq = tp.rcvNxt;
+  seg.seq = seq;
 }
 
 /** What is beyond the window is cut off. False: all of it is, and it is no probe of a closed window. */
@@ -171,7 +177,9 @@ function checkSyn(tp: TcpCb, seg: Segment): boolean {
       if (seg.has(TH_ACK)) {
         // Simultaneous open: its SYN|ACK and ours have crossed. The SYN is known, the acknowledgement is not.
         seg.flags &= ~TH_SYN;
-        seg.seq = tp.rcvNxt;
+        seg.seq = (seg.seq + 1) | 0;
+        const dup = seqDiff(tp.rcvNxt, seg.seq);
+        if (dup > 0) trimDuplicate(tp, seg, dup);
         return trimToWindow(tp, seg);
       }
       // The peer has not seen our SYN|ACK.

@@ -68,6 +68,7 @@ function sendLost(tp: TcpCb): boolean {
   if ((r.flags & SR_SYN) !== 0 && r.length > 1) tp.map.split(r, (r.seq + 1) | 0);
   // What went with the first SYN waits for it.
   if (tp.state === TCPS_SYN_SENT && (r.flags & SR_SYN) === 0) return false;
+  tp.map.mergeLost(r, tp.maxseg);
   const room = tp.cwnd - tp.pipe;
   if (room < Math.min(r.length, tp.maxseg) && tp.pipe > 0) return false;
   const want = Math.min(r.length, Math.max(tp.maxseg, Math.floor(room / tp.maxseg) * tp.maxseg), longest(tp));
@@ -106,7 +107,12 @@ function sendNew(tp: TcpCb): boolean {
   let len = Math.min(avail, usable, longest(tp));
   if (len > tp.maxseg && len < avail) len -= len % tp.maxseg;
   if (len >= tp.maxseg || (len > 0 && isWorthIt(tp, len, len === avail, fin))) return sendData(tp, len, fin && len === avail);
-  if ((tp.flags & TF_FORCE) !== 0) return sendProbe(tp);
+  if ((tp.flags & TF_FORCE) !== 0) {
+    if (len <= 0) return sendProbe(tp);
+    // What was not worth a segment has waited long enough; it is sent as any other.
+    tp.flags &= ~TF_FORCE;
+    return sendData(tp, len, fin && len === avail);
+  }
   // Nothing will come back that could make us send: the peer's window must be asked for.
   if (tp.flight === 0 && tp.persistAt === NEVER) {
     tp.rxtshift = 0;
@@ -136,8 +142,9 @@ function isWorthIt(tp: TcpCb, len: number, isAll: boolean, fin: boolean): boolea
 /** Payload of the longest segment that may be built. */
 function longest(tp: TcpCb): number {
   const { tun } = tp.tcp;
-  // CWR is said once: in a super-segment every part would say it. And every segment has a digest of its own.
-  const cut = tun.tso === 0 || (tp.flags & (TF_SNDCWR | TF_SIGNATURE)) !== 0;
+  // Every part of a super-segment would say the same CWR, which is said once, and the same urgent pointer, which counts from where it is. And every
+  // segment has a digest of its own.
+  const cut = tun.tso === 0 || (tp.flags & (TF_SNDCWR | TF_SIGNATURE)) !== 0 || seqGt(tp.sndUp, tp.sndUna);
   return cut ? tp.maxseg : Math.max(tp.maxseg, tun.tsoMax - (tun.tsoMax % tp.maxseg));
 }
 
@@ -149,6 +156,7 @@ function sendSyn(tp: TcpCb): boolean {
   const { tcp } = tp;
   if (tp.state !== TCPS_SYN_SENT && tp.state !== TCPS_SYN_RECEIVED) return false;
   const len = tcpSynDataLen(tp);
+  tp.progressUs = tp.nowUs;
   if (!tcpSendSegment(tp, tp.iss, len, TH_SYN)) return false;
   tp.sndNxt = (tp.iss + 1 + len) | 0;
   tp.map.append(tp.iss, tp.sndNxt, SR_SYN, tp.nowUs);
@@ -159,6 +167,12 @@ function sendSyn(tp: TcpCb): boolean {
 
 function sendData(tp: TcpCb, len: number, fin: boolean): boolean {
   const seq = tp.sndNxt;
+  if (tp.flight === 0) tp.progressUs = tp.nowUs;
+  // What goes now is the retransmission timer's business.
+  if (tp.persistAt !== NEVER) {
+    tp.persistAt = NEVER;
+    tp.rxtshift = 0;
+  }
   if (!tcpSendSegment(tp, seq, len, fin ? TH_FIN : 0)) return false;
   tp.sndNxt = (seq + len + (fin ? 1 : 0)) | 0;
   tp.map.append(seq, tp.sndNxt, fin ? SR_FIN : 0, tp.nowUs);
@@ -176,16 +190,25 @@ function sendData(tp: TcpCb, len: number, fin: boolean): boolean {
   return true;
 }
 
+/** Asks for the window of a peer that has closed it, with the first thing that it has not taken. */
+export function tcpProbeWindow(tp: TcpCb): void {
+  const first = tp.map.head;
+  if (first === null) {
+    tp.flags |= TF_FORCE;
+    tcpOutput(tp);
+    tp.flags &= ~TF_FORCE;
+    return;
+  }
+  const isFin = first.length === 1 && (first.flags & SR_FIN) !== 0;
+  tp.flags |= TF_RXWIN0SENT;
+  tp.tcp.stats.sndprobe++;
+  if (tcpSendSegment(tp, first.seq, isFin ? 0 : 1, isFin ? TH_FIN : 0)) tp.map.resent(first, tp.nowUs);
+}
+
 /** One byte into a closed window: the answer tells the window. */
 function sendProbe(tp: TcpCb): boolean {
   tp.flags = (tp.flags & ~TF_FORCE) | TF_RXWIN0SENT;
   tp.tcp.stats.sndprobe++;
-  const first = tp.map.head;
-  if (first !== null) {
-    // The byte is in the window's way already: say it again.
-    if (tcpSendSegment(tp, first.seq, 1, 0)) tp.map.resent(first, tp.nowUs);
-    return false;
-  }
   const seq = tp.sndNxt;
   if (!tcpSendSegment(tp, seq, 1, 0)) return false;
   tp.sndNxt = (seq + 1) | 0;
@@ -266,7 +289,8 @@ function emitHeader(tp: TcpCb, v: DataView, at: number, seq: number, len: number
   const field = isSyn ? win : win >> tp.rcvScale;
   if (field === 0) tp.sndZeroWin++;
   tcpEmit(v, at, tp.inp.lport, tp.inp.fport, seq, (flags & TH_ACK) !== 0 ? tp.rcvNxt : 0, hlen, flags, field, urp);
-  const edge = (tp.rcvNxt + win) | 0;
+  // Rounding up promises nothing: otherwise every acknowledgement would give a peer that sends little at a time a little more than there is room for.
+  const edge = (tp.rcvNxt + Math.min(win, tp.rcv.space)) | 0;
   if ((flags & TH_ACK) !== 0 && seqLt(tp.rcvAdv, edge)) tp.rcvAdv = edge;
   tp.lastAckSent = tp.rcvNxt;
   tp.unackedBytes = 0;

@@ -19,7 +19,6 @@ import { IP4_HDR_LEN } from '../wire/ip4.js';
 import { TCP_HDR_LEN } from '../wire/tcp.js';
 import { tcpFitMaxseg, tcpInitialCwnd, tcpOlen } from './tcp-mss.js';
 import { tcpOutput } from './tcp-output.js';
-import { TCPS_ESTABLISHED, TCPS_FIN_WAIT_1 } from './tcp-state.js';
 import { TF_BLACKHOLE, TF_NODF } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
@@ -61,7 +60,7 @@ export function tcpBlackholeRexmt(tp: TcpCb): void {
   const { tun } = tp.tcp;
   const mode = tun.pmtudBlackholeDetection;
   const on = mode === 1 || (mode === 2 && !tp.isV6) || (mode === 3 && tp.isV6);
-  if (!on || (tp.state !== TCPS_ESTABLISHED && tp.state !== TCPS_FIN_WAIT_1)) return;
+  if (!on || !tp.isSynchronized) return;
   const small = tp.isV6 ? tun.v6mssdflt : tun.mssdflt;
   const middle = tp.isV6 ? tun.v6pmtudBlackholeMss : tun.pmtudBlackholeMss;
   const next = tp.maxseg > middle && middle > small ? middle : small;

@@ -7,8 +7,9 @@
  * one go. Runs of adjacent packets are the blocks that SACK tells the peer of, most recent first.
  *
  * Bounded in bytes (what the window allows) and, when they are small, in packets (`net.inet.tcp.reass.maxqueuelen`). Memory is that of the connection's receive buffer.
- * Invariants: the packets are sorted, disjoint and beyond rcvNxt.
+ * Invariants (`checkReass`): the packets are sorted, disjoint and beyond rcvNxt.
  */
+import { assert } from '../base/assert.js';
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from '../base/seqnum.js';
 import type { SockMem } from '../kern/sock-mem.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
@@ -83,6 +84,12 @@ export class TcpReass {
       this.bytes -= gone.len;
       this.mem.release(gone.buf.length);
       gone.free();
+    }
+    if (at !== null && seqLeq(seqOf(at), seqOf(m))) {
+      // The one before and the one behind have all of it between them.
+      this.touch(seqOf(at));
+      m.free();
+      return false;
     }
     if (at !== null && seqGt(endOf(m), seqOf(at))) m.trim(seqDiff(seqOf(at), seqOf(m)));
     m.next = at;
@@ -192,4 +199,18 @@ export class TcpReass {
     this.recent[0] = seq;
     this.nrecent = n + 1;
   }
+}
+
+/** Asserts the invariants; for simulations and tests. */
+export function checkReass(q: TcpReass, rcvNxt: number): void {
+  let count = 0;
+  let bytes = 0;
+  let at = rcvNxt;
+  for (let m = q.head; m !== null; m = m.next) {
+    assert(m.len > 0 && (count === 0 ? seqGt(seqOf(m), at) : seqGeq(seqOf(m), at)), 'what came out of order is not sorted, or due already');
+    at = endOf(m);
+    count++;
+    bytes += m.len;
+  }
+  assert(count === q.count && bytes === q.bytes, 'the reassembly counters are wrong');
 }

@@ -61,9 +61,10 @@ export class Segment {
     return (this.flags & flag) !== 0;
   }
 
-  /** Takes `n` bytes of payload off the front. */
+  /** Takes `n` bytes of payload off the front; the urgent pointer, which counts from there, with them. */
   trimFront(n: number): void {
     this.seq = (this.seq + n) | 0;
+    this.urp = Math.max(0, this.urp - n);
     this.len -= n;
     this.m.adj(n);
   }

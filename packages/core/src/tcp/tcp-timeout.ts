@@ -10,18 +10,20 @@ import type { Micros } from '../base/time.js';
 import { NEVER, US_PER_MS } from '../base/time.js';
 import { TH_ACK } from '../wire/tcp.js';
 import { tcpClose, tcpDrop } from './tcp-close.js';
-import { tcpOutput } from './tcp-output.js';
+import { tcpOutput, tcpProbeWindow } from './tcp-output.js';
 import { tcpBlackholeRexmt } from './tcp-pmtud.js';
 import { tcpReorderTimeout, tcpRexmtTimeout } from './tcp-recovery.js';
 import { tcpSendProbe } from './tcp-respond.js';
-import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_TIME_WAIT } from './tcp-state.js';
-import { TCP_MAXRXTSHIFT, tcpArmBy, tcpKeepidleUs, tcpKeepintvlUs, tcpMaxidleUs, tcpSetKeep, tcpSetPersist } from './tcp-timer.js';
+import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_FIN_WAIT_2, TCPS_TIME_WAIT } from './tcp-state.js';
+import { TCP_MAXRXTSHIFT, TCP_TOTBACKOFF, tcpArmBy, tcpKeepidleUs, tcpKeepintvlUs, tcpMaxidleUs, tcpSetKeep, tcpSetPersist } from './tcp-timer.js';
 import { tlpSend } from './tcp-tlp-send.js';
-import { TF_ACKNOW, TF_DELACK, TF_FORCE } from './tcpcb.js';
+import { TF_ACKNOW, TF_DELACK } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 /** A timer that is later than this was held up. */
 const LATE_US: Micros = 2_000;
+/** Probes of a closed window in a row without an answer, after which the peer is gone. */
+const PERSIST_UNANSWERED = 4;
 
 /** The Callout fired: does what is due and arms it again. */
 export function tcpTimersRun(tp: TcpCb): void {
@@ -69,10 +71,14 @@ function rexmt(tp: TcpCb): void {
   if (heldUp(tp)) return;
   tp.rexmtAt = NEVER;
   const { stats, tun } = tp.tcp;
+  if (isShutOut(tp)) {
+    tp.rxtshift = 0;
+    persist(tp);
+    return;
+  }
   if (tp.rxtshift < TCP_MAXRXTSHIFT) tp.rxtshift++;
   tp.rec.timeouts++;
-  const silentFor = tp.nowUs - Math.max(tp.rcvTimeUs, tp.map.head?.xmitUs ?? 0);
-  if (tp.rec.timeouts > tun.rexmitRetries || (tp.userTimeoutUs > 0 && silentFor >= tp.userTimeoutUs)) {
+  if (tp.rec.timeouts > tun.rexmitRetries || (tp.userTimeoutUs > 0 && tp.nowUs - tp.progressUs >= tp.userTimeoutUs)) {
     stats.timeoutdrop++;
     tcpDrop(tp, tp.softError || ETIMEDOUT);
     return;
@@ -95,12 +101,22 @@ function heldUp(tp: TcpCb): boolean {
   return late;
 }
 
+/**
+ * Has the peer closed its window over what is in flight? It may drop that for as long as it likes: its window is asked for, and the connection is not given
+ * up for it (RFC 9293 §3.8.6).
+ */
+function isShutOut(tp: TcpCb): boolean {
+  return tp.sndWnd === 0 && tp.isSynchronized && tp.snd.bytes > 0;
+}
+
 function persist(tp: TcpCb): void {
   tp.persistAt = NEVER;
   const { stats, tun } = tp.tcp;
   stats.persisttimeo++;
   const idle = tp.nowUs - tp.rcvTimeUs;
-  if (tp.rxtshift >= TCP_MAXRXTSHIFT && (idle >= tcpKeepidleUs(tp) || idle >= tp.rtoUs * 512)) {
+  // A peer that answers was heard of one interval ago: then the connection stays, for however long its window is closed (RFC 9293 §3.8.6.1).
+  const silent = Math.max(tp.rtoUs * TCP_TOTBACKOFF, PERSIST_UNANSWERED * tun.persmaxMs * US_PER_MS);
+  if (tp.rxtshift >= TCP_MAXRXTSHIFT && (idle >= tcpKeepidleUs(tp) || idle >= silent)) {
     stats.persistdrop++;
     tcpDrop(tp, ETIMEDOUT);
     return;
@@ -111,9 +127,7 @@ function persist(tp: TcpCb): void {
     return;
   }
   tcpSetPersist(tp);
-  tp.flags |= TF_FORCE;
-  tcpOutput(tp);
-  tp.flags &= ~TF_FORCE;
+  tcpProbeWindow(tp);
 }
 
 function keep(tp: TcpCb): void {
@@ -132,6 +146,5 @@ function keep(tp: TcpCb): void {
 
 function keepDrop(tp: TcpCb): void {
   tp.tcp.stats.keepdrops++;
-  if (tp.state <= TCPS_SYN_RECEIVED) tp.tcp.stats.conndrops++;
   tcpDrop(tp, tp.softError || ETIMEDOUT);
 }

@@ -22,6 +22,8 @@ import type { TcpCb } from './tcpcb.js';
 export const TCPTV_REXMTMAX: Micros = 64_000_000;
 export const TCP_MAXRXTSHIFT = 12;
 export const TCP_BACKOFF = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 512, 512, 512] as const;
+/** Their sum. */
+export const TCP_TOTBACKOFF = 2_559;
 
 /** Makes sure that the Callout fires at `at` at the latest. */
 export function tcpArmBy(tp: TcpCb, at: Micros): void {
@@ -30,7 +32,9 @@ export function tcpArmBy(tp: TcpCb, at: Micros): void {
 }
 
 export function tcpSetRexmt(tp: TcpCb): void {
-  tp.rexmtAt = tp.nowUs + Math.min(tp.rtoUs * TCP_BACKOFF[Math.min(tp.rxtshift, TCP_MAXRXTSHIFT)]!, TCPTV_REXMTMAX);
+  const at = tp.nowUs + Math.min(tp.rtoUs * TCP_BACKOFF[Math.min(tp.rxtshift, TCP_MAXRXTSHIFT)]!, TCPTV_REXMTMAX);
+  // A back-off does not go on beyond the time at which the connection is given up.
+  tp.rexmtAt = tp.userTimeoutUs === 0 ? at : Math.min(at, Math.max(tp.nowUs, tp.progressUs + tp.userTimeoutUs));
   tp.persistAt = NEVER;
   tcpArmBy(tp, tp.rexmtAt);
 }

@@ -8,10 +8,12 @@
  * @rfc 1122 4.2.2.13 yes
  */
 import type { Errno } from '../base/errno.js';
-import { EAFNOSUPPORT, EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE, ESRCH } from '../base/errno.js';
+import { EACCES, EAFNOSUPPORT, EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE, ESRCH } from '../base/errno.js';
+import { mappedAddr } from '../transport/in6-pcb.js';
 import type { Ip6Name } from '../transport/in6-pcb.js';
 import { in6PcbBind, in6PcbConnect, inPcbConnect } from '../transport/pcb-connect.js';
 import { INADDR_BROADCAST, ip4IsMulticast } from '../wire/addr.js';
+import { ip6IsMulticast, ip6IsV4Mapped } from '../wire/addr6.js';
 import { ccFind } from './cc/cc-registry.js';
 import { tcpClose, tcpDrop, tcpSetState } from './tcp-close.js';
 import { tcpOutput } from './tcp-output.js';
@@ -38,10 +40,20 @@ export function tcpUsrAttach(tcp: Tcp, user: TcpUser, fib: number, isV6: boolean
 export function tcpUsrBind(tp: TcpCb, addr: number | Ip6Name, port: number): Errno {
   const { tcp, in6p } = tp;
   if (tp.state !== TCPS_CLOSED) return EINVAL;
+  if (isGroup(addr)) return EAFNOSUPPORT;
   if (in6p !== null) return typeof addr === 'number' ? EAFNOSUPPORT : in6PcbBind(tcp.ip6, tcp.ip, tcp.pcbs6, in6p, addr, port);
-  if (typeof addr !== 'number' || ip4IsMulticast(addr)) return EAFNOSUPPORT;
+  if (typeof addr !== 'number') return EAFNOSUPPORT;
   return tcp.pcbs.bind(tp.inp, addr, port, tcp.ip.mayBind(addr));
 }
+
+/** The IPv4 address that `addr` is, or is the mapped form of; -1: none. */
+function inet4Of(addr: number | Ip6Name): number {
+  if (typeof addr === 'number') return addr;
+  return addr.addr.length === 16 && ip6IsV4Mapped(addr.addr) ? mappedAddr(addr.addr) : -1;
+}
+
+/** Nobody can have a conversation with a group (RFC 9293 §3.9.2.3). */
+const isGroup = (addr: number | Ip6Name): boolean => ip4IsMulticast(inet4Of(addr)) || (typeof addr !== 'number' && ip6IsMulticast(addr.addr));
 
 /** Binds a port nobody asked for. */
 function bindAny(tp: TcpCb): Errno {
@@ -60,17 +72,19 @@ export function tcpUsrListen(tp: TcpCb): Errno {
 }
 
 /**
- * connect(2): sends the SYN. EINPROGRESS when that is done; EALREADY, EISCONN, EOPNOTSUPP (it listens); EAFNOSUPPORT; and what finding a source and a route
- * answers. `data`: goes first, with Fast Open in the SYN; as much as there is room for.
+ * connect(2): sends the SYN. EINPROGRESS when that is done; EALREADY, EISCONN, EOPNOTSUPP (it listens); EAFNOSUPPORT; EACCES for everybody's address; and what
+ * finding a source and a route answers. `data`: goes first, with Fast Open in the SYN; as much as there is room for.
  */
 export function tcpUsrConnect(tp: TcpCb, addr: number | Ip6Name, port: number, data: Uint8Array | null = null): Errno {
   const { tcp, in6p } = tp;
   if (tp.state === TCPS_LISTEN) return EOPNOTSUPP;
   if (tp.state === TCPS_SYN_SENT || tp.state === TCPS_SYN_RECEIVED) return EALREADY;
   if (tp.state !== TCPS_CLOSED) return EISCONN;
+  if (isGroup(addr)) return EAFNOSUPPORT;
+  if (inet4Of(addr) === INADDR_BROADCAST) return EACCES;
   let error: Errno;
   if (in6p !== null) error = typeof addr === 'number' ? EAFNOSUPPORT : in6PcbConnect(tcp.ip6, tcp.ip, tcp.pcbs6, in6p, addr, port, tcp.choice);
-  else if (typeof addr !== 'number' || ip4IsMulticast(addr) || addr === INADDR_BROADCAST) error = EAFNOSUPPORT;
+  else if (typeof addr !== 'number') error = EAFNOSUPPORT;
   else error = inPcbConnect(tcp.ip, tcp.pcbs, tp.inp, addr, port);
   if (error !== 0) return error;
   tp.iss = tcp.newIss(tp);
@@ -147,10 +161,13 @@ function usrClosed(tp: TcpCb): void {
   switch (tp.state) {
     case TCPS_CLOSED:
     case TCPS_LISTEN:
-    case TCPS_SYN_SENT:
       tcpClose(tp, 0);
       return;
+    case TCPS_SYN_SENT:
     case TCPS_SYN_RECEIVED:
+      // What was written, and the end of it, wait for the handshake, which leads to FIN_WAIT_1 then.
+      tp.flags |= TF_NEEDFIN;
+      return;
     case TCPS_ESTABLISHED:
       tp.flags |= TF_NEEDFIN;
       tcpSetState(tp, TCPS_FIN_WAIT_1);
@@ -172,6 +189,10 @@ export function tcpUsrClose(tp: TcpCb, reset: boolean): void {
     return;
   }
   const was = tp.state;
+  if (was === TCPS_SYN_SENT) {
+    tcpClose(tp, 0);
+    return;
+  }
   if ((tp.flags & TF_NEEDFIN) === 0) usrClosed(tp);
   if (tp.state === TCPS_CLOSED) return;
   if (was === TCPS_FIN_WAIT_2) tcpSet2msl(tp, tp.tcp.tun.finwait2TimeoutMs * 1_000);

@@ -279,6 +279,7 @@ export class TcpTunables {
   /** RFC 5961: challenge ACKs a second in this vnet. */
   challengeAckLimit = 1_000;
   dropSynfin = 0;
+  tolerateMissingTs = 0;
   blackhole = 0;
   nolocaltimewait = 0;
   maxtcptw = 16_384;
@@ -334,6 +335,7 @@ export const TCP_SYSCTLS: SysctlGroup<TcpTunables> = {
     sysctlInt('fast_finwait2_recycle', 'fastFinwait2Recycle', 'bool', 0, 1, 'Recycle closed FIN_WAIT_2 connections faster'),
     sysctlInt('ack_war_cnt', 'challengeAckLimit', 'acks/s', 0, 1_000_000, 'Challenge ACKs of this stack per second (RFC 5961)'),
     sysctlInt('drop_synfin', 'dropSynfin', 'bool', 0, 1, 'Drop TCP packets with SYN+FIN set'),
+    sysctlInt('tolerate_missing_ts', 'tolerateMissingTs', 'bool', 0, 1, 'Tolerate missing TCP timestamps'),
     sysctlInt('blackhole', 'blackhole', '', 0, 3, 'Do not send RST on segments to closed ports: 1 SYNs, 2 any segment'),
     sysctlInt('nolocaltimewait', 'nolocaltimewait', 'bool', 0, 1, 'Do not create TCP TIME_WAIT state for local connections'),
     sysctlInt('path_mtu_discovery', 'pathMtuDiscovery', 'bool', 0, 1, 'Enable Path MTU Discovery'),

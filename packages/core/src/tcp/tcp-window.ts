@@ -2,9 +2,11 @@
  * tcp-window.ts — the window this end announces, and the size of the buffers behind it.
  * Read first: RFC 9293 §3.8.6 (SWS avoidance, no shrinking); RFC 7323 §2; freebsd `tcp_output.c` ("Calculate receive window").
  *
- * Theory of operation. The window is the room of the receive buffer; its right edge never moves back. An edge that would move by little is not moved
+ * Theory of operation. The window is the room of the receive buffer; its right edge never moves back, but for what the scale rounds up (RFC 7323 §2.4): that
+ * is taken when it comes, and not promised. An edge that would move by little is not moved
  * at all until it is worth a segment (silly window syndrome). The receive buffer doubles while a program reads, in two round trips, most of what
- * it can hold: then the buffer is what limits the peer. The send buffer doubles while it is full and the peer and the network would take more.
+ * it can hold: then the buffer is what limits the peer. The send buffer doubles while it is full and the peer and the network would take more. A size that a
+ * program has chosen (SO_RCVBUF, SO_SNDBUF) stays.
  *
  * @rfc 9293 3.8.6 yes
  * @rfc 7323 2.3 yes
@@ -58,7 +60,7 @@ export function tcpWindowUpdateDue(tp: TcpCb): boolean {
 export function tcpRcvbufTune(tp: TcpCb, n: number): void {
   const { tun } = tp.tcp;
   const { rcv } = tp;
-  if (tun.recvbufAuto === 0 || (tp.flags & TF_WSCALE) === 0 || rcv.hiwat >= tun.recvbufMax || rcv.mem.isPressed) return;
+  if (tun.recvbufAuto === 0 || !rcv.autosize || (tp.flags & TF_WSCALE) === 0 || rcv.hiwat >= tun.recvbufMax || rcv.mem.isPressed) return;
   tp.rfbufBytes += n;
   const elapsed = tp.nowUs - tp.rfbufStartUs;
   const rtt = Math.max(tp.rttMinUs === NEVER ? 0 : tp.rttMinUs, tp.rcvRttUs === NEVER ? 0 : tp.rcvRttUs, RFBUF_MIN_US);
@@ -73,7 +75,7 @@ export function tcpRcvbufTune(tp: TcpCb, n: number): void {
 export function tcpSndbufTune(tp: TcpCb): void {
   const { tun } = tp.tcp;
   const { snd } = tp;
-  if (tun.sendbufAuto === 0 || snd.hiwat >= tun.sendbufMax || snd.bytes < snd.hiwat - (snd.hiwat >> 3)) return;
+  if (tun.sendbufAuto === 0 || !snd.autosize || snd.hiwat >= tun.sendbufMax || snd.bytes < snd.hiwat - (snd.hiwat >> 3)) return;
   if (tp.sndWnd < snd.hiwat || tp.cwnd < snd.hiwat) return;
   snd.hiwat = Math.min(snd.hiwat * 2, tun.sendbufMax);
 }

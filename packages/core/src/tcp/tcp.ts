@@ -17,6 +17,7 @@
  *
  * @rfc 9293 3.10 yes
  * @rfc 1122 4.2.3.9 yes
+ * @rfc 1122 4.2.3.10 yes
  * @rfc 5927 4 yes
  */
 import type { Errno } from '../base/errno.js';
@@ -38,7 +39,7 @@ import { InPcbTable } from '../transport/inpcb.js';
 import type { InPcb, PortRange } from '../transport/inpcb.js';
 import { ip4IsMulticast } from '../wire/addr.js';
 import { inCksum4 } from '../wire/checksum.js';
-import { ICMP4_DATA, icmp4Nextmtu } from '../wire/icmp4.js';
+import { ICMP4_DATA, ICMP_TIMXCEED, icmp4Nextmtu } from '../wire/icmp4.js';
 import { IPVERSION, ip4Dst, ip4Len, ip4Src, ip4Tos, ip4Version } from '../wire/ip4.js';
 import { IPPROTO_TCP } from '../wire/ipproto.js';
 import { TcpOptionsOut } from '../wire/tcp-options.js';
@@ -139,10 +140,11 @@ export class Tcp implements IpProto, TcpLroUpper {
   destroy(): void {
     this.lro?.destroy();
     this.syncache.destroy();
+    // What they have learned of their paths is in the hostcache.
+    for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
     this.fastopen.destroy();
     this.md5.destroy();
     this.hostcache.destroy();
-    for (const inp of [...this.pcbs.list(), ...this.pcbs6.list()]) tcpClose(inp.user as TcpCb, 0);
     this.ip6.register(IPPROTO_TCP, null);
     this.ip.register(IPPROTO_TCP, null);
     this.kern.counters.detach(this);
@@ -260,13 +262,20 @@ export class Tcp implements IpProto, TcpLroUpper {
       m.free();
       return;
     }
-    if ((m.flags & (M_BCAST | M_MCAST)) !== 0 || ip4IsMulticast(dst) || ip4IsMulticast(src) || this.ip.inNet.isBroadcast(dst, ifp)) {
+    const { inNet } = this.ip;
+    // A conversation has two ends, and each is one (RFC 9293 §3.9.2.3; RFC 1122 §4.2.3.10).
+    if ((m.flags & (M_BCAST | M_MCAST)) !== 0 || ip4IsMulticast(dst) || ip4IsMulticast(src) || inNet.isBroadcast(dst, ifp)) {
+      m.free();
+      return;
+    }
+    const inp = this.pcbs.lookup(src, tcpSport(v, th), dst, tcpDport(v, th));
+    if ((inp === null || !inp.connected) && inNet.isBroadcast(src, ifp)) {
       m.free();
       return;
     }
     const { seg } = this;
     seg.fill(ifp, m, th, false, ip4Tos(v, m.off) & ECN_MASK);
-    this.dispatch(this.pcbs.lookup(src, seg.sport, dst, seg.dport), seg);
+    this.dispatch(inp, seg);
   }
 
   /** Is the header whole? Counts; frees `m` when it is not. */
@@ -323,15 +332,16 @@ export class Tcp implements IpProto, TcpLroUpper {
     const ends = this.ends.set4(ip4Dst(v, off), tcpDport(v, th), ip4Src(v, off), tcpSport(v, th));
     const inp = this.pcbs.lookupConn(ends.faddr, ends.fport, ends.laddr, ends.lport);
     const mtu = error === EMSGSIZE ? tcpNextPmtu(icmp4Nextmtu(v, off - ICMP4_DATA), ip4Len(v, off), this.tun.minmss) : 0;
-    if (inp !== null) this.icmpError(inp, error, tcpSeq(v, th) | 0, mtu);
+    const isFinal = error === ECONNREFUSED || v.getUint8(off - ICMP4_DATA) === ICMP_TIMXCEED;
+    if (inp !== null) this.icmpError(inp, error, isFinal, tcpSeq(v, th) | 0, mtu);
     else this.syncache.unreach(ends, tcpSeq(v, th) | 0);
   }
 
   /**
-   * RFC 5927: only an error about a segment in flight is believed. That nobody listens ends a connection that is being made. Everything else is what a
-   * timeout will report: a path may recover (RFC 1122 §4.2.3.9). `mtu`: of a packet that was too big.
+   * RFC 5927: only an error about a segment in flight is believed. That nobody listens, or that the path is a circle, ends a connection that is being made
+   * (`isFinal`). Everything else is what a timeout will report: a path may recover (RFC 1122 §4.2.3.9). `mtu`: of a packet that was too big.
    */
-  icmpError(inp: InPcb, error: Errno, seq: number, mtu: number): void {
+  icmpError(inp: InPcb, error: Errno, isFinal: boolean, seq: number, mtu: number): void {
     const tp = inp.user as TcpCb;
     if (error === 0 || tp.state < TCPS_SYN_SENT || seqLt(seq, tp.sndUna) || !seqLt(seq, tp.sndNxt)) return;
     if (error === EMSGSIZE) {
@@ -340,7 +350,7 @@ export class Tcp implements IpProto, TcpLroUpper {
     }
     const isNew = tp.state < TCPS_ESTABLISHED;
     const persists = tp.rxtshift > 3 && tp.softError !== 0;
-    if (isNew && (persists || (error === ECONNREFUSED && tp.state === TCPS_SYN_SENT && this.tun.icmpMayRst !== 0))) tcpDrop(tp, error);
+    if (isNew && (persists || (isFinal && tp.state === TCPS_SYN_SENT && this.tun.icmpMayRst !== 0))) tcpDrop(tp, error);
     else if (isNew || !isUnreachable(error)) tp.softError = error;
   }
 

@@ -3,12 +3,14 @@
  * Read first: RFC 8200 §8.1; transport/in6-pcb-table.ts.
  */
 import type { Errno } from '../base/errno.js';
+import { ECONNREFUSED } from '../base/errno.js';
 import type { Ip6Proto } from '../inet6/ip6.js';
-import { CSUM_L4, CSUM_L4_VALID } from '../mbuf/packet-buffer.js';
+import { CSUM_L4, CSUM_L4_VALID, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ip6W0Zoned } from '../wire/addr6.js';
 import { inCksum6 } from '../wire/checksum.js';
+import { ICMP6_HDR_LEN, ICMP6_TIME_EXCEEDED } from '../wire/icmp6.js';
 import { IP6_DST, IP6_SRC, ip6Class } from '../wire/ip6.js';
 import { IPPROTO_TCP } from '../wire/ipproto.js';
 import { tcpDport, tcpSport } from '../wire/tcp.js';
@@ -43,7 +45,8 @@ export class Tcp6 implements Ip6Proto {
       return;
     }
     const l0 = ip6W0Zoned(v, d, ifp.index);
-    if (l0 >>> 24 === 0xff) {
+    const isNobody = v.getInt32(s) === 0 && v.getInt32(s + 4) === 0 && v.getInt32(s + 8) === 0 && v.getInt32(s + 12) === 0;
+    if ((m.flags & (M_BCAST | M_MCAST)) !== 0 || l0 >>> 24 === 0xff || isNobody) {
       m.free();
       return;
     }
@@ -68,7 +71,7 @@ export class Tcp6 implements Ip6Proto {
       .setForeign6(ip6W0Zoned(v, d, ifp.index), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), tcpDport(v, th))
       .setLocal6(ip6W0Zoned(v, s, ifp.index), v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), tcpSport(v, th));
     const inp = this.tcp.pcbs6.lookupConn(ends.f0, ends.f1, ends.f2, ends.f3, ends.fport, ends.l0, ends.l1, ends.l2, ends.l3, ends.lport);
-    if (inp !== null) this.tcp.icmpError(inp, error, v.getInt32(th + 4), mtu);
+    if (inp !== null) this.tcp.icmpError(inp, error, error === ECONNREFUSED || v.getUint8(at - ICMP6_HDR_LEN) === ICMP6_TIME_EXCEEDED, v.getInt32(th + 4), mtu);
     else if (error !== 0) this.tcp.syncache.unreach(ends, v.getInt32(th + 4));
   }
 }

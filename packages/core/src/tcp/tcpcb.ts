@@ -17,7 +17,9 @@
  * Work on a segment (`inInput`) and calls of the program can nest, because readers are called where the data is. Whatever wants output meanwhile
  * sets TF_OUTPUT, and the end of input sends once.
  *
- * Invariants (`checkTcpCb`): sndUna <= sndNxt; the sendmap covers them; rcvNxt <= rcvAdv; cwnd >= 1; no timer is armed in CLOSED.
+ * Invariants (`checkTcpCb`): sndUna <= sndNxt; the sendmap covers them; rcvNxt <= rcvAdv, when all is acknowledged (room that the
+ * buffer has and nobody was told of is used, too); cwnd >= 1; no timer is armed in CLOSED; while there is anything to
+ * send, or to wait for, a timer runs.
  * Not here: any behaviour. tcp-input.ts, tcp-output.ts, tcp-timer.ts, tcp-usrreq.ts.
  */
 import { assert } from '../base/assert.js';
@@ -36,7 +38,8 @@ import { RecoveryState } from './recovery-state.js';
 import { RecvBuffer } from './recv-buffer.js';
 import { SendBuffer } from './send-buffer.js';
 import { Sendmap, checkSendmap } from './sendmap.js';
-import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
+import { TCPS_CLOSED, TCPS_ESTABLISHED, TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
+import { checkReass } from './tcp-reass.js';
 import type { TcpReass } from './tcp-reass.js';
 import type { Tcp } from './tcp.js';
 
@@ -196,6 +199,8 @@ export class TcpCb implements PcbUser, CcConn {
   /** When the peer's last word came, and when we last sent data. */
   rcvTimeUs: Micros = 0;
   sndTimeUs: Micros = 0;
+  /** Since when what is in flight has waited for an acknowledgement of anything new (RFC 5482). */
+  progressUs: Micros = 0;
   /** When the neighbour on the way was confirmed last (tcp-progress.ts). */
   hintUs: Micros = Number.NEGATIVE_INFINITY;
 
@@ -317,15 +322,39 @@ export class TcpCb implements PcbUser, CcConn {
   }
 }
 
-/** Asserts the invariants; for simulations and tests. */
+/** Asserts the invariants, between turns; for simulations and tests. */
 export function checkTcpCb(tp: TcpCb): void {
   assert(seqLeq(tp.sndUna, tp.sndNxt), 'sndUna is beyond sndNxt');
   if (tp.state === TCPS_CLOSED) {
     assert(!tp.callout.pending, 'a closed connection has a timer');
+    assert(tp.map.count === 0 && tp.snd.bytes === 0 && (tp.reass === null || tp.reass.count === 0), 'a closed connection has something to send, or something that came out of order');
     return;
   }
-  if (tp.state >= TCPS_SYN_SENT && tp.state < TCPS_TIME_WAIT) checkSendmap(tp.map, tp.sndUna, tp.sndNxt);
+  if (tp.state >= TCPS_SYN_SENT && tp.state < TCPS_TIME_WAIT) checkSending(tp);
   assert(tp.pipe >= 0, 'less than nothing is in the network');
-  if (tp.state >= TCPS_SYN_RECEIVED) assert(seqLeq(tp.rcvNxt, tp.rcvAdv), 'rcvNxt is beyond the window');
-  assert(tp.state < TCPS_ESTABLISHED || tp.cwnd > 0, 'no congestion window');
+  if (tp.state >= TCPS_SYN_RECEIVED) assert(seqLeq(tp.rcvNxt, tp.rcvAdv) || tp.lastAckSent !== tp.rcvNxt, 'rcvNxt is beyond the window');
+  if (tp.reass !== null) checkReass(tp.reass, tp.rcvNxt);
+  checkTimers(tp);
+  if (tp.state < TCPS_ESTABLISHED) return;
+  assert(tp.cwnd > 0 && Number.isFinite(tp.cwnd) && tp.ssthresh > 0, 'no congestion window');
+  assert(tp.maxseg > 0 && tp.rtoUs > 0 && Number.isFinite(tp.rtoUs), 'no segment size or timeout');
+}
+
+function checkSending(tp: TcpCb): void {
+  checkSendmap(tp.map, tp.sndUna, tp.sndNxt);
+  const fin = (tp.flags & TF_SENTFIN) !== 0 ? 1 : 0;
+  const sent = seqDiff(tp.sndNxt, tp.dataAt) - fin;
+  if (tp.flight > 0) assert(sent <= tp.snd.bytes, 'bytes are in flight that the send buffer has not');
+  const waiting = tp.flight > 0 || (tp.isSynchronized && (tp.snd.bytes > 0 || ((tp.flags & TF_NEEDFIN) !== 0 && fin === 0)));
+  assert(!waiting || tp.rexmtAt !== NEVER || tp.persistAt !== NEVER || tp.probeAt !== NEVER, 'there is something to send, and no timer that would');
+  assert(tp.persistAt === NEVER || tp.rexmtAt === NEVER, 'two timers would send');
+  assert(tp.persistAt === NEVER || tp.flight === 0 || tp.flight > tp.sndWnd, 'what is in flight is left to the persist timer');
+}
+
+/** The Callout fires no later than the earliest deadline; what nobody will finish has one. */
+function checkTimers(tp: TcpCb): void {
+  const next = Math.min(tp.delackAt, tp.twAt, tp.rexmtAt, tp.persistAt, tp.keepAt, tp.probeAt, tp.reorderAt);
+  assert(next === NEVER || (tp.callout.pending && tp.callout.deadline <= next), 'a deadline is before the timer');
+  assert((tp.flags & TF_DELACK) === 0 || tp.delackAt !== NEVER, 'an acknowledgement is owed, and no timer runs');
+  if (tp.state === TCPS_TIME_WAIT || (tp.state === TCPS_FIN_WAIT_2 && tp.user === null)) assert(tp.twAt !== NEVER, 'nothing ends the connection');
 }

@@ -73,7 +73,7 @@ function check(report: Report, options: string): void {
   }
 }
 
-const OPTIONS = ['', '-R', '-P 4', '--bidir', '-w 128K -l 32K -N', '-M 800 -b 50M', '-O 1', '-u', '-u -R', '-u -P 2 --bidir -b 5M', '-u --udp-counters-64bit -l 1000'];
+const OPTIONS = ['', '-R', '-P 4', '-P 100', '-P 100 -R', '--bidir', '-w 128K -l 32K -N', '-M 800 -b 50M', '-O 1', '-u', '-u -R', '-u -P 2 --bidir -b 5M', '-u --udp-counters-64bit -l 1000'];
 
 describe('our iperf3 and Linux’s', () => {
   for (const family of [4, 6] as const) {

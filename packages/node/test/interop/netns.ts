@@ -87,7 +87,16 @@ export class Netns {
 
   /** Starts a program inside; it is killed with the namespace at the latest. */
   spawn(program: string, ...args: string[]): ChildProcess {
-    const child = spawn('ip', ['netns', 'exec', this.name, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    return this.start('ignore', program, args);
+  }
+
+  /** The same with a standard input that the test writes. */
+  converse(program: string, ...args: string[]): ChildProcess {
+    return this.start('pipe', program, args);
+  }
+
+  private start(stdin: 'ignore' | 'pipe', program: string, args: readonly string[]): ChildProcess {
+    const child = spawn('ip', ['netns', 'exec', this.name, program, ...args], { stdio: [stdin, 'pipe', 'pipe'] });
     this.children.add(child);
     child.once('close', () => this.children.delete(child));
     return child;

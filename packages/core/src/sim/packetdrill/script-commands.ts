@@ -35,7 +35,6 @@ const FIXED: ReadonlyMap<string, string> = new Map([
   ['net.inet.tcp.syncookies', '1'],
   ['net.inet.tcp.syncookies_only', '0'],
   ['net.inet.tcp.rexmit_drop_options', '0'],
-  ['net.inet.tcp.tolerate_missing_ts', '0'],
 ]);
 
 /** Names of FreeBSD and Linux for what we have under another one. */
