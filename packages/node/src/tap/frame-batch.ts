@@ -9,7 +9,6 @@
  * batch object per port. Frames that the callback leaves are passed over by the driver, not delivered again.
  */
 import type { RingConsumer } from './ring.js';
-import { BURST_OCTETS } from './tap-shared.js';
 import { VNET_HDR_SIZE } from './vnet-hdr.js';
 import type { VnetHdr } from './vnet-hdr.js';
 
@@ -40,7 +39,7 @@ export class FrameBatch implements VnetHdr {
     this.vnetHdr = vnetHdr;
   }
 
-  /** The driver's: starts a batch of up to `limit` frames, and not many more than BURST_OCTETS bytes. */
+  /** The driver's: starts a batch of up to `limit` frames. */
   begin(limit: number): void {
     this.left = limit;
     this.frames = 0;
@@ -49,7 +48,7 @@ export class FrameBatch implements VnetHdr {
 
   /** Steps to the next frame; false at the end of the batch. */
   next(): boolean {
-    if (this.left === 0 || this.octets >= BURST_OCTETS || !this.ring.next()) return false;
+    if (this.left === 0 || !this.ring.next()) return false;
     this.left--;
     const at = this.ring.off;
     if (this.vnetHdr) {

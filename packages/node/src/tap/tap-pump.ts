@@ -17,7 +17,7 @@
 import { EAGAIN, EBADF, EBADFD, EINTR, ENODEV, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT } from './libc.js';
 import type { Libc } from './libc.js';
 import type { RingConsumer, RingProducer } from './ring.js';
-import { BURST, BURST_OCTETS, C_RX_ERRORS, C_RX_WAITS, C_TX_ERRORS, C_TX_FRAMES, C_TX_OCTETS, C_TX_WAITS, C_WAKEUPS, FRAME_MAX, STOP } from './tap-shared.js';
+import { BURST, C_RX_ERRORS, C_RX_WAITS, C_TX_ERRORS, C_TX_FRAMES, C_TX_OCTETS, C_TX_WAITS, C_WAKEUPS, FRAME_MAX, STOP } from './tap-shared.js';
 
 const IDLE_MS = 1_000;
 
@@ -110,11 +110,11 @@ export class TapPump {
     return events[3]!;
   }
 
-  /** Reads until the TAP is empty, the ring is full, or BURST frames or BURST_OCTETS bytes are in. */
+  /** Reads until the TAP is empty, the ring is full, or BURST frames are in. */
   private readBurst(): void {
     const { libc, rx, fd } = this;
-    let octets = 0;
-    for (let frames = 0; frames < BURST && octets < BURST_OCTETS; frames++) {
+    let frames = 0;
+    for (; frames < BURST; frames++) {
       const at = rx.reserve(FRAME_MAX);
       if (at < 0) {
         this.rxFull = true;
@@ -122,12 +122,8 @@ export class TapPump {
         break;
       }
       const n = libc.read(fd, this.rxBase + at, FRAME_MAX);
-      if (n > 0) {
-        rx.commit(n);
-        octets += n;
-      } else if (n === 0 || this.readFailed(libc.errno())) {
-        break;
-      }
+      if (n > 0) rx.commit(n);
+      else if (n === 0 || this.readFailed(libc.errno())) break;
     }
     if (rx.pending > 0 && rx.publish()) this.bell();
   }

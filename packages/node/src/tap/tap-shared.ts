@@ -38,8 +38,6 @@ export const FRAME_MAX = 65_600;
 
 /** Frames moved in one direction before the other gets its turn, and per publication of a ring. */
 export const BURST = 64;
-/** The same in bytes: the other thread is to begin on a window of super-segments while the rest of it is still being moved. */
-export const BURST_OCTETS = 262_144;
 
 /** The worker's messages, one number each. */
 export const MSG_FRAMES = 0;
