@@ -190,8 +190,12 @@ describe('ring', () => {
     consumer.next();
     expect(consumer.sleepUntilRecord()).toBe(true);
     expect(producer.drained).toBe(false);
+    expect(producer.isEmpty).toBe(false);
     consumer.release();
     expect(producer.drained).toBe(true);
+    consumer.wake();
+    expect(producer.drained).toBe(false);
+    expect(producer.isEmpty).toBe(true);
   });
 
   test('refuses sizes it cannot address', () => {

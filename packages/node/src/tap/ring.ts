@@ -120,6 +120,11 @@ export class RingProducer {
     return Atomics.load(this.ctl, CONSUMER_ASLEEP) === 1 && Atomics.load(this.ctl, HEAD) === this.published;
   }
 
+  /** Has the consumer released all that was published? Then it has no record in its hands, asleep or not. */
+  get isEmpty(): boolean {
+    return Atomics.load(this.ctl, HEAD) === this.published;
+  }
+
   /** Shows the consumer what was committed. True: the consumer slept, ring its bell. */
   publish(): boolean {
     this.pending = 0;

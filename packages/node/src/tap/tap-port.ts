@@ -12,8 +12,9 @@
  *
  * `send` copies the frame into the ring; `flush` shows it to the worker: call it once per batch of yours. A full ring refuses the frame and
  * counts it; nothing waits. A single frame for a worker that sleeps is written from this thread: that costs
- * what its bell would, and saves a thread switch in each request and answer. On the receiving side nothing is dropped here: a slow receiver fills the ring, the worker stops reading,
- * and the kernel drops at the TAP's own queue (its `tx_dropped`).
+ * what its bell would, and saves a thread switch in each request and answer. A long frame is written from this thread too, from where it is, when the
+ * ring has nothing before it: it need not be copied into the ring, and the receiver has it while the next one is still being made. On the receiving side
+ * nothing is dropped here: a slow receiver fills the ring, the worker stops reading, and the kernel drops at the TAP's own queue (its `tx_dropped`).
  *
  * Ending. `close` stops the worker (what was flushed is still written), then closes the descriptors. process.exit with open ports stops the
  * workers too: a thread inside poll would hold the exit up. The rings' pages are given back at once, their addresses when the
@@ -76,6 +77,8 @@ export interface TapStats {
 
 const RING_MIN = 256 * 1024;
 const TURN_BATCHES = 8;
+/** From this length on a frame is written from where it is: the system call costs less than the ring's copy and a thread switch. */
+const DIRECT_MIN = 16_384;
 /** Up to this length a loop beats `set(subarray)`, which makes a view. */
 const LOOP_COPY_MAX = 64;
 /** The worker runs one small loop on memory outside its heap. */
@@ -110,7 +113,6 @@ export class TapPort {
   private readonly counters: Float64Array;
   private readonly rx: RingConsumer;
   private readonly tx: RingProducer;
-  private readonly txView: DataView;
   private readonly txBase: number;
   private readonly batch: FrameBatch;
   private readonly port: MessagePort;
@@ -154,7 +156,6 @@ export class TapPort {
     this.counters = new Float64Array(new SharedArrayBuffer(COUNTERS * 8));
     this.rx = new RingConsumer(this.control.subarray(RX_CTL, RX_CTL + RING_CTL_WORDS), rxBytes);
     this.tx = new RingProducer(this.control.subarray(TX_CTL, TX_CTL + RING_CTL_WORDS), txBytes);
-    this.txView = new DataView(txBytes.buffer);
     this.txBase = this.mappings[1]!.address;
     this.batch = new FrameBatch(this.rx, device.vnetHdr);
     this.bellAddress = libc.address(this.bellWord);
@@ -186,7 +187,8 @@ export class TapPort {
   }
 
   /**
-   * Queues a copy of `frame[off, off+len)`. `hdr` are its offload fields, for a port with virtio headers (`null`: a plain frame).
+   * Queues a copy of `frame[off, off+len)`, or writes it now. `hdr` are its offload fields, for a port with virtio headers (`null`: a plain frame); such
+   * a port may overwrite the VNET_HDR_SIZE bytes before `off`, where there are so many.
    * False, and counted: the ring is full, the frame is longer than FRAME_MAX or needs offloads this port has not, or the port is down.
    */
   send(frame: Uint8Array, off: number, len: number, hdr: VnetHdr | null = null): boolean {
@@ -200,13 +202,14 @@ export class TapPort {
       return false;
     }
     const tx = this.tx;
+    if (len >= DIRECT_MIN && tx.pending === 0 && off >= front && tx.isEmpty && this.writeDirect(frame, off - front, front + len, hdr)) return true;
     const at = tx.reserve(front + len);
     if (at < 0) {
       this.txFull++;
       this.flush();
       return false;
     }
-    if (front !== 0) putVnetHdr(this.txView, at, hdr);
+    if (front !== 0) putVnetHdr(tx.bytes, at, hdr);
     copyFrame(tx.bytes, at + front, frame, off, len);
     tx.commit(front + len);
     if (tx.pending >= BURST) this.flush();
@@ -298,6 +301,16 @@ export class TapPort {
     const n = this.libc.write(this.fd, this.txBase + tx.off, tx.length);
     if (n < 0) return false;
     tx.uncommit();
+    this.txDirect++;
+    this.txDirectOctets += n;
+    return true;
+  }
+
+  /** Writes a frame from where it is, its header put in front; false: the kernel did not take it. */
+  private writeDirect(frame: Uint8Array, at: number, length: number, hdr: VnetHdr | null): boolean {
+    if (this.vnetHdr) putVnetHdr(frame, at, hdr);
+    const n = this.libc.write(this.fd, this.libc.address(frame) + at, length);
+    if (n < 0) return false;
     this.txDirect++;
     this.txDirectOctets += n;
     return true;

@@ -34,17 +34,20 @@ export interface VnetHdr {
 }
 
 /** Writes the header at `at`; `null` is a plain frame. */
-export function putVnetHdr(view: DataView, at: number, hdr: VnetHdr | null): void {
+export function putVnetHdr(bytes: Uint8Array, at: number, hdr: VnetHdr | null): void {
   if (hdr === null) {
-    view.setUint32(at, 0);
-    view.setUint32(at + 4, 0);
-    view.setUint16(at + 8, 0);
+    for (let i = 0; i < VNET_HDR_SIZE; i++) bytes[at + i] = 0;
     return;
   }
-  view.setUint8(at, hdr.flags);
-  view.setUint8(at + 1, hdr.gsoType);
-  view.setUint16(at + 2, hdr.hdrLen, true);
-  view.setUint16(at + 4, hdr.gsoSize, true);
-  view.setUint16(at + 6, hdr.csumStart, true);
-  view.setUint16(at + 8, hdr.csumOffset, true);
+  bytes[at] = hdr.flags;
+  bytes[at + 1] = hdr.gsoType;
+  put16(bytes, at + 2, hdr.hdrLen);
+  put16(bytes, at + 4, hdr.gsoSize);
+  put16(bytes, at + 6, hdr.csumStart);
+  put16(bytes, at + 8, hdr.csumOffset);
+}
+
+function put16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >> 8;
 }
