@@ -4,6 +4,7 @@
  *
  * Counters are plain fields of one object, in the order and the words of `netstat -s -p tcp`. A row whose text begins with " (" continues the
  * line before it. Times of sysctls are FreeBSD's milliseconds; the stack computes in microseconds.
+ * Some are there for the words' sake and stay 0: there is no header prediction (`predack`, `preddat`), no syncache of a fixed size (`sc_cacheoverflow`), no ECT(1).
  * Not here: what FreeBSD counts of things that are not there (TCP over UDP, AccECN).
  */
 import type { CounterGroup } from '../kern/counters.js';
