@@ -12,6 +12,7 @@ export { Vnet } from './vnet/vnet.js';
 
 export { Socket } from './socket/socket.js';
 export type { RecvInfo, SockName } from './socket/socket.js';
+export type { SendControl } from './socket/socket-control.js';
 export { RecvInfo6 } from './socket/socket-in6.js';
 export type { SockAddr, SockName6 } from './socket/socket-in6.js';
 export { in6Recover } from './transport/in6-pcb.js';

@@ -13,13 +13,13 @@
  * (making and destroying interfaces, jails, routes) to somebody it wakes.
  *
  * Invariant: after `close` nothing is called back and every verb answers EBADF; after `abort` ECONNABORTED, until it is closed.
- * Not here: streams (stream-socket.ts), ancillary data beyond the fields of RecvInfo.
+ * Not here: streams (stream-socket.ts).
  */
 import type { Errno } from '../base/errno.js';
-import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EBADF, ECONNABORTED, EINVAL, EMSGSIZE, ENOBUFS, ENOPROTOOPT, ENOTCONN } from '../base/errno.js';
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EBADF, ECONNABORTED, EINVAL, EMSGSIZE, ENOBUFS, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { HEADROOM } from '../mbuf/packet-buffer.js';
-import { IP4_HDR_LEN, IP4_TTL, ip4Dst, ip4Hl, ip4Src } from '../wire/ip4.js';
+import { IP4_HDR_LEN, IP4_TTL, ip4Dst, ip4Hl, ip4Src, ip4Tos } from '../wire/ip4.js';
 import { udpSport } from '../wire/udp.js';
 import { IpOptions, ipParseOptions } from '../inet/ip-options.js';
 import { IpOutputOpts } from '../inet/ip-output.js';
@@ -36,7 +36,9 @@ import { RecvInfo6, in6Bind, in6Connect, in6Describe, in6Detach, in6Disconnect, 
 import type { SockAddr, SockName6 } from './socket-in6.js';
 import type { SocketHolder } from './socket-holder.js';
 import type { AnySocket, SocketLayer } from './socket-layer.js';
-import { PF_INET6, SOCK_RAW } from './socket-type.js';
+import { withControl } from './socket-control.js';
+import type { SendControl } from './socket-control.js';
+import { MSG_OOB, MSG_PEEK, PF_INET6, SOCK_RAW } from './socket-type.js';
 import { applyOption, readOption } from './sockopt.js';
 
 /** An IPv4 end: host-order address and port. */
@@ -50,6 +52,8 @@ export interface RecvInfo extends SockName {
   /** Where it was sent to (IP_RECVDSTADDR). */
   dstAddr: number;
   ttl: number;
+  /** IP_RECVTOS; of a PF_INET6 socket `in6.tclass` is the same. */
+  tos?: number;
   /** Index of the interface it came in on (IP_RECVIF). */
   ifIndex: number;
   /** Length of the datagram (by `recv`; of the whole packet by `describe`); more than was copied when the buffer was too small (MSG_TRUNC). */
@@ -177,6 +181,13 @@ export class Socket implements PcbUser {
     return this.sendPacket(m, addr, port);
   }
 
+  /** sendmsg(2): `send` with ancillary data that counts for this datagram. EINVAL, EAFNOSUPPORT, EADDRNOTAVAIL as socket-control.ts has them. */
+  sendmsg(data: Uint8Array, control: SendControl, addr: SockAddr = 0, port = 0): Errno {
+    if (this.closed) return this.ended;
+    const isOurs = (source: number): boolean => this.protocolInNet()?.isLocal(source) ?? false;
+    return withControl(this.inp, this.in6p, control, isOurs, () => this.send(data, addr, port));
+  }
+
   /** A packet to fill with `len` bytes of payload at `m.off` and hand to `sendPacket`; null when none is to be had. */
   allocPacket(len: number): PacketBuffer | null {
     return this.layer.kern.engine.pool.alloc(len, HEADROOM);
@@ -217,10 +228,13 @@ export class Socket implements PcbUser {
 
   /**
    * recvfrom(2): one datagram's bytes copied into `into`, what does not fit is lost; or a negative Errno (-EAGAIN: nothing there).
-   * Fills `info` when given. With `peek` the datagram stays, and so does an error.
+   * Fills `info` when given. With MSG_PEEK the datagram stays, and so does an error. MSG_DONTWAIT and MSG_WAITALL change nothing: nothing waits, and a datagram
+   * is whole. EOPNOTSUPP: MSG_OOB.
    */
-  recv(into: Uint8Array, info?: RecvInfo, peek = false): number {
+  recv(into: Uint8Array, info?: RecvInfo, flags = 0): number {
     if (this.closed) return -this.ended;
+    if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    const peek = (flags & MSG_PEEK) !== 0;
     const m = this.rcv.peek();
     if (m === null) {
       const error = peek ? this.pendingError : this.takeError();
@@ -250,11 +264,13 @@ export class Socket implements PcbUser {
       info.addr = 0;
       info.dstAddr = 0;
       info.ttl = in6.hops;
+      info.tos = in6.tclass;
       return;
     }
     info.addr = ip4Src(v, m.nhoff);
     info.dstAddr = ip4Dst(v, m.nhoff);
     info.ttl = v.getUint8(m.nhoff + IP4_TTL);
+    info.tos = ip4Tos(v, m.nhoff);
     info.port = this.type === SOCK_RAW ? 0 : udpSport(v, m.nhoff + ip4Hl(v, m.nhoff));
   }
 

@@ -54,6 +54,8 @@ export class InPcb {
   /** IP_TTL, IP_TOS; -1: the stack's default. */
   ttl = -1;
   tos = 0;
+  /** Source of the datagram being sent (IP_SENDSRCADDR); INADDR_ANY: chosen. */
+  sendSource = INADDR_ANY;
   /** IP_VLAN_PCP, -1 for the interface's. */
   pcp = -1;
   reuseAddr = false;

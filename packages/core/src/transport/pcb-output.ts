@@ -8,6 +8,7 @@ import { ip4IsMulticast } from '../wire/addr.js';
 import { IP4_HDR_LEN, IP_DF, ip4Emit } from '../wire/ip4.js';
 import type { Ip } from '../inet/ip.js';
 import { IP_ALLOWBROADCAST, IP_ROUTETOIF } from '../inet/ip-output.js';
+import { INADDR_ANY } from './inpcb.js';
 import type { InPcb } from './inpcb.js';
 
 /**
@@ -15,6 +16,7 @@ import type { InPcb } from './inpcb.js';
  * towards `dst`. A negative Errno when there is none.
  */
 export function pcbSource(ip: Ip, inp: InPcb, dst: number): number {
+  if (inp.sendSource !== INADDR_ANY) return inp.sendSource;
   const mcastIfp = inp.out === null ? null : inp.out.mcastIfp;
   if (mcastIfp !== null && ip4IsMulticast(dst)) return ip.inNet.bestAddr(mcastIfp)?.addr ?? -EADDRNOTAVAIL;
   const chosen = ip.sourceFor(dst, inp.fib);

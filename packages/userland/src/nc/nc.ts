@@ -7,6 +7,7 @@
  * each. Over UDP it takes its peer from the first datagram and then hears that peer only; with `-k` it hears everybody and never ends by itself.
  * Not here: SCTP, Unix sockets, proxies, passing of descriptors.
  */
+import { MSG_PEEK } from '@netloom/core';
 import type { RecvInfo, SockAddr, Socket, StreamSocket } from '@netloom/core';
 import { openedBy } from '../descriptors.js';
 import { errx, toolMain } from '../err.js';
@@ -81,7 +82,7 @@ async function listenUdp(p: Proc, o: NcOptions, slot: SocketSlot, tun: TunEnd | 
 async function awaitPeer(p: Proc, so: Socket, o: NcOptions, tun: TunEnd | null): Promise<boolean> {
   const info: RecvInfo = { addr: 0, port: 0, dstAddr: 0, ttl: 0, ifIndex: 0, length: 0 };
   so.onReadable = () => p.wake();
-  while (so.recv(new Uint8Array(0), info, true) < 0) {
+  while (so.recv(new Uint8Array(0), info, MSG_PEEK) < 0) {
     if (so.closed || tun?.gone === true) return false;
     await p.sleepUs(Infinity);
   }

@@ -39,7 +39,7 @@ function* readStream(host: CallHost, fd: StreamFd, bytes: number, flags: number)
 
 function* readDatagram(fd: DatagramFd, bytes: number, flags: number): CallRun {
   for (;;) {
-    const n = fd.so.recv(new Uint8Array(bytes), undefined, (flags & MSG_PEEK) !== 0);
+    const n = fd.so.recv(new Uint8Array(bytes), undefined, flags);
     if (n !== -EAGAIN || fd.nonblocking || (flags & MSG_DONTWAIT) !== 0) return value(Math.min(n, bytes));
     yield NEVER;
   }
