@@ -65,8 +65,8 @@ export function tcpBlackholeRexmt(tp: TcpCb): void {
   const middle = tp.isV6 ? tun.v6pmtudBlackholeMss : tun.pmtudBlackholeMss;
   const next = tp.maxseg > middle && middle > small ? middle : small;
   const stuck = tp.map.head;
-  // With the sixth timeout it was not the size, and it is not suspected again.
-  if (tp.rxtshift >= 2 && tp.rxtshift < 6 && tp.rxtshift % 2 === 0 && tp.maxseg > next && stuck !== null && stuck.length > next) shrink(tp, next, next === small);
+  // After the sixth timeout it is suspected again: the path may have been down before, and be narrow now.
+  if (tp.rxtshift >= 2 && tp.rxtshift % 2 === 0 && tp.maxseg > next && stuck !== null && stuck.length > next) shrink(tp, next, next === small);
   else if ((tp.flags & TF_BLACKHOLE) !== 0 && tp.maxseg <= small && tp.rxtshift % 2 === 0) giveUp(tp);
 }
 
