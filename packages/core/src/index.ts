@@ -11,7 +11,8 @@ export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';
 export { Vnet } from './vnet/vnet.js';
 
 export { Socket } from './socket/socket.js';
-export type { RecvInfo, SockName } from './socket/socket.js';
+export type { SockName } from './socket/socket-base.js';
+export type { RecvInfo } from './socket/socket.js';
 export type { SendControl } from './socket/socket-control.js';
 export { RecvInfo6 } from './socket/socket-in6.js';
 export type { SockAddr, SockName6 } from './socket/socket-in6.js';

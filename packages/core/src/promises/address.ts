@@ -6,7 +6,7 @@
  */
 import { EINVAL } from '../base/errno.js';
 import type { SockAddr, SockName6 } from '../socket/socket-in6.js';
-import type { SockName } from '../socket/socket.js';
+import type { SockName } from '../socket/socket-base.js';
 import { PF_INET, PF_INET6 } from '../socket/socket-type.js';
 import type { Vnet } from '../vnet/vnet.js';
 import { ip4Format, ip4Parse } from '../wire/addr.js';

@@ -12,11 +12,10 @@
  * `onReadable` is called where the packet is, on the packet path: it may use sockets, and must leave what needs thread context
  * (making and destroying interfaces, jails, routes) to somebody it wakes.
  *
- * Invariant: after `close` nothing is called back and every verb answers EBADF; after `abort` ECONNABORTED, until it is closed.
  * Not here: streams (stream-socket.ts).
  */
 import type { Errno } from '../base/errno.js';
-import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EBADF, ECONNABORTED, EINVAL, EMSGSIZE, ENOBUFS, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from '../base/errno.js';
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EBADF, EINVAL, EMSGSIZE, ENOBUFS, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { HEADROOM } from '../mbuf/packet-buffer.js';
 import { IP4_HDR_LEN, IP4_TTL, ip4Dst, ip4Hl, ip4Src, ip4Tos } from '../wire/ip4.js';
@@ -32,20 +31,15 @@ import type { FilterMode, SourceFilter } from '../net/mcast/source-filter.js';
 import { pcbGetFilter6 } from '../transport/pcb-multicast6.js';
 import { pcbBlock, pcbGetFilter, pcbJoin, pcbLeave, pcbSetFilter } from '../transport/pcb-multicast.js';
 import { DgramSockbuf } from './sockbuf.js';
-import { RecvInfo6, in6Bind, in6Connect, in6Describe, in6Detach, in6Disconnect, in6Block, in6Group, in6LocalName, in6MulticastIf, in6PeerName, in6Pktinfo, in6Send, in6SetFilter, in6SetSources } from './socket-in6.js';
-import type { SockAddr, SockName6 } from './socket-in6.js';
-import type { SocketHolder } from './socket-holder.js';
-import type { AnySocket, SocketLayer } from './socket-layer.js';
+import { RecvInfo6, in6Bind, in6Connect, in6Describe, in6Detach, in6Disconnect, in6Block, in6Group, in6MulticastIf, in6Pktinfo, in6Send, in6SetFilter, in6SetSources } from './socket-in6.js';
+import type { SockAddr } from './socket-in6.js';
+import { SocketBase } from './socket-base.js';
+import type { SockName } from './socket-base.js';
+import type { SocketLayer } from './socket-layer.js';
 import { withControl } from './socket-control.js';
 import type { SendControl } from './socket-control.js';
 import { MSG_OOB, MSG_PEEK, PF_INET6, SOCK_RAW } from './socket-type.js';
 import { applyOption, readOption } from './sockopt.js';
-
-/** An IPv4 end: host-order address and port. */
-export interface SockName {
-  addr: number;
-  port: number;
-}
 
 /** Who sent a datagram and how it came; filled in by `recv`. */
 export interface RecvInfo extends SockName {
@@ -65,36 +59,16 @@ export interface RecvInfo extends SockName {
 /** Any payload one packet can carry. */
 const PAYLOAD_MAX = 65_535 - IP4_HDR_LEN;
 
-export class Socket implements PcbUser {
-  readonly layer: SocketLayer;
-  /** PF_INET or PF_INET6. */
-  readonly domain: number;
-  readonly type: number;
-  readonly protocol: number;
+export class Socket extends SocketBase implements PcbUser {
   readonly inp: InPcb;
-  /** `inp` of a PF_INET6 socket; null for PF_INET. */
   readonly in6p: In6Pcb | null;
   readonly rcv: DgramSockbuf;
   /** Largest datagram `send` takes (SO_SNDBUF). */
   sndHiwat: number;
-  /** Readable, in error, or ended. */
-  onReadable: (() => void) | null = null;
-  closed = false;
-  /** The process that has it open; null: none. */
-  holder: SocketHolder | null = null;
-  /** Its place among the open sockets. */
-  chainNext: AnySocket | null = null;
-  chainPrev: AnySocket | null = null;
-  private pendingError: Errno = 0;
-  /** What verbs answer when it is closed: EBADF or ECONNABORTED. */
-  private ended: Errno = 0;
 
   /** Made by SocketLayer.socket. */
   constructor(layer: SocketLayer, domain: number, type: number, protocol: number, fib: number) {
-    this.layer = layer;
-    this.domain = domain;
-    this.type = type;
-    this.protocol = protocol;
+    super(layer, domain, type, protocol);
     const { udp, raw } = layer;
     const proto6 = domain !== PF_INET6 ? null : type === SOCK_RAW ? layer.raw6 : layer.udp6;
     this.in6p = proto6?.attach(this, fib, protocol) ?? null;
@@ -147,26 +121,6 @@ export class Socket implements PcbUser {
     else if (this.type === SOCK_RAW) this.layer.raw?.disconnect(this.inp);
     else this.layer.udp?.disconnect(this.inp);
     return 0;
-  }
-
-  /** getsockname(2). */
-  name(): SockName {
-    return { addr: this.inp.laddr, port: this.inp.lport };
-  }
-
-  /** getpeername(2); null when not connected. */
-  peer(): SockName | null {
-    return this.inp.connected ? { addr: this.inp.faddr, port: this.inp.fport } : null;
-  }
-
-  /** getsockname(2) of a PF_INET6 socket; null for PF_INET. */
-  name6(): SockName6 | null {
-    return this.in6p === null ? null : in6LocalName(this.in6p);
-  }
-
-  /** getpeername(2) of a PF_INET6 socket; null when not connected. */
-  peer6(): SockName6 | null {
-    return this.in6p === null || !this.in6p.connected ? null : in6PeerName(this.in6p);
   }
 
   /**
@@ -385,47 +339,12 @@ export class Socket implements PcbUser {
     return (this.type === SOCK_RAW ? this.layer.raw : this.layer.udp)?.ip.inNet ?? null;
   }
 
-  /** close(2): gives everything back. 0 the first time, also after an abort; EBADF from then on. */
-  close(): Errno {
-    if (this.ended === EBADF) return EBADF;
-    this.ended = EBADF;
-    this.release();
-    return 0;
-  }
-
-  /** The vnet ends: everything is given back, and whoever waits is woken and sees ECONNABORTED. */
-  abort(): void {
-    if (this.closed) return;
-    const waiter = this.onReadable;
-    this.ended = ECONNABORTED;
-    this.release();
-    waiter?.();
-  }
-
-  /** Why the socket ended: ECONNABORTED after `abort`, 0 while it lives and after `close`. */
-  get abortError(): Errno {
-    return this.ended === EBADF ? 0 : this.ended;
-  }
-
-  private release(): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.onReadable = null;
-    this.pendingError = 0;
+  protected giveBack(): void {
     this.rcv.flush();
-    const { softnet } = this.layer.kern.engine;
-    softnet.acquire('soclose');
     if (this.in6p !== null) in6Detach(this, this.in6p);
     else if (this.type === SOCK_RAW) this.layer.raw?.detach(this.inp);
     else this.layer.udp?.detach(this.inp);
-    softnet.release('soclose');
     this.layer.forget(this);
-  }
-
-  private takeError(): Errno {
-    const error = this.pendingError;
-    this.pendingError = 0;
-    return error;
   }
 
   /** PcbUser: a packet for this socket. */

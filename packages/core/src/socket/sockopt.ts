@@ -7,28 +7,15 @@
 import type { Errno } from '../base/errno.js';
 import { EINVAL, ENOBUFS, ENOPROTOOPT } from '../base/errno.js';
 import { IpOutputOpts } from '../inet/ip-output.js';
-import type { In6Pcb } from '../transport/in6-pcb.js';
 import type { InPcb } from '../transport/inpcb.js';
-import type { SocketLayer } from './socket-layer.js';
+import type { SocketBase } from './socket-base.js';
 import { SOCK_RAW } from './socket-type.js';
 import { applyOption6, readOption6 } from './sockopt-in6.js';
 
-/** A socket as its options see it. */
-export interface OptionSocket {
-  readonly layer: SocketLayer;
-  readonly domain: number;
-  readonly type: number;
-  readonly protocol: number;
-  readonly inp: InPcb;
-  readonly in6p: In6Pcb | null;
-  readonly rcv: { hiwat: number };
-  sndHiwat: number;
-}
-
 interface SockOption {
-  get(so: OptionSocket): number;
+  get(so: SocketBase): number;
   /** Absent: read-only. */
-  readonly set?: (so: OptionSocket, value: number) => Errno;
+  readonly set?: (so: SocketBase, value: number) => Errno;
 }
 
 type FlagKey = 'reuseAddr' | 'reusePort' | 'reusePortLb' | 'broadcast' | 'dontRoute' | 'dontFrag' | 'bindAny';
@@ -127,7 +114,7 @@ const OPTIONS: ReadonlyMap<string, SockOption> = new Map<string, SockOption>([
   }],
 ]);
 
-function bufferSize(so: OptionSocket, value: number, store: (n: number) => void): Errno {
+function bufferSize(so: SocketBase, value: number, store: (n: number) => void): Errno {
   if (value <= 0) return EINVAL;
   if (value > Math.floor((so.layer.tun.maxsockbuf * CLUSTER_BYTES) / (CLUSTER_BYTES + MBUF_BYTES))) return ENOBUFS;
   store(value);
@@ -135,12 +122,12 @@ function bufferSize(so: OptionSocket, value: number, store: (n: number) => void)
 }
 
 /** ENOPROTOOPT: no such option, or read-only. */
-export function applyOption(so: OptionSocket, name: string, value: number): Errno {
+export function applyOption(so: SocketBase, name: string, value: number): Errno {
   if (so.in6p !== null && name.startsWith('IP')) return applyOption6(so, so.in6p, name, value);
   return OPTIONS.get(name)?.set?.(so, value) ?? ENOPROTOOPT;
 }
 
-export function readOption(so: OptionSocket, name: string): number | null {
+export function readOption(so: SocketBase, name: string): number | null {
   if (so.in6p !== null && name.startsWith('IP')) return readOption6(so, so.in6p, name);
   return OPTIONS.get(name)?.get(so) ?? null;
 }

@@ -11,11 +11,10 @@
  * `close` lets the connection finish on its own: what was written is still sent. SO_LINGER with 0 resets instead.
  *
  * What has arrived is read before an error that came after it.
- * Invariant: after `close` nothing is called back and every verb answers EBADF; after `abort` ECONNABORTED, until it is closed.
  * Not here: waiting of any kind. SO_LINGER with a time does not make `close` wait; who wants to know that all has arrived shuts down and reads to the end.
  */
 import type { Errno } from '../base/errno.js';
-import { EAGAIN, EBADF, ECONNABORTED, ECONNREFUSED, EINPROGRESS, EINVAL, ENOTCONN, EPIPE } from '../base/errno.js';
+import { EAGAIN, ECONNREFUSED, EINPROGRESS, EINVAL, ENOTCONN, EPIPE } from '../base/errno.js';
 import type { Micros } from '../base/time.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { In6Pcb, Ip6Name } from '../transport/in6-pcb.js';
@@ -32,11 +31,9 @@ import { tcpBytesToMark } from '../tcp/tcp-urgent.js';
 import { TF_CANTRCVMORE, TF_RCVDFIN } from '../tcp/tcpcb.js';
 import type { TcpCb, TcpUser } from '../tcp/tcpcb.js';
 import type { Tcp } from '../tcp/tcp.js';
-import { in6LocalName, in6PeerName } from './socket-in6.js';
-import type { SockAddr, SockName6 } from './socket-in6.js';
-import type { SockName } from './socket.js';
-import type { SocketHolder } from './socket-holder.js';
-import type { AnySocket, SocketLayer } from './socket-layer.js';
+import type { SockAddr } from './socket-in6.js';
+import { SocketBase } from './socket-base.js';
+import type { SocketLayer } from './socket-layer.js';
 import { MSG_OOB, MSG_PEEK, MSG_WAITALL, PF_INET6, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from './socket-type.js';
 import { applyOption, readOption } from './sockopt.js';
 import { applyTcpOption, isTcpOption, readTcpOption } from './sockopt-tcp.js';
@@ -47,28 +44,15 @@ import { IPPROTO_TCP } from '../wire/ipproto.js';
 /** Overflows of a listen queue are logged once in so long. */
 const OVERLOG_INTERVAL_US: Micros = 60_000_000;
 
-export class StreamSocket implements TcpUser {
-  readonly layer: SocketLayer;
-  readonly domain: number;
-  readonly type = SOCK_STREAM;
-  readonly protocol = IPPROTO_TCP;
+export class StreamSocket extends SocketBase implements TcpUser {
   /** The connection; dead once it has ended. */
   readonly tp: TcpCb;
   readonly inp: InPcb;
   readonly in6p: In6Pcb | null;
   readonly rcv: RecvBuffer;
-  onReadable: (() => void) | null = null;
   onWritable: (() => void) | null = null;
-  closed = false;
-  /** The process that has it open; null: none. */
-  holder: SocketHolder | null = null;
-  /** Its place among the open sockets. */
-  chainNext: AnySocket | null = null;
-  chainPrev: AnySocket | null = null;
   /** SO_LINGER: -1 off, else seconds; 0 resets on close. */
   linger = -1;
-  private pendingError: Errno = 0;
-  private ended: Errno = 0;
   /** The connection is gone, and with what its program was told. */
   private gone = false;
   /** A listener's: complete connections nobody has accepted (null: it never listened), and how many there may be. */
@@ -82,8 +66,7 @@ export class StreamSocket implements TcpUser {
 
   /** Made by SocketLayer.socket, and by a listener for a connection that came (`tp`). */
   constructor(layer: SocketLayer, tcp: Tcp, domain: number, fib: number, tp: TcpCb | null = null) {
-    this.layer = layer;
-    this.domain = domain;
+    super(layer, domain, SOCK_STREAM, IPPROTO_TCP);
     this.tp = tp ?? tcpUsrAttach(tcp, this, fib, domain === PF_INET6);
     this.inp = this.tp.inp;
     this.in6p = this.tp.in6p;
@@ -248,26 +231,6 @@ export class StreamSocket implements TcpUser {
     return error;
   }
 
-  /** getsockname(2). */
-  name(): SockName {
-    return { addr: this.inp.laddr, port: this.inp.lport };
-  }
-
-  /** getpeername(2); null when not connected. */
-  peer(): SockName | null {
-    return this.inp.connected ? { addr: this.inp.faddr, port: this.inp.fport } : null;
-  }
-
-  /** getsockname(2) of a PF_INET6 socket; null for PF_INET. */
-  name6(): SockName6 | null {
-    return this.in6p === null ? null : in6LocalName(this.in6p);
-  }
-
-  /** getpeername(2) of a PF_INET6 socket; null when not connected. */
-  peer6(): SockName6 | null {
-    return this.in6p === null || !this.in6p.connected ? null : in6PeerName(this.in6p);
-  }
-
   /** Largest number of bytes that wait to be sent (SO_SNDBUF). */
   get sndHiwat(): number {
     return this.tp.snd.hiwat;
@@ -317,54 +280,24 @@ export class StreamSocket implements TcpUser {
     return tcpInfo(this.tp);
   }
 
-  /** close(2). 0 the first time, also after an abort; EBADF from then on. */
-  close(): Errno {
-    if (this.ended === EBADF) return EBADF;
-    this.ended = EBADF;
-    this.release(this.linger === 0);
-    return 0;
-  }
-
   /** Gives the connection up now: the peer gets a reset. */
   reset(): void {
     this.linger = 0;
     this.close();
   }
 
-  /** The vnet ends: everything is given back, and whoever waits is woken and sees ECONNABORTED. */
-  abort(): void {
-    if (this.closed) return;
-    const { onReadable, onWritable } = this;
-    this.ended = ECONNABORTED;
-    this.release(true);
-    onReadable?.();
-    onWritable?.();
+  override abort(): void {
+    const waiter = this.onWritable;
+    super.abort();
+    waiter?.();
   }
 
-  /** Why the socket ended: ECONNABORTED after `abort`, 0 while it lives and after `close`. */
-  get abortError(): Errno {
-    return this.ended === EBADF ? 0 : this.ended;
-  }
-
-  private release(reset: boolean): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.onReadable = null;
+  protected giveBack(reset: boolean): void {
     this.onWritable = null;
-    this.pendingError = 0;
-    const { softnet } = this.layer.kern.engine;
-    softnet.acquire('soclose');
     if (this.queue !== null) for (const so of this.queue.splice(0)) so.reset();
     if (this.gone) this.rcv.flush();
-    else tcpUsrClose(this.tp, reset);
-    softnet.release('soclose');
+    else tcpUsrClose(this.tp, reset || this.linger === 0);
     this.layer.forget(this);
-  }
-
-  private takeError(): Errno {
-    const error = this.pendingError;
-    this.pendingError = 0;
-    return error;
   }
 
   /** TcpUser */
