@@ -45,8 +45,10 @@ const TCP_PAWS_IDLE_US: Micros = 24 * 86_400 * 1_000_000;
 export function tcpInput(tp: TcpCb, seg: Segment): void {
   tp.segsIn++;
   tp.inInput = true;
+  const waits = tp.state === TCPS_TIME_WAIT;
   if (tp.state === TCPS_SYN_SENT) synSentInput(tp, seg);
   else steps(tp, seg);
+  if (waits && (tp.flags & TF_ACKNOW) !== 0) tp.tcp.stats.tw_responds++;
   tcpRun(tp);
 }
 

@@ -220,8 +220,10 @@ function sendProbe(tp: TcpCb): boolean {
 function sendAck(tp: TcpCb): void {
   const update = (tp.flags & TF_ACKNOW) === 0;
   if (!tcpSendSegment(tp, tp.sndNxt, 0, 0)) return;
-  if (update) tp.tcp.stats.sndwinup++;
-  else tp.tcp.stats.sndacks++;
+  const { stats } = tp.tcp;
+  if (!update) stats.sndacks++;
+  else if (seqGt(tp.sndUp, tp.sndUna)) stats.sndurg++;
+  else stats.sndwinup++;
 }
 
 /** The timer runs while something is in flight. */

@@ -6,6 +6,7 @@
  * @rfc 9293 3.8.4 yes
  * @rfc 5961 7 yes
  */
+import { US_PER_MS } from '../base/time.js';
 import { HEADROOM } from '../mbuf/packet-buffer.js';
 import { tcpPackOptions } from '../wire/tcp-options.js';
 import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_FIN, TH_RST, TH_SYN, TOF_SIGNATURE, tcpEmit } from '../wire/tcp.js';
@@ -72,10 +73,18 @@ export function tcpSendProbe(tp: TcpCb, flags: number): void {
   tcpRespondTo(tp, (tp.sndUna - 1) | 0, tp.rcvNxt, flags);
 }
 
-/** RFC 5961: an acknowledgement that makes an honest peer say again what a forger could only guess. Limited per vnet. */
+/**
+ * RFC 5961: an acknowledgement that makes an honest peer say again what a forger could only guess. Limited for each connection: a limit that connections
+ * shared would tell a stranger, by the challenges left for his own, whether his guesses about another were in its window (CVE-2016-5696).
+ */
 export function tcpChallengeAck(tp: TcpCb): void {
-  const { tcp } = tp;
-  if (!tcp.challenges.ok(tp.nowUs, tcp.tun.challengeAckLimit)) return;
+  const { tun } = tp.tcp;
+  if (tp.nowUs >= tp.challengeEndUs) {
+    tp.challengeEndUs = tp.nowUs + tun.ackWarTimewindowMs * US_PER_MS;
+    tp.challenges = 0;
+  }
+  if (tp.challenges >= tun.ackWarCnt) return;
+  tp.challenges++;
   tcpRespondTo(tp, tp.sndNxt, tp.rcvNxt, TH_ACK);
 }
 

@@ -50,6 +50,8 @@ const HASHSIZE = 512;
 const DEFAULT_BUCKETLIMIT = 30;
 const MAXREXMTS = 3;
 const WIN_MAX = 65_535;
+/** Challenge ACKs a second for half-open connections, which have no count of their own. */
+const CHALLENGE_PPS = 1_000;
 
 /** What is made with the first SYN. */
 interface SyncacheParts {
@@ -338,7 +340,7 @@ export class TcpSyncache {
     tcp.stats.badrst++;
     if (((seg.seq - next) | 0) < 0 || ((seg.seq - next) | 0) >= table.wnd(e)) return;
     table.load(e, sc, this.tcp.kern.engine.now);
-    if (tcp.challenges.ok(tcp.kern.engine.now, tcp.tun.challengeAckLimit)) tcpSynAck(this.tcp, sc, TH_ACK);
+    if (tcp.challenges.ok(tcp.kern.engine.now, CHALLENGE_PPS)) tcpSynAck(this.tcp, sc, TH_ACK);
   }
 
   /** A SYN|ACK where none can be: the peer's idea of the connection is not ours. */

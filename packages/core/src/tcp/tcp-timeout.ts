@@ -80,8 +80,10 @@ function rexmt(tp: TcpCb): void {
   }
   if (tp.rxtshift < TCP_MAXRXTSHIFT) tp.rxtshift++;
   tp.rec.timeouts++;
-  if (tp.rec.timeouts > tun.rexmitRetries || (tp.userTimeoutUs > 0 && tp.nowUs - tp.progressUs >= tp.userTimeoutUs)) {
-    stats.timeoutdrop++;
+  const isOverdue = tp.userTimeoutUs > 0 && tp.nowUs - tp.progressUs >= tp.userTimeoutUs;
+  if (isOverdue || tp.rec.timeouts > tun.rexmitRetries) {
+    if (isOverdue) stats.progdrops++;
+    else stats.timeoutdrop++;
     tcpDrop(tp, tp.softError || ETIMEDOUT);
     return;
   }

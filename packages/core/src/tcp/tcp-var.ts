@@ -4,7 +4,8 @@
  *
  * Counters are plain fields of one object, in the order and the words of `netstat -s -p tcp`. A row whose text begins with " (" continues the
  * line before it. Times of sysctls are FreeBSD's milliseconds; the stack computes in microseconds.
- * Some are there for the words' sake and stay 0: there is no header prediction (`predack`, `preddat`), no syncache of a fixed size (`sc_cacheoverflow`), no ECT(1).
+ * Some are there for the words' sake and stay 0: there is no header prediction (`predack`, `preddat`), a full syncache pauses and drops no single entry
+ * (`sc_cacheoverflow`), nothing is sent as ECT(1), and TIME_WAIT never answers with RST (`tw_resets`).
  * Not here: what FreeBSD counts of things that are not there (TCP over UDP, AccECN).
  */
 import type { CounterGroup } from '../kern/counters.js';
@@ -277,8 +278,9 @@ export class TcpTunables {
   finwait2TimeoutMs = 60_000;
   fastFinwait2Recycle = 0;
   rexmitRetries = 12;
-  /** RFC 5961: challenge ACKs a second in this vnet. */
-  challengeAckLimit = 1_000;
+  /** RFC 5961: challenge ACKs of a connection in so many milliseconds. */
+  ackWarCnt = 5;
+  ackWarTimewindowMs = 1_000;
   dropSynfin = 0;
   tolerateMissingTs = 0;
   blackhole = 0;
@@ -334,7 +336,8 @@ export const TCP_SYSCTLS: SysctlGroup<TcpTunables> = {
     sysctlInt('always_keepalive', 'alwaysKeepalive', 'bool', 0, 1, 'Assume SO_KEEPALIVE on all TCP connections'),
     sysctlInt('finwait2_timeout', 'finwait2TimeoutMs', 'ms', 1, 86_400_000, 'FIN-WAIT2 timeout'),
     sysctlInt('fast_finwait2_recycle', 'fastFinwait2Recycle', 'bool', 0, 1, 'Recycle closed FIN_WAIT_2 connections faster'),
-    sysctlInt('ack_war_cnt', 'challengeAckLimit', 'acks/s', 0, 1_000_000, 'Challenge ACKs of this stack per second (RFC 5961)'),
+    sysctlInt('ack_war_cnt', 'ackWarCnt', 'acks', 0, 1_000_000, 'Maximum number of challenge ACKs sent during the time interval (ack_war_timewindow)'),
+    sysctlInt('ack_war_timewindow', 'ackWarTimewindowMs', 'ms', 1, 3_600_000, 'Time interval over which challenge ACKs of a connection are counted'),
     sysctlInt('drop_synfin', 'dropSynfin', 'bool', 0, 1, 'Drop TCP packets with SYN+FIN set'),
     sysctlInt('tolerate_missing_ts', 'tolerateMissingTs', 'bool', 0, 1, 'Tolerate missing TCP timestamps'),
     sysctlInt('blackhole', 'blackhole', '', 0, 3, 'Do not send RST on segments to closed ports: 1 SYNs, 2 any segment'),

@@ -197,6 +197,9 @@ export class TcpCb implements PcbUser, CcConn {
   rttSamples = 0;
   rttMinUs: Micros = NEVER;
   rtoUs: Micros;
+  /** Challenge ACKs sent until `challengeEndUs` (RFC 5961 §7). */
+  challenges = 0;
+  challengeEndUs: Micros = Number.NEGATIVE_INFINITY;
   /** Timeouts in a row. */
   rxtshift = 0;
   /** When the peer's last word came, and when we last sent data. */

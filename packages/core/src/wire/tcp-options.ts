@@ -149,10 +149,3 @@ function packSack(v: DataView, at: number, p: number, o: TcpOptionsOut): number 
   o.nsacksSent = n;
   return q + 2 + n * TCPOLEN_SACK_BLOCK;
 }
-
-/** The bytes that SACK blocks take, with NOPs, behind `olen` bytes of other options: what they cost the data. */
-export function tcpSackLen(olen: number, nsacks: number): number {
-  const pad = (2 - olen) & 3;
-  const n = Math.min(nsacks, Math.floor((TCP_MAXOLEN - 2 - olen - pad) / TCPOLEN_SACK_BLOCK));
-  return n <= 0 ? 0 : pad + 2 + n * TCPOLEN_SACK_BLOCK;
-}
