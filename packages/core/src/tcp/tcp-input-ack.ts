@@ -7,6 +7,7 @@
  */
 import { seqGeq, seqGt, seqLt } from '../base/seqnum.js';
 import { NEVER, US_PER_MS } from '../base/time.js';
+import { BANDLIM_RST_OPENPORT } from '../inet/icmp-bandlim.js';
 import { TH_ECE, TH_FIN } from '../wire/tcp.js';
 import { tcpClose, tcpSetState, tcpTwstart } from './tcp-close.js';
 import { tcpEstablished } from './tcp-established.js';
@@ -50,7 +51,7 @@ export function tcpAckStep(tp: TcpCb, seg: Segment, shift: number): boolean {
 /** SYN-RECEIVED: an acceptable acknowledgement completes the handshake. */
 function establish(tp: TcpCb, seg: Segment, shift: number): boolean {
   if (!seqGt(seg.ack, tp.sndUna) || seqGt(seg.ack, tp.sndNxt)) {
-    tcpReset(tp.tcp, seg);
+    tcpReset(tp.tcp, seg, BANDLIM_RST_OPENPORT);
     return false;
   }
   // The program may have said already that it is done.

@@ -15,7 +15,7 @@ import { tcpEstablished, tcpTakeSynOptions } from './tcp-established.js';
 import { tcpAckStep } from './tcp-input-ack.js';
 import { tcpFinStep, tcpTextStep } from './tcp-input-text.js';
 import { tcpOutput } from './tcp-output.js';
-import { tcpReset } from './tcp-respond.js';
+import { RST_UNLIMITED, tcpReset } from './tcp-respond.js';
 import type { Segment } from './tcp-segment.js';
 import { TCPS_ESTABLISHED, TCPS_FIN_WAIT_1, TCPS_SYN_RECEIVED } from './tcp-state.js';
 import { tcpFastopenSynAck } from './tcp-syn-data.js';
@@ -77,7 +77,7 @@ function trimToWindow(tp: TcpCb, seg: Segment): void {
 function checkAck(tp: TcpCb, seg: Segment): boolean {
   if (!seg.has(TH_ACK)) return true;
   if (!seqLeq(seg.ack, tp.iss) && !seqGt(seg.ack, tp.sndNxt)) return true;
-  tcpReset(tp.tcp, seg);
+  tcpReset(tp.tcp, seg, RST_UNLIMITED);
   return false;
 }
 

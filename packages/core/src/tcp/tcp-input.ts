@@ -28,7 +28,7 @@ import { tcpAckStep } from './tcp-input-ack.js';
 import { synSentInput } from './tcp-input-synsent.js';
 import { tcpFinStep, tcpTextStep } from './tcp-input-text.js';
 import { tcpOutput } from './tcp-output.js';
-import { tcpChallengeAck, tcpReset } from './tcp-respond.js';
+import { RST_UNLIMITED, tcpChallengeAck, tcpReset } from './tcp-respond.js';
 import { tcpRun } from './tcp-run.js';
 import type { Segment } from './tcp-segment.js';
 import { TCPS_FIN_WAIT_2, TCPS_SYN_RECEIVED, TCPS_SYN_SENT, TCPS_TIME_WAIT } from './tcp-state.js';
@@ -200,7 +200,7 @@ function checkSyn(tp: TcpCb, seg: Segment): boolean {
 function checkLate(tp: TcpCb, seg: Segment): boolean {
   if (tp.user !== null || seg.len === 0 || tp.state === TCPS_SYN_RECEIVED || tp.state > TCPS_FIN_WAIT_2) return true;
   tp.tcp.stats.rcvafterclose++;
-  tcpReset(tp.tcp, seg);
+  tcpReset(tp.tcp, seg, RST_UNLIMITED);
   tcpClose(tp, 0);
   return false;
 }

@@ -18,10 +18,16 @@ import { TF_SIGNATURE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 import type { Tcp } from './tcp.js';
 
-/** A reset in answer to a segment that belongs to no connection, or to none it could belong to. `seg.m` stays the caller's. */
-export function tcpReset(tcp: Tcp, seg: Segment): void {
+/** `tcpReset` for who has answered with resets to few only: the ends of a connection. */
+export const RST_UNLIMITED = -1;
+
+/**
+ * A reset in answer to a segment that belongs to no connection, or to none it could belong to. `which`: BANDLIM_RST_*, whose number of answers a second is
+ * net.inet.icmp.icmplim's, or RST_UNLIMITED. `seg.m` stays the caller's.
+ */
+export function tcpReset(tcp: Tcp, seg: Segment, which: number): void {
   if (seg.has(TH_RST)) return;
-  if (!tcp.mayReset(seg)) return;
+  if (which !== RST_UNLIMITED && tcp.ip.icmp !== null && tcp.ip.icmp.bandlim(which) !== 0) return;
   if (seg.has(TH_ACK)) tcpReply(tcp, seg, seg.ack, 0, TH_RST);
   else tcpReply(tcp, seg, 0, seg.end, TH_RST | TH_ACK);
 }

@@ -22,6 +22,7 @@
 import { seqGt, seqLeq } from '../base/seqnum.js';
 import type { Micros } from '../base/time.js';
 import { US_PER_MS, US_PER_SEC } from '../base/time.js';
+import { BANDLIM_RST_OPENPORT } from '../inet/icmp-bandlim.js';
 import { Callout } from '../kern/callout.js';
 import { sysctlInt, sysctlRead } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
@@ -279,7 +280,7 @@ export class TcpSyncache {
   }
 
   private refuse(seg: Segment): void {
-    tcpReset(this.tcp, seg);
+    tcpReset(this.tcp, seg, BANDLIM_RST_OPENPORT);
     seg.m.free();
   }
 
@@ -352,7 +353,7 @@ export class TcpSyncache {
       stats.sc_badack++;
       this.drop(e);
     }
-    tcpReset(this.tcp, seg);
+    tcpReset(this.tcp, seg, BANDLIM_RST_OPENPORT);
   }
 
   /** An ICMP error quoted a SYN|ACK `seq` between `inc`. One may be an accident; the second, when three SYN|ACKs were not answered, is believed. */

@@ -107,3 +107,26 @@ it('a window update while urgent data is in flight counts as what tells of that'
   expect(p.lines()).toEqual(['. length 0']);
   expect(p.stats).toMatchObject({ sndurg: 1, sndwinup: 0 });
 });
+
+describe('resets', () => {
+  it('for closed ports are as many a second as net.inet.icmp.icmplim says, and the log tells', () => {
+    const p = new TestPeer();
+    p.sysctl('net.inet.icmp.icmplim', 3);
+    p.sysctl('net.inet.icmp.icmplim_jitter', 0);
+    const scan = (n: number): number => Array.from({ length: n }, (_, i) => p.send({ flags: 'S', seq: 1, sport: 9, dport: 1_000 + i }).heard().length).reduce((a, b) => a + b, 0);
+    expect(scan(10)).toBe(3);
+    p.pass(1_000);
+    expect(scan(1)).toBe(1);
+    expect(p.net.log.map((l) => l.message)).toContain('Limiting closed port RST response from 10 to 3 packets/sec');
+  });
+
+  it('that a connection owes are sent, whatever net.inet.tcp.blackhole says of closed ports', () => {
+    const { p, so, seq, ends } = one();
+    p.sysctl('net.inet.tcp.blackhole', 2);
+    p.call(() => so.close());
+    p.heard();
+    p.send({ ...ends, flags: '.', seq: 1_001, ack: seq + 1, data: 'late' });
+    expect(p.lines()).toEqual(['R length 0']);
+    expect(p.send({ flags: 'S', seq: 1, sport: 9, dport: 1_000 }).lines()).toEqual([]);
+  });
+});

@@ -23,6 +23,7 @@
 import type { Errno } from '../base/errno.js';
 import { ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EMSGSIZE, ENETUNREACH } from '../base/errno.js';
 import { seqLt } from '../base/seqnum.js';
+import { BANDLIM_RST_CLOSEDPORT } from '../inet/icmp-bandlim.js';
 import type { Ip, IpProto } from '../inet/ip.js';
 import { PpsCheck } from '../inet/rate-check.js';
 import type { Ip6 } from '../inet6/ip6.js';
@@ -71,8 +72,6 @@ import { TF_SIGNATURE } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 
 const ECN_MASK = 3;
-/** Resets a second in answer to segments for nobody. */
-const RST_PPS = 200;
 
 const TCP_AUDIT: readonly AuditRow<Tcp>[] = [
   { name: 'TCP pcbs', count: (t) => t.pcbs.count + t.pcbs6.count },
@@ -103,7 +102,6 @@ export class Tcp implements IpProto, TcpLroUpper {
   /** Made with the first segment that came by an interface with IFCAP_LRO. */
   lro: TcpLro | null = null;
   private readonly in6: Tcp6;
-  private readonly resets = new PpsCheck();
   private counted: TcpStats | null = null;
   private made: { seg: Segment; out: TcpOptionsOut; ends: TcpEnds; choice: In6Choice; delivery: Delivery } | null = null;
 
@@ -295,7 +293,7 @@ export class Tcp implements IpProto, TcpLroUpper {
     if (isNonsense(seg.flags) && (this.tun.dropSynfin !== 0 || seg.has(TH_RST))) {
       seg.m.free();
     } else if (tp === null || tp.state === TCPS_CLOSED) {
-      tcpReset(this, seg);
+      if (!this.swallows(seg)) tcpReset(this, seg, BANDLIM_RST_CLOSEDPORT);
       seg.m.free();
     } else if (tp.state === TCPS_LISTEN) {
       this.syncache.input(tp, seg);
@@ -317,11 +315,10 @@ export class Tcp implements IpProto, TcpLroUpper {
     return found !== null && (found.user as TcpCb).state === TCPS_LISTEN ? found : null;
   }
 
-  /** May this segment, which is for nobody, be answered with a reset? */
-  mayReset(seg: Segment): boolean {
+  /** Is nobody to be told that this segment is for nobody? */
+  private swallows(seg: Segment): boolean {
     const { blackhole } = this.tun;
-    if (blackhole >= 2 || (blackhole === 1 && seg.has(TH_SYN))) return false;
-    return this.resets.ok(this.kern.engine.now, RST_PPS);
+    return blackhole >= 2 || (blackhole === 1 && seg.has(TH_SYN));
   }
 
   /** IpProto: an ICMP error quoted a segment of ours; `off` at the quoted IP header, behind the 8 bytes of the message's own. */
