@@ -5,7 +5,7 @@
  * `m` stands with `off` at the TCP header. The checksum is left pending, as everywhere in the stack (net/offload.ts).
  */
 import type { Errno } from '../base/errno.js';
-import { ENOBUFS } from '../base/errno.js';
+import { EHOSTDOWN, EHOSTUNREACH, ENETDOWN, ENETUNREACH, ENOBUFS } from '../base/errno.js';
 import { CSUM_L4 } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ip6PutWords, ip6W0NeedsZone } from '../wire/addr6.js';
@@ -20,6 +20,9 @@ import type { TcpEnds } from './tcp-ends.js';
 import { TF_NODF } from './tcpcb.js';
 import type { TcpCb } from './tcpcb.js';
 import type { Tcp } from './tcp.js';
+
+/** Errors of a path that may recover (RFC 1122 §4.2.3.9): no reason to give a connection up at once. */
+export const isUnreachable = (error: Errno): boolean => error === EHOSTUNREACH || error === ENETUNREACH || error === EHOSTDOWN || error === ENETDOWN;
 
 /** Sends a segment of `tp`; `ecn` are the ECN bits of its IP header. Owns `m`. */
 export function tcpIpOutput(tp: TcpCb, m: PacketBuffer, ecn: number): Errno {

@@ -26,7 +26,7 @@ import { TCP_HDR_LEN, TCP_MAXOLEN, TH_ACK, TH_FIN, TH_PUSH, TH_SYN, TH_URG, tcpE
 import { SR_FIN, SR_SYN } from './sendmap.js';
 import type { SentRange } from './sendmap.js';
 import { ecnCodepoint, ecnFlags, ecnSynFlags } from './tcp-ecn.js';
-import { tcpIpOutput } from './tcp-ip.js';
+import { isUnreachable, tcpIpOutput } from './tcp-ip.js';
 import { tcpFitMaxseg } from './tcp-mss.js';
 import { tcpHasSackBlocks, tcpSackBlocks, tcpSynOptions, tcpTimestamps, tcpTsNow } from './tcp-options.js';
 import { tcpRecoverySent } from './tcp-recovery.js';
@@ -262,8 +262,11 @@ export function tcpSendSegment(tp: TcpCb, seq: number, len: number, flags: numbe
   }
   tcp.stats.sndtotal += segments(tp, len);
   tp.segsOut += segments(tp, len);
+  const error = tcpIpOutput(tp, m, ecnCodepoint(tp, isNew, segments(tp, len)));
   // The route's MTU has changed: what fits now goes instead.
-  if (tcpIpOutput(tp, m, ecnCodepoint(tp, isNew, segments(tp, len))) === EMSGSIZE && tcpFitMaxseg(tp)) return tcpSendSegment(tp, seq, len, flags);
+  if (error === EMSGSIZE && tcpFitMaxseg(tp)) return tcpSendSegment(tp, seq, len, flags);
+  // Otherwise it is as if it had been lost; why nothing gets out is what a timeout will report.
+  if (isUnreachable(error)) tp.softError = error;
   return true;
 }
 

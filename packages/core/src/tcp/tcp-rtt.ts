@@ -27,6 +27,8 @@ export function tcpRttSample(tp: TcpCb, rttUs: Micros): void {
   const { stats } = tp.tcp;
   stats.rttupdated++;
   tp.rttSamples++;
+  // What was said of the path before is over.
+  tp.softError = 0;
   rackMinRtt(tp, rtt);
   if (tp.srttUs === 0) {
     tp.srttUs = rtt;

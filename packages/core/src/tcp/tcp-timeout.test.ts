@@ -1,8 +1,10 @@
 /**
- * tcp-timeout.test.ts — timers that come late, connections that are given up and what that counts as; challenges and answers that are limited and counted.
+ * tcp-timeout.test.ts — timers that come late, connections that are given up and what that counts as; what is limited and counted; errors of the path.
  */
 import { describe, expect, it } from 'vitest';
-import { ETIMEDOUT } from '../base/errno.js';
+import { EHOSTUNREACH, ETIMEDOUT } from '../base/errno.js';
+import { RTF_GATEWAY, RTF_REJECT, RTF_STATIC } from '../net/route/nexthop.js';
+import { ip4 } from '../sim/craft.js';
 import { TestPeer, line } from '../sim/tcp-peer.js';
 import type { StreamSocket } from '../socket/stream-socket.js';
 import { MSG_OOB } from '../socket/socket-type.js';
@@ -128,5 +130,46 @@ describe('resets', () => {
     p.send({ ...ends, flags: '.', seq: 1_001, ack: seq + 1, data: 'late' });
     expect(p.lines()).toEqual(['R length 0']);
     expect(p.send({ flags: 'S', seq: 1, sport: 9, dport: 1_000 }).lines()).toEqual([]);
+  });
+});
+
+describe('a path that is refused here', () => {
+  const refuse = (p: TestPeer): void => {
+    const error = p.call(() => p.vnet.routes.add({ fib: 0, family: 'inet', dst: ip4('203.0.113.0'), plen: 24, gateway: ip4('127.0.0.1'), flags: RTF_GATEWAY | RTF_STATIC | RTF_REJECT }));
+    expect(error).toBe(0);
+  };
+
+  const peer = (): TestPeer => {
+    const p = new TestPeer();
+    if (p.vnet.net.loif !== null) p.net.addr(p.vnet, p.vnet.net.loif, '127.0.0.1/8');
+    return p;
+  };
+
+  it('is what connect answers', () => {
+    const p = peer();
+    refuse(p);
+    const so = p.socket();
+    expect(p.call(() => so.connect(ip4('203.0.113.1'), 80))).toBe(EHOSTUNREACH);
+  });
+
+  it('is what a connection is given up for, and forgotten when the path is there again', () => {
+    const p = peer();
+    const so = p.socket();
+    p.call(() => so.connect(ip4('203.0.113.1'), 80));
+    const syn = p.one();
+    p.send({ src: '203.0.113.1', flags: 'S.', seq: 1_000, ack: syn.seq + 1, sport: 80, dport: syn.sport }).heard();
+    refuse(p);
+    p.call(() => so.send(new Uint8Array(100)));
+    expect([so.isConnected, so.tp.softError, p.lines()]).toEqual([true, EHOSTUNREACH, []]);
+    p.call(() => p.vnet.routes.delete({ fib: 0, family: 'inet', dst: ip4('203.0.113.0'), plen: 24, flags: 0 }));
+    p.pass(1_000);
+    p.send({ src: '203.0.113.1', flags: '.', seq: 1_001, ack: syn.seq + 101, sport: 80, dport: syn.sport });
+    p.call(() => so.send(new Uint8Array(100)));
+    p.send({ src: '203.0.113.1', flags: '.', seq: 1_001, ack: syn.seq + 201, sport: 80, dport: syn.sport });
+    expect(so.tp.softError).toBe(0);
+    refuse(p);
+    p.call(() => so.send(new Uint8Array(100)));
+    p.pass(1_000_000);
+    expect(so.getsockopt('SO_ERROR')).toBe(EHOSTUNREACH);
   });
 });

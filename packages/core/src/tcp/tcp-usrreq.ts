@@ -72,8 +72,8 @@ export function tcpUsrListen(tp: TcpCb): Errno {
 }
 
 /**
- * connect(2): sends the SYN. EINPROGRESS when that is done; EALREADY, EISCONN, EOPNOTSUPP (it listens); EAFNOSUPPORT; EACCES for everybody's address; and what
- * finding a source and a route answers. `data`: goes first, with Fast Open in the SYN; as much as there is room for.
+ * connect(2): sends the SYN. EINPROGRESS when that is done; EALREADY, EISCONN, EOPNOTSUPP (it listens); EAFNOSUPPORT; EACCES for everybody's address; what finding
+ * a source and a route answers; and what IP answers to the SYN, which is sent again all the same. `data`: goes first, with Fast Open in the SYN; as much as there is room for.
  */
 export function tcpUsrConnect(tp: TcpCb, addr: number | Ip6Name, port: number, data: Uint8Array | null = null): Errno {
   const { tcp, in6p } = tp;
@@ -97,7 +97,7 @@ export function tcpUsrConnect(tp: TcpCb, addr: number | Ip6Name, port: number, d
   if (data !== null) tp.snd.append(data, 0, Math.min(data.length, tp.snd.space));
   tcpFastopenBegin(tp);
   tcpOutput(tp);
-  return EINPROGRESS;
+  return tp.softError || EINPROGRESS;
 }
 
 /** May `send` take bytes? 0, or why not: ENOTCONN, EPIPE; EAGAIN: no room. */

@@ -21,7 +21,7 @@
  * @rfc 5927 4 yes
  */
 import type { Errno } from '../base/errno.js';
-import { ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EMSGSIZE, ENETUNREACH } from '../base/errno.js';
+import { ECONNREFUSED, EMSGSIZE } from '../base/errno.js';
 import { seqLt } from '../base/seqnum.js';
 import { BANDLIM_RST_CLOSEDPORT } from '../inet/icmp-bandlim.js';
 import type { Ip, IpProto } from '../inet/ip.js';
@@ -56,6 +56,7 @@ import { tcpInput } from './tcp-input.js';
 import { TcpIsn } from './tcp-isn.js';
 import { TcpMd5 } from './tcp-md5.js';
 import { TcpEnds } from './tcp-ends.js';
+import { isUnreachable } from './tcp-ip.js';
 import { tcpMtudisc, tcpNextPmtu } from './tcp-pmtud.js';
 import { tcpInputRun } from './tcp-input-run.js';
 import { TCP_LRO_SYSCTLS, TcpLro } from './tcp-lro.js';
@@ -369,5 +370,3 @@ export class Tcp implements IpProto, TcpLroUpper {
   }
 }
 
-/** Of a connection that is there, routers may say that for a while (RFC 1122 §4.2.3.9). */
-const isUnreachable = (error: Errno): boolean => error === EHOSTUNREACH || error === ENETUNREACH || error === EHOSTDOWN;
