@@ -4,6 +4,7 @@
  */
 import { Prng, bridgeAdd, bridgeMembers, bridgeParams, bridgeSetFlags, bridgeSetMemberParam, bridgeSetParam, ifDown, ifUp } from '@netloom/core';
 import { SimNet, craftEther } from '@netloom/core/sim';
+import { must, mustEnd } from './oracle.mjs';
 
 /** @typedef {import('@netloom/core').Ifnet} Ifnet */
 /** @typedef {{ name: string, ifp: Ifnet, vnet: import('@netloom/core').Vnet, probe: import('@netloom/core/sim').SimLinkEnd, got: number }} Node */
@@ -17,11 +18,6 @@ const SETTLED_US = 120 * S;
 const PROBE_TYPE = 0x88b5;
 /** Copies of one broadcast that a station may see while the tree changes; a loop makes dozens. */
 const COPIES_MAX = 4;
-
-/** @param {unknown} ok @param {string} what */
-const must = (ok, what) => {
-  if (!ok) throw new Error(what);
-};
 
 /** A connected mesh of bridges with a station behind each. */
 class Mesh {
@@ -170,12 +166,7 @@ class Mesh {
   }
 
   finish() {
-    this.net.kernel.shutdown();
-    for (const l of this.links) l.destroy();
-    this.net.run(S);
-    const { pool, callouts } = this.net.kernel.engine;
-    must(pool.inUse === 0, `${pool.inUse} packets are lost`);
-    must(callouts.armed === 0, `${callouts.armed} timers are left`);
+    mustEnd(this.net, this.links);
   }
 }
 

@@ -7,6 +7,7 @@ import {
   CARP_BACKUP, CARP_MASTER, CARP_STATES, LINK_STATE_DOWN, LINK_STATE_UP, Prng, bridgeAdd, carpList, ifDown, ifLinkStateChange, ifUp, inAifaddr, inDifaddr,
 } from '@netloom/core';
 import { SimNet, ip4 } from '@netloom/core/sim';
+import { must, mustEnd } from './oracle.mjs';
 
 const SECOND = 1_000_000;
 const STEPS = 30;
@@ -14,11 +15,6 @@ const STEPS = 30;
 const SETTLED = 9 * SECOND;
 const VIP = ip4('192.0.2.1');
 const KEY = Uint8Array.from([1, 2, 3]);
-
-/** @param {boolean} ok @param {string} what */
-const must = (ok, what) => {
-  if (!ok) throw new Error(what);
-};
 
 /** @typedef {{ name: string, v: ReturnType<SimNet['vnet']>, ifp: import('@netloom/core').Ifnet, port: import('@netloom/core').Ifnet, side: number, cut: boolean, link: boolean }} Router */
 
@@ -162,13 +158,7 @@ function run(seed) {
   }
   const ads = site.routers.reduce((sum, { v }) => sum + v.carp.stats.opackets, 0);
   for (const { v } of site.routers) must(v.carp.stats.badauth + v.carp.stats.badsum + v.carp.stats.badttl === 0, `${v.name} refused an advertisement`);
-  net.kernel.shutdown();
-  net.run(SECOND);
-  const { pool, callouts } = net.kernel.engine;
-  const { leaks } = net.kernel.audit();
-  must(leaks.length === 0, `left behind: ${leaks.map((l) => `${l.count} ${l.name}`).join(', ')}`);
-  must(pool.inUse === 0, `${pool.inUse} packets are lost`);
-  must(callouts.armed === 0, `${callouts.armed} timers are left`);
+  mustEnd(net);
   return `${site.routers.length} routers, ${ads} advertisements`;
 }
 

@@ -7,17 +7,13 @@ import {
   ifLinkStateChange, ifUp, laggAddPort, laggDeletePort, laggInfo, laggSetOption, laggSetProtocol,
 } from '@netloom/core';
 import { SimNet, ip4 } from '@netloom/core/sim';
+import { must, mustEnd } from './oracle.mjs';
 
 const BUNDLED = LAGG_PORT_ACTIVE | LAGG_PORT_COLLECTING | LAGG_PORT_DISTRIBUTING;
 const SECOND = 1_000_000;
 const STEPS = 40;
 /** From the first packet to a neighbour that does not answer until it is asked for anew: a delay of 5 seconds and three questions. */
 const NEIGHBOUR_LOST = 10 * SECOND;
-
-/** @param {boolean} ok @param {string} what */
-const must = (ok, what) => {
-  if (!ok) throw new Error(what);
-};
 
 /** @param {number} seed */
 function bundle(seed) {
@@ -93,11 +89,7 @@ function bundle(seed) {
   tx.close();
   rx.close();
   for (const lagg of laggs) call(() => void ifCloneDestroyIfp(lagg, 0));
-  net.kernel.shutdown();
-  net.run(SECOND);
-  const { pool, callouts } = net.kernel.engine;
-  must(pool.inUse === 0, `${pool.inUse} packets are lost`);
-  must(callouts.armed === 0, `${callouts.armed} timers are left`);
+  mustEnd(net);
   return `${cables.length} cables, ${got.size} of ${sent} datagrams`;
 }
 

@@ -6,6 +6,7 @@
 import { IN6_IFF_NODAD, PF_INET, PF_INET6, Prng, QUERIER_DEFAULTS, SOCK_DGRAM, bridgeAdd, ifDown, ifUp, in6Aifaddr } from '@netloom/core';
 import { SimNet, ip4 } from '@netloom/core/sim';
 import { ip6Parse } from '@netloom/core/wire';
+import { must, mustEnd } from './oracle.mjs';
 
 const SECOND = 1_000_000;
 const STEPS = 15;
@@ -19,11 +20,6 @@ const OPTIONS = { ...QUERIER_DEFAULTS, queryIntervalS: 10, responseIntervalS: 2 
 const ip6 = (text) => ip6Parse(text) ?? new Uint8Array(16);
 /** As queriers keep it. @param {string} group */
 const number6 = (group) => (0xff05n << 112n) | BigInt(group.slice(-1));
-
-/** @param {boolean} ok @param {string} what */
-const must = (ok, what) => {
-  if (!ok) throw new Error(what);
-};
 
 /** @typedef {{ v: ReturnType<SimNet['vnet']>, ifp: import('@netloom/core').Ifnet, port: import('@netloom/core').Ifnet, sockets: Map<string, import('@netloom/core').Socket> }} Host */
 
@@ -129,13 +125,7 @@ function run(seed) {
     net.run(SETTLED);
     link.check();
   }
-  net.kernel.shutdown();
-  net.run(SECOND);
-  const { leaks } = net.kernel.audit();
-  const { pool, callouts } = net.kernel.engine;
-  must(leaks.length === 0, `left behind: ${leaks.map((l) => `${l.count} ${l.name}`).join(', ')}`);
-  must(pool.inUse === 0, `${pool.inUse} packets are lost`);
-  must(callouts.armed === 0, `${callouts.armed} timers are left`);
+  mustEnd(net);
   return `${link.hosts.length} hosts`;
 }
 

@@ -6,17 +6,13 @@
 import { IN6_IFF_DUPLICATED, IN6_IFF_TENTATIVE, Prng, bridgeAdd, ifDown, ifUp, in6Aifaddr, in6Difaddr } from '@netloom/core';
 import { SimNet } from '@netloom/core/sim';
 import { ip6Equals, ip6Format, ip6Parse } from '@netloom/core/wire';
+import { must, mustEnd } from './oracle.mjs';
 
 const SECOND = 1_000_000;
 const STEPS = 40;
 /** Random delay, one probe, and the time to object. */
 const SETTLED = 4 * SECOND;
 const POOL = [1, 2, 3, 4, 5].map((n) => ip6Parse(`2001:db8::${n}`) ?? new Uint8Array(16));
-
-/** @param {boolean} ok @param {string} what */
-const must = (ok, what) => {
-  if (!ok) throw new Error(what);
-};
 
 /** @typedef {{ name: string, v: ReturnType<SimNet['vnet']>, ifp: import('@netloom/core').Ifnet, port: import('@netloom/core').Ifnet, taken: Map<Uint8Array, boolean> }} Host */
 
@@ -110,13 +106,7 @@ function run(seed) {
   net.run(SETTLED);
   link.check();
   const duplicates = link.hosts.reduce((sum, { v }) => sum + v.in6Net.addrs.filter((ia) => (ia.flags & IN6_IFF_DUPLICATED) !== 0).length, 0);
-  net.kernel.shutdown();
-  net.run(SECOND);
-  const { pool, callouts } = net.kernel.engine;
-  const { leaks } = net.kernel.audit();
-  must(leaks.length === 0, `left behind: ${leaks.map((l) => `${l.count} ${l.name}`).join(', ')}`);
-  must(pool.inUse === 0, `${pool.inUse} packets are lost`);
-  must(callouts.armed === 0, `${callouts.armed} timers are left`);
+  mustEnd(net);
   return `${link.hosts.length} hosts, ${duplicates} duplicates at the end`;
 }
 

@@ -4,11 +4,7 @@
  */
 import { Prng } from '@netloom/core';
 import { SimNet, ip4 } from '@netloom/core/sim';
-
-/** @param {boolean} ok @param {string} what */
-const must = (ok, what) => {
-  if (!ok) throw new Error(what);
-};
+import { must, mustEnd } from './oracle.mjs';
 
 const DATAGRAMS = 200;
 
@@ -43,12 +39,7 @@ function chain(seed) {
   }
   net.run(60_000_000);
   const got = drain(rx);
-  net.kernel.shutdown();
-  for (const l of links) l.destroy();
-  net.run(1_000_000);
-  const { pool, callouts } = net.kernel.engine;
-  must(pool.inUse === 0, `${pool.inUse} packets are lost`);
-  must(callouts.armed === 0, `${callouts.armed} timers are left`);
+  mustEnd(net, links);
   return `${hops} hops, ${got} of ${DATAGRAMS} datagrams`;
 }
 

@@ -6,7 +6,7 @@
  * other to do so; it reads, sometimes slowly, to the end; then it closes. Some ends give up in the middle.
  */
 import { EAGAIN, ECONNABORTED, ECONNREFUSED, ECONNRESET, EHOSTDOWN, EHOSTUNREACH, EINPROGRESS, ENETDOWN, ENETUNREACH, EPIPE, ETIMEDOUT, MSG_OOB, PF_INET, PF_INET6, SHUT_WR, SOCK_STREAM, strerror } from '@netloom/core';
-import { must } from './tcp-network.mjs';
+import { must } from './oracle.mjs';
 
 /** A prime, so that a segment that is somewhere else by any usual amount is seen. */
 const PERIOD = 65_521;
@@ -292,6 +292,7 @@ export class Flow {
   connect(side, bound) {
     const end = this.ends[side];
     if (end === undefined || end.done) return;
+    if (this.world.network.isDead) return end.fail(ECONNABORTED);
     const so = this.socket(side);
     if (bound) {
       so.setsockopt('SO_REUSEADDR', 1);

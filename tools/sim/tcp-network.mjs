@@ -8,6 +8,7 @@
 import { IN6_IFF_NODAD, Prng, ifDown, ifSetMtu, ifUp, in6Aifaddr, inAifaddr } from '@netloom/core';
 import { SimNet, ip4 } from '@netloom/core/sim';
 import { ip4ParsePrefix, ip6Parse, ip6ParsePrefix } from '@netloom/core/wire';
+import { must, mustEnd } from './oracle.mjs';
 
 const SECOND = 1_000_000;
 const ETHER_HDR_LEN = 14;
@@ -87,7 +88,7 @@ export class TcpNetwork {
     const bits = rng.chance(0.4) ? (1 + rng.below(100)) * 1_000_000 : rng.chance(0.2) ? 64_000 + rng.below(1_000_000) : Number.POSITIVE_INFINITY;
     return {
       delayUs, loss, jitterUs: rng.chance(0.5) ? rng.below(5_000) : 0, reorder: rng.chance(0.4) ? rng.below(20) / 100 : 0, duplicate: rng.chance(0.3) ? rng.below(5) / 100 : 0,
-      corrupt: this.corrupts && worst ? rng.below(4) / 100 : 0, bitsPerSec: bits, queueMax: rng.chance(0.3) ? 10 + rng.below(50) : 1_000, lro: rng.chance(0.3), 
+      corrupt: this.corrupts && worst ? rng.below(4) / 100 : 0, bitsPerSec: bits, queueMax: rng.chance(0.3) ? 10 + rng.below(50) : 1_000, lro: rng.chance(0.3),
       // Behind a router a super-segment that has crossed whole would be a frame that is too long.
       tso: n === 1 && rng.chance(0.3),
     };
@@ -219,20 +220,8 @@ export class TcpNetwork {
     const { net } = this;
     const { unaccounted } = net.kernel.audit();
     must(Object.values(unaccounted).every((n) => n === 0), `unaccounted: ${JSON.stringify(unaccounted)}`);
-    net.kernel.shutdown();
-    for (const h of this.hops) for (const s of h.sides) s.end?.destroy();
-    net.run(SECOND);
-    const { pool, callouts } = net.kernel.engine;
-    const { leaks } = net.kernel.audit();
-    must(leaks.length === 0, `left behind: ${leaks.map((l) => `${l.count} ${l.name}`).join(', ')}`);
-    must(pool.inUse === 0, `${pool.inUse} packets are lost`);
-    must(callouts.armed === 0, `${callouts.armed} timers are left`);
+    mustEnd(net, this.hops.flatMap((h) => h.sides.flatMap((s) => s.end ?? [])));
   }
-}
-
-/** @param {boolean} ok @param {string} what */
-export function must(ok, what) {
-  if (!ok) throw new Error(what);
 }
 
 /** Length of an IP packet in a frame, or of the longest one that a super-segment is cut into. @param {import('@netloom/core').PacketBuffer} m */

@@ -9,7 +9,8 @@
  */
 import { checkTcpCb } from '@netloom/core/sim';
 import { Flow } from './tcp-flow.mjs';
-import { TcpNetwork, must } from './tcp-network.mjs';
+import { must } from './oracle.mjs';
+import { TcpNetwork } from './tcp-network.mjs';
 
 const SECOND = 1_000_000;
 /** Virtual time in which all must have ended; when the path is gone for good the rest is given up then. */
