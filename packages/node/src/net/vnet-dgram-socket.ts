@@ -57,7 +57,6 @@ export class VnetDgramSocket extends EventEmitter {
   private bound = false;
   private isClosed = false;
   private referenced = true;
-  private holding = false;
 
   constructor(door: VnetDoor, options: DgramSocketOptions, listener?: (data: Buffer, from: RemoteInfo) => void, lookup: LookupFunction = addressesOnly) {
     super();
@@ -358,11 +357,7 @@ export class VnetDgramSocket extends EventEmitter {
   }
 
   private keep(): void {
-    const holds = this.referenced && this.bound && !this.isClosed;
-    if (holds === this.holding) return;
-    this.holding = holds;
-    if (holds) this.door.hold();
-    else this.door.release();
+    this.door.keep(this, this.referenced && this.bound && !this.isClosed);
   }
 }
 

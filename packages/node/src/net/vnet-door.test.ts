@@ -47,10 +47,10 @@ it('serves the others when somebody throws', () => {
 });
 
 it('keeps the process as long as somebody holds it', () => {
-  door.hold();
-  door.hold();
-  door.release();
+  const [a, b] = [{}, {}];
+  for (const who of [a, b, b]) door.keep(who, true);
+  for (const who of [a, a]) door.keep(who, false);
   expect(vi.getTimerCount()).toBe(1);
-  door.release();
+  door.keep(b, false);
   expect(vi.getTimerCount()).toBe(0);
 });

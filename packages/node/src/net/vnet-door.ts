@@ -25,7 +25,7 @@ export class VnetDoor {
   readonly vnet: Vnet;
   private waiting = new Set<Attendant>();
   private armed = false;
-  private holders = 0;
+  private readonly holders = new Set<object>();
   private timer: NodeJS.Timeout | null = null;
 
   constructor(vnet: Vnet) {
@@ -43,15 +43,15 @@ export class VnetDoor {
     this.arm();
   }
 
-  /** The process is to go on. Each call is met by one of `release`. */
-  hold(): void {
-    if (this.holders++ === 0) this.timer = setInterval(() => undefined, LONG_MS);
-  }
-
-  release(): void {
-    if (--this.holders > 0 || this.timer === null) return;
-    clearInterval(this.timer);
-    this.timer = null;
+  /** Is the process to go on for `who`'s sake? */
+  keep(who: object, wanted: boolean): void {
+    if (wanted) this.holders.add(who);
+    else this.holders.delete(who);
+    if (this.holders.size > 0) this.timer ??= setInterval(() => undefined, LONG_MS);
+    else if (this.timer !== null) {
+      clearInterval(this.timer);
+      this.timer = null;
+    }
   }
 
   private arm(): void {

@@ -49,7 +49,6 @@ export class VnetServer extends EventEmitter {
   private starting = false;
   private connections = 0;
   private referenced = true;
-  private holding = false;
 
   constructor(door: VnetDoor, make: AcceptedSocket, options: VnetServerOptions = {}, listener?: (socket: VnetSocket) => void, lookup: LookupFunction = addressesOnly) {
     super();
@@ -226,11 +225,7 @@ export class VnetServer extends EventEmitter {
   }
 
   private keep(): void {
-    const holds = this.referenced && this.so !== null;
-    if (holds === this.holding) return;
-    this.holding = holds;
-    if (holds) this.door.hold();
-    else this.door.release();
+    this.door.keep(this, this.referenced && this.so !== null);
   }
 }
 

@@ -66,7 +66,6 @@ export class VnetSocket extends Duplex {
   private bytesOut = 0;
   private idleTimer: NodeJS.Timeout | null = null;
   private referenced = true;
-  private holding = false;
   private resets = false;
   private noDelay = false;
   private keepAlive = false;
@@ -333,11 +332,7 @@ export class VnetSocket extends Duplex {
 
   /** Keeps the process alive, or does not. */
   private keep(): void {
-    const holds = this.referenced && (this.so !== null || this.connecting) && !this.destroyed;
-    if (holds === this.holding) return;
-    this.holding = holds;
-    if (holds) this.door.hold();
-    else this.door.release();
+    this.door.keep(this, this.referenced && (this.so !== null || this.connecting) && !this.destroyed);
   }
 
   private option(name: string, value: number): void {
