@@ -10,9 +10,9 @@
  */
 
 /** Bytes of a chunk, smallest first. */
-const CHUNK_SIZES = [2_048, 16_384, 65_536] as const;
+const CHUNK_SIZES: readonly number[] = [2_048, 16_384, 65_536];
 /** Free ones kept, of each size. */
-const CHUNKS_KEPT = [1_024, 256, 128] as const;
+const CHUNKS_KEPT: readonly number[] = [1_024, 256, 128];
 
 export class Chunk {
   readonly data: Uint8Array;
@@ -54,7 +54,7 @@ export class ChunkPool {
   /** `c` is in no buffer any more. */
   give(c: Chunk): void {
     const { kind } = c;
-    if (kind < 0 || this.kept[kind]! >= CHUNKS_KEPT[kind as 0]) {
+    if (kind < 0 || this.kept[kind]! >= CHUNKS_KEPT[kind]!) {
       c.next = null;
       return;
     }

@@ -11,7 +11,6 @@ import { ip4 } from './craft.js';
 import { SimNet } from './sim-net.js';
 import type { SimLinkEnd, SimLinkOptions } from './sim-link.js';
 import type { StreamSocket } from '../socket/stream-socket.js';
-import { PF_INET, SOCK_STREAM } from '../socket/socket-type.js';
 import type { Vnet } from '../vnet/vnet.js';
 import { IP4_HDR_LEN } from '../wire/ip4.js';
 import { IPPROTO_TCP } from '../wire/ipproto.js';
@@ -71,20 +70,14 @@ export class Pair {
     net.run(2_000_000);
     this.intercept(0, (s) => this.data(s));
     this.intercept(1, (s) => this.acks(s));
-    this.client = this.open(this.a);
-  }
-
-  private open(v: Vnet): StreamSocket {
-    const { so, error } = v.sockets.socket(PF_INET, SOCK_STREAM, 0);
-    if (so === null) throw new Error(`socket: errno ${error}`);
-    return so as unknown as StreamSocket;
+    this.client = this.net.stream(this.a);
   }
 
   /** Makes the connection. */
   connect(): this {
     const { net } = this;
     net.kernel.call(net.now, () => {
-      const listener = this.open(this.b);
+      const listener = this.net.stream(this.b);
       listener.bind(0, 5001);
       listener.listen(5);
       listener.onReadable = () => {
@@ -201,7 +194,7 @@ export class Pair {
 
   /** Counters of the sender that are not zero, of those named. */
   counters(...names: string[]): Record<string, number> {
-    const stats = this.a.tcp.stats as unknown as Record<string, number>;
+    const stats: Record<string, number> = { ...this.a.tcp.stats };
     return Object.fromEntries(names.map((name) => [name, stats[name] ?? -1]));
   }
 }
