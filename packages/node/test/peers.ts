@@ -12,13 +12,13 @@ import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, test } from 'vitest';
 import type { TestOptions } from 'vitest';
-import { guestKernel } from './interop/guest-kernel.js';
+import { guestKernel } from './interop/guest/guest-kernel.js';
 
 /**
  * `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. `vxlan-device`, `bridge-device`: the kernel makes them.
- * `bonding`: a kernel package with the bonding driver, to boot a guest from. Anything else: a program.
+ * `bonding`: a kernel package with the bonding driver, to boot a guest from. `guest`: all that interop/guest/guest.ts needs. Anything else: a program.
  */
-export type Need = 'root' | 'tun' | 'netns' | 'vxlan-device' | 'bridge-device' | 'bonding' | (string & {});
+export type Need = 'root' | 'tun' | 'netns' | 'vxlan-device' | 'bridge-device' | 'bonding' | 'guest' | (string & {});
 
 type Body = () => void | Promise<void>;
 
@@ -61,6 +61,12 @@ function lacksDevice(type: string, ...options: string[]): string | null {
   return made.status === 0 ? null : `no ${type} devices (${(made.error?.message ?? made.stderr).trim() || 'ip failed'})`;
 }
 
+function lacksGuest(): string | null {
+  const programs = ['qemu-system-x86_64', 'busybox', 'ldd'].filter((name) => programPath(name) === null).map((name) => `no program ${name}`);
+  const kernel = guestKernel('virtio_net') === null ? ['no kernel package to boot a guest from (linux-image-cloud-amd64)'] : [];
+  return [...programs, ...kernel].join(', ') || null;
+}
+
 function lack(need: Need): string | null {
   switch (need) {
     case 'root':
@@ -71,6 +77,8 @@ function lack(need: Need): string | null {
       return lacksNetns();
     case 'bonding':
       return guestKernel('bonding') === null ? 'no kernel package with bonding (linux-image-cloud-amd64)' : null;
+    case 'guest':
+      return lacksGuest();
     case 'vxlan-device':
       return lacksDevice('vxlan', 'id', '1', 'dstport', '4789');
     case 'bridge-device':

@@ -20,7 +20,8 @@ import { basename, join } from 'node:path';
 import { tapOf } from '@netloom/core';
 import type { FrameSink, Ifnet, PacketBuffer } from '@netloom/core';
 import { programPath } from '../peers.js';
-import { guestKernel, moduleFile } from './guest-kernel.js';
+import { guestKernel, moduleFiles } from './guest/guest-kernel.js';
+import type { GuestKernel } from './guest/guest-kernel.js';
 import { Netns, uniqueDevice } from './netns.js';
 import type { TestDaemon } from './test-daemon.js';
 
@@ -33,26 +34,12 @@ function must(program: string, args: readonly string[], options: { readonly cwd?
   return done.stdout;
 }
 
-/** Files of `modules` and of what they need, in the order they must be loaded. */
-function closure(folder: string, modules: readonly string[]): string[] {
-  const files: string[] = [];
-  const add = (module: string): void => {
-    const file = moduleFile(folder, module);
-    if (file === null) throw new Error(`no module ${module} in ${folder}`);
-    if (files.includes(file)) return;
-    for (const need of must('modinfo', ['-F', 'depends', file]).toString().trim().split(',')) if (need !== '') add(need);
-    files.push(file);
-  };
-  for (const module of modules) add(module);
-  return files;
-}
-
 /** Writes the root into `folder`; the path of the archive. */
-function makeRoot(folder: string, kernel: string, modules: readonly string[], script: string): string {
+function makeRoot(folder: string, kernel: GuestKernel, modules: readonly string[], script: string): string {
   const root = join(folder, 'root');
   for (const dir of ['bin', 'lib', 'proc', 'sys', 'dev']) mkdirSync(join(root, dir), { recursive: true });
   copyFileSync(programPath('busybox') ?? 'busybox', join(root, 'bin/busybox'));
-  const files = closure(kernel, modules);
+  const files = moduleFiles(kernel, modules);
   for (const file of files) copyFileSync(file, join(root, 'lib', basename(file)));
   const loads = files.map((file) => `insmod /lib/${basename(file)} || echo cannot load ${basename(file)}\n`).join('');
   const init = `#!/bin/busybox sh\n/bin/busybox --install -s /bin\nexport PATH=/bin\nmount -t proc proc /proc\nmount -t sysfs sys /sys\nmount -t devtmpfs dev /dev\n${loads}${script}\npoweroff -f\n`;
@@ -193,7 +180,7 @@ export async function withGuest<T>(
       args.push('-netdev', `dgram,id=n${i},local.type=inet,local.host=127.0.0.1,local.port=${wire.guestPort},remote.type=inet,remote.host=127.0.0.1,remote.port=${wire.port}`);
       args.push('-device', `virtio-net-pci,netdev=n${i},mac=52:54:00:00:00:0${i + 1},speed=1000,duplex=full`);
     }
-    const archive = makeRoot(folder, kernel.modules, modules, script);
+    const archive = makeRoot(folder, kernel, modules, script);
     args.push('-kernel', kernel.image, '-initrd', archive, '-append', 'console=ttyS0 quiet panic=-1');
     guest = new Guest(spawn('qemu-system-x86_64', args, { stdio: ['pipe', 'pipe', 'pipe'] }));
     return await body(guest);
