@@ -4,14 +4,15 @@
  *
  * Theory of operation. Output is put on a bounded queue; when the netisr serves it, each packet is made fit for whoever is outside (tag
  * into the bytes, super-segments cut, checksums finished, as far as the sink cannot or may not do that itself) and handed to the sink, a
- * batch at a time, with a `flush` at the end. A sink that has no room says so: the packet is dropped and counted, nothing waits
- * behind it. One sink at a time has the device open, like a device that can be opened once.
+ * batch at a time, with a `flush` at the end. A sink that cannot take a packet says so: it is dropped and counted, nothing waits
+ * behind it. A sink that knows beforehand (`isFull`) is not served meanwhile: packets wait in the queue here, which drops and counts what it has no
+ * room for, until the sink has called `resume`. One sink at a time has the device open, like a device that can be opened once.
  *
  * The device stays when its interface moves to another vnet: the new instance takes the place of the old one (`rebind`), and the sink is
  * told, because frames from outside come in on the interface there is now. Whoever opened the device may close it through any
  * instance it has ever had.
  *
- * Invariant: without a sink the queue is empty.
+ * Invariants: without a sink the queue is empty. While packets wait, this is in the netisr's ring, or its sink is full and will call `resume`.
  */
 import type { Errno } from '../base/errno.js';
 import { EBUSY, ENODEV, ENXIO } from '../base/errno.js';
@@ -43,6 +44,12 @@ export interface FrameSink {
   readonly pid?: number;
   /** What may be left to it: pending checksums (`m.csumFlags`), super-segments (`m.gsoSize`). */
   readonly offload: { readonly csum: boolean; readonly gso: boolean };
+  /**
+   * No room for the moment: nothing is handed over until it calls `resume` of what it is plugged into. Looked at before each packet of the stack; one that
+   * is not full takes whatever becomes of a packet, which for a super-segment that is cut here is up to 64 KB in frames of the link's size.
+   * Absent: never.
+   */
+  readonly isFull?: boolean;
   /** Takes `m` over, or answers false when it cannot: then `m` is still the caller's, who drops and counts it. */
   output(m: PacketBuffer): boolean;
   /** No more for the moment: what was handed over may go. */
@@ -150,19 +157,28 @@ export class HostPort implements NetisrSource {
       this.ifp.data.oqdrops++;
       return false;
     }
-    if (!this.netisrQueued) this.net.kern.engine.schedule(this);
+    this.serve();
     return true;
+  }
+
+  /** The sink is not full any more: what waits is served in this turn, or the next. */
+  resume(): void {
+    if (this.queue.length > 0) this.serve();
   }
 
   netisrRun(max: number): number {
     let n = 0;
-    for (; n < max; n++) {
+    for (; n < max && this.sink?.isFull !== true; n++) {
       const m = this.queue.dequeue();
       if (m === null) break;
       this.prepare(m);
     }
     if (n > 0) this.sink?.flush?.();
     return n;
+  }
+
+  private serve(): void {
+    if (!this.netisrQueued && this.sink?.isFull !== true) this.net.kern.engine.schedule(this);
   }
 
   private prepare(m: PacketBuffer): void {

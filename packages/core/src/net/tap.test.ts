@@ -20,17 +20,22 @@ import { deviceIfp, tapCloner, tapInput, tapOf, vmnetCloner } from './tap.js';
 import { BROADCAST, NOTHING_LEFT, TestLab, hexOf, mac, testFrame } from './test-net.js';
 import { tunCloner, tunInput, tunOf } from './tun.js';
 
-/** A sink that keeps what it got, up to `room` packets. */
+/** A sink that keeps what it got, up to `room` packets; it is full when it has `fullAt`. */
 class Outside implements FrameSink {
   readonly offload: { readonly csum: boolean; readonly gso: boolean };
   readonly got: { readonly bytes: Uint8Array; readonly csumFlags: number; readonly gsoSize: number }[] = [];
   room = Infinity;
+  fullAt = Infinity;
   flushes = 0;
   isGone = false;
   movedTo: Ifnet | null = null;
 
   constructor(csum = false, gso = false) {
     this.offload = { csum, gso };
+  }
+
+  get isFull(): boolean {
+    return this.got.length >= this.fullAt;
   }
 
   output(m: PacketBuffer): boolean {
@@ -163,6 +168,40 @@ describe('tap', () => {
     lab.turn();
     expect(ifp.data.oqdrops).toBe(5 + HOST_QUEUE_MAX - 2);
     expect(lab.engine.pool.inUse).toBe(0);
+  });
+
+  it('lets packets wait while the listener is full, up to its own bound, and goes on when it has room again', () => {
+    const { lab, ifp, sink } = setUp('tap');
+    const sc = tapOf(ifp)!;
+    sc.attach(sink);
+    ifUp(ifp);
+    const send = (n: number): void => {
+      for (let i = 0; i < n; i++) ifTransmit(ifp, lab.packet(testFrame(BROADCAST, ifp.lladdr, 'x')));
+    };
+    sink.fullAt = 2;
+    send(5);
+    lab.turn();
+    expect([sink.got.length, sink.flushes, ifp.driver.queued!(ifp), lab.engine.pool.inUse]).toEqual([2, 1, 3, 3]);
+    send(HOST_QUEUE_MAX - 3 + 5);
+    lab.turn();
+    sc.resume();
+    lab.turn();
+    expect([sink.got.length, sink.flushes, ifp.driver.queued!(ifp), ifp.data.oqdrops]).toEqual([2, 1, HOST_QUEUE_MAX, 5]);
+    sink.fullAt = 4;
+    sc.resume();
+    lab.turn();
+    expect([sink.got.length, ifp.driver.queued!(ifp)]).toEqual([4, HOST_QUEUE_MAX - 2]);
+    sink.fullAt = Infinity;
+    sc.resume();
+    lab.turn();
+    expect([sink.got.length, ifp.driver.queued!(ifp), ifp.data.oqdrops]).toEqual([2 + HOST_QUEUE_MAX, 0, 5]);
+    sink.fullAt = 0;
+    send(1);
+    lab.turn();
+    sc.attach(null);
+    sc.resume();
+    lab.turn();
+    expect([sink.got.length, lab.engine.pool.inUse]).toEqual([2 + HOST_QUEUE_MAX, 0]);
   });
 
   it.each([['tap', 0, false], ['tap', IFF_LINK0, true], ['vmnet', 0, true]])('%s with flags %d keeps its state when closed: %s', (kind, flags, keeps) => {

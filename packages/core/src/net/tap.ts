@@ -88,6 +88,11 @@ export class TapSoftc implements IfDriver, HostPortOwner {
     return this.port.attach(sink);
   }
 
+  /** The sink that has the device open was full and has room again. */
+  resume(): void {
+    this.port.resume();
+  }
+
   /** HostPortOwner. */
   opened(): void {
     const { ifp } = this;

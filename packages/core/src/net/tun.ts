@@ -59,6 +59,11 @@ export class TunSoftc implements IfDriver, HostPortOwner {
     return this.port.attach(sink);
   }
 
+  /** The sink that has the device open was full and has room again. */
+  resume(): void {
+    this.port.resume();
+  }
+
   /** HostPortOwner. */
   opened(): void {
     ifLinkStateChange(this.ifp, LINK_STATE_UP);

@@ -20,6 +20,8 @@ export interface PortEnd {
   close(): void;
   /** A frame from the guest. Owns `m`. */
   input(m: PacketBuffer, now: number): void;
+  /** The sink was full and has room again: what waited for it comes now. */
+  resume(): void;
   /** A frame of the guest was lost because there was no memory for it. */
   inputLost(): void;
 }
@@ -45,6 +47,9 @@ export class TapEnd implements PortEnd {
     const tap = tapOf(this.ifp);
     if (tap === null) return ENXIO;
     return tap.attach({
+      get isFull() {
+        return sink.isFull === true;
+      },
       ...(sink.pid === undefined ? {} : { pid: sink.pid }),
       offload: sink.offload,
       output: (m) => sink.output(m),
@@ -63,6 +68,10 @@ export class TapEnd implements PortEnd {
 
   input(m: PacketBuffer, now: number): void {
     this.kernel.input(this.ifp, m, now);
+  }
+
+  resume(): void {
+    if (this.ifp.net !== null) tapOf(this.ifp)?.resume();
   }
 
   inputLost(): void {
