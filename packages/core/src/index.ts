@@ -33,9 +33,7 @@ export { ccDefault } from './tcp/cc/cc-registry.js';
 export { TF_ECN, TcpCb } from './tcp/tcpcb.js';
 export * from './socket/socket-type.js';
 
-export { AliasInstance } from './netpfil/alias/alias.js';
-export type { AliasClock, AliasCounts, AliasLink, AliasPortRedirect, AliasServer } from './netpfil/alias/alias.js';
-export * from './netpfil/alias/alias-var.js';
+export * from './netgraph/index.js';
 
 export { UDP_PAYLOAD_MAX } from './transport/udp.js';
 

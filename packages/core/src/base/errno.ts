@@ -27,8 +27,10 @@ export const ENODEV = 19;
 export const EINVAL = 22;
 export const ENFILE = 23;
 export const EMFILE = 24;
+export const ENOTTY = 25;
 export const ENOSPC = 28;
 export const EPIPE = 32;
+export const ERANGE = 34;
 export const EAGAIN = 35;
 export const EINPROGRESS = 36;
 export const EALREADY = 37;
@@ -55,6 +57,7 @@ export const ENOTCONN = 57;
 export const ESHUTDOWN = 58;
 export const ETIMEDOUT = 60;
 export const ECONNREFUSED = 61;
+export const ELOOP = 62;
 export const ENAMETOOLONG = 63;
 export const EHOSTDOWN = 64;
 export const EHOSTUNREACH = 65;
@@ -84,8 +87,10 @@ const ERRNO_TABLE: readonly (readonly [number, string, string])[] = [
   [EINVAL, 'EINVAL', 'Invalid argument'],
   [ENFILE, 'ENFILE', 'Too many open files in system'],
   [EMFILE, 'EMFILE', 'Too many open files'],
+  [ENOTTY, 'ENOTTY', 'Inappropriate ioctl for device'],
   [ENOSPC, 'ENOSPC', 'No space left on device'],
   [EPIPE, 'EPIPE', 'Broken pipe'],
+  [ERANGE, 'ERANGE', 'Result too large'],
   [EAGAIN, 'EAGAIN', 'Resource temporarily unavailable'],
   [EINPROGRESS, 'EINPROGRESS', 'Operation now in progress'],
   [EALREADY, 'EALREADY', 'Operation already in progress'],
@@ -112,6 +117,7 @@ const ERRNO_TABLE: readonly (readonly [number, string, string])[] = [
   [ESHUTDOWN, 'ESHUTDOWN', "Can't send after socket shutdown"],
   [ETIMEDOUT, 'ETIMEDOUT', 'Operation timed out'],
   [ECONNREFUSED, 'ECONNREFUSED', 'Connection refused'],
+  [ELOOP, 'ELOOP', 'Too many levels of symbolic links'],
   [ENAMETOOLONG, 'ENAMETOOLONG', 'File name too long'],
   [EHOSTDOWN, 'EHOSTDOWN', 'Host is down'],
   [EHOSTUNREACH, 'EHOSTUNREACH', 'No route to host'],

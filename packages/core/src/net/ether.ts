@@ -18,7 +18,7 @@ import { devctlNotify } from '../kern/devctl.js';
 import { M_BCAST, M_MCAST, M_PROMISC, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { CARP_MAC_HI, CARP_MAC_LO } from '../wire/carp.js';
-import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_QINQ, ETHERTYPE_VLAN, ETHER_HDR_LEN, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK } from '../wire/ether.js';
+import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_QINQ, ETHERTYPE_VLAN, ETHER_HDR_LEN, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK, etherIsTagType } from '../wire/ether.js';
 import { ifAttach } from './if.js';
 import { ifDetach } from './if-detach.js';
 import { ifTransmit } from './if-transmit.js';
@@ -81,11 +81,33 @@ function etherInputAs(ifp: Ifnet, net: Net, m: PacketBuffer): void {
     stripTag(m, etype);
     etype = m.view.getUint16(m.off + ETHER_TYPE);
   }
+  if (ifp.netgraph !== null && ifp.netgraph.input(m)) return;
+  etherAbove(ifp, net, m, etype);
+}
+
+/** A frame has passed everybody who taps the link: the bridge, then this host. */
+function etherAbove(ifp: Ifnet, net: Net, m: PacketBuffer, etype: number): void {
   if (ifp.bridge !== null) {
     const back = ifp.bridge.input(ifp, m);
     if (back === null) return;
   }
   etherDemux(ifp, net, m, etype);
+}
+
+/** A frame that a netgraph gives to `ifp`'s stack as if it had arrived. Owns `m`. */
+export function etherUpperInput(ifp: Ifnet, m: PacketBuffer): void {
+  if (ifp.net === null || !ifp.isUp) {
+    m.free();
+    return;
+  }
+  m.rcvif = ifp.index;
+  if ((m.flags & (M_BCAST | M_MCAST)) === 0 && (m.view.getUint8(m.off) & 1) !== 0) markMulticast(ifp, m);
+  let etype = m.view.getUint16(m.off + ETHER_TYPE);
+  if (etherIsTagType(etype) && (m.flags & M_VLANTAG) === 0 && m.len >= ETHER_HDR_LEN + ETHER_VLAN_ENCAP_LEN) {
+    stripTag(m, etype);
+    etype = m.view.getUint16(m.off + ETHER_TYPE);
+  }
+  etherAbove(ifp, ifp.net, m, etype);
 }
 
 /** Hands a frame that is for this host (or for one of its vlans) to whoever wants it. Owns `m`. */
@@ -103,6 +125,7 @@ function etherDemux(ifp: Ifnet, net: Net, m: PacketBuffer, etype: number): void 
   if ((m.flags & M_VLANTAG) !== 0) {
     if (ifp.trunk !== null && ifp.trunk.input(ifp, m)) return;
     if ((m.vtag & EVL_VLID_MASK) !== 0) {
+      if (ifp.netgraph !== null && ifp.netgraph.orphan(m)) return;
       ifp.data.noproto++;
       m.free();
       return;
@@ -116,6 +139,7 @@ function etherDemux(ifp: Ifnet, net: Net, m: PacketBuffer, etype: number): void 
   m.adj(ETHER_HDR_LEN);
   const input = etype === ETHERTYPE_IP ? net.ipInput : etype === ETHERTYPE_ARP ? net.arpInput : net.etherProto(etype);
   if (input === null) {
+    if (ifp.netgraph !== null && m.prepend(ETHER_HDR_LEN) && ifp.netgraph.orphan(m)) return;
     ifp.data.noproto++;
     m.free();
     return;
@@ -193,6 +217,10 @@ export function etherOutput(ifp: Ifnet, m: PacketBuffer, dstHi: number, dstLo: n
   if (m.vhid !== 0) putVhidSource(m);
   m.flags &= ~(M_BCAST | M_MCAST);
   if ((dstHi & 0x100) !== 0) m.flags |= dstHi === 0xffff && dstLo === 0xffffffff ? M_BCAST : M_MCAST;
+  if (ifp.netgraph !== null) {
+    const error = ifp.netgraph.output(m);
+    if (error !== null) return error;
+  }
   return etherOutputFrame(ifp, m);
 }
 

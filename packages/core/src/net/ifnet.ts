@@ -162,6 +162,16 @@ export interface IfTrunkHook {
   input(ifp: Ifnet, m: PacketBuffer): boolean;
 }
 
+/** What the netgraph node of an Ethernet interface hangs on it while it has a hook. */
+export interface IfNetgraphHook {
+  /** A frame arrived. True: it went into the graph. */
+  input(m: PacketBuffer): boolean;
+  /** The stack sends a frame. Null: the graph does not want it; else it went there, and what became of it. */
+  output(m: PacketBuffer): Errno | null;
+  /** A frame that no protocol wants, with its header. True: it went into the graph. */
+  orphan(m: PacketBuffer): boolean;
+}
+
 /** What CARP hangs on an interface with virtual hosts. */
 export interface IfCarpHook {
   /** Is this the link address of a virtual host this host is the master of? */
@@ -273,6 +283,8 @@ export class Ifnet {
   lagg: IfLaggHook | null = null;
   /** The vlans whose parent this is. */
   trunk: IfTrunkHook | null = null;
+  /** The hooks of its netgraph node; null while there are none. */
+  netgraph: IfNetgraphHook | null = null;
   /** CARP's virtual hosts on it. */
   carp: IfCarpHook | null = null;
   /** The function `ifInput` hands packets to: etherInput, loInput … */

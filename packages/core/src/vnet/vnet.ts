@@ -18,7 +18,7 @@ import type { Engine } from '../kern/engine.js';
 import { DEVCTL_SYSCTL } from '../kern/devctl.js';
 import { VnetKern } from '../kern/vnet-kern.js';
 import {
-  SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_MIDDLE, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT,
+  SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_MIDDLE, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_NETGRAPH, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT,
   SI_SUB_PROTO_IF, SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PROTO_MC, SI_SUB_PROTO_PFIL, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
 } from '../kern/vnet-sysinit.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
@@ -75,6 +75,7 @@ import { Udp6 } from '../transport/udp6.js';
 import { UdpVxlan } from '../transport/udp-vxlan.js';
 import { Tcp } from '../tcp/tcp.js';
 import { SocketLayer } from '../socket/socket-layer.js';
+import { Netgraph } from '../netgraph/netgraph.js';
 
 export class Vnet {
   readonly kern: VnetKern;
@@ -109,6 +110,7 @@ export class Vnet {
   udp6!: Udp6;
   vxlan!: UdpVxlan;
   sockets!: SocketLayer;
+  netgraph!: Netgraph;
   ifDevctl!: IfDevctl;
   /** Why the vnet was stopped, when an invariant of it broke. */
   panic: string | null = null;
@@ -148,6 +150,9 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('vnet_if_init', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
     ifSysctlAttach(v.net);
+  }),
+  s('vnet_netgraph_init', SI_SUB_NETGRAPH, SI_ORDER_FIRST, (v) => {
+    v.netgraph = new Netgraph(v.net);
   }),
   s('vnet_gif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gifCloner)),
   s('vnet_stf_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(stfCloner)),
@@ -359,6 +364,9 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_gif_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(gifCloner)),
   s('vnet_stf_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(stfCloner)),
   s('vnet_bridge_uninit', SI_SUB_PSEUDO, SI_ORDER_ANY, uncloners(bridgeCloner)),
+  s('vnet_netgraph_uninit', SI_SUB_NETGRAPH, SI_ORDER_FIRST, (v) => {
+    v.netgraph.destroy();
+  }),
   s('vnet_edsc_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(edscCloner)),
   s('vnet_epair_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(epairCloner)),
   s('vnet_lagg_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(laggCloner)),

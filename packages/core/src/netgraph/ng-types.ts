@@ -1,0 +1,15 @@
+/**
+ * ng-types.ts — the kinds of nodes there are, in the order in which they are listed.
+ */
+import type { NgType } from './ng-node.js';
+import { bridgeType } from './nodes/bridge.js';
+import { eifaceType } from './nodes/eiface.js';
+import { etherType } from './nodes/ether.js';
+import { hubType } from './nodes/hub.js';
+import { sampleType } from './nodes/sample.js';
+import { socketType } from './nodes/socket.js';
+import { teeType } from './nodes/tee.js';
+
+export const NG_TYPES: readonly NgType[] = Object.freeze([
+  bridgeType, eifaceType, etherType, hubType, sampleType, socketType, teeType,
+]);
