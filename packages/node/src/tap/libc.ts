@@ -1,18 +1,15 @@
 /**
  * libc.ts — the handful of C library calls the TAP driver needs, through koffi.
- * Read first: open(2), ioctl(2), poll(2), eventfd(2), mmap(2); koffi.dev.
+ * Read first: native/koffi.ts; open(2), ioctl(2), poll(2), eventfd(2), mmap(2).
  *
- * Theory of operation. Nothing is loaded until `loadLibc()` is called, so that a program without TAPs runs on any system and
- * without koffi's binary. Memory crosses the boundary as a plain number (the address of a typed array that is kept alive and
- * does not move): that is koffi's cheapest argument, and a user-space address fits a double exactly.
- * Every call answers as C does, -1 for failure with the reason in `errno()`, which must be read before the next call.
+ * Theory of operation. Every call answers as C does, -1 for failure with the reason in `errno()`, which must be read before the next call.
  * `Libc` is an interface so that a test can be the C library.
  *
  * Invariant: an address passed in belongs to memory that its caller keeps alive during the call. V8 does not move the bytes of a
  * typed array once `address` has been asked for.
  * Not here: what the calls are for (tap-device.ts, tap-worker.ts).
  */
-import { createRequire } from 'node:module';
+import { loadKoffi } from '../native/koffi.js';
 
 /** The calls. Flags and requests are the numbers of <asm-generic/…>. */
 export interface Libc {
@@ -70,24 +67,6 @@ export const ENODEV = 19;
 export const EINVAL = 22;
 export const EBADFD = 77;
 
-/** These number their ioctls and errnos differently; nobody runs this driver there. */
-const FOREIGN_ABIS: readonly string[] = ['mips', 'mipsel', 'ppc', 'ppc64'];
-
-interface KoffiModule {
-  load(path: string | null): { func(name: string, result: string, parameters: readonly string[]): (...args: unknown[]) => unknown };
-  address(value: unknown): bigint;
-  view(pointer: bigint, length: number): ArrayBuffer;
-  errno(): number;
-}
-
-function requireKoffi(): KoffiModule {
-  try {
-    return createRequire(import.meta.url)('koffi') as KoffiModule;
-  } catch (cause) {
-    throw new Error('TAP devices need the npm package koffi with its binary for this system; it could not be loaded (was npm run with --omit=optional?)', { cause });
-  }
-}
-
 let loaded: Libc | null = null;
 
 /**
@@ -100,10 +79,7 @@ export function loadLibc(): Libc {
 }
 
 function bindLibc(): Libc {
-  if (process.platform !== 'linux' || FOREIGN_ABIS.includes(process.arch)) {
-    throw new Error(`TAP devices need Linux on x64, arm64 or a like machine; this is ${process.platform} on ${process.arch}`);
-  }
-  const koffi = requireKoffi();
+  const koffi = loadKoffi('TAP devices');
   const lib = koffi.load(null);
   const bind = <F>(name: string, result: string, parameters: readonly string[]): F => lib.func(name, result, parameters) as F;
   const mmap = bind<(at: number, length: number, prot: number, flags: number, fd: number, offset: number) => number>(
