@@ -28,8 +28,8 @@ describe('lines', () => {
     expect(dissect(frame(name), options)).toBe(line);
   });
 
-  it('a port of a well-known service is just a port', () => {
-    expect(dissect(ip4(17, udp(1234, 53, data(10))), { linktype: LINKTYPE_RAW })).toBe('IP 192.0.2.1.1234 > 192.0.2.2.53: UDP, length 10');
+  it('a port of another well-known service is just a port', () => {
+    expect(dissect(ip4(17, udp(1234, 69, data(10))), { linktype: LINKTYPE_RAW })).toBe('IP 192.0.2.1.1234 > 192.0.2.2.69: UDP, length 10');
   });
 
   it('protocol 112 is CARP or VRRP by its shape', () => {

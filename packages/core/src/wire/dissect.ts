@@ -5,7 +5,7 @@
  * Theory of operation. Each layer in `dissect/` prints its own header and hands the rest on. Every read is bounded by what was
  * captured; a packet that ends too early shows as ` [|proto]`. Any bytes whatsoever give a line, none throws: the fuzzers use
  * this as their oracle. Lines are exactly tcpdump 4.99's for the protocols printed here; what tcpdump decodes and this does
- * not (application payloads by port, LLDP, GRE, ...) prints as it would print a protocol it does not know.
+ * not (most application payloads, LLDP, ...) prints as it would print a protocol it does not know.
  * A Dissector keeps the first sequence numbers of TCP conversations, as one run of tcpdump does; `dissect` starts afresh.
  * Not here: filters, name lookups (everything is numeric), and the clock (`dissect/timestamp.ts` formats a given time).
  */

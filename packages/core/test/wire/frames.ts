@@ -4,6 +4,7 @@
  * The golden files hold what tcpdump says about them. Their order matters: TCP frames of one conversation follow each other.
  */
 import { A, B, bpdu, concat, data, eth, hex, icmp, icmp6, ip4, ip6, ip6Summed, llc, patch, summed, t6, tcp, udp, udpNoSum, vlan } from './packets.js';
+import { SERVICE_FRAMES } from './service-frames.js';
 
 export type Frame = readonly [name: string, bytes: Uint8Array];
 
@@ -421,6 +422,7 @@ export const FRAMES: readonly Frame[] = [
   ...named('vxlan', VXLANS),
   ...named('gre', GRE),
   ...named('slow', SLOW),
+  ...SERVICE_FRAMES,
 ];
 
 /** The IP packets among them, without their Ethernet header. */
