@@ -151,6 +151,7 @@ export type { NetisrSource } from './kern/netisr.js';
 
 export * from './env/env.js';
 export * from './mbuf/packet-buffer.js';
+export * from './mbuf/packet-tag.js';
 export { PacketQueue } from './mbuf/packet-queue.js';
 
 export * from './base/errno.js';

@@ -199,7 +199,7 @@ describe('forwarding', () => {
     const nat: PfilHook = {
       name: 'nat',
       check: (m, _ifp, dir) => {
-        if (dir !== PFIL_OUT || m.rcvif !== w0.ifp.index) return PFIL_PASS;
+        if ((dir & PFIL_OUT) === 0 || m.rcvif !== w0.ifp.index) return PFIL_PASS;
         m.view.setUint32(m.off + 16, addr(to));
         ip4PutSum(m.view, m.off, 20);
         return verdict;

@@ -18,10 +18,11 @@
 import type { Nexthop } from '../net/route/nexthop.js';
 import { RTF_BLACKHOLE, RTF_BROADCAST, RTF_DYNAMIC, RTF_GATEWAY, RTF_MODIFIED, RTF_REJECT } from '../net/route/nexthop.js';
 import { isIfAddr4 } from '../net/route/ifa-lookup.js';
-import { PFIL_DROPPED, PFIL_OUT, PFIL_PASS } from '../net/pfil.js';
+import { fwdTag, fwdWord } from '../net/fwd-tag.js';
+import { PFIL_DROPPED, PFIL_FWD, PFIL_OUT, PFIL_PASS } from '../net/pfil.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { fwdIsDrop, verdict4 } from '../fwd/forward.js';
-import { CSUM_IP_VALID, M_BCAST, M_BRIDGE_INPUT, M_LOOP, M_MCAST, M_PROMISC, M_VLANTAG } from '../mbuf/packet-buffer.js';
+import { CSUM_IP_VALID, M_BCAST, M_BRIDGE_INPUT, M_FASTFWD_OURS, M_LOOP, M_MCAST, M_NEXTHOP, M_PROMISC, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { ICMP_REDIRECT, ICMP_REDIRECT_HOST, ICMP_TIMXCEED, ICMP_TIMXCEED_INTRANS, ICMP_UNREACH, ICMP_UNREACH_HOST, ICMP_UNREACH_NEEDFRAG } from '../wire/icmp4.js';
 import { IP_DF, ip4DecTtl, ip4Dst, ip4Off, ip4Src, ip4Ttl } from '../wire/ip4.js';
@@ -29,7 +30,7 @@ import { flowOf, gsoFits, ipSend, ipSendSized } from './ip-output.js';
 import type { Ip } from './ip.js';
 
 /** What a packet must not carry from the link it came by to the next. */
-const LINK_FLAGS = M_BCAST | M_MCAST | M_VLANTAG | M_PROMISC | M_BRIDGE_INPUT | M_LOOP;
+const LINK_FLAGS = M_BCAST | M_MCAST | M_VLANTAG | M_PROMISC | M_BRIDGE_INPUT | M_LOOP | M_NEXTHOP | M_FASTFWD_OURS;
 
 /** The short path. True: the packet is gone. False: nothing has been changed, the full path decides. */
 export function ipTryForward(ip: Ip, ifp: Ifnet, m: PacketBuffer): boolean {
@@ -46,7 +47,7 @@ export function ipTryForward(ip: Ip, ifp: Ifnet, m: PacketBuffer): boolean {
   if (nh === null) return false;
   nh.pksent++;
   const hop = nh.hop4(ip4Dst(m.view, m.off)) | 0;
-  prepare(m);
+  ipForwardPrepare(m);
   const error = ipSend(ip, nh.ifp, m, hop, (nh.flags & RTF_GATEWAY) !== 0);
   if (error !== 0) {
     ip.stats.odropped++;
@@ -67,14 +68,15 @@ export function ipForward(ip: Ip, ifp: Ifnet, m: PacketBuffer, sourceRouted: boo
     return;
   }
   if (ip.routes.hashOutbound !== 0 && m.flowid === 0) m.flowid = flowOf(ip, m) | 0;
-  const nh = ip.routes.lookup4(m.fib, dst, m.flowid);
+  const hop = hopOf(m, dst);
+  const nh = ip.routes.lookup4(m.fib, hop, m.flowid);
   if (nh === null) {
     ip.stats.noroute++;
     ip.stats.cantforward++;
     ip.icmpError(ifp, m, ICMP_UNREACH, ICMP_UNREACH_HOST, 0);
     return;
   }
-  if ((nh.flags & (RTF_BLACKHOLE | RTF_BROADCAST | RTF_REJECT)) !== 0 || isDirectedBroadcast(nh, dst)) {
+  if ((nh.flags & (RTF_BLACKHOLE | RTF_BROADCAST | RTF_REJECT)) !== 0 || isDirectedBroadcast(nh, hop)) {
     if ((nh.flags & RTF_REJECT) === 0) return cannot(ip, m);
     ip.stats.cantforward++;
     ip.icmpError(ifp, m, ICMP_UNREACH, ICMP_UNREACH_HOST, 0);
@@ -82,19 +84,25 @@ export function ipForward(ip: Ip, ifp: Ifnet, m: PacketBuffer, sourceRouted: boo
   }
   if (ip.pfil.hooked) {
     const src = ip4Src(v, m.off);
-    const verdict = ip.pfil.run(m, nh.ifp, PFIL_OUT);
+    const verdict = ip.pfil.run(m, nh.ifp, PFIL_OUT | PFIL_FWD);
     if (verdict === PFIL_DROPPED) m.free();
     if (verdict !== PFIL_PASS) return;
-    if (ip4Dst(v, m.off) !== dst) return passElsewhere(ip, ifp, m);
-    if (ip4Src(v, m.off) !== src) return pass(ip, ifp, m, nh, dst);
+    if (ip4Dst(v, m.off) !== dst || hopOf(m, dst) !== hop) return passElsewhere(ip, ifp, m);
+    if (ip4Src(v, m.off) !== src) return pass(ip, ifp, m, nh, hop);
   }
   if (!sourceRouted && nh.ifp === ifp && ip.tun.redirect !== 0) maybeRedirect(ip, ifp, m, nh, dst);
-  pass(ip, ifp, m, nh, dst);
+  pass(ip, ifp, m, nh, hop);
 }
 
-/** An output hook changed the destination: to us, or to another route. Owns `m`. */
+/** What is looked up: the next hop that a filter named, else the destination. */
+function hopOf(m: PacketBuffer, dst: number): number {
+  const fwd = m.tags === null ? null : fwdTag(m);
+  return fwd === null ? dst : fwdWord(fwd, 0) >>> 0;
+}
+
+/** An output hook changed the destination, or named a next hop: us, or another route. Owns `m`. */
 function passElsewhere(ip: Ip, ifp: Ifnet, m: PacketBuffer): void {
-  const now = ip4Dst(m.view, m.off);
+  const now = hopOf(m, ip4Dst(m.view, m.off));
   if (ip.inNet.isLocal(now)) {
     ip.loop.enqueue(ip.net.loif ?? ifp, m);
     return;
@@ -123,13 +131,14 @@ function pass(ip: Ip, ifp: Ifnet, m: PacketBuffer, nh: Nexthop, dst: number): vo
     return;
   }
   nh.pksent++;
-  prepare(m);
+  ipForwardPrepare(m);
   const error = ipSendSized(ip, nh.ifp, m, nh.hop4(dst) | 0, (nh.flags & RTF_GATEWAY) !== 0, mtu);
   if (error === 0) ip.stats.forward++;
   else ip.stats.odropped++;
 }
 
-function prepare(m: PacketBuffer): void {
+/** One hop less; what belonged to the link it came by is forgotten. */
+export function ipForwardPrepare(m: PacketBuffer): void {
   ip4DecTtl(m.view, m.off);
   m.flags &= ~LINK_FLAGS;
   m.csumFlags &= ~CSUM_IP_VALID;

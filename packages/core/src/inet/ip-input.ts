@@ -6,6 +6,7 @@
  * padding cut off, the router's short path, input filters, options, "is it ours?", reassembly, the protocol switch. Ours are:
  * an own unicast address, whichever interface it is on (with `rfc1122_strong_es` only the one it came by); a broadcast address of
  * a network of the receiving interface; a joined group; everything unicast while the vnet has no address at all (DHCP).
+ * A filter may name another next hop (net/fwd-tag.ts): then the packet is forwarded whatever its destination is, or delivered when that is this host.
  * A source that claims to be one of ours is refused unless it comes over loopback (`source_address_validation`).
  *
  * Where an address crosses a function on the way of every packet it does so as a signed number (`| 0`): V8 keeps those in a
@@ -18,7 +19,7 @@
  * @rfc 1812 4.2 yes
  * @rfc 1812 5.3.7 yes
  */
-import { CSUM_IP, CSUM_IP_VALID, M_BCAST, M_LOOP, M_MCAST } from '../mbuf/packet-buffer.js';
+import { CSUM_IP, CSUM_IP_VALID, M_BCAST, M_FASTFWD_OURS, M_LOOP, M_MCAST, M_NEXTHOP } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { IFF_BROADCAST, IFF_LOOPBACK } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
@@ -37,12 +38,13 @@ const LOOPBACK_NET = 127;
 
 /** A packet arrived on `ifp`; `m.off` is at the IP header. Owns `m`. */
 export function ipInput(ip: Ip, ifp: Ifnet, m: PacketBuffer): void {
+  if ((m.flags & M_FASTFWD_OURS) !== 0) return deliver(ip, ifp, m);
   ip.stats.total++;
   if (!validate(ip, ifp, m)) {
     m.free();
     return;
   }
-  m.fib = ifp.fib;
+  if (m.tags === null) m.fib = ifp.fib; // a packet that a filter gives back keeps the table it had
   if (ip.tun.forwarding !== 0 && !ip.pfil.hooked && (m.flags & (M_BCAST | M_MCAST | M_LOOP)) === 0 && (ifp.flags & IFF_LOOPBACK) === 0) {
     if (ipTryForward(ip, ifp, m)) return;
   }
@@ -53,6 +55,11 @@ export function ipInput(ip: Ip, ifp: Ifnet, m: PacketBuffer): void {
     if (verdict === PFIL_DROPPED) m.free();
     if (verdict !== PFIL_PASS) return;
     redirected = ip4Dst(m.view, m.off) !== was;
+    if ((m.flags & M_NEXTHOP) !== 0) {
+      if ((m.flags & M_FASTFWD_OURS) !== 0) deliver(ip, ifp, m);
+      else ipForward(ip, ifp, m, true);
+      return;
+    }
   }
   if (ip4Hl(m.view, m.off) > IP4_HDR_LEN) {
     const verdict = ipDoOptions(ip, ifp, m);
@@ -160,6 +167,7 @@ function isSpoofed(ip: Ip, ifp: Ifnet, m: PacketBuffer): boolean {
 
 /** To the protocol: whole, and past the last filter. */
 function deliver(ip: Ip, ifp: Ifnet, m: PacketBuffer): void {
+  m.flags &= ~M_FASTFWD_OURS;
   if (ip.localPfil.hooked) {
     const verdict = ip.localPfil.run(m, ip.net.loif ?? ifp, PFIL_OUT);
     if (verdict === PFIL_DROPPED) m.free();

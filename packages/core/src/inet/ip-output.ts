@@ -19,9 +19,10 @@
 import type { Errno } from '../base/errno.js';
 import { EACCES, EADDRNOTAVAIL, EHOSTUNREACH, EMSGSIZE, ENETDOWN, ENETUNREACH, ENOBUFS } from '../base/errno.js';
 import { flowHash4 } from '../fwd/flow-hash.js';
-import { CSUM_L4, GSO_TCPV4, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
+import { CSUM_L4, GSO_TCPV4, M_BCAST, M_FASTFWD_OURS, M_MCAST, M_NEXTHOP } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { etherOutput } from '../net/ether.js';
+import { fwdClear, fwdTag, fwdWord } from '../net/fwd-tag.js';
 import { ifTransmit } from '../net/if-transmit.js';
 import { IFCAP_TSO4, IFCAP_TXCSUM, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_SIMPLEX } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
@@ -272,6 +273,7 @@ function filterOutput(ip: Ip, m: PacketBuffer, flags: number): Errno {
   const before = ip4Dst(m.view, m.off);
   const verdict = runFilters(ip, m, ifp);
   if (verdict !== PFIL_PASS) return verdict === PFIL_DROPPED ? discard(m, EACCES) : 0;
+  if ((m.flags & M_NEXTHOP) !== 0) return goNextHop(ip, m, ifp);
   const dst = ip4Dst(m.view, m.off);
   if (dst === before) return FILTER_GO_ON;
   if (ip.inNet.isLocal(dst)) {
@@ -280,6 +282,29 @@ function filterOutput(ip: Ip, m: PacketBuffer, flags: number): Errno {
   }
   const error = findRoute(ip, m, flags, null);
   return error === 0 ? FILTER_GO_ON : discard(m, error === BLACKHOLED ? 0 : error);
+}
+
+/** A filter named the next hop: this host, or where the route of that address leads. */
+function goNextHop(ip: Ip, m: PacketBuffer, ifp: Ifnet): Errno {
+  const tag = fwdTag(m);
+  if (tag === null || (m.flags & M_FASTFWD_OURS) !== 0) {
+    ip4PutSum(m.view, m.off, ip4Hl(m.view, m.off));
+    return ip.loop.enqueue(ip.net.loif ?? ifp, m) ? 0 : ENOBUFS;
+  }
+  const hop = fwdWord(tag, 0);
+  fwdClear(m);
+  const nh = ip.routes.lookup4(m.fib, hop, m.flowid);
+  if (nh === null || (nh.flags & (RTF_REJECT | RTF_BLACKHOLE)) !== 0) {
+    ip.stats.noroute++;
+    return discard(m, EHOSTUNREACH);
+  }
+  nh.pksent++;
+  const r = ip.route;
+  r.ifp = nh.ifp;
+  r.gateway = (nh.flags & RTF_GATEWAY) !== 0;
+  r.hop = nh.hop4(hop >>> 0) | 0;
+  r.mtu = nh.pathMtu;
+  return FILTER_GO_ON;
 }
 
 /**

@@ -15,7 +15,7 @@ import type { AuditRow } from '../kern/audit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { IfnetEvent, Net } from '../net/net.js';
-import { PfilHead } from '../net/pfil.js';
+import { PFIL_FWD, PFIL_OUT, PfilHead } from '../net/pfil.js';
 import { ifaIfwithaddr } from '../net/route/ifa-lookup.js';
 import type { RouteTables } from '../net/route/route-tables.js';
 import { ip4IsMulticast } from '../wire/addr.js';
@@ -23,11 +23,12 @@ import { ETHERTYPE_IP } from '../wire/ether.js';
 import type { Arp } from './arp.js';
 import type { Icmp } from './icmp.js';
 import type { InNet } from './in-net.js';
+import { ipForwardPrepare } from './ip-forward.js';
 import { IpId } from './ip-id.js';
 import { ipInput } from './ip-input.js';
 import { IP_IFQ_SYSCTLS, IP_LOOP_SYSCTLS, IpLoop } from './ip-loop.js';
 import type { IpOutputOpts } from './ip-output.js';
-import { OutRoute, SegmentChain, ipOutput } from './ip-output.js';
+import { IP_FORWARDING, OutRoute, SegmentChain, ipOutput } from './ip-output.js';
 import { IpProtosw } from './ip-protosw.js';
 import { IpReass, REASS_SYSCTLS } from './ip-reass.js';
 import type { IpMrouter, IpProto, IpRawHook } from './ip-var.js';
@@ -140,6 +141,16 @@ export class Ip {
    */
   output(m: PacketBuffer, flags = 0, opts: IpOutputOpts | null = null): Errno {
     return ipOutput(this, m, flags, opts);
+  }
+
+  /**
+   * A packet that a filter has taken comes back, where it left: `dir` and `ifp` are what the filter was told. Filters see it again; they know it by
+   * its tags. Owns `m`.
+   */
+  reinject(ifp: Ifnet, m: PacketBuffer, dir: number): void {
+    if ((dir & PFIL_OUT) === 0) return ipInput(this, ifp, m);
+    if ((dir & PFIL_FWD) !== 0) ipForwardPrepare(m);
+    ipOutput(this, m, IP_FORWARDING, null);
   }
 
   /** Puts a protocol into the switch, or takes it out with null. EEXIST when the number is taken by another. */

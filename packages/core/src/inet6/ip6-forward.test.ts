@@ -115,7 +115,7 @@ describe('a router', () => {
   it('a filter on the way out may change where it goes', () => {
     r.b.ip6.pfil.link({
       name: 'nat', check: (m, _ifp, dir) => {
-        if (dir === 2 && m.view.getInt32(m.off + 36) === 0xc) m.view.setInt32(m.off + 36, 0x1);
+        if ((dir & 2) !== 0 && m.view.getInt32(m.off + 36) === 0xc) m.view.setInt32(m.off + 36, 0x1);
         return PFIL_PASS;
       },
     });

@@ -19,11 +19,12 @@
  */
 import { fwdIsDrop } from '../fwd/forward.js';
 import { verdict6 } from '../fwd/forward6.js';
-import { M_BCAST, M_BRIDGE_INPUT, M_LOOP, M_MCAST, M_PROMISC, M_VLANTAG } from '../mbuf/packet-buffer.js';
+import { M_BCAST, M_BRIDGE_INPUT, M_FASTFWD_OURS, M_LOOP, M_MCAST, M_NEXTHOP, M_PROMISC, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { IFF_POINTOPOINT } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { PFIL_DROPPED, PFIL_OUT, PFIL_PASS } from '../net/pfil.js';
+import { fwdTag, fwdWord } from '../net/fwd-tag.js';
+import { PFIL_DROPPED, PFIL_FWD, PFIL_OUT, PFIL_PASS } from '../net/pfil.js';
 import type { Nexthop } from '../net/route/nexthop.js';
 import { RTF_BLACKHOLE, RTF_DYNAMIC, RTF_GATEWAY, RTF_MODIFIED, RTF_REJECT } from '../net/route/nexthop.js';
 import { ip6Format, ip6W0Zoned, ip6W0IsLinkLocal } from '../wire/addr6.js';
@@ -35,7 +36,7 @@ import { ip6FlowOf, ip6GsoFits, ip6SendSized } from './ip6-output.js';
 import type { Ip6 } from './ip6.js';
 
 /** What a packet must not carry from the link it came by to the next. */
-const LINK_FLAGS = M_BCAST | M_MCAST | M_VLANTAG | M_PROMISC | M_BRIDGE_INPUT | M_LOOP;
+const LINK_FLAGS = M_BCAST | M_MCAST | M_VLANTAG | M_PROMISC | M_BRIDGE_INPUT | M_LOOP | M_NEXTHOP | M_FASTFWD_OURS;
 /** Reject route to destination (RFC 4443 §3.1). */
 const ICMP6_DST_UNREACH_REJECT = 6;
 
@@ -76,7 +77,9 @@ export function ip6Forward(ip6: Ip6, ifp: Ifnet, m: PacketBuffer): void {
   const w2 = v.getInt32(d + 8);
   const w3 = v.getInt32(d + 12);
   if (ip6.routes.hashOutbound !== 0 && m.flowid === 0) m.flowid = ip6FlowOf(ip6, m) | 0;
-  const nh = ip6.routes.lookup6(m.fib, w0, w1, w2, w3, m.flowid);
+  const fwd = m.tags === null ? null : fwdTag(m);
+  const nh = fwd === null ? ip6.routes.lookup6(m.fib, w0, w1, w2, w3, m.flowid)
+    : ip6.routes.lookup6(m.fib, fwdWord(fwd, 0), fwdWord(fwd, 1), fwdWord(fwd, 2), fwdWord(fwd, 3), m.flowid);
   if (nh === null) {
     ip6.stats.noroute++;
     const ii = ip6.in6Net.ifinfo(ifp);
@@ -86,9 +89,10 @@ export function ip6Forward(ip6: Ip6, ifp: Ifnet, m: PacketBuffer): void {
   }
   if (!mayPass(ip6, ifp, m, nh)) return;
   if (ip6.pfil.hooked) {
-    const verdict = ip6.pfil.run(m, nh.ifp, PFIL_OUT);
+    const verdict = ip6.pfil.run(m, nh.ifp, PFIL_OUT | PFIL_FWD);
     if (verdict === PFIL_DROPPED) m.free();
     if (verdict !== PFIL_PASS) return;
+    if (fwd === null && m.tags !== null && fwdTag(m) !== null) return passElsewhere(ip6, ifp, m);
     const now = m.off + IP6_DST;
     if (ip6W0Zoned(v, now, ifp.index) !== w0 || v.getInt32(now + 4) !== w1 || v.getInt32(now + 8) !== w2 || v.getInt32(now + 12) !== w3) return passElsewhere(ip6, ifp, m);
   }
@@ -135,9 +139,17 @@ function mayPass(ip6: Ip6, ifp: Ifnet, m: PacketBuffer, nh: Nexthop): boolean {
   return false;
 }
 
-/** An output hook changed the destination: to us, or to another route. Owns `m`. */
+/** An output hook changed the destination, or named a next hop: us, or another route. Owns `m`. */
 function passElsewhere(ip6: Ip6, ifp: Ifnet, m: PacketBuffer): void {
   const v = m.view;
+  const fwd = m.tags === null ? null : fwdTag(m);
+  if (fwd !== null) {
+    const to = (m.flags & M_FASTFWD_OURS) !== 0 ? null : ip6.routes.lookup6(m.fib, fwdWord(fwd, 0), fwdWord(fwd, 1), fwdWord(fwd, 2), fwdWord(fwd, 3), m.flowid);
+    if ((m.flags & M_FASTFWD_OURS) !== 0) ip6.loop.enqueue(ip6.net.loif ?? ifp, m);
+    else if (to === null || (to.flags & (RTF_BLACKHOLE | RTF_REJECT)) !== 0) cannot(ip6, ifp, m);
+    else pass(ip6, ifp, m, to, fwdWord(fwd, 0));
+    return;
+  }
   const d = m.off + IP6_DST;
   const w0 = ip6W0Zoned(v, d, ifp.index);
   if (ip6.in6Net.isLocal(w0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12))) {
@@ -164,16 +176,22 @@ function pass(ip6: Ip6, ifp: Ifnet, m: PacketBuffer, nh: Nexthop, w0: number): v
   transmit(ip6, m, nh, w0, mtu);
 }
 
-/** Owns `m`. True: it is on its way. */
-function transmit(ip6: Ip6, m: PacketBuffer, nh: Nexthop, w0: number, mtu: number): boolean {
-  const v = m.view;
-  const d = m.off + IP6_DST;
-  v.setUint8(m.off + IP6_HLIM, v.getUint8(m.off + IP6_HLIM) - 1);
+/** One hop less; what belonged to the link it came by is forgotten. */
+export function ip6ForwardPrepare(m: PacketBuffer): void {
+  m.view.setUint8(m.off + IP6_HLIM, m.view.getUint8(m.off + IP6_HLIM) - 1);
   m.flags &= ~LINK_FLAGS;
   m.hops = 0;
   m.pcp = -1;
+}
+
+/** Owns `m`. True: it is on its way. */
+function transmit(ip6: Ip6, m: PacketBuffer, nh: Nexthop, w0: number, mtu: number): boolean {
+  const fwd = m.tags === null ? null : fwdTag(m);
+  const v = fwd === null ? m.view : fwd.view;
+  const d = fwd === null ? m.off + IP6_DST : 0;
+  ip6ForwardPrepare(m);
   const error = (nh.flags & RTF_GATEWAY) === 0
-    ? ip6SendSized(ip6, nh.ifp, m, w0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), false, mtu, null)
+    ? ip6SendSized(ip6, nh.ifp, m, fwd === null ? w0 : v.getInt32(d), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), fwd !== null, mtu, null)
     : ip6SendSized(ip6, nh.ifp, m, nh.g0, nh.g1, nh.g2, nh.g3, true, mtu, null);
   const ii = ip6.in6Net.ifinfo(nh.ifp);
   if (error === 0) {

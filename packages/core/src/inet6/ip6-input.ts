@@ -7,6 +7,8 @@
  * which every node reads, then forwarding or the chain of headers. What almost every packet has behind its IPv6 header, a protocol of the switch, is
  * looked for first; extension headers are steps of one loop (ip6ToProto), which stops at a protocol, at an end, or at `hdrnestlimit`.
  *
+ * A filter may name another next hop (net/fwd-tag.ts): then the packet is forwarded whatever its destination is, or delivered when that is this host.
+ *
  * An address in the packet is compared in zoned form (wire/addr6.ts) with the interface's zone; the packet's bytes are never altered for that.
  *
  * Invariants: a protocol gets `m.off` at a valid header, `m.len` equal to its total length, no fragments.
@@ -20,7 +22,7 @@
  * @rfc 4291 2.5.3 yes
  * @rfc 4291 2.7 yes
  */
-import { M_BCAST, M_LOOP, M_MCAST } from '../mbuf/packet-buffer.js';
+import { M_BCAST, M_FASTFWD_OURS, M_LOOP, M_MCAST, M_NEXTHOP } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { IFF_LOOPBACK } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
@@ -44,10 +46,11 @@ export function ip6Input(ip6: Ip6, ifp: Ifnet, m: PacketBuffer): void {
     return;
   }
   if (ii.isDisabled) return discard(ii, m);
+  if ((m.flags & M_FASTFWD_OURS) !== 0) return route(ip6, ii, m);
   ii.stats.ip6.receive++;
   ip6.stats.total++;
   if (!validate(ip6, ii, m)) return discard(ii, m);
-  m.fib = ifp.fib;
+  if (m.tags === null) m.fib = ifp.fib; // a packet that a filter gives back keeps the table it had
   if (ip6.tun.forwarding !== 0 && !ip6.pfil.hooked && (m.flags & (M_BCAST | M_MCAST | M_LOOP)) === 0 && (ifp.flags & IFF_LOOPBACK) === 0) {
     if (ip6TryForward(ip6, ifp, m)) return;
   }
@@ -55,6 +58,7 @@ export function ip6Input(ip6: Ip6, ifp: Ifnet, m: PacketBuffer): void {
     const verdict = ip6.pfil.run(m, ifp, PFIL_IN);
     if (verdict === PFIL_DROPPED) m.free();
     if (verdict !== PFIL_PASS) return;
+    if ((m.flags & (M_NEXTHOP | M_FASTFWD_OURS)) === M_NEXTHOP) return ip6Forward(ip6, ifp, m);
   }
   route(ip6, ii, m);
 }
@@ -124,7 +128,8 @@ function isSpecial(ifp: Ifnet, v: DataView, at: number, unspecifiedOk: boolean):
 /** Ours, somebody else's, or nobody's; past the options that every node reads. */
 function route(ip6: Ip6, ii: In6Ifinfo, m: PacketBuffer): void {
   const v = m.view;
-  const whose = v.getUint8(m.off + IP6_DST) === 0xff ? groupOf(ip6, ii, m) : hostOf(ip6, ii, m);
+  const whose = (m.flags & M_FASTFWD_OURS) !== 0 ? OURS : v.getUint8(m.off + IP6_DST) === 0xff ? groupOf(ip6, ii, m) : hostOf(ip6, ii, m);
+  m.flags &= ~M_FASTFWD_OURS;
   if (whose === NOBODYS) return discard(ii, m);
   let nxt = v.getUint8(m.off + IP6_NXT);
   let off = IP6_HDR_LEN;

@@ -23,10 +23,11 @@
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EHOSTUNREACH, EMSGSIZE, ENETDOWN, ENETUNREACH, ENOBUFS } from '../base/errno.js';
 import { flowHash6 } from '../fwd/flow-hash.js';
-import { CSUM_L4, CSUM_L4_VALID, GSO_TCPV6, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
+import { CSUM_L4, CSUM_L4_VALID, GSO_TCPV6, M_BCAST, M_FASTFWD_OURS, M_MCAST, M_NEXTHOP } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { BPF_D_OUT } from '../net/bpf.js';
 import { etherOutput } from '../net/ether.js';
+import { fwdClear, fwdTag, fwdWord } from '../net/fwd-tag.js';
 import { ifTransmit } from '../net/if-transmit.js';
 import { IFCAP_TSO6, IFCAP_TXCSUM_IPV6, IFF_LOOPBACK, IFF_MULTICAST, IFT_STF } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
@@ -376,12 +377,30 @@ function filterOutput(ip6: Ip6, m: PacketBuffer): Errno {
   const w3 = v.getInt32(d + 12);
   const verdict = runFilters(ip6, m, ifp);
   if (verdict !== PFIL_PASS) return verdict === PFIL_DROPPED ? discard(m, EHOSTUNREACH) : 0;
+  if ((m.flags & M_NEXTHOP) !== 0) return goNextHop(ip6, m, ifp);
   const now = m.off + IP6_DST;
   if (v.getInt32(now) === w0 && v.getInt32(now + 4) === w1 && v.getInt32(now + 8) === w2 && v.getInt32(now + 12) === w3) return FILTER_GO_ON;
   if (ip6.in6Net.isLocal(ip6W0Zoned(v, now, ifp.index), v.getInt32(now + 4), v.getInt32(now + 8), v.getInt32(now + 12))) {
     return ip6.loop.enqueue(ip6.net.loif ?? ifp, m) ? 0 : ENOBUFS;
   }
   const error = findRoute(ip6, m, null);
+  return error === 0 ? FILTER_GO_ON : discard(m, error === BLACKHOLED ? 0 : error);
+}
+
+/** A filter named the next hop: this host, or where the route of that address leads. */
+function goNextHop(ip6: Ip6, m: PacketBuffer, ifp: Ifnet): Errno {
+  const tag = fwdTag(m);
+  if (tag === null || (m.flags & M_FASTFWD_OURS) !== 0) return ip6.loop.enqueue(ip6.net.loif ?? ifp, m) ? 0 : ENOBUFS;
+  const r = ip6.route;
+  r.origin = null;
+  r.gateway = false;
+  r.h0 = fwdWord(tag, 0);
+  r.h1 = fwdWord(tag, 1);
+  r.h2 = fwdWord(tag, 2);
+  r.h3 = fwdWord(tag, 3);
+  fwdClear(m);
+  const error = lookup(ip6, m, null);
+  r.gateway = true;
   return error === 0 ? FILTER_GO_ON : discard(m, error === BLACKHOLED ? 0 : error);
 }
 

@@ -18,7 +18,7 @@ import type { AuditRow } from '../kern/audit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { IfnetEvent, Net } from '../net/net.js';
-import { PfilHead } from '../net/pfil.js';
+import { PFIL_FWD, PFIL_OUT, PfilHead } from '../net/pfil.js';
 import type { Nexthop } from '../net/route/nexthop.js';
 import type { RouteTables } from '../net/route/route-tables.js';
 import { ETHERTYPE_IPV6 } from '../wire/ether.js';
@@ -29,6 +29,7 @@ import type { In6Net } from './in6-net.js';
 import { Selection, SourceChoice6, in6SourceFor } from './in6-src.js';
 import { RTALERT_NONE } from './ip6-exthdr.js';
 import { Ip6Id } from './ip6-id.js';
+import { ip6ForwardPrepare } from './ip6-forward.js';
 import { ip6Input } from './ip6-input.js';
 import { IP6_IFQ_SYSCTLS, IP6_LOOP_SYSCTLS, Ip6Loop } from './ip6-loop.js';
 import { AddrBytes, OutRoute6, ip6Output } from './ip6-output.js';
@@ -184,6 +185,16 @@ export class Ip6 {
    */
   output(m: PacketBuffer, flags = 0, opts: Ip6OutputOpts | null = null): Errno {
     return ip6Output(this, m, flags, opts);
+  }
+
+  /**
+   * A packet that a filter has taken comes back, where it left: `dir` and `ifp` are what the filter was told. Filters see it again; they know it by
+   * its tags. Owns `m`.
+   */
+  reinject(ifp: Ifnet, m: PacketBuffer, dir: number): void {
+    if ((dir & PFIL_OUT) === 0) return ip6Input(this, ifp, m);
+    if ((dir & PFIL_FWD) !== 0) ip6ForwardPrepare(m);
+    ip6Output(this, m, 0, null);
   }
 
   /** Puts a protocol into the switch, or takes it out with null. EEXIST when the number is taken by another. */

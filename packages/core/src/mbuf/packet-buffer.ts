@@ -19,6 +19,8 @@
  * Not here: reference counts, scatter-gather, cloning without a copy. One owner is what makes the rest simple.
  */
 import { assert } from '../base/assert.js';
+import type { PacketTag } from './packet-tag.js';
+import { TagPool } from './packet-tag.js';
 
 /** Packet was, or is to be, sent to the link's broadcast address. */
 export const M_BCAST = 0x01;
@@ -36,6 +38,11 @@ export const M_BRIDGE_INPUT = 0x20;
 export const M_SKIP_FIREWALL = 0x40;
 /** Came in fragments, or as one: neighbour discovery does not believe it (RFC 6980). */
 export const M_FRAGMENTED = 0x80;
+
+/** A filter named another next hop: it is in a tag (net/fwd-tag.ts). */
+export const M_NEXTHOP = 0x100;
+/** … and that is this host: the packet is delivered here, whatever its destination is, and asks no filter again. */
+export const M_FASTFWD_OURS = 0x200;
 
 /** The IPv4 header checksum is still to be computed. */
 export const CSUM_IP = 0x01;
@@ -89,6 +96,8 @@ export class PacketBuffer {
   pcp = -1;
   /** The virtual host of CARP whose link address the frame goes out with (1..255), 0 for the interface's. */
   vhid = 0;
+  /** What filters and nodes remember of it, the latest first. */
+  tags: PacketTag | null = null;
   next: PacketBuffer | null = null;
   inPool = true;
 
@@ -122,6 +131,40 @@ export class PacketBuffer {
     return this.buf.length - this.off - this.len;
   }
 
+  /** The tag with this cookie and id, or null. */
+  tag(cookie: number, id: number): PacketTag | null {
+    for (let tag = this.tags; tag !== null; tag = tag.next) if (tag.cookie === cookie && tag.id === id) return tag;
+    return null;
+  }
+
+  /** Puts on a tag with `len` bytes of zeros; null when there are too many tags in the kernel. */
+  addTag(cookie: number, id: number, len: number): PacketTag | null {
+    const tag = this.pool.tags.alloc(cookie, id, len);
+    if (tag === null) return null;
+    tag.next = this.tags;
+    this.tags = tag;
+    return tag;
+  }
+
+  /** Takes off a tag of this packet. */
+  deleteTag(tag: PacketTag): void {
+    if (this.tags === tag) this.tags = tag.next;
+    else {
+      let before = this.tags;
+      while (before !== null && before.next !== tag) before = before.next;
+      if (before === null) return;
+      before.next = tag.next;
+    }
+    this.pool.tags.release(tag);
+  }
+
+  /** Takes off all tags. */
+  dropTags(): void {
+    if (this.tags === null) return;
+    this.pool.tags.releaseAll(this.tags);
+    this.tags = null;
+  }
+
   /** Gives the slot back. The caller owned it and forgets it now. */
   free(): void {
     this.pool.free(this);
@@ -151,6 +194,7 @@ export class PacketBuffer {
     this.nhoff = 0;
     this.pcp = -1;
     this.vhid = 0;
+    this.dropTags();
     this.next = null;
   }
 
@@ -172,6 +216,10 @@ export class PacketBuffer {
     this.nhoff = from.nhoff === 0 ? 0 : from.nhoff + shift;
     this.pcp = from.pcp;
     this.vhid = from.vhid;
+    if (from.tags !== null) {
+      this.dropTags();
+      this.tags = this.pool.tags.copyAll(from.tags);
+    }
   }
 }
 
@@ -231,6 +279,7 @@ export class PacketPool {
   denied = 0;
   largeDenied = 0;
   readonly work = new PacketWork();
+  readonly tags = new TagPool();
   private readonly smallFree: PacketBuffer[] = [];
   private readonly largeFree: PacketBuffer[] = [];
 
@@ -266,6 +315,7 @@ export class PacketPool {
   free(m: PacketBuffer): void {
     assert(!m.inPool, 'packet freed twice');
     m.inPool = true;
+    m.dropTags();
     m.next = null;
     if (m.buf.length === SMALL_SLOT) {
       this.smallInUse--;

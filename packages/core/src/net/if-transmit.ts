@@ -17,6 +17,7 @@ export function ifInput(ifp: Ifnet, m: PacketBuffer): void {
     return;
   }
   m.rcvif = ifp.index;
+  if (m.tags !== null) m.dropTags();
   ifp.data.ipackets++;
   ifp.data.ibytes += m.len;
   if (ifp.bpf !== null) ifp.bpf.tap(ifp, m, BPF_D_IN);

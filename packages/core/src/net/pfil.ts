@@ -21,6 +21,7 @@ export type PfilVerdict = typeof PFIL_PASS | typeof PFIL_DROPPED | typeof PFIL_C
 
 export const PFIL_IN = 1;
 export const PFIL_OUT = 2;
+/** With PFIL_OUT: it came from elsewhere and passes through. */
 export const PFIL_FWD = 4;
 
 export interface PfilHook {
@@ -69,7 +70,7 @@ export class PfilHead {
 
   /** Runs the hooks until one does not pass the packet. */
   run(m: PacketBuffer, ifp: Ifnet, dir: number): PfilVerdict {
-    for (const hook of dir === PFIL_OUT ? this.reversed : this.hooks) {
+    for (const hook of (dir & PFIL_OUT) !== 0 ? this.reversed : this.hooks) {
       const verdict = hook.check(m, ifp, dir);
       if (verdict !== PFIL_PASS) return verdict;
     }

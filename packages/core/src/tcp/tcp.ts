@@ -31,6 +31,8 @@ import type { AuditRow } from '../kern/audit.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import { CSUM_L4, CSUM_L4_VALID, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { PacketTag } from '../mbuf/packet-tag.js';
+import { fwdPort, fwdTag, fwdWord } from '../net/fwd-tag.js';
 import { IFCAP_LRO } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { In6Choice } from '../transport/in6-source.js';
@@ -267,7 +269,8 @@ export class Tcp implements IpProto, TcpLroUpper {
       m.free();
       return;
     }
-    const inp = this.pcbs.lookup(src, tcpSport(v, th), dst, tcpDport(v, th));
+    const fwd = m.tags === null ? null : fwdTag(m);
+    const inp = fwd === null ? this.pcbs.lookup(src, tcpSport(v, th), dst, tcpDport(v, th)) : this.lookupForwarded(fwd, src, tcpSport(v, th), dst, tcpDport(v, th));
     if ((inp === null || !inp.connected) && inNet.isBroadcast(src, ifp)) {
       m.free();
       return;
@@ -275,6 +278,11 @@ export class Tcp implements IpProto, TcpLroUpper {
     const { seg } = this;
     seg.fill(ifp, m, th, false, ip4Tos(v, m.off) & ECN_MASK);
     this.dispatch(inp, seg);
+  }
+
+  /** A filter named a next hop, which is this host: who is connected to the ends in the packet, else who listens at the next hop. */
+  private lookupForwarded(fwd: PacketTag, src: number, sport: number, dst: number, dport: number): InPcb | null {
+    return this.pcbs.lookupConn(src, sport, dst, dport) ?? this.pcbs.lookup(src, sport, fwdWord(fwd, 0) >>> 0, fwdPort(fwd) || dport);
   }
 
   /** Is the header whole? Counts; frees `m` when it is not. */

@@ -7,6 +7,7 @@ import { ECONNREFUSED } from '../base/errno.js';
 import type { Ip6Proto } from '../inet6/ip6.js';
 import { CSUM_L4, CSUM_L4_VALID, M_BCAST, M_MCAST } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { fwdPort, fwdTag, fwdWord } from '../net/fwd-tag.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ip6W0Zoned } from '../wire/addr6.js';
 import { inCksum6 } from '../wire/checksum.js';
@@ -53,10 +54,20 @@ export class Tcp6 implements Ip6Proto {
     m.rcvif = ifp.index;
     const { seg } = tcp;
     seg.fill(ifp, m, th, true, ip6Class(v, m.off) & ECN_MASK);
+    const f0 = ip6W0Zoned(v, s, ifp.index);
+    const fwd = m.tags === null ? null : fwdTag(m);
+    if (fwd !== null && tcp.pcbs6.lookupConn(f0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), seg.sport, l0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), seg.dport) === null) {
+      // A filter named a next hop, which is this host: whoever listens there.
+      tcp.dispatch(
+        tcp.pcbs6.lookup(
+          f0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), seg.sport, fwdWord(fwd, 0), fwdWord(fwd, 1), fwdWord(fwd, 2), fwdWord(fwd, 3), fwdPort(fwd) || seg.dport,
+        ),
+        seg,
+      );
+      return;
+    }
     tcp.dispatch(
-      tcp.pcbs6.lookup(
-        ip6W0Zoned(v, s, ifp.index), v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), seg.sport, l0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), seg.dport,
-      ),
+      tcp.pcbs6.lookup(f0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), seg.sport, l0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), seg.dport),
       seg,
     );
   }

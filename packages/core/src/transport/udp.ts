@@ -27,6 +27,7 @@ import { ICMP_UNREACH_PORT, ICMP_UNREACH } from '../wire/icmp4.js';
 import { IP4_HDR_LEN, ip4Dst, ip4Src } from '../wire/ip4.js';
 import { IPPROTO_UDP } from '../wire/ipproto.js';
 import { UDP_HDR_LEN, UDP_SUM, udpDport, udpEmit, udpSport, udpSum, udpUlen } from '../wire/udp.js';
+import { fwdPort, fwdTag, fwdWord } from '../net/fwd-tag.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { Icmp } from '../inet/icmp.js';
 import type { Ip, IpProto } from '../inet/ip.js';
@@ -221,7 +222,9 @@ export class Udp implements IpProto {
       this.inputMany(m, hlen, src, dst, sport, dport, datagrams);
       return;
     }
-    const inp = this.pcbs.lookup(src, sport, dst, dport);
+    const fwd = m.tags === null ? null : fwdTag(m);
+    const inp = fwd === null ? this.pcbs.lookup(src, sport, dst, dport)
+      : (this.pcbs.lookupConn(src, sport, dst, dport) ?? this.pcbs.lookup(src, sport, fwdWord(fwd, 0) >>> 0, fwdPort(fwd) || dport));
     if (inp === null) {
       this.noPort(ifp, m, datagrams);
       return;

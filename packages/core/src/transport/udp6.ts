@@ -18,6 +18,7 @@ import { sysctlInt } from '../kern/sysctl.js';
 import type { SysctlGroup } from '../kern/sysctl.js';
 import { CSUM_L4, CSUM_L4_VALID, GSO_NONE, GSO_UDP_L4 } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { fwdPort, fwdTag, fwdWord } from '../net/fwd-tag.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { ip6IsV4Mapped, ip6W0Zoned } from '../wire/addr6.js';
 import { cksumFold, cksumPseudo6, inCksum6 } from '../wire/checksum.js';
@@ -204,9 +205,12 @@ export class Udp6 implements Ip6Proto {
       this.inputMany(ifp, m, off, f0, l0, sport, dport, datagrams);
       return;
     }
-    const inp = this.pcbs.lookup(
-      f0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), sport, l0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), dport,
-    );
+    const fwd = m.tags === null ? null : fwdTag(m);
+    const inp = fwd === null
+      ? this.pcbs.lookup(f0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), sport, l0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), dport)
+      : this.pcbs.lookup(
+        f0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), sport, fwdWord(fwd, 0), fwdWord(fwd, 1), fwdWord(fwd, 2), fwdWord(fwd, 3), fwdPort(fwd) || dport,
+      );
     if (inp === null) {
       stats.noport += datagrams;
       if (this.tun.blackhole !== 0) m.free();
