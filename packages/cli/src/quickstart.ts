@@ -93,7 +93,7 @@ async function show(daemon: Daemon, io: CliIo, topology: () => Promise<Topology>
 
 async function ping(daemon: Daemon, from: string, to: string, what: string): Promise<Step> {
   const argv = ['jexec', from, 'ping', '-c', '5', '-i', '0.1', to];
-  const { exitCode, stdout, stderr } = await execBuffered(daemon.service, { argv, cwd: '/', env: {}, tty: false, columns: 80, ignored: [] }).result;
+  const { exitCode, stdout, stderr } = await execBuffered(daemon.service, { argv, cwd: '/', env: {}, tty: false, stdinTty: false, columns: 80, ignored: [] }).result;
   const lines = `${stdout}${stderr}`.trim().split('\n');
   const times = /= ([\d.]+)\/([\d.]+)\/([\d.]+)/.exec(lines.at(-1) ?? '');
   const result = times === null ? (lines.at(-1) ?? '') : `${/(\d+) packets received/.exec(stdout)?.[1] ?? '?'} of 5 answered, ${times[2]} ms on average`;

@@ -78,6 +78,8 @@ export interface Proc {
   readonly cwd: string;
   /** Standard output is a terminal. */
   readonly isTty: boolean;
+  /** Standard input is a terminal. */
+  readonly stdinIsTty: boolean;
   /** Width of that terminal in columns; 80 when unknown. Follows the terminal: read it anew after WINCH. */
   readonly columns: number;
   /** Bytes of standard input; ends at end of file. One reader. A tool that does not read it takes nothing from the caller's input. */
@@ -85,6 +87,11 @@ export interface Proc {
   /** What only a real host has (files, programs); null in a browser. */
   readonly host: ProcHost | null;
 
+  /**
+   * Asks for every key as it is pressed, not shown (raw), or for whole lines again. False: the caller's terminal cannot, or there is none. It is put back when the process
+   * ends, however it ends.
+   */
+  rawInput(on: boolean): boolean;
   /** Writes to standard output: text as UTF-8, bytes as they are (copied). */
   out(data: string | Uint8Array): void;
   /** Writes to standard error. */

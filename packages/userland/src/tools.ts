@@ -24,6 +24,8 @@ import { mcast } from './mcast.js';
 import { nc } from './nc/nc.js';
 import { ndp } from './ndp/ndp.js';
 import { netstat } from './netstat/netstat.js';
+import { ngctl } from './ngctl/ngctl.js';
+import { nghook } from './ngctl/nghook.js';
 import { pfctl } from './pfctl.js';
 import { ping } from './ping/ping.js';
 import type { Tool } from './proc.js';
@@ -57,6 +59,8 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   nc: { summary: 'carry standard input and output over TCP or UDP', main: nc },
   ndp: { summary: 'show and change IPv6 neighbours, and the flags of interfaces', main: ndp },
   netstat: { summary: 'show routes, interfaces, sockets and protocol statistics', main: netstat },
+  ngctl: { summary: 'look at and change the netgraph of a vnet', main: ngctl },
+  nghook: { summary: 'join a hook of the netgraph to standard input and output', main: nghook },
   pfctl: { summary: 'list interfaces and groups; there is no packet filter', main: pfctl },
   ping: { summary: 'ask a host whether it is there', main: ping },
   ping6: { summary: 'ask an IPv6 host whether it is there', main: ping },

@@ -81,6 +81,7 @@ export class LabProc implements Proc, Attached {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd = '/';
   readonly isTty = false;
+  readonly stdinIsTty = false;
   readonly columns = 80;
   readonly stdin: AsyncIterable<Uint8Array>;
   readonly host: ProcHost;
@@ -115,6 +116,10 @@ export class LabProc implements Proc, Attached {
     };
     prison.attached.add(this);
     lab.procs.add(this);
+  }
+
+  rawInput(): boolean {
+    return false;
   }
 
   out(data: string | Uint8Array): void {

@@ -19,7 +19,7 @@ const fs = require('node:fs');
 
 const TOOL = '@TOOL@';
 const [START, STDIN, STDIN_EOF, SIGNAL, WINDOW, SPAWNED] = [1, 2, 3, 4, 5, 6];
-const [STDOUT, STDERR, EXIT, SPAWN, KILL, WANT_STDIN] = [0x11, 0x12, 0x13, 0x14, 0x15, 0x16];
+const [STDOUT, STDERR, EXIT, SPAWN, KILL, WANT_STDIN, RAW] = [0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17];
 const BLOCK = 65536;
 const EXIT_EPIPE = 141;
 const HEAD = 'POST /v1/exec HTTP/1.1\r\nHost: netloom\r\nConnection: Upgrade\r\nUpgrade: netloom-exec\r\n\r\n';
@@ -62,6 +62,7 @@ class Call {
     this.children = new Map();
     this.interrupted = false;
     this.ending = null;
+    this.cooked = null;
     this.handlers = [];
   }
 
@@ -76,8 +77,9 @@ class Call {
     this.env.NETLOOM_SOCKET = path;
     for (const name of SIGNALS) this.on(`SIG${name}`, () => this.signal(name));
     const env = Object.fromEntries(Object.entries(this.env).filter(([key]) => ENV.test(key)));
-    const tty = require('node:tty').isatty(this.stdout);
-    const call = { argv: this.argv, cwd: process.cwd(), env, tty, columns: tty ? windowSize()[0] : 0 };
+    const { isatty } = require('node:tty');
+    const tty = isatty(this.stdout);
+    const call = { argv: this.argv, cwd: process.cwd(), env, tty, stdinTty: isatty(0), columns: tty ? windowSize()[0] : 0 };
     this.socket = net.connect(path);
     this.socket.on('error', (error) => (this.upgraded ? this.lost() : this.unreachable(WHY[error.code] ?? error.code ?? error.message)));
     this.socket.on('data', (chunk) => this.data(chunk));
@@ -142,6 +144,7 @@ class Call {
     else if (type === EXIT) this.end({ code: payload[0], signal: payload.toString('latin1', 1) });
     else if (type === SPAWN) this.spawn(payload);
     else if (type === WANT_STDIN) this.readInput();
+    else if (type === RAW) this.rawInput(payload[0] === 1);
     else if (type === KILL) {
       const child = this.children.get(payload.readUInt32BE(0));
       if (child !== undefined) this.killTree(child.pid, payload.toString('latin1', 4));
@@ -188,6 +191,18 @@ class Call {
       if (error !== null || n === 0) this.send(STDIN_EOF, '');
       else this.send(STDIN, block.subarray(0, n));
     });
+  }
+
+  /** Every key as it is pressed, and not shown; signals of the terminal stay. What it was before is put back at the end. */
+  rawInput(on) {
+    const stty = (...words) => String(require('node:child_process').spawnSync('stty', words, { stdio: ['inherit', 'pipe', 'ignore'] }).stdout ?? '').trim();
+    if (on) {
+      this.cooked ??= stty('-g');
+      stty('-icanon', '-echo', 'min', '1', 'time', '0');
+    } else if (this.cooked) {
+      stty(this.cooked);
+      this.cooked = null;
+    }
   }
 
   spawn(payload) {
@@ -264,6 +279,7 @@ class Call {
   finish() {
     for (const [event, handler] of this.handlers) process.removeListener(event, handler);
     this.handlers = [];
+    this.rawInput(false);
     this.socket?.destroy();
     const { done, ending } = this;
     this.done = () => {};

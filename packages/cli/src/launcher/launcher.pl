@@ -15,7 +15,7 @@ my $TOOL = '@TOOL@';
 $0 = $TOOL;
 
 my ($START, $STDIN, $STDIN_EOF, $SIGNAL, $WINDOW, $SPAWNED) = (1 .. 6);
-my ($STDOUT, $STDERR, $EXIT, $SPAWN, $KILL, $WANT_STDIN) = (0x11 .. 0x16);
+my ($STDOUT, $STDERR, $EXIT, $SPAWN, $KILL, $WANT_STDIN, $RAW) = (0x11 .. 0x17);
 my $BLOCK = 65536;
 my ($EINTR, $EPIPE) = (4, 32);
 my $EAGAIN = $^O eq 'linux' ? 11 : 35;
@@ -24,6 +24,7 @@ my $WNOHANG = 1;
 my $sock;
 my ($in, $out) = ('', '');    # bytes from and for the daemon
 my $want_stdin = 0;
+my $cooked;                   # how the terminal was before it was put into raw mode
 my %children;                 # pid => id at the daemon
 my @signals;                  # noted, not yet served
 my %sent;                     # signals forwarded once: the second Ctrl-C is ours
@@ -86,14 +87,27 @@ sub send_start {
   my @env = map { json($_) . ':' . json($ENV{$_}) } grep { /^(NETLOOM_|LC_|IFCONFIG_FORMAT$|LANG$|TZ$|HOME$|TERM$|COLUMNS$|NO_COLOR$)/ } keys %ENV;
   my $tty = -t STDOUT;
   my ($columns) = $tty ? window() : (0);
-  my $start = '{"argv":[' . join(',', map { json($_) } $TOOL, @ARGV) . '],"cwd":' . json(working_folder()) . ',"env":{' . join(',', @env) . '},"tty":' . ($tty ? 'true' : 'false') . ",\"columns\":$columns,\"ignored\":[" . join(',', map { json($_) } @ignored) . ']}';
+  my $start = '{"argv":[' . join(',', map { json($_) } $TOOL, @ARGV) . '],"cwd":' . json(working_folder()) . ',"env":{' . join(',', @env) . '},"tty":' . ($tty ? 'true' : 'false') . ',"stdinTty":' . (-t STDIN ? 'true' : 'false') . ",\"columns\":$columns,\"ignored\":[" . join(',', map { json($_) } @ignored) . ']}';
   $out = "POST /v1/exec HTTP/1.1\r\nHost: netloom\r\nConnection: Upgrade\r\nUpgrade: netloom-exec\r\n\r\n";
   frame($START, $start);
+}
+
+# Every key as it is pressed, and not shown; signals of the terminal stay.
+sub raw_input {
+  my ($on) = @_;
+  if ($on) {
+    chomp($cooked = `stty -g 2>/dev/null`) unless defined $cooked;
+    system 'stty', qw(-icanon -echo min 1 time 0) if $cooked ne '';
+  } elsif (defined $cooked) {
+    system 'stty', $cooked if $cooked ne '';
+    undef $cooked;
+  }
 }
 
 # Ends this process as the signal would have.
 sub die_of {
   my ($name) = @_;
+  raw_input(0);
   $SIG{$name} = 'DEFAULT';
   kill $name, $$;
   select undef, undef, undef, 1;
@@ -220,6 +234,7 @@ sub serve_frames {
       for my $pid (keys %children) { kill_tree($pid, $name) if $children{$pid} == $id && $name =~ /^[A-Z]+$/; }
     }
     elsif ($type == $WANT_STDIN) { $want_stdin = 1; }
+    elsif ($type == $RAW) { raw_input(ord $payload); }
   }
 }
 
@@ -244,6 +259,9 @@ sub accept_upgrade {
   say_error('the Netloom daemon refused the call: ' . ($status // 'not an HTTP answer') . "; is it of this version?");
   exit 1;
 }
+
+# The exit code is not stty's.
+END { local $?; raw_input(0); }
 
 $SIG{PIPE} = 'IGNORE';
 my $path = connect_daemon();

@@ -127,7 +127,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 /** What rc(8) does at boot: the host's own loopback answers. Vnets of jails begin without addresses. */
 async function configureLoopback(service: ExecService): Promise<void> {
   if (service.findTool('ifconfig') === undefined) return;
-  await execBuffered(service, { argv: ['ifconfig', 'lo0', 'inet', LOOPBACK], cwd: '/', env: {}, tty: false, columns: 80, ignored: [] }).result;
+  await execBuffered(service, { argv: ['ifconfig', 'lo0', 'inet', LOOPBACK], cwd: '/', env: {}, tty: false, stdinTty: false, columns: 80, ignored: [] }).result;
 }
 
 /** Distinguishes this kernel's generated link addresses from those of other hosts and other daemons. */
@@ -170,7 +170,7 @@ function serveUpgrades(app: FastifyInstance, service: ExecService): Set<Duplex> 
 
 /** Runs a command of a lab: a tool, or `netloom attach`, which only a daemon can do. */
 async function runForLab(service: ExecService, attachments: Attachments, argv: readonly string[]): Promise<CommandResult> {
-  if (argv[0] !== 'netloom') return execBuffered(service, { argv, cwd: '/', env: {}, tty: false, columns: 80, ignored: [] }).result;
+  if (argv[0] !== 'netloom') return execBuffered(service, { argv, cwd: '/', env: {}, tty: false, stdinTty: false, columns: 80, ignored: [] }).result;
   const [vnet = '', ifname = ''] = (argv[2] ?? '').split(':');
   const error = await attachments.attach(vnet, ifname, argv[3] ?? '');
   return { exitCode: error === null ? 0 : 1, stdout: '', stderr: error ?? '' };

@@ -61,5 +61,5 @@ test.each([
 });
 
 test('what a start frame leaves out has defaults', () => {
-  expect(decodeStart(Buffer.from('{"argv":["ping"]}'))).toEqual({ argv: ['ping'], cwd: '/', env: {}, tty: false, columns: 80, ignored: [] });
+  expect(decodeStart(Buffer.from('{"argv":["ping"]}'))).toEqual({ argv: ['ping'], cwd: '/', env: {}, tty: false, stdinTty: false, columns: 80, ignored: [] });
 });

@@ -13,6 +13,7 @@
  *   0x04 signal   name: INT, TERM, INFO, ...         0x14 spawn      u32 id, u32 argc, argc strings, KEY=VALUE strings
  *   0x05 window   u16 columns, u16 rows              0x15 kill       u32 id, signal name
  *   0x06 spawned  u32 id, u32 exit code, errno name  0x16 wantStdin  empty
+ *                                                    0x17 raw        u8 on
  *
  * Strings inside a frame end with NUL, so that a client needs no JSON parser. Standard input is pulled: the client reads at most one
  * block and sends it (or EOF) for every `wantStdin`, so a tool that reads nothing takes nothing from the client's input.
@@ -36,6 +37,7 @@ export const FRAME_EXIT = 0x13;
 export const FRAME_SPAWN = 0x14;
 export const FRAME_KILL = 0x15;
 export const FRAME_WANT_STDIN = 0x16;
+export const FRAME_RAW = 0x17;
 
 /** Longest payload, bytes. Environment and arguments of a call must fit in one. */
 export const FRAME_MAX = 1024 * 1024;
@@ -51,6 +53,8 @@ export interface ExecStart {
   readonly env: Readonly<Record<string, string>>;
   /** Standard output is a terminal. */
   readonly tty: boolean;
+  /** Standard input is a terminal, which the client can put into raw mode. */
+  readonly stdinTty: boolean;
   readonly columns: number;
   /** Names of signals the caller's shell had ignored (nohup, `&` in a script): without a handler of the tool they stay ignored. */
   readonly ignored: readonly string[];
@@ -115,14 +119,15 @@ export function decodeStart(payload: Buffer): ExecStart {
     throw new ProtocolError('the start frame is not JSON');
   }
   if (typeof value !== 'object' || value === null) throw new ProtocolError('the start frame is not a JSON object');
-  const { argv, cwd = '/', env = {}, tty = false, columns = 80, ignored = [] } = value as Record<string, unknown>;
+  const { argv, cwd = '/', env = {}, tty = false, stdinTty = false, columns = 80, ignored = [] } = value as Record<string, unknown>;
   if (!isStrings(argv) || argv.length === 0) throw new ProtocolError('argv: a list of strings, the tool first, is needed');
   if (typeof cwd !== 'string' || !cwd.startsWith('/')) throw new ProtocolError('cwd: an absolute path is needed');
   if (typeof env !== 'object' || env === null || !isStrings(Object.values(env))) throw new ProtocolError('env: an object of strings is needed');
   if (typeof tty !== 'boolean') throw new ProtocolError('tty: true or false is needed');
+  if (typeof stdinTty !== 'boolean') throw new ProtocolError('stdinTty: true or false is needed');
   if (typeof columns !== 'number' || !(columns >= 0 && columns <= 65_535)) throw new ProtocolError('columns: a number from 0 to 65535 is needed');
   if (!isStrings(ignored)) throw new ProtocolError('ignored: a list of signal names is needed');
-  return { argv, cwd, env: env as Record<string, string>, tty, columns, ignored };
+  return { argv, cwd, env: env as Record<string, string>, tty, stdinTty, columns, ignored };
 }
 
 function isStrings(value: unknown): value is string[] {

@@ -15,7 +15,7 @@ import type { ProcSignal } from '@netloom/userland';
 import { signalNumber } from '@netloom/userland';
 import type { Frame, Spawned } from './exec-protocol.js';
 import {
-  FRAME_MAX, FRAME_SIGNAL, FRAME_SPAWNED, FRAME_START, FRAME_STDERR, FRAME_STDIN, FRAME_STDIN_EOF, FRAME_STDOUT, FRAME_WANT_STDIN, FRAME_WINDOW,
+  FRAME_MAX, FRAME_RAW, FRAME_SIGNAL, FRAME_SPAWNED, FRAME_START, FRAME_STDERR, FRAME_STDIN, FRAME_STDIN_EOF, FRAME_STDOUT, FRAME_WANT_STDIN, FRAME_WINDOW,
   FrameParser, ProtocolError, decodeSpawned, decodeStart, encodeExit, encodeFrame, encodeKill, encodeSpawn,
 } from './exec-protocol.js';
 import type { ExecService } from './exec-service.js';
@@ -27,6 +27,7 @@ const START_TIMEOUT_MS = 5_000;
 
 class StreamIo implements ProcIo {
   tty = false;
+  stdinTty = false;
   columns = 80;
   private readonly socket: Duplex;
   private readonly children = new Map<number, (spawned: Spawned) => void>();
@@ -71,6 +72,11 @@ class StreamIo implements ProcIo {
       this.send(frame);
     });
   };
+
+  rawInput(on: boolean): boolean {
+    if (this.stdinTty) this.send(encodeFrame(FRAME_RAW, Uint8Array.of(on ? 1 : 0)));
+    return this.stdinTty;
+  }
 
   killChild(id: number, signal: ProcSignal): void {
     if (this.children.has(id)) this.send(encodeKill(id, signal));
@@ -146,6 +152,7 @@ export function serveExecStream(service: ExecService, socket: Duplex, head: Buff
     const call = decodeStart(frame.payload);
     started = true;
     io.tty = call.tty;
+    io.stdinTty = call.stdinTty;
     io.columns = call.columns;
     proc = service.start(call, io, (code, signal) => io.exit(code, signal ?? ''));
   };

@@ -148,7 +148,7 @@ function addExecRoute(app: FastifyInstance, { service }: DaemonContext): void {
   app.post<{ Body: ExecBody }>('/v1/exec', { schema: { summary: 'Run a tool', description, body: EXEC_BODY, response: { 200: result, ...FAILURES } } }, async (request, reply) => {
     const { argv, vnet, fib, cwd = '/', env = {}, stdin = '' } = request.body;
     const placed = { ...env, ...(vnet === undefined ? {} : { NETLOOM_JAIL: vnet }), ...(fib === undefined ? {} : { NETLOOM_FIB: String(fib) }) };
-    const call = execBuffered(service, { argv, cwd, env: placed, tty: false, columns: 80, ignored: [] }, stdin);
+    const call = execBuffered(service, { argv, cwd, env: placed, tty: false, stdinTty: false, columns: 80, ignored: [] }, stdin);
     // A client that goes away takes its tool with it.
     reply.raw.once('close', () => call.cancel());
     return call.result;

@@ -45,6 +45,9 @@ export interface ProcIo {
   readonly spawn: ((id: number, argv: readonly string[], env: Readonly<Record<string, string>>) => Promise<{ exitCode: number; error: string }>) | null;
   killChild(id: number, signal: ProcSignal): void;
   readonly tty: boolean;
+  /** Absent: standard input is no terminal. */
+  readonly stdinTty?: boolean;
+  rawInput?(on: boolean): boolean;
   columns: number;
 }
 
@@ -133,6 +136,14 @@ export class ToolProc implements Proc, TableEntry {
 
   get isTty(): boolean {
     return this.io.tty;
+  }
+
+  get stdinIsTty(): boolean {
+    return this.io.stdinTty === true;
+  }
+
+  rawInput(on: boolean): boolean {
+    return this.io.rawInput?.(on) ?? false;
   }
 
   get columns(): number {

@@ -153,6 +153,8 @@ class EifaceNode implements NgNodeOps {
     this.node = node;
     this.units = units;
     this.iface = new EifaceIf(net, this, `ngeth${unit}`, unit);
+    // Before the interface's own node asks for the name.
+    node.graph.nameNode(node, this.iface.ifp.xname);
     const [, b = 0, c = 0, d = 0] = net.shared.generateMac(0, 0);
     etherIfattach(this.iface.ifp, net, Uint8Array.of(...OUI, b, c, d));
   }
@@ -222,9 +224,7 @@ function construct(node: NgNode): NgNodeOps | Errno {
   const units = UnitSet.of(graph, 'eiface', UNIT_MAX);
   const unit = units.alloc((n) => graph.net.ifunit(`ngeth${n}`) !== null);
   if (unit < 0) return ENOBUFS;
-  const ops = new EifaceNode(node, units, unit);
-  graph.nameNode(node, ops.iface.ifp.xname);
-  return ops;
+  return new EifaceNode(node, units, unit);
 }
 
 /** The interface behind a node, or null when the node is another kind. */

@@ -60,6 +60,10 @@ export class MsgBuffer {
     this.space = new Space(limit);
   }
 
+  get length(): number {
+    return this.kept.length;
+  }
+
   /** False: no room. */
   put(kept: Kept): boolean {
     const bytes = bytesOf(kept);

@@ -171,6 +171,11 @@ export class NgSocket {
     return answer === null ? null : NgMessage.decode(answer.msg.args);
   }
 
+  /** Is there a message or data to read? */
+  get readable(): boolean {
+    return this.msgs.length > 0 || this.data.length > 0;
+  }
+
   recvMsg(): NgReceivedMsg | null {
     return this.msgs.take(() => true);
   }
