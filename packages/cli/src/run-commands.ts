@@ -2,7 +2,7 @@
  * run-commands.ts — `netloom exec`, `capture`, `attach`, `detach`, `tools`: what runs in vnets and what is bound to them.
  */
 import { fstatSync, openSync, rmSync } from 'node:fs';
-import { absoluteFileDevice, DaemonClient, HOST_VNET } from '@netloom/node/client';
+import { absoluteFileDevice, absoluteGuestDevice, DaemonClient, HOST_VNET } from '@netloom/node/client';
 import type { Attachment } from '@netloom/node/client';
 import { tools } from '@netloom/userland';
 import type { ToolEnd } from './call-tool.js';
@@ -65,7 +65,7 @@ function place(text: string): { vnet: string; interface: string } {
 
 export async function attach(where: string, device: string, socket: string, io: CliIo): Promise<void> {
   const at = place(where);
-  const bound = absoluteFileDevice(device);
+  const bound = absoluteGuestDevice(absoluteFileDevice(device));
   await new DaemonClient(socket).post<Attachment>('/v1/attachments', { ...at, device: bound });
   io.out(`${at.vnet}:${at.interface} is bound to ${bound}\n`);
 }

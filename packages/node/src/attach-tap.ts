@@ -22,12 +22,11 @@ export interface AttachedTap {
  * with why if the device failed. Rejects with what is wrong and what to do.
  */
 export async function attachTap(kernel: Kernel, loop: HostLoop, ifp: Ifnet, name: string, onClose: (reason: Error | null) => void = () => undefined): Promise<AttachedTap> {
-  const tap = tapOf(ifp);
-  if (tap === null) throw new TypeError(`${ifp.xname} is not a tap; make one with ifCloneCreate(net, 'tap')`);
+  if (tapOf(ifp) === null) throw new TypeError(`${ifp.xname} is not a tap; make one with ifCloneCreate(net, 'tap')`);
   const { openTapPort } = await import('./tap/tap-port.js');
   const port = openTapPort({ name, vnetHdr: true, up: process.getuid?.() === 0 });
   const link = new TapLink(kernel, loop, ifp, port, (_link, reason) => onClose(reason));
-  const error = kernel.call(loop.enter(), () => tap.attach(link));
+  const error = link.open();
   if (error === 0) return link;
   await link.discard();
   throw new Error(`cannot open ${ifp.xname}: ${strerror(error)}`);

@@ -15,6 +15,7 @@ export type { AuditAnswer, SysinitAnswer, SysinitRow } from './daemon/kernel-ins
 export type { TeardownStep, TeardownTrace } from './daemon/teardown-traces.js';
 export type { Attachment } from './daemon/attachments.js';
 export { absoluteFileDevice } from './daemon/file-device.js';
+export { absoluteGuestDevice } from './port/guest-device.js';
 export { HOST_VNET } from './lab/lab-model.js';
 export { drawSvg } from './lab/picture-svg.js';
 export { drawText } from './lab/picture-text.js';

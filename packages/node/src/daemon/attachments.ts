@@ -1,23 +1,29 @@
 /**
- * attachments.ts — which taps of vnets are bound to which devices of the host, or to capture files.
+ * attachments.ts — which taps of vnets are bound to which devices of the host, to guests, or to capture files.
  *
  * Theory of operation. `netloom attach` and the lab file's `host:` bind a tap, wherever it is at that moment; it stays bound when it moves to
  * another vnet or is renamed, and is let go when either side goes away. The device's driver is loaded with the first binding,
  * so a daemon without taps needs no native library. `file:...` in the device's place names capture files: what one holds comes in, what
- * the vnet sends is recorded in another (file-link.ts).
+ * the vnet sends is recorded in another (file-link.ts). `stream:...`, `dgram:...` and `vde:...` name the port of a guest (port/guest-link.ts), which stays
+ * bound while guests come and go.
  *
  * A jail that is removed takes its taps with it: their links are closed then, and hold the jail until their devices are really free.
  *
  * Invariant: a device is bound once, a tap to one device, a recording is written by one link.
  */
-import type { FrameSink, Ifnet, Kernel, Prison } from '@netloom/core';
+import type { Errno, Ifnet, Kernel, Prison } from '@netloom/core';
 import { strerror, tapOf } from '@netloom/core';
 import type { Logger } from 'pino';
 import { HOST_VNET } from '../lab/lab-model.js';
 import type { HostLoop } from '../loop.js';
+import { isGuestDevice } from '../port/guest-device.js';
+import { GuestLink } from '../port/guest-link.js';
+import type { GuestPortStatus } from '../port/guest-link.js';
+import { openGuestWire } from '../port/open-guest-wire.js';
+import { TapEnd } from '../port/port-end.js';
 import { isFileDevice, parseFileDevice } from './file-device.js';
 import type { FileProgress } from './file-link.js';
-import { FileLink, openFileLink } from './file-link.js';
+import { openFileLink } from './file-link.js';
 import { TapLink } from './tap-link.js';
 
 export interface Attachment {
@@ -26,10 +32,24 @@ export interface Attachment {
   readonly device: string;
   /** How far a link to capture files is. */
   readonly files?: FileProgress;
+  /** How a guest's port is. */
+  readonly port?: GuestPortStatus;
 }
 
-/** What a tap is bound to: a device, or files. */
-type Link = FrameSink & Pick<TapLink, 'ifp' | 'device' | 'close' | 'discard' | 'moved'>;
+/** What a tap is bound to: a device, a guest, or files. */
+interface Link {
+  readonly device: string;
+  /** The tap's interface, wherever it is now. */
+  readonly ifp: Ifnet;
+  /** Opens the tap with this link as its sink. */
+  open(): Errno;
+  /** What else there is to say of it. */
+  state?(): Pick<Attachment, 'files' | 'port'>;
+  /** Lets both sides go. */
+  close(): Promise<void>;
+  /** Lets the device alone go: the tap could not be opened. */
+  discard(): Promise<void>;
+}
 
 export class Attachments {
   private readonly kernel: Kernel;
@@ -45,9 +65,7 @@ export class Attachments {
   }
 
   list(): Attachment[] {
-    return [...this.links].map((link) => ({
-      vnet: this.vnetNameOf(link.ifp), interface: link.ifp.xname, device: link.device, ...(link instanceof FileLink ? { files: link.progress } : {}),
-    }));
+    return [...this.links].map((link) => ({ vnet: this.vnetNameOf(link.ifp), interface: link.ifp.xname, device: link.device, ...link.state?.() }));
   }
 
   /** Binds a tap to a device. Resolves with null, or with what is wrong and what to do. */
@@ -59,18 +77,16 @@ export class Attachments {
     if (tap.isOpen) return `${vnet}:${ifname} is open already; "netloom ps --json" shows who has it`;
     let link: Link;
     try {
-      link = isFileDevice(device) ? await this.openFiles(found, device) : await this.openDevice(found, device);
+      link = await this.openLink(found, device);
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
-    const error = this.kernel.call(this.loop.enter(), () => tap.attach(link));
+    const error = link.open();
     if (error !== 0) {
       await link.discard();
       return `cannot open ${vnet}:${ifname}: ${strerror(error)}`;
     }
-    link.moved(tap.port.ifp); // it may have moved while the device was being opened
     this.links.add(link);
-    if (link instanceof FileLink) link.start();
     return null;
   }
 
@@ -103,13 +119,36 @@ export class Attachments {
     }
   }
 
-  private async openDevice(ifp: Ifnet, name: string): Promise<TapLink> {
+  private openLink(ifp: Ifnet, device: string): Promise<Link> {
+    if (isFileDevice(device)) return this.openFiles(ifp, device);
+    return isGuestDevice(device) ? this.openGuest(ifp, device) : this.openDevice(ifp, device);
+  }
+
+  private async openDevice(ifp: Ifnet, name: string): Promise<Link> {
     const { openTapPort } = await import('../tap/tap-port.js');
     const port = openTapPort({ name, vnetHdr: true, up: process.getuid?.() === 0 });
     return new TapLink(this.kernel, this.loop, ifp, port, (closed, reason) => this.closed(closed, reason));
   }
 
-  private async openFiles(ifp: Ifnet, device: string): Promise<FileLink> {
+  private async openGuest(ifp: Ifnet, device: string): Promise<Link> {
+    const { kernel, loop } = this;
+    const end = new TapEnd(kernel, ifp, (at) => this.vnetNameOf(at));
+    const wire = await openGuestWire(device, loop, this.log);
+    const link = new GuestLink(wire, { kernel, loop, end, onClose: (reason) => this.closed(bound, reason) });
+    const bound: Link = {
+      device: wire.device,
+      get ifp() {
+        return end.ifp;
+      },
+      open: () => link.open(),
+      state: () => ({ port: link.status }),
+      close: () => link.close(),
+      discard: () => link.discard(),
+    };
+    return bound;
+  }
+
+  private async openFiles(ifp: Ifnet, device: string): Promise<Link> {
     const taken = recordedBy(device);
     const other = [...this.links].find((link) => taken !== null && recordedBy(link.device) === taken);
     if (other !== undefined) throw new Error(`"${taken}" is being recorded from ${this.vnetNameOf(other.ifp)}:${other.ifp.xname}; record to another file`);

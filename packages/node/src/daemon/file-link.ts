@@ -3,8 +3,8 @@
  *
  * Read first: pcap/capture-replay.ts, pcap/pcapng-file.ts; core/src/net/tap.ts; tap-link.ts does the same with a device.
  *
- * Theory of operation. `openFileLink` opens both files and looks at the first bytes, so that a wrong file is refused at once; `start` begins the
- * replay when the tap has been opened. A frame comes in when it is due by the host loop's time, each as a batch of its own; many due at a
+ * Theory of operation. `openFileLink` opens both files and looks at the first bytes, so that a wrong file is refused at once; `open` opens the
+ * tap and begins the replay. A frame comes in when it is due by the host loop's time, each as a batch of its own; many due at a
  * time give way to the host's other business after every BURST. After the last frame the link stays, and records. Damage in the middle
  * of the input, and a recording that cannot be written, close the link as a device that goes away would.
  *
@@ -13,8 +13,8 @@
  */
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import type { FrameSink, Ifnet, Kernel, PacketBuffer } from '@netloom/core';
-import { tapOf } from '@netloom/core';
+import type { Errno, FrameSink, Ifnet, Kernel, PacketBuffer } from '@netloom/core';
+import { ENXIO, tapOf } from '@netloom/core';
 import { captureDecoder, LINKTYPE_ETHERNET } from '@netloom/core/wire';
 import type { CapturePacket } from '@netloom/core/wire';
 import type { HostLoop } from '../loop.js';
@@ -143,7 +143,7 @@ export class FileLink implements FrameSink {
   private lost = 0;
   private ended: boolean;
 
-  /** The tap is to be opened with this link as its sink; then `start` is called. */
+  /** `open` opens the tap and begins the replay. */
   constructor(files: FileDevice, place: FileLinkPlace, input: Input | null, recorder: PcapngRecorder | null) {
     this.files = files;
     this.device = formatFileDevice(files);
@@ -159,13 +159,17 @@ export class FileLink implements FrameSink {
     recorder?.onFailure((error) => void this.close(error));
   }
 
-  get progress(): FileProgress {
+  state(): { readonly files: FileProgress } {
+    return { files: this.progress };
+  }
+
+  private get progress(): FileProgress {
     const { written, dropped } = this.recorder?.counts(this.recordId) ?? { written: 0, dropped: 0 };
     return { replayed: this.replayed, lost: this.lost, ended: this.ended, recorded: written, dropped };
   }
 
   /** Begins the replay. */
-  start(): void {
+  private start(): void {
     if (this.input === null || this.closing !== null) return;
     const { speed } = this.files;
     const pace = speed === Infinity ? {} : { clock: this.clock, speed };
@@ -176,6 +180,16 @@ export class FileLink implements FrameSink {
         if (this.closing === null) void this.close(error);
       },
     );
+  }
+
+  /** Opens the tap, wherever it is by now, with this link as its sink. On an error `discard` it. */
+  open(): Errno {
+    const tap = tapOf(this.ifp);
+    const error = tap === null ? ENXIO : this.kernel.call(this.loop.enter(), () => tap.attach(this));
+    if (tap === null || error !== 0) return error;
+    this.ifp = tap.port.ifp;
+    this.start();
+    return 0;
   }
 
   /** Lets go of the files; the tap's own end is closed if it still has one. */

@@ -9,8 +9,8 @@
  *
  * Invariant: `close` runs once, whichever side goes first; afterwards nothing reaches the kernel.
  */
-import type { FrameSink, Ifnet, Kernel, PacketBuffer } from '@netloom/core';
-import { tapOf } from '@netloom/core';
+import type { Errno, FrameSink, Ifnet, Kernel, PacketBuffer } from '@netloom/core';
+import { ENXIO, tapOf } from '@netloom/core';
 import type { HostLoop } from '../loop.js';
 import { VnetOutputHeader, takeOffload } from '../port/vnet-offload.js';
 import type { FrameBatch } from '../tap/frame-batch.js';
@@ -28,7 +28,7 @@ export class TapLink implements FrameSink {
   private readonly onClose: (link: TapLink, reason: Error | null) => void;
   private closing: Promise<void> | null = null;
 
-  /** The tap has been opened with this link as its sink when `attach` has answered 0. `onClose` is told once, with why if the device failed. */
+  /** Takes frames when `open` has answered 0. `onClose` is told once, with why if the device failed. */
   constructor(kernel: Kernel, loop: HostLoop, ifp: Ifnet, port: TapPort, onClose: (link: TapLink, reason: Error | null) => void) {
     this.offload = { csum: port.vnetHdr, gso: port.vnetHdr };
     this.kernel = kernel;
@@ -43,6 +43,15 @@ export class TapLink implements FrameSink {
   /** The device's name. */
   get device(): string {
     return this.port.name;
+  }
+
+  /** Opens the tap, wherever it is by now, with this link as its sink. On an error `discard` it. */
+  open(): Errno {
+    const tap = tapOf(this.ifp);
+    const error = tap === null ? ENXIO : this.kernel.call(this.loop.enter(), () => tap.attach(this));
+    if (tap === null || error !== 0) return error;
+    this.ifp = tap.port.ifp;
+    return 0;
   }
 
   /** Lets go of the device; the tap's own end is closed if it still has one. */

@@ -30,13 +30,18 @@ export interface PortEnd {
 export class TapEnd implements PortEnd {
   private readonly kernel: Kernel;
   private readonly vnetNameOf: (ifp: Ifnet) => string;
-  private ifp: Ifnet;
+  private at: Ifnet;
 
   /** @param vnetNameOf what people call the vnet that an interface is in. */
   constructor(kernel: Kernel, ifp: Ifnet, vnetNameOf: (ifp: Ifnet) => string) {
     this.kernel = kernel;
-    this.ifp = ifp;
+    this.at = ifp;
     this.vnetNameOf = vnetNameOf;
+  }
+
+  /** The interface as it is now. */
+  get ifp(): Ifnet {
+    return this.at;
   }
 
   get label(): string {
@@ -46,7 +51,7 @@ export class TapEnd implements PortEnd {
   open(sink: FrameSink): Errno {
     const tap = tapOf(this.ifp);
     if (tap === null) return ENXIO;
-    return tap.attach({
+    const error = tap.attach({
       get isFull() {
         return sink.isFull === true;
       },
@@ -55,11 +60,13 @@ export class TapEnd implements PortEnd {
       output: (m) => sink.output(m),
       flush: () => sink.flush?.(),
       moved: (ifp) => {
-        this.ifp = ifp;
+        this.at = ifp;
         sink.moved?.(ifp);
       },
       gone: () => sink.gone?.(),
     });
+    if (error === 0) this.at = tap.port.ifp; // it may have moved since this was made
+    return error;
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 /**
- * libc.ts — the handful of C library calls the TAP driver needs, through koffi.
- * Read first: native/koffi.ts; open(2), ioctl(2), poll(2), eventfd(2), mmap(2).
+ * libc.ts — the handful of C library calls that the TAP driver and datagrams on Unix sockets need, through koffi.
+ * Read first: native/koffi.ts; open(2), ioctl(2), poll(2), eventfd(2), mmap(2), sendto(2).
  *
  * Theory of operation. Every call answers as C does, -1 for failure with the reason in `errno()`, which must be read before the next call.
  * `Libc` is an interface so that a test can be the C library.
@@ -27,6 +27,12 @@ export interface Libc {
   ioctlValue(fd: number, request: number, value: number): number;
   eventfd(initial: number, flags: number): number;
   socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, name: Uint8Array, length: number): number;
+  connect(fd: number, name: Uint8Array, length: number): number;
+  /** Bytes sent to `name`, or -1. */
+  sendto(fd: number, address: number, length: number, flags: number, name: Uint8Array, nameLength: number): number;
+  /** Calls `readable` from the event loop while there is something to read, until the answer is called. */
+  watch(fd: number, readable: () => void): () => void;
   /** Anonymous pages, zeroed: their address, or 0 on failure. */
   mapPages(length: number): number;
   unmapPages(address: number, length: number): number;
@@ -47,8 +53,12 @@ export const POLLOUT = 0x004;
 export const POLLERR = 0x008;
 export const POLLHUP = 0x010;
 export const POLLNVAL = 0x020;
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const SOCK_DGRAM = 2;
+/** With a type: the socket does not block, and programs that are started do not inherit it. The numbers of O_NONBLOCK and O_CLOEXEC. */
+export const SOCK_NONBLOCK = O_NONBLOCK;
+export const SOCK_CLOEXEC = O_CLOEXEC;
 const PROT_READ_WRITE = 0x3;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 const MADV_DONTNEED = 4;
@@ -66,20 +76,25 @@ export const EBUSY = 16;
 export const ENODEV = 19;
 export const EINVAL = 22;
 export const EBADFD = 77;
+export const EMSGSIZE = 90;
+export const EADDRINUSE = 98;
+export const ENOBUFS = 105;
+export const ECONNREFUSED = 111;
 
 let loaded: Libc | null = null;
 
 /**
  * The C library of this process; the same object every time in one thread.
+ * @param what who needs it, in the plural and as a sentence begins, for the error.
  * @throws Error when this is not Linux, or koffi cannot be loaded.
  */
-export function loadLibc(): Libc {
-  loaded ??= bindLibc();
+export function loadLibc(what = 'TAP devices'): Libc {
+  loaded ??= bindLibc(what);
   return loaded;
 }
 
-function bindLibc(): Libc {
-  const koffi = loadKoffi('TAP devices');
+function bindLibc(what: string): Libc {
+  const koffi = loadKoffi(what);
   const lib = koffi.load(null);
   const bind = <F>(name: string, result: string, parameters: readonly string[]): F => lib.func(name, result, parameters) as F;
   const mmap = bind<(at: number, length: number, prot: number, flags: number, fd: number, offset: number) => number>(
@@ -95,6 +110,22 @@ function bindLibc(): Libc {
     ioctlValue: bind('ioctl', 'int', ['int', 'unsigned long', 'unsigned long']),
     eventfd: bind('eventfd', 'int', ['unsigned int', 'int']),
     socket: bind('socket', 'int', ['int', 'int', 'int']),
+    bind: bind('bind', 'int', ['int', 'void *', 'uint32_t']),
+    connect: bind('connect', 'int', ['int', 'void *', 'uint32_t']),
+    sendto: bind('sendto', 'ssize_t', ['int', 'int64_t', 'size_t', 'int', 'void *', 'uint32_t']),
+    watch(fd, readable) {
+      let immediate: NodeJS.Immediate | null = null;
+      const run = (): void => {
+        immediate = null;
+        readable();
+      };
+      // Outside Node's callback scope no promise goes on; in an immediate it does.
+      const handle = koffi.node.poll(fd, { readable: true }, () => void (immediate ??= setImmediate(run)));
+      return () => {
+        handle.close();
+        if (immediate !== null) clearImmediate(immediate);
+      };
+    },
     mapPages: (length) => Math.max(0, Number(mmap(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0))),
     unmapPages: bind('munmap', 'int', ['int64_t', 'size_t']),
     discardPages: (address, length) => madvise(address, length, MADV_DONTNEED),

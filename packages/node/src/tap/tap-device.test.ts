@@ -62,6 +62,7 @@ function fakeLibc(failures: Map<string | number, number> = new Map()): Fake {
     },
     errno: () => errno,
     strerror: (n) => `error ${n}`,
+    bind: refuse, connect: refuse, sendto: refuse, watch: refuse,
     read: refuse, write: refuse, poll: refuse, eventfd: refuse, mapPages: refuse, unmapPages: refuse, discardPages: refuse, viewMemory: refuse, address: refuse,
   };
 }

@@ -4,7 +4,6 @@
  *     namespace a            vnet r1                  namespace b
  *     10.1.0.2/24 ── tap0 10.1.0.1 │ 10.2.0.1 tap1 ── 10.2.0.2/24      (a default route on either side)
  */
-import { tapOf } from '@netloom/core';
 import { TapLink } from '../../src/daemon/tap-link.js';
 import { openTapPort } from '../../src/tap/tap-port.js';
 import { uniqueDevice, withNetns } from './netns.js';
@@ -58,7 +57,7 @@ async function plugBare(vnet: string, ns: Netns, ends: Ends, d: TestDaemon): Pro
   const ifp = kernel.prisons.find(kernel.prisons.prison0, vnet)!.vnet.net.ifunit(ifname)!;
   const port = openTapPort({ name: uniqueDevice(), vnetHdr: false });
   const link = new TapLink(kernel, loop, ifp, port, () => undefined);
-  const error = kernel.call(loop.enter(), () => tapOf(ifp)!.attach(link));
+  const error = link.open();
   if (error !== 0) throw new Error(`tap attach: error ${error}`);
   await d.ok(vnet, 'ifconfig', ifname, 'inet', ends.vnet, 'up');
   adoptQuietly(ns, port.name, ends.linux);

@@ -1,0 +1,156 @@
+/**
+ * guest-link.ts — GuestLink: joins a guest's wire to the stack's end of its cable, frames both ways.
+ * Read first: port-end.ts (the stack's end), guest-wire.ts (the guest's); core/src/net/host-port.ts (FrameSink).
+ *
+ * Theory of operation. Each frame from the guest is copied into a packet, those that came together with one stamp and one turn. Frames to the guest are the
+ * wire's as soon as they are handed over. A wire that is full is not given more: the stack's end keeps them in its bounded queue and drops, and counts, what
+ * that has no room for. QEMU's cards have neither checksums to be finished nor segments to be cut: the stack does both before a frame comes here.
+ *
+ * Invariant: `close` runs once, whichever side goes first; afterwards nothing reaches the kernel.
+ */
+import type { Errno, FrameSink, Kernel, PacketBuffer } from '@netloom/core';
+import type { HostLoop } from '../loop.js';
+import type { GuestWire, WireState, WireUser } from './guest-wire.js';
+import type { PortEnd } from './port-end.js';
+
+/** What has passed one way, and what of it was lost here. */
+export interface PortCounts {
+  readonly frames: number;
+  readonly bytes: number;
+  readonly drops: number;
+}
+
+/** How a guest's port is, for `netloom ps`. */
+export interface GuestPortStatus {
+  readonly state: WireState;
+  /** How many guests have plugged in. */
+  readonly connects: number;
+  readonly fromGuest: PortCounts;
+  readonly toGuest: PortCounts;
+  /** Why there is no guest. */
+  readonly error?: string;
+}
+
+export interface GuestLinkPlace {
+  readonly kernel: Kernel;
+  readonly loop: HostLoop;
+  readonly end: PortEnd;
+  /** Told once, with why if the wire failed. */
+  readonly onClose: (reason: Error | null) => void;
+}
+
+class Counts {
+  frames = 0;
+  bytes = 0;
+  drops = 0;
+}
+
+export class GuestLink implements FrameSink, WireUser {
+  /** Who has the stack's end open. */
+  readonly pid = process.pid;
+  readonly offload = { csum: false, gso: false };
+  readonly end: PortEnd;
+  private readonly wire: GuestWire;
+  private readonly kernel: Kernel;
+  private readonly loop: HostLoop;
+  private readonly onClose: GuestLinkPlace['onClose'];
+  private readonly fromGuest = new Counts();
+  private readonly toGuest = new Counts();
+  private endGone = false;
+  private closing: Promise<void> | null = null;
+
+  /** @param wire opened and not started. */
+  constructor(wire: GuestWire, { kernel, loop, end, onClose }: GuestLinkPlace) {
+    this.wire = wire;
+    this.kernel = kernel;
+    this.loop = loop;
+    this.end = end;
+    this.onClose = onClose;
+  }
+
+  get device(): string {
+    return this.wire.device;
+  }
+
+  get status(): GuestPortStatus {
+    const { wire } = this;
+    return {
+      state: wire.state, connects: wire.connects, fromGuest: { ...this.fromGuest }, toGuest: { ...this.toGuest }, ...(wire.lastError === null ? {} : { error: wire.lastError }),
+    };
+  }
+
+  /** Plugs both ends in. On an error nothing has happened but that the wire is open: `discard` it. */
+  open(): Errno {
+    const error = this.kernel.call(this.loop.enter(), () => this.end.open(this));
+    if (error === 0) this.wire.start(this);
+    return error;
+  }
+
+  /** Pulls both ends out. */
+  close(reason: Error | null = null): Promise<void> {
+    if (this.closing === null) {
+      this.closing = this.wire.close();
+      if (!this.endGone) this.kernel.call(this.loop.enter(), () => this.end.close());
+      this.onClose(reason);
+    }
+    return this.closing;
+  }
+
+  /** Lets go of the wire alone, when the stack's end could not be opened. */
+  discard(): Promise<void> {
+    this.closing ??= this.wire.close();
+    return this.closing;
+  }
+
+  get isFull(): boolean {
+    return this.wire.isFull;
+  }
+
+  output(m: PacketBuffer): boolean {
+    const { len } = m;
+    if (this.closing !== null || !this.wire.send(m)) {
+      this.toGuest.drops++;
+      return false;
+    }
+    this.toGuest.frames++;
+    this.toGuest.bytes += len;
+    return true;
+  }
+
+  flush(): void {
+    this.wire.flush();
+  }
+
+  gone(): void {
+    this.endGone = true;
+    void this.close();
+  }
+
+  frame(bytes: Uint8Array, off: number, len: number, now: number): void {
+    if (this.closing !== null) return;
+    const m = this.kernel.engine.pool.from(bytes, off, len);
+    if (m === null) {
+      this.fromGuest.drops++;
+      this.end.inputLost();
+      return;
+    }
+    this.fromGuest.frames++;
+    this.fromGuest.bytes += len;
+    this.end.input(m, now);
+  }
+
+  room(): void {
+    if (this.closing === null) this.loop.batch(this.resume);
+  }
+
+  lost(frames: number): void {
+    this.toGuest.frames -= frames;
+    this.toGuest.drops += frames;
+  }
+
+  failed(error: Error): void {
+    void this.close(error);
+  }
+
+  private readonly resume = (): void => this.end.resume();
+}
