@@ -154,7 +154,7 @@ export class UdpWire implements GuestWire {
 
 async function resolveName({ host }: HostPortName, family: 0 | 4 | 6 = 0): Promise<{ readonly address: string; readonly family: 4 | 6 }> {
   const found = await lookup(host, { family }).catch(() => null);
-  if (found === null) throw new Error(`there is no ${family === 0 ? '' : `IPv${family} `}address for "${host}"; write one that the system knows`);
+  if (found === null || (family !== 0 && found.family !== family)) throw new Error(`there is no ${family === 0 ? '' : `IPv${family} `}address for "${host}"; write one that the system knows`);
   return { address: found.address, family: found.family === 6 ? 6 : 4 };
 }
 

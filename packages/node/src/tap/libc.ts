@@ -112,7 +112,7 @@ function bindLibc(what: string): Libc {
     socket: bind('socket', 'int', ['int', 'int', 'int']),
     bind: bind('bind', 'int', ['int', 'void *', 'uint32_t']),
     connect: bind('connect', 'int', ['int', 'void *', 'uint32_t']),
-    sendto: bind('sendto', 'ssize_t', ['int', 'int64_t', 'size_t', 'int', 'void *', 'uint32_t']),
+    sendto: bind('sendto', 'long', ['int', 'int64_t', 'size_t', 'int', 'void *', 'uint32_t']),
     watch(fd, readable) {
       let immediate: NodeJS.Immediate | null = null;
       const run = (): void => {
