@@ -3,13 +3,15 @@
  */
 import type { NgType } from './ng-node.js';
 import { bridgeType } from './nodes/bridge.js';
+import { carType } from './nodes/car.js';
 import { eifaceType } from './nodes/eiface.js';
 import { etherType } from './nodes/ether.js';
 import { hubType } from './nodes/hub.js';
+import { pipeType } from './nodes/pipe.js';
 import { sampleType } from './nodes/sample.js';
 import { socketType } from './nodes/socket.js';
 import { teeType } from './nodes/tee.js';
 
 export const NG_TYPES: readonly NgType[] = Object.freeze([
-  bridgeType, eifaceType, etherType, hubType, sampleType, socketType, teeType,
+  bridgeType, carType, eifaceType, etherType, hubType, pipeType, sampleType, socketType, teeType,
 ]);

@@ -15,11 +15,11 @@ import type { Errno } from '../../base/errno.js';
 import { EDESTADDRREQ, EHOSTUNREACH, EINVAL, EMSGSIZE, ENOBUFS, ENOTCONN, EPIPE } from '../../base/errno.js';
 import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import { etherInsertTag } from '../../net/ether.js';
-import { finishChecksums, segment } from '../../net/offload.js';
 import { NGM_ASCII2BINARY, NGM_BINARY2ASCII, NGM_GENERIC_COOKIE } from '../ng-generic.js';
 import { NG_MESG_HDRSIZ, NG_NO_ARGS, NgMessage } from '../ng-message.js';
 import type { NgMessageHead } from '../ng-message.js';
 import type { Hook, NgGraph, NgNode, NgNodeOps, NgType } from '../ng-node.js';
+import { ngFinish, ngSegment } from '../ng-offload.js';
 import { NG_HOOKSIZ, NG_TEXT_MAX, ngTextBytes } from '../ng-parse.js';
 import { DataBuffer, MsgBuffer } from './socket-buffer.js';
 
@@ -227,7 +227,7 @@ export class NgSocket {
     this.target = hook;
     this.refused = 0;
     if (m.gsoSize > 0 && taker?.offload.gso !== true) {
-      segment(m.pool, m, this.emit);
+      ngSegment(m, this.emit);
     } else {
       this.keep(m);
     }
@@ -236,7 +236,7 @@ export class NgSocket {
 
   private keep(m: PacketBuffer): void {
     const { taker, target } = this;
-    if (target === null || (m.gsoSize === 0 && taker?.offload.csum !== true && !finishChecksums(m))) {
+    if (target === null || (m.gsoSize === 0 && taker?.offload.csum !== true && !ngFinish(m))) {
       m.free();
       return;
     }
