@@ -141,6 +141,8 @@ export interface GraphOptions {
   readonly json?: boolean;
   readonly text?: boolean;
   readonly output?: string;
+  /** Of a vnet's netgraph; true: of the host's. */
+  readonly netgraph?: string | boolean;
 }
 
 async function topologyOf(file: string, io: CliIo): Promise<Topology> {
@@ -148,10 +150,22 @@ async function topologyOf(file: string, io: CliIo): Promise<Topology> {
   return labTopology((await loadLab(file, io)).lab);
 }
 
+/** The netgraph of a vnet. */
+async function netgraphOf(vnet: string, socket: string, io: CliIo): Promise<Topology> {
+  const jail = jailAround(io);
+  if (jail !== '' && !isSeenFrom(jail, vnet)) throw new CliError(`no vnet is called "${vnet}" ("netloom ps" lists them)`);
+  const topology = await new DaemonClient(socket).get<Topology>(`/v1/netgraph?vnet=${encodeURIComponent(vnet)}`);
+  if (topology.vnets.length > 0) return topology;
+  throw new CliError(`vnet "${vnet}" has no netgraph yet ("netloom exec ${vnet} ngctl list" makes it and shows its nodes)`);
+}
+
 /** A picture of what runs, or of what a lab file will be. */
 export async function graph(file: string | undefined, options: GraphOptions, socket: string, io: CliIo): Promise<void> {
-  if (file === undefined) refuseInside(io, 'the picture of what runs');
-  const topology = file === undefined ? await new DaemonClient(socket).get<Topology>('/v1/topology') : await topologyOf(file, io);
+  const { netgraph } = options;
+  if (netgraph !== undefined && file !== undefined) throw new CliError('--netgraph draws what runs, and takes the name of a vnet; leave the lab file out');
+  if (netgraph === undefined && file === undefined) refuseInside(io, 'the picture of what runs');
+  const topology = netgraph !== undefined ? await netgraphOf(typeof netgraph === 'string' ? netgraph : jailAround(io) || 'host', socket, io)
+    : file === undefined ? await new DaemonClient(socket).get<Topology>('/v1/topology') : await topologyOf(file, io);
   const picture = options.json === true ? json(topology) : options.svg === true ? drawSvg(topology) : drawText(topology);
   if (options.output === undefined) return io.out(picture);
   try {

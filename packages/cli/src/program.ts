@@ -96,8 +96,8 @@ function addLabCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
     .action(async (options: SocketOption & PsOptions) => (await import('./lab-commands.js')).ps(options, socketOf(options), io));
 
   const graph = program.command('graph').summary('draw the topology').argument('[file]', 'lab file to draw; left out: what is running').addOption(socketOption())
-    .description('Draw vnets, bridges, cables, VLANs and taps.').option('--text', 'box-drawing characters (the default)').option('--svg', 'an SVG picture').addOption(jsonOption()).option('-o, --output <file>', 'write to a file');
-  examples(graph, 'netloom graph', 'netloom graph --svg -o lab.svg', 'netloom graph lab.yaml')
+    .description('Draw vnets, bridges, cables, VLANs and taps.').option('--text', 'box-drawing characters (the default)').option('--svg', 'an SVG picture').addOption(jsonOption()).option('-o, --output <file>', 'write to a file').option('--netgraph [vnet]', 'draw the netgraph of a vnet (left out: the host\'s)');
+  examples(graph, 'netloom graph', 'netloom graph --svg -o lab.svg', 'netloom graph --netgraph r1', 'netloom graph lab.yaml')
     .action(async (file: string | undefined, options: SocketOption & GraphOptions) => (await import('./lab-commands.js')).graph(file, options, socketOf(options), io));
 }
 

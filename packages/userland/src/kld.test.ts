@@ -19,6 +19,7 @@ it.each<[line: string, stdout: string, stderr: string, exit: number]>([
   ['kldload -q if_bridge', '', '', 1],
   ['kldload -n if_bridge if_vlan.ko', '', '', 0],
   ['kldload -nv /boot/kernel/if_gif.ko', '/boot/kernel/if_gif.ko is already loaded\n', '', 0],
+  ['kldload -n netgraph ng_bridge ng_ether ng_socket', '', '', 0],
   ['kldload -n carp if_gre if_stf if_disc if_edsc', '', '', 0],
   ['kldload -n pf if_gif', '', "kldload: can't load pf: No such file or directory\n", 1],
   ['kldload', '', 'usage: kldload [-nqv] file ...\n', 1],

@@ -3,11 +3,11 @@
  * Read first: kldstat(8), kldload(8), kldunload(8).
  *
  * Nothing is ever loaded or unloaded. Each cloner of the vnet counts as a file `if_NAME.ko` with a module of the same name, so that the list
- * grows with the kernel; so does CARP, as `carp.ko`; tun, tap and vmnet are one driver and come under its name too. Addresses and sizes are 0, as FreeBSD shows them to users
+ * grows with the kernel; each kind of netgraph node is an `ng_NAME.ko`; so is CARP, as `carp.ko`; tun, tap and vmnet are one driver and come under its name too. Addresses and sizes are 0, as FreeBSD shows them to users
  * without privilege.
  */
 import type { Proc } from './proc.js';
-import { EBUSY, ENOENT, EPERM } from '@netloom/core';
+import { EBUSY, ENOENT, EPERM, NG_TYPES } from '@netloom/core';
 import { err, errx, toolMain, usage, warn, warnx } from './err.js';
 import { getopt } from './getopt.js';
 
@@ -24,7 +24,8 @@ interface Kld {
 
 function builtIn(p: Proc): Kld[] {
   const cloners = p.vnet.net.cloners.map((c) => c.name);
-  const names = ['carp', ...cloners.map((name) => `if_${name}`), ...(cloners.some((name) => TUNTAP.includes(name)) ? ['if_tuntap'] : [])];
+  const nodes = NG_TYPES.map((type) => `ng_${type.name}`);
+  const names = ['carp', 'netgraph', ...nodes, ...cloners.map((name) => `if_${name}`), ...(cloners.some((name) => TUNTAP.includes(name)) ? ['if_tuntap'] : [])];
   const modules = names.sort().map((name, i) => ({ id: i + 2, file: `${name}.ko`, module: name }));
   return [{ id: 1, file: 'kernel', module: 'ether' }, ...modules];
 }

@@ -16,7 +16,9 @@ import type { Labs } from './labs.js';
 import { LabConflict, LabFailure } from './labs.js';
 import { auditAnswer, sysinitAnswer } from './kernel-instruments.js';
 import type { TeardownTraces } from './teardown-traces.js';
+import { HOST_VNET } from '../lab/lab-model.js';
 import type { Topology } from '../lab/topology.js';
+import { netgraphTopology } from './netgraph-topology.js';
 import type { Lab } from '../lab/lab-model.js';
 
 export interface DaemonContext {
@@ -91,6 +93,14 @@ function addStateRoutes(app: FastifyInstance, { service, topology, version }: Da
     status: 'ok', version, pid: process.pid, uptimeUs: service.loop.enter(), vnets: service.kernel.vnets.length, procs: service.table.size,
   }));
   app.get('/v1/topology', { schema: { summary: 'All vnets, their interfaces and what joins them', response: { 200: ANY_OBJECT } } }, () => topology());
+  const inVnet = { type: 'object', properties: { vnet: { ...STRING, description: 'Its name; left out: the host\'s' } } };
+  app.get<{ Querystring: { vnet?: string } }>('/v1/netgraph', { schema: { summary: 'The netgraph of a vnet: nodes, and their hooks as interfaces', querystring: inVnet, response: { 200: ANY_OBJECT, ...FAILURES } } }, (request, reply) => {
+    const { vnet = HOST_VNET } = request.query;
+    const root = service.kernel.prisons.prison0;
+    const prison = vnet === HOST_VNET ? root : service.kernel.prisons.find(root, vnet);
+    if (prison === null || !prison.ownsVnet) return reply.code(404).send({ error: { message: `no vnet is called "${vnet}" ("netloom ps" lists them)` } });
+    return netgraphTopology(prison.vnet.netgraph.base);
+  });
   app.get('/v1/vnets', { schema: { summary: 'All vnets', response: { 200: listOf(ANY_OBJECT) } } }, () =>
     topology().vnets.map(({ interfaces, ...vnet }) => ({ ...vnet, interfaces: interfaces.map((i) => i.name) })));
   const query = { type: 'object', properties: { vnet: STRING } };
