@@ -217,10 +217,6 @@ export function etherOutput(ifp: Ifnet, m: PacketBuffer, dstHi: number, dstLo: n
   if (m.vhid !== 0) putVhidSource(m);
   m.flags &= ~(M_BCAST | M_MCAST);
   if ((dstHi & 0x100) !== 0) m.flags |= dstHi === 0xffff && dstLo === 0xffffffff ? M_BCAST : M_MCAST;
-  if (ifp.netgraph !== null) {
-    const error = ifp.netgraph.output(m);
-    if (error !== null) return error;
-  }
   return etherOutputFrame(ifp, m);
 }
 
@@ -231,9 +227,18 @@ function putVhidSource(m: PacketBuffer): void {
   m.vhid = 0;
 }
 
-/** Sends a frame that has its header. Owns `m`. */
+/** Sends a frame of this host that has its header. Owns `m`. */
 export function etherOutputFrame(ifp: Ifnet, m: PacketBuffer): Errno {
   if (ifp.bridge !== null && ifp.bridge.output(ifp, m)) return 0;
+  if (ifp.netgraph !== null) {
+    const error = ifp.netgraph.output(m);
+    if (error !== null) return error;
+  }
+  return etherLinkOutput(ifp, m);
+}
+
+/** Puts a frame on the link, past the bridge and the netgraph. Owns `m`. */
+export function etherLinkOutput(ifp: Ifnet, m: PacketBuffer): Errno {
   setPcp(ifp, m);
   const net = ifp.net;
   if (net !== null && net.linkPfil.hooked) {

@@ -144,14 +144,12 @@ export class NgBase implements NgGraph, NetisrSource {
   }
 
   private enterData(node: NgNode, hook: Hook, m: PacketBuffer, writer: boolean): Errno {
-    this.depth++;
-    if (writer) node.writer = true;
-    else node.readers++;
-    const error = deliver(node, hook, m);
-    if (writer) node.writer = false;
-    else node.readers--;
-    this.leave();
-    return error;
+    this.begin(node, writer);
+    try {
+      return deliver(node, hook, m);
+    } finally {
+      this.end(node, writer);
+    }
   }
 
   private queueData(node: NgNode, hook: Hook, m: PacketBuffer, writer: boolean): Errno {
@@ -196,14 +194,12 @@ export class NgBase implements NgGraph, NetisrSource {
   }
 
   private enterMsg(node: NgNode, msg: NgMessage, lasthook: Hook | null, writer: boolean): Errno {
-    this.depth++;
-    if (writer) node.writer = true;
-    else node.readers++;
-    const error = takeMsg(node, msg, lasthook);
-    if (writer) node.writer = false;
-    else node.readers--;
-    this.leave();
-    return error;
+    this.begin(node, writer);
+    try {
+      return takeMsg(node, msg, lasthook);
+    } finally {
+      this.end(node, writer);
+    }
   }
 
   private queueOther(item: NgItem, node: NgNode): Errno {
@@ -224,11 +220,24 @@ export class NgBase implements NgGraph, NetisrSource {
       this.append(node, { writer: true, hook: null, m: null, msg: null, fn });
       return;
     }
+    this.begin(node, true);
+    try {
+      fn();
+    } finally {
+      this.end(node, true);
+    }
+  }
+
+  private begin(node: NgNode, writer: boolean): void {
     this.depth++;
-    node.writer = true;
-    fn();
-    node.writer = false;
-    this.leave();
+    if (writer) node.writer = true;
+    else node.readers++;
+  }
+
+  private end(node: NgNode, writer: boolean): void {
+    if (writer) node.writer = false;
+    else node.readers--;
+    if (--this.depth === 0 && this.busy.length > 0) this.leave();
   }
 
   // Queues.
@@ -244,7 +253,6 @@ export class NgBase implements NgGraph, NetisrSource {
 
   /** The outermost call has ended: what waits is served. */
   private leave(): void {
-    if (--this.depth > 0 || this.busy.length === 0) return;
     if (this.serve(LEAVE_BUDGET) >= LEAVE_BUDGET && this.busy.length > 0 && !this.netisrQueued) this.kern.engine.schedule(this);
   }
 
@@ -258,7 +266,8 @@ export class NgBase implements NgGraph, NetisrSource {
     while (done < budget && this.busy.length > 0) {
       const node = this.busy.shift()!;
       node.listed = false;
-      done += this.serveNode(node, Math.min(NODE_BATCH, budget - done));
+      // One that cannot be entered counts, too: somebody left it without saying so.
+      done += Math.max(1, this.serveNode(node, Math.min(NODE_BATCH, budget - done)));
       if (node.waiting > 0 && !node.listed) {
         node.listed = true;
         this.busy.push(node);
@@ -278,13 +287,14 @@ export class NgBase implements NgGraph, NetisrSource {
       const item = node.queue[node.head]!;
       if (item.writer ? node.writer || node.readers > 0 : node.writer) break;
       this.shift(node);
-      this.depth++;
-      if (item.writer) node.writer = true;
-      else node.readers++;
-      runItem(node, item);
-      if (item.writer) node.writer = false;
-      else node.readers--;
-      this.depth--;
+      this.begin(node, item.writer);
+      try {
+        runItem(node, item);
+      } finally {
+        if (item.writer) node.writer = false;
+        else node.readers--;
+        this.depth--;
+      }
     }
     return n;
   }

@@ -209,7 +209,10 @@ class EifaceNode implements NgNodeOps {
 
   shutdown(): boolean {
     const { ifp, rx } = this.iface;
-    if (ifp.net !== null) etherIfdetach(ifp);
+    if (ifp.net !== null) {
+      ifp.busy = true;
+      this.node.graph.net.shared.lifecycle(() => etherIfdetach(ifp));
+    }
     rx.purge();
     this.units.free(ifp.dunit);
     return false;
@@ -224,7 +227,7 @@ function construct(node: NgNode): NgNodeOps | Errno {
   const units = UnitSet.of(graph, 'eiface', UNIT_MAX);
   const unit = units.alloc((n) => graph.net.ifunit(`ngeth${n}`) !== null);
   if (unit < 0) return ENOBUFS;
-  return new EifaceNode(node, units, unit);
+  return graph.net.shared.lifecycle(() => new EifaceNode(node, units, unit));
 }
 
 /** The interface behind a node, or null when the node is another kind. */

@@ -17,7 +17,7 @@ import type { NetisrSource } from '../../kern/netisr.js';
 import { M_VLANTAG } from '../../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import { PacketQueue } from '../../mbuf/packet-queue.js';
-import { etherOutputFrame, etherUpperInput } from '../../net/ether.js';
+import { etherLinkOutput, etherUpperInput } from '../../net/ether.js';
 import { ifAddMulti, ifDelMulti, ifPromisc, ifSetLladdr } from '../../net/if.js';
 import { IFT_BRIDGE, IFT_ETHER, IFT_L2VLAN, LINK_STATE_DOWN, LINK_STATE_UP } from '../../net/ifnet.js';
 import type { IfNetgraphHook, Ifnet } from '../../net/ifnet.js';
@@ -115,7 +115,7 @@ class EtherNode implements NgNodeOps, IfNetgraphHook, NetisrSource {
     m.flags &= M_VLANTAG;
     m.vhid = 0;
     if (this.autosrc) m.buf.set(ifp.lladdr, m.off + 6);
-    return etherOutputFrame(ifp, m);
+    return etherLinkOutput(ifp, m);
   }
 
   private toStack(m: PacketBuffer): Errno {
