@@ -78,7 +78,7 @@ function etherInputAs(ifp: Ifnet, net: Net, m: PacketBuffer): void {
       m.free();
       return;
     }
-    stripTag(m, etype);
+    etherStripTag(m, etype);
     etype = m.view.getUint16(m.off + ETHER_TYPE);
   }
   if (ifp.netgraph !== null && ifp.netgraph.input(m)) return;
@@ -104,7 +104,7 @@ export function etherUpperInput(ifp: Ifnet, m: PacketBuffer): void {
   if ((m.flags & (M_BCAST | M_MCAST)) === 0 && (m.view.getUint8(m.off) & 1) !== 0) markMulticast(ifp, m);
   let etype = m.view.getUint16(m.off + ETHER_TYPE);
   if (etherIsTagType(etype) && (m.flags & M_VLANTAG) === 0 && m.len >= ETHER_HDR_LEN + ETHER_VLAN_ENCAP_LEN) {
-    stripTag(m, etype);
+    etherStripTag(m, etype);
     etype = m.view.getUint16(m.off + ETHER_TYPE);
   }
   etherAbove(ifp, ifp.net, m, etype);
@@ -169,8 +169,8 @@ function isOurs(ifp: Ifnet, m: PacketBuffer): boolean {
   return (lo === ifp.macLo && hi === ifp.macHi) || (ifp.carp !== null && ifp.carp.forUs(hi, lo));
 }
 
-/** Takes the outermost tag out of the bytes: the addresses move up by four, the tag into `m.vtag`. */
-function stripTag(m: PacketBuffer, etype: number): void {
+/** Takes the outermost tag, of type `etype`, out of the bytes: the addresses move up by four, the tag into `m.vtag`. */
+export function etherStripTag(m: PacketBuffer, etype: number): void {
   const v = m.view;
   const off = m.off;
   m.vtag = v.getUint16(off + ETHER_HDR_LEN);

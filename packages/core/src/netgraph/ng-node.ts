@@ -13,12 +13,13 @@
  * `hook.peer.peer === hook` while both are valid. A node that is NG_INVALID is in no table and takes nothing any more.
  */
 import type { Errno } from '../base/errno.js';
+import { ERANGE } from '../base/errno.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Net } from '../net/net.js';
 import type { NgMessage } from './ng-message.js';
 import type { NgConverted, NgParseType } from './ng-parse.js';
-import { ngEncode, ngParse, ngUnparse } from './ng-parse.js';
+import { NG_TEXT_MAX, ngEncode, ngParse, ngUnparse } from './ng-parse.js';
 
 /** `hook.flags`: not joined (yet, or any more). */
 export const HK_INVALID = 1;
@@ -43,7 +44,9 @@ export function ngCodec<T>(type: NgParseType<T>): NgCodec {
   return {
     parse(text) {
       const parsed = ngParse(type, text);
-      return parsed.error === 0 ? { error: 0, value: ngEncode(type, parsed.value) } : { error: parsed.error, value: null };
+      if (parsed.error !== 0) return { error: parsed.error, value: null };
+      const bytes = ngEncode(type, parsed.value);
+      return bytes.length <= NG_TEXT_MAX ? { error: 0, value: bytes } : { error: ERANGE, value: null };
     },
     unparse: (bytes) => ngUnparse(type, bytes),
   };

@@ -357,7 +357,8 @@ export function ngLengthField(name: string): (parent: NgParent) => number {
   };
 }
 
-const lengthOf = (length: NgLength, parent: NgParent): number => (typeof length === 'number' ? length : length(parent));
+/** A length that a message names is not believed beyond what a message can hold. */
+const lengthOf = (length: NgLength, parent: NgParent): number => (typeof length === 'number' ? length : Math.max(0, Math.min(length(parent), NG_TEXT_MAX + 1)));
 
 /** Elements of one type. `[ value 5=value … ]`: an index is given where elements are left out before it. */
 export function ngArray<T>(element: NgParseType<T>, length: NgLength): NgParseType<readonly T[]> {

@@ -2,6 +2,7 @@
  * ng-types.ts — the kinds of nodes there are, in the order in which they are listed.
  */
 import type { NgType } from './ng-node.js';
+import { bpfType } from './nodes/bpf.js';
 import { bridgeType } from './nodes/bridge.js';
 import { carType } from './nodes/car.js';
 import { eifaceType } from './nodes/eiface.js';
@@ -13,5 +14,5 @@ import { socketType } from './nodes/socket.js';
 import { teeType } from './nodes/tee.js';
 
 export const NG_TYPES: readonly NgType[] = Object.freeze([
-  bridgeType, carType, eifaceType, etherType, hubType, pipeType, sampleType, socketType, teeType,
+  bpfType, bridgeType, carType, eifaceType, etherType, hubType, pipeType, sampleType, socketType, teeType,
 ]);
