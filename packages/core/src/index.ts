@@ -34,6 +34,9 @@ export { TF_ECN, TcpCb } from './tcp/tcpcb.js';
 export * from './socket/socket-type.js';
 
 export * from './netgraph/index.js';
+export { AliasInstance } from './netpfil/alias/alias.js';
+export type { AliasClock, AliasCounts, AliasLink, AliasPortRedirect, AliasServer } from './netpfil/alias/alias.js';
+export * from './netpfil/alias/alias-var.js';
 
 export { UDP_PAYLOAD_MAX } from './transport/udp.js';
 

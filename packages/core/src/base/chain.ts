@@ -20,6 +20,11 @@ export class Chain<T extends ChainLinks<T>> {
   private head: T | null = null;
   private tail: T | null = null;
 
+  /** The one that has been in it longest. */
+  get first(): T | null {
+    return this.head;
+  }
+
   /** Appends `item`, which is in no Chain. */
   add(item: T): void {
     const { tail } = this;
