@@ -221,3 +221,9 @@ export class NgNode {
     if (this.named.get(hook.name) === hook) this.named.delete(hook.name);
   }
 }
+
+/** Drops `m`, which is the caller's, and answers with `error`. */
+export function ngDrop(m: PacketBuffer, error: Errno): Errno {
+  m.free();
+  return error;
+}

@@ -5,14 +5,41 @@ import type { NgType } from './ng-node.js';
 import { bpfType } from './nodes/bpf.js';
 import { bridgeType } from './nodes/bridge.js';
 import { carType } from './nodes/car.js';
+import { echoType } from './nodes/echo.js';
 import { eifaceType } from './nodes/eiface.js';
+import { etfType } from './nodes/etf.js';
 import { etherType } from './nodes/ether.js';
+import { etherEchoType } from './nodes/ether-echo.js';
+import { holeType } from './nodes/hole.js';
 import { hubType } from './nodes/hub.js';
+import { macfilterType } from './nodes/macfilter.js';
+import { one2manyType } from './nodes/one2many.js';
 import { pipeType } from './nodes/pipe.js';
 import { sampleType } from './nodes/sample.js';
 import { socketType } from './nodes/socket.js';
+import { splitType } from './nodes/split.js';
 import { teeType } from './nodes/tee.js';
+import { vlanType } from './nodes/vlan.js';
+import { vlanRotateType } from './nodes/vlan-rotate.js';
 
 export const NG_TYPES: readonly NgType[] = Object.freeze([
-  bpfType, bridgeType, carType, eifaceType, etherType, hubType, pipeType, sampleType, socketType, teeType,
+  bpfType,
+  bridgeType,
+  carType,
+  echoType,
+  eifaceType,
+  etfType,
+  etherType,
+  etherEchoType,
+  holeType,
+  hubType,
+  macfilterType,
+  one2manyType,
+  pipeType,
+  sampleType,
+  socketType,
+  splitType,
+  teeType,
+  vlanType,
+  vlanRotateType,
 ]);
