@@ -9,6 +9,7 @@ import { NGM_CONNECT, NGM_GENERIC_COOKIE, NGM_MKPEER, NGM_NAME, NGM_RMHOOK, NGM_
 import type { NgBase } from '../netgraph/ng-base.js';
 import { ngBytesText, ngEncode } from '../netgraph/ng-parse.js';
 import { NgSocket } from '../netgraph/nodes/socket.js';
+import { NgProbe } from './ng-probe.js';
 
 export class NgBench {
   readonly kernel: Kernel;
@@ -27,6 +28,16 @@ export class NgBench {
     const socket = this.inside(() => NgSocket.open(this.base, this.base.tun, name));
     if (typeof socket === 'number') throw new Error(`socket ${name ?? ''}: errno ${socket}`);
     return socket;
+  }
+
+  /** A node of the test's own, whose hooks are joined to nodes by name: `[ours, node, theirs]`. */
+  probe(...joins: readonly (readonly [string, string, string])[]): NgProbe {
+    const probe = new NgProbe(this.base, (fn) => this.inside(fn));
+    for (const [ours, peer, theirs] of joins) {
+      const error = probe.join(ours, peer, theirs);
+      if (error !== 0) throw new Error(`probe ${ours} to ${peer}:${theirs}: errno ${error}`);
+    }
+    return probe;
   }
 
   inside<T>(fn: () => T): T {
@@ -62,10 +73,13 @@ export class NgBench {
     return this.inside(() => {
       const error = this.socket.sendAscii(path, command);
       if (error !== 0) throw new Error(`errno ${error}`);
-      const answer = this.socket.recvMsg();
-      if (answer === null) return '';
-      const text = this.socket.toAscii(answer);
-      return text === null ? '?' : ngBytesText(text.args);
+      const token = this.socket.lastToken;
+      for (let answer = this.socket.recvMsg(); answer !== null; answer = this.socket.recvMsg()) {
+        if (!answer.msg.isResponse || answer.msg.token !== token) continue;
+        const text = this.socket.toAscii(answer);
+        return text === null ? '?' : ngBytesText(text.args);
+      }
+      return '';
     });
   }
 
