@@ -9,6 +9,7 @@
  */
 import type { AuditRow } from '../kern/audit.js';
 import type { Net } from '../net/net.js';
+import type { SocketLayer } from '../socket/socket-layer.js';
 import { NgBase } from './ng-base.js';
 import type { NgType } from './ng-node.js';
 import { NG_SYSCTLS } from './ng-sysctl.js';
@@ -24,6 +25,8 @@ export class Netgraph {
   base: NgBase | null = null;
   /** The graph there is, or was. */
   last: NgBase | null = null;
+  /** What nodes with sockets use; set when the vnet has sockets. */
+  sockets: SocketLayer | null = null;
   private readonly net: Net;
   private readonly types: readonly NgType[];
   private ended = false;
@@ -37,7 +40,7 @@ export class Netgraph {
   /** The vnet's graph; null when the vnet is ending. */
   open(): NgBase | null {
     if (this.base !== null || this.ended) return this.base;
-    const base = new NgBase(this.net, this.types);
+    const base = new NgBase(this.net, this.types, this.sockets);
     this.base = base;
     this.last = base;
     this.net.kern.sysctl.attach(NG_SYSCTLS, base.tun);

@@ -24,6 +24,7 @@ import type { NetisrSource } from '../kern/netisr.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Net } from '../net/net.js';
+import type { SocketLayer } from '../socket/socket-layer.js';
 import { ngGenericMsg, NGM_GENERIC_COOKIE } from './ng-generic.js';
 import { NGM_READONLY } from './ng-message.js';
 import type { NgMessage } from './ng-message.js';
@@ -47,6 +48,7 @@ const ID_MAX = 0xffff_ffff;
 export class NgBase implements NgGraph, NetisrSource {
   readonly net: Net;
   readonly kern: VnetKern;
+  readonly sockets: SocketLayer | null;
   readonly types: readonly NgType[];
   readonly state = new Map<string, object>();
   readonly tun = new NgTunables();
@@ -63,8 +65,9 @@ export class NgBase implements NgGraph, NetisrSource {
   /** Hooks whose peers have yet to hear that they are gone. */
   private ending = false;
 
-  constructor(net: Net, types: readonly NgType[]) {
+  constructor(net: Net, types: readonly NgType[], sockets: SocketLayer | null = null) {
     this.net = net;
+    this.sockets = sockets;
     this.kern = net.kern;
     this.netisrOwner = net.kern;
     this.types = types;

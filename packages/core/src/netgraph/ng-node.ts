@@ -17,6 +17,7 @@ import { ERANGE } from '../base/errno.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Net } from '../net/net.js';
+import type { SocketLayer } from '../socket/socket-layer.js';
 import type { NgMessage } from './ng-message.js';
 import type { NgConverted, NgParseType } from './ng-parse.js';
 import { NG_TEXT_MAX, ngEncode, ngParse, ngUnparse } from './ng-parse.js';
@@ -103,6 +104,8 @@ export interface NgNodeOps {
 export interface NgGraph {
   readonly net: Net;
   readonly kern: VnetKern;
+  /** The vnet's sockets, for nodes that have one; null in a graph without a stack. */
+  readonly sockets: SocketLayer | null;
   /** State that a type keeps for a graph, by the type's name; a type finds its own with `instanceof`. */
   readonly state: Map<string, object>;
   /** Sends `m` out of `hook`, to whoever is joined there. Owns `m`. ENETDOWN: nobody is. */

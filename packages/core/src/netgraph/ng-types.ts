@@ -8,10 +8,11 @@ import { carType } from './nodes/car.js';
 import { echoType } from './nodes/echo.js';
 import { eifaceType } from './nodes/eiface.js';
 import { etfType } from './nodes/etf.js';
-import { etherType } from './nodes/ether.js';
 import { etherEchoType } from './nodes/ether-echo.js';
+import { etherType } from './nodes/ether.js';
 import { holeType } from './nodes/hole.js';
 import { hubType } from './nodes/hub.js';
+import { ksocketType } from './nodes/ksocket.js';
 import { macfilterType } from './nodes/macfilter.js';
 import { one2manyType } from './nodes/one2many.js';
 import { pipeType } from './nodes/pipe.js';
@@ -19,8 +20,8 @@ import { sampleType } from './nodes/sample.js';
 import { socketType } from './nodes/socket.js';
 import { splitType } from './nodes/split.js';
 import { teeType } from './nodes/tee.js';
-import { vlanType } from './nodes/vlan.js';
 import { vlanRotateType } from './nodes/vlan-rotate.js';
+import { vlanType } from './nodes/vlan.js';
 
 export const NG_TYPES: readonly NgType[] = Object.freeze([
   bpfType,
@@ -29,10 +30,11 @@ export const NG_TYPES: readonly NgType[] = Object.freeze([
   echoType,
   eifaceType,
   etfType,
-  etherType,
   etherEchoType,
+  etherType,
   holeType,
   hubType,
+  ksocketType,
   macfilterType,
   one2manyType,
   pipeType,
@@ -40,6 +42,6 @@ export const NG_TYPES: readonly NgType[] = Object.freeze([
   socketType,
   splitType,
   teeType,
-  vlanType,
   vlanRotateType,
+  vlanType,
 ]);

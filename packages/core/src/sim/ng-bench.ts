@@ -5,6 +5,7 @@
  */
 import { quietEnv } from '../env/env.js';
 import { Kernel } from '../vnet/kernel.js';
+import type { Vnet } from '../vnet/vnet.js';
 import { NGM_CONNECT, NGM_GENERIC_COOKIE, NGM_MKPEER, NGM_NAME, NGM_RMHOOK, NGM_SHUTDOWN, ngConnectType, ngMkpeerType, ngNameType, ngRmhookType } from '../netgraph/ng-generic.js';
 import type { NgBase } from '../netgraph/ng-base.js';
 import { ngBytesText, ngEncode } from '../netgraph/ng-parse.js';
@@ -13,14 +14,17 @@ import { NgProbe } from './ng-probe.js';
 
 export class NgBench {
   readonly kernel: Kernel;
+  readonly vnet: Vnet;
   readonly base: NgBase;
   readonly socket: NgSocket;
   /** Frames that each hook of the socket has got since the last `counts`. */
   private readonly got = new Map<string, Uint8Array[]>();
 
-  constructor(seed = 1) {
-    this.kernel = new Kernel(quietEnv(seed));
-    this.base = this.inside(() => this.kernel.vnet0.netgraph.open()!);
+  /** @param on where: vnet0 of a kernel of its own when it is not told. */
+  constructor(seed = 1, on: { readonly kernel: Kernel; readonly vnet: Vnet } | null = null) {
+    this.kernel = on?.kernel ?? new Kernel(quietEnv(seed));
+    this.vnet = on?.vnet ?? this.kernel.vnet0;
+    this.base = this.inside(() => this.vnet.netgraph.open()!);
     this.socket = this.open();
   }
 

@@ -165,6 +165,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_tun_init', SI_SUB_PROTO_IF, SI_ORDER_ANY, cloners(tunCloner, tapCloner, vmnetCloner)),
   s('socket_vnet_init', SI_SUB_PROTO_DOMAININIT, SI_ORDER_ANY, (v) => {
     v.sockets = new SocketLayer(v.kern);
+    v.netgraph.sockets = v.sockets;
     v.sockets.fibs = () => v.routes.fibs;
     v.sockets.ttl = () => v.ip.tun.ttl;
     v.sockets.hops = () => v.ip6.tun.hlim;
