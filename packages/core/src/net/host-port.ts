@@ -18,7 +18,7 @@ import type { Errno } from '../base/errno.js';
 import { EBUSY, ENODEV, ENXIO } from '../base/errno.js';
 import type { CalloutOwner } from '../kern/callout.js';
 import type { NetisrSource } from '../kern/netisr.js';
-import { GSO_NONE, GSO_TCPV4, GSO_TCPV6 } from '../mbuf/packet-buffer.js';
+import { GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4 } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { PacketQueue } from '../mbuf/packet-queue.js';
 import { IPV6_VERSION } from '../wire/ip6.js';
@@ -42,8 +42,11 @@ const TX_CAPS = IFCAP_TXCSUM | IFCAP_TXCSUM_IPV6 | IFCAP_TSO4 | IFCAP_TSO6;
 export interface FrameSink {
   /** The process that has the device open, as `ifconfig` shows it; absent: nobody to name. */
   readonly pid?: number;
-  /** What may be left to it: pending checksums (`m.csumFlags`), super-segments (`m.gsoSize`). */
-  readonly offload: { readonly csum: boolean; readonly gso: boolean };
+  /**
+   * What may be left to it: pending checksums (`m.csumFlags`), super-segments (`m.gsoSize`), and of these those of UDP (absent: as others). It may change, and is
+   * looked at for each packet; the interface's capabilities are what it says when the device is opened.
+   */
+  readonly offload: { readonly csum: boolean; readonly gso: boolean; readonly uso?: boolean };
   /**
    * No room for the moment: nothing is handed over until it calls `resume` of what it is plugged into. Looked at before each packet of the stack; one that
    * is not full takes whatever becomes of a packet, which for a super-segment that is cut here is up to 64 KB in frames of the link's size.
@@ -187,7 +190,7 @@ export class HostPort implements NetisrSource {
       this.lost(m);
       return;
     }
-    if (m.gsoSize > 0 && !(sink.offload.gso && this.mayStay(m, m.gsoType))) {
+    if (m.gsoSize > 0 && !(takesWhole(sink, m.gsoType) && this.mayStay(m, m.gsoType))) {
       if (segment(m.pool, m, this.emit, this.linkLen) === 0) this.ifp.data.oerrors++;
     } else {
       this.hand(m);
@@ -222,6 +225,10 @@ export class HostPort implements NetisrSource {
     this.ifp.data.oerrors++;
     m.free();
   }
+}
+
+function takesWhole({ offload }: FrameSink, gsoType: number): boolean {
+  return gsoType === GSO_UDP_L4 ? (offload.uso ?? offload.gso) : offload.gso;
 }
 
 /**

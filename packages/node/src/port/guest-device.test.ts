@@ -14,6 +14,8 @@ test.each<[string, GuestDevice]>([
   ['dgram:udp:127.0.0.1:5001,[fe80::1%eth0]:5002', { kind: 'udp', local: { host: '127.0.0.1', port: 5001 }, remote: { host: 'fe80::1%eth0', port: 5002 } }],
   ['dgram:unix:/run/ours,/run/theirs', { kind: 'unix-dgram', local: '/run/ours', remote: '/run/theirs' }],
   ['vde:/run/switch', { kind: 'vde', path: '/run/switch' }],
+  ['vhost-user:/run/vm0', { kind: 'vhost-user', path: '/run/vm0', client: false, unsealed: false }],
+  ['vhost-user:/run/vm0,client,unsealed', { kind: 'vhost-user', path: '/run/vm0', client: true, unsealed: true }],
 ])('%s', (text, device) => {
   expect(isGuestDevice(text)).toBe(true);
   expect(parseGuestDevice(text)).toEqual(device);
@@ -36,6 +38,9 @@ describe('what is wrong is named', () => {
     ['dgram:udp:127.0.0.1:1', `"dgram:udp:127.0.0.1:1" does not name two ends, ours and the guest's; ${dgram}`],
     ['dgram:udp:127.0.0.1:1,x', `"dgram:udp:127.0.0.1:1,x" has "x" where HOST:PORT is wanted (an IPv6 address in brackets, [::1]:5000); ${dgram}`],
     ['dgram:unix:/a,/a', `"dgram:unix:/a,/a" names one path twice; ${dgram}`],
+    ['vhost-user:', '"vhost-user:" names no path; write vhost-user:/PATH[,client][,unsealed]'],
+    ['vhost-user:/a,server', '"vhost-user:/a,server" has the option "server", which there is not; write vhost-user:/PATH[,client][,unsealed]'],
+    ['vhost-user:/a,client,client', '"vhost-user:/a,client,client" says "client" twice; write vhost-user:/PATH[,client][,unsealed]'],
     ['vde:', '"vde:" names no folder; write vde:/PATH, the folder of a vde_switch'],
     ['vde:/a,1', '"vde:/a,1" has options, which there are none of; write vde:/PATH, the folder of a vde_switch'],
   ])('%s', (text, message) => {
@@ -47,6 +52,7 @@ test('paths are made absolute for a daemon that is elsewhere; other words stay',
   expect(absoluteGuestDevice('stream:unix:vm0,server')).toBe(`stream:unix:${resolve('vm0')},server`);
   expect(absoluteGuestDevice('dgram:unix:a,/b')).toBe(`dgram:unix:${resolve('a')},/b`);
   expect(absoluteGuestDevice('vde:sw')).toBe(`vde:${resolve('sw')}`);
+  expect(absoluteGuestDevice('vhost-user:vm0,client')).toBe(`vhost-user:${resolve('vm0')},client`);
   for (const text of ['stream:tcp:h:1', 'dgram:udp:h:1,h:2', 'stream:unix:', 'tap0', 'file:a', 'stream']) expect(absoluteGuestDevice(text)).toBe(text);
   expect([isGuestDevice('stream'), isGuestDevice('tap0'), isGuestDevice('file:a')]).toEqual([false, false, false]);
   expect(relativeGuestPath({ kind: 'unix-dgram', local: '/a', remote: 'b' })).toBe('b');

@@ -38,12 +38,22 @@ export interface VdeDevice {
   readonly path: string;
 }
 
-export type GuestDevice = StreamDevice | UdpDevice | UnixDgramDevice | VdeDevice;
+export interface VhostUserDevice {
+  readonly kind: 'vhost-user';
+  readonly path: string;
+  /** Does the guest's program listen, rather than we? */
+  readonly client: boolean;
+  /** Is memory taken that the guest's program could cut short? Then it can end this process. */
+  readonly unsealed: boolean;
+}
+
+export type GuestDevice = StreamDevice | UdpDevice | UnixDgramDevice | VdeDevice | VhostUserDevice;
 
 const FORMS: Readonly<Record<string, string>> = {
   stream: 'stream:unix:/PATH[,server] or stream:tcp:HOST:PORT[,server]',
   dgram: 'dgram:udp:LOCALHOST:PORT,REMOTEHOST:PORT or dgram:unix:/LOCAL,/REMOTE',
   vde: 'vde:/PATH, the folder of a vde_switch',
+  'vhost-user': 'vhost-user:/PATH[,client][,unsealed]',
 };
 
 const PORT_MAX = 65_535;
@@ -57,7 +67,7 @@ export function isGuestDevice(text: string): boolean {
 export function parseGuestDevice(text: string): GuestDevice | string {
   const kind = kindOf(text);
   const rest = text.slice(kind.length + 1);
-  const device = kind === 'stream' ? parseStream(rest) : kind === 'dgram' ? parseDgram(rest) : kind === 'vde' ? parseVde(rest) : 'is not a port of a guest';
+  const device = parseKind(kind, rest);
   return typeof device === 'string' ? `"${text}" ${device}; write ${FORMS[kind] ?? Object.values(FORMS).join(', ')}` : device;
 }
 
@@ -71,6 +81,8 @@ export function formatGuestDevice(device: GuestDevice): string {
       return `dgram:unix:${device.local},${device.remote}`;
     case 'vde':
       return `vde:${device.path}`;
+    case 'vhost-user':
+      return `vhost-user:${device.path}${device.client ? ',client' : ''}${device.unsealed ? ',unsealed' : ''}`;
   }
 }
 
@@ -88,6 +100,7 @@ export function absoluteGuestDevice(text: string): string {
     case 'unix-dgram':
       return formatGuestDevice({ ...device, local: resolve(device.local), remote: resolve(device.remote) });
     case 'vde':
+    case 'vhost-user':
       return formatGuestDevice({ ...device, path: resolve(device.path) });
     case 'udp':
       return text;
@@ -96,8 +109,36 @@ export function absoluteGuestDevice(text: string): string {
 
 /** The first path that a daemon, which runs anywhere, could not find; or null. */
 export function relativeGuestPath(device: GuestDevice): string | null {
-  const paths = device.kind === 'stream' ? ('path' in device.address ? [device.address.path] : []) : device.kind === 'unix-dgram' ? [device.local, device.remote] : device.kind === 'vde' ? [device.path] : [];
-  return paths.find((path) => !isAbsolute(path)) ?? null;
+  return pathsOf(device).find((path) => !isAbsolute(path)) ?? null;
+}
+
+function pathsOf(device: GuestDevice): string[] {
+  switch (device.kind) {
+    case 'stream':
+      return 'path' in device.address ? [device.address.path] : [];
+    case 'unix-dgram':
+      return [device.local, device.remote];
+    case 'vde':
+    case 'vhost-user':
+      return [device.path];
+    case 'udp':
+      return [];
+  }
+}
+
+function parseKind(kind: string, rest: string): GuestDevice | string {
+  switch (kind) {
+    case 'stream':
+      return parseStream(rest);
+    case 'dgram':
+      return parseDgram(rest);
+    case 'vde':
+      return parseVde(rest);
+    case 'vhost-user':
+      return parseVhostUser(rest);
+    default:
+      return 'is not a port of a guest';
+  }
 }
 
 function kindOf(text: string): string {
@@ -130,6 +171,16 @@ function parseDgram(rest: string): UdpDevice | UnixDgramDevice | string {
 function parseVde(rest: string): VdeDevice | string {
   if (rest === '') return 'names no folder';
   return rest.includes(',') ? 'has options, which there are none of' : { kind: 'vde', path: rest };
+}
+
+function parseVhostUser(rest: string): VhostUserDevice | string {
+  const [path = '', ...options] = rest.split(',');
+  if (path === '') return 'names no path';
+  for (const [i, option] of options.entries()) {
+    if (option !== 'client' && option !== 'unsealed') return `has the option "${option}", which there is not`;
+    if (options.indexOf(option) !== i) return `says "${option}" twice`;
+  }
+  return { kind: 'vhost-user', path, client: options.includes('client'), unsealed: options.includes('unsealed') };
 }
 
 function parseHostPort(text: string): HostPortName | string {

@@ -4,12 +4,13 @@
  *
  * Theory of operation. Each frame from the guest is copied into a packet, those that came together with one stamp and one turn. Frames to the guest are the
  * wire's as soon as they are handed over. A wire that is full is not given more: the stack's end keeps them in its bounded queue and drops, and counts, what
- * that has no room for. QEMU's cards have neither checksums to be finished nor segments to be cut: the stack does both before a frame comes here.
+ * that has no room for. Most of QEMU's cards have neither checksums to be finished nor segments to be cut: the stack does both before a frame comes here.
  *
  * Invariant: `close` runs once, whichever side goes first; afterwards nothing reaches the kernel.
  */
 import type { Errno, FrameSink, Kernel, PacketBuffer } from '@netloom/core';
 import type { HostLoop } from '../loop.js';
+import type { VhostUserStatus } from '../vhost-user/vhost-user-wire.js';
 import type { GuestWire, WireState, WireUser } from './guest-wire.js';
 import type { PortEnd } from './port-end.js';
 
@@ -29,6 +30,8 @@ export interface GuestPortStatus {
   readonly toGuest: PortCounts;
   /** Why there is no guest. */
   readonly error?: string;
+  /** More of a vhost-user port. */
+  readonly vhostUser?: VhostUserStatus;
 }
 
 export interface GuestLinkPlace {
@@ -39,6 +42,8 @@ export interface GuestLinkPlace {
   readonly onClose: (reason: Error | null) => void;
 }
 
+const NO_OFFLOAD: FrameSink['offload'] = { csum: false, gso: false };
+
 class Counts {
   frames = 0;
   bytes = 0;
@@ -48,7 +53,7 @@ class Counts {
 export class GuestLink implements FrameSink, WireUser {
   /** Who has the stack's end open. */
   readonly pid = process.pid;
-  readonly offload = { csum: false, gso: false };
+  readonly offload: FrameSink['offload'];
   readonly end: PortEnd;
   private readonly wire: GuestWire;
   private readonly kernel: Kernel;
@@ -62,6 +67,7 @@ export class GuestLink implements FrameSink, WireUser {
   /** @param wire opened and not started. */
   constructor(wire: GuestWire, { kernel, loop, end, onClose }: GuestLinkPlace) {
     this.wire = wire;
+    this.offload = wire.offload ?? NO_OFFLOAD;
     this.kernel = kernel;
     this.loop = loop;
     this.end = end;
@@ -76,6 +82,7 @@ export class GuestLink implements FrameSink, WireUser {
     const { wire } = this;
     return {
       state: wire.state, connects: wire.connects, fromGuest: { ...this.fromGuest }, toGuest: { ...this.toGuest }, ...(wire.lastError === null ? {} : { error: wire.lastError }),
+      ...(wire.vhostUser === undefined ? {} : { vhostUser: wire.vhostUser }),
     };
   }
 
@@ -129,13 +136,23 @@ export class GuestLink implements FrameSink, WireUser {
   frame(bytes: Uint8Array, off: number, len: number, now: number): void {
     if (this.closing !== null) return;
     const m = this.kernel.engine.pool.from(bytes, off, len);
-    if (m === null) {
-      this.fromGuest.drops++;
-      this.end.inputLost();
+    if (m === null) this.noMemory();
+    else this.packet(m, now);
+  }
+
+  alloc(len: number): PacketBuffer | null {
+    const m = this.kernel.engine.pool.alloc(len);
+    if (m === null) this.noMemory();
+    return m;
+  }
+
+  packet(m: PacketBuffer, now: number): void {
+    if (this.closing !== null) {
+      m.free();
       return;
     }
     this.fromGuest.frames++;
-    this.fromGuest.bytes += len;
+    this.fromGuest.bytes += m.len;
     this.end.input(m, now);
   }
 
@@ -150,6 +167,11 @@ export class GuestLink implements FrameSink, WireUser {
 
   failed(error: Error): void {
     void this.close(error);
+  }
+
+  private noMemory(): void {
+    this.fromGuest.drops++;
+    this.end.inputLost();
   }
 
   private readonly resume = (): void => this.end.resume();

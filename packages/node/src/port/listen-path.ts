@@ -19,14 +19,17 @@ export function pathProblem(path: string): string | null {
   return null;
 }
 
-/** @throws Error, with one line that names the path and the remedy, when it cannot be listened at. */
-export async function freeListenPath(path: string): Promise<void> {
+/**
+ * @param remedy what to do when somebody listens there already.
+ * @throws Error, with one line that names the path and the remedy, when it cannot be listened at.
+ */
+export async function freeListenPath(path: string, remedy = 'leave ",server" out to connect to it'): Promise<void> {
   if (lstatSync(dirname(path), { throwIfNoEntry: false })?.isDirectory() !== true) throw new Error(`there is no folder "${dirname(path)}" for the socket "${path}"; make it, or choose another`);
   const present = lstatSync(path, { throwIfNoEntry: false });
   if (present === undefined) return;
   if (!present.isSocket()) throw new Error(`"${path}" exists and is not a socket; choose another path, or move it away`);
   const answer = await probe(path);
-  if (answer === 'alive') throw new Error(`somebody is listening at "${path}" already; leave ",server" out to connect to it, or choose another path`);
+  if (answer === 'alive') throw new Error(`somebody is listening at "${path}" already; ${remedy}, or choose another path`);
   if (answer !== 'ECONNREFUSED' && answer !== 'ENOENT') throw new Error(`cannot tell whether somebody is listening at "${path}" (${answer}); choose another path`);
   rmSync(path, { force: true });
 }

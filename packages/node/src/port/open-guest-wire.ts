@@ -12,7 +12,7 @@ import { UdpWire } from './udp-wire.js';
 import { UnixDgramWire } from './unix-dgram-wire.js';
 import { VdeWire } from './vde-wire.js';
 
-function makeWire(device: GuestDevice, loop: HostLoop, log: Logger): GuestWire {
+async function makeWire(device: GuestDevice, loop: HostLoop, log: Logger): Promise<GuestWire> {
   switch (device.kind) {
     case 'stream':
       return new StreamWire(device, loop, log);
@@ -22,6 +22,10 @@ function makeWire(device: GuestDevice, loop: HostLoop, log: Logger): GuestWire {
       return new UnixDgramWire(device, loop);
     case 'vde':
       return new VdeWire(device, loop, log);
+    case 'vhost-user': {
+      const { VhostUserWire } = await import('../vhost-user/vhost-user-wire.js');
+      return new VhostUserWire(device, loop, log);
+    }
   }
 }
 
@@ -31,7 +35,7 @@ export async function openGuestWire(words: string, loop: HostLoop, log: Logger):
   if (typeof device === 'string') throw new Error(device);
   const relative = relativeGuestPath(device);
   if (relative !== null) throw new Error(`"${relative}" is not an absolute path, and the daemon is not in your folder`);
-  const wire = makeWire(device, loop, log);
+  const wire = await makeWire(device, loop, log);
   try {
     await wire.open();
   } catch (error) {

@@ -9,7 +9,7 @@
  * Invariants: one copy per frame. A frame that is wrong in itself is counted and dropped, and the next is taken; a chain that is wrong breaks the ring.
  * Not here: showing the used chains to the driver (whoever calls `take` publishes).
  */
-import type { PacketPool, PacketBuffer } from '@netloom/core';
+import type { PacketBuffer } from '@netloom/core';
 import { GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4 } from '@netloom/core';
 import { ETHER_HDR_LEN } from '@netloom/core/wire';
 import { takeOffload } from '../port/vnet-offload.js';
@@ -25,10 +25,10 @@ export const GSO_PIECES_MAX = 512;
 
 /** Who gets the frames. */
 export interface TransmitqTarget {
+  /** A packet to copy a frame of `len` bytes into; null, and whoever is asked counts that: there is no memory for it. */
+  alloc(len: number): PacketBuffer | null;
   /** Owns `m`. */
   input(m: PacketBuffer): void;
-  /** There was no memory for a frame. */
-  inputLost(): void;
 }
 
 export class Transmitq implements VnetHdr {
@@ -49,14 +49,14 @@ export class Transmitq implements VnetHdr {
   private readonly headerView = new DataView(this.header.buffer);
 
   /** Takes up to `max` frames, each behind `hdrSize` bytes of header; how many chains that were. */
-  take(ring: Vring, chain: DescriptorChain, hdrSize: number, pool: PacketPool, target: TransmitqTarget, max: number): number {
+  take(ring: Vring, chain: DescriptorChain, hdrSize: number, target: TransmitqTarget, max: number): number {
     const n = Math.min(ring.waiting(), max);
     for (let i = 0; i < n; i++) {
       const head = ring.headAt(0);
       if (head < 0) return i;
       chain.clear();
       if (!chain.gather(ring, head, false)) return i;
-      this.frame(chain, hdrSize, pool, target);
+      this.frame(chain, hdrSize, target);
       ring.take(1);
       ring.give(head, 0);
     }
@@ -76,7 +76,7 @@ export class Transmitq implements VnetHdr {
     return n;
   }
 
-  private frame(chain: DescriptorChain, hdrSize: number, pool: PacketPool, target: TransmitqTarget): void {
+  private frame(chain: DescriptorChain, hdrSize: number, target: TransmitqTarget): void {
     const len = chain.bytes - hdrSize;
     if (len < ETHER_HDR_LEN || len > FRAME_MAX) {
       this.refused++;
@@ -87,11 +87,8 @@ export class Transmitq implements VnetHdr {
       this.refused++;
       return;
     }
-    const m = pool.alloc(len);
-    if (m === null) {
-      target.inputLost();
-      return;
-    }
+    const m = target.alloc(len);
+    if (m === null) return;
     chain.read(hdrSize, m.buf, m.view, m.off, len);
     takeOffload(m, this);
     this.frames++;

@@ -51,8 +51,10 @@ export class RingGuest {
     this.frames.push(m);
   }
 
-  inputLost(): void {
-    this.lost++;
+  alloc(len: number): PacketBuffer | null {
+    const m = this.pool.alloc(len);
+    if (m === null) this.lost++;
+    return m;
   }
 
   /** Writes bytes where the guest has memory, across windows too. */
