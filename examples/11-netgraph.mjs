@@ -18,7 +18,7 @@ const must = (error) => {
 
 const graph = inKernel(() => host.netgraph.open());
 if (graph === null) throw new Error('the vnet is ending');
-const ng = inKernel(() => NgSocket.open(graph, graph.tun, 'example'));
+const ng = inKernel(() => NgSocket.open(graph, graph.tun, 'example')); // its node is what "." means
 if (typeof ng === 'number') throw new Error(strerror(ng));
 
 /** @param {string} path @param {number} cmd @param {Uint8Array} args */
@@ -37,7 +37,8 @@ net.addr(guest, there, '192.0.2.2/24');
 const server = dgram(guest, { port: 7 });
 dgram(host).send('hello', 7, '192.0.2.2');
 net.run(10_000);
-console.log(new TextDecoder().decode((await server.receive()).data));
+const greeting = await server.receive();
+console.log(greeting === null ? 'nothing' : new TextDecoder().decode(greeting.data));
 
 for (let data = ng.recvData(); data !== null; data = ng.recvData()) {
   console.log(`${data.hook}: ${dissect(data.m.bytes())}`); // what the bridge floods: the question of ARP
@@ -45,7 +46,7 @@ for (let data = ng.recvData(); data !== null; data = ng.recvData()) {
 }
 must(inKernel(() => ng.sendAscii('sw0:', 'gettable')));
 const answer = ng.recvMsg();
-const text = answer === null ? null : inKernel(() => ng.toAscii(answer));
-const table = text === null ? '' : ngBytesText(text.args);
+const text = answer && inKernel(() => ng.toAscii(answer));
+const table = text ? ngBytesText(text.args) : '';
 console.log(table);
 process.exitCode = table.startsWith('{ numHosts=2 ') ? 0 : 1;

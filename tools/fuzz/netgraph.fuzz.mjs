@@ -71,7 +71,7 @@ class Bytes {
  * @param {ReturnType<typeof build>} b
  * @param {Bytes} input
  */
-function step(ng, { net, graph }, input) {
+function step(ng, { net }, input) {
   const path = input.of(PATHS);
   /** @type {(cmd: number, args?: Uint8Array) => void} */
   const generic = (cmd, args) => void ng.sendMsg(path, { typecookie: NGM_GENERIC_COOKIE, cmd }, args);
