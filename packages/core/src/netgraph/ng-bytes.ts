@@ -22,6 +22,13 @@ export class NgWriter {
     this.len += n;
   }
 
+  uint64(value: bigint): void {
+    this.align(8);
+    this.room(8);
+    this.view.setBigUint64(this.len, value, true);
+    this.len += 8;
+  }
+
   uint(size: 1 | 2 | 4 | 8, value: number): void {
     this.align(size);
     this.room(size);
@@ -70,6 +77,13 @@ export class NgReader {
 
   align(to: number): void {
     this.pos += (to - (this.pos % to)) % to;
+  }
+
+  uint64(): bigint {
+    this.align(8);
+    if (!this.has(8)) return 0n;
+    this.pos += 8;
+    return this.view.getBigUint64(this.pos - 8, true);
   }
 
   uint(size: 1 | 2 | 4 | 8, signed: boolean): number {

@@ -70,6 +70,13 @@ export function ngDecode<T>(type: NgParseType<T>, bytes: Uint8Array): T | null {
   return r.short || r.left > 0 ? null : value;
 }
 
+/** What bytes begin with, whatever follows; null when there are too few. */
+export function ngDecodeHead<T>(type: NgParseType<T>, bytes: Uint8Array): T | null {
+  const r = new NgReader(bytes);
+  const value = type.decode(r, NO_PARENT);
+  return r.short ? null : value;
+}
+
 /** Bytes to text, as far as the bytes go. EINVAL: there are too few. */
 export function ngUnparse<T>(type: NgParseType<T>, bytes: Uint8Array): NgConverted<string> {
   const r = new NgReader(bytes);
@@ -77,13 +84,28 @@ export function ngUnparse<T>(type: NgParseType<T>, bytes: Uint8Array): NgConvert
   return r.short ? failed(EINVAL) : ngFormat(type, value);
 }
 
+const NUMBER = /^([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)/;
+
 /** C's strtol with base 0: the number a text begins with, null when it begins with none. */
 export function strtol0(text: string): number | null {
-  const digits = /^([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)/.exec(text);
+  const digits = NUMBER.exec(text);
   if (digits === null) return null;
   const [, sign, body = ''] = digits;
   const value = /^0[0-7]/.test(body) ? parseInt(body, 8) : Number(body);
   return sign === '-' ? -value : value;
+}
+
+const QUAD_MIN = -(1n << 63n);
+const QUAD_MAX = (1n << 63n) - 1n;
+
+/** C's strtoq: the same in 64 bits, and the nearest number there is for one that has no place. */
+function strtoq0(text: string): bigint | null {
+  const digits = NUMBER.exec(text);
+  if (digits === null) return null;
+  const [, sign, body = ''] = digits;
+  const value = BigInt(/^0[0-7]/.test(body) ? `0o${body.slice(1)}` : body);
+  if (sign === '-') return -value < QUAD_MIN ? QUAD_MIN : -value;
+  return value > QUAD_MAX ? QUAD_MAX : value;
 }
 
 interface IntShape {
@@ -134,6 +156,21 @@ export const ngHint32 = int({ size: 4, signed: false, hex: true });
 export const ngInt64 = int({ size: 8, signed: true, hex: false });
 export const ngUint64 = int({ size: 8, signed: false, hex: false });
 export const ngHint64 = int({ size: 8, signed: false, hex: true });
+
+/** 64 bits whose every bit matters; the types above are exact up to 2^53. */
+export const ngUint64Exact: NgParseType<bigint> = {
+  align: 8,
+  parse(s) {
+    const value = strtoq0(s.word());
+    if (value === null) s.fail(EINVAL);
+    return BigInt.asUintN(64, value ?? 0n);
+  },
+  format: String,
+  encode: (value, w) => w.uint64(value),
+  decode: (r) => r.uint64(),
+  initial: () => 0n,
+  isDefault: (value) => value === 0n,
+};
 
 /** Six bytes, written `00:11:22:33:44:55`. There is no default. */
 export const ngEnaddr: NgParseType<Uint8Array> = {

@@ -5,6 +5,7 @@ import type { NgType } from './ng-node.js';
 import { bpfType } from './nodes/bpf.js';
 import { bridgeType } from './nodes/bridge.js';
 import { carType } from './nodes/car.js';
+import { checksumType } from './nodes/checksum.js';
 import { echoType } from './nodes/echo.js';
 import { eifaceType } from './nodes/eiface.js';
 import { etfType } from './nodes/etf.js';
@@ -15,10 +16,13 @@ import { hubType } from './nodes/hub.js';
 import { ksocketType } from './nodes/ksocket.js';
 import { macfilterType } from './nodes/macfilter.js';
 import { one2manyType } from './nodes/one2many.js';
+import { patchType } from './nodes/patch.js';
 import { pipeType } from './nodes/pipe.js';
 import { sampleType } from './nodes/sample.js';
 import { socketType } from './nodes/socket.js';
 import { splitType } from './nodes/split.js';
+import { tagType } from './nodes/tag.js';
+import { tcpmssType } from './nodes/tcpmss.js';
 import { teeType } from './nodes/tee.js';
 import { vlanRotateType } from './nodes/vlan-rotate.js';
 import { vlanType } from './nodes/vlan.js';
@@ -27,6 +31,7 @@ export const NG_TYPES: readonly NgType[] = Object.freeze([
   bpfType,
   bridgeType,
   carType,
+  checksumType,
   echoType,
   eifaceType,
   etfType,
@@ -37,10 +42,13 @@ export const NG_TYPES: readonly NgType[] = Object.freeze([
   ksocketType,
   macfilterType,
   one2manyType,
+  patchType,
   pipeType,
   sampleType,
   socketType,
   splitType,
+  tagType,
+  tcpmssType,
   teeType,
   vlanRotateType,
   vlanType,

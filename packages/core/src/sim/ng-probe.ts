@@ -57,12 +57,14 @@ export class NgProbe implements NgNodeOps {
 
   /** Sends `bytes` out of its hook; `prepare` says what else the packet carries. */
   send(hook: string, bytes: Uint8Array, prepare?: (m: PacketBuffer) => void): Errno {
-    return this.inside(() => {
-      const m = this.base.kern.engine.pool.from(bytes);
-      if (m === null) return -1;
-      prepare?.(m);
-      return this.base.send(this.node.findHook(hook), m);
-    });
+    const m = this.base.kern.engine.pool.from(bytes);
+    if (m === null) return -1;
+    prepare?.(m);
+    return this.sendPacket(hook, m);
+  }
+
+  sendPacket(hook: string, m: PacketBuffer): Errno {
+    return this.inside(() => this.base.send(this.node.findHook(hook), m));
   }
 
   sendMsg(hook: string, msg: NgMessage): Errno {

@@ -18,6 +18,7 @@ import { ETHER_HDR_LEN } from '../../wire/ether.js';
 import { NgMessage } from '../ng-message.js';
 import type { Hook, NgNode, NgNodeOps, NgType } from '../ng-node.js';
 import { ngCmd } from '../ng-node.js';
+import { ngWireLen } from '../ng-offload.js';
 import {
   ngArray, ngDecode, ngEnaddr, ngEncode, ngHookBuf, ngInt32, ngLengthField, ngStruct, ngUint16, ngUint32, ngUint8,
 } from '../ng-parse.js';
@@ -90,7 +91,7 @@ class BridgeNode implements NgNodeOps {
       return drop(m, ELOOP);
     }
     stats.recvPackets++;
-    stats.recvOctets += m.len;
+    stats.recvOctets += ngWireLen(m);
     const dstHi = view.getUint16(off);
     const dstLo = view.getInt32(off + 2);
     const multicast = (dstHi & 0x100) !== 0;
@@ -121,7 +122,7 @@ class BridgeNode implements NgNodeOps {
   }
 
   private forward(link: BridgeLink, m: PacketBuffer, multicast: boolean, broadcast: boolean): Errno {
-    const { len } = m;
+    const len = ngWireLen(m);
     const error = this.node.graph.send(link.hook, m);
     if (error !== 0) return error;
     const { stats } = link;

@@ -7,6 +7,7 @@ import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import type { NgMessage } from '../ng-message.js';
 import type { Hook, NgNode, NgNodeOps, NgType } from '../ng-node.js';
 import { ngCmd, ngDrop } from '../ng-node.js';
+import { ngWireLen } from '../ng-offload.js';
 import { ngDecode, ngEncode, ngHookBuf, ngStruct, ngUint64 } from '../ng-parse.js';
 
 const NGM_HOLE_COOKIE = 915_433_206;
@@ -37,7 +38,7 @@ class HoleNode implements NgNodeOps {
     const stats = hook.data;
     if (stats instanceof HoleStats) {
       stats.frames++;
-      stats.octets += m.len;
+      stats.octets += ngWireLen(m);
     }
     return ngDrop(m, 0);
   }

@@ -14,6 +14,7 @@ import { ETHER_HDR_LEN, etherDhostHi, etherDhostLo, etherShostHi, etherShostLo }
 import type { NgMessage } from '../ng-message.js';
 import type { Hook, NgNode, NgNodeOps, NgType } from '../ng-node.js';
 import { ngCmd, ngDrop } from '../ng-node.js';
+import { ngWireLen } from '../ng-offload.js';
 import { ngArray, ngDecode, ngEnaddr, ngEncode, ngHookBuf, ngLengthField, ngStruct, ngUint16, ngUint32, ngUint64 } from '../ng-parse.js';
 import { MacfilterTable } from './macfilter-table.js';
 
@@ -73,7 +74,7 @@ class MacfilterNode implements NgNodeOps {
     const mac = m.len < ETHER_HDR_LEN ? null : this.table.find(etherShostHi(m.view, m.off), etherShostLo(m.view, m.off));
     if (mac === null) return upper[DEFAULT_ID] ?? null;
     mac.packetsIn++;
-    mac.bytesIn += m.len - ETHER_HDR_LEN;
+    mac.bytesIn += ngWireLen(m) - ETHER_HDR_LEN;
     return upper[mac.hookid] ?? null;
   }
 
@@ -81,7 +82,7 @@ class MacfilterNode implements NgNodeOps {
     const mac = m.len < ETHER_HDR_LEN ? null : this.table.find(etherDhostHi(m.view, m.off), etherDhostLo(m.view, m.off));
     if (mac === null) return;
     mac.packetsOut++;
-    mac.bytesOut += m.len - ETHER_HDR_LEN;
+    mac.bytesOut += ngWireLen(m) - ETHER_HDR_LEN;
   }
 
   rcvmsg(msg: NgMessage): Errno {

@@ -15,6 +15,7 @@ import { NGM_FLOW_COOKIE, NGM_LINK_IS_DOWN, NGM_LINK_IS_UP } from '../ng-generic
 import { NgMessage } from '../ng-message.js';
 import type { Hook, NgNode, NgNodeOps, NgType } from '../ng-node.js';
 import { ngCmd, ngDrop } from '../ng-node.js';
+import { ngWireLen } from '../ng-offload.js';
 import { ngArray, ngDecode, ngEncode, ngInt32, ngStruct, ngUint32, ngUint64, ngUint8 } from '../ng-parse.js';
 
 const NGM_ONE2MANY_COOKIE = 1_100_897_444;
@@ -83,7 +84,7 @@ class One2manyNode implements NgNodeOps {
     const from = hook.data;
     if (!(from instanceof Link)) return ngDrop(m, EINVAL);
     from.stats.recvPackets++;
-    from.stats.recvOctets += m.len;
+    from.stats.recvOctets += ngWireLen(m);
     if (from !== this.one) return this.xmit(this.one, m);
     const { active } = this;
     if (active.length === 0) return ngDrop(m, ENOTCONN);
@@ -112,7 +113,7 @@ class One2manyNode implements NgNodeOps {
 
   private xmit(link: Link, m: PacketBuffer): Errno {
     link.stats.xmitPackets++;
-    link.stats.xmitOctets += m.len;
+    link.stats.xmitOctets += ngWireLen(m);
     return this.node.graph.send(link.hook, m);
   }
 

@@ -12,6 +12,7 @@ import { NGM_FLOW_COOKIE } from '../ng-generic.js';
 import type { NgMessage } from '../ng-message.js';
 import type { Hook, NgNode, NgNodeOps, NgType } from '../ng-node.js';
 import { ngCmd } from '../ng-node.js';
+import { ngWireLen } from '../ng-offload.js';
 import { ngEncode, ngStruct, ngUint64 } from '../ng-parse.js';
 
 const NGM_TEE_COOKIE = 916_107_047;
@@ -64,7 +65,7 @@ class TeeNode implements NgNodeOps {
   rcvdata(hook: Hook, m: PacketBuffer): Errno {
     const port = hook.data;
     if (!(port instanceof TeePort)) return drop(m);
-    port.stats.inOctets += m.len;
+    port.stats.inOctets += ngWireLen(m);
     port.stats.inFrames++;
     const { copy, dest } = port;
     if (copy !== null && copy.hook !== null) {
@@ -103,7 +104,7 @@ class TeeNode implements NgNodeOps {
   }
 
   private forward(port: TeePort, m: PacketBuffer): Errno {
-    port.stats.outOctets += m.len;
+    port.stats.outOctets += ngWireLen(m);
     port.stats.outFrames++;
     return this.node.graph.send(port.hook, m);
   }
