@@ -12,11 +12,11 @@ import type { Command, Option } from 'commander';
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-type Kind = 'vnets' | 'interfaces' | 'labs' | 'files' | 'folders' | 'shells' | 'none';
+type Kind = 'vnets' | 'interfaces' | 'labs' | 'vms' | 'files' | 'folders' | 'shells' | 'none';
 
 /** By the argument's name in program.ts. */
 const KINDS: Readonly<Record<string, Kind>> = {
-  vnet: 'vnets', interface: 'interfaces', lab: 'labs', file: 'files', folder: 'folders', shell: 'shells', 'vnet:interface': 'none', device: 'none',
+  vnet: 'vnets', interface: 'interfaces', lab: 'labs', vm: 'vms', file: 'files', folder: 'folders', shell: 'shells', 'vnet:interface': 'none', device: 'none',
 };
 
 interface Flag {
@@ -78,6 +78,7 @@ function bashWords(kind: Kind | readonly string[]): string {
     vnets: 'COMPREPLY=($(compgen -W "$(netloom names vnets 2>/dev/null)" -- "$cur"))',
     interfaces: 'COMPREPLY=($(compgen -W "$(netloom names interfaces "${args[0]}" 2>/dev/null)" -- "$cur"))',
     labs: 'COMPREPLY=($(compgen -W "$(netloom names labs 2>/dev/null)" -- "$cur"))',
+    vms: 'COMPREPLY=($(compgen -W "$(netloom names vms 2>/dev/null)" -- "$cur"))',
     files: 'COMPREPLY=($(compgen -f -- "$cur"))',
     folders: 'COMPREPLY=($(compgen -d -- "$cur"))',
     shells: `COMPREPLY=($(compgen -W "${SHELLS.join(' ')}" -- "$cur"))`,
@@ -116,7 +117,7 @@ const quoted = (text: string): string => text.replaceAll("'", '’').replaceAll(
 function zsh(leaves: readonly Leaf[]): string {
   const action: Record<Kind, string> = {
     vnets: '{compadd -- ${(f)"$(netloom names vnets 2>/dev/null)"}}', interfaces: '{compadd -- ${(f)"$(netloom names interfaces $line[1] 2>/dev/null)"}}',
-    labs: '{compadd -- ${(f)"$(netloom names labs 2>/dev/null)"}}', files: '_files', folders: '_files -/', shells: `(${SHELLS.join(' ')})`, none: ' ',
+    labs: '{compadd -- ${(f)"$(netloom names labs 2>/dev/null)"}}', vms: '{compadd -- ${(f)"$(netloom names vms 2>/dev/null)"}}', files: '_files', folders: '_files -/', shells: `(${SHELLS.join(' ')})`, none: ' ',
   };
   const cases = leaves.map((leaf) => {
     const flags = leaf.flags.flatMap((f) => [f.short, f.long].filter((w) => w !== null).map((w) => `'${w}[${quoted(f.text)}]${f.value === null ? '' : `:value:${typeof f.value === 'string' ? action[f.value] : `(${f.value.join(' ')})`}`}'`));
@@ -147,7 +148,7 @@ compdef _netloom netloom
 
 function fish(leaves: readonly Leaf[]): string {
   const action: Record<Kind, string> = {
-    vnets: "-a '(netloom names vnets 2>/dev/null)'", interfaces: "-a '(netloom names interfaces (commandline -opc)[3] 2>/dev/null)'", labs: "-a '(netloom names labs 2>/dev/null)'",
+    vnets: "-a '(netloom names vnets 2>/dev/null)'", interfaces: "-a '(netloom names interfaces (commandline -opc)[3] 2>/dev/null)'", labs: "-a '(netloom names labs 2>/dev/null)'", vms: "-a '(netloom names vms 2>/dev/null)'",
     files: '-F', folders: "-a '(__fish_complete_directories)'", shells: `-a '${SHELLS.join(' ')}'`, none: '',
   };
   const lines = ['# fish completion for netloom. Load it: netloom completion fish | source', 'complete -c netloom -f'];

@@ -4,12 +4,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DaemonClient, DaemonError, drawSvg, drawText } from '@netloom/node/client';
-import type { Attachment, DyingJail, LabState, Topology } from '@netloom/node/client';
+import type { Attachment, DyingJail, LabState, Topology, VmView } from '@netloom/node/client';
 import type { Lab, LabFile, LabPath } from '@netloom/node/lab';
 import { isRunning, startBackgroundDaemon } from './background-daemon.js';
 import type { CliIo } from './cli-io.js';
 import { CliError, EXIT_FAILURE, EXIT_LAB, json, table } from './cli-io.js';
 import { isSeenFrom, jailAround, refuseInside, topologySeenFrom } from './inside-jail.js';
+import { vmTable } from './vm-table.js';
 
 /** Reads a lab file; its problems are printed and end the command. */
 async function loadLab(file: string, io: CliIo): Promise<LabFile & { lab: Lab }> {
@@ -115,15 +116,17 @@ export async function ps(options: PsOptions, socket: string, io: CliIo): Promise
     if (options.json === true) return io.out(json(jails));
     return io.out(table(['JAIL', 'JID', 'DYING', 'LEFT', 'HELD BY'], jails.map((j) => [j.name, String(j.jid), seconds(j.dyingUs), seconds(j.leftUs), j.holders.join(', ')])));
   }
-  const [allLabs, topology, bound] = await Promise.all([client.get<LabState[]>('/v1/labs'), client.get<Topology>('/v1/topology'), client.get<Attachment[]>('/v1/attachments')]);
+  const [allLabs, topology, bound, machines] = await Promise.all([client.get<LabState[]>('/v1/labs'), client.get<Topology>('/v1/topology'), client.get<Attachment[]>('/v1/attachments'), client.get<VmView[]>('/v1/vms')]);
   const { vnets } = topologySeenFrom(jail, topology);
   const labs = labsSeenFrom(jail, allLabs);
   const attachments = bound.filter((a) => isSeenFrom(jail, a.vnet));
-  if (options.json === true) return io.out(json({ labs, vnets, attachments }));
+  const vms = machines.filter((vm) => isSeenFrom(jail, vm.vnet));
+  if (options.json === true) return io.out(json({ labs, vnets, attachments, vms }));
   const labOf = (vnet: string): string => labs.find((lab) => lab.vnets.includes(vnet))?.name ?? '-';
   const rows = vnets.flatMap((vnet) =>
     vnet.interfaces.map((ifc) => [labOf(vnet.name), vnet.name, String(vnet.jid), ifc.name, ifc.up ? 'up' : 'down', ifc.inet.join(', ') || '-', ifc.description ?? '']));
   io.out(table(['LAB', 'VNET', 'JID', 'INTERFACE', 'STATE', 'ADDRESS', 'DESCRIPTION'], rows));
+  if (vms.length > 0) io.out(`\n${vmTable(vms)}`);
 }
 
 /** Inside a jail: the labs that it or a jail below it is part of, with those of their vnets. */

@@ -6,13 +6,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { tools } from '@netloom/userland';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { CliIo } from './cli-io.js';
 import { EXIT_FAILURE, EXIT_LAB, EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE } from './cli-io.js';
 import { SHELLS, completionScript } from './completion.js';
 import { createProgram } from './program.js';
 import { runProgram } from './run-program.js';
+import { TOOL_SUMMARIES } from './tool-names.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'netloom-cli-'));
 const nobody = join(folder, 'nobody.sock');
@@ -48,7 +48,7 @@ test.each<[string, string[], number, string]>([
   ['a bad count', ['capture', 'a', 'b', '-c', 'x'], EXIT_USAGE, "netloom: option '-c, --count <n>' argument 'x' is invalid. A whole number from 1 on is needed.\n(\"netloom capture --help\" tells more)\n"],
   ['a bad place', ['attach', 'tap0', 'tap0'], EXIT_USAGE, 'netloom: "tap0" is not VNET:INTERFACE (such as r1:tap0; "host:tap0" outside all jails)\n'],
   ['a bad event number', ['events', '--since', 'noon'], EXIT_USAGE, "netloom: option '--since <seq>' argument 'noon' is invalid. The number of an event is needed, or \"now\".\n(\"netloom events --help\" tells more)\n"],
-  ['a system that is none', ['events', '--system', 'net'], EXIT_USAGE, "netloom: option '--system <system>' argument 'net' is invalid. Allowed choices are IFNET, ETHERNET, CARP, VNET, JAIL, MOVE.\n(\"netloom events --help\" tells more)\n"],
+  ['a system that is none', ['events', '--system', 'net'], EXIT_USAGE, "netloom: option '--system <system>' argument 'net' is invalid. Allowed choices are IFNET, ETHERNET, CARP, VNET, JAIL, MOVE, VM.\n(\"netloom events --help\" tells more)\n"],
   ['no daemon', ['ps'], EXIT_UNREACHABLE, `netloom: cannot reach the Netloom daemon at ${nobody}: No such file or directory (start it with "netloom daemon" or "netloom up LAB.yaml", or let NETLOOM_SOCKET name its socket)\n`],
   ['a lab file that is not there', ['up', '/nonexistent.yaml'], EXIT_FAILURE, 'netloom: cannot read the lab file "/nonexistent.yaml" (there is no such file); give the path of a YAML file\n'],
   ['a host program outside all jails', ['exec', 'host', 'ls'], EXIT_FAILURE, 'netloom: "ls" is not one of the tools ("netloom tools list"); a program of this machine needs no "netloom exec host"\n'],
@@ -106,25 +106,25 @@ describe('tools', () => {
     const { code, out } = await run('tools', 'install', at);
     expect(code).toBe(EXIT_OK);
     expect(out).toContain(`export PATH="${at}:$PATH"`);
-    for (const tool of Object.keys(tools)) {
+    for (const tool of Object.keys(TOOL_SUMMARIES)) {
       expect(statSync(join(at, tool)).mode & 0o777, tool).toBe(0o755);
       expect(readFileSync(join(at, tool), 'utf8')).not.toContain('@TOOL@');
     }
     expect((await run('tools', 'install', at, '--runtime', 'node')).code).toBe(EXIT_OK);
-    expect(readFileSync(join(at, Object.keys(tools)[0]!), 'utf8')).toMatch(`#!${process.execPath}\n`);
+    expect(readFileSync(join(at, Object.keys(TOOL_SUMMARIES)[0]!), 'utf8')).toMatch(`#!${process.execPath}\n`);
   });
 
   test('install overwrites nothing of others', async () => {
     const at = join(folder, 'others');
     await run('tools', 'install', at);
-    const victim = join(at, Object.keys(tools).at(-1)!);
+    const victim = join(at, Object.keys(TOOL_SUMMARIES).at(-1)!);
     writeFileSync(victim, '#!/bin/sh\n');
     expect(await run('tools', 'install', at)).toEqual({ code: EXIT_FAILURE, out: '', err: `netloom: "${victim}" exists and is not a launcher; choose another folder\n` });
     expect(readFileSync(victim, 'utf8')).toBe('#!/bin/sh\n');
   });
 
   test('list', async () => {
-    expect(JSON.parse((await run('tools', 'list', '--json')).out)).toEqual(Object.entries(tools).map(([name, { summary }]) => ({ name, summary })));
+    expect(JSON.parse((await run('tools', 'list', '--json')).out)).toEqual(Object.entries(TOOL_SUMMARIES).map(([name, summary]) => ({ name, summary })));
   });
 });
 
@@ -163,7 +163,7 @@ COMP_WORDS=(${words.map((w) => `'${w}'`).join(' ')}); COMP_CWORD=$(( \${#COMP_WO
     expect(complete('netloom', 'graph', '--s')).toEqual(['--socket', '--svg']);
     expect(complete('netloom', 'completion', '')).toEqual(['bash', 'zsh', 'fish']);
     expect(complete('netloom', 'events', '--vnet', 'r')).toEqual(['r1', 'r2']);
-    expect(complete('netloom', 'events', '--system', '')).toEqual(['IFNET', 'ETHERNET', 'CARP', 'VNET', 'JAIL', 'MOVE']);
+    expect(complete('netloom', 'events', '--system', '')).toEqual(['IFNET', 'ETHERNET', 'CARP', 'VNET', 'JAIL', 'MOVE', 'VM']);
     expect(complete('netloom', 'tools', 'install', '--runtime', 'p')).toEqual(['perl']);
     expect(complete('netloom', 'm')).toEqual(['moves']);
   });

@@ -9,27 +9,15 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { EVENT_SYSTEMS, socketPath } from '@netloom/node/client';
 import type { CliIo } from './cli-io.js';
+import { examples, jsonOption, positive, socketOption } from './command-options.js';
+import type { SocketOf, SocketOption } from './command-options.js';
 import { completionScript, SHELLS } from './completion.js';
 import type { Shell } from './completion.js';
 import type { DownOptions, GraphOptions, PsOptions, UpOptions } from './lab-commands.js';
 import type { EventsOptions } from './event-commands.js';
 import type { AuditOptions } from './inspect-commands.js';
 import type { CaptureOptions } from './run-commands.js';
-
-interface SocketOption {
-  readonly socket?: string;
-}
-
-/** Examples under a command's help. */
-function examples(command: Command, ...lines: string[]): Command {
-  return command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ${line}\n`).join('')}`);
-}
-
-function socketOption(): Option {
-  return new Option('--socket <path>', 'the daemon\'s socket (default: $NETLOOM_SOCKET, else netloom.sock in $XDG_RUNTIME_DIR or /tmp/netloom-$UID)');
-}
-
-const jsonOption = (): Option => new Option('--json', 'print JSON');
+import { addVmCommands } from './vm-program.js';
 
 export function createProgram(io: CliIo, version: string): Command {
   const socketOf = (options: SocketOption): string => socketPath({ ...io.env, ...(options.socket === undefined ? {} : { NETLOOM_SOCKET: options.socket }) });
@@ -46,6 +34,7 @@ export function createProgram(io: CliIo, version: string): Command {
   addRunCommands(program, io, socketOf);
   addInspectCommands(program, io, socketOf);
   addEventCommands(program, io, socketOf);
+  addVmCommands(program, io, socketOf);
   addToolCommands(program, io);
   addShellCommands(program, io, socketOf);
   settle(program, 'netloom');
@@ -57,8 +46,6 @@ function settle(command: Command, path: string): void {
   command.showHelpAfterError(`("${path} --help" tells more)`);
   for (const sub of command.commands) settle(sub.copyInheritedSettings(command), `${path} ${sub.name()}`);
 }
-
-type SocketOf = (options: SocketOption) => string;
 
 function addDaemonCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
   const quickstart = program.command('quickstart').summary('see it work: a lab, pings, a gigabyte').addOption(socketOption())
@@ -99,11 +86,6 @@ function addLabCommands(program: Command, io: CliIo, socketOf: SocketOf): void {
     .description('Draw vnets, bridges, cables, VLANs and taps.').option('--text', 'box-drawing characters (the default)').option('--svg', 'an SVG picture').addOption(jsonOption()).option('-o, --output <file>', 'write to a file').option('--netgraph [vnet]', 'draw the netgraph of a vnet (left out: the host\'s)');
   examples(graph, 'netloom graph', 'netloom graph --svg -o lab.svg', 'netloom graph --netgraph r1', 'netloom graph lab.yaml')
     .action(async (file: string | undefined, options: SocketOption & GraphOptions) => (await import('./lab-commands.js')).graph(file, options, socketOf(options), io));
-}
-
-function positive(text: string): string {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('A whole number from 1 on is needed.');
-  return text;
 }
 
 function addRunCommands(program: Command, io: CliIo, socketOf: SocketOf): void {

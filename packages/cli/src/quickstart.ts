@@ -15,11 +15,11 @@ import { DaemonClient, drawText } from '@netloom/node/client';
 import type { Topology } from '@netloom/node/client';
 import { IN6_IFF_AUTOCONF } from '@netloom/core';
 import { ip6Format } from '@netloom/core/wire';
-import { tools } from '@netloom/userland';
 import type { CliIo } from './cli-io.js';
 import { CliError, EXIT_FAILURE, EXIT_OK, table } from './cli-io.js';
 import { bringUp, serveDevd, startDaemonHere, untilAsked } from './daemon-command.js';
 import { installLaunchers } from './launcher/install.js';
+import { TOOL_SUMMARIES } from './tool-names.js';
 import { transferTcp } from './tcp-transfer.js';
 import { transferUdp } from './udp-transfer.js';
 
@@ -167,7 +167,7 @@ function progressMeter(what: string, total: number, io: CliIo): (done: number) =
 }
 
 function sayWhatNext(socket: string, folder: string, io: CliIo): void {
-  installLaunchers(folder, Object.keys(tools), 'auto');
+  installLaunchers(folder, Object.keys(TOOL_SUMMARIES), 'auto');
   io.out(`
 It stays up. In a second terminal:
 

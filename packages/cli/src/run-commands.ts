@@ -4,19 +4,19 @@
 import { fstatSync, openSync, rmSync } from 'node:fs';
 import { absoluteFileDevice, absoluteGuestDevice, DaemonClient, HOST_VNET } from '@netloom/node/client';
 import type { Attachment } from '@netloom/node/client';
-import { tools } from '@netloom/userland';
 import type { ToolEnd } from './call-tool.js';
 import { callTool, exitLike } from './call-tool.js';
 import type { CliIo } from './cli-io.js';
 import { CliError, EXIT_UNREACHABLE, EXIT_USAGE, json, table } from './cli-io.js';
 import { InstallError, installLaunchers } from './launcher/install.js';
 import type { LauncherRuntime } from './launcher/install.js';
+import { TOOL_SUMMARIES } from './tool-names.js';
 
 /** `netloom exec VNET CMD...`: jexec, or the command itself for the stack outside all jails. */
 export async function exec(vnet: string, command: readonly string[], socket: string, io: CliIo): Promise<void> {
   const outside = vnet === HOST_VNET;
   const name = (command[0] ?? '').replace(/^.*\//, '');
-  if (outside && !Object.hasOwn(tools, name)) throw new CliError(`"${name}" is not one of the tools ("netloom tools list"); a program of this machine needs no "netloom exec host"`);
+  if (outside && !Object.hasOwn(TOOL_SUMMARIES, name)) throw new CliError(`"${name}" is not one of the tools ("netloom tools list"); a program of this machine needs no "netloom exec host"`);
   endAs(await callTool(outside ? command : ['jexec', vnet, ...command], toolEnv(io.env, socket, '')), io);
 }
 
@@ -77,13 +77,13 @@ export async function detach(where: string, socket: string, io: CliIo): Promise<
 }
 
 export function toolsList(options: { readonly json?: boolean }, io: CliIo): void {
-  const list = Object.entries(tools).map(([name, { summary }]) => ({ name, summary }));
+  const list = Object.entries(TOOL_SUMMARIES).map(([name, summary]) => ({ name, summary }));
   io.out(options.json === true ? json(list) : table(['TOOL', 'WHAT IT DOES'], list.map(({ name, summary }) => [name, summary])));
 }
 
 export function toolsInstall(folder: string, options: { readonly runtime: LauncherRuntime | 'auto'; readonly json?: boolean }, io: CliIo): void {
   try {
-    const installed = installLaunchers(folder, Object.keys(tools), options.runtime);
+    const installed = installLaunchers(folder, Object.keys(TOOL_SUMMARIES), options.runtime);
     if (options.json === true) return io.out(json(installed));
     io.out(`${installed.tools.length} tools in ${installed.folder} (started by ${installed.runtime}). Use them first:\n  export PATH="${installed.folder}:$PATH"\n`);
   } catch (error) {

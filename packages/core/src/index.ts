@@ -144,7 +144,7 @@ export { Callout } from './kern/callout.js';
 export type { AuditCount, AuditLeak, AuditRow } from './kern/audit.js';
 export { Engine } from './kern/engine.js';
 export * from './kern/counters.js';
-export { devctlDataText, devctlLine, DevctlQueue, DevctlReader } from './kern/devctl.js';
+export { devctlAnnounce, devctlDataText, devctlLine, DevctlQueue, DevctlReader } from './kern/devctl.js';
 export type { DevctlData, DevctlEvent, DevctlItem } from './kern/devctl.js';
 export * from './kern/sysctl.js';
 export { orderName, subsystemName } from './kern/vnet-sysinit.js';

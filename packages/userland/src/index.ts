@@ -6,3 +6,7 @@ export { HostError, ProcKilled, signalNumber } from './proc.js';
 export { findTool, toolNames, tools } from './tools.js';
 export { compileFilter } from './pcap-filter/index.js';
 export type { FilterOptions, FilterResult } from './pcap-filter/index.js';
+export { getopt } from './getopt.js';
+export type { Getopt } from './getopt.js';
+export { getoptLong } from './getopt-long.js';
+export { StdinReader } from './stdin-reader.js';

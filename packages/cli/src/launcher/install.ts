@@ -5,6 +5,7 @@
  *
  * Theory of operation. A launcher is a copy of one of the two programs with two things filled in: the interpreter's path, so that starting it
  * asks nobody, and the tool's name, so that a link to it under another name is still that tool. Perl starts in 2 ms, Node in 60.
+ * A tool whose name ends in `.sh` is one that people start with `sh`: its launcher is a shell's as well, which hands the file to its interpreter.
  *
  * Invariant: a file that is not a launcher of ours is never overwritten; each launcher is replaced whole (written beside, then renamed).
  */
@@ -59,7 +60,15 @@ function isExecutable(file: string): boolean {
 export function launcherText(tool: string, runtime: LauncherRuntime, interpreter: string): string {
   const text = readFileSync(source(runtime === 'perl' ? 'launcher.pl' : 'launcher.cjs'), 'utf8');
   const usable = interpreter.length <= SHEBANG_MAX && !/\s/.test(interpreter);
+  if (tool.endsWith('.sh')) return shellText(text.replace('@TOOL@', tool), runtime, interpreter);
   return text.replace(/^#!.*/, `#!${usable ? interpreter : `/usr/bin/env ${runtime}`}`).replace('@TOOL@', tool);
+}
+
+/** A file that sh and the interpreter both read: perl -x skips what is in front of its own line, and for Node the shell's line is a comment. */
+function shellText(text: string, runtime: LauncherRuntime, interpreter: string): string {
+  const quoted = `'${interpreter.replaceAll("'", "'\\''")}'`;
+  if (runtime === 'perl') return `#!/bin/sh\nexec ${quoted} -x "$0" "$@"\n${text.replace(/^#!.*/, '#!perl')}`;
+  return `#!/bin/sh\n':' /*; exec ${quoted} "$0" "$@" #*/\n${text.replace(/^#!.*\n/, '')}`;
 }
 
 export interface Installed {

@@ -13,7 +13,6 @@
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { Duplex } from 'node:stream';
 import { Kernel, VNET0_NAME } from '@netloom/core';
 import type { LogLevel } from '@netloom/core';
 import { tools } from '@netloom/userland';
@@ -26,6 +25,9 @@ import type { DestinationStream, Level, Logger } from 'pino';
 import { HOST_VNET, LOOPBACK } from '../lab/lab-model.js';
 import type { CommandResult } from '../lab/lab-run.js';
 import { HostLoop } from '../loop.js';
+import { consoleUpgrade } from '../vm/console-upgrade.js';
+import { daemonVms, vmTools } from '../vm/daemon-vms.js';
+import { addVmRoutes } from '../vm/vm-routes.js';
 import { Attachments } from './attachments.js';
 import { captureTool } from './capture-tool.js';
 import { DevdSocket } from './devd-socket.js';
@@ -38,6 +40,8 @@ import { addRoutes } from './http-routes.js';
 import { kernelTopology } from './kernel-topology.js';
 import { Labs } from './labs.js';
 import { TeardownTraces } from './teardown-traces.js';
+import { serveUpgrades } from './upgrades.js';
+import type { UpgradeProtocol } from './upgrades.js';
 import { addMoveRoutes } from './move-records.js';
 import { claimSocket, withPrivateUmask } from './socket-claim.js';
 import { version } from './version.js';
@@ -87,7 +91,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     wake: () => loop.wake(),
   });
   loop.attach(kernel);
-  const service = new ExecService(kernel, loop, { ...(options.tools ?? tools), 'netloom-capture': captureTool }, log);
+  const vms = daemonVms(kernel, loop, log, options.socketPath);
+  const service = new ExecService(kernel, loop, { ...(options.tools ?? tools), 'netloom-capture': captureTool, ...vmTools(vms) }, log);
   const traces = new TeardownTraces(kernel, loop);
   const attachments = new Attachments(kernel, loop, log);
   await configureLoopback(service);
@@ -98,9 +103,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   setErrors(app);
   addEventRoutes(app, kernel, loop);
   addMoveRoutes(app, kernel, loop);
+  addVmRoutes(app, vms);
   addRoutes(app, { service, labs, attachments, traces, version, topology: () => kernelTopology(kernel, attachments) });
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
-  const streams = serveUpgrades(app, service);
+  const streams = serveUpgrades(app, [execUpgrade(service), consoleUpgrade(vms)]);
   await app.ready();
   await withPrivateUmask(() => app.listen({ path: options.socketPath }));
   let devd: DevdSocket | null = null;
@@ -111,6 +117,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     for (const stream of streams) stream.destroy();
     await app.close();
     await devd?.close();
+    await vms.close();
     await attachments.close();
     ending = true;
     kernel.shutdown();
@@ -150,22 +157,13 @@ function setErrors(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) => reply.code(404).send({ error: { message: `there is no ${request.method} ${request.url} (/v1/openapi.json tells what there is)` } }));
 }
 
-/** Hands upgraded connections to exec-stream.ts. Returns the set of those that are open. */
-function serveUpgrades(app: FastifyInstance, service: ExecService): Set<Duplex> {
-  const streams = new Set<Duplex>();
-  app.server.on('upgrade', (request, socket: Duplex, head: Buffer) => {
-    if (request.method !== 'POST' || request.url !== '/v1/exec' || request.headers.upgrade !== EXEC_UPGRADE) {
-      socket.end('HTTP/1.1 400 only POST /v1/exec can be upgraded, to netloom-exec\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-      return;
-    }
-    streams.add(socket);
-    socket.once('close', () => streams.delete(socket));
-    socket.cork();
-    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${EXEC_UPGRADE}\r\n\r\n`);
-    serveExecStream(service, socket, head);
-    setImmediate(() => socket.uncork());
-  });
-  return streams;
+/** Streams of tools. */
+function execUpgrade(service: ExecService): UpgradeProtocol {
+  return {
+    name: EXEC_UPGRADE,
+    where: 'POST /v1/exec',
+    serve: ({ method, url }) => (method === 'POST' && url === '/v1/exec' ? (socket, head) => serveExecStream(service, socket, head) : null),
+  };
 }
 
 /** Runs a command of a lab: a tool, or `netloom attach`, which only a daemon can do. */

@@ -23,6 +23,13 @@ export function vnetName(prison: Prison, root: Prison): string {
   return prison === root ? HOST_VNET : prison.nameFrom(root);
 }
 
+/** What people call the vnet that an interface is in. */
+export function vnetNameOf(kernel: Kernel, ifp: Ifnet): string {
+  const root = kernel.prisons.prison0;
+  const owner = root.descendants().find((prison) => prison.ownsVnet && prison.vnet.net === ifp.net);
+  return vnetName(owner ?? root, root);
+}
+
 function vnetOf(kernel: Kernel, prison: Prison, nameOf: ReadonlyMap<Vnet, string>, attachments: Attachments): TopologyVnet {
   const { vnet } = prison;
   const name = nameOf.get(vnet) ?? HOST_VNET;

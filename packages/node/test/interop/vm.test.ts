@@ -1,0 +1,121 @@
+/**
+ * vm.test.ts — virtual machines by the netloom command: run on a tap, pinged, spoken to on their console, stopped, killed with their jail and daemon.
+ * Read first: docs/vm.md; guest/guest-image.ts.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { DaemonClient } from '../../src/daemon/http-client.js';
+import type { VmView } from '../../src/vm/vm-routes.js';
+import { peer } from '../peers.js';
+import { guestImage } from './guest/guest-image.js';
+import { Netns } from './netns.js';
+import { NETLOOM, withDaemon } from './test-daemon.js';
+import type { TestDaemon } from './test-daemon.js';
+
+/** A guest with an address, which powers down when its power button is pressed. */
+function bootArgs(address: string): string[] {
+  const { kernel, initrd, append } = guestImage({ script: `ip addr add ${address} dev eth0; ip link set eth0 up` });
+  return ['--kernel', kernel, '--initrd', initrd, '--append', append, '--memory', '192M', '--accel', 'tcg'];
+}
+
+async function ok(d: TestDaemon, ...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await d.netloom(...args).ended;
+  expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: '' });
+  return stdout;
+}
+
+const list = async (d: TestDaemon): Promise<VmView[]> => JSON.parse(await ok(d, 'vm', 'ls', '--json')) as VmView[];
+
+/** Is the process there? */
+function isThere(pid: number): boolean {
+  return existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('qemu');
+}
+
+const pings = (d: TestDaemon, vnet: string, to: string): Promise<void> =>
+  Netns.until(`${to} answers`, async () => (await d.run(vnet, 'ping', '-c', '1', '-t', '2', to)).exitCode === 0, 90);
+
+peer('guest')('a machine on a tap: run, pinged, at its console, stopped', { timeout: 180_000 }, () => withDaemon(async (d) => {
+  await d.vnet('r1');
+  await d.ok('r1', 'ifconfig', 'tap0', 'create');
+  const said = await ok(d, 'vm', 'run', 'alice', '--vnet', 'r1', '--nic', 'tap0', ...bootArgs('10.5.0.2/24'));
+  const [vm] = await list(d);
+  expect(said).toBe(`alice runs (process ${vm?.pid ?? 0}, tcg): net0 ${vm?.nics[0]?.mac ?? ''} at r1:tap0\n`);
+  expect(vm).toMatchObject({ name: 'alice', vnet: 'r1', state: 'running', accel: 'tcg', cpus: 1, memoryBytes: 192 * 1024 * 1024, end: null, nics: [{ model: 'virtio-net', backend: 'tap', at: 'r1:tap0' }] });
+  expect(await d.ok('r1', 'ifconfig', 'tap0')).toMatch(/flags=\w+<UP,.*status: active/s);
+  await d.ok('r1', 'ifconfig', 'tap0', 'inet', '10.5.0.1/24');
+  await pings(d, 'r1', '10.5.0.2');
+  // The guest's address is the one that was told to QEMU.
+  expect(await d.ok('r1', 'arp', '-an')).toContain(`(10.5.0.2) at ${vm?.nics[0]?.mac ?? ''} on tap0`);
+
+  const answer = await ok(d, 'vm', 'console', 'alice', '-c', 'ping -c 1 10.5.0.1; echo done $?', '--until', '^done 0');
+  expect(answer).toMatch(/1 packets received/);
+  expect(await d.netloom('vm', 'console', 'alice', '-c', 'echo no', '--until', '^yes', '--timeout', '1').ended).toMatchObject({ status: 1, stderr: 'netloom: the console has not said /^yes/ within 1 s\n' });
+  expect(readFileSync(`${vm?.logs ?? ''}/console.log`, 'latin1')).toContain('guest is up');
+
+  expect(await d.netloom('vm', 'run', 'alice', ...bootArgs('10.5.0.9/24')).ended).toMatchObject({ status: 1, stderr: 'netloom: alice: a virtual machine is called "alice" already ("netloom vm ls" lists them)\n' });
+  expect(await d.netloom('vm', 'run', 'bob', '--vnet', 'r1', '--nic', 'tap0', ...bootArgs('10.5.0.9/24')).ended).toMatchObject({ status: 1, stderr: 'netloom: bob: open of tap device /dev/tap0 failed\n' });
+
+  await d.netloom('vm', 'console', 'alice', '-c', 'poweroff -f', '--timeout', '30').ended;
+  await Netns.until('the machine is gone', async () => (await list(d)).length === 0, 30);
+  expect(isThere(vm?.pid ?? 0)).toBe(false);
+  expect(await d.ok('r1', 'ifconfig', 'tap0')).toContain('status: no carrier');
+  expect((await d.client.get<{ system: string }[]>('/v1/vms')).length).toBe(0);
+}));
+
+/** Runs a machine; QEMU's process. */
+async function run(d: TestDaemon, name: string, vnet: string, tap: string, address = '10.5.0.2/24'): Promise<number> {
+  await ok(d, 'vm', 'run', name, '--vnet', vnet, '--nic', tap, ...bootArgs(address));
+  return (await list(d)).find((vm) => vm.name === name)?.pid ?? 0;
+}
+
+peer('guest')('machines end by command, with their jail, and by what kills QEMU; events tell it', { timeout: 180_000 }, () => withDaemon(async (d) => {
+  await d.vnet('r1');
+  const pids = [await run(d, 'a', 'r1', 'tap1'), await run(d, 'b', 'r1', 'vmnet2'), await run(d, 'c', 'host', 'tap3')];
+  expect(pids.map(isThere)).toEqual([true, true, true]);
+  expect((await ok(d, 'ps')).split('\n').filter((line) => / running /.test(line)).map((line) => line.split(/ +/).slice(0, 3))).toEqual([['a', 'r1', 'running'], ['b', 'r1', 'running'], ['c', 'host', 'running']]);
+
+  expect(await ok(d, 'vm', 'stop', '--kill', 'a')).toBe('a has been stopped\n');
+  expect(isThere(pids[0]!)).toBe(false);
+  process.kill(pids[2]!, 'SIGKILL');
+  await Netns.until('the killed one is gone', async () => (await list(d)).length === 1, 20);
+  await d.ok('', 'jail', '-r', 'r1');
+  await Netns.until('the jail\'s is gone', async () => (await list(d)).length === 0 && !isThere(pids[1]!), 20);
+  await Netns.until('the jail is gone', async () => (await ok(d, 'ps', '--dying', '--json')) === '[]\n', 20);
+  const events = (await ok(d, 'events', '--system', 'VM', '--json')).trim().split('\n').map((line) => JSON.parse(line) as { subsystem: string; type: string; data: { how?: string } });
+  expect(events.map(({ subsystem, type, data }) => `${subsystem} ${type} ${data.how ?? ''}`.trim())).toEqual(['a START', 'b START', 'c START', 'a END stopped', 'c END killed', 'b END stopped']);
+  expect(await d.netloom('vm', 'stop', 'a').ended).toMatchObject({ status: 1, stderr: 'netloom: no virtual machine is called "a" ("netloom vm ls" lists them)\n' });
+}));
+
+peer('guest')('a guest that is asked to power down does; one that does not is ended', { timeout: 180_000 }, () => withDaemon(async (d) => {
+  const { kernel, initrd, append } = guestImage({ modules: ['button', 'evdev'], files: { '/etc/acpi/PWRF/00000080': '#!/bin/sh\npoweroff -f\n' }, script: 'acpid -d >/dev/null 2>&1 &' });
+  await ok(d, 'vm', 'run', 'good', '--kernel', kernel, '--initrd', initrd, '--append', append, '--memory', '192M', '--accel', 'tcg');
+  await run(d, 'deaf', 'host', 'tap0');
+  for (const name of ['good', 'deaf']) await ok(d, 'vm', 'console', name, '--until', 'guest is up');
+  expect(await ok(d, 'vm', 'stop', 'good')).toBe('good has powered down\n');
+  expect(await ok(d, 'vm', 'stop', '--seconds', '1', 'deaf')).toBe('deaf has been stopped\n');
+}));
+
+peer('guest')('a daemon that is killed leaves no machine behind, nor does one that ends', { timeout: 180_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'netloom-vm-'));
+  try {
+    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+      const socket = join(folder, `${signal}.sock`);
+      const daemon = spawn(process.execPath, [NETLOOM, 'daemon', '--socket', socket], { stdio: 'ignore' });
+      const ended = new Promise((resolve) => daemon.once('exit', resolve));
+      const client = new DaemonClient(socket);
+      await Netns.until('the daemon answers', () => client.get('/v1/health').then(() => true, () => false), 30);
+      const { kernel, initrd, append } = guestImage();
+      const { pid } = await client.post<VmView>('/v1/vms', { name: 'a', kernel, initrd, append, memory: '192M', nics: ['tap0'] });
+      expect(isThere(pid)).toBe(true);
+      daemon.kill(signal);
+      await ended;
+      await Netns.until('QEMU is gone', () => !isThere(pid), 10);
+      expect(readdirSync(folder).filter((name) => name.startsWith(signal))).toEqual(signal === 'SIGTERM' ? ['SIGTERM.vms'] : ['SIGKILL.devd.pipe', 'SIGKILL.sock', 'SIGKILL.vms']);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
