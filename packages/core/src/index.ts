@@ -37,6 +37,7 @@ export * from './netgraph/index.js';
 export { AliasInstance } from './netpfil/alias/alias.js';
 export type { AliasClock, AliasCounts, AliasLink, AliasPortRedirect, AliasServer } from './netpfil/alias/alias.js';
 export * from './netpfil/alias/alias-var.js';
+export * from './netpfil/ipfw/index.js';
 
 export { UDP_PAYLOAD_MAX } from './transport/udp.js';
 

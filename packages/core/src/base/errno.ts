@@ -28,6 +28,7 @@ export const EINVAL = 22;
 export const ENFILE = 23;
 export const EMFILE = 24;
 export const ENOTTY = 25;
+export const EFBIG = 27;
 export const ENOSPC = 28;
 export const EPIPE = 32;
 export const ERANGE = 34;
@@ -88,6 +89,7 @@ const ERRNO_TABLE: readonly (readonly [number, string, string])[] = [
   [ENFILE, 'ENFILE', 'Too many open files in system'],
   [EMFILE, 'EMFILE', 'Too many open files'],
   [ENOTTY, 'ENOTTY', 'Inappropriate ioctl for device'],
+  [EFBIG, 'EFBIG', 'File too large'],
   [ENOSPC, 'ENOSPC', 'No space left on device'],
   [EPIPE, 'EPIPE', 'Broken pipe'],
   [ERANGE, 'ERANGE', 'Result too large'],

@@ -5,234 +5,33 @@
  */
 import { describe, expect, it } from 'vitest';
 import { Callout } from '../kern/callout.js';
-import { CTX_SOFTINT } from '../kern/context.js';
-import type { AuditLeak } from '../kern/audit.js';
 import { in6Aifaddr } from '../inet6/in6-control.js';
-import { In6Multi, ND6_IFF_ACCEPT_RTADV } from '../inet6/in6-ifinfo.js';
-import { Ip6OutputOpts, IPV6_UNSPECSRC } from '../inet6/ip6-output.js';
-import { nd6SetFlags } from '../inet6/nd6-flags.js';
+import { In6Multi } from '../inet6/in6-ifinfo.js';
 import { NdPrefix } from '../inet6/nd6-prefix.js';
-import { raFrame } from '../inet6/test-rtr.js';
 import { LARGE_SLOT } from '../mbuf/packet-buffer.js';
 import { bpfOpen } from '../net/bpf.js';
 import { ifCloneCreate } from '../net/if-clone.js';
 import { GroupFilter } from '../net/mcast/source-filter.js';
 import { IFF_SIMPLEX, IFT_ETHER, IfMultiaddr, Ifnet } from '../net/ifnet.js';
-import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
 import { epairPeer } from '../net/epair.js';
 import { PFIL_PASS } from '../net/pfil.js';
 import type { PfilHook } from '../net/pfil.js';
-import type { Socket } from '../socket/socket.js';
-import { PF_INET6, SOCK_DGRAM, SOCK_RAW } from '../socket/socket-type.js';
-import { QUERIER_DEFAULTS } from '../net/mcast/querier.js';
+import { SOCK_DGRAM, SOCK_RAW } from '../socket/socket-type.js';
 import type { McastLinks } from '../net/mcast/links.js';
 import type { McastRouter } from '../net/mcast/router.js';
-import { craftIp, craftTcp, ip4 } from '../sim/craft.js';
-import { SimNet } from '../sim/sim-net.js';
-import { TcpEnds } from '../tcp/tcp-ends.js';
+import { ip4 } from '../sim/craft.js';
 import { ip6Parse } from '../wire/addr6.js';
-import { ICMP6_HDR_LEN } from '../wire/icmp6.js';
-import { IP_MF } from '../wire/ip4.js';
-import { IP6F_MORE_FRAG, IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Emit } from '../wire/ip6.js';
-import { macFormat } from '../wire/addr.js';
-import { ICMP_UNREACH } from '../wire/icmp4.js';
-import { IPPROTO_FRAGMENT, IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
-import { TH_SYN } from '../wire/tcp.js';
-import type { Kernel } from './kernel.js';
-import type { Vnet } from './vnet.js';
+import { AuditBench, GROUP, GROUP6 } from './test-audit.js';
 
 const ip6 = (text: string): Uint8Array => ip6Parse(text) ?? new Uint8Array(16);
 
-const SEED = 11;
-const GROUP = ip4('239.1.2.3');
-const GROUP6 = ip6('ff05::1:3');
-const GROUP6_NUMBER = 0xff050000_00000000_00000000_00010003n;
 const hook: PfilHook = { name: 'test', check: () => PFIL_PASS };
 
 const keep = (): void => undefined;
-const keepTcp = (b: Bench, part: 'hostcache' | 'md5' | 'fastopen'): void => {
+const keepTcp = (b: AuditBench, part: 'hostcache' | 'md5' | 'fastopen'): void => {
   b.tcp();
   b.v.tcp[part].destroy = keep;
 };
-
-class Bench {
-  readonly net = new SimNet(SEED);
-  readonly kernel: Kernel = this.net.kernel;
-  readonly v: Vnet = this.net.vnet('used');
-  readonly far: Vnet = this.net.vnet('far');
-  readonly ends = this.net.link(this.v, this.far, { delayUs: 1_000 });
-  readonly ifp = this.ends[0].ifp;
-  /** Most of each row seen so far. */
-  readonly most = new Map<string, number>();
-
-  constructor() {
-    this.net.addr(this.v, this.ifp, '10.0.0.1/24');
-    this.net.addr(this.far, this.ends[1].ifp, '10.0.0.2/24');
-    this.kernel.call(this.net.now, () => in6Aifaddr(this.v.in6Net, this.ifp, { addr: ip6('2001:db8::1'), plen: 64 }));
-    this.net.run(5_000_000); // until the addresses are known to be nobody else's
-  }
-
-  socket6(type: number): Socket {
-    const { so } = this.v.sockets.socket(PF_INET6, type);
-    if (so === null) throw new Error('no socket');
-    return so;
-  }
-
-  /** Connections in every condition: to be read, in TIME_WAIT, half open, never to be answered. */
-  tcp(): void {
-    const { far, net, v } = this;
-    const web = net.listen(far, 80);
-    net.listen(v, 81);
-    const reader = net.connect(v, '10.0.0.2', 80);
-    const done = net.connect(v, '10.0.0.2', 80);
-    const writer = net.connect(far, '10.0.0.1', 81);
-    net.run(10_000);
-    expect(reader.isConnected && done.isConnected && writer.isConnected).toBe(true);
-    web.accept();
-    const second = web.accept();
-    expect(writer.send(new Uint8Array(100))).toBe(100);
-    done.close();
-    net.run(10_000);
-    second?.close();
-    net.run(10_000);
-    net.connect(v, '10.0.0.78', 80);
-    const link = { src: '02:00:00:00:00:99', dst: macFormat(this.ifp.lladdr) };
-    const m = this.kernel.engine.pool.from(craftTcp(link, { src: '10.0.0.77', dst: '10.0.0.1' }, { sport: 9, dport: 81, flags: TH_SYN }));
-    if (m !== null) this.kernel.input(this.ifp, m, net.now);
-    v.tcp.hostcache.updateMtu(new TcpEnds(), 1_400);
-    v.tcp.md5.setKey(new TcpEnds(), new Uint8Array(1));
-    v.tcp.fastopen.disable(new TcpEnds());
-  }
-
-  look(): void {
-    const report = this.kernel.audit();
-    for (const { vnet, rows } of report.vnets) {
-      if (vnet === 'used') for (const row of rows) this.most.set(row.name, Math.max(row.count, this.most.get(row.name) ?? 0));
-    }
-    expect(report.unaccounted).toEqual({ packets: 0, timers: 0, interfaces: 0, deferred: 0 });
-  }
-
-  remove(): readonly AuditLeak[] {
-    const prison = this.kernel.prisons.find(this.kernel.prisons.prison0, 'used');
-    if (prison === null) throw new Error('the vnet is gone');
-    this.kernel.jailRemove(prison);
-    this.net.run(60_000_000);
-    return this.kernel.audit().leaks.filter((l) => l.vnet === 'used');
-  }
-
-  /** A fragment whose others never come. */
-  fragment(): void {
-    const link = { src: '02:00:00:00:00:99', dst: macFormat(this.ifp.lladdr) };
-    const m = this.kernel.engine.pool.from(craftIp(link, { src: '10.0.0.2', dst: '10.0.0.1', off: IP_MF }, new Uint8Array(64)));
-    if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
-  }
-
-  /** A reader on another processor has a route that is deleted. Returns how it gives it back. */
-  reader(): () => void {
-    const { engine } = this.kernel;
-    const lwp = engine.lwps.reader(engine.lwps.addCpu(), 'reader');
-    const spec = { fib: 0, family: 'inet', dst: ip4('203.0.113.0'), plen: 24, gateway: ip4('10.0.0.2'), flags: RTF_GATEWAY | RTF_STATIC } as const;
-    const { routes } = this.v;
-    this.kernel.call(this.net.now, () => routes.add(spec));
-    const rt = engine.runAs(lwp, CTX_SOFTINT, () => routes.rtalloc(0, spec.dst));
-    this.kernel.call(this.net.now, () => routes.delete(spec));
-    return () => engine.runAs(lwp, CTX_SOFTINT, () => void (rt === null ? 0 : routes.life.unref(rt)));
-  }
-
-  /** An ICMP message that waits for a thread. */
-  unreachable(): void {
-    const link = { src: '02:00:00:00:00:99', dst: macFormat(this.ifp.lladdr) };
-    const m = this.kernel.engine.pool.from(craftIp(link, { src: '10.0.0.2', dst: '10.0.0.1', proto: IPPROTO_ICMP }, Uint8Array.of(ICMP_UNREACH, 0, 0, 0, 0, 0, 0, 0)));
-    if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
-  }
-
-  /** A router of the link: routes, DNS and prefix. */
-  router(): void {
-    const { in6Net } = this.v;
-    this.kernel.call(this.net.now, () => void nd6SetFlags(in6Net, this.ifp, (in6Net.ifinfo(this.ifp)?.ndFlags ?? 0) | ND6_IFF_ACCEPT_RTADV));
-    this.look();
-    const m = this.kernel.engine.pool.from(raFrame('ra fe80::99 > ff02::1 life 1800 sll 02:00:00:00:00:99 prefix 2001:db8:7::/64 LA 600 600 route 2001:db8:9::/48 low 600 dns 2001:db8::53 600'));
-    if (m !== null) this.kernel.input(this.ifp, m, this.net.now);
-    this.net.run(10_000);
-    this.look();
-  }
-
-  broadcast(): void {
-    const so = this.net.udp(this.v, 7);
-    so.setsockopt('SO_BROADCAST', 1);
-    expect(so.send(new Uint8Array(8), ip4('10.0.0.255'), 7)).toBe(0);
-  }
-
-  /** A packet to an IPv6 neighbour who does not answer. */
-  neighbour6(): void {
-    const m = this.kernel.engine.pool.alloc(IP6_HDR_LEN);
-    if (m === null) throw new Error('no packet');
-    m.bytes().fill(0);
-    ip6Emit(m.view, m.off, 0, 0, 0, IPPROTO_ICMPV6, 64);
-    m.buf.set(ip6('2001:db8::77'), m.off + IP6_DST);
-    expect(this.kernel.call(this.net.now, () => this.v.ip6.output(m, 0, null))).toBe(0);
-  }
-
-  /** A first fragment that waits for others. */
-  fragment6(): void {
-    const payload = Uint8Array.of(17, 0, 0, IP6F_MORE_FRAG, 0, 0, 0, 9, 0, 7, 0, 7, 0, 16, 0, 0);
-    const p = new Uint8Array(IP6_HDR_LEN + payload.length);
-    ip6Emit(new DataView(p.buffer), 0, 0, 0, payload.length, IPPROTO_FRAGMENT, 64);
-    p.set(ip6('2001:db8::9'), IP6_SRC);
-    p.set(ip6('2001:db8::1'), IP6_DST);
-    p.set(payload, IP6_HDR_LEN);
-    const m = this.kernel.engine.pool.from(p);
-    if (m !== null) this.kernel.call(this.net.now, () => {
-      this.v.ip6.input(this.ifp, m);
-    });
-  }
-
-  /** A router says that 1300 bytes fit to somewhere. */
-  tooBig6(): void {
-    const dst = new DataView(ip6('2001:db8::9').buffer);
-    this.kernel.call(this.net.now, () => this.v.ip6.pmtu.update(this.ifp, 0, dst, 0, 1_300));
-  }
-
-  /** An echo request to all nodes of the link, which comes back to the sender, too. */
-  group6(): void {
-    const m = this.kernel.engine.pool.alloc(IP6_HDR_LEN + ICMP6_HDR_LEN);
-    if (m === null) throw new Error('no packet');
-    m.bytes().fill(0);
-    ip6Emit(m.view, m.off, 0, 0, ICMP6_HDR_LEN, IPPROTO_ICMPV6, 64);
-    m.buf.set(ip6('ff02::1'), m.off + IP6_DST);
-    const opts = new Ip6OutputOpts();
-    opts.ifp = this.ifp;
-    expect(this.kernel.call(this.net.now, () => this.v.ip6.output(m, IPV6_UNSPECSRC, opts))).toBe(0);
-  }
-
-  twoWays(): void {
-    this.kernel.call(this.net.now, () => {
-      for (const gw of ['10.0.0.2', '10.0.0.3']) this.v.routes.add({ fib: 0, family: 'inet', dst: 0, plen: 0, gateway: ip4(gw), flags: RTF_GATEWAY | RTF_STATIC });
-    });
-  }
-
-  /** Queriers that have heard a group, a route and a flow, of both families. */
-  multicastRouting(): void {
-    const { v, ifp } = this;
-    const lo = v.net.loif ?? ifp;
-    this.kernel.call(this.net.now, () => {
-      v.mroute.setQuerier(ifp, { ...QUERIER_DEFAULTS });
-      v.mroute6.setQuerier(ifp, { ...QUERIER_DEFAULTS });
-      v.igmp.querierOf(ifp)?.heardOld(ip4('10.0.0.2'), GROUP, 2);
-      v.mld.querierOf(ifp)?.heardOld(1n, GROUP6_NUMBER, 2);
-      v.mroute.router.addRoute({ group: GROUP, source: null, from: ifp, to: [{ ifp: lo, threshold: 1 }] });
-      v.mroute6.router.addRoute({ group: GROUP6_NUMBER, source: null, from: ifp, to: [{ ifp: lo, threshold: 1 }] });
-      v.mroute.router.key.g3 = GROUP;
-      Object.assign(v.mroute6.router.key, { g0: 0xff050000 | 0, g3: 0x10003 });
-      v.mroute.router.lookup(ifp, 1, 0);
-      v.mroute6.router.lookup(ifp, 1, 0);
-    });
-  }
-
-  clone(name: string): Ifnet {
-    return this.net.clone(this.v, name);
-  }
-}
 
 /** The links of a family stay as they are. */
 function keepLinks(links: McastLinks<number> | McastLinks<bigint>): void {
@@ -249,7 +48,7 @@ function keepRouter(router: McastRouter<number> | McastRouter<bigint>): void {
   router.departed = keep;
 }
 
-function useEverything(b: Bench): void {
+function useEverything(b: AuditBench): void {
   const { v, net } = b;
   b.multicastRouting();
   b.broadcast();
@@ -279,6 +78,7 @@ function useEverything(b: Bench): void {
   b.clone('tap');
   b.router();
   b.tcp();
+  b.firewall();
   b.unreachable();
   b.look();
   const giveBack = b.reader();
@@ -308,7 +108,7 @@ class Hoarder {
 
 
 /** By row: what a part has to forget so that the row is not zero when its vnet is gone. */
-const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
+const PLANTS: Readonly<Record<string, (b: AuditBench) => void>> = {
   interfaces: (b) => {
     b.v.kern.ifcnt++;
   },
@@ -548,6 +348,14 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
     b.kernel.call(b.net.now, () => b.v.nd6.unsolicited.lladdrChanged(b.ifp));
     b.v.nd6.unsolicited.stop = keep;
   },
+  'firewall rules': (b) => {
+    b.firewall();
+    b.v.ipfw.destroy = keep;
+  },
+  'firewall states': (b) => PLANTS['firewall rules']?.(b),
+  'firewall tables': (b) => PLANTS['firewall rules']?.(b),
+  'nat instances': (b) => PLANTS['firewall rules']?.(b),
+  'nat links': (b) => PLANTS['firewall rules']?.(b),
   'raw IP pcbs': (b) => {
     b.net.raw(b.v, 200).abort = keep;
   },
@@ -590,7 +398,7 @@ const PLANTS: Readonly<Record<string, (b: Bench) => void>> = {
   },
 };
 
-function hoarderWith(b: Bench): Hoarder {
+function hoarderWith(b: AuditBench): Hoarder {
   const driver = new Hoarder();
   driver.kept.push(b.kernel.engine.pool.alloc(10));
   return driver;
@@ -598,7 +406,7 @@ function hoarderWith(b: Bench): Hoarder {
 
 describe('a vnet', () => {
   it('is told of every kind it holds, and holds nothing when it is gone', () => {
-    const b = new Bench();
+    const b = new AuditBench();
     useEverything(b);
     expect([...b.most].filter(([, n]) => n === 0).map(([name]) => name)).toEqual([]);
     expect(b.remove()).toEqual([]);
@@ -607,7 +415,7 @@ describe('a vnet', () => {
   });
 
   it('that ends before its deferred work is done leaves nothing, and the work is not done', () => {
-    const b = new Bench();
+    const b = new AuditBench();
     const done: string[] = [];
     b.kernel.onTeardown = (v, step) => {
       if (step.name === 'vnet_if_return') v.kern.defer(() => void done.push('asked for while its interfaces went home'));
@@ -620,9 +428,9 @@ describe('a vnet', () => {
     expect([b.kernel.audit().leaks, done]).toEqual([[], []]);
   });
 
-  const kinds = new Bench().v.kern.audit.counts().map((r) => r.name);
+  const kinds = new AuditBench().v.kern.audit.counts().map((r) => r.name);
   it.each(kinds)('that leaves %s is told so', (name) => {
-    const b = new Bench();
+    const b = new AuditBench();
     const plant = PLANTS[name];
     expect(plant, `no leak of "${name}" is planted here`).toBeDefined();
     plant?.(b);
@@ -633,7 +441,7 @@ describe('a vnet', () => {
 
 describe('packets', () => {
   it('kept by the driver of an interface that was destroyed with the vnet are named after it', () => {
-    const b = new Bench();
+    const b = new AuditBench();
     const near = b.kernel.call(b.net.now, () => ifCloneCreate(b.v.net, 'epair').ifp);
     const peer = near === null ? null : epairPeer(near);
     if (near === null || peer === null) throw new Error('no epair');
@@ -647,7 +455,7 @@ describe('packets', () => {
   });
 
   it('that nobody holds are found when the vnet goes, once', () => {
-    const b = new Bench();
+    const b = new AuditBench();
     b.v.ip.loop.queue.purge = () => {
       while (b.v.ip.loop.queue.dequeue() !== null);
     };
@@ -659,7 +467,7 @@ describe('packets', () => {
   });
 
   it('under way to another vnet are not lost', () => {
-    const b = new Bench();
+    const b = new AuditBench();
     const [near, far] = b.net.epair(b.v, b.far);
     b.net.addr(b.v, near, '10.2.0.1/24');
     b.net.up(far);
@@ -668,7 +476,7 @@ describe('packets', () => {
   });
 
   it('a program keeps are its own when it says so', () => {
-    const b = new Bench();
+    const b = new AuditBench();
     const kept = b.kernel.engine.pool.alloc(100);
     const program = { packets: 1 };
     expect(b.kernel.audit().unaccounted.packets).toBe(1);
@@ -680,7 +488,7 @@ describe('packets', () => {
   });
 
   it('lost by a vnet that is stopped in the middle of a turn are found after the turn', () => {
-    const b = new Bench();
+    const b = new AuditBench();
     b.kernel.onTeardown = (_v, step, when) => {
       if (step.name === 'ip_destroy' && when === 'after') b.kernel.engine.pool.alloc(10);
     };

@@ -4,7 +4,8 @@
 import { describe, expect, it } from 'vitest';
 import { quietEnv } from '../env/env.js';
 import {
-  SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_MIDDLE, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT, SI_SUB_PROTO_IF,
+  SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_MIDDLE, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT,
+  SI_SUB_PROTO_FIREWALL, SI_SUB_PROTO_IF,
   SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PROTO_MC, SI_SUB_PROTO_PFIL, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, orderName, subsystemName,
 } from '../kern/vnet-sysinit.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
@@ -35,6 +36,7 @@ const BUILT: Readonly<Record<string, Place>> = {
   ip_vnet_init: [SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH],
   icmp_bandlimit_init: [SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY],
   ipid_sysinit: [SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY],
+  vnet_ipfw_init: [SI_SUB_PROTO_FIREWALL, SI_ORDER_ANY - 253],
   vnet_bridge_init: [SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY],
   vnet_vlan_init: [SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY],
 };
@@ -42,6 +44,7 @@ const BUILT: Readonly<Record<string, Place>> = {
 /** … and its destructors. */
 const TAKEN_DOWN: Readonly<Record<string, Place>> = {
   vnet_if_return: [SI_SUB_VNET_DONE, SI_ORDER_ANY],
+  vnet_ipfw_uninit: [SI_SUB_PROTO_FIREWALL, SI_ORDER_ANY - 253],
   rip_destroy: [SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH],
   udp_destroy: [SI_SUB_PROTO_DOMAIN, SI_ORDER_FOURTH],
   vnet_rts_uninit: [SI_SUB_PROTO_DOMAIN, SI_ORDER_THIRD],
@@ -67,6 +70,7 @@ const TAKEN_DOWN: Readonly<Record<string, Place>> = {
 /** The phases of a teardown, first to last. */
 const PHASES: readonly (readonly string[])[] = [
   ['vnet_if_return'],
+  ['vnet_ipfw_uninit'],
   ['in_gif_uninit'],
   ['udp_destroy', 'rip_destroy'],
   ['vnet_rts_uninit'],

@@ -19,7 +19,7 @@ import { DEVCTL_SYSCTL } from '../kern/devctl.js';
 import { VnetKern } from '../kern/vnet-kern.js';
 import {
   SI_ORDER_ANY, SI_ORDER_FIRST, SI_ORDER_FOURTH, SI_ORDER_MIDDLE, SI_ORDER_SECOND, SI_ORDER_THIRD, SI_SUB_INIT_IF, SI_SUB_NETGRAPH, SI_SUB_PROTO_DOMAIN, SI_SUB_PROTO_DOMAININIT,
-  SI_SUB_PROTO_IF, SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PROTO_MC, SI_SUB_PROTO_PFIL, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
+  SI_SUB_PROTO_FIREWALL, SI_SUB_PROTO_IF, SI_SUB_PROTO_IFATTACHDOMAIN, SI_SUB_PROTO_MC, SI_SUB_PROTO_PFIL, SI_SUB_PSEUDO, SI_SUB_VNET_DONE, VnetSysinitTable,
 } from '../kern/vnet-sysinit.js';
 import type { VnetSysinit } from '../kern/vnet-sysinit.js';
 import { bridgeCloner } from '../net/bridge.js';
@@ -75,6 +75,7 @@ import { Udp6 } from '../transport/udp6.js';
 import { UdpVxlan } from '../transport/udp-vxlan.js';
 import { Tcp } from '../tcp/tcp.js';
 import { SocketLayer } from '../socket/socket-layer.js';
+import { Ipfw } from '../netpfil/ipfw/ipfw.js';
 import { Netgraph } from '../netgraph/netgraph.js';
 
 export class Vnet {
@@ -110,6 +111,7 @@ export class Vnet {
   udp6!: Udp6;
   vxlan!: UdpVxlan;
   sockets!: SocketLayer;
+  ipfw!: Ipfw;
   netgraph!: Netgraph;
   ifDevctl!: IfDevctl;
   /** Why the vnet was stopped, when an invariant of it broke. */
@@ -139,6 +141,9 @@ function uncloners(...specs: IfClonerSpec[]): (v: Vnet) => void {
     }
   };
 }
+
+/** Where FreeBSD's module ipfw has what it makes for a vnet. */
+const SI_ORDER_IPFW = SI_ORDER_ANY - 253;
 
 const s = (name: string, subsystem: number, order: number, run: (v: Vnet) => void): VnetSysinit<Vnet> => ({ name, subsystem, order, run });
 
@@ -245,6 +250,9 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.stf = new InStf(v.ip);
     v.stf6 = new In6Stf(v.ip6);
   }),
+  s('vnet_ipfw_init', SI_SUB_PROTO_FIREWALL, SI_ORDER_IPFW, (v) => {
+    v.ipfw = new Ipfw(v.ip, v.ip6);
+  }),
   s('if_attachdomain', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_SECOND, (v) => {
     for (const ifp of v.net.ifnets) for (const d of v.net.domains) ifp.setAfdata(d.af, ifp.afdata(d.af) ?? d.ifattach(ifp));
     if (v.net.loif !== null) ifUp(v.net.loif);
@@ -278,6 +286,9 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     uncloners(greCloner)(v);
     v.gre6.destroy();
     v.gre.destroy();
+  }),
+  s('vnet_ipfw_uninit', SI_SUB_PROTO_FIREWALL, SI_ORDER_IPFW, (v) => {
+    v.ipfw.destroy();
   }),
   s('ipcarp_sysuninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.carp.destroy();
