@@ -7,8 +7,8 @@
  *
  * Theory of operation. The root is an archive in a temporary folder of this user, named after a hash of all that is in it, so that it is made once.
  * Its /init loads the modules in order, brings lo up and runs `script`; then it writes GUEST_UP on the console, starts the agent that guest-shell.ts
- * talks to, and puts a shell on the console. What `script` writes is on the console. The agent's line is the one that `guest.agent=` of the kernel's
- * command line names: `ttyS1` unless `append` is made with another (`agentOn`).
+ * talks to, and puts a shell on the console. What `script` writes is on the console. The agent's line is a port of virtio's serial card
+ * (`agentArgs`), because a UART of QEMU's now and then forgets an interrupt when the machine is busy; for a guest without such a card, `agentOn` names another.
  *
  * Programs are in /bin with the shared libraries they need where they look for them. busybox's shell prefers its own applets: where a program has
  * an applet's name (`ip`, `tc`, `ping`), write `/bin/ip`.
@@ -47,12 +47,14 @@ export interface GuestImage {
 /** What the guest writes on its console when its script is done. */
 export const GUEST_UP = 'guest is up';
 
-const VIRTIO = ['virtio_pci', 'virtio_net'];
+const VIRTIO = ['virtio_pci', 'virtio_net', 'virtio_console'];
+/** The agent's line, as /dev has it. */
+const AGENT_LINE = 'vport0p1';
 const FOLDERS = ['/bin', '/dev', '/etc', '/lib/modules', '/proc', '/root', '/run', '/sys', '/tmp', '/var'];
 
-/** Reads requests of guest-shell.ts, runs each on its own, and writes its answer in one piece. */
+/** Reads requests of guest-shell.ts, runs each on its own, and writes its answer in one piece. A line that is no terminal has no modes to set. */
 const AGENT = `#!/bin/busybox sh
-exec </dev/$1 >/dev/$1 2>/dev/null
+exec 0<>/dev/$1 1>&0 2>/dev/null
 stty raw -echo
 mkdir /run/agent
 echo ready
@@ -87,10 +89,10 @@ mount -t tmpfs run /run
 ${loads.join('\n')}
 ip link set lo up
 sh /etc/rc
-agent=ttyS1
+agent=${AGENT_LINE}
 for word in $(cat /proc/cmdline); do case $word in guest.agent=*) agent=\${word#guest.agent=};; esac; done
 echo "${GUEST_UP}"
-sh /bin/guest-agent $agent &
+[ -e /dev/$agent ] && sh /bin/guest-agent $agent &
 [ $agent = ttyS0 ] && wait
 while true; do setsid cttyhack sh; done
 `;
@@ -128,7 +130,12 @@ function cacheFolder(): string {
   return folder;
 }
 
-/** The kernel's command line with the agent on another line than ttyS1: on `ttyS0` there is no shell on the console. */
+/** QEMU's arguments for the agent's line, with the chardev `id` behind it. No other virtio serial card may come before it. */
+export function agentArgs(id: string): string[] {
+  return ['-device', 'virtio-serial-pci', '-device', `virtserialport,chardev=${id}`];
+}
+
+/** The kernel's command line with the agent on another line: `ttyS1`, or `ttyS0`, where there is no shell on the console then. */
 export function agentOn(append: string, line: string): string {
   return `${append} guest.agent=${line}`;
 }

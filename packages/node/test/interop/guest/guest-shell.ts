@@ -1,9 +1,9 @@
 /**
- * guest-shell.ts — runs commands in a guest, over a serial line to the agent in it.
+ * guest-shell.ts — runs commands in a guest, over a line to the agent in it.
  * Read first: guest-image.ts (AGENT).
  *
  * Theory of operation. A request is a line "ID COMMAND", the command in base64. The agent answers "begun ID" when it has read it, which is when the
- * next may be sent (a serial line has a small buffer), and later, in one piece, a line of base64 with all that the command wrote and "done ID CODE".
+ * next may be sent (a serial line's buffer is small), and later, in one piece, a line of base64 with all that the command wrote and "done ID CODE".
  * Commands run beside each other: an iperf3 that serves is one call, the one that asks another.
  */
 import type { Duplex } from 'node:stream';

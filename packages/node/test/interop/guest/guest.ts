@@ -18,7 +18,7 @@
  * A guest's first interface is eth0, with the address 52:54:00:00:00:NN unless `mac` says another. `image.script` runs before the guest is ready. A guest that
  * something else starts (the product's own runner) boots from the files of `guestImage` and is asked through a `GuestShell` of its own.
  *
- * Theory of operation. The console (ttyS0) is QEMU's standard input and output; the agent's line (ttyS1) is a Unix socket in a folder of the guest.
+ * Theory of operation. The console (ttyS0) is QEMU's standard input and output; the agent's line is a Unix socket in a folder of the guest.
  * QEMU is a child that the system kills when this process ends in whatever way (setpriv --pdeathsig); `end` kills it before, and waits.
  */
 import { spawn } from 'node:child_process';
@@ -29,7 +29,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { programPath } from '../../peers.js';
-import { guestImage } from './guest-image.js';
+import { agentArgs, guestImage } from './guest-image.js';
 import type { GuestParts } from './guest-image.js';
 import { GuestShell } from './guest-shell.js';
 import type { GuestResult } from './guest-shell.js';
@@ -74,7 +74,7 @@ let booted = 0;
 function qemuArgs(spec: GuestSpec, agent: string): string[] {
   const { kernel, initrd, append } = guestImage(spec.image);
   const args = ['-M', spec.machine ?? 'pc', '-accel', 'tcg', '-m', String(spec.memoryMb ?? MEMORY_MB), '-nodefaults', '-display', 'none', '-no-reboot', '-no-user-config'];
-  args.push('-serial', 'stdio', '-chardev', `socket,id=agent,path=${agent}`, '-serial', 'chardev:agent', '-kernel', kernel, '-initrd', initrd, '-append', append);
+  args.push('-serial', 'stdio', '-chardev', `socket,id=agent,path=${agent}`, ...agentArgs('agent'), '-kernel', kernel, '-initrd', initrd, '-append', append);
   for (const [i, { netdev, device = 'virtio-net-pci', mac }] of (spec.nics ?? []).entries()) {
     booted++;
     const address = mac ?? `52:54:00:00:${(booted >> 8).toString(16).padStart(2, '0')}:${(booted & 0xff).toString(16).padStart(2, '0')}`;
