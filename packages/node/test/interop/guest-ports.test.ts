@@ -67,7 +67,7 @@ peer('guest')('guests behind streams and datagrams ping each other and a vnet; o
   await withGuests(specs, async (a, b) => {
     const pings = async (guest: Guest): Promise<void> => {
       for (const to of ['10.9.0.3', '10.9.0.1', '10.9.1.3', '10.9.1.1']) {
-        for (const size of [56, 1_472, 4_000]) await guest.ok(`ping -c 2 -s ${size} -W 5 ${to}`);
+        for (const size of [56, 1_472, 4_000]) await guest.ok(`ping -c 2 -i 0.2 -s ${size} -W 5 ${to}`);
       }
       await d.ok('v', 'ping', '-c', '2', '-i', '0.2', '-s', '4000', '10.9.0.2');
     };
