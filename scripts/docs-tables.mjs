@@ -37,6 +37,10 @@ const AT_THE_BOUND = {
   'hw.bus.devctl_queue': 'the oldest event is dropped; a reader that had not read it is told how many it has lost',
   'kern.ipc.maxsockets': '`socket` answers ENFILE',
   'kern.ipc.maxsockbuf': 'a larger `SO_RCVBUF` or `SO_SNDBUF` answers ENOBUFS',
+  'net.gateway.echo_max': 'the request is dropped: gateway `echolimit`',
+  'net.gateway.tcp_max': 'the SYN is dropped: gateway `tcplimit`',
+  'net.gateway.tcp_pending_max': 'the SYN is dropped: gateway `tcplimit`',
+  'net.gateway.udp_max': 'the flow that has been quiet for the longest, a second at least, gives way; if there is none, the datagram is dropped: gateway `udplimit`',
   'net.inet.arp.maxqueuelen': 'another name of `net.link.ether.inet.maxhold`',
   'net.inet.icmp.icmplim': 'the answer is not sent; icmp `limited`',
   'net.inet.ip.fw.dyn_max': 'the packet is dropped: `net.inet.ip.fw.dyn_refused`',
@@ -68,6 +72,7 @@ const AT_THE_BOUND = {
 const FIXED = [
   { file: 'net/epair.ts', name: 'EPAIR_QUEUE_MAX', unit: 'packets', what: 'waiting at an end of an epair', full: 'dropped: the sending end\'s `oqdrops`' },
   { file: 'net/lo.ts', name: 'LO_QUEUE_MAX', unit: 'packets', what: 'waiting in a loopback interface', full: 'dropped: `oqdrops`' },
+  { file: 'net/gw.ts', name: 'GW_QUEUE_MAX', unit: 'packets', what: 'waiting in a gateway\'s interface', full: 'dropped: `oqdrops`' },
   { file: 'net/tunnel-input.ts', name: 'TUNNEL_QUEUE_MAX', unit: 'packets', what: 'waiting behind a gif, gre, stf or vxlan', full: 'dropped: `iqdrops`; of a vxlan, udp `fullsock` too' },
   { file: 'net/vxlan-ftable.ts', name: 'VXLAN_FTABLE_MAX', unit: 'addresses', what: 'a vxlan knows, until `ifconfig vxlanmaxaddr` says otherwise', full: 'not learned: `net.link.vxlan.N.stats.ftable_nospace`; the frame goes on' },
   { file: 'transport/udp-vxlan.ts', name: 'VXLAN_GROUPS_MAX', unit: 'groups', what: 'the vxlans of one UDP port are in', full: 'the next one does not start' },

@@ -26,6 +26,7 @@ export const LAYERS = Object.freeze([
   { name: 'tcp', what: 'TCP', absent: 'sets no timer of its own: callouts only' },
   { name: 'socket', what: 'the BSD verbs as plain calls that return an Errno; socket buffers', absent: 'waits for nothing: readiness is a notification' },
   { name: 'netpfil', what: 'packet aliasing, and the packet filter ipfw', absent: 'decides about packets and forwards none' },
+  { name: 'gateway', what: 'the way out through the host: flows to addresses that are not ours, what is allowed, when they end', absent: 'opens no socket of the host: whoever embeds the stack does' },
   { name: 'netgraph', what: 'nodes, hooks, control and data messages', absent: 'never recurses from node to node' },
   { name: 'ha', what: 'output commit: frames held until a checkpoint is safe', absent: 'touches no packet on its way, only when it leaves' },
   { name: 'vnet', what: 'the composition root: builds a stack from all layers; read vnet/vnet.ts first', absent: 'holds no protocol logic' },

@@ -10,6 +10,14 @@ export type { AuditBalance, AuditReport, VnetAuditReport } from './vnet/kernel-a
 export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';
 export { Vnet } from './vnet/vnet.js';
 
+export { GATEWAY_HOST_NAME, Gateway } from './gateway/gateway.js';
+export type { GatewayAddress, GatewayConfig, GatewayOpened, GatewayStep } from './gateway/gateway.js';
+export type { EchoFlowDoor, GatewayHost, HostEcho, HostEnd, HostTcp, HostUdp, TcpFlowDoor, UdpFlowDoor } from './gateway/gateway-host.js';
+export type { GatewayProto, ReverseRule } from './gateway/gateway-policy.js';
+export { TcpFlow } from './gateway/tcp-flow.js';
+export { UdpFlow } from './gateway/udp-flow.js';
+export { EchoFlow } from './gateway/gateway-echo.js';
+
 export { Socket } from './socket/socket.js';
 export type { SockName } from './socket/socket-base.js';
 export type { RecvInfo } from './socket/socket.js';
@@ -91,6 +99,7 @@ export { CARP_BACKUP, CARP_INIT, CARP_KEY_LEN, CARP_MASTER, CARP_MAXADVBASE, CAR
 export type { CarpState } from './net/carp/carp-var.js';
 export { IN6ADDR_CARP_GROUP } from './wire/addr6.js';
 export { epairPeer } from './net/epair.js';
+export { gwOf } from './net/gw.js';
 export {
   GRE_ENABLE_CSUM, GRE_ENABLE_SEQ, GRE_UDPENCAP, greParams, greSetKey, greSetOptions, greSetUdpport,
 } from './net/gre.js';

@@ -37,7 +37,10 @@ export function icmpInputShort(icmp: Icmp, ifp: Ifnet, m: PacketBuffer, hlen: nu
   if (!sumOk(icmp, m, at, len)) return true;
   icmp.stats.in8++;
   icmp.stats.inhist++;
-  echo(icmp, ifp, m, at);
+  if (ifp.takesAny) {
+    if (icmp.foreign === null) m.free();
+    else icmp.foreign.echo(ifp, m, false, hlen);
+  } else echo(icmp, ifp, m, at);
   return true;
 }
 
@@ -60,6 +63,10 @@ export function icmpInput(icmp: Icmp, ifp: Ifnet, m: PacketBuffer, hlen: number)
   }
   stats[IN_KEYS[type] as IcmpHistKey]++;
   stats.inhist++;
+  if (ifp.takesAny && !isError(type)) {
+    m.free();
+    return;
+  }
   if (!dispatch(icmp, ifp, m, at, len, type)) icmp.toRaw(m);
 }
 
@@ -70,6 +77,9 @@ function sumOk(icmp: Icmp, m: PacketBuffer, at: number, len: number): boolean {
   m.free();
   return false;
 }
+
+/** Is it a report about a packet of ours? */
+const isError = (type: number): boolean => type === ICMP_UNREACH || type === ICMP_TIMXCEED || type === ICMP_PARAMPROB;
 
 /** True when `m` has been taken; otherwise raw sockets get it. */
 function dispatch(icmp: Icmp, ifp: Ifnet, m: PacketBuffer, at: number, len: number, type: number): boolean {

@@ -12,6 +12,7 @@ import type { Ifnet } from '../net/ifnet.js';
 import { IPPROTO_ICMP } from '../wire/ipproto.js';
 import { Bandlim } from './icmp-bandlim.js';
 import { icmpSendError } from './icmp-error.js';
+import type { IcmpForeignDoor } from './icmp-foreign.js';
 import { icmpInput, icmpInputShort } from './icmp-input.js';
 import { ICMP_COUNTERS, ICMP_REDIRECT_SYSCTLS, ICMP_SYSCTLS, IcmpStats, IcmpTunables } from './icmp-var.js';
 import { IpOptions } from './ip-options.js';
@@ -34,6 +35,8 @@ export class Icmp implements IpProto {
   private options: IpOptions | null = null;
   private opts: IpOutputOpts | null = null;
   readonly limits: Bandlim;
+  /** Echo requests to addresses that are not ours, of both families, while there is a gateway. */
+  foreign: IcmpForeignDoor | null = null;
   /** Messages that are looked at in thread context. */
   readonly wqinput: WqInput<Icmp>;
 

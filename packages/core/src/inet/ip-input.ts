@@ -5,7 +5,8 @@
  * Theory of operation. In this order: header checks (every reason has its counter), addresses that must not be on a wire, link
  * padding cut off, the router's short path, input filters, options, "is it ours?", reassembly, the protocol switch. Ours are:
  * an own unicast address, whichever interface it is on (with `rfc1122_strong_es` only the one it came by); a broadcast address of
- * a network of the receiving interface; a joined group; everything unicast while the vnet has no address at all (DHCP).
+ * a network of the receiving interface; a joined group; everything unicast while the vnet has no address at all (DHCP), or that a gateway's
+ * interface brings (net/gw.ts).
  * A filter may name another next hop (net/fwd-tag.ts): then the packet is forwarded whatever its destination is, or delivered when that is this host.
  * A source that claims to be one of ours is refused unless it comes over loopback (`source_address_validation`).
  *
@@ -135,6 +136,7 @@ function route(ip: Ip, ifp: Ifnet, m: PacketBuffer, redirected: boolean): void {
     m.free();
     return;
   }
+  if (ifp.takesAny) return deliverAny(ip, ifp, m);
   if (inNet.addrs.length === 0 && (m.flags & (M_MCAST | M_BCAST)) === 0) return deliver(ip, ifp, m);
   if (ip4IsMulticast(dst)) {
     if (ip.mrouter !== null) ip.mrouter.forward(ifp, m);
@@ -150,6 +152,13 @@ function route(ip: Ip, ifp: Ifnet, m: PacketBuffer, redirected: boolean): void {
     return;
   }
   ipForward(ip, ifp, m, false);
+}
+
+/** Through a gateway's interface every single host is reached, and no group. */
+function deliverAny(ip: Ip, ifp: Ifnet, m: PacketBuffer): void {
+  if (ip4Dst(m.view, m.off) < FIRST_GROUP) return deliver(ip, ifp, m);
+  ip.stats.notmember++;
+  m.free();
 }
 
 /** Strong host model: a host (not a router) takes its addresses only on their own interface. */

@@ -57,7 +57,15 @@ export function icmp6InputShort(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: 
   icmp6CountIn(stats, type);
   const ii = icmp6.ip6.in6Net.ifinfo(ifp);
   if (ii !== null) icmp6IfCount(ii.stats.icmp6In, type, v.getUint8(at + ICMP6_CODE));
-  if (type !== ICMP6_ECHO_REQUEST) return false;
+  const isEcho = type === ICMP6_ECHO_REQUEST;
+  if (ifp.takesAny && (isEcho || type > ICMP6_PARAM_PROB)) {
+    // For somebody who is not here: a gateway asks, or nobody answers.
+    const foreign = icmp6.ip6.foreign;
+    if (isEcho && foreign !== null) foreign.echo(ifp, m, true, off);
+    else m.free();
+    return true;
+  }
+  if (!isEcho) return false;
   echo(icmp6, ifp, m, off);
   return true;
 }
@@ -170,7 +178,7 @@ function errorReport(icmp6: Icmp6, ifp: Ifnet, m: PacketBuffer, off: number, typ
   if (type === ICMP6_PACKET_TOO_BIG) {
     mtu = v.getUint32(m.off + off + ICMP6_MTU);
     const ours = ip6.in6Net.isLocal(w0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12));
-    if (!ours || mtu < IPV6_MMTU || IP6_HDR_LEN + ip6Plen(v, at) <= mtu) {
+    if ((!ours && ip6.foreign === null) || mtu < IPV6_MMTU || IP6_HDR_LEN + ip6Plen(v, at) <= mtu) {
       icmp6.stats.pmtubad++;
       return true;
     }

@@ -90,7 +90,9 @@ export class In6Ifinfo implements IfAfData {
     if (noRadr && !isLoopback) flags |= ND6_IFF_NO_RADR;
     if (stableaddr && !isLoopback) flags |= ND6_IFF_STABLEADDR;
     // No neighbours, no groups: nobody would hear a probe.
-    if (ifp.type === IFT_STF) flags = (flags & ~ND6_IFF_AUTO_LINKLOCAL) | ND6_IFF_NO_DAD;
+    if (ifp.type === IFT_STF || ifp.takesAny) flags = (flags & ~ND6_IFF_AUTO_LINKLOCAL) | ND6_IFF_NO_DAD;
+    // It says nothing by itself.
+    if (ifp.takesAny) flags &= ~ND6_IFF_IFDISABLED;
     this.ndFlags = flags;
   }
 

@@ -3,7 +3,8 @@
  * Read first: RFC 8200 §3, §4; RFC 4291 §2.7, §2.8; FreeBSD's netinet6/ip6_input.c.
  *
  * Theory of operation. In this order: header checks (every reason has its counter), addresses that must not be on a wire, link padding cut
- * off, the router's short path, input filters, "is it ours?" (an own address, whichever interface it is on; a joined group), hop-by-hop options,
+ * off, the router's short path, input filters, "is it ours?" (an own address, whichever interface it is on; a joined group; any address on a
+ * gateway's interface), hop-by-hop options,
  * which every node reads, then forwarding or the chain of headers. What almost every packet has behind its IPv6 header, a protocol of the switch, is
  * looked for first; extension headers are steps of one loop (ip6ToProto), which stops at a protocol, at an end, or at `hdrnestlimit`.
  *
@@ -169,6 +170,7 @@ function hostOf(ip6: Ip6, ii: In6Ifinfo, m: PacketBuffer): number {
   const { stats } = ip6;
   const ia = ip6.in6Net.addrOf(ip6W0Zoned(v, d, ii.ifp.index), v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12));
   if (ia === null) {
+    if (ii.ifp.takesAny) return OURS;
     if (ip6.tun.forwarding !== 0) return ANOTHERS;
     stats.cantforward++;
     return NOBODYS;

@@ -11,6 +11,7 @@
 import type { Errno } from '../base/errno.js';
 import { EEXIST } from '../base/errno.js';
 import type { LogLevel } from '../env/env.js';
+import type { IcmpForeignDoor } from '../inet/icmp-foreign.js';
 import { SegmentChain } from '../inet/ip-output.js';
 import { IpProtosw } from '../inet/ip-protosw.js';
 import { PpsCheck } from '../inet/rate-check.js';
@@ -88,6 +89,8 @@ export class Ip6 {
   mrouter: Ip6Mrouter | null = null;
   nd: Ip6Resolver | null = null;
   icmp6: Ip6Errors | null = null;
+  /** Echo requests to addresses that are not ours, while there is a gateway: then packets leave from such addresses. */
+  foreign: IcmpForeignDoor | null = null;
   readonly frag6: Frag6;
   readonly pmtu: Ip6Pmtu;
   readonly id: Ip6Id;

@@ -287,6 +287,8 @@ export class Ifnet {
   netgraph: IfNetgraphHook | null = null;
   /** CARP's virtual hosts on it. */
   carp: IfCarpHook | null = null;
+  /** What comes in on it is for this vnet whatever its destination (gw.ts). */
+  takesAny = false;
   /** The function `ifInput` hands packets to: etherInput, loInput … */
   input: (ifp: Ifnet, m: PacketBuffer) => void = dropInput;
   /** Name of the cloner that made it, '' for others. */

@@ -130,6 +130,14 @@ export class SocketLayer {
     return so;
   }
 
+  /** A socket for a connection that came to nobody's listener; null at the limit. */
+  adopt(tp: TcpCb): StreamSocket | null {
+    if (this.tcp === null || this.open.size >= this.tun.maxsockets) return null;
+    const so = new StreamSocket(this, this.tcp, tp.in6p === null ? PF_INET : PF_INET6, tp.inp.fib, tp);
+    this.add(so);
+    return so;
+  }
+
   private check(domain: number, type: number, protocol: number, fib: number): Errno {
     if (domain !== PF_INET && domain !== PF_INET6) return EAFNOSUPPORT;
     if (type !== SOCK_DGRAM && type !== SOCK_RAW && type !== SOCK_STREAM) return protocol === 0 ? EPROTOTYPE : EPROTONOSUPPORT;

@@ -53,6 +53,7 @@ import { SentRangePool } from './sendmap.js';
 import { tcpClose, tcpDrop } from './tcp-close.js';
 import { Delivery } from './tcp-delivery.js';
 import { TcpFastopen } from './tcp-fastopen.js';
+import type { TcpForeign } from './tcp-foreign.js';
 import { TcpHostcache } from './tcp-hostcache.js';
 import { tcpInput } from './tcp-input.js';
 import { TcpIsn } from './tcp-isn.js';
@@ -104,6 +105,8 @@ export class Tcp implements IpProto, TcpLroUpper {
   readonly states: number[] = new Array<number>(TCP_NSTATES).fill(0);
   /** Made with the first segment that came by an interface with IFCAP_LRO. */
   lro: TcpLro | null = null;
+  /** Connections to addresses that are not ours, while there is a gateway. */
+  foreign: TcpForeign | null = null;
   private readonly in6: Tcp6;
   private counted: TcpStats | null = null;
   private made: { seg: Segment; out: TcpOptionsOut; ends: TcpEnds; choice: In6Choice; delivery: Delivery } | null = null;
@@ -301,6 +304,8 @@ export class Tcp implements IpProto, TcpLroUpper {
     const tp = inp === null ? null : (inp.user as TcpCb);
     if (isNonsense(seg.flags) && (this.tun.dropSynfin !== 0 || seg.has(TH_RST))) {
       seg.m.free();
+    } else if (this.foreign !== null && this.foreign.wants(inp, seg)) {
+      this.foreign.input(seg);
     } else if (tp === null || tp.state === TCPS_CLOSED) {
       if (!this.swallows(seg)) tcpReset(this, seg, BANDLIM_RST_CLOSEDPORT);
       seg.m.free();
@@ -308,13 +313,19 @@ export class Tcp implements IpProto, TcpLroUpper {
       this.syncache.input(tp, seg);
     } else if (((tp.flags & TF_SIGNATURE) !== 0 || (seg.opts.flags & TOF_SIGNATURE) !== 0) && !this.md5.accepts((tp.flags & TF_SIGNATURE) !== 0, seg, this.ends.ofSegment(seg))) {
       seg.m.free();
-    } else if (tp.state === TCPS_TIME_WAIT && tcpTwReopens(tp, seg) && this.listenerFor(tp, seg) !== null) {
+    } else if (tp.state === TCPS_TIME_WAIT && tcpTwReopens(tp, seg) && this.isListenedFor(tp, seg)) {
       this.stats.tw_recycles++;
       tcpClose(tp, 0);
       this.dispatch(this.listenerFor(tp, seg), seg);
     } else {
       tcpInput(tp, seg);
     }
+  }
+
+  /** Would somebody answer `seg`, were it not for the connection it finds? */
+  private isListenedFor(tp: TcpCb, seg: Segment): boolean {
+    const inp = this.listenerFor(tp, seg);
+    return inp !== null || (this.foreign !== null && this.foreign.wants(null, seg));
   }
 
   /** A listener that would get `seg`, were it not for the connection it finds. */

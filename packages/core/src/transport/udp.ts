@@ -36,6 +36,8 @@ import { INADDR_ANY, InPcbTable, PORTRANGE_SYSCTLS, PortRange } from './inpcb.js
 import { MCAST_NOTSMEMBER, MCAST_PASS, pcbLeaveAll, pcbMemberships, pcbMulticast, pcbPurgeIf } from './pcb-multicast.js';
 import { inPcbConnect, inPcbPeer } from './pcb-connect.js';
 import { emitIpHeader, pcbOutput, pcbSource } from './pcb-output.js';
+import { isUdpForeign } from './udp-foreign.js';
+import type { UdpForeignDoor } from './udp-foreign.js';
 
 /** Largest UDP payload an IPv4 packet can carry. */
 export const UDP_PAYLOAD_MAX = 65_535 - IP4_HDR_LEN - UDP_HDR_LEN;
@@ -105,6 +107,8 @@ export class Udp implements IpProto {
   readonly tun = new UdpTunables();
   readonly pcbs: InPcbTable;
   readonly range = new PortRange();
+  /** Datagrams to addresses that are not ours, of both families, while there is a gateway. */
+  foreign: UdpForeignDoor | null = null;
   private readonly icmp: Icmp;
   /** Who gets the broadcast being delivered. Reused; grows to what was needed most. */
   private readonly receivers: (InPcb | null)[] = [];
@@ -223,8 +227,9 @@ export class Udp implements IpProto {
       return;
     }
     const fwd = m.tags === null ? null : fwdTag(m);
-    const inp = fwd === null ? this.pcbs.lookup(src, sport, dst, dport)
+    const found = fwd === null ? this.pcbs.lookup(src, sport, dst, dport)
       : (this.pcbs.lookupConn(src, sport, dst, dport) ?? this.pcbs.lookup(src, sport, fwdWord(fwd, 0) >>> 0, fwdPort(fwd) || dport));
+    const inp = this.foreign !== null && fwd === null && isUdpForeign(ifp, found) ? this.foreign.pcbFor(ifp, m, false, sport, dport) : found;
     if (inp === null) {
       this.noPort(ifp, m, datagrams);
       return;

@@ -35,6 +35,7 @@ import { MCAST_NOTSMEMBER, MCAST_PASS } from './pcb-multicast.js';
 import { pcbLeaveAll6, pcbMemberships6, pcbMulticast6, pcbPurgeIf6 } from './pcb-multicast6.js';
 import { emitIp6Header, pcbOutput6 } from './pcb-output6.js';
 import { in6PcbBind, in6PcbChoose, in6PcbConnect, in6PcbPeer } from './pcb-connect.js';
+import { isUdpForeign } from './udp-foreign.js';
 import { copyWithHeaders, datagramsIn } from './udp.js';
 import type { Udp, UdpTunables } from './udp.js';
 
@@ -206,11 +207,13 @@ export class Udp6 implements Ip6Proto {
       return;
     }
     const fwd = m.tags === null ? null : fwdTag(m);
-    const inp = fwd === null
+    const found = fwd === null
       ? this.pcbs.lookup(f0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), sport, l0, v.getInt32(d + 4), v.getInt32(d + 8), v.getInt32(d + 12), dport)
       : this.pcbs.lookup(
         f0, v.getInt32(s + 4), v.getInt32(s + 8), v.getInt32(s + 12), sport, fwdWord(fwd, 0), fwdWord(fwd, 1), fwdWord(fwd, 2), fwdWord(fwd, 3), fwdPort(fwd) || dport,
       );
+    const { foreign } = this.udp;
+    const inp = foreign !== null && fwd === null && isUdpForeign(ifp, found) ? foreign.pcbFor(ifp, m, true, sport, dport) : found;
     if (inp === null) {
       stats.noport += datagrams;
       if (this.tun.blackhole !== 0) m.free();

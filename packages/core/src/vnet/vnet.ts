@@ -29,6 +29,7 @@ import { edscCloner } from '../net/edsc.js';
 import { epairCloner } from '../net/epair.js';
 import { gifCloner } from '../net/gif.js';
 import { greCloner } from '../net/gre.js';
+import { gwCloner } from '../net/gw.js';
 import { ifSysctlAttach, ifSysctlDetach } from '../net/if-sysctl.js';
 import { ifUp } from '../net/if.js';
 import { ifDetach } from '../net/if-detach.js';
@@ -77,6 +78,7 @@ import { Tcp } from '../tcp/tcp.js';
 import { SocketLayer } from '../socket/socket-layer.js';
 import { Ipfw } from '../netpfil/ipfw/ipfw.js';
 import { Netgraph } from '../netgraph/netgraph.js';
+import { Gateway } from '../gateway/gateway.js';
 
 export class Vnet {
   readonly kern: VnetKern;
@@ -113,6 +115,7 @@ export class Vnet {
   sockets!: SocketLayer;
   ipfw!: Ipfw;
   netgraph!: Netgraph;
+  gateway!: Gateway;
   ifDevctl!: IfDevctl;
   /** Why the vnet was stopped, when an invariant of it broke. */
   panic: string | null = null;
@@ -163,6 +166,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_stf_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(stfCloner)),
   s('vnet_epair_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(epairCloner)),
   s('vnet_disc_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(discCloner)),
+  s('vnet_gw_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gwCloner)),
   s('vnet_loif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, (v) => {
     ifcAttach(v.net, loCloner);
     v.net.loif = ifCloneCreate(v.net, 'lo0').ifp;
@@ -236,6 +240,10 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.inCarp = new InCarp(v.ip, v.carp);
     v.in6Carp = new In6Carp(v.ip6, v.carp);
   }),
+  s('gateway_vnet_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    const { kern, ip, ip6, icmp, tcp, udp, udp6, sockets } = v;
+    v.gateway = new Gateway({ kern, ip, ip6, icmp, tcp, udp, udp6, sockets });
+  }),
   s('icmp_bandlimit_init', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.icmp.limits.attach();
   }),
@@ -275,6 +283,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
 /** Destructors. Same place: in the reverse of this order. */
 const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_if_return', SI_SUB_VNET_DONE, SI_ORDER_ANY, (v) => {
+    v.gateway.stop();
     v.sockets.closeAll();
     vnetIfReturn(v.net);
   }),
@@ -294,6 +303,9 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
     v.carp.destroy();
     v.inCarp.destroy();
     v.in6Carp.destroy();
+  }),
+  s('gateway_vnet_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
+    v.gateway.destroy();
   }),
   s('in_stf_uninit', SI_SUB_PROTO_DOMAIN, SI_ORDER_ANY, (v) => {
     v.stf6.destroy();
@@ -383,6 +395,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_epair_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(epairCloner)),
   s('vnet_lagg_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(laggCloner)),
   s('vnet_disc_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(discCloner)),
+  s('vnet_gw_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(gwCloner)),
   s('vnet_vlan_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(vlanCloner)),
   s('vnet_loif_uninit', SI_SUB_INIT_IF, SI_ORDER_SECOND, (v) => {
     v.net.loif = null;
