@@ -3,8 +3,34 @@
  */
 import type { Errno } from '../src/base/errno.js';
 import type { PacketBuffer } from '../src/mbuf/packet-buffer.js';
+import type { GatewayTcp } from '../src/gateway/gateway-tcp.js';
+import type { Ifnet } from '../src/net/ifnet.js';
+import { RTF_STATIC } from '../src/net/route/nexthop.js';
+import { ip4 } from '../src/sim/craft.js';
+import type { SimNet } from '../src/sim/sim-net.js';
 import type { StreamSocket } from '../src/socket/stream-socket.js';
+import type { Vnet } from '../src/vnet/vnet.js';
 import type { EchoFlowDoor, GatewayHost, HostEcho, HostEnd, HostTcp, HostUdp, TcpFlowDoor, UdpFlowDoor } from '../src/gateway/gateway-host.js';
+
+/**
+ * Opens a gateway on `face` of `v`, and a connection through it that the host says nothing about. Returns what holds it. With `look` that is called then, and
+ * the gateway closed.
+ */
+export function unansweredFlow(net: SimNet, v: Vnet, face: Ifnet, look?: () => void): GatewayTcp {
+  const host = new FakeHost(() => undefined);
+  net.kernel.call(net.now, () => v.gateway.open(host, { ifp: face, addresses: [], loopback: true, outbound: true, defaultRoute: false }));
+  const { opened } = v.gateway;
+  if (opened === null) throw new Error('the gateway does not open');
+  const { ifp, tcp } = opened;
+  ifp.capenable = 0; // a SYN waits for nobody
+  net.kernel.call(net.now, () => v.routes.add({ fib: 0, family: 'inet', dst: ip4('198.51.100.0'), plen: 24, ifp, flags: RTF_STATIC }));
+  net.connect(v, '198.51.100.1', 80);
+  net.run(10_000);
+  if (tcp.packetsHeld !== 1) throw new Error('the connection is not held');
+  look?.();
+  if (look !== undefined) net.kernel.call(net.now, () => v.gateway.close());
+  return tcp;
+}
 
 /** A connection asked for; it speaks for its other side with the socket that it was joined with. */
 export class FakeTcp implements HostTcp {

@@ -28,7 +28,7 @@ const OPERATIONS = 60;
 const DEPTH_MAX = 3;
 const CHANCE = 0.15;
 /** Kinds that hang on others come more often. */
-const KINDS = ['epair', 'epair', 'vlan', 'vlan', 'tap', 'tun', 'bridge', 'lagg', 'gif', 'gre', 'vxlan', 'lo', 'disc', 'stf'];
+const KINDS = ['epair', 'epair', 'vlan', 'vlan', 'tap', 'tun', 'bridge', 'lagg', 'gif', 'gre', 'vxlan', 'lo', 'disc', 'stf', 'gw'];
 const SINK: FrameSink = { offload: { csum: false, gso: false }, output: (m) => (m.free(), true) };
 
 class Storm {

@@ -93,26 +93,32 @@ export interface GatewayParts {
 
 const GATEWAY_AUDIT: readonly AuditRow<Gateway>[] = [
   { name: 'flows through the gateway', count: (g) => g.flowCount },
-  { name: 'connections the gateway has not answered', packets: true, count: (g) => g.opened?.tcp.packetsHeld ?? 0 },
+  { name: 'connections the gateway has not answered', packets: true, count: (g) => g.packetsHeld },
 ];
 
 const FORWARDING = ['net.inet.ip.forwarding', 'net.inet6.ip6.forwarding'] as const;
 
-/** What there is while it is open. */
-interface Opened {
-  readonly host: GatewayHost;
-  readonly config: GatewayConfig;
-  readonly ifp: Ifnet;
-  readonly policy: GatewayPolicy;
-  readonly addresses: readonly string[];
+/** Flows of each kind. */
+interface Flows {
   readonly tcp: GatewayTcp;
   readonly udp: GatewayUdp;
   readonly echo: GatewayEcho;
 }
 
+/** What there is while it is open. */
+interface Opened extends Flows {
+  readonly host: GatewayHost;
+  readonly config: GatewayConfig;
+  readonly ifp: Ifnet;
+  readonly policy: GatewayPolicy;
+  readonly addresses: readonly string[];
+}
+
 export class Gateway implements GwOpener {
   readonly tun = new GatewayTunables();
   opened: Opened | null = null;
+  /** Those of the last time it was open: what is left of them, the audit wants to know. */
+  private flows: Flows | null = null;
   private readonly parts: GatewayParts;
   private counted: GatewayStats | null = null;
   private readonly callout: Callout;
@@ -149,8 +155,12 @@ export class Gateway implements GwOpener {
   }
 
   get flowCount(): number {
-    const { opened } = this;
-    return opened === null ? 0 : opened.tcp.count + opened.udp.flows.size + opened.echo.flows.size;
+    const { flows } = this;
+    return flows === null ? 0 : flows.tcp.count + flows.udp.flows.size + flows.echo.flows.size;
+  }
+
+  get packetsHeld(): number {
+    return this.flows?.tcp.packetsHeld ?? 0;
   }
 
   /** Opens it with the sockets of `host`; all of it, or nothing. EALREADY: it is open; what making the interface, its addresses and routes answers. Thread context. */
@@ -174,6 +184,7 @@ export class Gateway implements GwOpener {
     this.forward();
     const text = addresses.map((a) => ('addr' in a ? ip4Format(a.addr) : ip6Format(a.addr6)));
     this.opened = this.doors(host, config, made, text);
+    this.flows = this.opened;
     return { error: 0 };
   }
 

@@ -4,6 +4,7 @@
  * The kinds are asked of the register: a part that attaches a new row must be used in `useEverything` and planted in PLANTS.
  */
 import { describe, expect, it } from 'vitest';
+import { unansweredFlow } from '../../test/fake-gateway-host.js';
 import { Callout } from '../kern/callout.js';
 import { in6Aifaddr } from '../inet6/in6-control.js';
 import { In6Multi } from '../inet6/in6-ifinfo.js';
@@ -76,6 +77,7 @@ function useEverything(b: AuditBench): void {
   v.ip.pfil.link(hook);
   v.ip6.pfil.link(hook);
   b.clone('tap');
+  unansweredFlow(net, v, b.ifp, () => b.look());
   b.router();
   b.tcp();
   b.firewall();
@@ -106,9 +108,10 @@ class Hoarder {
   }
 }
 
-
 /** By row: what a part has to forget so that the row is not zero when its vnet is gone. */
 const PLANTS: Readonly<Record<string, (b: AuditBench) => void>> = {
+  'flows through the gateway': (b) => void Object.assign(unansweredFlow(b.net, b.v, b.ifp), { abort: keep }),
+  'connections the gateway has not answered': (b) => PLANTS['flows through the gateway']?.(b),
   interfaces: (b) => {
     b.v.kern.ifcnt++;
   },

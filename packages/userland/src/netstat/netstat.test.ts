@@ -279,7 +279,7 @@ $ netstat -s -p udp -I sim0
 
   test('all protocols in FreeBSD’s order, then what it has not; forwarded packets in one line', async () => {
     const out = await lab.ok('netstat -s', inA);
-    expect(out.match(/^\w+:$/gm)).toEqual(['tcp:', 'udp:', 'ip:', 'icmp:', 'igmp:', 'carp:', 'arp:', 'ip6:', 'icmp6:', 'rip6:', 'mld6:', 'nd6:', 'nd6rtr:', 'lacp:', 'vxlan:']);
+    expect(out.match(/^\w+:$/gm)).toEqual(['tcp:', 'udp:', 'ip:', 'icmp:', 'igmp:', 'carp:', 'arp:', 'ip6:', 'icmp6:', 'rip6:', 'mld6:', 'nd6:', 'nd6rtr:', 'gateway:', 'lacp:', 'vxlan:']);
     expect(out).toContain('\t0 packets forwarded (0 packets fast forwarded)\n');
     expect(out).toContain('\t1 ARP request received\n');
     expect(out).not.toContain('Output histogram');
