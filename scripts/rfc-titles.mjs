@@ -13,6 +13,7 @@ export const RFC_TITLES = new Map([
   [894, 'A Standard for the Transmission of IP Datagrams over Ethernet Networks'],
   [919, 'Broadcasting Internet Datagrams'],
   [950, 'Internet Standard Subnetting Procedure'],
+  [1034, 'Domain Names - Concepts and Facilities'],
   [1035, 'Domain Names - Implementation and Specification'],
   [1071, 'Computing the Internet Checksum'],
   [1112, 'Host Extensions for IP Multicasting'],

@@ -40,6 +40,11 @@ export { SSTHRESH_INFINITE } from './tcp/cc/cc.js';
 export { ccDefault } from './tcp/cc/cc-registry.js';
 export { TF_ECN, TcpCb } from './tcp/tcpcb.js';
 export * from './socket/socket-type.js';
+export { DnsExchange } from './socket/dns-exchange.js';
+export type { DnsExchangeDone, DnsExchangeOptions } from './socket/dns-exchange.js';
+export * from './socket/resolv-conf.js';
+export { Resolver } from './socket/resolver.js';
+export * from './socket/stub-resolver.js';
 
 export * from './netgraph/index.js';
 export { AliasInstance } from './netpfil/alias/alias.js';
@@ -84,6 +89,7 @@ export { Mld } from './inet6/mld6.js';
 export { In6Mroute } from './inet6/ip6-mroute.js';
 
 export * from './net/bpf.js';
+export { bpfWrite } from './net/bpf-write.js';
 export * from './net/bpf-filter.js';
 export * from './net/bridge-control.js';
 export * from './net/bridge-params.js';
@@ -151,6 +157,8 @@ export type { IfAddr, IfAddr6 } from './net/ifaddr.js';
 export type { Attached, PrisonCreate, PrisonHold, PrisonResult } from './kern/prison.js';
 export { PrisonTree } from './kern/prison.js';
 export { Callout } from './kern/callout.js';
+export type { ControlEnd } from './kern/control-ends.js';
+export { ControlEnds } from './kern/control-ends.js';
 export type { AuditCount, AuditLeak, AuditRow } from './kern/audit.js';
 export { Engine } from './kern/engine.js';
 export * from './kern/counters.js';

@@ -1,5 +1,5 @@
 /**
- * calendar.ts — a wall-clock time in words, in UTC: ctime(3)’s, and those of RFC 1123.
+ * calendar.ts — a wall-clock time in words, in UTC: ctime(3)’s, those of RFC 1123, and those of files of leases.
  * Read first: ctime(3).
  *
  * A vnet has no time zone; whoever reads the output side by side with the host's logs compares UTC.
@@ -24,4 +24,10 @@ export function ctimeText(wallUs: number): string {
 export function rfc1123Text(wallUs: number): string {
   const [weekday = '', month = '', day = '', time = '', year = ''] = ctimeText(wallUs).split(/ +/);
   return `${weekday}, ${day.padStart(2, '0')} ${month} ${year} ${time} GMT`;
+}
+
+/** '2 2023/11/14 22:13:20', as dhclient.leases(5) has it. @param wallUs microseconds since 1970 */
+export function leaseStampText(wallUs: number): string {
+  const [date = '', time = ''] = new TimestampPrinter('date').print(wallUs).split(' ');
+  return `${(Math.floor(wallUs / US_PER_DAY) + EPOCH_WEEKDAY) % DAYS.length} ${date.replaceAll('-', '/')} ${time.slice(0, 8)}`;
 }

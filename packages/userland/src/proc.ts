@@ -14,6 +14,7 @@
  *     the tool's loop drains what was stored and sleeps again. `wake()` is sticky: called when nobody sleeps, it ends the next sleep.
  *   - Signals arrive at the callbacks given to `onSignal`, newest first, until one answers true. When none does, the default action
  *     applies: every signal but INFO, WINCH and CONT ends the process with exit code 128 + number (TSTP stops it until CONT).
+ *   - A process that called `daemon` has no caller: signals reach it from within its vnet (`killPrison`), and its own control (kern/control-ends.ts of the core) ends it.
  *   - Ending a process from outside: every pending and later `sleepUs`, `flush`, `run` and read of `stdin` rejects with `ProcKilled`, the
  *     `atExit` callbacks run once, and the exit code has been decided: what the tool still returns or prints is dropped.
  *     A tool lets `ProcKilled` pass; it undoes what it did to the kernel (a tap, a socket) in `atExit`, as a kernel closes descriptors.
@@ -107,6 +108,12 @@ export interface Proc {
   sleepUs(us: number): Promise<number>;
   /** Ends the present sleep, or the next one if nobody sleeps. */
   wake(): void;
+
+  /**
+   * daemon(3): whoever called has exit code 0 and its terminal back, and the process goes on without input, until it ends by itself, by a signal, or with its prison. What it
+   * prints from now on goes to the log of the host. Done once; later calls do nothing.
+   */
+  daemon(): void;
 
   /** Adds a signal callback; true from it means handled. Returns the function that takes it away again. */
   onSignal(callback: (signal: ProcSignal) => boolean): () => void;

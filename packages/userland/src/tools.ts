@@ -6,11 +6,14 @@
  * One record, in the order `netloom tools list` prints. `netloom tools install DIR` writes a launcher per name, the daemon looks a name up here
  * when it is asked to run it, and `jexec` decides here whether its command is one of ours or a program of the host.
  *
- * Invariants: names are FreeBSD's, but for `mcast`, which stands in for the daemons FreeBSD's ports have. An alias is an entry of its own with the same body (the body reads argv[0]).
+ * Invariants: names are FreeBSD's, or those of its ports, but for `mcast`, which stands in for several of them. An alias is an entry of its own with the same body (the body reads argv[0]).
  *
  * Deliberately not here: the tools themselves, one file each beside this one.
  */
 import { arp } from './arp.js';
+import { dhclient } from './dhclient/dhclient.js';
+import { dhcpd } from './dhcpd/dhcpd.js';
+import { dhcrelay } from './dhcrelay.js';
 import { fetch } from './fetch/fetch.js';
 import { ifconfig } from './ifconfig/ifconfig.js';
 import { ifmcstat } from './ifmcstat.js';
@@ -44,6 +47,9 @@ import { traceroute6 } from './traceroute/traceroute6.js';
 
 export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   arp: { summary: 'show and change IPv4 neighbours', main: arp },
+  dhclient: { summary: 'get an interface its IPv4 address by DHCP', main: dhclient },
+  dhcpd: { summary: 'give hosts of a link their IPv4 addresses (DHCP server)', main: dhcpd },
+  dhcrelay: { summary: 'carry DHCP between links and servers elsewhere', main: dhcrelay },
   fetch: { summary: 'fetch files over HTTP', main: fetch },
   ifconfig: { summary: 'show and configure network interfaces', main: ifconfig },
   ip6addrctl: { summary: 'show and change the policy table of IPv6 address selection', main: ip6addrctl },

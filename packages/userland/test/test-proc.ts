@@ -95,6 +95,9 @@ export class LabProc implements Proc, Attached {
   private exits: (() => void)[] = [];
   private readonly children = new Set<LabProc>();
   private woken = false;
+  /** Called `daemon`. */
+  private detached = false;
+  private release: (code: number) => void = () => undefined;
 
   constructor(lab: ToolLab, argv: readonly string[], prison: Prison, fib: number, env: Readonly<Record<string, string | undefined>>, input: Uint8Array, sink: Sink) {
     this.lab = lab;
@@ -159,6 +162,11 @@ export class LabProc implements Proc, Attached {
     this.endSleeps(() => true);
   }
 
+  daemon(): void {
+    this.detached = true;
+    this.release(0);
+  }
+
   onSignal(callback: (signal: ProcSignal) => boolean): () => void {
     this.handlers.unshift(callback);
     return () => {
@@ -207,8 +215,18 @@ export class LabProc implements Proc, Attached {
     this.kernel.prisonRelease(this.prison);
   }
 
-  /** Runs `main` as the body of this process. */
-  async execute(main: (p: LabProc) => Promise<number>): Promise<number> {
+  /** Runs `main` as the body of this process, to its end or until it is a daemon. */
+  execute(main: (p: LabProc) => Promise<number>): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.release = resolve;
+      this.body(main).then(resolve, (error: unknown) => {
+        if (this.detached) this.lab.crashes.push(error);
+        reject(error instanceof Error ? error : new Error(String(error)));
+      });
+    });
+  }
+
+  private async body(main: (p: LabProc) => Promise<number>): Promise<number> {
     try {
       this.end((await main(this)) & 255);
     } catch (error) {
@@ -234,7 +252,10 @@ export class LabProc implements Proc, Attached {
   }
 
   private write(to: 'stdout' | 'stderr', data: string | Uint8Array): void {
-    if (this.exit === null && data.length > 0) this.sink.write(to, typeof data === 'string' ? Buffer.from(data) : data.slice());
+    if (this.exit !== null || data.length === 0) return;
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data.slice();
+    if (this.detached) this.lab.log.push(Buffer.from(bytes).toString('utf8').trimEnd());
+    else this.sink.write(to, bytes);
   }
 
   private until<T>(promise: Promise<T>): Promise<T> {
@@ -323,8 +344,10 @@ export function shellWords(line: string): string[] {
 
 export class ToolLab {
   readonly kernel: Kernel;
-  /** What the kernel logged: `vnet: text`. */
+  /** What the kernel logged: `vnet: text`; and what daemons said. */
   readonly log: string[] = [];
+  /** What daemons ended with that should not. */
+  readonly crashes: unknown[] = [];
   readonly files = new Map<string, string>();
   readonly programs: Readonly<Record<string, HostProgram>>;
   readonly procs = new Set<LabProc>();
@@ -430,6 +453,7 @@ export class ToolLab {
       await setImmediate();
       this.kernel.settle();
       await setImmediate();
+      if (this.crashes.length > 0) throw this.crashes[0];
       if (finished()) return;
       if (this.kernel.nextDeadline() <= this.kernel.now) continue;
       const next = Math.min(this.kernel.nextDeadline(), end, ...[...this.procs].map((p) => p.dueUs));

@@ -2,15 +2,15 @@
  * nd6-dns.ts — DNS servers and search domains that routers advertise, kept for who resolves names.
  * Read first: RFC 8106 §5, §6; rtsold(8), which keeps them on FreeBSD.
  *
- * The stack itself resolves no names: `rtsol -l` shows the list, and programs that use the library read `NdRtr.dns`.
+ * Names are resolved by the programs of the vnet (socket/stub-resolver.ts); `rtsol -l` and resolvconf show the list.
  *
  * @rfc 8106 5 yes
- * @rfc 8106 6.1 partial "the list is kept and shown; there is no resolver to configure"
+ * @rfc 8106 6.1 yes
  */
 import type { Micros } from '../base/time.js';
 import { NEVER, US_PER_SEC } from '../base/time.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { ip6Equals, ip6Format, ip6IsLinkLocal, ip6IsMulticast, ip6IsUnspecified } from '../wire/addr6.js';
+import { ip6Equals, ip6Format, ip6IsLinkLocal, ip6IsMulticast, ip6IsUnspecified, ip6Plain } from '../wire/addr6.js';
 import { ND_OPT_RDNSS } from '../wire/icmp6.js';
 import { ND6_INFINITE_LIFETIME } from './in6-ifaddr.js';
 import type { NdRtr } from './nd6-rtr.js';
@@ -81,6 +81,18 @@ function domains(v: DataView, from: number, end: number): string[] {
     at += n;
   }
   return out;
+}
+
+/** The list by interface and router, for the resolver's configuration. */
+export function ndDnsRecords(rtr: NdRtr): { readonly key: string; readonly nameservers: readonly string[]; readonly search: readonly string[] }[] {
+  const records = new Map<string, { nameservers: string[]; search: string[] }>();
+  for (const { ifp, router, kind, value } of rtr.dns) {
+    const key = `${ifp.xname}:slaac:${ip6Format(ip6Plain(router))}`;
+    const record = records.get(key) ?? { nameservers: [], search: [] };
+    records.set(key, record);
+    (kind === 'rdnss' ? record.nameservers : record.search).push(value);
+  }
+  return [...records].map(([key, record]) => ({ key, ...record }));
 }
 
 export function ndDnsNext(rtr: NdRtr): Micros {

@@ -10,6 +10,7 @@ import type { LogLevel } from '../env/env.js';
 import { AuditRegister } from './audit.js';
 import type { AuditRow } from './audit.js';
 import type { CalloutOwner } from './callout.js';
+import { CONTROL_AUDIT, ControlEnds } from './control-ends.js';
 import { CounterTree } from './counters.js';
 import { DEVCTL_DEFAULT_QUEUE_LEN, DevctlQueue } from './devctl.js';
 import type { Engine } from './engine.js';
@@ -39,6 +40,8 @@ export class VnetKern implements CalloutOwner {
   readonly audit = new AuditRegister();
   /** Events of this vnet, for readers inside it. */
   readonly devctl = new DevctlQueue(DEVCTL_DEFAULT_QUEUE_LEN);
+  /** Programs that serve in the vnet. */
+  readonly control = new ControlEnds();
   /** Packet memory its sockets hold. */
   readonly sockmem: SockMem;
   /** The last SI_SUB_* whose constructors or destructors ran. */
@@ -54,6 +57,7 @@ export class VnetKern implements CalloutOwner {
     this.name = name;
     this.sockmem = new SockMem(engine.sockmem);
     this.audit.attach(KERN_AUDIT, this);
+    this.audit.attach(CONTROL_AUDIT, this.control);
   }
 
   /** VNET_IS_SHUTTING_DOWN: false while the first destructor (interfaces going home) runs, true for all later ones. */

@@ -72,6 +72,7 @@ function useEverything(b: AuditBench): void {
   for (const so of [b.socket6(SOCK_DGRAM), b.socket6(SOCK_RAW)]) expect(so.joinGroup6(GROUP6, b.ifp)).toBe(0);
   v.net.rtsock?.open();
   v.kern.devctl.open();
+  v.kern.control.offer({ program: 'test', vnetGone: keep });
   bpfOpen(v.net, b.ifp.xname, {});
   v.net.linkPfil.link(hook);
   v.ip.pfil.link(hook);
@@ -134,6 +135,7 @@ const PLANTS: Readonly<Record<string, (b: AuditBench) => void>> = {
     b.v.kern.devctl.open();
     b.v.kern.devctl.end = keep;
   },
+  'control ends': ({ v }) => void Object.assign(v.kern.control, { close: keep }).offer({ program: 'test', vnetGone: keep }),
   'counter groups': (b) => {
     b.v.kern.counters.attach({ name: 'test', rows: [] }, { stats: {} });
   },

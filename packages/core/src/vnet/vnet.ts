@@ -65,6 +65,7 @@ import { In6Stf } from '../inet6/in6-stf.js';
 import { In6Gif, In6Gre } from '../inet6/in6-tunnel.js';
 import { Ip6 } from '../inet6/ip6.js';
 import { Nd6 } from '../inet6/nd6.js';
+import { ndDnsRecords } from '../inet6/nd6-dns.js';
 import { NdRtr } from '../inet6/nd6-rtr.js';
 import { In6Mroute } from '../inet6/ip6-mroute.js';
 import { Mld } from '../inet6/mld6.js';
@@ -75,6 +76,7 @@ import { Udp } from '../transport/udp.js';
 import { Udp6 } from '../transport/udp6.js';
 import { UdpVxlan } from '../transport/udp-vxlan.js';
 import { Tcp } from '../tcp/tcp.js';
+import { Resolver } from '../socket/resolver.js';
 import { SocketLayer } from '../socket/socket-layer.js';
 import { Ipfw } from '../netpfil/ipfw/ipfw.js';
 import { Netgraph } from '../netgraph/netgraph.js';
@@ -114,6 +116,7 @@ export class Vnet {
   vxlan!: UdpVxlan;
   sockets!: SocketLayer;
   ipfw!: Ipfw;
+  resolver!: Resolver;
   netgraph!: Netgraph;
   gateway!: Gateway;
   ifDevctl!: IfDevctl;
@@ -178,6 +181,8 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     v.sockets.fibs = () => v.routes.fibs;
     v.sockets.ttl = () => v.ip.tun.ttl;
     v.sockets.hops = () => v.ip6.tun.hlim;
+    v.resolver = new Resolver(v.sockets, (name) => v.net.ifunit(name)?.index ?? 0);
+    v.resolver.conf.routers = () => ndDnsRecords(v.rtr);
   }),
   s('vnet_mld_init', SI_SUB_PROTO_MC, SI_ORDER_ANY, (v) => {
     v.mld = new Mld(v.net);
@@ -285,6 +290,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_if_return', SI_SUB_VNET_DONE, SI_ORDER_ANY, (v) => {
     v.gateway.stop();
     v.sockets.closeAll();
+    v.kern.control.close();
     vnetIfReturn(v.net);
   }),
   s('vnet_vxlan_uninit', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {

@@ -139,7 +139,8 @@ export function dhcp4Emit(m: Dhcp4Message, max: number = DHCP4_MESSAGE_MIN_MAX):
   const relay = m.options.get(DHO_RELAY_AGENT);
   const room = max - DHCP4_HDR_LEN - 1 - (relay === undefined ? 0 : wireLength(relay));
   for (const [code, data] of m.options) {
-    if (code === DHO_RELAY_AGENT) continue;
+    // Nothing is put into the fields of names.
+    if (code === DHO_RELAY_AGENT || code === DHO_OVERLOAD) continue;
     if (out.length + wireLength(data) > room) break;
     putOption(out, code, data);
   }

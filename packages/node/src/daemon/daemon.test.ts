@@ -386,6 +386,34 @@ describe('a process', () => {
     expect(result).toMatchObject({ stdout: 'a 3 e[5]wait 0 undefined[143]', exitCode: 0 });
   });
 
+  test('a daemon has left its caller: exit code 0, no input, output in the log, and an end with its prison', async () => {
+    const log: string[] = [];
+    const seen: unknown[] = [];
+    const main = async (p: Proc): Promise<number> => {
+      p.out('ready\n');
+      p.daemon();
+      p.daemon();
+      p.out('one\ntw');
+      p.err('o\n');
+      for await (const block of p.stdin) seen.push(block);
+      p.atExit(() => seen.push('exit'));
+      await p.sleepUs(Infinity);
+      return 9;
+    };
+    daemon = await startDaemon({ socketPath: path, logLevel: 'info', logTo: { write: (line) => void log.push(line) }, seed: 1, tools: { t: tool(main), outer: tool((p) => p.run(['t'])) } });
+    const client = new DaemonClient(path);
+    const { kernel } = daemon.service;
+    const box = kernel.call(kernel.now, () => kernel.jailCreate(kernel.prisons.prison0, { name: 'box', persist: true, attach: false, vnet: true })).prison!;
+    const raw = new Raw('{"argv":["t"],"env":{"NETLOOM_JAIL":"box"}}');
+    expect(await raw.closed()).toEqual([[FRAME_STDOUT, 'ready\n'], exit(0)]);
+    expect(await client.post('/v1/exec', { argv: ['outer'], vnet: 'box', stdin: 'x' })).toEqual({ stdout: 'ready\n', stderr: '', exitCode: 0, signal: null });
+    expect(await client.get('/v1/procs')).toMatchObject([{ vnet: 'box', argv: ['t'] }, { vnet: 'box', argv: ['t'] }]);
+    expect(log.map((line) => JSON.parse(line) as { tool?: string; vnet: string; msg: string }).filter((l) => l.tool === 't').map((l) => `${l.vnet}: ${l.msg}`)).toEqual(['box: one', 'box: two', 'box: one', 'box: two']);
+    expect(seen).toEqual([]);
+    kernel.call(kernel.now, () => kernel.jailRemove(box));
+    expect([daemon.service.table.size, seen]).toEqual([0, ['exit', 'exit']]);
+  });
+
   test('files: read, written in order, refused in strerror\'s words', async () => {
     const file = join(folder, 'out');
     const result = await outcome(async (p) => {

@@ -74,5 +74,5 @@ export function execBuffered(service: ExecService, call: ExecStart, input = ''):
       resolve({ stdout: stdout ?? '', stderr: stderr ?? '', exitCode, signal });
     });
   });
-  return { result, cancel: () => proc?.signal('KILL') };
+  return { result, cancel: () => (proc?.detached === false ? proc.signal('KILL') : undefined) };
 }

@@ -52,6 +52,10 @@ export class ExecService implements ProcWorld {
     this.log.error({ pid: proc.pid, argv: proc.argv, err: error }, 'a tool crashed');
   }
 
+  said(proc: ToolProc, line: string): void {
+    this.log.info({ pid: proc.pid, tool: proc.argv[0], vnet: proc.vnet.name }, line);
+  }
+
   /** Starts a call. Returns its process, or null when it could not start and `onExit` has been called. */
   start(call: ExecStart, io: ProcIo, onExit: ExitCallback): ToolProc | null {
     const name = call.argv[0] ?? '';

@@ -146,6 +146,12 @@ export function serveExecStream(service: ExecService, socket: Duplex, head: Buff
   let started = false;
   const timer = setTimeout(() => broken(new ProtocolError(`no start frame within ${START_TIMEOUT_MS} ms`)), START_TIMEOUT_MS);
 
+  /** The process, while this connection has to do with it. */
+  const caller = (): ToolProc | null => (proc === null || proc.detached ? null : proc);
+  const deliver = (frame: Frame): void => {
+    const mine = caller();
+    if (mine !== null && mine.exitCode === null) dispatch(frame, io, mine);
+  };
   const begin = (frame: Frame): void => {
     if (frame.type !== FRAME_START) throw new ProtocolError(`frame type ${frame.type} before the start frame`);
     clearTimeout(timer);
@@ -160,15 +166,16 @@ export function serveExecStream(service: ExecService, socket: Duplex, head: Buff
     clearTimeout(timer);
     if (socket.writableEnded) return;
     io.write(2, Buffer.from(`netloom: ${error instanceof ProtocolError ? `protocol error: ${error.message}` : String(error)}\n`));
-    if (proc === null) io.exit(1, '');
-    else proc.end(1, null);
+    const mine = caller();
+    if (mine === null) io.exit(1, '');
+    else mine.end(1, null);
   };
   const onData = (chunk: Buffer): void => {
     try {
       for (const frame of parser.push(chunk)) {
         if (!started) begin(frame);
         else if (frame.type === FRAME_SPAWNED) io.spawned(decodeSpawned(frame.payload));
-        else if (proc !== null && proc.exitCode === null) dispatch(frame, io, proc);
+        else deliver(frame);
       }
     } catch (error) {
       broken(error);
@@ -179,10 +186,10 @@ export function serveExecStream(service: ExecService, socket: Duplex, head: Buff
   socket.on('close', () => {
     clearTimeout(timer);
     io.close();
-    proc?.signal('KILL');
+    caller()?.signal('KILL');
   });
   // The client half-closing counts as closing: it has nothing to wait for without its answer.
-  socket.on('end', () => proc?.signal('HUP'));
+  socket.on('end', () => caller()?.signal('HUP'));
   socket.on('data', onData);
   if (head.length > 0) onData(head);
   socket.resume();

@@ -10,6 +10,8 @@
  * A child (`run`) is a ToolProc of its own with the same ProcIo, or a HostChild; there may be several at a time. While one of our tools is
  * among them, signals go to those. A HostChild outlives its parent until the client has seen its end.
  *
+ * A process that called `daemon` has a log in the place of the connection: for whoever called, it has ended.
+ *
  * Invariants: `end` acts once; afterwards nothing the tool does reaches the connection. atExit callbacks run exactly once, newest first,
  * also when the tool's body crashes. A crash is logged, answered with exit code EX_SOFTWARE, and goes no further.
  * Output buffered for a client that does not read is at most OUTPUT_MAX; more ends the process.
@@ -21,6 +23,7 @@ import type { HostLoop, LoopTimer } from '../loop.js';
 import { FileIo } from './file-io.js';
 import { HostChild } from './host-child.js';
 import { hostError, listHostFolder, openHostFile, readHostFile } from './host-files.js';
+import { LogIo } from './log-io.js';
 import type { ProcTable, TableEntry } from './proc-table.js';
 
 /** Output waiting for the client above which `flush` waits, bytes. */
@@ -59,6 +62,8 @@ export interface ProcWorld {
   findTool(name: string): Tool | undefined;
   /** Told of a tool's crash. */
   crashed(proc: ToolProc, error: unknown): void;
+  /** A line that a daemon prints. */
+  said(proc: ToolProc, line: string): void;
 }
 
 /** What makes one process different from another. */
@@ -98,9 +103,9 @@ export class ToolProc implements Proc, TableEntry {
   exitCode: number | null = null;
   exitSignal: ProcSignal | null = null;
   private readonly world: ProcWorld;
-  private readonly io: ProcIo;
+  private io: ProcIo;
   private readonly spec: ProcSpec;
-  private readonly onEnd: (proc: ToolProc) => void;
+  private onEnd: (proc: ToolProc) => void;
   private readonly sleepers = new Set<Sleeper>();
   private readonly waits = new Set<(error: ProcKilled) => void>();
   private handlers: ((signal: ProcSignal) => boolean)[] = [];
@@ -109,6 +114,8 @@ export class ToolProc implements Proc, TableEntry {
   private readonly children = new Set<ToolProc | HostChild>();
   private stopped = false;
   private woken = false;
+  /** Has called `daemon`: its caller has nothing to do with it any more. */
+  detached = false;
 
   constructor(world: ProcWorld, io: ProcIo, spec: ProcSpec, onEnd: (proc: ToolProc) => void) {
     this.world = world;
@@ -198,6 +205,15 @@ export class ToolProc implements Proc, TableEntry {
   wake(): void {
     if (this.sleepers.size === 0) this.woken = true;
     for (const sleeper of [...this.sleepers]) this.endSleep(sleeper);
+  }
+
+  daemon(): void {
+    if (this.detached || this.exitCode !== null) return;
+    const { onEnd } = this;
+    this.detached = true;
+    this.io = new LogIo((line) => this.world.said(this, line));
+    this.onEnd = () => undefined;
+    onEnd(this);
   }
 
   onSignal(callback: (signal: ProcSignal) => boolean): () => void {
