@@ -6,8 +6,8 @@
  * GET_VRING_BASE stops it. Whether a ring is enabled is known apart from that. A ring that the driver broke stays, stopped, until the front end stops it:
  * then the guest may begin anew.
  *
- * Invariant: chains are given back in the order in which they were taken, and nothing is taken between two turns; so a ring may always go on where its
- * used index says.
+ * Invariant: chains are given back in the order in which they were taken, and none is out between two turns; so a ring goes on where its used index says, even
+ * when the front end believes something else because this side ended without a word.
  */
 import type { EventFd } from './event-fd.js';
 import type { MemoryMap } from './memory-map.js';
@@ -73,7 +73,7 @@ export class VhostQueue {
       desc: part('descriptor table', addresses.desc, vringDescBytes(num), DESC_ALIGN), avail: part('available ring', addresses.avail, vringAvailBytes(num), AVAIL_ALIGN),
       used: part('used ring', addresses.used, vringUsedBytes(num), USED_ALIGN),
     };
-    this.ring = new Vring(num, memory, this.base, { eventIdx: (features & VIRTIO_F_EVENT_IDX) !== 0n, indirect: (features & VIRTIO_F_INDIRECT_DESC) !== 0n });
+    this.ring = new Vring(num, memory, { eventIdx: (features & VIRTIO_F_EVENT_IDX) !== 0n, indirect: (features & VIRTIO_F_INDIRECT_DESC) !== 0n });
     this.chain = new DescriptorChain(map.memory);
     this.mergeable = (features & VIRTIO_NET_F_MRG_RXBUF) !== 0n;
     this.hdrSize = (features & (VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MRG_RXBUF)) !== 0n ? VIRTIO_NET_HDR_MRG_SIZE : VIRTIO_NET_HDR_LEGACY_SIZE;

@@ -266,10 +266,11 @@ export class VhostUserWire implements GuestWire, TransmitqTarget {
 
   private kicked(queue: VhostQueue): void {
     this.kicks++;
+    if (queue.ring === null || queue.ring.broken !== '') return;
     if (queue === this.session?.transmitq) {
       if (this.turning === null) this.turn();
     } else if (this.waiting.length > 0) this.drain(queue);
-    else queue.ring?.silence();
+    else queue.ring.silence();
   }
 
   /** Takes a batch from the guest, and sees whether there is more. */

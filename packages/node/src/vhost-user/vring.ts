@@ -51,8 +51,8 @@ export class Vring {
   /** Does the driver know our used index? It is called for the first chains whatever it asked for. */
   private called = false;
 
-  /** @param next the index in the available ring to go on from. */
-  constructor(num: number, memory: VringMemory, next: number, features: { readonly eventIdx: boolean; readonly indirect: boolean }) {
+  /** A device that gives chains back in the order in which it took them goes on where the used index says. */
+  constructor(num: number, memory: VringMemory, features: { readonly eventIdx: boolean; readonly indirect: boolean }) {
     if (memory.desc.byteLength !== vringDescBytes(num) || memory.avail.byteLength !== vringAvailBytes(num) || memory.used.byteLength !== vringUsedBytes(num)) {
       throw new RangeError(`the memory of a ring of ${num} does not have its size`);
     }
@@ -65,13 +65,12 @@ export class Vring {
     this.usedWords = new Int32Array(used.buffer, used.byteOffset, USED_RING_WORDS + 2 * num);
     this.eventIdx = features.eventIdx;
     this.indirect = features.indirect;
-    this.next = next;
-    this.seen = next;
-    this.given = Atomics.load(this.used, IDX);
-    this.published = this.given;
+    const index = Atomics.load(this.used, IDX);
+    this.next = this.seen = index;
+    this.given = this.published = index;
   }
 
-  /** Where this side is in the available ring: what a new Vring of the same queue goes on from. */
+  /** Where this side is in the available ring. */
   get nextAvail(): number {
     return this.next;
   }

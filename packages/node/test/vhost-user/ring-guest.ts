@@ -33,6 +33,7 @@ export class RingGuest {
   /** What a Transmitq delivered. */
   readonly frames: PacketBuffer[] = [];
   lost = 0;
+  private readonly options: { readonly eventIdx: boolean; readonly indirect: boolean };
 
   constructor({ num = 8, eventIdx = true, indirect = true }: RingGuestOptions = {}) {
     this.windows = [
@@ -41,10 +42,16 @@ export class RingGuest {
     ];
     this.memory = new GuestMemory(this.windows);
     this.driver = new DriverRing(this.windows[0], RING_WINDOW, num, eventIdx);
-    const { desc, avail, used } = this.driver;
-    const bytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
-    this.ring = new Vring(num, { desc: bytes(desc), avail: bytes(avail), used: bytes(used) }, 0, { eventIdx, indirect });
+    this.options = { eventIdx, indirect };
+    this.ring = this.deviceRing();
     this.chain = new DescriptorChain(this.memory);
+  }
+
+  /** The device's side of the ring, anew. */
+  deviceRing(): Vring {
+    const { num, desc, avail, used } = this.driver;
+    const bytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
+    return new Vring(num, { desc: bytes(desc), avail: bytes(avail), used: bytes(used) }, this.options);
   }
 
   input(m: PacketBuffer): void {
