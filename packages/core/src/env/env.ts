@@ -11,6 +11,8 @@ export interface Env {
   readonly seed: number;
   /** Distinguishes this host from others on a wire (FreeBSD's hostuuid); generated MAC addresses derive from it. */
   readonly hostId: string;
+  /** Unix time at which `now` was 0, microseconds: for packets that say what time it is. Absent: 0. */
+  readonly bootWallUs?: number;
   /** The kernel's message buffer. `vnet` is the name of the stack it concerns, '' for the Kernel itself. */
   log(level: LogLevel, vnet: string, message: string): void;
   /**

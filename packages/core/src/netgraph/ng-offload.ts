@@ -5,11 +5,13 @@
  * A graph carries Ethernet frames as well as bare IP packets, and nothing in a packet says which. Where a transport checksum is pending it can be told: IP
  * headers are multiples of four bytes long, an Ethernet header (with any number of tags) is two bytes more than one.
  */
-import { M_VLANTAG } from '../mbuf/packet-buffer.js';
+import { GSO_UDP_L4, M_VLANTAG } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { etherInsertTag } from '../net/ether.js';
 import { finishChecksums, segment } from '../net/offload.js';
 import { ETHER_HDR_LEN, ETHER_VLAN_ENCAP_LEN } from '../wire/ether.js';
+import { TCP_OFF } from '../wire/tcp.js';
+import { UDP_HDR_LEN } from '../wire/udp.js';
 
 /** Bytes it has on a wire, its tag included. */
 export function ngWireLen(m: PacketBuffer): number {
@@ -19,6 +21,17 @@ export function ngWireLen(m: PacketBuffer): number {
 /** Bytes before the network header of a packet whose transport checksum is pending: 14 for a frame (its tags not counted), 0 for an IP packet. */
 export function ngLinkLen(m: PacketBuffer): number {
   return ((m.csumStart - m.off) & 3) === 2 ? ETHER_HDR_LEN : 0;
+}
+
+/** Packets that it is once it is cut. */
+export function ngPackets(m: PacketBuffer): number {
+  return m.gsoSize === 0 ? 1 : Math.max(1, Math.ceil((m.len - ngHeaderLen(m)) / m.gsoSize));
+}
+
+/** Bytes of all headers of a super-segment. */
+export function ngHeaderLen(m: PacketBuffer): number {
+  const l4 = m.csumStart - m.off;
+  return m.gsoType === GSO_UDP_L4 ? l4 + UDP_HDR_LEN : l4 + (m.view.getUint8(m.csumStart + TCP_OFF) >>> 4) * 4;
 }
 
 /** Cuts a super-segment; other packets go to `emit` as they are. Owns `m`. */

@@ -86,6 +86,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const kernel = new Kernel({
     seed: options.seed ?? randomInt(2 ** 32),
     hostId: hostId(options.socketPath),
+    bootWallUs: loop.bootWallUs,
     // What becomes of interfaces when everything goes is nobody's concern; what breaks is.
     log: (level, vnet, message) => log[ending && level !== 'err' ? 'info' : LOG_LEVELS[level]](vnet === '' ? {} : { vnet: vnet === VNET0_NAME ? HOST_VNET : vnet }, message),
     wake: () => loop.wake(),
