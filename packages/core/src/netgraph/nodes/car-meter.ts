@@ -9,6 +9,8 @@
  * A token is a byte; with COUNT_PACKETS a packet is 128 tokens, and rates and bursts are scaled so that they mean packets.
  *
  * Invariant: fractions of a token are carried to the next refill, so that a rate is exact however often that is.
+ *
+ * @rfc 2697 yes
  */
 import type { Micros } from '../../base/time.js';
 import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
