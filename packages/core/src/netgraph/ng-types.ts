@@ -15,6 +15,7 @@ import { holeType } from './nodes/hole.js';
 import { hubType } from './nodes/hub.js';
 import { ksocketType } from './nodes/ksocket.js';
 import { macfilterType } from './nodes/macfilter.js';
+import { natType } from './nodes/nat.js';
 import { netflowType } from './nodes/netflow.js';
 import { one2manyType } from './nodes/one2many.js';
 import { patchType } from './nodes/patch.js';
@@ -42,6 +43,7 @@ export const NG_TYPES: readonly NgType[] = Object.freeze([
   hubType,
   ksocketType,
   macfilterType,
+  natType,
   netflowType,
   one2manyType,
   patchType,
