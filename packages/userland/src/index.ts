@@ -4,6 +4,7 @@
 export type { HostFile, Proc, ProcHost, ProcSignal, RunOptions, Tool, ToolMain } from './proc.js';
 export { HostError, ProcKilled, signalNumber } from './proc.js';
 export { findTool, toolNames, tools } from './tools.js';
+export { dhcpConfProblem } from './dhcpd/dhcpd-conf.js';
 export { compileFilter } from './pcap-filter/index.js';
 export type { FilterOptions, FilterResult } from './pcap-filter/index.js';
 export { getopt } from './getopt.js';

@@ -6,6 +6,7 @@
  * Every finding carries the path of the value at fault; lab-file.ts turns it into line and column.
  * Not here: what only the running stack knows (an interface name that is taken, an address in use).
  */
+import { checkDhcp } from './lab-dhcp.js';
 import type { Endpoint, Lab, LabInterface, LabPath, LabVnet } from './lab-model.js';
 import { carriers, HOST_VNET, isRoute6, labLinks, many } from './lab-model.js';
 import { nearest } from './nearest.js';
@@ -29,6 +30,7 @@ export function checkLab(lab: Lab): LabFinding[] {
     if (vnet !== null) checkVnet(lab, name, vnet, made, report);
   }
   checkMembers(lab, made, report);
+  checkDhcp(lab, report);
   return findings;
 }
 

@@ -25,6 +25,32 @@ export interface LabCarp {
   readonly peer6?: string;
 }
 
+export interface LabDhcpHost {
+  readonly ether: string;
+  readonly inet?: string;
+  readonly options?: Readonly<Record<string, string>>;
+}
+
+/** What a DHCP server on an interface gives out. */
+export interface LabDhcpServer {
+  readonly range?: OneOrMany;
+  readonly router?: string | false;
+  readonly dns?: OneOrMany;
+  readonly domain?: string;
+  readonly search?: OneOrMany;
+  readonly mtu?: number;
+  readonly lease?: number;
+  readonly routes?: readonly { readonly to: string; readonly via: string }[];
+  readonly hosts?: Readonly<Record<string, LabDhcpHost>>;
+  readonly options?: Readonly<Record<string, string>>;
+}
+
+export type LabDhcp =
+  | 'client'
+  | { readonly client: { readonly conf?: string } | null; readonly server?: undefined; readonly relay?: undefined }
+  | { readonly server: LabDhcpServer | null; readonly client?: undefined; readonly relay?: undefined }
+  | { readonly relay: OneOrMany; readonly server?: undefined; readonly client?: undefined };
+
 export interface LabInterface {
   readonly inet?: OneOrMany;
   readonly inet6?: OneOrMany;
@@ -50,6 +76,7 @@ export interface LabInterface {
   readonly vxlandev?: string;
   readonly host?: string;
   readonly carp?: readonly LabCarp[];
+  readonly dhcp?: LabDhcp;
 }
 
 export interface LabRoute {
@@ -103,6 +130,7 @@ export interface LabBridge {
   readonly timeout?: number;
   readonly mcsnoop?: boolean;
   readonly carp?: readonly LabCarp[];
+  readonly dhcp?: LabDhcp;
 }
 
 export type LabLink = readonly [string, string] | { readonly endpoints: readonly [string, string]; readonly mtu?: number; readonly description?: string };

@@ -5,7 +5,7 @@
  *
  * Theory of operation. A lab is built with the tools, so there is one way into the kernel and a dry run prints a script that does the same.
  * Order: jails, parents first; bridges; links (an epair made outside all jails, its ends moved and named); VLANs and taps, those that
- * carry others first; settings and addresses; sysctl; routes; host devices. A command's output may be kept in a variable (`epair create`
+ * carry others first; settings and addresses; sysctl; routes; services; host devices. A command's output may be kept in a variable (`epair create`
  * prints the name it chose), which later arguments refer to.
  * Undo commands are kept by the thing they undo: when an interface has been moved or renamed, what destroys it changes.
  * What is inside a jail needs none, it goes with the jail.
@@ -14,6 +14,8 @@
  * Not here: running them (lab-run.ts).
  */
 import type { Endpoint, Lab, LabBridge, LabCarp, LabInterface, LabPath, LabRoute, Link } from './lab-model.js';
+import { planServiceWaits, planServices } from './lab-services.js';
+import type { ServiceStep } from './lab-services.js';
 import { HOST_VNET, LOOPBACK, carriers, isRoute6, jailPath, labLinks, many } from './lab-model.js';
 
 /** An argument: text, or the value of a variable; `peer` is the other end of the epair in it. */
@@ -46,7 +48,9 @@ export function planLab(lab: Lab): PlanStep[] {
   builder.advertising();
   builder.routes();
   builder.multicast();
+  builder.services(planServices(lab));
   builder.hostDevices();
+  builder.services(planServiceWaits(lab));
   return builder.steps;
 }
 
@@ -146,6 +150,10 @@ class PlanBuilder {
         this.at([...path, 'routes', i], name, ['mcast', 'route', 'add', route.group, ...source, 'in', route.in, 'out', ...route.out]);
       });
     }
+  }
+
+  services(list: readonly ServiceStep[]): void {
+    for (const { vnet, argv, path, undo } of list) this.at(path, vnet, argv, undo === undefined ? {} : { undo: { subject: undo.subject, argv: this.inside(vnet, undo.argv) } });
   }
 
   hostDevices(): void {

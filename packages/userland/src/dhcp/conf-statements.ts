@@ -15,9 +15,12 @@
 /** What is wrong with a file, with the line; without the tool's name. */
 export class ConfError extends Error {
   override readonly name = 'ConfError';
+  /** Without the line. */
+  readonly problem: string;
 
-  constructor(line: number, message: string) {
-    super(`line ${line}: ${message}`);
+  constructor(line: number, problem: string) {
+    super(`line ${line}: ${problem}`);
+    this.problem = problem;
   }
 }
 

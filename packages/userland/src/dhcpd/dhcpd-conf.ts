@@ -288,3 +288,14 @@ export function dhcpdConf(text: string): DhcpdConf {
   reader.block(parseConf(text), reader.top, { subnet: null, network: null });
   return { top: reader.top, subnets: reader.subnets, hosts: reader.hosts };
 }
+
+/** What is wrong with a configuration, for whoever made it; null when nothing is. */
+export function dhcpConfProblem(text: string): string | null {
+  try {
+    dhcpdConf(text);
+    return null;
+  } catch (e) {
+    if (e instanceof ConfError) return e.problem;
+    throw e;
+  }
+}
