@@ -9,10 +9,11 @@ import { checksumType } from './nodes/checksum.js';
 import { echoType } from './nodes/echo.js';
 import { eifaceType } from './nodes/eiface.js';
 import { etfType } from './nodes/etf.js';
-import { etherEchoType } from './nodes/ether-echo.js';
 import { etherType } from './nodes/ether.js';
+import { etherEchoType } from './nodes/ether-echo.js';
 import { holeType } from './nodes/hole.js';
 import { hubType } from './nodes/hub.js';
+import { ifaceType } from './nodes/iface.js';
 import { ksocketType } from './nodes/ksocket.js';
 import { macfilterType } from './nodes/macfilter.js';
 import { natType } from './nodes/nat.js';
@@ -22,12 +23,13 @@ import { patchType } from './nodes/patch.js';
 import { pipeType } from './nodes/pipe.js';
 import { sampleType } from './nodes/sample.js';
 import { socketType } from './nodes/socket.js';
+import { sourceType } from './nodes/source.js';
 import { splitType } from './nodes/split.js';
 import { tagType } from './nodes/tag.js';
 import { tcpmssType } from './nodes/tcpmss.js';
 import { teeType } from './nodes/tee.js';
-import { vlanRotateType } from './nodes/vlan-rotate.js';
 import { vlanType } from './nodes/vlan.js';
+import { vlanRotateType } from './nodes/vlan-rotate.js';
 
 export const NG_TYPES: readonly NgType[] = Object.freeze([
   bpfType,
@@ -37,10 +39,11 @@ export const NG_TYPES: readonly NgType[] = Object.freeze([
   echoType,
   eifaceType,
   etfType,
-  etherEchoType,
   etherType,
+  etherEchoType,
   holeType,
   hubType,
+  ifaceType,
   ksocketType,
   macfilterType,
   natType,
@@ -50,10 +53,11 @@ export const NG_TYPES: readonly NgType[] = Object.freeze([
   pipeType,
   sampleType,
   socketType,
+  sourceType,
   splitType,
   tagType,
   tcpmssType,
   teeType,
-  vlanRotateType,
   vlanType,
+  vlanRotateType,
 ]);

@@ -1,38 +1,33 @@
 /**
  * eiface.ts — ng_eiface(4): an Ethernet interface, `ngethN`, whose cable is a hook.
- * Read first: ng_eiface(4); net/epair.ts, whose queue this has.
+ * Read first: ng_eiface(4); hook-if.ts.
  *
  * Theory of operation. `mkpeer` of a node makes the interface, with the lowest free unit of the vnet, and names the node after it. What the interface
- * sends goes out of the hook by a call; what comes in by the hook waits on a bounded queue until the netisr hands it to the interface, so that a
- * graph never calls up into a stack. The interface may move to another vnet, the node does not: the new instance takes the old one's place at
- * this hook. Node and interface live until the node is shut down, whoever is joined.
+ * sends goes out of the hook by a call; what comes in by the hook waits for the netisr. The interface may move to another vnet, the node does not.
+ * Node and interface live until the node is shut down, whoever is joined.
  *
  * Invariants: `iface.ifp` is attached while the node lives. Making and ending one needs thread context.
  */
 import type { Errno } from '../../base/errno.js';
-import { EAGAIN, EFAULT, EINVAL, EISCONN, ENETDOWN, ENOBUFS, ENODEV, EPFNOSUPPORT } from '../../base/errno.js';
-import type { CalloutOwner } from '../../kern/callout.js';
+import { EAGAIN, EFAULT, EINVAL, EISCONN, ENETDOWN, ENOBUFS, EPFNOSUPPORT } from '../../base/errno.js';
 import { CTX_THREAD } from '../../kern/context.js';
-import type { NetisrSource } from '../../kern/netisr.js';
 import { M_VLANTAG } from '../../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
-import { PacketQueue } from '../../mbuf/packet-queue.js';
-import { etherIfattach, etherIfdetach } from '../../net/ether.js';
-import { ifMoved, ifNotMoved } from '../../net/if-move.js';
-import type { IfMove, IfMoveResult } from '../../net/if-move.js';
-import { ifInput } from '../../net/if-transmit.js';
-import { ifLinkStateChange, ifSetLladdr, ifUp } from '../../net/if.js';
+import { etherIfattach } from '../../net/ether.js';
+import type { IfMove } from '../../net/if-move.js';
+import { ifLinkStateChange, ifSetLladdr } from '../../net/if.js';
 import {
-  IFCAP_JUMBO_MTU, IFCAP_VLAN_MTU, IFF_BROADCAST, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_ETHER, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP,
+  IFCAP_JUMBO_MTU, IFCAP_VLAN_MTU, IFF_BROADCAST, IFF_MULTICAST, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_ETHER, LINK_STATE_DOWN, LINK_STATE_UP,
 } from '../../net/ifnet.js';
-import type { IfDriver } from '../../net/ifnet.js';
+import type { Ifnet } from '../../net/ifnet.js';
 import type { Net } from '../../net/net.js';
 import { ETHERMTU } from '../../wire/ether.js';
 import { NGM_FLOW_COOKIE, NGM_LINK_IS_DOWN, NGM_LINK_IS_UP } from '../ng-generic.js';
 import type { NgMessage } from '../ng-message.js';
 import type { Hook, NgGraph, NgNode, NgNodeOps, NgType } from '../ng-node.js';
-import { ngCmd } from '../ng-node.js';
+import { ngCmd, ngDrop } from '../ng-node.js';
 import { ngDecode, ngEnaddr, ngEncode, ngFixedString, ngString } from '../ng-parse.js';
+import { HookIf } from './hook-if.js';
 import { UnitSet } from './unit-set.js';
 
 const NGM_EIFACE_COOKIE = 948_105_892;
@@ -43,34 +38,24 @@ const NGM_EIFACE_SET = 3;
 const MTU_MIN = 72;
 const MTU_MAX = 9_018;
 const UNIT_MAX = 65_535;
-/** Packets that may wait for the interface. */
-const QUEUE_MAX = 4_096;
 const CAPS = IFCAP_VLAN_MTU | IFCAP_JUMBO_MTU;
 const UP_AND_RUNNING = IFF_UP | IFF_RUNNING;
 /** FreeBSD's own range of addresses. */
 const OUI = [0x58, 0x9c, 0xfc] as const;
 
 /** The interface as it is now; a new one of these for each instance. */
-class EifaceIf implements IfDriver, NetisrSource {
-  readonly ifp: Ifnet;
-  netisrQueued = false;
-  readonly netisrOwner: CalloutOwner;
+class EifaceIf extends HookIf {
   private readonly node: EifaceNode;
-  readonly rx = new PacketQueue(QUEUE_MAX);
 
   constructor(net: Net, node: EifaceNode, xname: string, unit: number) {
-    this.netisrOwner = net.kern;
+    super(net, { dname: 'ngeth', unit, xname, type: IFT_ETHER, flags: IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST, mtu: ETHERMTU });
     this.node = node;
-    this.ifp = new Ifnet(this, 'ngeth', unit, xname, IFT_ETHER, IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST, ETHERMTU);
     this.ifp.capabilities = CAPS;
     this.ifp.capenable = CAPS;
   }
 
   transmit(ifp: Ifnet, m: PacketBuffer): Errno {
-    if ((ifp.flags & UP_AND_RUNNING) !== UP_AND_RUNNING || this.node.hook === null) {
-      m.free();
-      return ENETDOWN;
-    }
+    if ((ifp.flags & UP_AND_RUNNING) !== UP_AND_RUNNING || this.node.hook === null) return ngDrop(m, ENETDOWN);
     m.flags &= M_VLANTAG;
     m.pcp = -1;
     return this.node.output(m);
@@ -78,67 +63,27 @@ class EifaceIf implements IfDriver, NetisrSource {
 
   /** A frame came in by the hook. Owns `m`. */
   input(m: PacketBuffer): Errno {
-    const { ifp, rx } = this;
-    if ((ifp.flags & UP_AND_RUNNING) !== UP_AND_RUNNING || ifp.net === null) {
-      m.free();
-      return ENETDOWN;
-    }
+    const { ifp } = this;
+    if ((ifp.flags & UP_AND_RUNNING) !== UP_AND_RUNNING || ifp.net === null) return ngDrop(m, ENETDOWN);
     m.flags &= M_VLANTAG;
     m.pcp = -1;
     m.fib = ifp.fib;
-    if (!rx.enqueue(m)) {
-      ifp.data.iqdrops++;
-      return ENOBUFS;
-    }
-    if (!this.netisrQueued) ifp.net.kern.engine.schedule(this);
-    return 0;
-  }
-
-  netisrRun(max: number): number {
-    let n = 0;
-    for (; n < max; n++) {
-      const m = this.rx.dequeue();
-      if (m === null) break;
-      ifInput(this.ifp, m);
-    }
-    return n;
-  }
-
-  flagsChanged(ifp: Ifnet): void {
-    ifp.flags = ifp.isUp ? ifp.flags | IFF_RUNNING : ifp.flags & ~IFF_RUNNING;
-  }
-
-  addrAdded(ifp: Ifnet): void {
-    ifUp(ifp);
+    return this.enqueue(m);
   }
 
   setMtu(_ifp: Ifnet, mtu: number): Errno {
     return mtu < MTU_MIN || mtu > MTU_MAX ? EINVAL : 0;
   }
 
-  rcvq(): PacketQueue {
-    return this.rx;
-  }
-
-  queued(): number {
-    return this.rx.length;
-  }
-
-  /** The hook stays where it is and has the new instance from now on. */
-  reassign(move: IfMove): IfMoveResult {
-    const { ifp: old, to, like } = move;
-    const made = new EifaceIf(to, this.node, move.xname, old.dunit);
-    made.ifp.linkState = old.linkState;
+  protected moved({ ifp, to, xname, like }: IfMove): HookIf {
+    const made = new EifaceIf(to, this.node, xname, ifp.dunit);
+    made.ifp.linkState = ifp.linkState;
     etherIfattach(made.ifp, to, like.lladdr, like);
-    if (old.net === null) {
-      etherIfdetach(made.ifp);
-      return ifNotMoved(ENODEV);
-    }
-    move.commit(made.ifp);
-    this.node.iface = made;
-    etherIfdetach(old);
-    this.rx.purge();
-    return ifMoved(made.ifp);
+    return made;
+  }
+
+  protected take(): void {
+    this.node.iface = this;
   }
 }
 
@@ -208,13 +153,8 @@ class EifaceNode implements NgNodeOps {
   }
 
   shutdown(): boolean {
-    const { ifp, rx } = this.iface;
-    if (ifp.net !== null) {
-      ifp.busy = true;
-      this.node.graph.net.shared.lifecycle(() => etherIfdetach(ifp));
-    }
-    rx.purge();
-    this.units.free(ifp.dunit);
+    const { iface, units } = this;
+    iface.end(() => units.free(iface.ifp.dunit));
     return false;
   }
 }

@@ -29,15 +29,15 @@ import { NG_REALLY_DIE, ngCmd } from '../ng-node.js';
 import { ngDecode, ngEnaddr, ngEncode, ngFixedString, ngInt32, ngString } from '../ng-parse.js';
 import type { NgParseType } from '../ng-parse.js';
 
-const NGM_ETHER_COOKIE = 917_786_906;
-const NGM_ETHER_GET_IFNAME = 1;
+export const NGM_ETHER_COOKIE = 917_786_906;
+export const NGM_ETHER_GET_IFNAME = 1;
 const NGM_ETHER_GET_IFINDEX = 2;
 const NGM_ETHER_GET_ENADDR = 3;
 const NGM_ETHER_SET_ENADDR = 4;
 const NGM_ETHER_GET_PROMISC = 5;
 const NGM_ETHER_SET_PROMISC = 6;
 const NGM_ETHER_GET_AUTOSRC = 7;
-const NGM_ETHER_SET_AUTOSRC = 8;
+export const NGM_ETHER_SET_AUTOSRC = 8;
 const NGM_ETHER_ADD_MULTI = 9;
 const NGM_ETHER_DEL_MULTI = 10;
 const NGM_ETHER_DETACH = 11;
