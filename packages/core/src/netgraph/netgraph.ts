@@ -9,9 +9,10 @@
  */
 import type { AuditRow } from '../kern/audit.js';
 import type { Net } from '../net/net.js';
+import type { Ipfw } from '../netpfil/ipfw/ipfw.js';
 import type { SocketLayer } from '../socket/socket-layer.js';
 import { NgBase } from './ng-base.js';
-import type { NgType } from './ng-node.js';
+import type { NgStack, NgType } from './ng-node.js';
 import { NG_SYSCTLS } from './ng-sysctl.js';
 import { NG_TYPES } from './ng-types.js';
 
@@ -21,12 +22,13 @@ const NETGRAPH_AUDIT: readonly AuditRow<Netgraph>[] = [
   { name: 'netgraph items', count: (n) => n.last?.tun.itemsQueued ?? 0 },
 ];
 
-export class Netgraph {
+export class Netgraph implements NgStack {
   base: NgBase | null = null;
   /** The graph there is, or was. */
   last: NgBase | null = null;
-  /** What nodes with sockets use; set when the vnet has sockets. */
+  /** What nodes use of the vnet; set when the vnet has it. */
   sockets: SocketLayer | null = null;
+  ipfw: Ipfw | null = null;
   private readonly net: Net;
   private readonly types: readonly NgType[];
   private ended = false;
@@ -40,7 +42,7 @@ export class Netgraph {
   /** The vnet's graph; null when the vnet is ending. */
   open(): NgBase | null {
     if (this.base !== null || this.ended) return this.base;
-    const base = new NgBase(this.net, this.types, this.sockets);
+    const base = new NgBase(this.net, this.types, this);
     this.base = base;
     this.last = base;
     this.net.kern.sysctl.attach(NG_SYSCTLS, base.tun);

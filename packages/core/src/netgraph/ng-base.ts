@@ -24,14 +24,13 @@ import type { NetisrSource } from '../kern/netisr.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Net } from '../net/net.js';
-import type { SocketLayer } from '../socket/socket-layer.js';
 import { ngGenericMsg, NGM_GENERIC_COOKIE } from './ng-generic.js';
 import { NGM_READONLY } from './ng-message.js';
 import type { NgMessage } from './ng-message.js';
 import {
   HK_FORCE_WRITER, HK_INVALID, HK_QUEUE, Hook, NG_CLOSING, NG_FORCE_WRITER, NG_INVALID, NG_REALLY_DIE, NgNode,
 } from './ng-node.js';
-import type { NgGraph, NgItem, NgNodeOps, NgType } from './ng-node.js';
+import type { NgGraph, NgItem, NgNodeOps, NgStack, NgType } from './ng-node.js';
 import { ngNameIsLegal, ngPath2Node } from './ng-path.js';
 import { NG_HOOKSIZ } from './ng-parse.js';
 import { NgTunables } from './ng-sysctl.js';
@@ -48,7 +47,7 @@ const ID_MAX = 0xffff_ffff;
 export class NgBase implements NgGraph, NetisrSource {
   readonly net: Net;
   readonly kern: VnetKern;
-  readonly sockets: SocketLayer | null;
+  readonly stack: NgStack;
   readonly types: readonly NgType[];
   readonly state = new Map<string, object>();
   readonly tun = new NgTunables();
@@ -65,9 +64,9 @@ export class NgBase implements NgGraph, NetisrSource {
   /** Hooks whose peers have yet to hear that they are gone. */
   private ending = false;
 
-  constructor(net: Net, types: readonly NgType[], sockets: SocketLayer | null = null) {
+  constructor(net: Net, types: readonly NgType[], stack: NgStack) {
     this.net = net;
-    this.sockets = sockets;
+    this.stack = stack;
     this.kern = net.kern;
     this.netisrOwner = net.kern;
     this.types = types;

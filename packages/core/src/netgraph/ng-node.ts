@@ -17,6 +17,7 @@ import { ERANGE } from '../base/errno.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Net } from '../net/net.js';
+import type { Ipfw } from '../netpfil/ipfw/ipfw.js';
 import type { SocketLayer } from '../socket/socket-layer.js';
 import type { NgMessage } from './ng-message.js';
 import type { NgConverted, NgParseType } from './ng-parse.js';
@@ -76,6 +77,8 @@ export interface NgType {
   /** The vnet's graph begins and ends: for a type with nodes of its own accord. */
   attach?(graph: NgGraph): void;
   detach?(graph: NgGraph): void;
+  /** Nobody has this name, and somebody asks for it: a type with one node of the system's makes it. */
+  wanted?(graph: NgGraph, name: string): NgNode | null;
 }
 
 /** What a node does. Everything absent has the default that is told. */
@@ -100,12 +103,17 @@ export interface NgNodeOps {
   queued?(): number;
 }
 
+/** Parts of the vnet that nodes use; null in a graph without a stack. */
+export interface NgStack {
+  readonly sockets: SocketLayer | null;
+  readonly ipfw: Ipfw | null;
+}
+
 /** What nodes, and those who talk to nodes, see of the graph. `ng-base.ts` is it. */
 export interface NgGraph {
   readonly net: Net;
   readonly kern: VnetKern;
-  /** The vnet's sockets, for nodes that have one; null in a graph without a stack. */
-  readonly sockets: SocketLayer | null;
+  readonly stack: NgStack;
   /** State that a type keeps for a graph, by the type's name; a type finds its own with `instanceof`. */
   readonly state: Map<string, object>;
   /** Sends `m` out of `hook`, to whoever is joined there. Owns `m`. ENETDOWN: nobody is. */

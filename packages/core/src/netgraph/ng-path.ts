@@ -61,8 +61,15 @@ export function ngPath2Node(graph: NgGraph, here: NgNode | null, address: string
   return { error: 0, node, lasthook };
 }
 
-/** The node called `name`, or with the number in `[1f]`. */
+/** The node called `name`, or with the number in `[1f]`; one that the system has under that name is made when it is asked for. */
 export function ngName2Node(graph: NgGraph, name: string): NgNode | null {
   const id = ngDecodeIdname(name);
-  return id === 0 ? graph.byName(name) : graph.byId(id);
+  if (id !== 0) return graph.byId(id);
+  const node = graph.byName(name);
+  if (node !== null) return node;
+  for (const type of graph.types) {
+    const made = type.wanted?.(graph, name) ?? null;
+    if (made !== null) return made;
+  }
+  return null;
 }

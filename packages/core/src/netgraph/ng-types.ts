@@ -9,11 +9,12 @@ import { checksumType } from './nodes/checksum.js';
 import { echoType } from './nodes/echo.js';
 import { eifaceType } from './nodes/eiface.js';
 import { etfType } from './nodes/etf.js';
-import { etherType } from './nodes/ether.js';
 import { etherEchoType } from './nodes/ether-echo.js';
+import { etherType } from './nodes/ether.js';
 import { holeType } from './nodes/hole.js';
 import { hubType } from './nodes/hub.js';
 import { ifaceType } from './nodes/iface.js';
+import { ipfwType } from './nodes/ipfw.js';
 import { ksocketType } from './nodes/ksocket.js';
 import { macfilterType } from './nodes/macfilter.js';
 import { natType } from './nodes/nat.js';
@@ -28,8 +29,8 @@ import { splitType } from './nodes/split.js';
 import { tagType } from './nodes/tag.js';
 import { tcpmssType } from './nodes/tcpmss.js';
 import { teeType } from './nodes/tee.js';
-import { vlanType } from './nodes/vlan.js';
 import { vlanRotateType } from './nodes/vlan-rotate.js';
+import { vlanType } from './nodes/vlan.js';
 
 export const NG_TYPES: readonly NgType[] = Object.freeze([
   bpfType,
@@ -39,11 +40,12 @@ export const NG_TYPES: readonly NgType[] = Object.freeze([
   echoType,
   eifaceType,
   etfType,
-  etherType,
   etherEchoType,
+  etherType,
   holeType,
   hubType,
   ifaceType,
+  ipfwType,
   ksocketType,
   macfilterType,
   natType,
@@ -58,6 +60,6 @@ export const NG_TYPES: readonly NgType[] = Object.freeze([
   tagType,
   tcpmssType,
   teeType,
-  vlanType,
   vlanRotateType,
+  vlanType,
 ]);

@@ -265,6 +265,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
   }),
   s('vnet_ipfw_init', SI_SUB_PROTO_FIREWALL, SI_ORDER_IPFW, (v) => {
     v.ipfw = new Ipfw(v.ip, v.ip6);
+    v.netgraph.ipfw = v.ipfw;
   }),
   s('if_attachdomain', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_SECOND, (v) => {
     for (const ifp of v.net.ifnets) for (const d of v.net.domains) ifp.setAfdata(d.af, ifp.afdata(d.af) ?? d.ifattach(ifp));

@@ -101,7 +101,7 @@ class KsocketNode implements NgNodeOps, NetisrSource {
 
   private open(name: string): Errno {
     const kind = ksocketKind(name);
-    const { sockets } = this.node.graph;
+    const { sockets } = this.node.graph.stack;
     if (kind === null) return EINVAL;
     if (sockets === null) return EAFNOSUPPORT;
     const { error, so } = sockets.socket(kind.family, kind.type, kind.proto);
