@@ -10,6 +10,7 @@ export type { AuditBalance, AuditReport, VnetAuditReport } from './vnet/kernel-a
 export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';
 export { Vnet } from './vnet/vnet.js';
 
+export type { Chunk, ChunkPool } from './mbuf/chunk-pool.js';
 export { GATEWAY_HOST_NAME, Gateway } from './gateway/gateway.js';
 export type { GatewayAddress, GatewayConfig, GatewayOpened, GatewayStep } from './gateway/gateway.js';
 export type { EchoFlowDoor, GatewayHost, HostEcho, HostEnd, HostTcp, HostUdp, TcpFlowDoor, UdpFlowDoor } from './gateway/gateway-host.js';

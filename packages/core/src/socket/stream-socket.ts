@@ -16,6 +16,7 @@
 import type { Errno } from '../base/errno.js';
 import { EAGAIN, ECONNREFUSED, EINPROGRESS, EINVAL, ENOTCONN, EPIPE } from '../base/errno.js';
 import type { Micros } from '../base/time.js';
+import type { Chunk } from '../mbuf/chunk-pool.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { In6Pcb, Ip6Name } from '../transport/in6-pcb.js';
 import { IN6ADDR_ANY, in6Embed } from '../transport/in6-pcb.js';
@@ -25,7 +26,7 @@ import { tcpInfo } from '../tcp/tcp-info.js';
 import type { TcpInfo } from '../tcp/tcp-info.js';
 import { TCPS_ESTABLISHED, TCPS_LISTEN, TCPS_SYN_RECEIVED } from '../tcp/tcp-state.js';
 import {
-  tcpUsrAttach, tcpUsrBind, tcpUsrClose, tcpUsrConnect, tcpUsrListen, tcpUsrMaySend, tcpUsrRcvd, tcpUsrSend, tcpUsrSendOwned, tcpUsrSetCongestion, tcpUsrShutdownRead, tcpUsrShutdownWrite,
+  tcpUsrAttach, tcpUsrBind, tcpUsrClose, tcpUsrConnect, tcpUsrListen, tcpUsrMaySend, tcpUsrRcvd, tcpUsrSend, tcpUsrSendChunk, tcpUsrSendOwned, tcpUsrSetCongestion, tcpUsrShutdownRead, tcpUsrShutdownWrite,
 } from '../tcp/tcp-usrreq.js';
 import { tcpBytesToMark } from '../tcp/tcp-urgent.js';
 import { TF_CANTRCVMORE, TF_RCVDFIN } from '../tcp/tcpcb.js';
@@ -148,6 +149,15 @@ export class StreamSocket extends SocketBase implements TcpUser {
     if (error !== 0) return -error;
     tcpUsrSendOwned(this.tp, data);
     return data.length;
+  }
+
+  /** As `sendOwned`, for a filled chunk of the Engine's pool, which goes back to it by itself. On an error it is the caller's still. */
+  sendChunk(c: Chunk): number {
+    const error = this.maySend();
+    if (error !== 0) return -error;
+    const n = c.end - c.off;
+    if (n > 0) tcpUsrSendChunk(this.tp, c);
+    return n;
   }
 
   private maySend(): Errno {

@@ -42,6 +42,11 @@ export class RecvBuffer {
     return Math.max(0, this.hiwat - this.bytes);
   }
 
+  /** Length of what `shift` gives; 0 when there is nothing. */
+  get headLen(): number {
+    return this.head?.len ?? 0;
+  }
+
   /** Appends the payload of `m`. Owns `m`. */
   append(m: PacketBuffer): void {
     const { tail } = this;

@@ -3,7 +3,7 @@
  * Read first: freebsd `sys/kern/uipc_sockbuf.c` (sbappendstream, sbdrop, sbsndptr).
  *
  * Theory of operation. A list of chunks (mbuf/chunk-pool.ts), the oldest byte first. `append` copies into the last chunk while that has room, and into
- * another one otherwise; `appendOwned` keeps the program's bytes as they are. Acknowledged bytes are dropped from the front. Output copies
+ * another one otherwise; `appendOwned` keeps the program's bytes as they are, `appendChunk` a chunk of the pool that somebody has filled. Acknowledged bytes are dropped from the front. Output copies
  * a range into a packet, once; it goes through the bytes from front to back again and again, so the place where it was last is remembered.
  *
  * Invariants: `bytes` is the sum of the chunks' lengths; the bytes of a chunk do not change until they are dropped.
@@ -70,6 +70,12 @@ export class SendBuffer {
     const c = new Chunk(data, -1);
     c.end = data.length;
     this.bytes += data.length;
+    this.push(c);
+  }
+
+  /** Takes over `c`, a chunk of the pool that is in no buffer. */
+  appendChunk(c: Chunk): void {
+    this.bytes += c.end - c.off;
     this.push(c);
   }
 

@@ -9,6 +9,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EACCES, EAFNOSUPPORT, EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE, ESRCH } from '../base/errno.js';
+import type { Chunk } from '../mbuf/chunk-pool.js';
 import { mappedAddr } from '../transport/in6-pcb.js';
 import type { Ip6Name } from '../transport/in6-pcb.js';
 import { in6PcbBind, in6PcbConnect, inPcbConnect } from '../transport/pcb-connect.js';
@@ -129,6 +130,12 @@ export function tcpUsrSend(tp: TcpCb, data: Uint8Array, isUrgent = false): numbe
 /** Takes `data` itself, whole, when there is any room. */
 export function tcpUsrSendOwned(tp: TcpCb, data: Uint8Array): void {
   tp.snd.appendOwned(data);
+  if (maySendNow(tp)) tcpOutput(tp);
+}
+
+/** Takes over `c`, a chunk of the pool, whole, when there is any room. */
+export function tcpUsrSendChunk(tp: TcpCb, c: Chunk): void {
+  tp.snd.appendChunk(c);
   if (maySendNow(tp)) tcpOutput(tp);
 }
 
