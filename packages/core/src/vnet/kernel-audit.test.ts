@@ -83,6 +83,7 @@ function useEverything(b: AuditBench): void {
   b.tcp();
   b.firewall();
   b.unreachable();
+  b.netgraph();
   b.look();
   const giveBack = b.reader();
   b.look();
@@ -174,6 +175,11 @@ const PLANTS: Readonly<Record<string, (b: AuditBench) => void>> = {
   'event handlers': (b) => {
     b.v.net.linkEvent.register(keep);
   },
+  'netgraph nodes': (b) => {
+    b.netgraph().destroy = keep;
+  },
+  'packets in netgraph queues': (b) => PLANTS['netgraph nodes']?.(b),
+  'netgraph items': (b) => PLANTS['netgraph nodes']?.(b),
   'link filters': (b) => {
     b.v.net.linkPfil.link(hook);
   },

@@ -10,6 +10,9 @@ import { nd6SetFlags } from '../inet6/nd6-flags.js';
 import { raFrame } from '../inet6/test-rtr.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
+import type { NgBase } from '../netgraph/ng-base.js';
+import { NgMessage } from '../netgraph/ng-message.js';
+import { NgSocket } from '../netgraph/nodes/socket.js';
 import { DYN_SRC_ADDR, IPFW_TABLE_ADDR, IPFW_VTYPE_LEGACY, O_ACCEPT, O_IN, O_IP4, O_KEEP_STATE, O_LIMIT, O_NAT } from '../netpfil/ipfw/index.js';
 import type { Socket } from '../socket/socket.js';
 import { PF_INET6 } from '../socket/socket-type.js';
@@ -105,6 +108,20 @@ export class AuditBench {
     this.kernel.jailRemove(prison);
     this.net.run(60_000_000);
     return this.kernel.audit().leaks.filter((l) => l.vnet === 'used');
+  }
+
+  /** A netgraph, one of whose nodes keeps a packet, and for another of which a message waits. */
+  netgraph(): NgBase {
+    return this.kernel.call(this.net.now, () => {
+      const base = this.v.netgraph.open();
+      const ng = base === null ? 0 : NgSocket.open(base, base.tun);
+      const m = this.kernel.engine.pool.alloc(60);
+      if (base === null || typeof ng === 'number' || m === null) throw new Error('no netgraph');
+      must(base.connect(ng.node, 'a', ng.node, 'b'), 0);
+      must(ng.sendData('a', m), 0);
+      must(base.sendMsg(ng.node, new NgMessage({ typecookie: 1, cmd: 1 }), null, true), 0);
+      return base;
+    });
   }
 
   /** A fragment whose others never come. */
