@@ -10,6 +10,7 @@ import { isRunning, startBackgroundDaemon } from './background-daemon.js';
 import type { CliIo } from './cli-io.js';
 import { CliError, EXIT_FAILURE, EXIT_LAB, json, table } from './cli-io.js';
 import { isSeenFrom, jailAround, refuseInside, topologySeenFrom } from './inside-jail.js';
+import { portTable } from './port-table.js';
 import { vmTable } from './vm-table.js';
 
 /** Reads a lab file; its problems are printed and end the command. */
@@ -127,6 +128,7 @@ export async function ps(options: PsOptions, socket: string, io: CliIo): Promise
     vnet.interfaces.map((ifc) => [labOf(vnet.name), vnet.name, String(vnet.jid), ifc.name, ifc.up ? 'up' : 'down', ifc.inet.join(', ') || '-', ifc.description ?? '']));
   io.out(table(['LAB', 'VNET', 'JID', 'INTERFACE', 'STATE', 'ADDRESS', 'DESCRIPTION'], rows));
   if (vms.length > 0) io.out(`\n${vmTable(vms)}`);
+  if (attachments.some((a) => a.port !== undefined)) io.out(`\n${portTable(attachments)}`);
 }
 
 /** Inside a jail: the labs that it or a jail below it is part of, with those of their vnets. */

@@ -7,6 +7,8 @@
  * Not here: what only the running stack knows (an interface name that is taken, an address in use).
  */
 import { checkDhcp } from './lab-dhcp.js';
+import { isFileDevice, parseFileDevice, relativePath } from '../daemon/file-device.js';
+import { parseGuestDevice, relativeGuestPath } from '../port/guest-device.js';
 import type { Endpoint, Lab, LabInterface, LabPath, LabVnet } from './lab-model.js';
 import { carriers, HOST_VNET, isRoute6, labLinks, many } from './lab-model.js';
 import { nearest } from './nearest.js';
@@ -178,12 +180,25 @@ function checkInterface(lab: Lab, vnet: string, ifname: string, ifc: LabInterfac
   if (isLagg) checkLagg(lab, vnet, ifname, ifc, made, report);
   else if (ifc.laggproto !== undefined || ifc.lagghash !== undefined) report(path, `"${key}" is not a lagg`, 'add "laggport"');
   checkVxlan(lab, vnet, ifname, ifc, made, report);
+  checkHost([...path, 'host'], ifc.host, report);
   if (isMade || maker === 'link') return;
   if (/^lo\d+$/.test(ifname)) {
     if (vnet === HOST_VNET && ifname === 'lo0') report(path, 'a lab does not change lo0 of the host, which it shares with others', 'use lo1, or a vnet of its own');
     return;
   }
   report(path, `nothing makes interface "${ifname}" of vnet "${vnet}"`, `add a link with the endpoint "${key}", or "vlan" and "vlandev", or "laggport", or "vxlan", or "host"`);
+}
+
+/** Words that name a guest or files say what they should; a daemon that is elsewhere finds their paths. */
+function checkHost(path: LabPath, host: string | undefined, report: Report): void {
+  if (host === undefined || !host.includes(':')) return;
+  const device = isFileDevice(host) ? parseFileDevice(host) : parseGuestDevice(host);
+  if (typeof device === 'string') {
+    const [message = '', remedy = 'choose other words'] = device.split('; ');
+    return report(path, message, remedy);
+  }
+  const relative = 'kind' in device ? relativeGuestPath(device) : relativePath(device);
+  if (relative !== null) report(path, `"${relative}" is not an absolute path, and the daemon is not in your folder`, 'write the whole path');
 }
 
 /** Does `ifname` of `vnet` carry itself, over VLANs and laggs, beginning with `over`? */

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { withPortLab } from '../../test/port-lab.js';
 import type { PortLab } from '../../test/port-lab.js';
 import { StreamListener, StreamPeer, framed, numberOf, numberedFrame } from '../../test/stream-peer.js';
+import { readLab } from '../lab/lab-file.js';
 
 const [A, B] = [1, 2];
 
@@ -192,6 +193,18 @@ test('detaching lets the guest and the path go; a path that a killed program lef
   expect(existsSync(lab.path('a'))).toBe(false);
   await lab.attach('tap0', `stream:unix:${lab.path('a')},server`);
   await StreamPeer.connect({ path: lab.path('a') });
+}));
+
+test('a lab plugs guests in, and lets them go', () => withPortLab(async (lab) => {
+  const { daemon } = lab;
+  const text = `name: t\nvnets: {v: {interfaces: {lan: {host: "stream:unix:${lab.path('a')},server", inet: 10.0.0.1/24}}}}\n`;
+  await daemon.labs.up(readLab('lab', text).lab!, 'lab');
+  expect(await lab.attachments()).toMatchObject([{ vnet: 'v', interface: 'lan', device: `stream:unix:${lab.path('a')},server`, port: { state: 'listening' } }]);
+  const a = await StreamPeer.connect({ path: lab.path('a') });
+  await expect.poll(() => lab.state('lan')).toBe('connected');
+  expect(await daemon.labs.down('t')).toEqual({ name: 't', left: [] });
+  await expect.poll(() => a.closed).toBe(true);
+  expect(await lab.attachments()).toEqual([]);
 }));
 
 test('what is wrong is named, with the remedy', () => withPortLab(async (lab) => {

@@ -17,7 +17,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { basename, join } from 'node:path';
 import { programPath } from '../../peers.js';
@@ -50,6 +50,7 @@ export const GUEST_UP = 'guest is up';
 const VIRTIO = ['virtio_pci', 'virtio_net', 'virtio_console'];
 /** The agent's line, as /dev has it. */
 const AGENT_LINE = 'vport0p1';
+const CACHE_MS = 7 * 24 * 3_600_000;
 const FOLDERS = ['/bin', '/dev', '/etc', '/lib/modules', '/proc', '/root', '/run', '/sys', '/tmp', '/var'];
 
 /** Reads requests of guest-shell.ts, runs each on its own, and writes its answer in one piece. A line that is no terminal has no modes to set. */
@@ -130,6 +131,14 @@ function cacheFolder(): string {
   return folder;
 }
 
+/** Archives that nobody has made anew for a week go. */
+function forgetOld(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    if (Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) > CACHE_MS) rmSync(path, { force: true });
+  }
+}
+
 /** QEMU's arguments for the agent's line, with the chardev `id` behind it. No other virtio serial card may come before it. */
 export function agentArgs(id: string): string[] {
   return ['-device', 'virtio-serial-pci', '-device', `virtserialport,chardev=${id}`];
@@ -150,6 +159,7 @@ export function guestImage(parts: GuestParts = {}): GuestImage {
   for (const file of files) hash.update(`${file.path}\0${file.executable}\0${file.data.length}\0`).update(file.data);
   const initrd = join(cacheFolder(), `${hash.digest('hex').slice(0, 32)}.cpio`);
   if (!existsSync(initrd)) {
+    forgetOld(cacheFolder());
     const draft = `${initrd}.${process.pid}`;
     writeFileSync(draft, cpioArchive(files, FOLDERS));
     renameSync(draft, initrd);
