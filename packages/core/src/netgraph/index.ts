@@ -10,6 +10,7 @@ export type { NgGraph, NgType } from './ng-node.js';
 export * from './ng-parse.js';
 export { ngPathParse } from './ng-path.js';
 export { NG_TYPES } from './ng-types.js';
+export { NgDevice, ngDeviceOf } from './nodes/device.js';
 export { eifaceIfp } from './nodes/eiface.js';
 export { NgSocket } from './nodes/socket.js';
 export type { NgReceivedMsg, NgSocketLimits } from './nodes/socket.js';

@@ -6,6 +6,7 @@ import { bpfType } from './nodes/bpf.js';
 import { bridgeType } from './nodes/bridge.js';
 import { carType } from './nodes/car.js';
 import { checksumType } from './nodes/checksum.js';
+import { deviceType } from './nodes/device.js';
 import { echoType } from './nodes/echo.js';
 import { eifaceType } from './nodes/eiface.js';
 import { etfType } from './nodes/etf.js';
@@ -37,6 +38,7 @@ export const NG_TYPES: readonly NgType[] = Object.freeze([
   bridgeType,
   carType,
   checksumType,
+  deviceType,
   echoType,
   eifaceType,
   etfType,

@@ -1,21 +1,22 @@
 /**
- * attachments.ts — which taps of vnets are bound to which devices of the host, to guests, or to capture files.
+ * attachments.ts — which taps and netgraph devices of vnets are bound to which devices of the host, to guests, or to capture files.
  *
  * Theory of operation. `netloom attach` and the lab file's `host:` bind a tap, wherever it is at that moment; it stays bound when it moves to
  * another vnet or is renamed, and is let go when either side goes away. The device's driver is loaded with the first binding,
  * so a daemon without taps needs no native library. `file:...` in the device's place names capture files: what one holds comes in, what
  * the vnet sends is recorded in another (file-link.ts). `stream:...`, `dgram:...` and `vde:...` name the port of a guest (port/guest-link.ts), which stays
- * bound while guests come and go.
+ * bound while guests come and go. A netgraph's device `ngdN` takes such a port too: then a program that speaks QEMU's framing reads and writes packets of a hook.
  *
  * A jail that is removed takes its taps with it: their links are closed then, and hold the jail until their devices are really free.
  *
  * Invariant: a device is bound once, a tap to one device, a recording is written by one link.
  */
 import type { Errno, Ifnet, Kernel, Prison } from '@netloom/core';
-import { strerror, tapOf } from '@netloom/core';
+import { NgDevice, ngDeviceOf, strerror, tapOf } from '@netloom/core';
 import type { Logger } from 'pino';
 import { HOST_VNET } from '../lab/lab-model.js';
 import type { HostLoop } from '../loop.js';
+import { DeviceEnd } from '../port/device-end.js';
 import { isGuestDevice } from '../port/guest-device.js';
 import { GuestLink } from '../port/guest-link.js';
 import type { GuestPortStatus } from '../port/guest-link.js';
@@ -36,12 +37,15 @@ export interface Attachment {
   readonly port?: GuestPortStatus;
 }
 
-/** What a tap is bound to: a device, a guest, or files. */
+/** What is bound: the interface of a tap, or a netgraph's device. */
+type Bound = Ifnet | NgDevice;
+
+/** What it is bound to: a device, a guest, or files. */
 interface Link {
   readonly device: string;
-  /** The tap's interface, wherever it is now. */
-  readonly ifp: Ifnet;
-  /** Opens the tap with this link as its sink. */
+  /** What is bound; an interface wherever it is now. */
+  readonly ifp: Bound;
+  /** Opens it with this link as its sink. */
   open(): Errno;
   /** What else there is to say of it. */
   state?(): Pick<Attachment, 'files' | 'port'>;
@@ -72,6 +76,7 @@ export class Attachments {
   async attach(vnet: string, ifname: string, device: string): Promise<string | null> {
     const found = this.find(vnet, ifname);
     if (typeof found === 'string') return found;
+    if (found instanceof NgDevice) return this.attachNg(vnet, found, device);
     const tap = tapOf(found);
     if (tap === null) return `${vnet}:${ifname} is not a tap; make one with "ifconfig tap create"`;
     if (tap.isOpen) return `${vnet}:${ifname} is open already; "netloom ps --json" shows who has it`;
@@ -81,10 +86,25 @@ export class Attachments {
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
+    return this.opened(link, `${vnet}:${ifname}`);
+  }
+
+  private async attachNg(vnet: string, ng: NgDevice, device: string): Promise<string | null> {
+    const name = `${vnet}:${ng.xname}`;
+    if (!isGuestDevice(device)) return `${name} is a device of a netgraph, for programs; bind it to "stream:unix:/PATH,server" or the like`;
+    if (ng.isOpen) return `${name} is open already; "netloom ps --json" shows who has it`;
+    try {
+      return await this.opened(await this.guestLink(ng, new DeviceEnd(vnet, ng), device), name);
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  private async opened(link: Link, name: string): Promise<string | null> {
     const error = link.open();
     if (error !== 0) {
       await link.discard();
-      return `cannot open ${vnet}:${ifname}: ${strerror(error)}`;
+      return `cannot open ${name}: ${strerror(error)}`;
     }
     this.links.add(link);
     return null;
@@ -121,7 +141,8 @@ export class Attachments {
 
   private openLink(ifp: Ifnet, device: string): Promise<Link> {
     if (isFileDevice(device)) return this.openFiles(ifp, device);
-    return isGuestDevice(device) ? this.openGuest(ifp, device) : this.openDevice(ifp, device);
+    if (!isGuestDevice(device)) return this.openDevice(ifp, device);
+    return this.guestLink(ifp, new TapEnd(this.kernel, ifp, (at) => this.vnetNameOf(at)), device);
   }
 
   private async openDevice(ifp: Ifnet, name: string): Promise<Link> {
@@ -130,15 +151,14 @@ export class Attachments {
     return new TapLink(this.kernel, this.loop, ifp, port, (closed, reason) => this.closed(closed, reason));
   }
 
-  private async openGuest(ifp: Ifnet, device: string): Promise<Link> {
+  private async guestLink(at: Bound, end: TapEnd | DeviceEnd, device: string): Promise<Link> {
     const { kernel, loop } = this;
-    const end = new TapEnd(kernel, ifp, (at) => this.vnetNameOf(at));
     const wire = await openGuestWire(device, loop, this.log);
     const link = new GuestLink(wire, { kernel, loop, end, onClose: (reason) => this.closed(bound, reason) });
     const bound: Link = {
       device: wire.device,
       get ifp() {
-        return end.ifp;
+        return end instanceof TapEnd ? end.ifp : at;
       },
       open: () => link.open(),
       state: () => ({ port: link.status }),
@@ -160,15 +180,17 @@ export class Attachments {
     if (reason !== null) this.log.warn({ device: link.device, err: reason }, 'a device went away');
   }
 
-  private find(vnet: string, ifname: string): Ifnet | string {
+  private find(vnet: string, ifname: string): Bound | string {
     const root = this.kernel.prisons.prison0;
     const prison = vnet === HOST_VNET ? root : this.kernel.prisons.find(root, vnet);
     if (prison === null) return `there is no vnet "${vnet}" ("netloom ps" lists them)`;
     if (prison.dying) return `jail "${vnet}" is dying ("netloom ps --dying" says what holds it)`;
+    const ng = ngDeviceOf(this.kernel.shared, ifname);
+    if (ng !== null && ng.net === prison.vnet.net) return ng;
     return prison.vnet.net.ifunit(ifname) ?? `vnet "${vnet}" has no interface "${ifname}" (it has: ${prison.vnet.net.ifnets.map((i) => i.xname).join(', ')})`;
   }
 
-  private vnetNameOf(ifp: Ifnet): string {
+  private vnetNameOf(ifp: Bound): string {
     const root = this.kernel.prisons.prison0;
     const owner = root.descendants().find((prison) => prison.ownsVnet && prison.vnet.net === ifp.net);
     return owner === undefined ? HOST_VNET : owner.nameFrom(root);
