@@ -7,9 +7,9 @@
  * Beside the daemon's socket is one for devd's clients (docs/events.md); one that cannot be had ends the command only if it was asked for.
  */
 import type { Daemon } from '@netloom/node';
-import { readLab } from '@netloom/node/lab';
+import { readLab, withVmFiles } from '@netloom/node/lab';
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { CliIo } from './cli-io.js';
 import { CliError } from './cli-io.js';
 
@@ -91,7 +91,7 @@ export async function bringUp(running: Daemon, file: string): Promise<string> {
   const first = problems[0];
   if (lab === null) throw new CliError(`${file}:${first?.line}:${first?.column}: ${first?.message} (${first?.remedy})`);
   try {
-    return (await running.labs.up(lab, file)).name;
+    return (await running.labs.up(withVmFiles(lab, dirname(resolve(file))), file)).name;
   } catch (error) {
     throw new CliError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -29,9 +29,9 @@ export function refuseInside(io: CliIo, what: string): void {
 }
 
 /** What is seen from `jail`: an interface whose other end is elsewhere is shown without it. */
-export function topologySeenFrom(jail: string, { vnets }: Topology): Topology {
+export function topologySeenFrom(jail: string, { vnets, vms }: Topology): Topology {
   const seen = vnets.filter((v) => isSeenFrom(jail, v.name));
-  return { vnets: seen.map((v) => ({ ...v, interfaces: v.interfaces.map((i) => ({ ...i, peer: i.peer !== null && isSeenFrom(jail, i.peer.vnet) ? i.peer : null })) })) };
+  return { vnets: seen.map((v) => ({ ...v, interfaces: v.interfaces.map((i) => ({ ...i, peer: i.peer !== null && isSeenFrom(jail, i.peer.vnet) ? i.peer : null })) })), vms: vms.filter((vm) => isSeenFrom(jail, vm.vnet)) };
 }
 
 /** The kernel's sums are everybody's and name nobody. */

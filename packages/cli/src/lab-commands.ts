@@ -2,7 +2,7 @@
  * lab-commands.ts — `netloom up`, `down`, `ps`, `graph`: labs, and what is there.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { DaemonClient, DaemonError, drawSvg, drawText } from '@netloom/node/client';
 import type { Attachment, DyingJail, LabState, Topology, VmView } from '@netloom/node/client';
 import type { Lab, LabFile, LabPath } from '@netloom/node/lab';
@@ -15,7 +15,7 @@ import { vmTable } from './vm-table.js';
 
 /** Reads a lab file; its problems are printed and end the command. */
 async function loadLab(file: string, io: CliIo): Promise<LabFile & { lab: Lab }> {
-  const { formatProblem, readLab } = await import('@netloom/node/lab');
+  const { formatProblem, readLab, withVmFiles } = await import('@netloom/node/lab');
   let text: string;
   try {
     text = readFileSync(file === '-' ? 0 : file, 'utf8');
@@ -25,7 +25,7 @@ async function loadLab(file: string, io: CliIo): Promise<LabFile & { lab: Lab }>
   }
   const read = readLab(file, text);
   const { lab } = read;
-  if (lab !== null) return { ...read, lab };
+  if (lab !== null) return { ...read, lab: withVmFiles(lab, file === '-' ? process.cwd() : dirname(resolve(file))) };
   for (const problem of read.problems) io.err(`${formatProblem(file, problem)}\n`);
   throw new CliError(`"${file}" has ${read.problems.length} problem${read.problems.length === 1 ? '' : 's'}; nothing was done`, EXIT_LAB);
 }

@@ -3,7 +3,7 @@
  * Read first: docs/vm.md. The console is in vm-console-command.ts.
  */
 import { resolve } from 'node:path';
-import { DaemonClient } from '@netloom/node/client';
+import { DaemonClient, diskOf } from '@netloom/node/client';
 import type { VmDiskRequest, VmRequest, VmView } from '@netloom/node/client';
 import type { CliIo } from './cli-io.js';
 import { CliError, EXIT_USAGE, json } from './cli-io.js';
@@ -30,17 +30,9 @@ export interface VmRunOptions {
   readonly json?: boolean;
 }
 
-/** `FILE[,ro][,device=NAME][,format=NAME]` */
-export function diskRequest(text: string): VmDiskRequest {
-  const [path = '', ...words] = text.split(',');
-  let disk: VmDiskRequest = { path: resolve(path) };
-  for (const word of words) {
-    const [key, value = ''] = word.split('=', 2);
-    if (word === 'ro') disk = { ...disk, readonly: true };
-    else if (key === 'device' && (value === 'virtio-blk' || value === 'ahci-hd' || value === 'ahci-cd' || value === 'nvme')) disk = { ...disk, device: value };
-    else if (key === 'format' && (value === 'raw' || value === 'qcow2')) disk = { ...disk, format: value };
-    else throw new CliError(`"${word}" of the disk "${text}" is neither "ro" nor "device=virtio-blk", "ahci-hd", "ahci-cd", "nvme" nor "format=raw", "qcow2"`, EXIT_USAGE);
-  }
+function diskRequest(text: string): VmDiskRequest {
+  const disk = diskOf(text, resolve);
+  if (typeof disk === 'string') throw new CliError(disk, EXIT_USAGE);
   return disk;
 }
 

@@ -21,6 +21,7 @@ export { drawSvg } from './lab/picture-svg.js';
 export { drawText } from './lab/picture-text.js';
 export type { InterfaceRef, Topology, TopologyInterface, TopologyVnet } from './lab/topology.js';
 export { CONSOLE_UPGRADE } from './vm/console-upgrade.js';
+export { diskOf } from './vm/disk-words.js';
 export type { VmDiskRequest, VmRequest } from './vm/vm-request.js';
 export type { VmNicView, VmView } from './vm/vm-routes.js';
 export { VM_TOOLS } from './vm/vm-tools.js';

@@ -89,10 +89,10 @@ export interface Proc {
   readonly host: ProcHost | null;
 
   /**
-   * Asks for every key as it is pressed, not shown (raw), or for whole lines again. False: the caller's terminal cannot, or there is none. It is put back when the process
-   * ends, however it ends.
+   * Asks for every key as it is pressed, not shown (raw), or for whole lines again; 'all': the keys that send signals, too, and output as it is. False: the caller's
+   * terminal cannot, or there is none. It is put back when the process ends, however it ends.
    */
-  rawInput(on: boolean): boolean;
+  rawInput(on: boolean | 'all'): boolean;
   /** Writes to standard output: text as UTF-8, bytes as they are (copied). */
   out(data: string | Uint8Array): void;
   /** Writes to standard error. */

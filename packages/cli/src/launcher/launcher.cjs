@@ -144,7 +144,7 @@ class Call {
     else if (type === EXIT) this.end({ code: payload[0], signal: payload.toString('latin1', 1) });
     else if (type === SPAWN) this.spawn(payload);
     else if (type === WANT_STDIN) this.readInput();
-    else if (type === RAW) this.rawInput(payload[0] === 1);
+    else if (type === RAW) this.rawInput(payload[0]);
     else if (type === KILL) {
       const child = this.children.get(payload.readUInt32BE(0));
       if (child !== undefined) this.killTree(child.pid, payload.toString('latin1', 4));
@@ -193,12 +193,12 @@ class Call {
     });
   }
 
-  /** Every key as it is pressed, and not shown; signals of the terminal stay. What it was before is put back at the end. */
+  /** Every key as it is pressed, and not shown; signals of the terminal stay unless `on` is 2. What it was before is put back at the end. */
   rawInput(on) {
     const stty = (...words) => String(require('node:child_process').spawnSync('stty', words, { stdio: ['inherit', 'pipe', 'ignore'] }).stdout ?? '').trim();
     if (on) {
       this.cooked ??= stty('-g');
-      stty('-icanon', '-echo', 'min', '1', 'time', '0');
+      stty(...(on === 2 ? ['raw', '-echo'] : ['-icanon', '-echo', 'min', '1', 'time', '0']));
     } else if (this.cooked) {
       stty(this.cooked);
       this.cooked = null;
@@ -279,7 +279,7 @@ class Call {
   finish() {
     for (const [event, handler] of this.handlers) process.removeListener(event, handler);
     this.handlers = [];
-    this.rawInput(false);
+    this.rawInput(0);
     this.socket?.destroy();
     const { done, ending } = this;
     this.done = () => {};

@@ -92,12 +92,12 @@ sub send_start {
   frame($START, $start);
 }
 
-# Every key as it is pressed, and not shown; signals of the terminal stay.
+# Every key as it is pressed, and not shown; signals of the terminal stay unless it is 2.
 sub raw_input {
   my ($on) = @_;
   if ($on) {
     chomp($cooked = `stty -g 2>/dev/null`) unless defined $cooked;
-    system 'stty', qw(-icanon -echo min 1 time 0) if $cooked ne '';
+    system 'stty', $on == 2 ? qw(raw -echo) : qw(-icanon -echo min 1 time 0) if $cooked ne '';
   } elsif (defined $cooked) {
     system 'stty', $cooked if $cooked ne '';
     undef $cooked;

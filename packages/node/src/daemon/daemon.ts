@@ -27,7 +27,9 @@ import type { CommandResult } from '../lab/lab-run.js';
 import { HostLoop } from '../loop.js';
 import { consoleUpgrade } from '../vm/console-upgrade.js';
 import { daemonVms, vmTools } from '../vm/daemon-vms.js';
-import { addVmRoutes } from '../vm/vm-routes.js';
+import { runVmCommand } from '../vm/vm-lab-commands.js';
+import { addVmRoutes, listVms } from '../vm/vm-routes.js';
+import type { Vms } from '../vm/vms.js';
 import { Attachments } from './attachments.js';
 import { captureTool } from './capture-tool.js';
 import { DevdSocket } from './devd-socket.js';
@@ -97,7 +99,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const traces = new TeardownTraces(kernel, loop);
   const attachments = new Attachments(kernel, loop, log);
   await configureLoopback(service);
-  const labs = new Labs((argv) => runForLab(service, attachments, argv));
+  const labs = new Labs((argv) => runForLab(service, attachments, vms, argv));
   const httpLog: FastifyBaseLogger = log;
   const app: FastifyInstance = fastify({ loggerInstance: httpLog, bodyLimit: BODY_MAX, forceCloseConnections: true });
   await app.register(fastifySwagger, { openapi: { openapi: '3.1.0', info: { title: 'Netloom daemon', version, description: 'Vnets, tools and labs of one daemon, over its Unix socket.' } } });
@@ -105,7 +107,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   addEventRoutes(app, kernel, loop);
   addMoveRoutes(app, kernel, loop);
   addVmRoutes(app, vms);
-  addRoutes(app, { service, labs, attachments, traces, version, topology: () => kernelTopology(kernel, attachments) });
+  addRoutes(app, { service, labs, attachments, traces, version, topology: () => kernelTopology(kernel, attachments, listVms(vms)) });
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
   const streams = serveUpgrades(app, [execUpgrade(service), consoleUpgrade(vms)]);
   await app.ready();
@@ -167,9 +169,10 @@ function execUpgrade(service: ExecService): UpgradeProtocol {
   };
 }
 
-/** Runs a command of a lab: a tool, or `netloom attach`, which only a daemon can do. */
-async function runForLab(service: ExecService, attachments: Attachments, argv: readonly string[]): Promise<CommandResult> {
+/** Runs a command of a lab: a tool, or `netloom attach` and `netloom vm`, which only a daemon can do. */
+async function runForLab(service: ExecService, attachments: Attachments, vms: Vms, argv: readonly string[]): Promise<CommandResult> {
   if (argv[0] !== 'netloom') return execBuffered(service, { argv, cwd: '/', env: {}, tty: false, stdinTty: false, columns: 80, ignored: [] }).result;
+  if (argv[1] === 'vm') return runVmCommand(vms, argv.slice(2));
   const [vnet = '', ifname = ''] = (argv[2] ?? '').split(':');
   const error = await attachments.attach(vnet, ifname, argv[3] ?? '');
   return { exitCode: error === null ? 0 : 1, stdout: '', stderr: error ?? '' };

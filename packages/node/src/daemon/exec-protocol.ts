@@ -13,7 +13,7 @@
  *   0x04 signal   name: INT, TERM, INFO, ...         0x14 spawn      u32 id, u32 argc, argc strings, KEY=VALUE strings
  *   0x05 window   u16 columns, u16 rows              0x15 kill       u32 id, signal name
  *   0x06 spawned  u32 id, u32 exit code, errno name  0x16 wantStdin  empty
- *                                                    0x17 raw        u8 on
+ *                                                    0x17 raw        u8 how
  *
  * Strings inside a frame end with NUL, so that a client needs no JSON parser. Standard input is pulled: the client reads at most one
  * block and sends it (or EOF) for every `wantStdin`, so a tool that reads nothing takes nothing from the client's input.

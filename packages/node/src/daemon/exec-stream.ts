@@ -73,8 +73,8 @@ class StreamIo implements ProcIo {
     });
   };
 
-  rawInput(on: boolean): boolean {
-    if (this.stdinTty) this.send(encodeFrame(FRAME_RAW, Uint8Array.of(on ? 1 : 0)));
+  rawInput(on: boolean | 'all'): boolean {
+    if (this.stdinTty) this.send(encodeFrame(FRAME_RAW, Uint8Array.of(on === 'all' ? 2 : Number(on))));
     return this.stdinTty;
   }
 

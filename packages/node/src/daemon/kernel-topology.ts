@@ -8,14 +8,26 @@ import type { IfAddr, Ifnet, Kernel, Prison, Vnet } from '@netloom/core';
 import { IFF_UP, IN6_IFF_AUTOCONF, In6Ifaddr, InIfaddr, bridgeMembers, epairPeer, vlanInfo } from '@netloom/core';
 import { ETHERTYPE_QINQ, ip4FormatPrefix, ip6Equals, ip6Format, ip6IsLinkLocal, ip6LinkLocalOfMac, ip6Plain, macFormat } from '@netloom/core/wire';
 import { HOST_VNET } from '../lab/lab-model.js';
-import type { InterfaceRef, Topology, TopologyInterface, TopologyVnet } from '../lab/topology.js';
+import type { InterfaceRef, Topology, TopologyInterface, TopologyVm, TopologyVnet } from '../lab/topology.js';
+import type { VmView } from '../vm/vm-routes.js';
 import type { Attachments } from './attachments.js';
 
-export function kernelTopology(kernel: Kernel, attachments: Attachments): Topology {
+export function kernelTopology(kernel: Kernel, attachments: Attachments, vms: readonly VmView[]): Topology {
   const root = kernel.prisons.prison0;
   const owners = [root, ...root.descendants()].filter((prison) => prison.ownsVnet && !prison.dying);
   const nameOf = new Map(owners.map((prison) => [prison.vnet, vnetName(prison, root)]));
-  return { vnets: owners.map((prison) => vnetOf(kernel, prison, nameOf, attachments)) };
+  return { vnets: owners.map((prison) => vnetOf(kernel, prison, nameOf, attachments)), vms: vms.filter((vm) => vm.state !== 'ended').map(machineOf) };
+}
+
+/** The tap of a card is named as `vnet:interface`. */
+function machineOf({ name, vnet, state, nics }: VmView): TopologyVm {
+  return {
+    name, vnet, state,
+    nics: nics.map(({ mac, backend, at }, i) => {
+      const colon = at !== null && (backend === 'tap' || backend === 'vmnet') ? at.lastIndexOf(':') : -1;
+      return { name: `net${i}`, mac, peer: at === null || colon < 0 ? null : { vnet: at.slice(0, colon), name: at.slice(colon + 1) }, at: at === null ? 'no cable' : colon < 0 ? at : null };
+    }),
+  };
 }
 
 /** Name of a prison from outside all jails, 'host' for the outside itself. */

@@ -13,7 +13,7 @@ function titleOf({ name, type, id }: NgNode): string {
 
 export function netgraphTopology(base: NgBase | null): Topology {
   const nodes = base === null ? [] : base.nodes().filter((node) => node.hooks.length > 0 || node.type.name !== 'ether');
-  return { vnets: nodes.sort((a, b) => a.id - b.id).map(boxOf) };
+  return { vnets: nodes.sort((a, b) => a.id - b.id).map(boxOf), vms: [] };
 }
 
 function boxOf(node: NgNode): TopologyVnet {

@@ -50,7 +50,7 @@ export interface ProcIo {
   readonly tty: boolean;
   /** Absent: standard input is no terminal. */
   readonly stdinTty?: boolean;
-  rawInput?(on: boolean): boolean;
+  rawInput?(on: boolean | 'all'): boolean;
   columns: number;
 }
 
@@ -149,7 +149,7 @@ export class ToolProc implements Proc, TableEntry {
     return this.io.stdinTty === true;
   }
 
-  rawInput(on: boolean): boolean {
+  rawInput(on: boolean | 'all'): boolean {
     return this.io.rawInput?.(on) ?? false;
   }
 

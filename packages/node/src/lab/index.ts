@@ -4,5 +4,6 @@
 export { formatProblem, readLab } from './lab-file.js';
 export type { LabFile, LabProblem } from './lab-file.js';
 export type { Lab, LabPath } from './lab-model.js';
+export { withVmFiles } from './lab-vms.js';
 export { planLab, planScript } from './lab-plan.js';
 export { labTopology } from './topology.js';

@@ -11,6 +11,7 @@ import { isFileDevice, parseFileDevice, relativePath } from '../daemon/file-devi
 import { parseGuestDevice, relativeGuestPath } from '../port/guest-device.js';
 import type { Endpoint, Lab, LabInterface, LabPath, LabVnet } from './lab-model.js';
 import { carriers, HOST_VNET, isRoute6, labLinks, many } from './lab-model.js';
+import { checkVms } from './lab-vms.js';
 import { nearest } from './nearest.js';
 
 export interface LabFinding {
@@ -22,12 +23,15 @@ export interface LabFinding {
 /** Interfaces by "vnet:name", with what makes them. */
 type Made = Map<string, string>;
 
+const MAKERS: Readonly<Record<string, string>> = { link: 'the end of a link', bridge: 'a bridge', vm: 'the tap of a virtual machine' };
+
 export function checkLab(lab: Lab): LabFinding[] {
   const findings: LabFinding[] = [];
   const report = (path: LabPath, message: string, remedy: string): void => void findings.push({ path, message, remedy });
   checkParents(lab, report);
   const made = checkLinks(lab, report);
   checkBridges(lab, made, report);
+  checkVms(lab, made, report);
   for (const [name, vnet] of Object.entries(lab.vnets)) {
     if (vnet !== null) checkVnet(lab, name, vnet, made, report);
   }
@@ -173,7 +177,7 @@ function checkInterface(lab: Lab, vnet: string, ifname: string, ifc: LabInterfac
     const [other, word] = isVlan ? ['VLAN', 'vlan'] : isVxlan ? ['vxlan', 'vxlan'] : ['tap', 'host'];
     return report(path, `"${key}" is both a lagg and a ${other}`, `keep "laggport" or "${word}"`);
   }
-  if (maker !== undefined && isMade) return report(path, `"${key}" is made twice: it is ${maker === 'link' ? 'the end of a link' : 'a bridge'} already`, 'give it another name');
+  if (maker !== undefined && isMade) return report(path, `"${key}" is made twice: it is ${MAKERS[maker] ?? maker} already`, 'give it another name');
   if (maker === 'bridge') return report(path, `"${key}" is a bridge`, 'configure it under "bridges"');
   if (isVlan) checkVlan(lab, vnet, ifname, ifc, made, report);
   else if (ifc.vlanproto !== undefined || ifc.vlanpcp !== undefined) report(path, `"${key}" is not a VLAN`, 'add "vlan" and "vlandev"');
@@ -181,7 +185,7 @@ function checkInterface(lab: Lab, vnet: string, ifname: string, ifc: LabInterfac
   else if (ifc.laggproto !== undefined || ifc.lagghash !== undefined) report(path, `"${key}" is not a lagg`, 'add "laggport"');
   checkVxlan(lab, vnet, ifname, ifc, made, report);
   checkHost([...path, 'host'], ifc.host, report);
-  if (isMade || maker === 'link') return;
+  if (isMade || maker === 'link' || maker === 'vm') return;
   if (/^lo\d+$/.test(ifname)) {
     if (vnet === HOST_VNET && ifname === 'lo0') report(path, 'a lab does not change lo0 of the host, which it shares with others', 'use lo1, or a vnet of its own');
     return;

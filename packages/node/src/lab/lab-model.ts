@@ -133,6 +133,23 @@ export interface LabBridge {
   readonly dhcp?: LabDhcp;
 }
 
+/** A virtual machine. */
+export interface LabVm {
+  readonly description?: string;
+  readonly vnet?: string;
+  readonly memory?: string;
+  readonly cpus?: number;
+  readonly disks?: OneOrMany;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly firmware?: string;
+  readonly nics?: OneOrMany;
+  readonly nicmodel?: 'virtio-net' | 'e1000';
+  readonly machine?: 'pc' | 'q35';
+  readonly accel?: 'auto' | 'kvm' | 'tcg';
+}
+
 export type LabLink = readonly [string, string] | { readonly endpoints: readonly [string, string]; readonly mtu?: number; readonly description?: string };
 
 export interface Lab {
@@ -141,6 +158,7 @@ export interface Lab {
   readonly vnets: Readonly<Record<string, LabVnet | null>>;
   readonly bridges?: Readonly<Record<string, LabBridge | null>>;
   readonly links?: readonly LabLink[];
+  readonly vms?: Readonly<Record<string, LabVm>>;
 }
 
 /** Where something is in the lab file: keys and indices from the root. */

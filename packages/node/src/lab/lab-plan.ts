@@ -5,7 +5,7 @@
  *
  * Theory of operation. A lab is built with the tools, so there is one way into the kernel and a dry run prints a script that does the same.
  * Order: jails, parents first; bridges; links (an epair made outside all jails, its ends moved and named); VLANs and taps, those that
- * carry others first; settings and addresses; sysctl; routes; services; host devices. A command's output may be kept in a variable (`epair create`
+ * carry others first; settings and addresses; sysctl; routes; services; host devices; virtual machines. A command's output may be kept in a variable (`epair create`
  * prints the name it chose), which later arguments refer to.
  * Undo commands are kept by the thing they undo: when an interface has been moved or renamed, what destroys it changes.
  * What is inside a jail needs none, it goes with the jail.
@@ -17,6 +17,7 @@ import type { Endpoint, Lab, LabBridge, LabCarp, LabInterface, LabPath, LabRoute
 import { planServiceWaits, planServices } from './lab-services.js';
 import type { ServiceStep } from './lab-services.js';
 import { HOST_VNET, LOOPBACK, carriers, isRoute6, jailPath, labLinks, many } from './lab-model.js';
+import { labVms, tapsToMake, vmRunArgs } from './lab-vms.js';
 
 /** An argument: text, or the value of a variable; `peer` is the other end of the epair in it. */
 export type PlanArg = string | { readonly variable: string; readonly peer: boolean };
@@ -42,6 +43,7 @@ export function planLab(lab: Lab): PlanStep[] {
   builder.jails();
   builder.bridges();
   labLinks(lab).forEach((link, i) => builder.link(link, i));
+  builder.vmTaps();
   builder.interfaces();
   builder.bridgeMembers();
   builder.sysctls();
@@ -50,6 +52,7 @@ export function planLab(lab: Lab): PlanStep[] {
   builder.multicast();
   builder.services(planServices(lab));
   builder.hostDevices();
+  builder.vms();
   builder.services(planServiceWaits(lab));
   return builder.steps;
 }
@@ -162,6 +165,18 @@ class PlanBuilder {
         if (ifc?.host === undefined) continue;
         this.add(['vnets', vnet, 'interfaces', name, 'host'], ['netloom', 'attach', `${jailPath(this.lab, vnet) || HOST_VNET}:${name}`, ifc.host], {});
       }
+    }
+  }
+
+  /** Where machines are plugged in. */
+  vmTaps(): void {
+    for (const { vnet, tap, path } of tapsToMake(this.lab)) this.create(path, vnet, tap.startsWith('vmnet') ? 'vmnet' : 'tap', tap, []);
+  }
+
+  /** Last of all, and the first to be undone. */
+  vms(): void {
+    for (const [name, vm] of labVms(this.lab)) {
+      this.add(['vms', name], ['netloom', 'vm', 'run', ...vmRunArgs(this.lab, name, vm)], { undo: { subject: `machine ${name}`, argv: ['netloom', 'vm', 'stop', name] } });
     }
   }
 

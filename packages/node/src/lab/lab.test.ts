@@ -18,7 +18,7 @@ test.each<[string, string, string[]]>([
   ['nothing at all', '', ['lab.yaml:1:1: nothing is not a map of keys and values (give the lab a map of keys and values)']],
   ['no vnets', 'name: x\n', ['lab.yaml:1:1: the lab has no "vnets" (add "vnets:")']],
   ['an unknown key with a near one', 'name: x\nvnets:\n  a:\n    forwardng: true\n', ['lab.yaml:4:5: unknown key "forwardng" in a vnet (did you mean "forwarding"?)']],
-  ['an unknown key', 'name: x\nvnets: {}\ncolour: red\n', ['lab.yaml:3:1: unknown key "colour" in the lab (known: name, description, vnets, bridges, links)']],
+  ['an unknown key', 'name: x\nvnets: {}\ncolour: red\n', ['lab.yaml:3:1: unknown key "colour" in the lab (known: name, description, vnets, bridges, links, vms)']],
   ['a wrong type', 'name: x\nvnets: {a: {forwarding: maybe}}\n', ['lab.yaml:2:25: "maybe" is not true or false (give "forwarding" true or false)']],
   ['an address without prefix', 'name: x\nvnets: {a: {interfaces: {lo0: {inet: 10.0.0.1}}}}\n', ['lab.yaml:2:38: "10.0.0.1" is not an IPv4 address with its prefix length, such as 10.0.0.1/24, or a list of them (give "inet" an IPv4 address with its prefix length, such as 10.0.0.1/24, or a list of them)']],
   ['an octet too large', 'name: x\nvnets: {a: {interfaces: {lo0: {inet: [10.0.0.1/8, 10.0.0.256/8]}}}}\n', ['lab.yaml:2:51: "10.0.0.256/8" is not an IPv4 address with its prefix length, such as 10.0.0.1/24 (give "inet" an IPv4 address with its prefix length, such as 10.0.0.1/24)']],

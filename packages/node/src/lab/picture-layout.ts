@@ -47,7 +47,8 @@ export interface PictureLayout {
   readonly channels: number;
 }
 
-export function layoutPicture(topology: Topology): PictureLayout {
+export function layoutPicture(drawn: Topology): PictureLayout {
+  const topology = withMachines(drawn);
   const index = new InterfaceIndex(topology);
   const boxes: PictureBox[] = [];
   const rowOf = new Map<string, number>();
@@ -67,6 +68,21 @@ export function layoutPicture(topology: Topology): PictureLayout {
   }
   const rails = findRails(topology, index, rowOf);
   return { boxes, rails, channels: assignChannels(rails) };
+}
+
+/** Machines as boxes of their own: a card is the other end of its tap's cable. */
+function withMachines({ vnets, vms }: Topology): Topology {
+  const plugs = new Map<string, InterfaceRef>();
+  const boxes = vms.map((vm): TopologyVnet => {
+    const name = `${vm.name} · virtual machine`;
+    const interfaces = vm.nics.map((nic): TopologyInterface => {
+      if (nic.peer !== null) plugs.set(key(nic.peer), { vnet: name, name: nic.name });
+      return { name: nic.name, kind: nic.at ?? 'epair', up: true, mtu: 1500, ether: nic.mac, description: null, inet: nic.mac === null ? [] : [nic.mac], peer: nic.peer, members: [], vlan: null, device: null };
+    });
+    return { name, jid: 0, hostname: '', forwarding: false, interfaces };
+  });
+  const plugged = vnets.map((vnet) => ({ ...vnet, interfaces: vnet.interfaces.map((ifc) => ({ ...ifc, peer: plugs.get(key({ vnet: vnet.name, name: ifc.name })) ?? ifc.peer })) }));
+  return { vnets: [...plugged, ...boxes], vms: [] };
 }
 
 const key = (ref: InterfaceRef): string => `${ref.vnet}:${ref.name}`;

@@ -85,7 +85,7 @@ links: [[br0, br1], [a:x, c:x], [a:y, c:y], [b:up, c:up], [br0, c:z]]
 });
 
 test('nothing', () => {
-  expect(drawText({ vnets: [] })).toBe('There is nothing to see: no vnets, and only lo0 outside them.\n');
+  expect(drawText({ vnets: [], vms: [] })).toBe('There is nothing to see: no vnets, and only lo0 outside them.\n');
 });
 
 test('the SVG has every name once per row, is well-formed and refers to nothing outside', () => {

@@ -6,6 +6,7 @@
  */
 import type { Endpoint, Lab, LabBridge, LabInterface } from './lab-model.js';
 import { HOST_VNET, LOOPBACK, jailPath, labLinks, many } from './lab-model.js';
+import { topologyVms, vmTaps } from './lab-vms.js';
 
 export interface InterfaceRef {
   readonly vnet: string;
@@ -40,8 +41,23 @@ export interface TopologyVnet {
   readonly interfaces: readonly TopologyInterface[];
 }
 
+/** A virtual machine. */
+export interface TopologyVm {
+  readonly name: string;
+  readonly vnet: string;
+  readonly state: string;
+  readonly nics: readonly {
+    readonly name: string;
+    readonly mac: string | null;
+    /** The interface it is plugged into; null: none, and `at` says what. */
+    readonly peer: InterfaceRef | null;
+    readonly at: string | null;
+  }[];
+}
+
 export interface Topology {
   readonly vnets: readonly TopologyVnet[];
+  readonly vms: readonly TopologyVm[];
 }
 
 /** What a lab will be when it is up. Jail numbers, link addresses and epair names are not known yet. */
@@ -49,6 +65,7 @@ export function labTopology(lab: Lab): Topology {
   const names = [HOST_VNET, ...Object.keys(lab.vnets).filter((name) => name !== HOST_VNET)];
   const outside = (name: string): string => jailPath(lab, name) || HOST_VNET;
   const links = labLinks(lab).map((link, i) => ({ ...link, places: link.ends.map((end, side) => linkPlace(lab, end, `link${i + 1}${'ab'[side]}`)) as [InterfaceRef, InterfaceRef] }));
+  const taps = vmTaps(lab);
   const vnets = names.map((vnet): TopologyVnet => {
     const interfaces: TopologyInterface[] = [bare('lo0', 'lo', lab.vnets[vnet]?.interfaces?.lo0 ?? { inet: LOOPBACK })];
     for (const [name, bridge] of Object.entries(lab.bridges ?? {})) {
@@ -68,11 +85,13 @@ export function labTopology(lab: Lab): Topology {
       if (ifc?.vlan !== undefined) interfaces.push({ ...bare(name, 'vlan', ifc), vlan: { tag: ifc.vlan, proto: ifc.vlanproto ?? '802.1q', parent: ifc.vlandev ?? null } });
       else if (ifc?.vxlan !== undefined) interfaces.push(bare(name, 'vxlan', ifc));
       else if (ifc?.host !== undefined) interfaces.push({ ...bare(name, 'tap', ifc), device: ifc.host });
+      else if (taps.some((tap) => tap.vnet === vnet && tap.tap === name)) continue;
       else if (/^lo[1-9]/.test(name)) interfaces.push(bare(name, 'lo', ifc ?? {}));
     }
+    for (const { tap } of taps.filter((t) => t.vnet === vnet)) if (tap !== null) interfaces.push(bare(tap, tap.startsWith('vmnet') ? 'vmnet' : 'tap', lab.vnets[vnet]?.interfaces?.[tap] ?? {}));
     return { name: outside(vnet), jid: 0, hostname: lab.vnets[vnet]?.hostname ?? '', forwarding: lab.vnets[vnet]?.forwarding ?? false, interfaces };
   });
-  return { vnets };
+  return { vnets, vms: topologyVms(lab) };
 }
 
 function linkPlace(lab: Lab, end: Endpoint, portName: string): InterfaceRef {

@@ -11,7 +11,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { EEXIST, strerror } from '@netloom/core';
 import type { Proc, Tool } from '@netloom/userland';
-import { ProcKilled, StdinReader } from '@netloom/userland';
+import { StdinReader } from '@netloom/userland';
 import { errnoText } from '../daemon/errno-text.js';
 import { vnetName } from '../daemon/kernel-topology.js';
 import { BhyveConfig, BhyveExit, EXIT_ERROR } from './bhyve-config.js';
@@ -103,22 +103,11 @@ async function attend(p: Proc, vm: Vm, stdio: boolean): Promise<number> {
     void vm.process?.powerdown();
     return true;
   });
-  const raw = stdio && p.isTty && p.host !== null;
-  if (raw) await terminal(p, ['stty', 'raw', '-echo']);
-  try {
-    const end = await speak(p, vm, stdio);
-    if (end.message !== '') p.err(`${end.message}\n`);
-    return EXIT_CODES[end.how];
-  } finally {
-    if (raw) await terminal(p, ['stty', 'sane']);
-  }
-}
-
-/** A host without stty has its terminal as it is. */
-async function terminal(p: Proc, argv: readonly string[]): Promise<void> {
-  await p.host?.spawn(argv, {}).catch((error: unknown) => {
-    if (error instanceof ProcKilled) throw error;
-  });
+  if (stdio) p.rawInput('all');
+  const end = await speak(p, vm, stdio);
+  if (stdio) p.rawInput(false);
+  if (end.message !== '') p.err(`${end.message}\n`);
+  return EXIT_CODES[end.how];
 }
 
 async function speak(p: Proc, vm: Vm, stdio: boolean): Promise<VmEnd> {

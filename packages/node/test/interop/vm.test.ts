@@ -3,7 +3,7 @@
  * Read first: docs/vm.md; guest/guest-image.ts.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -96,6 +96,33 @@ peer('guest')('a guest that is asked to power down does; one that does not is en
   for (const name of ['good', 'deaf']) await ok(d, 'vm', 'console', name, '--until', 'guest is up');
   expect(await ok(d, 'vm', 'stop', 'good')).toBe('good has powered down\n');
   expect(await ok(d, 'vm', 'stop', '--seconds', '1', 'deaf')).toBe('deaf has been stopped\n');
+}));
+
+peer('guest')('a lab with a machine goes up, is drawn, and goes down', { timeout: 180_000 }, () => withDaemon(async (d) => {
+  const { kernel, initrd, append } = guestImage({ script: 'ip addr add 10.5.0.2/24 dev eth0; ip link set eth0 up' });
+  copyFileSync(initrd, d.path('root.cpio'));
+  const vms = { alice: { vnet: 'r1', kernel, initrd: 'root.cpio', append, memory: '192M', accel: 'tcg', nics: ['tap0'] } };
+  const lab = { name: 'office', vnets: { r1: { interfaces: { tap0: { inet: '10.5.0.1/24' } } } }, vms };
+  writeFileSync(d.path('office.yaml'), JSON.stringify(lab));
+  expect(await ok(d, 'up', 'office.yaml')).toBe('lab "office" is up: r1\n');
+  await pings(d, 'r1', '10.5.0.2');
+  const [vm] = await list(d);
+  expect(await ok(d, 'graph')).toBe(`\
+┌─ r1 ─────────────────────────┐
+│ tap0  tap  10.5.0.1/24       ├───┐
+└──────────────────────────────┘   │
+┌─ alice · virtual machine ────┐   │
+│ net0       ${vm?.nics[0]?.mac ?? ''} ├───┘
+└──────────────────────────────┘
+`);
+  expect(await ok(d, 'down')).toBe('lab "office" is down\n');
+  expect([await list(d), isThere(vm?.pid ?? 0)]).toEqual([[], false]);
+
+  writeFileSync(d.path('office.yaml'), JSON.stringify({ ...lab, vms: { alice: { ...vms.alice, initrd: 'none.cpio' } } }));
+  const failed = await d.netloom('up', 'office.yaml').ended;
+  expect(failed).toMatchObject({ status: 1, stdout: '' });
+  expect(failed.stderr).toMatch(new RegExp(`^netloom: office.yaml:1:\\d+: alice: Could not open the initial RAM disk: ${d.path('none.cpio')}: No such file or directory \\(from: netloom vm run alice `));
+  expect((await ok(d, 'ps')).split('\n').length).toBe(3);
 }));
 
 peer('guest')('a daemon that is killed leaves no machine behind, nor does one that ends', { timeout: 180_000 }, async () => {
