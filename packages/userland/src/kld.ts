@@ -3,7 +3,7 @@
  * Read first: kldstat(8), kldload(8), kldunload(8).
  *
  * Nothing is ever loaded or unloaded. Each cloner of the vnet counts as a file `if_NAME.ko` with a module of the same name, so that the list
- * grows with the kernel; each kind of netgraph node is an `ng_NAME.ko`; so is CARP, as `carp.ko`; tun, tap and vmnet are one driver and come under its name too. Addresses and sizes are 0, as FreeBSD shows them to users
+ * grows with the kernel; each kind of netgraph node is an `ng_NAME.ko`; so are CARP, as `carp.ko`, and the firewall and its address translation; tun, tap and vmnet are one driver and come under its name too. Addresses and sizes are 0, as FreeBSD shows them to users
  * without privilege.
  */
 import type { Proc } from './proc.js';
@@ -25,7 +25,7 @@ interface Kld {
 function builtIn(p: Proc): Kld[] {
   const cloners = p.vnet.net.cloners.map((c) => c.name);
   const nodes = NG_TYPES.map((type) => `ng_${type.name}`);
-  const names = ['carp', 'netgraph', ...nodes, ...cloners.map((name) => `if_${name}`), ...(cloners.some((name) => TUNTAP.includes(name)) ? ['if_tuntap'] : [])];
+  const names = ['carp', 'ipfw', 'ipfw_nat', 'libalias', 'netgraph', ...nodes, ...cloners.map((name) => `if_${name}`), ...(cloners.some((name) => TUNTAP.includes(name)) ? ['if_tuntap'] : [])];
   const modules = names.sort().map((name, i) => ({ id: i + 2, file: `${name}.ko`, module: name }));
   return [{ id: 1, file: 'kernel', module: 'ether' }, ...modules];
 }

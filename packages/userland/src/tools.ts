@@ -19,6 +19,7 @@ import { ifconfig } from './ifconfig/ifconfig.js';
 import { ifmcstat } from './ifmcstat.js';
 import { ip6addrctl } from './ip6addrctl.js';
 import { iperf3 } from './iperf3/iperf3.js';
+import { ipfw } from './ipfw/ipfw.js';
 import { jail } from './jail/jail.js';
 import { jexec } from './jexec.js';
 import { jls } from './jls.js';
@@ -55,6 +56,7 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   ip6addrctl: { summary: 'show and change the policy table of IPv6 address selection', main: ip6addrctl },
   ifmcstat: { summary: 'show multicast groups of interfaces', main: ifmcstat },
   iperf3: { summary: 'measure how much goes through, over TCP and UDP', main: iperf3 },
+  ipfw: { summary: 'show and change the firewall and the address translation of a vnet', main: ipfw },
   jail: { summary: 'start, change and stop jails', main: jail },
   jexec: { summary: 'run a command in a jail', main: jexec },
   jls: { summary: 'list jails', main: jls },

@@ -27,6 +27,8 @@ export interface ShOptions {
   readonly stdin?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
   readonly fib?: number;
+  /** Standard input is a terminal. */
+  readonly tty?: boolean;
 }
 
 /** A host program of the bench: gets the process it stands in for. */
@@ -81,7 +83,7 @@ export class LabProc implements Proc, Attached {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd = '/';
   readonly isTty = false;
-  readonly stdinIsTty = false;
+  stdinIsTty = false;
   readonly columns = 80;
   readonly stdin: AsyncIterable<Uint8Array>;
   readonly host: ProcHost;
@@ -402,6 +404,7 @@ export class ToolLab {
     const sink = new Sink();
     const input = typeof options.stdin === 'string' ? Buffer.from(options.stdin) : (options.stdin ?? new Uint8Array(0));
     const shellProc = new LabProc(this, argv, prison, options.fib ?? 0, options.env ?? {}, input, sink);
+    shellProc.stdinIsTty = options.tty ?? false;
     const done = shellProc
       .execute((p) => {
         const tool = findTool(argv[0] ?? '');

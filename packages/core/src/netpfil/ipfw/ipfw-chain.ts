@@ -60,7 +60,7 @@ export class IpfwChain {
 
   /** Adds a rule behind those of its number; its number is that of the last rule and `step` when it has none. EINVAL, ENOSPC. */
   add(spec: IpfwRuleSpec, step: number): { readonly rule: IpfwRule | null; readonly error: Errno } {
-    if (!isWhole(spec.rulenum, 0, IPFW_DEFAULT_RULE) || !isWhole(spec.set, 0, RESVD_SET)) return { rule: null, error: EINVAL };
+    if (!isWhole(spec.rulenum, 0, IPFW_DEFAULT_RULE - 1) || !isWhole(spec.set, 0, RESVD_SET)) return { rule: null, error: EINVAL };
     const cmd = makeInsns(spec.insns);
     if (!insnsCheck(cmd, spec.actOfs)) return { rule: null, error: EINVAL };
     if (this.rules.length >= RULES_MAX) return { rule: null, error: ENOSPC };

@@ -84,6 +84,7 @@ export const O_SKIP_ACTION = 64;
 
 /** What follows belongs to the action. */
 export const O_ACTIONS = 100;
+/** d[0]: so many lines at most; 0 or none: without a limit. */
 export const O_LOG = 100;
 export const O_TAG = 101;
 export const O_CHECK_STATE = 102;
@@ -192,7 +193,7 @@ export class IpfwInsn {
   table: IpfwTable | null = null;
   /** The pattern `name` is, of an interface. */
   readonly pattern: RegExp | null;
-  /** Lines left to log; -1 without a limit. */
+  /** Lines left to log. */
   logLeft = 0;
   /** Where a jump leads, while the chain is the one with number `jumpId`. */
   jumpId = -1;
@@ -292,8 +293,10 @@ function actionCheck({ op, d, arg1 }: IpfwInsn): boolean {
   switch (op) {
     case O_LIMIT:
       return d.length === 1 && arg1 > 0 && arg1 < 16;
-    case O_LOG: case O_SKIPTO: case O_NETGRAPH: case O_NGTEE: case O_NAT: case O_SETFIB: case O_SETDSCP: case O_CALLRETURN: case O_TAG:
+    case O_SKIPTO: case O_NETGRAPH: case O_NGTEE: case O_NAT: case O_SETFIB: case O_SETDSCP: case O_CALLRETURN: case O_TAG:
       return d.length === 0;
+    case O_LOG:
+      return d.length === 0 || (d.length === 1 && d[0]! >= 0);
     case O_REJECT:
       return d.length <= 1;
     case O_TCPSETMSS:

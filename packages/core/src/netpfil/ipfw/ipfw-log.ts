@@ -26,7 +26,8 @@ const ICMP_UNREACH_HOST = 1;
 
 /** Writes the line for `rule`, whose `log` is `insn`. */
 export function ipfwLog(kern: VnetKern, rule: IpfwRule, insn: IpfwInsn, a: IpfwArgs, tablearg: IpfwTableValue): void {
-  if (insn.arg1 !== 0) {
+  const limit = insn.d[0] ?? 0;
+  if (limit !== 0) {
     if (insn.logLeft === 0) return;
     insn.logLeft--;
   }
@@ -34,7 +35,7 @@ export function ipfwLog(kern: VnetKern, rule: IpfwRule, insn: IpfwInsn, a: IpfwA
   const mark = a.mark === 0 ? '' : ` mark:0x${(a.mark >>> 0).toString(16)}`;
   const way = a.isIn ? 'in' : 'out';
   kern.log('info', `ipfw: ${rule.rulenum} ${action === undefined ? 'UNKNOWN' : actionText(action, tablearg)} ${packetText(a)}${mark} ${way} via ${a.ifp.xname}${fragmentText(a)}`);
-  if (insn.arg1 !== 0 && insn.logLeft === 0) kern.log('notice', `ipfw: limit ${insn.arg1} reached on entry ${rule.rulenum}`);
+  if (limit !== 0 && insn.logLeft === 0) kern.log('notice', `ipfw: limit ${limit} reached on entry ${rule.rulenum}`);
 }
 
 function actionText(insn: IpfwInsn, value: IpfwTableValue): string {

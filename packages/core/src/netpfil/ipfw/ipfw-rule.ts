@@ -58,7 +58,7 @@ export class IpfwRule {
   }
 
   resetLog(): void {
-    for (const insn of this.cmd) if (insn.op === O_LOG) insn.logLeft = insn.arg1;
+    for (const insn of this.cmd) if (insn.op === O_LOG) insn.logLeft = insn.d[0] ?? 0;
   }
 
   /** What was said about the rule when it was added, or ''. */
