@@ -6,7 +6,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { lacking, peersRequired, programPath } from './peers.js';
+import { lacking, peersRequired } from './peers.js';
+import { programPath } from './program-path.js';
 
 test('what is there is not lacking', () => {
   expect(programPath('sh')).toMatch(/^\/.*\/sh$/);

@@ -8,11 +8,11 @@
  * Not here: what the tests do with their peers.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, closeSync, constants, openSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { closeSync, openSync } from 'node:fs';
 import { describe, test } from 'vitest';
 import type { TestOptions } from 'vitest';
 import { guestKernel } from './interop/guest/guest-kernel.js';
+import { programPath } from './program-path.js';
 
 /**
  * `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. `vxlan-device`, `bridge-device`: the kernel makes them.
@@ -21,24 +21,6 @@ import { guestKernel } from './interop/guest/guest-kernel.js';
 export type Need = 'root' | 'tun' | 'netns' | 'vxlan-device' | 'bridge-device' | 'bonding' | 'guest' | (string & {});
 
 type Body = () => void | Promise<void>;
-
-/** Where system programs are when a user's PATH leaves them out. */
-const SYSTEM_DIRS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
-
-/** The absolute path of a program, or null. */
-export function programPath(name: string): string | null {
-  for (const dir of [...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM_DIRS]) {
-    if (dir === '') continue;
-    const path = join(dir, name);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      continue;
-    }
-  }
-  return null;
-}
 
 function lacksTun(): string | null {
   try {

@@ -10,7 +10,8 @@ import { LINKTYPE_ETHERNET } from '@netloom/core/wire';
 import { replay } from '../../src/pcap/capture-replay.js';
 import { recordToFile } from '../../src/pcap/pcapng-file.js';
 import { openTapPort } from '../../src/tap/tap-port.js';
-import { peer, programPath } from '../peers.js';
+import { peer } from '../peers.js';
+import { programPath } from '../program-path.js';
 import { Netns, uniqueDevice, withNetns } from './netns.js';
 
 /** An IPv4 UDP datagram from 10.77.0.2 to 10.77.0.1, broadcast on Ethernet, with a right header checksum and none for UDP. */

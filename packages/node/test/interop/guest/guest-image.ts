@@ -20,7 +20,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { basename, join } from 'node:path';
-import { programPath } from '../../peers.js';
+import { programPath } from '../../program-path.js';
 import { cpioArchive } from './cpio.js';
 import type { CpioFile } from './cpio.js';
 import { guestKernel, moduleFiles } from './guest-kernel.js';

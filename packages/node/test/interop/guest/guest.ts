@@ -28,7 +28,7 @@ import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { programPath } from '../../peers.js';
+import { programPath } from '../../program-path.js';
 import { agentArgs, guestImage } from './guest-image.js';
 import type { GuestParts } from './guest-image.js';
 import { GuestShell } from './guest-shell.js';
