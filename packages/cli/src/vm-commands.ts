@@ -23,6 +23,7 @@ export interface VmRunOptions {
   readonly firmware?: string;
   readonly nic?: readonly string[];
   readonly nicModel?: 'virtio-net' | 'e1000';
+  readonly nicTransport?: 'stream' | 'vhost-user';
   readonly machine?: 'pc' | 'q35';
   readonly accel?: 'auto' | 'kvm' | 'tcg';
   readonly qemuArg?: readonly string[];
@@ -39,11 +40,11 @@ function diskRequest(text: string): VmDiskRequest {
 const file = (path: string | undefined, key: string): Record<string, string> => (path === undefined ? {} : { [key]: resolve(path) });
 
 export async function vmRun(name: string, options: VmRunOptions, socket: string, io: CliIo): Promise<void> {
-  const { vnet = jailAround(io) || undefined, memory, cpus, append, nicModel, machine, accel } = options;
+  const { vnet = jailAround(io) || undefined, memory, cpus, append, nicModel, nicTransport, machine, accel } = options;
   const request: VmRequest = {
     name, ...(vnet === undefined ? {} : { vnet }), ...(memory === undefined ? {} : { memory }), ...(cpus === undefined ? {} : { cpus: Number(cpus) }),
     disks: (options.disk ?? []).map(diskRequest), nics: options.nic ?? [], ...file(options.kernel, 'kernel'), ...file(options.initrd, 'initrd'), ...(append === undefined ? {} : { append }),
-    ...(options.firmware === 'uefi' ? { firmware: 'uefi' } : file(options.firmware, 'firmware')), ...(nicModel === undefined ? {} : { nicModel }),
+    ...(options.firmware === 'uefi' ? { firmware: 'uefi' } : file(options.firmware, 'firmware')), ...(nicModel === undefined ? {} : { nicModel }), ...(nicTransport === undefined ? {} : { nicTransport }),
     ...(machine === undefined ? {} : { machine }), ...(accel === undefined ? {} : { accel }), qemuArgs: options.qemuArg ?? [],
   };
   if (!(await isRunning(socket))) {

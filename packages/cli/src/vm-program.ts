@@ -48,6 +48,7 @@ function addRun(vm: Command, io: CliIo, socketOf: SocketOf): void {
     .description('Run a virtual machine in the background: by KVM where it works, else by emulation. It boots its first disk, or the kernel that is given.')
     .option('--vnet <vnet>', 'the vnet that its cards are plugged into (default: the stack outside all jails)')
     .option('--nic <card>', NIC, more).addOption(new Option('--nic-model <model>', 'what its cards are').choices(['virtio-net', 'e1000']).default('virtio-net'))
+    .addOption(new Option('--nic-transport <how>', 'how frames cross: as a stream, or read from the guest\'s own memory (faster)').choices(['stream', 'vhost-user']).default('stream'))
     .option('--memory <size>', 'memory', '256M').option('--cpus <n>', 'processors', positive, '1').option('--disk <file>', DISK, more)
     .option('--kernel <file>', 'boot this kernel directly').option('--initrd <file>', 'its initial RAM disk').option('--append <line>', 'its command line').option('--firmware <file>', 'a UEFI firmware, "uefi" for the installed one; without it, a BIOS')
     .addOption(new Option('--machine <kind>', 'what QEMU builds').choices(['pc', 'q35']).default('pc')).addOption(new Option('--accel <how>', 'how it is run').choices(['auto', 'kvm', 'tcg']).default('auto'))

@@ -10,7 +10,7 @@ import { bhyveTool } from './bhyve-tool.js';
 import { bhyvectlTool } from './bhyvectl-tool.js';
 import { openNetgraph } from './netgraph-end.js';
 import { NicBackends } from './nic-backends.js';
-import { streamCables } from './vm-cable.js';
+import { guestCables } from './vm-cable.js';
 import type { VM_TOOLS } from './vm-tools.js';
 import { vmrunTool } from './vmrun-tool.js';
 import { Vms } from './vms.js';
@@ -18,7 +18,7 @@ import { Vms } from './vms.js';
 /** Machines of the daemon at `socketPath`: `/run/netloom.sock` has them in `/run/netloom.vms`. */
 export function daemonVms(kernel: Kernel, loop: HostLoop, log: Logger, socketPath: string): Vms {
   const backends = new NicBackends(kernel, loop, (ifp) => vnetNameOf(kernel, ifp), { netgraph: openNetgraph });
-  return new Vms({ kernel, loop, log, backends, cables: streamCables(kernel, loop, log), folder: `${socketPath.replace(/\.sock$/, '')}.vms` });
+  return new Vms({ kernel, loop, log, backends, cables: guestCables(kernel, loop, log), folder: `${socketPath.replace(/\.sock$/, '')}.vms` });
 }
 
 /** bhyve's tools, for the machines of that daemon. */

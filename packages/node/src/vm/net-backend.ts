@@ -3,13 +3,13 @@
  * Read first: bhyve(8), "Network device backends"; bhyve_config(5).
  *
  * The text in front of the first comma is the variable `backend`; behind it are `key=value` pairs in any order, and what nobody knows is kept and
- * ignored. The backend is the one whose name is a prefix of `type`, or of `backend` without it. `gateway` is ours; bhyve's slirp means the same.
+ * ignored; `transport=` is ours. The backend is the one whose name is a prefix of `type`, or of `backend` without it. `gateway` is ours; bhyve's slirp means the same.
  * Checks come in bhyve's order: link address, MTU, backend. Opening is for later (nic-backends.ts).
  */
 import { createHash } from 'node:crypto';
 import { EINVAL, EOPNOTSUPP } from '@netloom/core';
 import { strtol0 } from './c-number.js';
-import type { NicBackend, NicModel, VmNic, VmSlot } from './vm-spec.js';
+import type { NicBackend, NicModel, NicTransport, VmNic, VmSlot } from './vm-spec.js';
 import { VmRefusal } from './vm-spec.js';
 
 /** A card's variables by name. */
@@ -38,7 +38,7 @@ export function nicWords(text: string): NicWords {
 }
 
 /** The card that its words describe. @throws VmRefusal with bhyve's lines and errno. */
-export function nicOf(words: NicWords, model: NicModel, at: VmSlot, vmName: string): VmNic {
+export function nicOf(words: NicWords, model: NicModel, at: VmSlot, vmName: string, transport: NicTransport = 'stream'): VmNic {
   const mac = words.get('mac');
   const mtu = words.get('mtu');
   return {
@@ -46,7 +46,14 @@ export function nicOf(words: NicWords, model: NicModel, at: VmSlot, vmName: stri
     mac: mac === undefined ? generatedMac(at.slot, at.func, vmName) : parseMac(mac),
     mtu: model === 'virtio-net' && mtu !== undefined ? parseMtu(mtu) : null,
     backend: backendOf(words, model),
+    transport: transportOf(words.get('transport') ?? transport, model),
   };
+}
+
+function transportOf(text: string, model: NicModel): NicTransport {
+  if (text !== 'stream' && text !== 'vhost-user') throw new VmRefusal(EINVAL, `transport=${text}: there are "stream" and "vhost-user"`);
+  if (text === 'vhost-user' && model !== 'virtio-net') throw new VmRefusal(EINVAL, `transport=vhost-user is for virtio-net, not for ${model}`);
+  return text;
 }
 
 /** net_genmac: the vendor's three bytes, then three of a digest of where the card is and whose. */
@@ -101,7 +108,7 @@ function backendOf(words: NicWords, model: NicModel): NicBackend | null {
 }
 
 /** Words that are the card's, whatever its backend. */
-const CARD_WORDS: ReadonlySet<string> = new Set(['backend', 'type', 'mac', 'mtu']);
+const CARD_WORDS: ReadonlySet<string> = new Set(['backend', 'type', 'mac', 'mtu', 'transport']);
 
 function netgraphOf(words: NicWords): NicBackend {
   const path = words.get('path');

@@ -19,14 +19,14 @@ function options(args: readonly string[]): string[] {
     if (word.startsWith('-')) lines.push(word);
     else lines.push(`${lines.pop() ?? ''} ${word}`);
   }
-  return lines.filter((line) => ![...HEAD, '-display none'].includes(line) && !/^-(chardev socket,|mon |accel |cpu )/.test(line));
+  return lines.filter((line) => ![...HEAD, '-display none'].includes(line) && !/^-(chardev socket,id=(monitor|console),|mon |accel |cpu )/.test(line));
 }
 
 function bhyve(text: string): string[] {
   const config = parseBhyve(text.split(' '), new Map());
   if (!(config instanceof BhyveConfig)) throw new Error('an answer');
   const spec = bhyveMachine(config, { vnet: 'host', absolute: (path) => `/x/${path}`, uefi: null });
-  return options(qemuArgs(spec, { accel: 'tcg', monitorFd: 4, consoleFd: 5, netdevs: spec.nics.map((_, i) => `stream,server=off,addr.type=unix,addr.path=/n${i}`) }));
+  return options(qemuArgs(spec, { accel: 'tcg', monitorFd: 4, consoleFd: 5, cables: spec.nics.map((nic, i) => (nic.transport === 'stream' ? { netdev: `stream,server=off,addr.type=unix,addr.path=/n${i}`, chardev: null } : { netdev: 'vhost-user', chardev: `path=/n${i}` })) }));
 }
 
 test("vmrun.sh's machine", () => {
@@ -71,6 +71,10 @@ test.each<[string, string[]]>([
     '-netdev stream,id=net0,server=off,addr.type=unix,addr.path=/n0', '-device virtio-net-pci,addr=0x3.0x0,netdev=net0,mac=02:00:00:00:00:01,romfile=,rx_queue_size=1024,host_mtu=9000,vectors=0',
     '-netdev stream,id=net1,server=off,addr.type=unix,addr.path=/n1', '-device e1000,addr=0x4.0x0,netdev=net1,mac=02:00:00:00:00:02,romfile=',
   ]],
+  ['-s 3,virtio-net,tap0,mac=2:0:0:0:0:1,transport=vhost-user vm', [
+    '-object memory-backend-memfd,id=memory,size=268435456B,share=on', '-chardev socket,id=wire0,path=/n0', '-netdev vhost-user,id=net0,chardev=wire0',
+    '-device virtio-net-pci,addr=0x3.0x0,netdev=net0,mac=02:00:00:00:00:01,romfile=,rx_queue_size=1024,vectors=0',
+  ]],
   ['-s 4,nvme,c -s 5,virtio-blk,d,bootindex=0 vm', [
     '-drive if=none,id=disk0,format=raw,readonly=off,discard=unmap,file=/x/c', '-device nvme,addr=0x4.0x0,drive=disk0,bootindex=1,serial=NVME-4-0',
     '-drive if=none,id=disk1,format=raw,readonly=off,discard=unmap,file=/x/d', '-device virtio-blk-pci,addr=0x5.0x0,drive=disk1,bootindex=0',
@@ -83,7 +87,7 @@ test.each<[string, string[]]>([
 
 const request = (more: Partial<VmRequest>): string[] => {
   const spec = vmSpecOf({ name: 'a', kernel: '/k', ...more }, null);
-  return options(qemuArgs(spec, { accel: 'kvm', monitorFd: 4, consoleFd: 5, netdevs: spec.nics.map(() => null) }));
+  return options(qemuArgs(spec, { accel: 'kvm', monitorFd: 4, consoleFd: 5, cables: spec.nics.map(() => null) }));
 };
 
 test('a kernel booted directly, and words as they are', () => {
@@ -101,6 +105,8 @@ test.each<[Partial<VmRequest>, string]>([
   [{ firmware: 'uefi' }, 'no UEFI firmware for QEMU is installed (on Debian: ovmf)'],
   [{ nics: ['eth0'] }, '"eth0" is not a network card: tapN, vmnetN, netgraph,path=...,peerhook=... or gateway, and mac=..., mtu=46 to 65535 if wanted'],
   [{ nics: ['tap0,mac=1:2:3:4:5:6'] }, 'Invalid MAC 1:2:3:4:5:6'],
+  [{ nics: ['tap0,transport=wire'] }, 'transport=wire: there are "stream" and "vhost-user"'],
+  [{ nics: ['tap0'], nicModel: 'e1000', nicTransport: 'vhost-user' }, 'transport=vhost-user is for virtio-net, not for e1000'],
   [{ nics: Array.from({ length: 30 }, (_, i) => `tap${i}`) }, '30 cards and disks are more than there are slots (29)'],
 ])('a request that is refused: %j', (more, line) => {
   expect(() => request(more)).toThrow(line);

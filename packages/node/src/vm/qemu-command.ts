@@ -15,8 +15,16 @@ export interface QemuPlaces {
   /** Descriptors of the monitor and of the console. */
   readonly monitorFd: number;
   readonly consoleFd: number;
-  /** `-netdev` of each card without its id; null: no cable. */
-  readonly netdevs: readonly (string | null)[];
+  /** The cable of each card; null: none. */
+  readonly cables: readonly (QemuCable | null)[];
+}
+
+/** What QEMU is told of a cable. */
+export interface QemuCable {
+  /** `-netdev` without its id. */
+  readonly netdev: string;
+  /** The socket that its `-netdev` is spoken over, where that is a device of its own. */
+  readonly chardev: string | null;
 }
 
 /** Slots that the machine has devices of its own in. */
@@ -59,7 +67,10 @@ class CommandLine {
     const { sockets, cores, threads } = spec.topology;
     this.add('-name', value(spec.name));
     // Without graphics the BIOS, and what it starts, speak on the serial line.
-    this.add('-machine', `${spec.machine},graphics=off,dump-guest-core=${onOff(spec.guestInCore)}`);
+    const shared = spec.nics.some((nic) => nic.transport === 'vhost-user');
+    this.add('-machine', `${spec.machine},graphics=off,dump-guest-core=${onOff(spec.guestInCore)}${shared ? ',memory-backend=memory' : ''}`);
+    // Whoever reads a card's frames from the guest's memory must have it, too.
+    if (shared) this.add('-object', `memory-backend-memfd,id=memory,size=${spec.memoryBytes}B,share=on`);
     this.add('-accel', places.accel, '-cpu', places.accel === 'kvm' ? 'host' : 'max');
     this.add('-m', `${spec.memoryBytes}B`, '-smp', `cpus=${sockets * cores * threads},sockets=${sockets},cores=${cores},threads=${threads}`);
     this.add('-nodefaults', '-no-user-config', '-display', 'none', '-S', '-rtc', `base=${spec.utc ? 'utc' : 'localtime'}`);
@@ -109,16 +120,17 @@ class CommandLine {
   }
 
   nic(nic: VmNic, i: number): void {
-    const netdev = this.places.netdevs[i] ?? null;
-    const cable = netdev === null ? '' : `,netdev=net${i}`;
-    if (netdev !== null) {
-      const [kind = '', ...rest] = netdev.split(',');
-      this.add('-netdev', [kind, `id=net${i}`, ...rest].join(','));
+    const plug = this.places.cables[i] ?? null;
+    const cable = plug === null ? '' : `,netdev=net${i}`;
+    if (plug !== null) {
+      const [kind = '', ...rest] = plug.netdev.split(',');
+      if (plug.chardev !== null) this.add('-chardev', `socket,id=wire${i},${plug.chardev}`);
+      this.add('-netdev', [kind, `id=net${i}`, ...(plug.chardev === null ? [] : [`chardev=wire${i}`]), ...rest].join(','));
     }
     // Cards have no ROM to boot from: it is a package of its own that may be missing.
     const rest = `${cable},mac=${nic.mac},romfile=`;
     if (nic.model === 'e1000') return this.device('e1000', nic, rest);
-    this.device('virtio-net-pci', nic, `${rest},rx_queue_size=${RX_QUEUE}${nic.mtu === null ? '' : `,host_mtu=${nic.mtu}`}${this.vectors()}`);
+    this.device('virtio-net-pci', nic, `${rest},rx_queue_size=${RX_QUEUE}${nic.mtu === null ? '' : `,host_mtu=${nic.mtu}`}${this.vectors(nic.transport === 'vhost-user' && this.places.accel === 'tcg')}`);
   }
 
   extra(extra: VmExtraDevice): void {
@@ -139,8 +151,9 @@ class CommandLine {
     this.add('-device', `${model}${place}${many}${options}`);
   }
 
-  private vectors(): string {
-    return this.spec.msix ? '' : ',vectors=0';
+  /** QEMU 7 without KVM cannot do a vhost-user card's message-signalled interrupts. */
+  private vectors(none = false): string {
+    return this.spec.msix && !none ? '' : ',vectors=0';
   }
 
   private add(...words: string[]): void {

@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { Duplex, Readable, Writable } from 'node:stream';
 import { EAGAIN, EIO, ENOENT } from '@netloom/core';
 import { qemuArgs } from './qemu-command.js';
+import type { QemuCable } from './qemu-command.js';
 import { QmpClient, QmpError } from './qmp-client.js';
 import { VmConsole } from './vm-console.js';
 import { VmLog } from './vm-log.js';
@@ -51,7 +52,7 @@ export interface VmLaunch {
   /** QEMU's program. */
   readonly qemu: string;
   readonly accel: 'kvm' | 'tcg';
-  readonly netdevs: readonly (string | null)[];
+  readonly cables: readonly (QemuCable | null)[];
   /** A folder for its logs; QEMU's working folder. */
   readonly folder: string;
   /** A log cannot be written. */
@@ -99,7 +100,7 @@ export class VmProcess {
 
   /** Starts QEMU; the machine is there and does not run yet. @throws VmRefusal */
   static async start(launch: VmLaunch): Promise<VmProcess> {
-    const args = qemuArgs(launch.spec, { accel: launch.accel, monitorFd: MONITOR_FD, consoleFd: CONSOLE_FD, netdevs: launch.netdevs });
+    const args = qemuArgs(launch.spec, { accel: launch.accel, monitorFd: MONITOR_FD, consoleFd: CONSOLE_FD, cables: launch.cables });
     const child = spawn('/bin/sh', ['-c', SHELL, 'sh', launch.qemu, ...args], { cwd: launch.folder, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] });
     if (child.pid === undefined) {
       const error = await new Promise<Error>((resolve) => child.once('error', resolve));

@@ -9,7 +9,7 @@ import { EINVAL } from '@netloom/core';
 import { memorySize } from './c-number.js';
 import { nicOf, nicWords } from './net-backend.js';
 import { isVmName, VM_DEFAULTS, VM_NAME_MAX, VmRefusal } from './vm-spec.js';
-import type { Accelerator, NicModel, VmDisk, VmDiskDevice, VmNic, VmSpec } from './vm-spec.js';
+import type { Accelerator, NicModel, NicTransport, VmDisk, VmDiskDevice, VmNic, VmSpec } from './vm-spec.js';
 
 export interface VmDiskRequest {
   /** Absolute. */
@@ -36,6 +36,8 @@ export interface VmRequest {
   readonly firmware?: string;
   readonly nics?: readonly string[];
   readonly nicModel?: NicModel;
+  /** Of cards that do not say. */
+  readonly nicTransport?: NicTransport;
   /** Seconds that the guest gets to power down. */
   readonly stopSeconds?: number;
   readonly qemuArgs?: readonly string[];
@@ -62,7 +64,7 @@ export function vmSpecOf(request: VmRequest, uefi: string | null): VmSpec {
     topology: { sockets: cpus, cores: 1, threads: 1 },
     machine: request.machine ?? VM_DEFAULTS.machine,
     accel: request.accel ?? VM_DEFAULTS.accel,
-    nics: nics.map((text, i) => nicCalled(text, nicModel, FIRST_SLOT + i, name)),
+    nics: nics.map((text, i) => nicCalled(text, nicModel, FIRST_SLOT + i, name, request.nicTransport)),
     disks: disks.map((disk, i) => diskOf(disk, FIRST_SLOT + nics.length + i)),
     direct: kernel === undefined ? null : { kernel, initrd: initrd ?? null, append: append ?? '' },
     firmware: firmwareOf(request.firmware, uefi),
@@ -76,9 +78,9 @@ function refuse(line: string): VmRefusal {
 }
 
 /** bhyve says nothing of some values that are wrong. */
-function nicCalled(text: string, model: NicModel, slot: number, vmName: string): VmNic {
+function nicCalled(text: string, model: NicModel, slot: number, vmName: string, transport?: NicTransport): VmNic {
   try {
-    return nicOf(nicWords(text), model, { slot, func: 0 }, vmName);
+    return nicOf(nicWords(text), model, { slot, func: 0 }, vmName, transport);
   } catch (error) {
     if (!(error instanceof VmRefusal) || error.lines.length > 0) throw error;
     throw refuse(`"${text}" is not a network card: tapN, vmnetN, netgraph,path=...,peerhook=... or gateway, and mac=..., mtu=46 to 65535 if wanted`);

@@ -6,12 +6,13 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { EEXIST, strerror } from '@netloom/core';
+import type { GuestPortStatus } from '../port/guest-link.js';
 import type { VmEnd } from './vm-process.js';
 import { uefiFirmware } from './qemu-program.js';
 import { vmSpecOf } from './vm-request.js';
 import type { VmRequest } from './vm-request.js';
 import { VmRefusal } from './vm-spec.js';
-import type { NicBackend, VmDisk } from './vm-spec.js';
+import type { NicBackend, NicTransport, VmDisk } from './vm-spec.js';
 import type { Vm, VmState } from './vm.js';
 import type { Vms } from './vms.js';
 
@@ -23,6 +24,9 @@ export interface VmNicView {
   readonly backend: NicBackend['kind'] | null;
   /** Where its cable ends: `r1:tap0`. */
   readonly at: string | null;
+  readonly transport: NicTransport;
+  /** What has passed. */
+  readonly cable: GuestPortStatus | null;
 }
 
 export interface VmView {
@@ -59,7 +63,7 @@ const BODY = {
   properties: {
     name: STRING, vnet: STRING, memory: STRING, cpus: INTEGER, machine: { enum: ['pc', 'q35'] }, accel: { enum: ['auto', 'kvm', 'tcg'] },
     disks: { type: 'array', items: DISK }, kernel: ABSOLUTE, initrd: ABSOLUTE, append: STRING, firmware: { ...STRING, pattern: '^(uefi$|/)' },
-    nics: { ...STRINGS, description: "bhyve's words: tap0; netgraph,path=vmbridge:,peerhook=link0; with mac= and mtu=" }, nicModel: { enum: ['virtio-net', 'e1000'] },
+    nics: { ...STRINGS, description: "bhyve's words: tap0; netgraph,path=vmbridge:,peerhook=link0; with mac= and mtu=" }, nicModel: { enum: ['virtio-net', 'e1000'] }, nicTransport: { enum: ['stream', 'vhost-user'] },
     stopSeconds: { ...INTEGER, minimum: 0, maximum: 3600 }, qemuArgs: STRINGS,
   },
 } as const;
@@ -103,7 +107,7 @@ function viewOf(vms: Vms, vm: Vm): VmView {
   return {
     name: vm.name, vnet: vms.vnetOf(vm), state: vm.state, pid: running?.pid ?? 0, accel: vm.process?.accel ?? null, cpus: sockets * cores * threads, memoryBytes: vm.spec.memoryBytes,
     ageUs: vms.nowUs - vm.startedUs,
-    nics: vm.nics.map(({ nic, label }) => ({ model: nic.model, mac: nic.mac, mtu: nic.mtu, backend: nic.backend?.kind ?? null, at: label() })),
+    nics: vm.nics.map(({ nic, label, status }) => ({ model: nic.model, mac: nic.mac, mtu: nic.mtu, backend: nic.backend?.kind ?? null, at: label(), transport: nic.transport, cable: status() })),
     disks: vm.spec.disks.map(({ device, path, readOnly }) => ({ device, path, readOnly })),
     end: vm.end, logs: vms.folderOf(vm.name),
   };

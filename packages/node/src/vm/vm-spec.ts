@@ -44,6 +44,9 @@ export interface VmDisk extends VmSlot {
 
 export type NicModel = 'virtio-net' | 'e1000';
 
+/** How frames cross between QEMU and us: as a stream, or read from the guest's own memory. */
+export type NicTransport = 'stream' | 'vhost-user';
+
 /** Where a card's cable leads. */
 export type NicBackend =
   | { readonly kind: 'tap' | 'vmnet'; readonly device: string }
@@ -56,6 +59,7 @@ export interface VmNic extends VmSlot {
   readonly mac: string;
   /** The size the guest is told; null: nothing is said. */
   readonly mtu: number | null;
+  readonly transport: NicTransport;
   /** null: a card without a cable. */
   readonly backend: NicBackend | null;
 }

@@ -3,6 +3,7 @@
  * Read first: vm-process.ts (its QEMU), vms.ts (all of them).
  */
 import type { Prison } from '@netloom/core';
+import type { GuestPortStatus } from '../port/guest-link.js';
 import type { VmConsole } from './vm-console.js';
 import type { VmEnd, VmProcess } from './vm-process.js';
 import type { VmNic, VmSpec } from './vm-spec.js';
@@ -14,6 +15,7 @@ export interface PluggedNic {
   readonly nic: VmNic;
   /** Where its cable ends; null: it has none. */
   readonly label: () => string | null;
+  readonly status: () => GuestPortStatus | null;
 }
 
 export class Vm {

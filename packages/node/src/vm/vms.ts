@@ -20,6 +20,7 @@ import { vnetName } from '../daemon/kernel-topology.js';
 import type { HostLoop } from '../loop.js';
 import { kvmWorks } from './kvm-probe.js';
 import type { NicBackends } from './nic-backends.js';
+import type { QemuCable } from './qemu-command.js';
 import { QEMU, qemuProgram } from './qemu-program.js';
 import type { CableMaker, VmCable } from './vm-cable.js';
 import { checkFiles } from './vm-files.js';
@@ -145,9 +146,9 @@ export class Vms {
     const accel = await accelOf(spec, qemu);
     const folder = this.folderOf(vm.name);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const netdevs = await this.plug(vm, spec, cables);
+    const plugs = await this.plug(vm, spec, cables);
     const logFailed = (error: unknown): void => world.log.warn({ vm: vm.name, err: error }, 'a log of a virtual machine cannot be written');
-    vm.process = await VmProcess.start({ spec, qemu, accel, netdevs, folder, logFailed });
+    vm.process = await VmProcess.start({ spec, qemu, accel, cables: plugs, folder, logFailed });
     vm.process.onReset = () => this.announce(vm, 'RESET');
     if (vm.state === 'stopping' || vm.prison.dying || this.closing) {
       vm.process.kill();
@@ -159,17 +160,17 @@ export class Vms {
   }
 
   /** Opens the cables of all cards; what QEMU is told of each. */
-  private async plug(vm: Vm, spec: VmSpec, cables: VmCable[]): Promise<(string | null)[]> {
+  private async plug(vm: Vm, spec: VmSpec, cables: VmCable[]): Promise<(QemuCable | null)[]> {
     const { backends, cables: make } = this.world;
-    const netdevs: (string | null)[] = [];
+    const plugs: (QemuCable | null)[] = [];
     for (const [i, nic] of spec.nics.entries()) {
       const end = backends.open(nic, { vmName: spec.name, prison: vm.prison });
-      const cable = end === null ? null : await make(end, join(this.folderOf(vm.name), `net${i}`));
+      const cable = end === null ? null : await make(end, join(this.folderOf(vm.name), `net${i}`), nic.transport);
       if (cable !== null) cables.push(cable);
-      netdevs.push(cable?.netdev ?? null);
-      vm.nics = [...vm.nics, { nic, label: () => end?.label ?? null }];
+      plugs.push(cable?.qemu ?? null);
+      vm.nics = [...vm.nics, { nic, label: () => end?.label ?? null, status: () => cable?.status() ?? null }];
     }
-    return netdevs;
+    return plugs;
   }
 
   private jailStops(prison: Prison): void {

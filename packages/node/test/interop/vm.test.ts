@@ -98,6 +98,15 @@ peer('guest')('a guest that is asked to power down does; one that does not is en
   expect(await ok(d, 'vm', 'stop', '--seconds', '1', 'deaf')).toBe('deaf has been stopped\n');
 }));
 
+peer('guest')('frames read from the guest\'s own memory', { timeout: 180_000 }, () => withDaemon(async (d) => {
+  await ok(d, 'vm', 'run', 'a', '--nic', 'tap0', '--nic-transport', 'vhost-user', ...bootArgs('10.5.0.2/24'));
+  await d.ok('', 'ifconfig', 'tap0', 'inet', '10.5.0.1/24');
+  await pings(d, '', '10.5.0.2');
+  expect((await list(d))[0]?.nics[0]).toMatchObject({ transport: 'vhost-user', cable: { state: 'connected', vhostUser: { driver: true, broken: 0 } } });
+  expect(await ok(d, 'vm', 'stop', '--kill', 'a')).toBe('a has been stopped\n');
+  expect(await d.ok('', 'ifconfig', 'tap0')).toContain('status: no carrier');
+}));
+
 peer('guest')('a lab with a machine goes up, is drawn, and goes down', { timeout: 180_000 }, () => withDaemon(async (d) => {
   const { kernel, initrd, append } = guestImage({ script: 'ip addr add 10.5.0.2/24 dev eth0; ip link set eth0 up' });
   copyFileSync(initrd, d.path('root.cpio'));
