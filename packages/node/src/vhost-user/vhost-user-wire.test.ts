@@ -8,9 +8,12 @@ import { describe, expect, test } from 'vitest';
 import { withPortLab } from '../../test/port-lab.js';
 import { numberOf, numberedFrame } from '../../test/stream-peer.js';
 import { HDR, frames, gets, plug, range, replug, vhostUser, whole, withPair } from '../../test/vhost-user/vhost-pair.js';
+import { O_CLOEXEC, O_NONBLOCK } from '../tap/libc.js';
 import type { VnetHdr } from '../tap/vnet-hdr.js';
+import { listenUnix } from './fd-socket.js';
 import { FrontEnd } from './front-end.js';
 import { SET_VRING_ENABLE, statePayload } from './protocol.js';
+import { loadUnixLibc } from './unix-libc.js';
 import {
   RECEIVEQ, TRANSMITQ, VIRTIO_F_EVENT_IDX, VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_MRG_RXBUF,
 } from './virtio-net.js';
@@ -233,3 +236,22 @@ test('a second guest is refused while one is there', () => withPortLab((lab) => 
   await gets(b, [0]);
   expect(lab.log.filter((line) => line.includes('a second guest was refused'))).toHaveLength(1);
 })));
+
+test('where the guest\'s program listens, it is asked for again and again', () => withPortLab(async (lab) => {
+  const libc = loadUnixLibc();
+  await lab.attach('tap0', `vhost-user:${lab.path('qemu')},client`);
+  await expect.poll(() => lab.port('tap0')).toMatchObject({ state: 'connecting', error: 'ENOENT', connects: 0 });
+  for (const connects of [1, 2]) {
+    const listener = await listenUnix(libc, lab.path('qemu'), '');
+    let fd = -1;
+    await expect.poll(() => (fd = libc.accept(listener, O_NONBLOCK | O_CLOEXEC)), { timeout: 10_000 }).toBeGreaterThanOrEqual(0);
+    libc.close(listener);
+    const guest = FrontEnd.adopt(fd, {});
+    await guest.start();
+    guest.send(numberedFrame(B, A, 0));
+    await expect.poll(async () => (await lab.port('tap0')).fromGuest.frames).toBe(connects);
+    expect(await lab.port('tap0')).toMatchObject({ state: 'connected', connects });
+    guest.close();
+    await expect.poll(() => lab.state('tap0')).toBe('connecting');
+  }
+}));
