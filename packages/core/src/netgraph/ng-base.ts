@@ -28,9 +28,9 @@ import { ngGenericMsg, NGM_GENERIC_COOKIE } from './ng-generic.js';
 import { NGM_READONLY } from './ng-message.js';
 import type { NgMessage } from './ng-message.js';
 import {
-  HK_FORCE_WRITER, HK_INVALID, HK_QUEUE, Hook, NG_CLOSING, NG_FORCE_WRITER, NG_INVALID, NG_REALLY_DIE, NgNode,
+  HK_FORCE_WRITER, HK_INVALID, HK_QUEUE, Hook, NG_CLOSING, NG_FORCE_WRITER, NG_INVALID, NG_REALLY_DIE, NgItem, NgNode,
 } from './ng-node.js';
-import type { NgGraph, NgItem, NgNodeOps, NgStack, NgType } from './ng-node.js';
+import type { NgGraph, NgNodeOps, NgStack, NgType } from './ng-node.js';
 import { ngNameIsLegal, ngPath2Node } from './ng-path.js';
 import { NG_HOOKSIZ } from './ng-parse.js';
 import { NgTunables } from './ng-sysctl.js';
@@ -61,6 +61,8 @@ export class NgBase implements NgGraph, NetisrSource {
   private depth = 0;
   /** Nodes with somebody waiting, in turn. */
   private readonly busy: NgNode[] = [];
+  /** Items that nobody uses. */
+  private spare: NgItem | null = null;
   /** Hooks whose peers have yet to hear that they are gone. */
   private ending = false;
 
@@ -160,7 +162,9 @@ export class NgBase implements NgGraph, NetisrSource {
       return refused(m, ENOMEM);
     }
     this.tun.dataQueued++;
-    this.append(node, { writer, hook, m, msg: null, fn: null });
+    const item = this.item(writer, hook);
+    item.m = m;
+    this.append(node, item);
     return 0;
   }
 
@@ -170,7 +174,7 @@ export class NgBase implements NgGraph, NetisrSource {
     if (!to.isValid) return EINVAL;
     const writer = (msg.cmd & NGM_READONLY) === 0;
     if (this.depth === 0 && !queue) this.serveAll(to);
-    if (queue || this.depth >= DEPTH_MAX || !isFree(to, writer)) return this.queueOther({ writer, hook: lasthook, m: null, msg, fn: null }, to);
+    if (queue || this.depth >= DEPTH_MAX || !isFree(to, writer)) return this.queueMsg(to, msg, lasthook, writer);
     return this.enterMsg(to, msg, lasthook, writer);
   }
 
@@ -204,12 +208,14 @@ export class NgBase implements NgGraph, NetisrSource {
     }
   }
 
-  private queueOther(item: NgItem, node: NgNode): Errno {
+  private queueMsg(node: NgNode, msg: NgMessage, lasthook: Hook | null, writer: boolean): Errno {
     if (this.tun.itemsQueued >= this.tun.maxAlloc) {
       this.tun.itemDrops++;
       return ENOMEM;
     }
     this.tun.itemsQueued++;
+    const item = this.item(writer, lasthook);
+    item.msg = msg;
     this.append(node, item);
     return 0;
   }
@@ -219,7 +225,9 @@ export class NgBase implements NgGraph, NetisrSource {
     if (!isFree(node, true) || this.depth >= DEPTH_MAX) {
       // Never refused: whoever calls has something to end, and does it once.
       this.tun.itemsQueued++;
-      this.append(node, { writer: true, hook: null, m: null, msg: null, fn });
+      const item = this.item(true, null);
+      item.fn = fn;
+      this.append(node, item);
       return;
     }
     this.begin(node, true);
@@ -244,8 +252,30 @@ export class NgBase implements NgGraph, NetisrSource {
 
   // Queues.
 
+  private item(writer: boolean, hook: Hook | null): NgItem {
+    const item = this.spare ?? new NgItem();
+    this.spare = item.next;
+    item.writer = writer;
+    item.hook = hook;
+    item.next = null;
+    return item;
+  }
+
+  /** Nobody has it any more. */
+  private reuse(item: NgItem): void {
+    item.hook = null;
+    item.m = null;
+    item.msg = null;
+    item.fn = null;
+    item.next = this.spare;
+    this.spare = item;
+  }
+
   private append(node: NgNode, item: NgItem): void {
-    node.queue.push(item);
+    if (node.last === null) node.first = item;
+    else node.last.next = item;
+    node.last = item;
+    node.waiting++;
     if (!node.listed) {
       node.listed = true;
       this.busy.push(node);
@@ -285,15 +315,19 @@ export class NgBase implements NgGraph, NetisrSource {
 
   private serveNode(node: NgNode, max: number): number {
     let n = 0;
-    for (; n < max && node.waiting > 0; n++) {
-      const item = node.queue[node.head]!;
-      if (item.writer ? node.writer || node.readers > 0 : node.writer) break;
-      this.shift(node);
-      this.begin(node, item.writer);
+    for (; n < max; n++) {
+      const item = node.first;
+      if (item === null || (item.writer ? node.writer || node.readers > 0 : node.writer)) break;
+      this.shift(node, item);
+      const { writer, hook, m, msg, fn } = item;
+      this.reuse(item);
+      this.begin(node, writer);
       try {
-        runItem(node, item);
+        if (m !== null) runData(node, hook, m);
+        else if (msg !== null) takeMsg(node, msg, hook !== null && hook.isValid ? hook : null);
+        else if (node.isValid) fn?.();
       } finally {
-        if (item.writer) node.writer = false;
+        if (writer) node.writer = false;
         else node.readers--;
         this.depth--;
       }
@@ -301,20 +335,20 @@ export class NgBase implements NgGraph, NetisrSource {
     return n;
   }
 
-  private shift(node: NgNode): void {
-    const item = node.queue[node.head]!;
+  /** Takes the node's first item off. */
+  private shift(node: NgNode, item: NgItem): void {
     if (item.m === null) this.tun.itemsQueued--;
     else this.tun.dataQueued--;
-    if (++node.head < node.queue.length) return;
-    node.queue.length = 0;
-    node.head = 0;
+    node.first = item.next;
+    if (node.first === null) node.last = null;
+    node.waiting--;
   }
 
   private flush(node: NgNode): void {
-    while (node.waiting > 0) {
-      const item = node.queue[node.head]!;
-      this.shift(node);
+    for (let item = node.first; item !== null; item = node.first) {
+      this.shift(node, item);
       item.m?.free();
+      this.reuse(item);
     }
   }
 
@@ -498,16 +532,9 @@ function takeMsg(node: NgNode, msg: NgMessage, lasthook: Hook | null): Errno {
   return node.ops.rcvmsg?.(msg, lasthook) ?? 0;
 }
 
-/** What waited enters; what has become impossible meanwhile is forgotten. */
-function runItem(node: NgNode, item: NgItem): void {
-  const { hook, m, msg, fn } = item;
-  if (m !== null) {
-    if (hook === null || !hook.isValid || !node.isValid) m.free();
-    else deliver(node, hook, m);
-  } else if (msg !== null) {
-    takeMsg(node, msg, hook !== null && hook.isValid ? hook : null);
-  } else if (node.isValid) {
-    fn?.();
-  }
+/** Data that waited enters, unless its hook, or the node, is gone meanwhile. */
+function runData(node: NgNode, hook: Hook | null, m: PacketBuffer): void {
+  if (hook === null || !hook.isValid || !node.isValid) m.free();
+  else deliver(node, hook, m);
 }
 

@@ -172,14 +172,14 @@ export class Hook {
   }
 }
 
-/** Something that waits to enter a node. */
-export interface NgItem {
-  readonly writer: boolean;
-  readonly hook: Hook | null;
-  /** Data, or a message, or a function. */
-  readonly m: PacketBuffer | null;
-  readonly msg: NgMessage | null;
-  readonly fn: (() => void) | null;
+/** Something that waits to enter a node: data, or a message, or a function. The graph uses it again and again. */
+export class NgItem {
+  writer = false;
+  hook: Hook | null = null;
+  m: PacketBuffer | null = null;
+  msg: NgMessage | null = null;
+  fn: (() => void) | null = null;
+  next: NgItem | null = null;
 }
 
 const NO_HOOKS: readonly Hook[] = [];
@@ -196,9 +196,10 @@ export class NgNode {
   /** Who is inside. */
   readers = 0;
   writer = false;
-  /** Who waits; the first is at `head`. */
-  queue: NgItem[] = [];
-  head = 0;
+  /** Who waits, first to last, and how many they are. */
+  first: NgItem | null = null;
+  last: NgItem | null = null;
+  waiting = 0;
   /** It is on the list of nodes with somebody waiting. */
   listed = false;
   private readonly named = new Map<string, Hook>();
@@ -211,10 +212,6 @@ export class NgNode {
 
   get isValid(): boolean {
     return (this.flags & NG_INVALID) === 0;
-  }
-
-  get waiting(): number {
-    return this.queue.length - this.head;
   }
 
   /** The hook of that name, or what the type takes it for. */
