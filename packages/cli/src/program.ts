@@ -17,6 +17,7 @@ import type { DownOptions, GraphOptions, PsOptions, UpOptions } from './lab-comm
 import type { EventsOptions } from './event-commands.js';
 import type { AuditOptions } from './inspect-commands.js';
 import type { CaptureOptions } from './run-commands.js';
+import { addGatewayCommands } from './gateway-program.js';
 import { addVmCommands } from './vm-program.js';
 
 export function createProgram(io: CliIo, version: string): Command {
@@ -35,6 +36,7 @@ export function createProgram(io: CliIo, version: string): Command {
   addInspectCommands(program, io, socketOf);
   addEventCommands(program, io, socketOf);
   addVmCommands(program, io, socketOf);
+  addGatewayCommands(program, io, socketOf);
   addToolCommands(program, io);
   addShellCommands(program, io, socketOf);
   settle(program, 'netloom');

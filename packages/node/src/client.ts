@@ -14,6 +14,7 @@ export type { LabState } from './daemon/labs.js';
 export type { AuditAnswer, SysinitAnswer, SysinitRow } from './daemon/kernel-instruments.js';
 export type { TeardownStep, TeardownTrace } from './daemon/teardown-traces.js';
 export type { Attachment } from './daemon/attachments.js';
+export type { FlowView, GatewayView } from './gateway/gateways.js';
 export { absoluteFileDevice } from './daemon/file-device.js';
 export { absoluteGuestDevice } from './port/guest-device.js';
 export { HOST_VNET } from './lab/lab-model.js';

@@ -33,6 +33,8 @@ export class TcpFlow implements TcpFlowDoor {
   /** Where the host's end leads to, or comes from. */
   readonly to: HostEnd;
   state: TcpFlowState;
+  /** Did it come from the host? */
+  readonly isForward: boolean;
   /** Since when it is in this state; when joined, since when nothing has moved. */
   since: Micros;
   host: HostTcp | null = null;
@@ -47,6 +49,7 @@ export class TcpFlow implements TcpFlowDoor {
     this.ends = ends;
     this.to = to;
     this.state = state;
+    this.isForward = state === FLOW_FORWARDING;
     this.since = all.now;
   }
 

@@ -22,6 +22,9 @@ import fastify from 'fastify';
 import type { FastifyBaseLogger, FastifyError, FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { DestinationStream, Level, Logger } from 'pino';
+import { addGatewayRoutes } from '../gateway/gateway-routes.js';
+import { Gateways } from '../gateway/gateways.js';
+import { runGatewayCommand } from '../gateway/gateway-command.js';
 import { HOST_VNET, LOOPBACK } from '../lab/lab-model.js';
 import type { CommandResult } from '../lab/lab-run.js';
 import { HostLoop } from '../loop.js';
@@ -99,7 +102,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const traces = new TeardownTraces(kernel, loop);
   const attachments = new Attachments(kernel, loop, log);
   await configureLoopback(service);
-  const labs = new Labs((argv) => runForLab(service, attachments, vms, argv));
+  const gateways = new Gateways(kernel, loop);
+  const labs = new Labs((argv) => runForLab(service, { attachments, vms, gateways }, argv));
   const httpLog: FastifyBaseLogger = log;
   const app: FastifyInstance = fastify({ loggerInstance: httpLog, bodyLimit: BODY_MAX, forceCloseConnections: true });
   await app.register(fastifySwagger, { openapi: { openapi: '3.1.0', info: { title: 'Netloom daemon', version, description: 'Vnets, tools and labs of one daemon, over its Unix socket.' } } });
@@ -107,6 +111,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   addEventRoutes(app, kernel, loop);
   addMoveRoutes(app, kernel, loop);
   addVmRoutes(app, vms);
+  addGatewayRoutes(app, gateways);
   addRoutes(app, { service, labs, attachments, traces, version, topology: () => kernelTopology(kernel, attachments, listVms(vms)) });
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
   const streams = serveUpgrades(app, [execUpgrade(service), consoleUpgrade(vms)]);
@@ -122,6 +127,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await devd?.close();
     await vms.close();
     await attachments.close();
+    gateways.close();
     ending = true;
     kernel.shutdown();
     loop.close();
@@ -169,10 +175,18 @@ function execUpgrade(service: ExecService): UpgradeProtocol {
   };
 }
 
-/** Runs a command of a lab: a tool, or `netloom attach` and `netloom vm`, which only a daemon can do. */
-async function runForLab(service: ExecService, attachments: Attachments, vms: Vms, argv: readonly string[]): Promise<CommandResult> {
+/** What a lab has beyond its stacks. */
+interface LabHost {
+  readonly attachments: Attachments;
+  readonly vms: Vms;
+  readonly gateways: Gateways;
+}
+
+/** Runs a command of a lab: a tool, or one of netloom's (`attach`, `vm`, `gateway`), which only a daemon can do. */
+async function runForLab(service: ExecService, { attachments, vms, gateways }: LabHost, argv: readonly string[]): Promise<CommandResult> {
   if (argv[0] !== 'netloom') return execBuffered(service, { argv, cwd: '/', env: {}, tty: false, stdinTty: false, columns: 80, ignored: [] }).result;
   if (argv[1] === 'vm') return runVmCommand(vms, argv.slice(2));
+  if (argv[1] === 'gateway') return runGatewayCommand(gateways, argv.slice(2));
   const [vnet = '', ifname = ''] = (argv[2] ?? '').split(':');
   const error = await attachments.attach(vnet, ifname, argv[3] ?? '');
   return { exitCode: error === null ? 0 : 1, stdout: '', stderr: error ?? '' };

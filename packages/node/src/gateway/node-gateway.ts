@@ -9,7 +9,7 @@
  * Forwards come and go while it is open; connections that came by one stay. However it is closed, by `close`, with its interface or with its vnet, the
  * ports of the host that listen for it are closed, too.
  */
-import { EEXIST, EALREADY, strerror } from '@netloom/core';
+import { EALREADY, EEXIST, VNET0_NAME, strerror } from '@netloom/core';
 import type { AuditRow, EchoFlowDoor, GatewayAddress, GatewayHost, HostEcho, HostEnd, HostTcp, HostUdp, TcpFlowDoor, UdpFlowDoor, Vnet } from '@netloom/core';
 import { ip4ParsePrefix, ip6ParsePrefix } from '@netloom/core/wire';
 import { VnetDoor } from '../net/vnet-door.js';
@@ -185,8 +185,8 @@ function addressesOf(options: GatewayOptions): GatewayAddress[] {
 }
 
 function whyNot(vnet: Vnet, error: number, step: string): string {
-  if (step === 'gateway') return 'its gateway is open already; close it first';
-  if (step === 'route' && error === EEXIST) return 'it has a default route already; take that away, or open the gateway without one';
-  if (step === 'address') return `the address cannot be set: ${strerror(error)}`;
-  return `its ${step} cannot be had: ${strerror(error)} (vnet ${vnet.name})`;
+  const name = vnet.name === VNET0_NAME ? 'host' : vnet.name;
+  if (step === 'gateway') return `vnet "${name}" has a gateway already ("netloom gateway down ${name}" closes it)`;
+  if (step === 'route' && error === EEXIST) return `vnet "${name}" has a default route already; take that away, or open the gateway without one`;
+  return `the gateway of vnet "${name}" gets no ${step}: ${strerror(error)}`;
 }

@@ -9,6 +9,7 @@
 import { checkDhcp } from './lab-dhcp.js';
 import { isFileDevice, parseFileDevice, relativePath } from '../daemon/file-device.js';
 import { parseGuestDevice, relativeGuestPath } from '../port/guest-device.js';
+import { checkGateway, gatewayOf } from './lab-gateway.js';
 import type { Endpoint, Lab, LabInterface, LabPath, LabVnet } from './lab-model.js';
 import { carriers, HOST_VNET, isRoute6, labLinks, many } from './lab-model.js';
 import { checkVms } from './lab-vms.js';
@@ -109,11 +110,13 @@ function checkBridges(lab: Lab, made: Made, report: Report): void {
 
 function checkVnet(lab: Lab, name: string, vnet: LabVnet, made: Made, report: Report): void {
   if (name === HOST_VNET) {
-    for (const key of ['forwarding', 'multicast', 'sysctl', 'hostname'] as const) {
+    for (const key of ['forwarding', 'multicast', 'gateway', 'sysctl', 'hostname'] as const) {
       if (vnet[key] !== undefined) report(['vnets', name, key], `a lab does not change "${key}" of the host, which it shares with others`, 'use a vnet of its own');
     }
   }
   checkMulticast(lab, name, vnet, made, report);
+  const gateway = gatewayOf(vnet.gateway);
+  if (gateway !== null) checkGateway(['vnets', name, 'gateway'], name, gateway, (ifname) => isKnown(lab, name, ifname, made), report);
   for (const [ifname, ifc] of Object.entries(vnet.interfaces ?? {})) {
     checkInterface(lab, name, ifname, ifc ?? {}, made, report);
     checkCarp(['vnets', name, 'interfaces', ifname], ifname, ifc?.carp, report);

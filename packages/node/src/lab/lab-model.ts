@@ -106,6 +106,18 @@ export function isRoute6(route: LabRoute): boolean {
   return (route.to === 'default' ? (route.via ?? '') : route.to).includes(':');
 }
 
+/** The way out through the host's sockets. */
+export interface LabGateway {
+  readonly interface?: string;
+  readonly address?: string;
+  readonly address6?: string;
+  readonly host_loopback?: boolean;
+  readonly restrict?: boolean;
+  readonly route?: boolean;
+  readonly forward?: OneOrMany;
+  readonly reverse?: OneOrMany;
+}
+
 export interface LabVnet {
   readonly description?: string;
   readonly parent?: string;
@@ -114,6 +126,7 @@ export interface LabVnet {
   readonly interfaces?: Readonly<Record<string, LabInterface | null>>;
   readonly routes?: readonly LabRoute[];
   readonly multicast?: LabMulticast;
+  readonly gateway?: LabGateway | boolean;
   readonly sysctl?: Readonly<Record<string, string | number | boolean>>;
 }
 

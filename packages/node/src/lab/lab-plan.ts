@@ -5,7 +5,7 @@
  *
  * Theory of operation. A lab is built with the tools, so there is one way into the kernel and a dry run prints a script that does the same.
  * Order: jails, parents first; bridges; links (an epair made outside all jails, its ends moved and named); VLANs and taps, those that
- * carry others first; settings and addresses; sysctl; routes; services; host devices; virtual machines. A command's output may be kept in a variable (`epair create`
+ * carry others first; settings and addresses; sysctl; routes; gateways; services; host devices; virtual machines. A command's output may be kept in a variable (`epair create`
  * prints the name it chose), which later arguments refer to.
  * Undo commands are kept by the thing they undo: when an interface has been moved or renamed, what destroys it changes.
  * What is inside a jail needs none, it goes with the jail.
@@ -14,6 +14,7 @@
  * Not here: running them (lab-run.ts).
  */
 import type { Endpoint, Lab, LabBridge, LabCarp, LabInterface, LabPath, LabRoute, Link } from './lab-model.js';
+import { planGateways } from './lab-gateway.js';
 import { planServiceWaits, planServices } from './lab-services.js';
 import type { ServiceStep } from './lab-services.js';
 import { HOST_VNET, LOOPBACK, carriers, isRoute6, jailPath, labLinks, many } from './lab-model.js';
@@ -50,6 +51,7 @@ export function planLab(lab: Lab): PlanStep[] {
   builder.advertising();
   builder.routes();
   builder.multicast();
+  for (const { argv, path } of planGateways(lab)) builder.add(path, argv, {});
   builder.services(planServices(lab));
   builder.hostDevices();
   builder.vms();
@@ -261,7 +263,7 @@ class PlanBuilder {
     });
   }
 
-  private add(path: LabPath, argv: readonly PlanArg[], more: { keep?: string; undo?: PlanStep['undo'] & object }): void {
+  add(path: LabPath, argv: readonly PlanArg[], more: { keep?: string; undo?: PlanStep['undo'] & object }): void {
     this.steps.push({ argv, path, keep: more.keep ?? null, ...(more.undo === undefined ? {} : { undo: more.undo }) });
   }
 
