@@ -95,17 +95,15 @@ export function strtol0(text: string): number | null {
   return sign === '-' ? -value : value;
 }
 
-const QUAD_MIN = -(1n << 63n);
-const QUAD_MAX = (1n << 63n) - 1n;
-
-/** C's strtoq: the same in 64 bits, and the nearest number there is for one that has no place. */
+/** The same in 64 bits: the nearest number there is for one that has no place, signed or not. */
 function strtoq0(text: string): bigint | null {
   const digits = NUMBER.exec(text);
   if (digits === null) return null;
   const [, sign, body = ''] = digits;
   const value = BigInt(/^0[0-7]/.test(body) ? `0o${body.slice(1)}` : body);
-  if (sign === '-') return -value < QUAD_MIN ? QUAD_MIN : -value;
-  return value > QUAD_MAX ? QUAD_MAX : value;
+  const [least, most] = [-(1n << 63n), (1n << 64n) - 1n];
+  if (sign === '-') return -value < least ? least : -value;
+  return value > most ? most : value;
 }
 
 interface IntShape {
@@ -131,15 +129,20 @@ function int({ size, signed, hex }: IntShape): NgParseType<number> {
     },
     format: (value) => (hex ? `0x${value.toString(16)}` : String(value)),
     encode: (value, w) => w.uint(size, value),
-    decode: (r) => r.uint(size, signed),
+    decode: (r) => exact(r.uint(size, signed)),
     initial: () => 0,
     isDefault: (value) => value === 0,
   };
 }
 
-/** The number a C variable of that size would hold. */
+/** Numbers of 64 bits are kept within what a number says exactly. */
+function exact(value: number): number {
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(value, Number.MAX_SAFE_INTEGER));
+}
+
+/** The number a C variable of that size would hold; of 64 bits, the nearest that is exact. */
 function wrap(value: number, size: number, signed: boolean): number {
-  if (size === 8) return value;
+  if (size === 8) return exact(value < 0 && !signed ? Infinity : value);
   const shift = 32 - 8 * size;
   return signed ? (value << shift) >> shift : (value << shift) >>> shift;
 }
@@ -157,7 +160,7 @@ export const ngInt64 = int({ size: 8, signed: true, hex: false });
 export const ngUint64 = int({ size: 8, signed: false, hex: false });
 export const ngHint64 = int({ size: 8, signed: false, hex: true });
 
-/** 64 bits whose every bit matters; the types above are exact up to 2^53. */
+/** 64 bits whose every bit matters; the types above stay within 2^53. */
 export const ngUint64Exact: NgParseType<bigint> = {
   align: 8,
   parse(s) {
