@@ -34,6 +34,7 @@ import type { NgGraph, NgNodeOps, NgStack, NgType } from './ng-node.js';
 import { ngNameIsLegal, ngPath2Node } from './ng-path.js';
 import { NG_HOOKSIZ } from './ng-parse.js';
 import { NgTunables } from './ng-sysctl.js';
+import { NgTable } from './ng-table.js';
 
 /** Calls from node to node that may be nested. */
 const DEPTH_MAX = 16;
@@ -41,7 +42,6 @@ const DEPTH_MAX = 16;
 const LEAVE_BUDGET = 64;
 /** Items of a node served before another's turn. */
 const NODE_BATCH = 16;
-const ID_BUCKETS_MIN = 16;
 const ID_MAX = 0xffff_ffff;
 
 export class NgBase implements NgGraph, NetisrSource {
@@ -53,10 +53,8 @@ export class NgBase implements NgGraph, NetisrSource {
   readonly tun = new NgTunables();
   netisrQueued = false;
   readonly netisrOwner: CalloutOwner;
-  private readonly ids = new Map<number, NgNode>();
-  private readonly names = new Map<string, NgNode>();
+  private readonly table = new NgTable();
   private nextId = 1;
-  private idBuckets = ID_BUCKETS_MIN;
   /** Calls from node to node under way. */
   private depth = 0;
   /** Nodes with somebody waiting, in turn. */
@@ -84,8 +82,8 @@ export class NgBase implements NgGraph, NetisrSource {
     this.ending = true;
     this.depth = 0;
     for (const type of this.types) type.detach?.(this);
-    for (let round = 0; this.ids.size > 0 && round < 3; round++) {
-      for (const node of this.nodes()) {
+    for (let round = 0; this.table.size > 0 && round < 3; round++) {
+      for (const node of [...this.table.all()]) {
         node.readers = 0;
         node.writer = false;
         if (round > 0) node.flags |= NG_REALLY_DIE;
@@ -99,20 +97,22 @@ export class NgBase implements NgGraph, NetisrSource {
   /** Packets that wait for nodes or are held by them. */
   get packetsHeld(): number {
     let n = this.tun.dataQueued;
-    for (const { ops } of this.ids.values()) n += ops.queued?.() ?? 0;
+    for (const { ops } of this.table.all()) n += ops.queued?.() ?? 0;
     return n;
   }
 
   get nodeTotal(): number {
-    return this.ids.size;
+    return this.table.size;
   }
 
   byId(id: number): NgNode | null {
-    return this.ids.get(id) ?? null;
+    const node = this.table.byId(id);
+    return node !== null && node.isValid ? node : null;
   }
 
   byName(name: string): NgNode | null {
-    return this.names.get(name) ?? null;
+    const node = this.table.byName(name);
+    return node !== null && node.isValid ? node : null;
   }
 
   typeOf(name: string): NgType | null {
@@ -121,14 +121,16 @@ export class NgBase implements NgGraph, NetisrSource {
 
   nodeCount(type: NgType): number {
     let n = 0;
-    for (const node of this.ids.values()) if (node.type === type) n++;
+    for (const node of this.table.all()) if (node.type === type) n++;
     return n;
   }
 
   nodes(): NgNode[] {
-    const newestFirst = [...this.ids.values()].reverse();
-    const mask = this.idBuckets - 1;
-    return newestFirst.sort((a, b) => (a.id & mask) - (b.id & mask));
+    return this.table.list();
+  }
+
+  namedNodes(): NgNode[] {
+    return this.table.listNamed();
   }
 
   // Data.
@@ -221,12 +223,17 @@ export class NgBase implements NgGraph, NetisrSource {
   }
 
   enter(node: NgNode, fn: () => void): void {
-    if (!node.isValid) return;
+    if (node.isValid) this.enterWriter(node, fn, false);
+  }
+
+  /** @param ends it takes down the node, which is out of the graph already. */
+  private enterWriter(node: NgNode, fn: () => void, ends: boolean): void {
     if (!isFree(node, true) || this.depth >= DEPTH_MAX) {
       // Never refused: whoever calls has something to end, and does it once.
       this.tun.itemsQueued++;
       const item = this.item(true, null);
       item.fn = fn;
+      item.ends = ends;
       this.append(node, item);
       return;
     }
@@ -257,6 +264,7 @@ export class NgBase implements NgGraph, NetisrSource {
     this.spare = item.next;
     item.writer = writer;
     item.hook = hook;
+    item.ends = false;
     item.next = null;
     return item;
   }
@@ -319,13 +327,13 @@ export class NgBase implements NgGraph, NetisrSource {
       const item = node.first;
       if (item === null || (item.writer ? node.writer || node.readers > 0 : node.writer)) break;
       this.shift(node, item);
-      const { writer, hook, m, msg, fn } = item;
+      const { writer, hook, m, msg, fn, ends } = item;
       this.reuse(item);
       this.begin(node, writer);
       try {
         if (m !== null) runData(node, hook, m);
         else if (msg !== null) takeMsg(node, msg, hook !== null && hook.isValid ? hook : null);
-        else if (node.isValid) fn?.();
+        else if (node.isValid || ends) fn?.();
       } finally {
         if (writer) node.writer = false;
         else node.readers--;
@@ -359,8 +367,7 @@ export class NgBase implements NgGraph, NetisrSource {
     const ops = make(node);
     if (typeof ops === 'number') return ops;
     node.ops = ops;
-    this.ids.set(node.id, node);
-    while (this.ids.size * 2 > this.idBuckets - 1) this.idBuckets *= 2;
+    this.table.add(node);
     return node;
   }
 
@@ -368,17 +375,15 @@ export class NgBase implements NgGraph, NetisrSource {
     for (;;) {
       const id = this.nextId;
       this.nextId = id >= ID_MAX - 1 ? 1 : id + 1;
-      if (!this.ids.has(id)) return id;
+      if (this.table.byId(id) === null) return id;
     }
   }
 
   nameNode(node: NgNode, name: string): Errno {
     if (name === node.name) return 0;
     if (!ngNameIsLegal(name)) return EINVAL;
-    if (this.names.has(name)) return EADDRINUSE;
-    if (node.name !== null) this.names.delete(node.name);
-    node.name = name;
-    this.names.set(name, node);
+    if (this.byName(name) !== null) return EADDRINUSE;
+    this.table.rename(node, name);
     return 0;
   }
 
@@ -386,10 +391,10 @@ export class NgBase implements NgGraph, NetisrSource {
     const type = this.typeOf(typeName);
     if (type === null) return ENOENT;
     if (type.construct === null) return EINVAL;
-    if (node.findHook(ours) !== null) return EEXIST;
+    if (node.findHook(cut(ours)) !== null) return EEXIST;
     const made = this.makeNode(type, type.construct);
     if (typeof made === 'number') return made;
-    const error = this.join(node, ours, made, theirs);
+    const error = this.join(new Hook(node, cut(ours)), new Hook(made, cut(theirs)), false);
     if (error !== 0) {
       made.flags |= NG_REALLY_DIE;
       this.rmnode(made);
@@ -399,35 +404,32 @@ export class NgBase implements NgGraph, NetisrSource {
 
   connect(node: NgNode, ours: string, peer: NgNode, theirs: string): Errno {
     if (!node.isValid || !peer.isValid) return ENOENT;
-    if (peer.findHook(theirs) !== null) return EEXIST;
-    if (node.findHook(ours) !== null || (node === peer && ours === theirs)) return EEXIST;
-    return this.join(node, ours, peer, theirs);
+    if (peer.findHook(cut(theirs)) !== null) return EEXIST;
+    if (node.findHook(cut(ours)) !== null || (node === peer && cut(ours) === cut(theirs))) return EEXIST;
+    return this.join(new Hook(node, cut(ours)), new Hook(peer, cut(theirs)), true);
   }
 
-  /** Adds a hook here and one there, and joins them: all of it or nothing. */
-  private join(node: NgNode, ours: string, peer: NgNode, theirs: string): Errno {
-    if (ours === '' || theirs === '') return EINVAL;
-    const a = new Hook(node, ours.slice(0, NG_HOOKSIZ - 1));
-    const b = new Hook(peer, theirs.slice(0, NG_HOOKSIZ - 1));
+  /** Adds two hooks to their nodes and joins them: all of it or nothing. `peerFirst`: the node of `b` is asked first whether they may be joined. */
+  private join(a: Hook, b: Hook, peerFirst: boolean): Errno {
+    if (a.name === '' || b.name === '') return EINVAL;
     a.peer = b;
     b.peer = a;
-    let error = node.ops.newhook?.(a, a.name) ?? 0;
+    let error = a.node.ops.newhook?.(a, a.name) ?? 0;
     if (error !== 0) return error;
-    node.addHook(a);
-    error = peer.ops.newhook?.(b, b.name) ?? 0;
+    a.node.addHook(a);
+    error = b.node.ops.newhook?.(b, b.name) ?? 0;
     if (error === 0) {
-      peer.addHook(b);
-      error = peer.ops.connect?.(b) ?? 0;
-      if (error === 0) {
-        b.flags &= ~HK_INVALID;
-        error = node.ops.connect?.(a) ?? 0;
-      }
+      b.node.addHook(b);
+      const [first, second] = peerFirst ? [b, a] : [a, b];
+      error = first.node.ops.connect?.(first) ?? 0;
+      if (error === 0) error = second.node.ops.connect?.(second) ?? 0;
     }
     if (error !== 0) {
       this.unjoin(a, b);
       return error;
     }
     a.flags &= ~HK_INVALID;
+    b.flags &= ~HK_INVALID;
     return 0;
   }
 
@@ -481,8 +483,9 @@ export class NgBase implements NgGraph, NetisrSource {
   }
 
   rmnodeSelf(node: NgNode): void {
-    if ((node.flags & NG_CLOSING) !== 0) return;
-    this.enter(node, () => this.rmnode(node));
+    if ((node.flags & (NG_CLOSING | NG_INVALID)) !== 0) return;
+    node.flags |= NG_INVALID;
+    this.enterWriter(node, () => this.rmnode(node), true);
   }
 
   rmnode(node: NgNode): void {
@@ -497,8 +500,7 @@ export class NgBase implements NgGraph, NetisrSource {
       node.flags &= ~(NG_CLOSING | NG_INVALID);
       return;
     }
-    this.ids.delete(node.id);
-    if (node.name !== null) this.names.delete(node.name);
+    this.table.remove(node);
     node.ops = {};
   }
 
@@ -511,6 +513,11 @@ export class NgBase implements NgGraph, NetisrSource {
 function refused(m: PacketBuffer, error: Errno): Errno {
   m.free();
   return error;
+}
+
+/** A hook's name as far as it counts. */
+function cut(name: string): string {
+  return name.length < NG_HOOKSIZ ? name : name.slice(0, NG_HOOKSIZ - 1);
 }
 
 function isFree(node: NgNode, writer: boolean): boolean {

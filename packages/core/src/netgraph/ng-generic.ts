@@ -162,7 +162,7 @@ function listing(here: NgNode, msg: NgMessage): Errno {
     }
     case NGM_LISTNAMES:
     case NGM_LISTNODES: {
-      const nodes = graph.nodes().filter((node) => msg.cmd === NGM_LISTNODES || node.name !== null);
+      const nodes = msg.cmd === NGM_LISTNODES ? graph.nodes() : graph.namedNodes();
       return answer(ngNamelistType, { numnames: nodes.length, nodeinfo: nodes.map(ngNodeinfo) });
     }
     case NGM_LISTTYPES: {

@@ -144,8 +144,9 @@ export interface NgGraph {
   typeOf(name: string): NgType | null;
   nodeCount(type: NgType): number;
   readonly types: readonly NgType[];
-  /** All nodes, in the order in which they are listed. */
+  /** All nodes, and those with a name, in the order in which they are listed. */
   nodes(): NgNode[];
+  namedNodes(): NgNode[];
 }
 
 /** An end of an edge. */
@@ -179,6 +180,8 @@ export class NgItem {
   m: PacketBuffer | null = null;
   msg: NgMessage | null = null;
   fn: (() => void) | null = null;
+  /** The function takes down the node. */
+  ends = false;
   next: NgItem | null = null;
 }
 

@@ -248,7 +248,7 @@ export function ngFixedString(size: number): NgParseType<string> {
       w.bytes(bytes);
       w.skip(size - bytes.length);
     },
-    decode: (r) => ngBytesText(r.bytes(size)),
+    decode: (r) => ngBytesText(r.bytes(size).subarray(0, size - 1)),
     initial: () => '',
     isDefault: (text) => text === '',
   };

@@ -13,10 +13,10 @@ const ID_MAX = 0xffff_ffff;
 
 /** The number in `[1f]`; 0 when the text is not such. */
 export function ngDecodeIdname(name: string): number {
-  const digits = /^\[([0-9a-fA-F]+)\]$/.exec(name);
+  const digits = /^\[(?:0[xX])?([0-9a-fA-F]+)\]$/.exec(name);
   if (digits === null) return 0;
   const id = parseInt(digits[1]!, 16);
-  return id > 0 && id < ID_MAX ? id : 0;
+  return id < ID_MAX ? id : 0;
 }
 
 /** May a node have that name? */

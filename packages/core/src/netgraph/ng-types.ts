@@ -10,8 +10,8 @@ import { deviceType } from './nodes/device.js';
 import { echoType } from './nodes/echo.js';
 import { eifaceType } from './nodes/eiface.js';
 import { etfType } from './nodes/etf.js';
-import { etherEchoType } from './nodes/ether-echo.js';
 import { etherType } from './nodes/ether.js';
+import { etherEchoType } from './nodes/ether-echo.js';
 import { holeType } from './nodes/hole.js';
 import { hubType } from './nodes/hub.js';
 import { ifaceType } from './nodes/iface.js';
@@ -30,8 +30,8 @@ import { splitType } from './nodes/split.js';
 import { tagType } from './nodes/tag.js';
 import { tcpmssType } from './nodes/tcpmss.js';
 import { teeType } from './nodes/tee.js';
-import { vlanRotateType } from './nodes/vlan-rotate.js';
 import { vlanType } from './nodes/vlan.js';
+import { vlanRotateType } from './nodes/vlan-rotate.js';
 
 export const NG_TYPES: readonly NgType[] = Object.freeze([
   bpfType,
@@ -42,8 +42,8 @@ export const NG_TYPES: readonly NgType[] = Object.freeze([
   echoType,
   eifaceType,
   etfType,
-  etherEchoType,
   etherType,
+  etherEchoType,
   holeType,
   hubType,
   ifaceType,
@@ -62,6 +62,6 @@ export const NG_TYPES: readonly NgType[] = Object.freeze([
   tagType,
   tcpmssType,
   teeType,
-  vlanRotateType,
   vlanType,
+  vlanRotateType,
 ]);

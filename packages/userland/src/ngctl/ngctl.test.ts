@@ -27,7 +27,7 @@ list -l
     expect(ran.stderr).toBe('');
     const node = (name: string, type: string, id: number, hooks: number): string => `  Name: ${name.padEnd(15)} Type: ${type.padEnd(15)} ID: ${id.toString(16).padStart(8, '0')}   Num hooks: ${hooks}\n`;
     const [a, b, me, br, eiface, ether] = [node('epair0a', 'ether', 1, 0), node('epair0b', 'ether', 2, 0), node('me', 'socket', 3, 1), node('br', 'bridge', 4, 2), node('ngeth0', 'eiface', 5, 1), node('<unnamed>', 'ether', 6, 0)];
-    expect(ran.stdout).toContain(`There are 6 total nodes:\n${a}${b}${me}${br}${eiface}${ether}There are 5 total named nodes:\n${a}${b}${me}${br}${eiface}`);
+    expect(ran.stdout).toContain(`There are 6 total nodes:\n${a}${b}${me}${br}${eiface}${ether}There are 5 total named nodes:\n${me}${a}${b}${br}${eiface}`);
     expect(ran.stdout).toContain(`${br}  Local hook      Peer name       Peer type    Peer ID         Peer hook      \n`
       + '  ----------      ---------       ---------    -------         ---------      \n'
       + '  link1           ngeth0          eiface       00000005        ether          \n'
