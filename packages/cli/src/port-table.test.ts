@@ -18,7 +18,7 @@ test('a guest\'s port is listed below the interfaces', async () => {
     return `${await runProgram(args, '1.2.3', io)}: ${out}`;
   };
   try {
-    await execBuffered(daemon.service, { argv: ['ifconfig', 'tap', 'create'], cwd: '/', env: {}, tty: false, columns: 80, ignored: [] }).result;
+    await execBuffered(daemon.service, { argv: ['ifconfig', 'tap', 'create'], cwd: '/', env: {}, tty: false, stdinTty: false, columns: 80, ignored: [] }).result;
     const device = `stream:unix:${folder}/vm0,server`;
     expect(await netloom('attach', 'host:tap0', 'stream:vm0')).toContain('"stream:vm0" does not say whether it is "unix" or "tcp"');
     expect(await netloom('attach', 'host:tap0', device)).toBe(`0: host:tap0 is bound to ${device}\n`);

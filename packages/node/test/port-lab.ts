@@ -36,7 +36,7 @@ export class PortLab {
   }
 
   async tool(...argv: string[]): Promise<string> {
-    const { exitCode, stdout, stderr } = await execBuffered(this.daemon.service, { argv, cwd: '/', env: {}, tty: false, columns: 80, ignored: [] }).result;
+    const { exitCode, stdout, stderr } = await execBuffered(this.daemon.service, { argv, cwd: '/', env: {}, tty: false, stdinTty: false, columns: 80, ignored: [] }).result;
     expect(exitCode, stderr).toBe(0);
     return stdout;
   }

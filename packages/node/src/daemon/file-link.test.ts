@@ -41,7 +41,7 @@ afterEach(async () => {
 });
 
 async function tool(...argv: string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await execBuffered(daemon.service, { argv, cwd: '/', env: {}, tty: false, columns: 80, ignored: [] }).result;
+  const { exitCode, stdout, stderr } = await execBuffered(daemon.service, { argv, cwd: '/', env: {}, tty: false, stdinTty: false, columns: 80, ignored: [] }).result;
   expect(exitCode, stderr).toBe(0);
   return stdout;
 }
@@ -108,7 +108,7 @@ describe('a replay', () => {
   test('goes on after the files are at their end: what the vnet sends later is recorded', async () => {
     await attach(`file:${await pings('in.pcapng', 1)},record=${path('out.pcapng')}`);
     await ended();
-    const ping = execBuffered(daemon.service, { argv: ['ping', '-c', '1', '-t', '1', '10.0.0.9'], cwd: '/', env: {}, tty: false, columns: 80, ignored: [] });
+    const ping = execBuffered(daemon.service, { argv: ['ping', '-c', '1', '-t', '1', '10.0.0.9'], cwd: '/', env: {}, tty: false, stdinTty: false, columns: 80, ignored: [] });
     await expect.poll(async () => (await progress())?.recorded).toBeGreaterThanOrEqual(3);
     ping.cancel();
     await detach();

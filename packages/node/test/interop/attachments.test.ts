@@ -48,7 +48,7 @@ async function linux(...argv: string[]): Promise<{ code: number; stdout: string 
   return new Promise((resolve) => child.on('close', (code) => resolve({ code: code ?? 1, stdout })));
 }
 
-const tool = (...argv: string[]): Promise<ExecResult> => execBuffered(daemon.service, { argv, cwd: '/', env: {}, tty: false, columns: 80, ignored: [] }).result;
+const tool = (...argv: string[]): Promise<ExecResult> => execBuffered(daemon.service, { argv, cwd: '/', env: {}, tty: false, stdinTty: false, columns: 80, ignored: [] }).result;
 
 const LAB = `
 name: t

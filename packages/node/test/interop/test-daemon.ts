@@ -74,7 +74,7 @@ export class TestDaemon {
 
   /** Runs a tool in a vnet (`''`: outside all jails) to its end. */
   run(vnet: string, ...argv: string[]): Promise<ExecResult> {
-    const call = { argv, cwd: this.folder, env: vnet === '' ? {} : { NETLOOM_JAIL: vnet }, tty: false, columns: 80, ignored: [] };
+    const call = { argv, cwd: this.folder, env: vnet === '' ? {} : { NETLOOM_JAIL: vnet }, tty: false, stdinTty: false, columns: 80, ignored: [] };
     return execBuffered(this.daemon.service, call).result;
   }
 
