@@ -26,6 +26,7 @@ export interface VmRunOptions {
   readonly nicTransport?: 'stream' | 'vhost-user';
   readonly machine?: 'pc' | 'q35';
   readonly accel?: 'auto' | 'kvm' | 'tcg';
+  readonly v86?: boolean;
   readonly qemuArg?: readonly string[];
   readonly console?: boolean;
   readonly json?: boolean;
@@ -45,7 +46,7 @@ export async function vmRun(name: string, options: VmRunOptions, socket: string,
     name, ...(vnet === undefined ? {} : { vnet }), ...(memory === undefined ? {} : { memory }), ...(cpus === undefined ? {} : { cpus: Number(cpus) }),
     disks: (options.disk ?? []).map(diskRequest), nics: options.nic ?? [], ...file(options.kernel, 'kernel'), ...file(options.initrd, 'initrd'), ...(append === undefined ? {} : { append }),
     ...(options.firmware === 'uefi' ? { firmware: 'uefi' } : file(options.firmware, 'firmware')), ...(nicModel === undefined ? {} : { nicModel }), ...(nicTransport === undefined ? {} : { nicTransport }),
-    ...(machine === undefined ? {} : { machine }), ...(accel === undefined ? {} : { accel }), qemuArgs: options.qemuArg ?? [],
+    ...(machine === undefined ? {} : { machine }), ...(accel === undefined ? {} : { accel }), qemuArgs: options.qemuArg ?? [], ...(options.v86 === true ? { v86: true } : {}),
   };
   if (!(await isRunning(socket))) {
     const { pid, log } = await startBackgroundDaemon(socket);

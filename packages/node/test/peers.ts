@@ -9,6 +9,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { describe, test } from 'vitest';
 import type { TestOptions } from 'vitest';
 import { guestKernel } from './interop/guest/guest-kernel.js';
@@ -16,9 +17,9 @@ import { programPath } from './program-path.js';
 
 /**
  * `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. `vxlan-device`, `bridge-device`: the kernel makes them.
- * `bonding`: a kernel package with the bonding driver, to boot a guest from. `guest`: all that interop/guest/guest.ts needs. Anything else: a program.
+ * `bonding`: a kernel package with the bonding driver, to boot a guest from. `guest`: all that interop/guest/guest.ts needs. `v86`: that npm package. Anything else: a program.
  */
-export type Need = 'root' | 'tun' | 'netns' | 'vxlan-device' | 'bridge-device' | 'bonding' | 'guest' | (string & {});
+export type Need = 'root' | 'tun' | 'netns' | 'vxlan-device' | 'bridge-device' | 'bonding' | 'guest' | 'v86' | (string & {});
 
 type Body = () => void | Promise<void>;
 
@@ -49,6 +50,16 @@ function lacksGuest(): string | null {
   return [...programs, ...kernel].join(', ') || null;
 }
 
+/** Is a package of npm there that is not ours to require? */
+function lacksPackage(name: string): string | null {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return null;
+  } catch {
+    return `no npm package ${name}`;
+  }
+}
+
 function lack(need: Need): string | null {
   switch (need) {
     case 'root':
@@ -57,6 +68,8 @@ function lack(need: Need): string | null {
       return lacksTun();
     case 'netns':
       return lacksNetns();
+    case 'v86':
+      return lacksPackage('v86');
     case 'bonding':
       return guestKernel('bonding') === null ? 'no kernel package with bonding (linux-image-cloud-amd64)' : null;
     case 'guest':

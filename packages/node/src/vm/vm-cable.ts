@@ -18,6 +18,8 @@ import { VmRefusal } from './vm-spec.js';
 import type { NicTransport } from './vm-spec.js';
 
 export interface VmCable {
+  /** Of its socket. */
+  readonly path: string;
   readonly qemu: QemuCable;
   readonly status: () => GuestPortStatus;
   /** Lets go of the stack's end and of everything on this host. May be called again. */
@@ -43,7 +45,7 @@ export function guestCables(kernel: Kernel, loop: HostLoop, log: Logger): CableM
       await link.discard();
       throw new VmRefusal(error, `cannot open ${end.label}: ${strerror(error)}`);
     }
-    return { qemu: qemuCable(path, transport), status: () => link.status, close: () => link.close() };
+    return { path, qemu: qemuCable(path, transport), status: () => link.status, close: () => link.close() };
   };
 }
 

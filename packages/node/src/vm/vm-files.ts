@@ -20,6 +20,8 @@ export async function checkFiles(spec: VmSpec): Promise<VmSpec> {
   if (spec.direct !== null) await readable(spec.direct.kernel, 'Could not open the kernel');
   if (spec.direct !== null && spec.direct.initrd !== null) await readable(spec.direct.initrd, 'Could not open the initial RAM disk');
   if (spec.firmware !== null) await readable(spec.firmware, 'Error opening bootrom');
+  if (spec.v86 !== null) await readable(spec.v86.bios, 'Could not open the BIOS');
+  if (spec.v86 !== null && spec.v86.vgaBios !== null) await readable(spec.v86.vgaBios, "Could not open the screen's BIOS");
   for (const line of spec.serial) {
     if (line !== null && line !== 'console' && !(await isTerminal(line))) throw new VmRefusal(ENOENT, `Unable to initialize backend '${line}' for LPC device com${spec.serial.indexOf(line) + 1}`);
   }

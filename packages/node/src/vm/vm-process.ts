@@ -16,8 +16,6 @@ import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { Duplex, Readable, Writable } from 'node:stream';
 import { EAGAIN, EIO, ENOENT } from '@netloom/core';
-import { qemuArgs } from './qemu-command.js';
-import type { QemuCable } from './qemu-command.js';
 import { QmpClient, QmpError } from './qmp-client.js';
 import { VmConsole } from './vm-console.js';
 import { VmLog } from './vm-log.js';
@@ -26,8 +24,8 @@ import type { VmSpec } from './vm-spec.js';
 
 /** Standard streams, the watcher's pipe, the monitor, the console. */
 const WATCH_FD = 3;
-const MONITOR_FD = 4;
-const CONSOLE_FD = 5;
+export const MONITOR_FD = 4;
+export const CONSOLE_FD = 5;
 const SHELL = `( exec >/dev/null 2>&1 ${MONITOR_FD}>&- ${CONSOLE_FD}>&-; read line <&${WATCH_FD} || kill -9 $$ ) & exec ${WATCH_FD}>&-; exec "$@"`;
 
 /** A machine that does not greet in that time is not coming. */
@@ -47,12 +45,14 @@ const SHUTDOWNS: Readonly<Record<string, VmEnd['how']>> = {
   'guest-shutdown': 'poweroff', 'guest-reset': 'reset', 'guest-panic': 'panic', 'host-qmp-quit': 'stopped', 'host-qmp-system-reset': 'reset', 'host-signal': 'killed',
 };
 
+/** What runs a machine's processors. */
+export type RunsBy = 'kvm' | 'tcg' | 'v86';
+
 export interface VmLaunch {
   readonly spec: VmSpec;
-  /** QEMU's program. */
-  readonly qemu: string;
-  readonly accel: 'kvm' | 'tcg';
-  readonly cables: readonly (QemuCable | null)[];
+  /** QEMU's program and its arguments, or those of another that answers as QEMU does. */
+  readonly argv: readonly string[];
+  readonly accel: RunsBy;
   /** A folder for its logs; QEMU's working folder. */
   readonly folder: string;
   /** A log cannot be written. */
@@ -61,8 +61,10 @@ export interface VmLaunch {
 
 export class VmProcess {
   readonly console: VmConsole;
-  readonly accel: 'kvm' | 'tcg';
+  readonly accel: RunsBy;
   readonly ended: Promise<VmEnd>;
+  /** Address of the card that its maker has made up; null: it has the one it was told. */
+  madeUpMac: string | null = null;
   /** Told when the guest restarts. */
   onReset: () => void = () => undefined;
   private readonly child: ChildProcess;
@@ -93,6 +95,7 @@ export class VmProcess {
     this.qmp.onEvent = ({ event, data }) => {
       if (event === 'SHUTDOWN') this.shutdown = SHUTDOWNS[String(data.reason)] ?? 'failed';
       else if (event === 'RESET' && data.guest === true) this.onReset();
+      else if (event === 'NETLOOM_MAC') this.madeUpMac = String(data.mac);
     };
     child.once('exit', () => watch.end('over\n'));
     this.ended = new Promise((resolve) => child.once('close', (code, signal) => void this.finish(code, signal).then(resolve)));
@@ -100,11 +103,10 @@ export class VmProcess {
 
   /** Starts QEMU; the machine is there and does not run yet. @throws VmRefusal */
   static async start(launch: VmLaunch): Promise<VmProcess> {
-    const args = qemuArgs(launch.spec, { accel: launch.accel, monitorFd: MONITOR_FD, consoleFd: CONSOLE_FD, cables: launch.cables });
-    const child = spawn('/bin/sh', ['-c', SHELL, 'sh', launch.qemu, ...args], { cwd: launch.folder, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] });
+    const child = spawn('/bin/sh', ['-c', SHELL, 'sh', ...launch.argv], { cwd: launch.folder, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] });
     if (child.pid === undefined) {
       const error = await new Promise<Error>((resolve) => child.once('error', resolve));
-      throw new VmRefusal(EAGAIN, `${launch.qemu} cannot be started: ${error.message}`);
+      throw new VmRefusal(EAGAIN, `${launch.argv[0] ?? ''} cannot be started: ${error.message}`);
     }
     const vm = new VmProcess(child, launch);
     try {

@@ -9,7 +9,8 @@ import { EINVAL } from '@netloom/core';
 import { memorySize } from './c-number.js';
 import { nicOf, nicWords } from './net-backend.js';
 import { isVmName, VM_DEFAULTS, VM_NAME_MAX, VmRefusal } from './vm-spec.js';
-import type { Accelerator, NicModel, NicTransport, VmDisk, VmDiskDevice, VmNic, VmSpec } from './vm-spec.js';
+import { seabiosFirmware } from './qemu-program.js';
+import type { Accelerator, NicModel, NicTransport, V86Firmware, VmDisk, VmDiskDevice, VmNic, VmSpec } from './vm-spec.js';
 
 export interface VmDiskRequest {
   /** Absolute. */
@@ -41,6 +42,8 @@ export interface VmRequest {
   /** Seconds that the guest gets to power down. */
   readonly stopSeconds?: number;
   readonly qemuArgs?: readonly string[];
+  /** Run by v86, not by QEMU; `firmware` is its BIOS then. */
+  readonly v86?: boolean;
 }
 
 const MEMORY = '256M';
@@ -55,7 +58,7 @@ export function vmSpecOf(request: VmRequest, uefi: string | null): VmSpec {
   if (!isVmName(name)) throw refuse(`"${name}" is not a name for a virtual machine: letters, digits, ".", "_" and "-", at most ${VM_NAME_MAX}, a letter or digit first`);
   if (!Number.isInteger(cpus) || cpus < 1 || cpus > CPUS_MAX) throw refuse(`${cpus} is not a number of processors (1 to ${CPUS_MAX})`);
   if (kernel === undefined && (initrd !== undefined || append !== undefined)) throw refuse(`"${initrd === undefined ? 'append' : 'initrd'}" is for a kernel that is booted directly; name the kernel, too`);
-  if (kernel === undefined && disks.length === 0) throw refuse(`"${name}" has nothing to boot: give it a disk or a kernel`);
+  if (kernel === undefined && disks.length === 0 && !(request.v86 === true && request.firmware !== undefined)) throw refuse(`"${name}" has nothing to boot: give it a disk or a kernel`);
   if (nics.length + disks.length > SLOTS - FIRST_SLOT) throw refuse(`${nics.length + disks.length} cards and disks are more than there are slots (${SLOTS - FIRST_SLOT})`);
   return {
     ...VM_DEFAULTS, name,
@@ -67,8 +70,10 @@ export function vmSpecOf(request: VmRequest, uefi: string | null): VmSpec {
     nics: nics.map((text, i) => nicCalled(text, nicModel, FIRST_SLOT + i, name, request.nicTransport)),
     disks: disks.map((disk, i) => diskOf(disk, FIRST_SLOT + nics.length + i)),
     direct: kernel === undefined ? null : { kernel, initrd: initrd ?? null, append: append ?? '' },
-    firmware: firmwareOf(request.firmware, uefi),
-    stopMs: request.stopSeconds === undefined ? VM_DEFAULTS.stopMs : request.stopSeconds * 1000,
+    firmware: request.v86 === true ? null : firmwareOf(request.firmware, uefi),
+    v86: request.v86 === true ? v86Of(request.firmware) : null,
+    // v86 has no power button.
+    stopMs: request.stopSeconds !== undefined ? request.stopSeconds * 1000 : request.v86 === true ? 0 : VM_DEFAULTS.stopMs,
     qemuArgs: request.qemuArgs ?? [],
   };
 }
@@ -96,6 +101,13 @@ function memoryOf(memory: string): number {
 function diskOf(disk: VmDiskRequest, slot: number): VmDisk {
   const device = disk.device ?? 'virtio-blk';
   return { slot, func: 0, device, path: disk.path, format: disk.format ?? (disk.path.endsWith('.qcow2') ? 'qcow2' : 'raw'), readOnly: disk.readonly ?? device === 'ahci-cd', serial: null, bootIndex: null };
+}
+
+function v86Of(firmware: string | undefined): V86Firmware {
+  if (firmware !== undefined) return { bios: firmware, vgaBios: null };
+  const seabios = seabiosFirmware();
+  if (seabios === null) throw refuse('v86 has no BIOS of its own, and SeaBIOS is not installed (on Debian: seabios); name one with --firmware');
+  return seabios;
 }
 
 function firmwareOf(firmware: string | undefined, uefi: string | null): string | null {

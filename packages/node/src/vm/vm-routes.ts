@@ -7,7 +7,7 @@
 import type { FastifyInstance } from 'fastify';
 import { EEXIST, strerror } from '@netloom/core';
 import type { GuestPortStatus } from '../port/guest-link.js';
-import type { VmEnd } from './vm-process.js';
+import type { RunsBy, VmEnd } from './vm-process.js';
 import { uefiFirmware } from './qemu-program.js';
 import { vmSpecOf } from './vm-request.js';
 import type { VmRequest } from './vm-request.js';
@@ -35,7 +35,7 @@ export interface VmView {
   readonly state: VmState;
   /** QEMU's process; 0 when there is none. */
   readonly pid: number;
-  readonly accel: 'kvm' | 'tcg' | null;
+  readonly accel: RunsBy | null;
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly ageUs: number;
@@ -64,7 +64,7 @@ const BODY = {
     name: STRING, vnet: STRING, memory: STRING, cpus: INTEGER, machine: { enum: ['pc', 'q35'] }, accel: { enum: ['auto', 'kvm', 'tcg'] },
     disks: { type: 'array', items: DISK }, kernel: ABSOLUTE, initrd: ABSOLUTE, append: STRING, firmware: { ...STRING, pattern: '^(uefi$|/)' },
     nics: { ...STRINGS, description: "bhyve's words: tap0; netgraph,path=vmbridge:,peerhook=link0; with mac= and mtu=" }, nicModel: { enum: ['virtio-net', 'e1000'] }, nicTransport: { enum: ['stream', 'vhost-user'] },
-    stopSeconds: { ...INTEGER, minimum: 0, maximum: 3600 }, qemuArgs: STRINGS,
+    stopSeconds: { ...INTEGER, minimum: 0, maximum: 3600 }, qemuArgs: STRINGS, v86: { type: 'boolean' },
   },
 } as const;
 
@@ -107,7 +107,7 @@ function viewOf(vms: Vms, vm: Vm): VmView {
   return {
     name: vm.name, vnet: vms.vnetOf(vm), state: vm.state, pid: running?.pid ?? 0, accel: vm.process?.accel ?? null, cpus: sockets * cores * threads, memoryBytes: vm.spec.memoryBytes,
     ageUs: vms.nowUs - vm.startedUs,
-    nics: vm.nics.map(({ nic, label, status }) => ({ model: nic.model, mac: nic.mac, mtu: nic.mtu, backend: nic.backend?.kind ?? null, at: label(), transport: nic.transport, cable: status() })),
+    nics: vm.nics.map(({ nic, label, status }) => ({ model: vm.spec.v86 === null ? nic.model : 'ne2k', mac: vm.process?.madeUpMac ?? nic.mac, mtu: nic.mtu, backend: nic.backend?.kind ?? null, at: label(), transport: nic.transport, cable: status() })),
     disks: vm.spec.disks.map(({ device, path, readOnly }) => ({ device, path, readOnly })),
     end: vm.end, logs: vms.folderOf(vm.name),
   };

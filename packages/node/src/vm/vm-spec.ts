@@ -70,6 +70,12 @@ export type VmExtraDevice = VmSlot & (
   | { readonly device: 'xhci'; readonly tablet: boolean }
   | { readonly device: 'fbuf'; readonly host: string; readonly port: number; readonly width: number; readonly height: number; readonly password: string | null });
 
+/** A machine of v86 in QEMU's place: what its BIOS and its screen's are. */
+export interface V86Firmware {
+  readonly bios: string;
+  readonly vgaBios: string | null;
+}
+
 export type Accelerator = 'auto' | 'kvm' | 'tcg';
 
 export interface VmGdb {
@@ -107,6 +113,8 @@ export interface VmSpec {
   readonly wiredMemory: boolean;
   readonly guestInCore: boolean;
   readonly gdb: VmGdb | null;
+  /** It is run by v86, not by QEMU. */
+  readonly v86: V86Firmware | null;
   /** Words for QEMU as they are. */
   readonly qemuArgs: readonly string[];
 }
@@ -117,7 +125,7 @@ export const STOP_MS = 10_000;
 /** What is the same for every machine unless somebody says otherwise. */
 export const VM_DEFAULTS = {
   machine: 'pc', accel: 'auto', disks: [], nics: [], extras: [], direct: null, firmware: null, serial: ['console', null, null, null], onReset: 'restart', lingers: false,
-  stopMs: STOP_MS, uuid: null, utc: true, msix: true, wiredMemory: false, guestInCore: false, gdb: null, qemuArgs: [],
+  stopMs: STOP_MS, uuid: null, utc: true, msix: true, wiredMemory: false, guestInCore: false, gdb: null, v86: null, qemuArgs: [],
 } as const satisfies Partial<VmSpec>;
 
 /** A machine that cannot be: lines that say why, each for itself, and the errno that bhyve would end with. */

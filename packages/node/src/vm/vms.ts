@@ -20,12 +20,13 @@ import { vnetName } from '../daemon/kernel-topology.js';
 import type { HostLoop } from '../loop.js';
 import { kvmWorks } from './kvm-probe.js';
 import type { NicBackends } from './nic-backends.js';
-import type { QemuCable } from './qemu-command.js';
+import { qemuArgs } from './qemu-command.js';
 import { QEMU, qemuProgram } from './qemu-program.js';
+import { v86Argv } from './v86-command.js';
 import type { CableMaker, VmCable } from './vm-cable.js';
 import { checkFiles } from './vm-files.js';
-import { VmProcess } from './vm-process.js';
-import type { VmEnd } from './vm-process.js';
+import { CONSOLE_FD, MONITOR_FD, VmProcess } from './vm-process.js';
+import type { RunsBy, VmEnd } from './vm-process.js';
 import { VmRefusal } from './vm-spec.js';
 import type { VmSpec } from './vm-spec.js';
 import { Vm } from './vm.js';
@@ -140,15 +141,13 @@ export class Vms {
 
   private async start(vm: Vm, cables: VmCable[]): Promise<void> {
     const { world } = this;
-    const qemu = qemuProgram();
-    if (qemu === null) throw new VmRefusal(ENOENT, `${QEMU} is not installed (on Debian: qemu-system-x86; or let NETLOOM_QEMU name it to the daemon)`);
     const spec = await checkFiles(vm.spec);
-    const accel = await accelOf(spec, qemu);
+    const runner = await runnerOf(spec);
     const folder = this.folderOf(vm.name);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const plugs = await this.plug(vm, spec, cables);
     const logFailed = (error: unknown): void => world.log.warn({ vm: vm.name, err: error }, 'a log of a virtual machine cannot be written');
-    vm.process = await VmProcess.start({ spec, qemu, accel, cables: plugs, folder, logFailed });
+    vm.process = await VmProcess.start({ spec, argv: runner.argv(plugs), accel: runner.accel, folder, logFailed });
     vm.process.onReset = () => this.announce(vm, 'RESET');
     if (vm.state === 'stopping' || vm.prison.dying || this.closing) {
       vm.process.kill();
@@ -156,18 +155,18 @@ export class Vms {
     }
     if (spec.gdb?.wait !== true) await vm.process.resume();
     vm.state = 'running';
-    this.announce(vm, 'START', { pid: String(vm.process.pid), accel });
+    this.announce(vm, 'START', { pid: String(vm.process.pid), accel: runner.accel });
   }
 
   /** Opens the cables of all cards; what QEMU is told of each. */
-  private async plug(vm: Vm, spec: VmSpec, cables: VmCable[]): Promise<(QemuCable | null)[]> {
+  private async plug(vm: Vm, spec: VmSpec, cables: VmCable[]): Promise<(VmCable | null)[]> {
     const { backends, cables: make } = this.world;
-    const plugs: (QemuCable | null)[] = [];
+    const plugs: (VmCable | null)[] = [];
     for (const [i, nic] of spec.nics.entries()) {
       const end = backends.open(nic, { vmName: spec.name, prison: vm.prison });
       const cable = end === null ? null : await make(end, join(this.folderOf(vm.name), `net${i}`), nic.transport);
       if (cable !== null) cables.push(cable);
-      plugs.push(cable?.qemu ?? null);
+      plugs.push(cable);
       vm.nics = [...vm.nics, { nic, label: () => end?.label ?? null, status: () => cable?.status() ?? null }];
     }
     return plugs;
@@ -196,6 +195,22 @@ export class Vms {
   private forget(vm: Vm): void {
     if (this.byName.get(vm.name) === vm) this.byName.delete(vm.name);
   }
+}
+
+/** What runs a machine, and its command line once its cables are known. */
+interface Runner {
+  readonly accel: RunsBy;
+  argv(cables: readonly (VmCable | null)[]): string[];
+}
+
+const FDS = { monitorFd: MONITOR_FD, consoleFd: CONSOLE_FD } as const;
+
+async function runnerOf(spec: VmSpec): Promise<Runner> {
+  if (spec.v86 !== null) return { accel: 'v86', argv: ([cable]) => v86Argv(spec, cable?.path ?? null, FDS) };
+  const qemu = qemuProgram();
+  if (qemu === null) throw new VmRefusal(ENOENT, `${QEMU} is not installed (on Debian: qemu-system-x86; or let NETLOOM_QEMU name it to the daemon)`);
+  const accel = await accelOf(spec, qemu);
+  return { accel, argv: (cables) => [qemu, ...qemuArgs(spec, { accel, ...FDS, cables: cables.map((cable) => cable?.qemu ?? null) })] };
 }
 
 async function accelOf(spec: VmSpec, qemu: string): Promise<'kvm' | 'tcg'> {
