@@ -75,6 +75,18 @@ $ ipfw add 980 allow ip from any to any lookup dst-port ports tagged 5,7-9 frag 
 00980 allow ip from any to any lookup dst-port ports tagged 5,7-9 frag !df,mf
 $ ipfw add 990 reset tcp from any to any tcpflags syn,!ack,!fin iptos lowdelay dscp af11,ef,63
 00990 reset tcp from any to any tcpflags syn,!fin,!ack iptos lowdelay dscp af11,ef,63
+$ ipfw add 992 netgraph 5 udp from any to any out
+00992 netgraph 5 udp from any to any out
+$ ipfw add 994 ngtee tablearg log tag 7 ip from any to table(1)
+00994 ngtee tablearg log tag 7 ip from any to table(1)
+$ ipfw add 996 setfib 0 untag 3 ip6 from any to any ext6hdr frag,esp flow-id 5,6
+00996 setfib 0 untag 3 ip6 from any to any extension header: fragmentation,encapsulated security payload flow-id 5,6 
+$ ipfw add 997 tcp-setmss 1400 tcp from any to any setup tcpmss 1401-65535
+00997 tcp-setmss 1400 tcp from any to any setup tcpmss 1401-65535
+$ ipfw add 998 setmark 0x10 ip from any to any not mark 0x10:0xff via table(ifs)
+00998 setmark 0x10 ip from any to any not mark 0x10:0xff via table(ifs)
+$ ipfw add 999 call 2000 ip from any to any recv * xmit 192.0.2.1
+00999 call 2000 ip from any to any recv * xmit 192.0.2.1
 $ ipfw -c list 930-990
 00930 check-state :default
 00940 check-state :any // all of them
@@ -179,9 +191,6 @@ $ ipfw add nat64lsn x ip from any to any
 [69]
 $ ipfw add allow altq q ip from any to any
 ! ipfw: altq: there is no ALTQ
-[69]
-$ ipfw add netgraph 5 ip from any to any
-! ipfw: netgraph: this vnet has no node of type ipfw; make one first (ngctl mkpeer)
 [69]
 $ ipfw nat64lsn x create
 ! ipfw: nat64lsn: not built in

@@ -3,7 +3,7 @@
  * Read first: ipfw(8); rule-parser.ts, rule-text.ts.
  */
 import type { IpfwRange } from '@netloom/core';
-import { ENOTSUP, IpfwInsn } from '@netloom/core';
+import { IpfwInsn } from '@netloom/core';
 import { ToolExit } from '../err.js';
 import { isDigit, strtol } from '../c-number.js';
 import { EX_DATAERR, EX_UNAVAILABLE, EX_USAGE } from '../sysexits.js';
@@ -23,7 +23,6 @@ export function ipfwAdd(t: IpfwTool, words: readonly string[]): void {
   const { fw } = t;
   if (!t.opts.testOnly) {
     const { rule, error } = fw.add(spec);
-    if (error === ENOTSUP) t.errx(EX_UNAVAILABLE, 'netgraph: this vnet has no node of type ipfw; make one first (ngctl mkpeer)');
     if (rule === null) return t.err(EX_UNAVAILABLE, 'getsockopt(IP_FW_XADD)', error);
     ({ rulenum } = rule);
   }

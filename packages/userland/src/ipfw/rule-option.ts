@@ -198,14 +198,20 @@ function takeStateOption(r: RuleParser, option: string): boolean {
     return true;
   }
   let mask = 0;
-  for (let bit = wordValue(LIMIT_MASKS, av[0] ?? ''); bit !== null; bit = wordValue(LIMIT_MASKS, av[0] ?? '')) {
-    mask |= bit;
+  for (let bits = limitMask(av[0]); bits !== 0; bits = limitMask(av[0])) {
+    mask |= bits;
     av.shift();
   }
   if (mask === 0) return t.errx(EX_USAGE, 'limit: missing limit mask');
   const limit = r.takeUint('limit');
   r.state = r.emit({ op: O_LIMIT, arg1: mask, d: [limit], name: takeStateName(t, av, DEFAULT_STATE) });
   return true;
+}
+
+/** `src-addr`, or with commas as it is listed; 0: it is neither. */
+function limitMask(word = ''): number {
+  const bits = word.split(',').map((part) => wordValue(LIMIT_MASKS, part) ?? 0);
+  return bits.includes(0) ? 0 : bits.reduce((all, bit) => all | bit, 0);
 }
 
 function takeOther(r: RuleParser, option: string): void {

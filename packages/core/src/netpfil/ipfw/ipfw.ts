@@ -11,7 +11,7 @@
  * Not here: pipes and queues (dummynet), divert sockets, layer-2 bridging, users and jails of packets: rules that want them are refused by the tool.
  */
 import type { Errno } from '../../base/errno.js';
-import { EINVAL, ENOTSUP } from '../../base/errno.js';
+import { EINVAL } from '../../base/errno.js';
 import type { InNet } from '../../inet/in-net.js';
 import type { Ip } from '../../inet/ip.js';
 import type { Ip6 } from '../../inet6/ip6.js';
@@ -26,7 +26,6 @@ import { IpfwChain } from './ipfw-chain.js';
 import type { IpfwRange } from './ipfw-chain.js';
 import { IpfwChk } from './ipfw-chk.js';
 import { IpfwDyn } from './ipfw-dyn.js';
-import { O_NETGRAPH, O_NGTEE } from './ipfw-insn.js';
 import { sendKeepalives } from './ipfw-keepalive.js';
 import { IpfwNats } from './ipfw-nat.js';
 import { IpfwPfil } from './ipfw-pfil.js';
@@ -238,7 +237,7 @@ export class Ipfw {
     set(this.ip.net.linkPfil, pfil.hookEther, isActive && this.enableLink !== 0);
   }
 
-  /** Netgraph's ipfw node comes, or with null goes. */
+  /** Netgraph opens its door, or with null closes it. What rules send there without one is dropped. */
   setNgDoor(door: IpfwNgDoor | null): void {
     this.ngDoor = door;
     if (this.made !== null) this.made.pfil.door = door;
@@ -249,10 +248,9 @@ export class Ipfw {
     return this.parts.pfil.comeBack(m);
   }
 
-  /** EINVAL: not a rule; ENOTSUP: it wants netgraph and there is none; ENOSPC. */
+  /** EINVAL: not a rule; ENOSPC. */
   add(spec: IpfwRuleSpec): { readonly rule: IpfwRule | null; readonly error: Errno } {
     if (this.dead) return { rule: null, error: EINVAL };
-    if (this.ngDoor === null && spec.insns.some(({ op }) => op === O_NETGRAPH || op === O_NGTEE)) return { rule: null, error: ENOTSUP };
     const added = this.parts.chain.add(spec, this.tun.autoincStep);
     if (added.error === 0) this.link();
     return added;
