@@ -67,7 +67,7 @@ export function ngEncode<T>(type: NgParseType<T>, value: T): Uint8Array {
 export function ngDecode<T>(type: NgParseType<T>, bytes: Uint8Array): T | null {
   const r = new NgReader(bytes);
   const value = type.decode(r, NO_PARENT);
-  return r.short || r.left > 0 ? null : value;
+  return r.short || r.pos !== bytes.length ? null : value;
 }
 
 /** What bytes begin with, whatever follows; null when there are too few. */
@@ -85,6 +85,7 @@ export function ngUnparse<T>(type: NgParseType<T>, bytes: Uint8Array): NgConvert
 }
 
 const NUMBER = /^([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)/;
+const WHOLE_NUMBER = /^[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/;
 
 /** C's strtol with base 0: the number a text begins with, null when it begins with none. */
 export function strtol0(text: string): number | null {
@@ -180,9 +181,9 @@ export const ngEnaddr: NgParseType<Uint8Array> = {
   align: 1,
   parse(s) {
     const parts = s.word().split(':');
-    const mac = Uint8Array.from(parts.slice(0, 6), (part) => (/^[0-9a-fA-F]{1,2}/.test(part) ? parseInt(part, 16) : NaN));
-    if (parts.length < 6 || parts.slice(0, 5).some((p) => !/^[0-9a-fA-F]{1,2}$/.test(p)) || !/^[0-9a-fA-F]{1,2}/.test(parts[5]!)) s.fail(EINVAL);
-    return mac.length === 6 ? mac : new Uint8Array(6);
+    const octets = parts.slice(0, 6).map((part) => parseInt(part, 16));
+    if (parts.length < 6 || parts.slice(0, 5).some((p) => !/^[0-9a-fA-F]+$/.test(p)) || octets.some((octet) => !(octet >= 0 && octet <= 255))) s.fail(EINVAL);
+    return octets.length === 6 ? Uint8Array.from(octets) : new Uint8Array(6);
   },
   format: (mac) => [...mac].map((b) => b.toString(16).padStart(2, '0')).join(':'),
   encode: (mac, w) => w.bytes(mac),
@@ -333,7 +334,7 @@ export function ngStruct<V extends object>(fields: FieldTypes<V>): NgParseType<V
     decode(r, parent) {
       r.align(align);
       const value = build(parent, (type, _name, soFar) => type.decode(r, soFar));
-      if (r.left > 0) r.align(align);
+      r.align(align);
       return value;
     },
     initial: (parent) => {
@@ -467,7 +468,7 @@ function explicitIndex(s: NgScanner): number | null {
   if (/^[^{}[\]="]/.test(token) && s.peek() === '=') {
     s.take();
     const index = strtol0(token);
-    if (index !== null && index >= 0) return index;
+    if (index !== null && index >= 0 && WHOLE_NUMBER.test(token)) return index;
     s.fail(EINVAL);
     return 0;
   }
