@@ -97,12 +97,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     wake: () => loop.wake(),
   });
   loop.attach(kernel);
-  const vms = daemonVms(kernel, loop, log, options.socketPath);
+  const gateways = new Gateways(kernel, loop);
+  const vms = daemonVms(kernel, loop, log, options.socketPath, gateways, (vnet, argv) => runTool(service, vnet, argv));
   const service = new ExecService(kernel, loop, { ...(options.tools ?? tools), 'netloom-capture': captureTool, ...vmTools(vms) }, log);
   const traces = new TeardownTraces(kernel, loop);
   const attachments = new Attachments(kernel, loop, log);
   await configureLoopback(service);
-  const gateways = new Gateways(kernel, loop);
   const labs = new Labs((argv) => runForLab(service, { attachments, vms, gateways }, argv));
   const httpLog: FastifyBaseLogger = log;
   const app: FastifyInstance = fastify({ loggerInstance: httpLog, bodyLimit: BODY_MAX, forceCloseConnections: true });
@@ -175,6 +175,11 @@ function execUpgrade(service: ExecService): UpgradeProtocol {
   };
 }
 
+/** Runs a tool in a vnet to its end. */
+function runTool(service: ExecService, vnet: string, argv: readonly string[]): Promise<CommandResult> {
+  return execBuffered(service, { argv, cwd: '/', env: vnet === HOST_VNET ? {} : { NETLOOM_JAIL: vnet }, tty: false, stdinTty: false, columns: 80, ignored: [] }).result;
+}
+
 /** What a lab has beyond its stacks. */
 interface LabHost {
   readonly attachments: Attachments;
@@ -184,7 +189,7 @@ interface LabHost {
 
 /** Runs a command of a lab: a tool, or one of netloom's (`attach`, `vm`, `gateway`), which only a daemon can do. */
 async function runForLab(service: ExecService, { attachments, vms, gateways }: LabHost, argv: readonly string[]): Promise<CommandResult> {
-  if (argv[0] !== 'netloom') return execBuffered(service, { argv, cwd: '/', env: {}, tty: false, stdinTty: false, columns: 80, ignored: [] }).result;
+  if (argv[0] !== 'netloom') return runTool(service, HOST_VNET, argv);
   if (argv[1] === 'vm') return runVmCommand(vms, argv.slice(2));
   if (argv[1] === 'gateway') return runGatewayCommand(gateways, argv.slice(2));
   const [vnet = '', ifname = ''] = (argv[2] ?? '').split(':');

@@ -108,7 +108,8 @@ test.each<[string, object]>([
   // A backend is known by its first letters.
   ['-s 2,virtio-net,netgraphfoo,path=a:,peerhook=b vm', { nics: [{ backend: { kind: 'netgraph' } }] }],
   ['-s 2,virtio-net,x,type=tap vm', { nics: [{ backend: { kind: 'tap', device: 'x' } }] }],
-  ['-s 2,virtio-net,slirp,hostfwd=tcp:127.0.0.1:8022-10.0.2.15:22 vm', { nics: [{ backend: { kind: 'gateway', options: { hostfwd: 'tcp:127.0.0.1:8022-10.0.2.15:22' } } }] }],
+  ['-s 2,virtio-net,slirp,hostfwd=tcp:127.0.0.1:8022-10.0.2.15:22 vm', { nics: [{ backend: { kind: 'gateway', hostfwd: 'tcp:127.0.0.1:8022-10.0.2.15:22', restrict: true } }] }],
+  ['-s 2,virtio-net,slirp,open vm', { nics: [{ backend: { kind: 'gateway', hostfwd: '', restrict: false } }] }],
   ['-s 3,virtio-blk,disk.img,ro,ser=abc,bootindex=1 -s 4,ahci-cd,/cd.iso vm', {
     disks: [{ slot: 3, func: 0, device: 'virtio-blk', path: '/home/disk.img', format: 'raw', readOnly: true, serial: 'abc', bootIndex: 1 }, { slot: 4, device: 'ahci-cd', path: '/cd.iso', readOnly: true, bootIndex: null }],
   }],

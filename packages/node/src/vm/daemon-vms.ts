@@ -1,13 +1,16 @@
 /**
  * daemon-vms.ts — the virtual machines of a daemon, put together: backends, cables, and the folder beside its socket.
  */
-import type { Kernel } from '@netloom/core';
+import type { Ifnet, Kernel } from '@netloom/core';
 import type { Tool } from '@netloom/userland';
 import type { Logger } from 'pino';
 import { vnetNameOf } from '../daemon/kernel-topology.js';
+import type { Gateways } from '../gateway/gateways.js';
 import type { HostLoop } from '../loop.js';
 import { bhyveTool } from './bhyve-tool.js';
 import { bhyvectlTool } from './bhyvectl-tool.js';
+import { gatewayBackend } from './gateway-backend.js';
+import type { ToolRun } from './gateway-backend.js';
 import { openNetgraph } from './netgraph-end.js';
 import { NicBackends } from './nic-backends.js';
 import { guestCables } from './vm-cable.js';
@@ -16,8 +19,9 @@ import { vmrunTool } from './vmrun-tool.js';
 import { Vms } from './vms.js';
 
 /** Machines of the daemon at `socketPath`: `/run/netloom.sock` has them in `/run/netloom.vms`. */
-export function daemonVms(kernel: Kernel, loop: HostLoop, log: Logger, socketPath: string): Vms {
-  const backends = new NicBackends(kernel, loop, (ifp) => vnetNameOf(kernel, ifp), { netgraph: openNetgraph });
+export function daemonVms(kernel: Kernel, loop: HostLoop, log: Logger, socketPath: string, gateways: Gateways, run: ToolRun): Vms {
+  const named = (ifp: Ifnet): string => vnetNameOf(kernel, ifp);
+  const backends = new NicBackends(kernel, loop, named, { netgraph: openNetgraph, gateway: gatewayBackend({ kernel, gateways, run, vnetNameOf: named }) });
   return new Vms({ kernel, loop, log, backends, cables: guestCables(kernel, loop, log), folder: `${socketPath.replace(/\.sock$/, '')}.vms` });
 }
 

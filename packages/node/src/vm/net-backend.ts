@@ -103,12 +103,9 @@ function backendOf(words: NicWords, model: NicModel): NicBackend | null {
       return netgraphOf(words);
     case 'slirp':
     case 'gateway':
-      return { kind: 'gateway', options: Object.fromEntries([...words].filter(([name]) => !CARD_WORDS.has(name))) };
+      return { kind: 'gateway', hostfwd: words.get('hostfwd') ?? '', restrict: kind === 'slirp' ? !words.has('open') : words.has('restrict') };
   }
 }
-
-/** Words that are the card's, whatever its backend. */
-const CARD_WORDS: ReadonlySet<string> = new Set(['backend', 'type', 'mac', 'mtu', 'transport']);
 
 function netgraphOf(words: NicWords): NicBackend {
   const path = words.get('path');

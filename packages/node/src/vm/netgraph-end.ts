@@ -21,7 +21,7 @@ export const openNetgraph: BackendOpener<'netgraph'> = ({ path, hook, peerhook, 
   if (typeof maxsockbuf !== 'number') throw new VmRefusal(EIO, "can't get 'kern.ipc.maxsockbuf' value");
   const opened = Port.open(base, base.tun, { path, peerhook, hook, ...(socket === null ? {} : { socket }) }, maxsockbuf);
   if ('step' in opened) throw new VmRefusal(opened.error, FAILED[opened.step]);
-  return new NetgraphEnd(opened.port, `${path} ${peerhook}`);
+  return { end: new NetgraphEnd(opened.port, `${path} ${peerhook}`) };
 };
 
 export class NetgraphEnd implements PortEnd {

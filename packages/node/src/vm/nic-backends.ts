@@ -23,8 +23,14 @@ export interface NicOwner {
   readonly prison: Prison;
 }
 
+/** The stack's end of a cable, and what is put away when the machine has ended. */
+export interface OpenedBackend {
+  readonly end: PortEnd;
+  readonly dispose?: () => Promise<void>;
+}
+
 /** Opens a kind of backend. Called inside the host loop. @throws VmRefusal */
-export type BackendOpener<K extends NicBackend['kind']> = (backend: Of<K>, nic: VmNic, owner: NicOwner) => PortEnd;
+export type BackendOpener<K extends NicBackend['kind']> = (backend: Of<K>, nic: VmNic, owner: NicOwner) => OpenedBackend | Promise<OpenedBackend>;
 
 export interface BackendOpeners {
   readonly netgraph?: BackendOpener<'netgraph'>;
@@ -45,14 +51,14 @@ export class NicBackends {
   }
 
   /** @throws VmRefusal, in the backend's words */
-  open(nic: VmNic, owner: NicOwner): PortEnd | null {
+  async open(nic: VmNic, owner: NicOwner): Promise<OpenedBackend | null> {
     const { backend } = nic;
     if (backend === null) return null;
     return this.kernel.call(this.loop.enter(), () => {
       switch (backend.kind) {
         case 'tap':
         case 'vmnet':
-          return this.tap(backend, owner.prison);
+          return { end: this.tap(backend, owner.prison) };
         case 'netgraph':
           if (this.openers.netgraph === undefined) throw new VmRefusal(EOPNOTSUPP, "can't get Netgraph sockets");
           return this.openers.netgraph(backend, nic, owner);

@@ -51,7 +51,7 @@ export type NicTransport = 'stream' | 'vhost-user';
 export type NicBackend =
   | { readonly kind: 'tap' | 'vmnet'; readonly device: string }
   | { readonly kind: 'netgraph'; readonly path: string; readonly hook: string; readonly peerhook: string; readonly socket: string | null }
-  | { readonly kind: 'gateway'; readonly options: Readonly<Record<string, string>> };
+  | { readonly kind: 'gateway'; readonly hostfwd: string; readonly restrict: boolean };
 
 export interface VmNic extends VmSlot {
   readonly model: NicModel;

@@ -87,9 +87,10 @@ export class Vms {
     this.byName.delete(spec.name);
     this.byName.set(spec.name, vm);
     const letGo = prison.hold(`virtual machine ${spec.name}`, () => vm.process?.kill());
-    const cables: VmCable[] = [];
+    const cables: Plugs = { cables: [], disposals: [] };
     const over = async (end: VmEnd): Promise<void> => {
-      for (const cable of cables) await cable.close();
+      for (const cable of cables.cables) await cable.close();
+      for (const dispose of cables.disposals) await dispose();
       this.world.loop.enter();
       letGo();
       vm.ended(end);
@@ -139,13 +140,13 @@ export class Vms {
     return prison;
   }
 
-  private async start(vm: Vm, cables: VmCable[]): Promise<void> {
+  private async start(vm: Vm, opened: Plugs): Promise<void> {
     const { world } = this;
     const spec = await checkFiles(vm.spec);
     const runner = await runnerOf(spec);
     const folder = this.folderOf(vm.name);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const plugs = await this.plug(vm, spec, cables);
+    const plugs = await this.plug(vm, spec, opened);
     const logFailed = (error: unknown): void => world.log.warn({ vm: vm.name, err: error }, 'a log of a virtual machine cannot be written');
     vm.process = await VmProcess.start({ spec, argv: runner.argv(plugs), accel: runner.accel, folder, logFailed });
     vm.process.onReset = () => this.announce(vm, 'RESET');
@@ -159,13 +160,15 @@ export class Vms {
   }
 
   /** Opens the cables of all cards; what QEMU is told of each. */
-  private async plug(vm: Vm, spec: VmSpec, cables: VmCable[]): Promise<(VmCable | null)[]> {
+  private async plug(vm: Vm, spec: VmSpec, opened: Plugs): Promise<(VmCable | null)[]> {
     const { backends, cables: make } = this.world;
     const plugs: (VmCable | null)[] = [];
     for (const [i, nic] of spec.nics.entries()) {
-      const end = backends.open(nic, { vmName: spec.name, prison: vm.prison });
+      const backend = await backends.open(nic, { vmName: spec.name, prison: vm.prison });
+      if (backend?.dispose !== undefined) opened.disposals.push(backend.dispose);
+      const end = backend?.end ?? null;
       const cable = end === null ? null : await make(end, join(this.folderOf(vm.name), `net${i}`), nic.transport);
-      if (cable !== null) cables.push(cable);
+      if (cable !== null) opened.cables.push(cable);
       plugs.push(cable);
       vm.nics = [...vm.nics, { nic, label: () => end?.label ?? null, status: () => cable?.status() ?? null }];
     }
@@ -195,6 +198,12 @@ export class Vms {
   private forget(vm: Vm): void {
     if (this.byName.get(vm.name) === vm) this.byName.delete(vm.name);
   }
+}
+
+/** What is to be put away with a machine: its cables, then what was made for them. */
+interface Plugs {
+  readonly cables: VmCable[];
+  readonly disposals: (() => Promise<void>)[];
 }
 
 /** What runs a machine, and its command line once its cables are known. */

@@ -4,6 +4,9 @@
  */
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createServer as createNetServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -28,6 +31,15 @@ async function ok(d: TestDaemon, ...args: string[]): Promise<string> {
 }
 
 const list = async (d: TestDaemon): Promise<VmView[]> => JSON.parse(await ok(d, 'vm', 'ls', '--json')) as VmView[];
+
+/** A port of 127.0.0.1 that nobody has. */
+async function freePort(): Promise<number> {
+  const server = createNetServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
 
 /** Is the process there? */
 function isThere(pid: number): boolean {
@@ -105,6 +117,32 @@ peer('guest')('frames read from the guest\'s own memory', { timeout: 180_000 }, 
   expect((await list(d))[0]?.nics[0]).toMatchObject({ transport: 'vhost-user', cable: { state: 'connected', vhostUser: { driver: true, broken: 0 } } });
   expect(await ok(d, 'vm', 'stop', '--kill', 'a')).toBe('a has been stopped\n');
   expect(await d.ok('', 'ifconfig', 'tap0')).toContain('status: no carrier');
+}));
+
+peer('guest')('a machine on the host gateway gets an address, reaches the host and is reached', { timeout: 180_000 }, () => withDaemon(async (d) => {
+  const server = createServer((_, reply) => reply.end('hello from the host\n'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  try {
+    const bound = '[ "$1" = bound ] || exit 0; ip addr add $ip/$mask dev $interface; ip route add default via $router';
+    const { kernel, initrd, append } = guestImage({ modules: ['af_packet'], files: { '/index.html': 'hello from the guest', '/udhcpc': `#!/bin/sh\n${bound}\n` }, script: 'ip link set eth0 up; udhcpc -q -i eth0 -s /udhcpc; httpd -p 7 -h /' });
+    const boot = ['--kernel', kernel, '--initrd', initrd, '--append', append, '--memory', '192M', '--accel', 'tcg'];
+    const refused = await d.netloom('vm', 'run', 'bad', '--nic', 'gateway,hostfwd=tcp:x', ...boot).ended;
+    expect(refused).toMatchObject({ status: 1, stderr: "netloom: bad: Unable to parse hostfwd rule 'tcp:x': Invalid argument\n" });
+    await ok(d, 'vm', 'run', 'a.b', '--nic', 'gateway,hostfwd=tcp:127.0.0.1:0-10.0.2.15:7'.replace(':0-', `:${await freePort()}-`), ...boot);
+    expect((await list(d))[0]?.nics[0]?.at).toBe('a_b-net2:tap0');
+    await ok(d, 'vm', 'console', 'a.b', '--until', 'guest is up', '--timeout', '90');
+    expect(await ok(d, 'vm', 'console', 'a.b', '-c', `wget -q -O - http://10.0.2.2:${port}/; echo done $?`, '--until', '^done 0')).toContain('hello from the host');
+    const [{ forwards: [forward] }] = await d.client.get<[{ forwards: [{ rule: string }] }]>('/v1/gateways');
+    const [, outside] = /^tcp:127\.0\.0\.1:(\d+)-/.exec(forward.rule) ?? [];
+    expect(await (await fetch(`http://127.0.0.1:${outside}/index.html`)).text()).toBe('hello from the guest');
+    await ok(d, 'vm', 'stop', '--kill', 'a.b');
+    // Nothing of its network is left.
+    await Netns.until('its jail is gone', async () => (await d.ok('', 'jls', 'name')).trim() === '', 10);
+    expect(await d.client.get('/v1/gateways')).toEqual([]);
+  } finally {
+    server.close();
+  }
 }));
 
 peer('guest')('a lab with a machine goes up, is drawn, and goes down', { timeout: 180_000 }, () => withDaemon(async (d) => {
