@@ -14,13 +14,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startDaemon } from '@netloom/node';
 import { DaemonClient } from '@netloom/node/client';
+import { iperf, tcp, tcpMtu } from './iperf.mjs';
 import { ip, lackingNetns, uniqueDevice, withNetns } from './netns.mjs';
 
 /** @typedef {import('./netns.mjs').Netns} Netns */
-/** @typedef {{ a: Netns, b: Netns, devices: [string, string] }} Ends two namespaces, and the device in each */
+/** @typedef {import('./iperf.mjs').Ends} Ends */
 /** @typedef {'10.2.0.2' | 'fd00:2::2'} Far the address of `b` */
-
-const SECONDS = '1';
 
 /**
  * Two namespaces and a vnet's router.
@@ -78,34 +77,6 @@ const throughKernel = (body) =>
     await r.run('sysctl', '-q', '-w', 'net.ipv4.ip_forward=1', '-w', 'net.ipv6.conf.all.forwarding=1');
     return body({ a, b, devices: /** @type {[string, string]} */ (devices) });
   });
-
-/**
- * One run of iperf3 from a to b; its report.
- * @param {Ends} ends @param {Far} far @param {...string} args
- */
-async function iperf({ a, b }, far, ...args) {
-  const server = b.spawn('iperf3', '-s', '-1', '--forceflush');
-  const ended = new Promise((resolve) => server.once('close', resolve));
-  await new Promise((resolve, reject) => {
-    let heard = '';
-    server.stdout.setEncoding('utf8').on('data', (text) => (heard += text).includes('listening') && resolve(null));
-    void ended.then(() => reject(new Error('iperf3 does not listen')));
-  });
-  const report = JSON.parse(await a.run('timeout', '20', 'iperf3', '-c', far, '-t', SECONDS, '-J', ...args));
-  await ended;
-  return report.end;
-}
-
-/** Gigabits a second that arrived. @param {Ends} ends @param {Far} far */
-const tcp = async (ends, far) => (await iperf(ends, far)).sum_received.bits_per_second / 1e9;
-
-/** The same with the ends doing what an interface could do for them. @param {Ends} ends @param {Far} far */
-async function tcpMtu(ends, far) {
-  for (const [ns, device] of /** @type {const} */ ([[ends.a, ends.devices[0]], [ends.b, ends.devices[1]]])) {
-    await ns.run('ethtool', '-K', device, 'tso', 'off', 'gso', 'off', 'gro', 'off');
-  }
-  return tcp(ends, far);
-}
 
 /** Thousands of datagrams a second that arrived. @param {Ends} ends @param {Far} far */
 async function udp(ends, far) {

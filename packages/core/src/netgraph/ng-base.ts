@@ -367,6 +367,7 @@ export class NgBase implements NgGraph, NetisrSource {
     const ops = make(node);
     if (typeof ops === 'number') return ops;
     node.ops = ops;
+    node.rcvdata = ops.rcvdata ?? null;
     this.table.add(node);
     return node;
   }
@@ -526,8 +527,8 @@ function isFree(node: NgNode, writer: boolean): boolean {
 
 function deliver(node: NgNode, hook: Hook, m: PacketBuffer): Errno {
   if (hook.rcvdata !== null) return hook.rcvdata(hook, m);
-  const { ops } = node;
-  if (ops.rcvdata !== undefined) return ops.rcvdata(hook, m);
+  const { rcvdata } = node;
+  if (rcvdata !== null) return rcvdata.call(node.ops, hook, m);
   m.free();
   return 0;
 }

@@ -196,6 +196,8 @@ export class NgNode {
   /** Newest first. */
   hooks: readonly Hook[] = NO_HOOKS;
   ops: NgNodeOps = {};
+  /** `ops.rcvdata`, found once: types differ, and looking it up for each packet costs as much as a small node. */
+  rcvdata: ((hook: Hook, m: PacketBuffer) => Errno) | null = null;
   /** Who is inside. */
   readers = 0;
   writer = false;
