@@ -16,6 +16,7 @@ const RCVBUF_BYTES = 65_535 + 128;
 /** Leaves with ping's message when the stack refuses one that matters. */
 export function configure(p: Proc, so: Socket, o: PingOptions): void {
   so.setsockopt('SO_RCVBUF', RCVBUF_BYTES);
+  so.setsockopt('SO_SNDBUF', RCVBUF_BYTES);
   so.setsockopt('SO_BROADCAST', 1);
   if (o.dontRoute) so.setsockopt('SO_DONTROUTE', 1);
   if (o.dontFragment) so.setsockopt('IP_DONTFRAG', 1);

@@ -57,6 +57,7 @@ round-trip min/avg/max/stddev = 2.000/2.000/2.000/0.000 ms`);
   test('more than the MTU goes in fragments, and not at all with -D', async () => {
     await twoJails(lab);
     expect(await lab.ok('ping -c 2 -s 2000 192.0.2.2', inA)).toContain('\n2008 bytes from 192.0.2.2: icmp_seq=1 ttl=64 time=1.000 ms\n');
+    expect(await lab.ok('ping -c 1 -s 20000 192.0.2.2', inA)).toContain('\n20008 bytes from 192.0.2.2: icmp_seq=0 ');
     const ran = await lab.sh('ping -c 1 -t 1 -D -s 2000 192.0.2.2', inA);
     expect(ran.stderr).toBe('ping: sendto: Message too long\n');
     expect(ran.exit).toBe(2);
