@@ -17,11 +17,11 @@ import type { NetisrSource } from '../../kern/netisr.js';
 import { M_VLANTAG } from '../../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import { PacketQueue } from '../../mbuf/packet-queue.js';
-import { etherLinkOutput, etherUpperInput } from '../../net/ether.js';
+import { etherLinkOutput, etherStripTag, etherUpperInput } from '../../net/ether.js';
 import { ifAddMulti, ifDelMulti, ifPromisc, ifSetLladdr } from '../../net/if.js';
 import { IFT_BRIDGE, IFT_ETHER, IFT_L2VLAN, LINK_STATE_DOWN, LINK_STATE_UP } from '../../net/ifnet.js';
 import type { IfNetgraphHook, Ifnet } from '../../net/ifnet.js';
-import { ETHER_HDR_LEN } from '../../wire/ether.js';
+import { ETHER_HDR_LEN, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, etherIsTagType } from '../../wire/ether.js';
 import { NGM_FLOW_COOKIE, NGM_LINK_IS_DOWN, NGM_LINK_IS_UP } from '../ng-generic.js';
 import { NgMessage } from '../ng-message.js';
 import type { Hook, NgGraph, NgNode, NgNodeOps, NgType } from '../ng-node.js';
@@ -115,6 +115,9 @@ class EtherNode implements NgNodeOps, IfNetgraphHook, NetisrSource {
     m.flags &= M_VLANTAG;
     m.vhid = 0;
     if (this.autosrc) m.buf.set(ifp.lladdr, m.off + 6);
+    // What sends frames of the stack knows no tag in the bytes.
+    const type = m.view.getUint16(m.off + ETHER_TYPE);
+    if ((m.flags & M_VLANTAG) === 0 && etherIsTagType(type) && m.len >= ETHER_HDR_LEN + ETHER_VLAN_ENCAP_LEN) etherStripTag(m, type);
     return etherLinkOutput(ifp, m);
   }
 
