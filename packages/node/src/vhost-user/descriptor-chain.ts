@@ -81,6 +81,16 @@ export class DescriptorChain {
     }
   }
 
+  /** Where the first `len` bytes are, when they are in one piece: the offset in `front`; -1: they are not. */
+  frontOff(len: number): number {
+    return this.count > 0 && this.lens[0]! >= len ? this.offs[0]! : -1;
+  }
+
+  /** The memory that `frontOff` is an offset in. */
+  get front(): DataView {
+    return this.windows[0]!.view;
+  }
+
   /** Copies `len` bytes, from byte `from` of the pieces on, to `off` of `dst`, whose view `view` is. The pieces have them. */
   read(from: number, dst: Uint8Array, view: DataView, off: number, len: number): void {
     let i = 0;

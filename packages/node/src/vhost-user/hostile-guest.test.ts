@@ -11,7 +11,7 @@ import { withPortLab } from '../../test/port-lab.js';
 import type { PortLab } from '../../test/port-lab.js';
 import { numberedFrame } from '../../test/stream-peer.js';
 import { gets, plug, replug, vhostUser, withPair } from '../../test/vhost-user/vhost-pair.js';
-import { FrontEnd, MEMORY_START } from './front-end.js';
+import { FrontEnd, MEMORY_START } from '../../test/vhost-user/front-end.js';
 import {
   MESSAGE_NEED_REPLY, NET_SET_MTU, SET_FEATURES, SET_MEM_TABLE, SET_PROTOCOL_FEATURES, SET_VRING_ADDR, SET_VRING_BASE, SET_VRING_CALL, SET_VRING_KICK, SET_VRING_NUM,
   statePayload, u64Payload,

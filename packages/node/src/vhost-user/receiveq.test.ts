@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BUFFERS, NEXT_WINDOW, RingGuest, pattern } from '../../test/vhost-user/ring-guest.js';
 import { PIECES_MAX } from './descriptor-chain.js';
-import type { DriverBuffer } from './driver-ring.js';
+import type { DriverBuffer } from '../../test/vhost-user/driver-ring.js';
 import { Receiveq } from './receiveq.js';
 import type { PutResult } from './receiveq.js';
 

@@ -10,7 +10,6 @@
  */
 import type { PacketBuffer } from '@netloom/core';
 import { VnetOutputHeader } from '../port/vnet-offload.js';
-import { putVnetHdr } from '../tap/vnet-hdr.js';
 import { PIECES_MAX } from './descriptor-chain.js';
 import type { DescriptorChain } from './descriptor-chain.js';
 import { VIRTIO_NET_HDR_MRG_SIZE } from './virtio-net.js';
@@ -18,9 +17,6 @@ import type { Vring } from './vring.js';
 
 /** What became of a frame: it is in the ring; it waits for buffers; it fits into nothing the driver can offer; the ring is broken. */
 export type PutResult = 'done' | 'wait' | 'never' | 'broken';
-
-/** Offset of `num_buffers` in the header. */
-const NUM_BUFFERS = 10;
 
 export class Receiveq {
   /** Frames that are in the ring, and bytes of them. */
@@ -38,9 +34,11 @@ export class Receiveq {
     const buffers = this.collect(ring, chain, size, mergeable);
     if (typeof buffers === 'string') return buffers;
     this.fields.fill(m);
-    putVnetHdr(this.header, 0, this.fields);
-    this.headerView.setUint16(NUM_BUFFERS, buffers, true);
-    chain.write(0, this.header, this.headerView, 0, hdrSize);
+    const at = chain.frontOff(hdrSize);
+    if (at < 0) {
+      this.putHeader(this.headerView, 0, hdrSize, buffers);
+      chain.write(0, this.header, this.headerView, 0, hdrSize);
+    } else this.putHeader(chain.front, at, hdrSize, buffers);
     chain.write(hdrSize, m.buf, m.view, m.off, m.len);
     let left = size;
     for (let i = 0; i < buffers; i++) {
@@ -52,6 +50,14 @@ export class Receiveq {
     this.frames++;
     this.octets += m.len;
     return 'done';
+  }
+
+  private putHeader(v: DataView, at: number, hdrSize: number, buffers: number): void {
+    const { flags, gsoType, hdrLen, gsoSize, csumStart, csumOffset } = this.fields;
+    v.setUint32(at, flags | (gsoType << 8) | (hdrLen << 16), true);
+    v.setUint32(at + 4, gsoSize | (csumStart << 16), true);
+    v.setUint16(at + 8, csumOffset, true);
+    if (hdrSize === VIRTIO_NET_HDR_MRG_SIZE) v.setUint16(at + 10, buffers, true);
   }
 
   /** Gathers buffers for `size` bytes; how many, or why there are not enough. */

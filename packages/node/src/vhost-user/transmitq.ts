@@ -82,8 +82,9 @@ export class Transmitq implements VnetHdr {
       this.refused++;
       return;
     }
-    chain.read(0, this.header, this.headerView, 0, hdrSize);
-    if (!this.parse(len)) {
+    const at = chain.frontOff(hdrSize);
+    if (at < 0) chain.read(0, this.header, this.headerView, 0, hdrSize);
+    if (!(at < 0 ? this.parse(this.headerView, 0, len) : this.parse(chain.front, at, len))) {
       this.refused++;
       return;
     }
@@ -96,15 +97,16 @@ export class Transmitq implements VnetHdr {
     target.input(m);
   }
 
-  /** Reads the header of a frame of `len` bytes. False: it asks for what cannot be. */
-  private parse(len: number): boolean {
-    const v = this.headerView;
-    this.flags = v.getUint8(0);
-    this.gsoType = v.getUint8(1);
-    this.hdrLen = v.getUint16(2, true);
-    this.gsoSize = v.getUint16(4, true);
-    this.csumStart = v.getUint16(6, true);
-    this.csumOffset = v.getUint16(8, true);
+  /** Reads, once, the header of a frame of `len` bytes. False: it asks for what cannot be. */
+  private parse(v: DataView, at: number, len: number): boolean {
+    const words = v.getUint32(at, true);
+    this.flags = words & 0xff;
+    this.gsoType = (words >>> 8) & 0xff;
+    this.hdrLen = words >>> 16;
+    const more = v.getUint32(at + 4, true);
+    this.gsoSize = more & 0xffff;
+    this.csumStart = more >>> 16;
+    this.csumOffset = v.getUint16(at + 8, true);
     const pending = (this.flags & VNET_F_NEEDS_CSUM) !== 0;
     if (pending && this.csumStart + this.csumOffset + 2 > len) return false;
     if (this.gsoType === GSO_NONE) return true;

@@ -11,7 +11,7 @@ import { HDR, frames, gets, plug, range, replug, vhostUser, whole, withPair } fr
 import { O_CLOEXEC, O_NONBLOCK } from '../tap/libc.js';
 import type { VnetHdr } from '../tap/vnet-hdr.js';
 import { listenUnix } from './fd-socket.js';
-import { FrontEnd } from './front-end.js';
+import { FrontEnd } from '../../test/vhost-user/front-end.js';
 import { SET_VRING_ENABLE, statePayload } from './protocol.js';
 import { loadUnixLibc } from './unix-libc.js';
 import {

@@ -3,7 +3,7 @@
  */
 import { Prng } from '@netloom/core';
 import { expect } from 'vitest';
-import { FrontEnd } from '../../src/vhost-user/front-end.js';
+import { FrontEnd } from '../vhost-user/front-end.js';
 import { TRANSMITQ } from '../../src/vhost-user/virtio-net.js';
 import { withPortLab } from '../port-lab.js';
 import type { PortLab } from '../port-lab.js';

@@ -4,8 +4,8 @@
 import { PacketPool } from '@netloom/core';
 import type { PacketBuffer } from '@netloom/core';
 import { DescriptorChain } from '../../src/vhost-user/descriptor-chain.js';
-import { DriverRing } from '../../src/vhost-user/driver-ring.js';
-import type { DriverBuffer } from '../../src/vhost-user/driver-ring.js';
+import { DriverRing } from './driver-ring.js';
+import type { DriverBuffer } from './driver-ring.js';
 import { GuestMemory, MemoryWindow } from '../../src/vhost-user/guest-memory.js';
 import { Vring } from '../../src/vhost-user/vring.js';
 

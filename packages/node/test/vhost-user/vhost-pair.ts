@@ -2,8 +2,8 @@
  * vhost-pair.ts — two front ends on the bridge of a PortLab, and what tests ask of them.
  */
 import { expect } from 'vitest';
-import { FrontEnd } from '../../src/vhost-user/front-end.js';
-import type { FrontEndOptions } from '../../src/vhost-user/front-end.js';
+import { FrontEnd } from './front-end.js';
+import type { FrontEndOptions } from './front-end.js';
 import type { VhostUserStatus } from '../../src/vhost-user/vhost-user-wire.js';
 import type { PortLab } from '../port-lab.js';
 import { numberOf } from '../stream-peer.js';

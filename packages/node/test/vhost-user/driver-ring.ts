@@ -10,11 +10,11 @@
  * not out.
  * Not here: sharing the memory with another process (front-end.ts).
  */
-import type { MemoryWindow } from './guest-memory.js';
+import type { MemoryWindow } from '../../src/vhost-user/guest-memory.js';
 import {
   VRING_AVAIL_F_NO_INTERRUPT, VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRING_DESC_F_WRITE, VRING_DESC_SIZE, VRING_USED_F_NO_NOTIFY, vringAvailBytes, vringDescBytes,
   vringUsedBytes,
-} from './virtio-net.js';
+} from '../../src/vhost-user/virtio-net.js';
 
 export interface DriverBuffer {
   /** Guest-physical. */

@@ -15,20 +15,20 @@
  */
 import { EventEmitter, once } from 'node:events';
 import { ftruncateSync } from 'node:fs';
-import { putVnetHdr } from '../tap/vnet-hdr.js';
-import type { VnetHdr } from '../tap/vnet-hdr.js';
+import { putVnetHdr } from '../../src/tap/vnet-hdr.js';
+import type { VnetHdr } from '../../src/tap/vnet-hdr.js';
 import { DriverRing } from './driver-ring.js';
-import { EventFd } from './event-fd.js';
-import { FdSocket, connectUnix } from './fd-socket.js';
-import { MemoryWindow } from './guest-memory.js';
-import { MessageReader } from './message-reader.js';
+import { EventFd } from '../../src/vhost-user/event-fd.js';
+import { FdSocket, connectUnix } from '../../src/vhost-user/fd-socket.js';
+import { MemoryWindow } from '../../src/vhost-user/guest-memory.js';
+import { MessageReader } from '../../src/vhost-user/message-reader.js';
 import {
   GET_FEATURES, GET_PROTOCOL_FEATURES, GET_VRING_BASE, MESSAGE_NEED_REPLY, Payload, SET_FEATURES, SET_MEM_TABLE, SET_OWNER, SET_PROTOCOL_FEATURES, SET_VRING_ADDR, SET_VRING_BASE,
   SET_VRING_CALL, SET_VRING_ENABLE, SET_VRING_KICK, SET_VRING_NUM, VHOST_USER_F_PROTOCOL_FEATURES, message, statePayload, u64Payload,
-} from './protocol.js';
-import { F_ADD_SEALS, F_SEAL_GROW, F_SEAL_SHRINK, MFD_ALLOW_SEALING, MFD_CLOEXEC, loadUnixLibc } from './unix-libc.js';
-import type { UnixLibc } from './unix-libc.js';
-import { RECEIVEQ, TRANSMITQ, VIRTIO_F_EVENT_IDX, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_HDR_MRG_SIZE } from './virtio-net.js';
+} from '../../src/vhost-user/protocol.js';
+import { F_ADD_SEALS, F_SEAL_GROW, F_SEAL_SHRINK, MFD_ALLOW_SEALING, MFD_CLOEXEC, loadUnixLibc } from '../../src/vhost-user/unix-libc.js';
+import type { UnixLibc } from '../../src/vhost-user/unix-libc.js';
+import { RECEIVEQ, TRANSMITQ, VIRTIO_F_EVENT_IDX, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_HDR_MRG_SIZE } from '../../src/vhost-user/virtio-net.js';
 
 export interface FrontEndOptions {
   /** Descriptors of each ring. Default 256. */
