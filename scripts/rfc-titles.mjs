@@ -141,6 +141,7 @@ export const RFC_TITLES = new Map([
   [7661, 'Updating TCP to Support Rate-Limited Traffic'],
   [7739, 'Security Implications of Predictable Fragment Identification Values'],
   [7766, 'DNS Transport over TCP - Implementation Requirements'],
+  [8020, 'NXDOMAIN: There Really Is Nothing Underneath'],
   [8021, 'Generation of IPv6 Atomic Fragments Considered Harmful'],
   [8086, 'GRE-in-UDP Encapsulation'],
   [8106, 'IPv6 Router Advertisement Options for DNS Configuration'],

@@ -8,14 +8,20 @@
 import type { Ip6Name, Vnet } from '@netloom/core';
 import { ip6Format, ip6IsLoopback, ip6NeedsZone, ip6Parse, ip6ParseScoped, ip6Plain, ip6ZoneOf, ip6Zoned } from '@netloom/core/wire';
 import { hostAddress } from './host-address.js';
+import type { Names4 } from './host-address.js';
 
 const LOOPBACK = ip6Parse('::1') as Uint8Array;
 
-/** Null for what is neither an IPv6 address, with a zone that exists, nor `localhost`. */
-export function hostAddress6(vnet: Vnet, text: string): Ip6Name | null {
+/** Names with their addresses, as known-names.ts has them. */
+export interface Names extends Names4 {
+  v6(text: string): Ip6Name | null;
+}
+
+/** Null for what is neither an IPv6 address, with a zone that exists, nor `localhost`, nor a known name. */
+export function hostAddress6(vnet: Vnet, text: string, known: Names | null = null): Ip6Name | null {
   if (text === 'localhost') return { addr: LOOPBACK, scopeId: 0 };
   const scoped = ip6ParseScoped(text);
-  if (scoped === null) return null;
+  if (scoped === null) return known?.v6(text) ?? null;
   if (scoped.zone === '') return { addr: scoped.addr, scopeId: 0 };
   const index = /^[0-9]+$/.test(scoped.zone) ? Number(scoped.zone) : 0;
   const ifp = vnet.net.ifunit(scoped.zone) ?? vnet.net.ifByIndex(index);
@@ -23,10 +29,10 @@ export function hostAddress6(vnet: Vnet, text: string): Ip6Name | null {
 }
 
 /** The family `text` is reached in when nobody asked for one; null: nobody knows it. */
-export function hostFamily(vnet: Vnet, text: string): 4 | 6 | null {
-  const v4 = hostAddress(text);
+export function hostFamily(vnet: Vnet, text: string, known: Names | null = null): 4 | 6 | null {
+  const v4 = hostAddress(text, known);
   if (v4 !== null && (text !== 'localhost' || vnet.inNet?.isLocal(v4) === true || vnet.in6Net?.isLocal(0, 0, 0, 1) !== true)) return 4;
-  return hostAddress6(vnet, text) === null ? null : 6;
+  return hostAddress6(vnet, text, known) === null ? null : 6;
 }
 
 /** An address in words, with its zone. */

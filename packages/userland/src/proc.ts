@@ -137,6 +137,8 @@ export interface ProcHost {
   openWrite(path: string, append?: boolean): Promise<HostFile>;
   /** Names of what is in a folder, in no order. */
   listFolder(path: string): Promise<readonly string[]>;
+  /** Asks the machine's own name servers: a DNS message, and the answer to it. Rejects when nobody answers. */
+  dnsQuery(query: Uint8Array): Promise<Uint8Array>;
   /** Runs a host program at the client with its terminal, whatever its name (no tool of ours is looked up). Prefer `Proc.run`. */
   spawn(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<number>;
 }

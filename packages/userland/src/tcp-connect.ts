@@ -7,18 +7,16 @@
 import { EAGAIN, ECONNABORTED, ECONNRESET, EINPROGRESS, ETIMEDOUT, PF_INET, PF_INET6, SOCK_STREAM } from '@netloom/core';
 import type { Errno, SockAddr, StreamSocket, Vnet } from '@netloom/core';
 import { openedBy } from './descriptors.js';
-import { hostAddress6 } from './host-address6.js';
-import { hostAddress } from './host-address.js';
+import { NO_NAMES, hostAddresses } from './known-names.js';
+import type { KnownNames } from './known-names.js';
 import type { ToolWait } from './tool-wait.js';
 
 /** The domain of an address. */
 export const domainOf = (address: SockAddr): number => (typeof address === 'number' ? PF_INET : PF_INET6);
 
 /** The addresses of `host`, those of `family` only, in the order they are tried; none when nobody knows it. */
-export function addressesOf(vnet: Vnet, host: string, family: 4 | 6 | null): SockAddr[] {
-  const v4 = family === 6 ? null : hostAddress(host);
-  const v6 = family === 4 ? null : hostAddress6(vnet, host);
-  return [v4, v6].filter((a) => a !== null);
+export function addressesOf(vnet: Vnet, host: string, family: 4 | 6 | null, known: KnownNames = NO_NAMES): SockAddr[] {
+  return hostAddresses(vnet, host, family, known);
 }
 
 /** A TCP socket, or why there is none. The process closes it when it ends. */

@@ -14,7 +14,9 @@ import { arp } from './arp.js';
 import { dhclient } from './dhclient/dhclient.js';
 import { dhcpd } from './dhcpd/dhcpd.js';
 import { dhcrelay } from './dhcrelay.js';
+import { dnsd } from './dnsd/dnsd.js';
 import { fetch } from './fetch/fetch.js';
+import { host } from './host/host.js';
 import { ifconfig } from './ifconfig/ifconfig.js';
 import { ifmcstat } from './ifmcstat.js';
 import { ip6addrctl } from './ip6addrctl.js';
@@ -33,6 +35,7 @@ import { nghook } from './ngctl/nghook.js';
 import { pfctl } from './pfctl.js';
 import { ping } from './ping/ping.js';
 import type { Tool } from './proc.js';
+import { resolvconf } from './resolvconf.js';
 import { route } from './route/route.js';
 import { rtadvctl } from './rtadvd/rtadvctl.js';
 import { rtadvd } from './rtadvd/rtadvd.js';
@@ -51,7 +54,9 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   dhclient: { summary: 'get an interface its IPv4 address by DHCP', main: dhclient },
   dhcpd: { summary: 'give hosts of a link their IPv4 addresses (DHCP server)', main: dhcpd },
   dhcrelay: { summary: 'carry DHCP between links and servers elsewhere', main: dhcrelay },
+  dnsd: { summary: 'answer for names of vnets and hosts, and forward other questions', main: dnsd },
   fetch: { summary: 'fetch files over HTTP', main: fetch },
+  host: { summary: 'ask name servers', main: host },
   ifconfig: { summary: 'show and configure network interfaces', main: ifconfig },
   ip6addrctl: { summary: 'show and change the policy table of IPv6 address selection', main: ip6addrctl },
   ifmcstat: { summary: 'show multicast groups of interfaces', main: ifmcstat },
@@ -72,6 +77,7 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   pfctl: { summary: 'list interfaces and groups; there is no packet filter', main: pfctl },
   ping: { summary: 'ask a host whether it is there', main: ping },
   ping6: { summary: 'ask an IPv6 host whether it is there', main: ping },
+  resolvconf: { summary: 'show and set the name servers of the vnet', main: resolvconf },
   route: { summary: 'show and change the routing tables', main: route },
   rtadvctl: { summary: 'show and end what rtadvd advertises', main: rtadvctl },
   rtadvd: { summary: 'advertise this vnet as an IPv6 router', main: rtadvd },

@@ -117,6 +117,7 @@ export class LabProc implements Proc, Attached {
       readFile: (path) => this.until(lab.readFile(path)),
       openWrite: (path, append) => new Promise((resolve) => resolve(lab.openWrite(path, append))),
       listFolder: (path) => Promise.resolve(lab.listFolder(path)),
+      dnsQuery: (query) => this.until(lab.dnsQuery(query)),
       spawn: (words, extra) => this.runHost(words, { env: extra }),
     };
     prison.attached.add(this);
@@ -352,6 +353,8 @@ export class ToolLab {
   readonly crashes: unknown[] = [];
   readonly files = new Map<string, string>();
   readonly programs: Readonly<Record<string, HostProgram>>;
+  /** The name servers of the machine; there are none unless a test says so. */
+  dnsQuery: (query: Uint8Array) => Promise<Uint8Array> = () => Promise.reject(new HostError('ETIMEDOUT', 'Connection timed out'));
   readonly procs = new Set<LabProc>();
   nextPid = 100;
 

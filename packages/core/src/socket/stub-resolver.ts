@@ -11,6 +11,7 @@
  *
  * @rfc 1034 5.3.1 yes
  */
+import type { Errno } from '../base/errno.js';
 import type { Micros } from '../base/time.js';
 import { US_PER_SEC } from '../base/time.js';
 import { ip4Parse } from '../wire/addr.js';
@@ -54,6 +55,8 @@ export interface LookupOptions {
   readonly retry?: number;
   /** Recursion is not wished. */
   readonly norecurse?: boolean;
+  /** A truncated answer is good enough. */
+  readonly keepTruncated?: boolean;
 }
 
 /** `answer`: a server's word, good or bad. `timeout`: nobody answered. `servers`: there is nobody to ask. */
@@ -76,6 +79,8 @@ export class DnsLookup {
   private readonly o: LookupOptions;
   private readonly question: DnsQuestion;
   private readonly servers: readonly SockAddr[];
+  /** Servers that gave no answer, in the order they were asked, and why. */
+  readonly failures: { readonly server: SockAddr; readonly error: Errno }[] = [];
   private done: ((result: LookupResult) => void) | null;
   private exchange: DnsExchange | null = null;
   private asked = 0;
@@ -107,15 +112,21 @@ export class DnsLookup {
       id: this.env.queryId(), flags: this.o.norecurse === true ? 0 : DNS_RD, questions: [this.question], answers: [], authority: [], additional: [],
       edns: { udpSize: UDP_SIZE, rcodeHi: 0, version: 0, flags: 0, options: new Uint8Array(0) },
     };
-    const options = { server, port: this.o.port ?? DNS_PORT, query, timeoutUs: this.o.timeoutUs ?? RES_TIMEOUT_US, tcp: this.o.tcp ?? false, fib: this.o.fib ?? 0, holder: this.o.holder ?? null };
-    this.exchange = new DnsExchange(layer, options, (_error, message) => {
-      if (message === null) return this.ask();
+    const options = { server, port: this.o.port ?? DNS_PORT, query, timeoutUs: this.o.timeoutUs ?? RES_TIMEOUT_US, tcp: this.o.tcp ?? false, keepTruncated: this.o.keepTruncated ?? false, fib: this.o.fib ?? 0, holder: this.o.holder ?? null };
+    const { asked } = this;
+    const exchange = new DnsExchange(layer, options, (error, message) => {
+      if (message === null) {
+        this.failures.push({ server, error });
+        return this.ask();
+      }
       const rcode = dnsRcode(message);
       const result: LookupResult = { kind: 'answer', message, server };
       if (rcode === DNS_NOERROR || rcode === DNS_NXDOMAIN) return this.end(result);
       this.poor = result;
       this.ask();
     });
+    // One that failed at once has been followed by another by now.
+    if (this.asked === asked) this.exchange = exchange;
   }
 
   private end(result: LookupResult): void {

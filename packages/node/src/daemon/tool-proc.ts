@@ -22,6 +22,7 @@ import { HostError, ProcKilled, signalNumber } from '@netloom/userland';
 import type { HostLoop, LoopTimer } from '../loop.js';
 import { FileIo } from './file-io.js';
 import { HostChild } from './host-child.js';
+import { hostDnsQuery } from './host-dns.js';
 import { hostError, listHostFolder, openHostFile, readHostFile } from './host-files.js';
 import { LogIo } from './log-io.js';
 import type { ProcTable, TableEntry } from './proc-table.js';
@@ -136,6 +137,7 @@ export class ToolProc implements Proc, TableEntry {
       readFile: (path) => this.until(readHostFile(this.cwd, path)),
       openWrite: (path, append) => this.until(openHostFile(this.cwd, path, append)),
       listFolder: (path) => this.until(listHostFolder(this.cwd, path)),
+      dnsQuery: (query) => this.until(hostDnsQuery(query)),
       spawn: (argv, env) => this.spawnHost(this.io, argv, env, this.prison),
     };
     world.table.add(this);

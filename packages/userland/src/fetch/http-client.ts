@@ -12,6 +12,8 @@ import type { Errno, StreamSocket } from '@netloom/core';
 import { asciiBytes } from '../ascii.js';
 import { OSRELEASE, OSTYPE } from '../kernel-identity.js';
 import { printable } from '../printable.js';
+import { lookUp } from '../known-names.js';
+import type { KnownNames } from '../known-names.js';
 import type { Proc } from '../proc.js';
 import { addressesOf, connectStream, domainOf, readStream, streamSocket, writeStream } from '../tcp-connect.js';
 import type { ToolWait } from '../tool-wait.js';
@@ -137,13 +139,14 @@ export class HttpClient {
     const { p, o, wait } = this;
     const port = url.port || HTTP_PORT;
     this.tell(`resolving server address: ${url.host}:${port}`);
-    const addresses = addressesOf(p.vnet, url.host, o.family);
+    const known = await lookUp(p, [url.host, o.bind], o.family);
+    const addresses = addressesOf(p.vnet, url.host, o.family, known);
     if (addresses.length === 0) throw new FetchError('RESOLV', 'Host does not resolve');
     let error: Errno = 0;
     for (const address of addresses) {
       const so = streamSocket(wait, domainOf(address));
       if (typeof so === 'number') throw errnoError(so);
-      error = o.bind === null ? 0 : this.bind(so, typeof address === 'number' ? 4 : 6);
+      error = o.bind === null ? 0 : this.bind(so, typeof address === 'number' ? 4 : 6, known);
       if (error === 0) error = await connectStream(wait, so, address, port, deadlineUs);
       if (error === 0) return so;
       so.close();
@@ -153,9 +156,9 @@ export class HttpClient {
     throw errnoError(error);
   }
 
-  private bind(so: StreamSocket, family: 4 | 6): Errno {
+  private bind(so: StreamSocket, family: 4 | 6, known: KnownNames): Errno {
     this.tell(`resolving client address: ${this.o.bind ?? ''}`);
-    const [address] = addressesOf(this.p.vnet, this.o.bind ?? '', family);
+    const [address] = addressesOf(this.p.vnet, this.o.bind ?? '', family, known);
     if (address === undefined) throw new FetchError('RESOLV', 'Host does not resolve');
     return so.bind(address, 0);
   }

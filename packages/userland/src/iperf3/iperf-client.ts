@@ -7,7 +7,7 @@
  */
 import type { SockAddr } from '@netloom/core';
 import { asciiBytes } from '../ascii.js';
-import { NO_SUCH_NAME } from '../host-address.js';
+import { lookUp } from '../known-names.js';
 import { addressesOf, connectStream, domainOf, streamSocket } from '../tcp-connect.js';
 import { COOKIE_BYTES, ControlChannel } from './control.js';
 import { iperfError, serverError } from './iperf-error.js';
@@ -33,8 +33,9 @@ function makeCookie(run: IperfRun): string {
 /** Connects the control connection to the first of the server's addresses that answers. */
 async function connectControl(run: IperfRun): Promise<SockAddr> {
   const { p, o, wait } = run;
-  const addresses = addressesOf(p.vnet, o.host, o.family);
-  let failed = addresses.length === 0 ? iperfError('CONNECT', 0, NO_SUCH_NAME) : iperfError('CONNECT');
+  const known = await lookUp(p, [o.host], o.family);
+  const addresses = addressesOf(p.vnet, o.host, o.family, known);
+  let failed = addresses.length === 0 ? iperfError('CONNECT', 0, known.why(o.host)) : iperfError('CONNECT');
   for (const address of addresses) {
     const so = streamSocket(wait, domainOf(address));
     if (typeof so === 'number') {

@@ -8,8 +8,10 @@ import type { SockAddr } from '@netloom/core';
 import { errx, usage as usageExit } from '../err.js';
 import { getoptLong } from '../getopt-long.js';
 import type { LongOption } from '../getopt-long.js';
-import { NO_SUCH_NAME, hostAddress } from '../host-address.js';
+import { hostAddress } from '../host-address.js';
 import { hostAddress6 } from '../host-address6.js';
+import { NO_NAMES, hostAddresses } from '../known-names.js';
+import type { KnownNames } from '../known-names.js';
 import type { Proc } from '../proc.js';
 import { servicePort } from '../services.js';
 
@@ -57,6 +59,8 @@ export interface NcOptions {
   /** As typed; null for none, when listening. */
   host: string | null;
   portText: string;
+  /** Names of the command line, when they have been looked up. */
+  known: KnownNames;
 }
 
 const NUMBER = /^\s*[+-]?[0-9]+$/;
@@ -128,7 +132,7 @@ export function parseNc(p: Proc): NcOptions {
   const o: NcOptions = {
     family: null, listen: false, udp: false, keep: false, shutdown: false, md5: false, noTcpopt: false, telnet: false, noStdin: false, numeric: false,
     verbose: false, scan: false, randomPorts: false, timeoutUs: Infinity, intervalUs: 0, sourceText: null, sourcePortText: null, tos: -1, fib: null, receiveBuffer: 0,
-    sendBuffer: 0, tunDevice: null, host: null, portText: '',
+    sendBuffer: 0, tunDevice: null, host: null, portText: '', known: NO_NAMES,
   };
   for (const [name, value] of parsed.options) SETTERS[name]?.(o, value, p);
   if (parsed.error !== null) usageExit(p, 1, `nc: ${parsed.error}\n${USAGE}`);
@@ -158,15 +162,13 @@ function checkTogether(p: Proc, o: NcOptions, has: (name: string) => boolean): v
 
 /** The addresses of `host` in the order they are tried: those of the family asked for; leaves when there is none. */
 export function ncAddresses(p: Proc, o: NcOptions, host: string): SockAddr[] {
-  const v4 = o.family === 6 ? null : hostAddress(host);
-  const v6 = o.family === 4 ? null : hostAddress6(p.vnet, host);
-  const known = [v4, v6].filter((a) => a !== null);
-  return known.length > 0 ? known : errx(p, 1, `getaddrinfo: ${NO_SUCH_NAME}`);
+  const all = hostAddresses(p.vnet, host, o.family, o.known);
+  return all.length > 0 ? all : errx(p, 1, `getaddrinfo: ${o.known.why(host)}`);
 }
 
 /** The address of `host` in the family of `like`. */
-export function ncAddressLike(p: Proc, host: string, like: SockAddr): SockAddr {
-  return (typeof like === 'number' ? hostAddress(host) : hostAddress6(p.vnet, host)) ?? errx(p, 1, `getaddrinfo: ${NO_SUCH_NAME}`);
+export function ncAddressLike(p: Proc, o: NcOptions, host: string, like: SockAddr): SockAddr {
+  return (typeof like === 'number' ? hostAddress(host, o.known) : hostAddress6(p.vnet, host, o.known)) ?? errx(p, 1, `getaddrinfo: ${o.known.why(host)}`);
 }
 
 /** A port by number or by name, as a listener and `-p` take it. */

@@ -134,7 +134,7 @@ async function connected(p: Proc, so: StreamSocket, address: SockAddr, port: num
 /** -s and -p. A source address that is not ours is worth a try. */
 function bindSource(p: Proc, o: NcOptions, so: NcSocket, like: SockAddr): void {
   so.setsockopt(so.domain === PF_INET6 ? 'IPV6_BINDANY' : 'IP_BINDANY', 1);
-  const source = o.sourceText === null ? 0 : ncAddressLike(p, o.sourceText, like);
+  const source = o.sourceText === null ? 0 : ncAddressLike(p, o, o.sourceText, like);
   const error = so.bind(source, o.sourcePortText === null ? 0 : ncPort(p, o.sourcePortText));
   if (error !== 0) err(p, 1, 'bind failed', error);
 }

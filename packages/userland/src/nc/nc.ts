@@ -11,6 +11,7 @@ import { MSG_PEEK } from '@netloom/core';
 import type { RecvInfo, SockAddr, Socket, StreamSocket } from '@netloom/core';
 import { openedBy } from '../descriptors.js';
 import { errx, toolMain } from '../err.js';
+import { lookUp } from '../known-names.js';
 import type { Proc } from '../proc.js';
 import { ncAddresses, ncPorts, parseNc } from './nc-options.js';
 import type { NcOptions } from './nc-options.js';
@@ -28,6 +29,7 @@ const PROBE_WAIT_US = 50_000;
 
 export const nc = toolMain(async (p: Proc): Promise<number> => {
   const o = parseNc(p);
+  if (!o.numeric) o.known = await lookUp(p, [o.host, o.sourceText], o.family);
   const tun = o.tunDevice === null ? null : openTun(p, o.tunDevice);
   const slot: SocketSlot = { so: null };
   p.atExit(() => slot.so?.close());

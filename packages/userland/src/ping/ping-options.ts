@@ -8,7 +8,8 @@
 import { IP4_HDR_LEN, IP4_HDR_LEN_MAX, IP_MAXPACKET, ICMP_MASKLEN, ICMP_MINLEN, ICMP_TSLEN, ip4IsMulticast, ip4Parse } from '@netloom/core/wire';
 import { ToolExit, errx, usage, warnx } from '../err.js';
 import { getopt } from '../getopt.js';
-import { NO_SUCH_NAME, hostAddress } from '../host-address.js';
+import { hostAddress } from '../host-address.js';
+import type { KnownNames } from '../known-names.js';
 import type { Proc } from '../proc.js';
 
 const EX_USAGE = 64;
@@ -173,7 +174,7 @@ const SETTERS: Readonly<Record<string, Setter>> = {
 };
 
 /** Leaves with the complaint and its exit code when the words are wrong. */
-export function parsePing(p: Proc): PingOptions {
+export function parsePing(p: Proc, names: KnownNames): PingOptions {
   const parsed = getopt(PING4_OPTS, p.argv.slice(1));
   const o = defaults();
   try {
@@ -186,7 +187,7 @@ export function parsePing(p: Proc): PingOptions {
     if (host === undefined || more.length > 0) usage(p, 1, PING_USAGE);
     o.host = host;
     checkSizes(o, parsed.options.some(([l]) => l === 'g' || l === 'h'));
-    resolve(p, o);
+    resolve(p, o, names);
     checkTogether(o);
   } catch (error) {
     if (error instanceof ToolExit || !(error instanceof UsageError)) throw error;
@@ -218,8 +219,8 @@ function checkSizes(o: PingOptions, sweepAsked: boolean): void {
   o.size = o.sweepMin;
 }
 
-function resolve(p: Proc, o: PingOptions): void {
-  const known = (text: string): number => hostAddress(text) ?? errx(p, EX_NOHOST, `cannot resolve ${text}: ${NO_SUCH_NAME}`);
+function resolve(p: Proc, o: PingOptions, names: KnownNames): void {
+  const known = (text: string): number => hostAddress(text, names) ?? errx(p, EX_NOHOST, `cannot resolve ${text}: ${names.why(text)}`);
   o.dst = known(o.host);
   if (o.sourceText !== null) o.source = known(o.sourceText);
 }

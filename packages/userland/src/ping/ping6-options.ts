@@ -10,6 +10,7 @@ import { ToolExit, errx, usage, warnx } from '../err.js';
 import { getopt } from '../getopt.js';
 import { hostAddress6 } from '../host-address6.js';
 import { NO_SUCH_NAME } from '../host-address.js';
+import type { KnownNames } from '../known-names.js';
 import type { Proc } from '../proc.js';
 import { PING_USAGE, pattern } from './ping-options.js';
 
@@ -154,7 +155,7 @@ const SETTERS: Readonly<Record<string, Setter>> = {
 };
 
 /** Leaves with the complaint and its exit code when the words are wrong. */
-export function parsePing6(p: Proc): Ping6Options {
+export function parsePing6(p: Proc, known: KnownNames): Ping6Options {
   const parsed = getopt(PING6_OPTS, p.argv.slice(1));
   const o: Ping6Options = {
     host: '', dst: { addr: new Uint8Array(16), scopeId: 0 }, count: 0, audible: false, missed: false, bufferBytes: 0, dontFragment: false, flood: false,
@@ -170,7 +171,7 @@ export function parsePing6(p: Proc): Ping6Options {
     if (parsed.rest.length === 0) usage(p, 1, PING_USAGE);
     if (parsed.rest.length > 1) throw new WordError('IPv6-hops: routing headers of type 0 are not built in (RFC 5095 forbids them)');
     o.host = parsed.rest[0] ?? '';
-    o.dst = hostAddress6(p.vnet, o.host) ?? errx(p, EX_NOHOST, `cannot resolve ${o.host}: ${NO_SUCH_NAME}`);
+    o.dst = hostAddress6(p.vnet, o.host, known) ?? errx(p, EX_NOHOST, `cannot resolve ${o.host}: ${known.why(o.host)}`);
     if (o.flood && o.intervalUs !== null) throw new WordError('-f and -i incompatible options');
   } catch (error) {
     if (error instanceof ToolExit || !(error instanceof Error)) throw error;

@@ -8,6 +8,7 @@ import { ICMP6_ECHO_REPLY, IPPROTO_ICMPV6, IPV6_DEFHLIM, ip6IsMulticast, ip6Need
 import { openedBy } from '../descriptors.js';
 import { err, errx, warnx } from '../err.js';
 import { address6Text } from '../host-address6.js';
+import type { KnownNames } from '../known-names.js';
 import type { Proc } from '../proc.js';
 import { parsePing6 } from './ping6-options.js';
 import type { Ping6Options } from './ping6-options.js';
@@ -19,8 +20,8 @@ const RCVBUF_BYTES = 48 * 1_024;
 /** Payload above which -b is asked for. */
 const BIG = 8 * 1_024;
 
-export async function ping6(p: Proc): Promise<number> {
-  const o = parsePing6(p);
+export async function ping6(p: Proc, known: KnownNames): Promise<number> {
+  const o = parsePing6(p, known);
   if (!p.prison.ownsVnet && p.prison.params.get('allow.raw_sockets') !== 'true') return err(p, 1, 'socket ssend', EPERM);
   const ssend = open(p, SOCK_RAW, 'socket ssend');
   const srecv = open(p, SOCK_RAW, 'socket srecv');

@@ -9,6 +9,7 @@ import { IP4_HDR_LEN } from '@netloom/core/wire';
 import { errx, progname, usage } from '../err.js';
 import { getopt } from '../getopt.js';
 import { hostAddress } from '../host-address.js';
+import type { KnownNames } from '../known-names.js';
 import type { Proc } from '../proc.js';
 import { PROBE_HDR_LEN, PROBE_PORT } from './probe-packet.js';
 import type { ProbeKind } from './probe-packet.js';
@@ -86,11 +87,14 @@ const SETTERS: Readonly<Record<string, Setter>> = {
 };
 
 /** The address of a host, or leaves. */
-export function hostOf(p: Proc, text: string): number {
-  return hostAddress(text) ?? errx(p, 1, `unknown host ${text}`);
+export function hostOf(p: Proc, text: string, known: KnownNames): number {
+  return hostAddress(text, known) ?? errx(p, 1, `unknown host ${text}`);
 }
 
-export function parseTraceroute(p: Proc): TracerouteOptions {
+/** What may be a name on the command line. */
+export const tracerouteHost = (p: Proc): readonly string[] => getopt(OPTSTRING, p.argv.slice(1)).rest.slice(0, 1);
+
+export function parseTraceroute(p: Proc, known: KnownNames): TracerouteOptions {
   const parsed = getopt(OPTSTRING, p.argv.slice(1));
   const o: TracerouteOptions = {
     host: '', dst: 0, asPath: false, kind: 'udp', fixedPort: false, dontFragment: false, dontRoute: false, interfaceName: null, firstTtl: 1,
@@ -106,7 +110,7 @@ export function parseTraceroute(p: Proc): TracerouteOptions {
   if (host === undefined || more.length > 0) return usageOf(p);
   o.packetBytes = length === undefined ? Math.max(least, DEFPACKET) : value(p, length, 'packet length', least, MAXPACKET);
   o.host = host;
-  o.dst = hostOf(p, host);
+  o.dst = hostOf(p, host, known);
   return o;
 }
 

@@ -13,12 +13,13 @@ import {
 import { openedBy } from '../descriptors.js';
 import { err, errx, progname, toolMain } from '../err.js';
 import { hostName } from '../host-address.js';
+import { NO_NAMES, lookUp } from '../known-names.js';
 import type { Proc } from '../proc.js';
 import { PROBE_SUM, isProbe, writeProbe } from './probe-packet.js';
 import type { Probe } from './probe-packet.js';
 import { trace } from './trace.js';
 import type { Answer, Prober } from './trace.js';
-import { hostOf, parseTraceroute } from './traceroute-options.js';
+import { hostOf, parseTraceroute, tracerouteHost } from './traceroute-options.js';
 import type { TracerouteOptions } from './traceroute-options.js';
 
 /** By code of an ICMP unreachable message: what is printed; a port that is closed is the end of the way. */
@@ -37,7 +38,7 @@ const TYPES: readonly string[] = [
 ];
 
 export const traceroute = toolMain(async (p: Proc): Promise<number> => {
-  const o = parseTraceroute(p);
+  const o = parseTraceroute(p, await lookUp(p, tracerouteHost(p), 4));
   const icmp = open(p, SOCK_RAW, IPPROTO_ICMP, 'icmp socket');
   const raw = open(p, SOCK_RAW, IPPROTO_RAW, 'raw socket');
   raw.setsockopt('IP_HDRINCL', 1);
@@ -72,7 +73,7 @@ function sourceOf(p: Proc, o: TracerouteOptions): number {
   const ifp = o.interfaceName === null ? null : p.vnet.net.ifunit(o.interfaceName);
   if (o.interfaceName !== null && ifp === null) errx(p, 1, `Can't find interface ${o.interfaceName}`);
   if (o.sourceText !== null) {
-    const addr = hostOf(p, o.sourceText);
+    const addr = hostOf(p, o.sourceText, NO_NAMES);
     if (ifp !== null && p.vnet.inNet?.addrOf(addr)?.ifp !== ifp) errx(p, 1, `${o.sourceText} is not on interface ${ifp.xname}`);
     return addr;
   }

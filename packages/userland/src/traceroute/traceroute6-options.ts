@@ -9,6 +9,7 @@ import { ToolExit, usage } from '../err.js';
 import { getopt } from '../getopt.js';
 import { NO_SUCH_NAME } from '../host-address.js';
 import { hostAddress6 } from '../host-address6.js';
+import type { KnownNames } from '../known-names.js';
 import type { Proc } from '../proc.js';
 import { PROBE_HDR_LEN, PROBE_PORT } from './probe-packet.js';
 import type { ProbeKind } from './probe-packet.js';
@@ -89,7 +90,10 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   },
 };
 
-export function parseTraceroute6(p: Proc): Traceroute6Options {
+/** What may be a name on the command line. */
+export const traceroute6Host = (p: Proc): readonly string[] => getopt(OPTSTRING, p.argv.slice(1)).rest.slice(0, 1);
+
+export function parseTraceroute6(p: Proc, known: KnownNames): Traceroute6Options {
   const parsed = getopt(OPTSTRING, p.argv.slice(1));
   const o: Traceroute6Options = {
     host: '', dst: { addr: new Uint8Array(16), scopeId: 0 }, asPath: false, kind: 'udp', dontRoute: false, firstTtl: 1, maxTtl: p.vnet.ip6?.tun.hlim ?? 64,
@@ -104,7 +108,7 @@ export function parseTraceroute6(p: Proc): Traceroute6Options {
   const [host, length, ...more] = parsed.rest;
   if (host === undefined || more.length > 0) return usage(p, 1, USAGE);
   o.host = host;
-  o.dst = hostAddress6(p.vnet, host) ?? complain(p, 1, `traceroute6: ${NO_SUCH_NAME}`);
+  o.dst = hostAddress6(p.vnet, host, known) ?? complain(p, 1, `traceroute6: ${known.why(host)}`);
   if (o.sourceText !== null) o.source = hostAddress6(p.vnet, o.sourceText) ?? complain(p, 1, `traceroute6: ${o.sourceText}: ${NO_SUCH_NAME}`);
   if (length !== undefined) o.dataBytes = within(p, length, Number.MAX_SAFE_INTEGER, 'invalid packet length.');
   const least = PROBE_HDR_LEN[o.kind];

@@ -13,12 +13,13 @@ import {
 import { openedBy } from '../descriptors.js';
 import { toolMain } from '../err.js';
 import { address6Text, hostName6 } from '../host-address6.js';
+import { lookUp } from '../known-names.js';
 import type { Proc } from '../proc.js';
 import { PROBE_SUM, isProbe, writeProbe } from './probe-packet.js';
 import type { Probe } from './probe-packet.js';
 import { trace } from './trace.js';
 import type { Answer, Prober } from './trace.js';
-import { complain, parseTraceroute6 } from './traceroute6-options.js';
+import { complain, parseTraceroute6, traceroute6Host } from './traceroute6-options.js';
 import type { Traceroute6Options } from './traceroute6-options.js';
 
 /** By code of a destination-unreachable message; a port that is closed is the end of the way. */
@@ -34,7 +35,7 @@ const TYPES: ReadonlyMap<number, string> = new Map([
 
 export const traceroute6 = toolMain(async (p: Proc): Promise<number> => {
   const icmp = open(p, SOCK_RAW, IPPROTO_ICMPV6, 5, 'socket(ICMPv6)');
-  const o = parseTraceroute6(p);
+  const o = parseTraceroute6(p, await lookUp(p, traceroute6Host(p), 6));
   const raw = open(p, SOCK_RAW, PROTOCOL[o.kind], 5, 'socket(SOCK_RAW)');
   if (o.tclass >= 0) must(p, raw.setsockopt('IPV6_TCLASS', o.tclass), 'setsockopt(IPV6_TCLASS)', 7);
   if (o.dontRoute) raw.setsockopt('SO_DONTROUTE', 1);
