@@ -100,6 +100,7 @@ export class GatewayTcp implements TcpForeignDoor {
     }
     const flow = new TcpFlow(this, ends.copy(), to, FLOW_CONNECTING);
     flow.syn = new HeldSyn(seg);
+    flow.waits = true;
     this.waiting.add(flow);
     ctx.begun();
     flow.host = ctx.host.connect(flow, to);
@@ -147,6 +148,7 @@ export class GatewayTcp implements TcpForeignDoor {
       return null;
     }
     this.waiting.delete(flow);
+    flow.waits = false;
     this.joined.add(flow);
     this.ctx.stats.tcpflows++;
     flow.watch(so);
@@ -194,7 +196,7 @@ export class GatewayTcp implements TcpForeignDoor {
   forget(flow: TcpFlow): void {
     if (flow.state === FLOW_GONE) return;
     flow.state = FLOW_GONE;
-    if (!this.joined.delete(flow)) this.waiting.delete(flow);
+    (flow.waits ? this.waiting : this.joined).delete(flow);
   }
 
   /** Ends what has taken too long. */

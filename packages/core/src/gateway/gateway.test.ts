@@ -286,6 +286,26 @@ describe('TCP through a gateway', () => {
     expect(lab.counted()).toEqual({ tcpflows: 1, tcpidle: 1, tcptimeout: 1 });
   });
 
+  it('keeps count of several that wait, whichever ends first', () => {
+    const lab = new Lab();
+    lab.host.answer = null;
+    for (let port = 1; port <= 4; port++) lab.net.connect(lab.guest, OUTSIDE, port);
+    lab.run();
+    const tcp = lab.router.gateway.opened?.tcp;
+    const count = (): unknown => [tcp?.waiting.size, tcp?.joined.size, tcp === undefined ? 0 : [...tcp.waiting].length];
+    expect(count()).toEqual([4, 0, 4]);
+    lab.host.tcp[1]?.flow.failed(ECONNREFUSED); // neither the first nor the last
+    expect(count()).toEqual([3, 0, 3]);
+    lab.host.tcp[2]?.flow.connected();
+    lab.run();
+    expect(count()).toEqual([2, 1, 2]);
+    lab.host.tcp[3]?.flow.failed(ECONNREFUSED);
+    lab.host.tcp[0]?.flow.failed(ECONNREFUSED);
+    expect(count()).toEqual([0, 1, 0]);
+    lab.close();
+    expect(lab.router.gateway.flowCount).toBe(0);
+  });
+
   it('has limits', () => {
     const lab = new Lab();
     lab.router.gateway.tun.tcpPendingMax = 2;

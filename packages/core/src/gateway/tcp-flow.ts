@@ -35,6 +35,8 @@ export class TcpFlow implements TcpFlowDoor {
   state: TcpFlowState;
   /** Did it come from the host? */
   readonly isForward: boolean;
+  /** Has it no connection of the stack yet? Says which list it is in: a Chain does not know whose an item is. */
+  waits = false;
   /** Since when it is in this state; when joined, since when nothing has moved. */
   since: Micros;
   host: HostTcp | null = null;

@@ -1,13 +1,15 @@
 /**
- * gateway.test.ts — Linux, in a namespace with a gateway for its default route, and servers of this machine on the other side.
+ * gateway.test.ts — Linux, in a namespace or a virtual machine with a gateway for its default route, and servers of this machine on the other side.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
+import http from 'node:http';
 import net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { describe, expect } from 'vitest';
 import { peer } from '../peers.js';
+import { withGuests } from './guest/guest.js';
 import { withNetns } from './netns.js';
 import type { Netns } from './netns.js';
 import { withDaemon } from './test-daemon.js';
@@ -31,6 +33,16 @@ function behind(body: (d: TestDaemon, ns: Netns) => Promise<void>): () => Promis
         await body(d, ns);
       }),
     );
+}
+
+/** A port of 127.0.0.1 that nobody has at the moment. */
+async function freePort(): Promise<number> {
+  const probe = net.createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
 }
 
 /** Runs a Python program in the namespace; what it prints. */
@@ -83,6 +95,31 @@ except ConnectionRefusedError:
     print('refused')
 `;
 
+peer('guest')('a virtual machine fetches a file from a server of the host, and is reached by a forward', { timeout: 300_000 }, () => withDaemon(async (d) => {
+  const data = randomBytes(5_000_000);
+  const server = http.createServer((_request, response) => response.end(data)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    await d.vnet('r1');
+    const ifname = (await d.ok('r1', 'ifconfig', 'tap', 'create', 'inet', '10.0.2.2/24')).trim();
+    await d.client.post('/v1/attachments', { vnet: 'r1', interface: ifname, device: `stream:unix:${d.path('a')},server` });
+    const port = await freePort();
+    await d.client.post('/v1/gateways', { vnet: 'r1', interface: ifname, forward: [`tcp:127.0.0.1:${port}-10.0.2.15:8000`] });
+    const script = 'ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.2.2';
+    await withGuests([{ nics: [{ netdev: `stream,addr.type=unix,addr.path=${d.path('a')}` }], image: { script } }], async (guest) => {
+      const from = `http://10.0.2.2:${(server.address() as AddressInfo).port}/file`;
+      const sum = await guest.ok(`wget -q -O - ${from} | sha256sum`);
+      expect(sum.split(' ')[0]).toBe(createHash('sha256').update(data).digest('hex'));
+      await guest.ok('(echo hello from the guest | nc -l -p 8000 >/dev/null 2>&1) & until netstat -ltn | grep -q :8000; do :; done');
+      const socket = net.connect(port, '127.0.0.1');
+      expect(String((await once(socket, 'data'))[0])).toBe('hello from the guest\n');
+      socket.destroy();
+    });
+  } finally {
+    server.close();
+  }
+}));
+
 describe('Linux behind a gateway', () => {
   peer(...NEEDS)('sends and gets megabytes, whole, and each half ends by itself, over IPv4 and IPv6', behind(async (_d, ns) => {
     for (const [host, listen] of [['10.0.2.2', '127.0.0.1'], ['fd00::2', '::1']] as const) {
@@ -127,11 +164,7 @@ describe('Linux behind a gateway', () => {
   }));
 
   peer(...NEEDS)('is reached by way of a forward', behind(async (d, ns) => {
-    const probe = net.createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    const { port } = probe.address() as AddressInfo;
-    probe.close();
-    await once(probe, 'close');
+    const port = await freePort();
     const child = ns.spawn('python3', '-uc', "import socket\ns = socket.create_server(('10.0.2.15', 8000))\nprint('up')\nc, a = s.accept()\nc.sendall(a[0].encode() + b' ' + c.recv(100))\nc.close()");
     await once(child.stdout!, 'data');
     await d.client.post('/v1/gateways/r1/forwards', { rules: `hostfwd=tcp:127.0.0.1:${port}-10.0.2.15:8000` });
