@@ -70,6 +70,22 @@ beforeEach(async () => {
 const stats = async (): Promise<{ statistics: Record<string, number>; cache: Record<string, number> }> => (JSON.parse(await lab.ok('dnsd -j gw -s --json')) as { dnsd: { statistics: Record<string, number>; cache: Record<string, number> } }).dnsd;
 
 describe('living things', () => {
+  it('host is where the gateway is, while there is one, unless the configuration says otherwise', async () => {
+    const { kernel } = lab;
+    const { vnet } = kernel.prisons.find(kernel.prisons.prison0, 'gw')!;
+    const none = (): never => {
+      throw new Error('nobody goes out');
+    };
+    const ifp = vnet.net.ifunit('sim0');
+    kernel.call(kernel.now, () => vnet.gateway.open({ connect: none, open: none, ping: none, closed: () => undefined }, { ifp, addresses: [], loopback: true, outbound: true, defaultRoute: false }));
+    await lab.ok(['dnsd', '-j', 'gw']);
+    expect(await lab.ok('host host', pc)).toBe('host.netloom.internal has address 10.0.0.1');
+    kernel.call(kernel.now, () => vnet.gateway.close());
+    await lab.ok('dnsd -j gw -k');
+    await lab.ok(['dnsd', '-j', 'gw']);
+    expect(await lab.sh('host host', pc)).toMatchObject({ exit: 1 });
+  });
+
   it('vnets have names, routers the address that is near, and addresses have names', async () => {
     await lab.ok('ifconfig sim1 inet6 2001:db8::1/64 -ifdisabled', gw);
     await lab.ok(['dnsd', '-j', 'gw', '-O', 'host 10.0.0.99']);

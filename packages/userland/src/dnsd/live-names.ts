@@ -3,14 +3,14 @@
  * Read first: docs/dns.md.
  *
  * Theory of operation. A name under the domain is a vnet's (its addresses but for loopback and link-local ones), or that of a host with a lease: the name of its reservation, else the one it gave
- * itself. Vnets come before reservations, and those before names that hosts claim, so that no host takes another's name; of hosts that claim one name the first to have it keeps
+ * itself. `host` is the machine: the addresses that the configuration says, else those of the server's vnet's gateway. Vnets come before reservations, and those before names that hosts claim, so that no host takes another's name; of hosts that claim one name the first to have it keeps
  * it. What there is is looked at again once a second at most.
  *
  * Invariant: only vnets of the jails that the server's caller sees, and what runs in them, are named.
  */
 import { IFF_LOOPBACK, IN6_IFF_DETACHED, IN6_IFF_DUPLICATED, IN6_IFF_TENTATIVE, In6Ifaddr, InIfaddr } from '@netloom/core';
 import type { Prison, Vnet } from '@netloom/core';
-import { dnsNameKey, dnsNameOf, ip4Format, ip6Format, ip6IsLinkLocal, ip6Plain, macFormat, MAC_LEN } from '@netloom/core/wire';
+import { dnsNameKey, dnsNameOf, ip4Format, ip4Parse, ip6Format, ip6Parse, ip6IsLinkLocal, ip6Plain, macFormat, MAC_LEN } from '@netloom/core/wire';
 import { dhcpServersOf } from '../dhcpd/dhcpd.js';
 import type { DhcpServer } from '../dhcpd/dhcp-server.js';
 import type { Lease } from '../dhcpd/lease-table.js';
@@ -77,6 +77,8 @@ export class LiveNames {
     this.names = new Map();
     this.reverse = new Map();
     for (const host of this.fixed) this.add(host.name, host.v4, host.v6);
+    const { addresses } = this.vnet.gateway;
+    if (addresses.length > 0) this.add(`host.${this.domain}`, addresses.map((a) => ip4Parse(a)).filter((a) => a !== null), addresses.map((a) => ip6Parse(a)).filter((a) => a !== null));
     const seen = this.seen();
     for (const [label, prison] of seen) if (prison.ownsVnet) this.add(`${label}.${this.domain}`, addresses4(prison.vnet), addresses6(prison.vnet));
     const vnets = new Set([this.vnet, ...seen.map(([, prison]) => prison.vnet)]);
