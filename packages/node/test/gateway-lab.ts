@@ -98,7 +98,8 @@ export class GatewayLab {
   }
 
   private held(): { name: string; count: number }[] {
-    const rows = this.kernel.audit().vnets.find((v) => v.name === 'router')?.rows ?? [];
+    const rows = this.kernel.audit().vnets.find((v) => v.vnet === 'router')?.rows;
+    if (rows === undefined) throw new Error('there is no router');
     // Neighbours and what is learned of paths stay, with or without a gateway.
     return rows.filter((r) => r.count !== 0 && !/neighbour|hostcache|timers|ARP|TIME_WAIT/.test(r.name)).map(({ name, count }) => ({ name, count }));
   }

@@ -22,7 +22,7 @@ import type { McastLinks } from '../net/mcast/links.js';
 import type { McastRouter } from '../net/mcast/router.js';
 import { ip4 } from '../sim/craft.js';
 import { ip6Parse } from '../wire/addr6.js';
-import { AuditBench, GROUP, GROUP6 } from './test-audit.js';
+import { AuditBench, GROUP, GROUP6 } from '../../test/audit-bench.js';
 
 const ip6 = (text: string): Uint8Array => ip6Parse(text) ?? new Uint8Array(16);
 

@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   DHCP4_FLAG_BROADCAST, DHCPDECLINE, DHCPDISCOVER, DHCPINFORM, DHCPRELEASE, DHCPREQUEST, DHO_CLIENT_ID, DHO_HOST_NAME, DHO_LEASE_TIME, DHO_MESSAGE_TYPE, DHO_PARAMETER_LIST, DHO_RELAY_AGENT,
-  DHO_REQUESTED_ADDRESS, DHO_SERVER_ID, RAI_LINK_SELECTION, dhcp4MessageName, dhcp4MessageType, dho32, dho32Of, dho8, dhoSubOptions, ip4Format, ip4Parse, utf8Encode,
+  DHO_REQUESTED_ADDRESS, DHO_SERVER_ID, RAI_LINK_SELECTION, dhcp4MessageName, dhcp4MessageType, dho32, dho8, dhoSubOptions, ip4Format, ip4Parse, utf8Encode,
 } from '@netloom/core/wire';
 import type { Dhcp4Message } from '@netloom/core/wire';
 import { optionText } from '../dhcp/option-names.js';

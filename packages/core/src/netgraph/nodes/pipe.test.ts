@@ -22,7 +22,7 @@ function pipe(config = '', seed = 1): NgBench {
   return bench;
 }
 
-function send(bench: NgBench, n: number, bytes = FRAME, hook = 'u'): void {
+function send(bench: NgBench, n: number, bytes: Uint8Array = FRAME, hook = 'u'): void {
   for (let i = 0; i < n; i++) expect(bench.send(hook, bytes)).toBe(0);
 }
 

@@ -1,35 +1,35 @@
 /**
- * test-audit.ts — AuditBench: a vnet and the ways of making each of its parts hold something.
+ * audit-bench.ts — AuditBench: a vnet and the ways of making each of its parts hold something.
  */
-import { CTX_SOFTINT } from '../kern/context.js';
-import type { AuditLeak } from '../kern/audit.js';
-import { in6Aifaddr } from '../inet6/in6-control.js';
-import { ND6_IFF_ACCEPT_RTADV } from '../inet6/in6-ifinfo.js';
-import { Ip6OutputOpts, IPV6_UNSPECSRC } from '../inet6/ip6-output.js';
-import { nd6SetFlags } from '../inet6/nd6-flags.js';
-import { raFrame } from '../inet6/test-rtr.js';
-import type { Ifnet } from '../net/ifnet.js';
-import { RTF_GATEWAY, RTF_STATIC } from '../net/route/nexthop.js';
-import type { NgBase } from '../netgraph/ng-base.js';
-import { NgMessage } from '../netgraph/ng-message.js';
-import { NgSocket } from '../netgraph/nodes/socket.js';
-import { DYN_SRC_ADDR, IPFW_TABLE_ADDR, IPFW_VTYPE_LEGACY, O_ACCEPT, O_IN, O_IP4, O_KEEP_STATE, O_LIMIT, O_NAT } from '../netpfil/ipfw/index.js';
-import type { Socket } from '../socket/socket.js';
-import { PF_INET6 } from '../socket/socket-type.js';
-import { QUERIER_DEFAULTS } from '../net/mcast/querier.js';
-import { craftIp, craftTcp, ip4 } from '../sim/craft.js';
-import { SimNet } from '../sim/sim-net.js';
-import { TcpEnds } from '../tcp/tcp-ends.js';
-import { ip6Parse } from '../wire/addr6.js';
-import { ICMP6_HDR_LEN } from '../wire/icmp6.js';
-import { IP_MF } from '../wire/ip4.js';
-import { IP6F_MORE_FRAG, IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Emit } from '../wire/ip6.js';
-import { macFormat } from '../wire/addr.js';
-import { ICMP_UNREACH } from '../wire/icmp4.js';
-import { IPPROTO_FRAGMENT, IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../wire/ipproto.js';
-import { TH_SYN } from '../wire/tcp.js';
-import type { Kernel } from './kernel.js';
-import type { Vnet } from './vnet.js';
+import { CTX_SOFTINT } from '../src/kern/context.js';
+import type { AuditLeak } from '../src/kern/audit.js';
+import { in6Aifaddr } from '../src/inet6/in6-control.js';
+import { ND6_IFF_ACCEPT_RTADV } from '../src/inet6/in6-ifinfo.js';
+import { Ip6OutputOpts, IPV6_UNSPECSRC } from '../src/inet6/ip6-output.js';
+import { nd6SetFlags } from '../src/inet6/nd6-flags.js';
+import { raFrame } from '../src/inet6/test-rtr.js';
+import type { Ifnet } from '../src/net/ifnet.js';
+import { RTF_GATEWAY, RTF_STATIC } from '../src/net/route/nexthop.js';
+import type { NgBase } from '../src/netgraph/ng-base.js';
+import { NgMessage } from '../src/netgraph/ng-message.js';
+import { NgSocket } from '../src/netgraph/nodes/socket.js';
+import { DYN_SRC_ADDR, IPFW_TABLE_ADDR, IPFW_VTYPE_LEGACY, O_ACCEPT, O_IN, O_IP4, O_KEEP_STATE, O_LIMIT, O_NAT } from '../src/netpfil/ipfw/index.js';
+import type { Socket } from '../src/socket/socket.js';
+import { PF_INET6 } from '../src/socket/socket-type.js';
+import { QUERIER_DEFAULTS } from '../src/net/mcast/querier.js';
+import { craftIp, craftTcp, ip4 } from '../src/sim/craft.js';
+import { SimNet } from '../src/sim/sim-net.js';
+import { TcpEnds } from '../src/tcp/tcp-ends.js';
+import { ip6Parse } from '../src/wire/addr6.js';
+import { ICMP6_HDR_LEN } from '../src/wire/icmp6.js';
+import { IP_MF } from '../src/wire/ip4.js';
+import { IP6F_MORE_FRAG, IP6_DST, IP6_HDR_LEN, IP6_SRC, ip6Emit } from '../src/wire/ip6.js';
+import { macFormat } from '../src/wire/addr.js';
+import { ICMP_UNREACH } from '../src/wire/icmp4.js';
+import { IPPROTO_FRAGMENT, IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../src/wire/ipproto.js';
+import { TH_SYN } from '../src/wire/tcp.js';
+import type { Kernel } from '../src/vnet/kernel.js';
+import type { Vnet } from '../src/vnet/vnet.js';
 
 const ip6 = (text: string): Uint8Array => ip6Parse(text) ?? new Uint8Array(16);
 
