@@ -10,9 +10,6 @@
  * switches between two namespaces: Linux's bridge, vde_switch, Open vSwitch's userspace datapath, and if_bridge in the same daemon. `tcp` lets segments
  * of up to 64 KB cross where the switch can; in `tcp-mtu` the ends cut them before.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { bridgeAdd, ifCloneCreate, ifUp, tapOf } from '@netloom/core';
 import { SimNet } from '@netloom/core/sim';
 import { switches } from './switches.mjs';
@@ -77,11 +74,11 @@ function throughNodes(copies) {
   };
   const graph = kernel.call(0, () => graphOf(kernel));
   const [near, far] = kernel.call(0, () => {
-    const ends = [place(graph, take), place(graph, take)];
-    graph.mkpeer(ends[0], 'x', 'link0', 'bridge');
-    const bridge = ends[0].findHook('x')?.peer?.node;
-    if (bridge === undefined || graph.connect(ends[1], 'x', bridge, 'link1') !== 0) throw new Error('no bridge');
-    return ends.map((node) => node.findHook('x'));
+    const [a, b] = [place(graph, take), place(graph, take)];
+    graph.mkpeer(a, 'x', 'link0', 'bridge');
+    const bridge = a.findHook('x')?.peer?.node;
+    if (bridge === undefined || graph.connect(b, 'x', bridge, 'link1') !== 0) throw new Error('no bridge');
+    return [a.findHook('x'), b.findHook('x')];
   });
   const { pool } = kernel.engine;
   /** @param {typeof near} hook @param {Uint8Array} frame */
