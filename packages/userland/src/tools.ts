@@ -12,6 +12,7 @@
  */
 import { arp } from './arp.js';
 import { dhclient } from './dhclient/dhclient.js';
+import { dhcp6d } from './dhcp6d/dhcp6d.js';
 import { dhcpd } from './dhcpd/dhcpd.js';
 import { dhcrelay } from './dhcrelay.js';
 import { dnsd } from './dnsd/dnsd.js';
@@ -52,6 +53,7 @@ import { traceroute6 } from './traceroute/traceroute6.js';
 export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   arp: { summary: 'show and change IPv4 neighbours', main: arp },
   dhclient: { summary: 'get an interface its IPv4 address by DHCP', main: dhclient },
+  dhcp6d: { summary: 'give hosts of a link their IPv6 addresses (DHCPv6 server)', main: dhcp6d },
   dhcpd: { summary: 'give hosts of a link their IPv4 addresses (DHCP server)', main: dhcpd },
   dhcrelay: { summary: 'carry DHCP between links and servers elsewhere', main: dhcrelay },
   dnsd: { summary: 'answer for names of vnets and hosts, and forward other questions', main: dnsd },
