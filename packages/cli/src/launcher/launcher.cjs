@@ -63,6 +63,7 @@ class Call {
     this.interrupted = false;
     this.ending = null;
     this.cooked = null;
+    this.terminal = null;
     this.handlers = [];
   }
 
@@ -185,12 +186,25 @@ class Call {
   }
 
   readInput() {
+    if (require('node:tty').isatty(0)) return this.readTerminal();
     const block = Buffer.allocUnsafe(BLOCK);
     fs.read(0, block, 0, BLOCK, null, (error, n) => {
       if (error?.code === 'EAGAIN') return setTimeout(() => this.readInput(), 20);
       if (error !== null || n === 0) this.send(STDIN_EOF, '');
       else this.send(STDIN, block.subarray(0, n));
     });
+  }
+
+  /** A terminal is read as a stream: a read under way in one of Node's threads would hold the process at its end until a key is pressed. */
+  readTerminal() {
+    this.terminal ??= new (require('node:tty').ReadStream)(0);
+    const { terminal } = this;
+    const got = (block) => {
+      terminal.removeListener('data', got).removeListener('end', got).removeListener('error', got).pause();
+      if (Buffer.isBuffer(block)) this.send(STDIN, block);
+      else this.send(STDIN_EOF, '');
+    };
+    terminal.on('data', got).on('end', got).on('error', got).resume();
   }
 
   /** Every key as it is pressed, and not shown; signals of the terminal stay unless `on` is 2. What it was before is put back at the end. */
@@ -280,6 +294,7 @@ class Call {
     for (const [event, handler] of this.handlers) process.removeListener(event, handler);
     this.handlers = [];
     this.rawInput(0);
+    this.terminal?.destroy();
     this.socket?.destroy();
     const { done, ending } = this;
     this.done = () => {};

@@ -1,7 +1,7 @@
 /**
  * bhyve-options.test.ts — bhyve's command line: what it says of what is wrong, to the letter, and the machine that a right one means.
  */
-import { EINVAL, EOPNOTSUPP } from '@netloom/core';
+import { EINVAL, EOPNOTSUPP, ERANGE } from '@netloom/core';
 import { describe, expect, test } from 'vitest';
 import { BhyveConfig, BhyveExit } from './bhyve-config.js';
 import { bhyveMachine } from './bhyve-machine.js';
@@ -82,6 +82,7 @@ test.each<[string, string]>([
   ['-s 3,virtio-net,tap0,mac=zz vm', `errno ${EINVAL}: Invalid MAC zz`],
   ['-s 3,virtio-net,tap0,mtu=45 vm', `errno ${EINVAL}: `],
   ['-s 3,virtio-net,tap0,mtu=65536 vm', `errno ${EINVAL}: `],
+  ['-s 3,virtio-net,tap0,mtu=18446744073709551616 vm', `errno ${ERANGE}: `],
   ['-s 3,virtio-net,tap0,mtu=-1500 vm', `errno ${EINVAL}: `],
   ['-s 3,virtio-net,tap0,mtu=1500x vm', `errno ${EINVAL}: `],
   ['-s 3,e1000,tap0,mtu=no vm', 'runs'],

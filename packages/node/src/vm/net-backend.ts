@@ -7,7 +7,7 @@
  * Checks come in bhyve's order: link address, MTU, backend. Opening is for later (nic-backends.ts).
  */
 import { createHash } from 'node:crypto';
-import { EINVAL, EOPNOTSUPP } from '@netloom/core';
+import { EINVAL, EOPNOTSUPP, ERANGE } from '@netloom/core';
 import { strtol0 } from './c-number.js';
 import type { NicBackend, NicModel, NicTransport, VmNic, VmSlot } from './vm-spec.js';
 import { VmRefusal } from './vm-spec.js';
@@ -21,6 +21,7 @@ const NG_PATHSIZ = 512;
 const NG_HOOKSIZ = 32;
 const MTU_MIN = 46;
 const MTU_MAX = 65_535;
+const ULONG_MAX = 2 ** 64 - 1;
 /** Bytes of the text that a link address is made of, with its NUL. */
 const NSTR = 80;
 
@@ -78,6 +79,7 @@ function formatMac(bytes: readonly number[]): string {
 function parseMtu(text: string): number {
   const { value, end } = strtol0(text);
   if (text.startsWith('-') || end !== text.length) throw new VmRefusal(EINVAL);
+  if (value >= ULONG_MAX) throw new VmRefusal(ERANGE);
   if (value < MTU_MIN || value > MTU_MAX) throw new VmRefusal(EINVAL);
   return value;
 }

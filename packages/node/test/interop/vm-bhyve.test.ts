@@ -81,3 +81,39 @@ peer(...NEEDS)('a machine of vmrun.sh starts again when its guest does, ends wit
     expect(await d.client.get('/v1/vms')).toEqual([]);
   });
 }));
+
+/** Runs its arguments at a terminal of their own; types two Ctrl-C and two commands; writes what became of them. */
+const AT_TERMINAL = `
+import json, os, pty, select, subprocess, sys, termios, time
+master, slave = pty.openpty()
+before = termios.tcgetattr(slave)
+program = subprocess.Popen(sys.argv[1:], stdin=slave, stdout=slave, stderr=slave, preexec_fn=os.setsid)
+said = b''
+def until(what, seconds):
+    global said
+    end = time.time() + seconds
+    while what not in said and time.time() < end and program.poll() is None:
+        if select.select([master], [], [], 0.1)[0]: said += os.read(master, 65536)
+    return what in said
+up = until(b'/ # ', 90)
+raw = termios.tcgetattr(slave)[3] & (termios.ISIG | termios.ICANON | termios.ECHO) == 0
+for key, answer in ((b'cat\\n', b'cat'), (b'\\x03', b'^C'), (b'\\x03', b'^C'), (b'echo alive $((6*7))\\n', b'alive 42')):
+    said = b''
+    os.write(master, key)
+    alive = until(answer, 20 if answer == b'alive 42' else 3)
+os.write(master, b'poweroff -f\\n')
+try: until(b'never', 30)
+except OSError: program.wait(30)
+print(json.dumps({'up': up, 'raw': raw, 'alive': alive, 'code': program.poll(), 'restored': before == termios.tcgetattr(slave)}))
+`;
+
+peer(...NEEDS, 'python3', 'stty')("at a terminal every key is the guest's, Ctrl-C too, and the terminal is put back", { timeout: 300_000 }, () => withDaemon(async (d) => {
+  makeImage(d, 'disk.img');
+  for (const runtime of ['perl', 'node']) {
+    expect((await d.netloom('tools', 'install', '--runtime', runtime, d.path('bin')).ended).status).toBe(0);
+    const env = { ...process.env, NETLOOM_SOCKET: d.daemon.socketPath, NETLOOM_JAIL: '' };
+    const words = ['-m', '192', '-s', '1,lpc', '-l', 'com1,stdio', '-s', '2,virtio-net,tap0', '-s', '3,virtio-blk,disk.img', 'z'];
+    const { stdout, stderr } = await listen(spawn('python3', ['-c', AT_TERMINAL, d.path('bin/bhyve'), ...words], { cwd: d.folder, env, stdio: ['ignore', 'pipe', 'pipe'] })).ended;
+    expect({ runtime, ...(JSON.parse(stdout || '{}') as object), stderr }).toEqual({ runtime, up: true, raw: true, alive: true, code: 1, restored: true, stderr: '' });
+  }
+}));
