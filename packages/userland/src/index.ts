@@ -5,6 +5,8 @@ export type { HostFile, Proc, ProcHost, ProcSignal, RunOptions, Tool, ToolMain }
 export { HostError, ProcKilled, signalNumber } from './proc.js';
 export { findTool, toolNames, tools } from './tools.js';
 export { dhcpConfProblem } from './dhcpd/dhcpd-conf.js';
+export { dhcp6ConfProblem } from './dhcp6d/dhcp6d-conf.js';
+export { DOMAIN_DEFAULT } from './dnsd/dnsd-conf.js';
 export { compileFilter } from './pcap-filter/index.js';
 export type { FilterOptions, FilterResult } from './pcap-filter/index.js';
 export { getopt } from './getopt.js';

@@ -7,6 +7,7 @@
  * Not here: what only the running stack knows (an interface name that is taken, an address in use).
  */
 import { checkDhcp } from './lab-dhcp.js';
+import { checkDhcp6 } from './lab-dhcp6.js';
 import { isFileDevice, parseFileDevice, relativePath } from '../daemon/file-device.js';
 import { parseGuestDevice, relativeGuestPath } from '../port/guest-device.js';
 import { checkGateway, gatewayOf } from './lab-gateway.js';
@@ -38,6 +39,7 @@ export function checkLab(lab: Lab): LabFinding[] {
   }
   checkMembers(lab, made, report);
   checkDhcp(lab, report);
+  checkDhcp6(lab, report);
   return findings;
 }
 
@@ -110,7 +112,7 @@ function checkBridges(lab: Lab, made: Made, report: Report): void {
 
 function checkVnet(lab: Lab, name: string, vnet: LabVnet, made: Made, report: Report): void {
   if (name === HOST_VNET) {
-    for (const key of ['forwarding', 'multicast', 'gateway', 'sysctl', 'hostname'] as const) {
+    for (const key of ['forwarding', 'multicast', 'gateway', 'sysctl', 'hostname', 'dns', 'resolver'] as const) {
       if (vnet[key] !== undefined) report(['vnets', name, key], `a lab does not change "${key}" of the host, which it shares with others`, 'use a vnet of its own');
     }
   }

@@ -51,6 +51,17 @@ export type LabDhcp =
   | { readonly server: LabDhcpServer | null; readonly client?: undefined; readonly relay?: undefined }
   | { readonly relay: OneOrMany; readonly server?: undefined; readonly client?: undefined };
 
+/** What a DHCPv6 server on an interface tells; without a range it gives no addresses. */
+export interface LabDhcp6 {
+  readonly range?: OneOrMany;
+  readonly dns?: OneOrMany;
+  readonly search?: OneOrMany;
+  readonly lease?: number;
+  readonly preferred?: number;
+  readonly rapid_commit?: boolean;
+  readonly hosts?: Readonly<Record<string, { readonly duid: string; readonly inet6: string }>>;
+}
+
 export interface LabInterface {
   readonly inet?: OneOrMany;
   readonly inet6?: OneOrMany;
@@ -77,6 +88,7 @@ export interface LabInterface {
   readonly host?: string;
   readonly carp?: readonly LabCarp[];
   readonly dhcp?: LabDhcp;
+  readonly dhcp6?: LabDhcp6 | null;
 }
 
 export interface LabRoute {
@@ -118,6 +130,17 @@ export interface LabGateway {
   readonly reverse?: OneOrMany;
 }
 
+/** A name server of the vnet. */
+export interface LabDns {
+  readonly domain?: string;
+  readonly upstream?: OneOrMany;
+  readonly records?: OneOrMany;
+  readonly allow?: OneOrMany;
+}
+
+/** The name servers that tools in the vnet ask. */
+export type LabResolver = OneOrMany | { readonly servers: OneOrMany; readonly search?: OneOrMany };
+
 export interface LabVnet {
   readonly description?: string;
   readonly parent?: string;
@@ -127,6 +150,8 @@ export interface LabVnet {
   readonly routes?: readonly LabRoute[];
   readonly multicast?: LabMulticast;
   readonly gateway?: LabGateway | boolean;
+  readonly dns?: LabDns | boolean;
+  readonly resolver?: LabResolver;
   readonly sysctl?: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -144,6 +169,7 @@ export interface LabBridge {
   readonly mcsnoop?: boolean;
   readonly carp?: readonly LabCarp[];
   readonly dhcp?: LabDhcp;
+  readonly dhcp6?: LabDhcp6 | null;
 }
 
 /** A virtual machine. */

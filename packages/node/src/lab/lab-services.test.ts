@@ -103,6 +103,76 @@ subnet 10.2.0.8 netmask 255.255.255.254 {
   });
 });
 
+describe('DHCPv6 and names', () => {
+  test.each<[string, string, string[]]>([
+    ['on a loopback', 'name: x\nvnets: {a: {interfaces: {lo1: {dhcp6: }}}}\n', ['lab.yaml:2:32: "lo1" is a loopback: there is nobody to talk DHCPv6 with (give it to another interface)']],
+    ['without an address', 'name: x\nvnets: {a: {interfaces: {e: {inet6: "fe80::1/64", dhcp6: {}}}}}\nlinks: [[a:e, a:f]]\n', ['lab.yaml:2:58: "e" has no IPv6 address of its own to serve from (add "inet6")']],
+    ['a range outside the network', 'name: x\nvnets: {a: {interfaces: {e: {inet6: "2001:db8::1/64", dhcp6: {range: "2001:db8:1::/64"}}}}}\nlinks: [[a:e, a:f]]\n', ['lab.yaml:2:62: range6 2001:db8:1::/64 is not in subnet6 2001:db8::/64 (see docs/dhcp.md)']],
+    ['no range', 'name: x\nvnets: {a: {interfaces: {e: {inet6: "2001:db8::1/64", dhcp6: {range: x}}}}}\nlinks: [[a:e, a:f]]\n', ['lab.yaml:2:70: "x" is not FIRST-LAST or PREFIX/LENGTH, such as 2001:db8::100-2001:db8::1ff, or a list of them (give "range" FIRST-LAST or PREFIX/LENGTH, such as 2001:db8::100-2001:db8::1ff, or a list of them)']],
+    ['one network twice', 'name: x\nvnets: {a: {interfaces: {e: {inet6: "2001:db8::1/64", dhcp6: }, f: {inet6: "2001:db8::2/64", dhcp6: }}}}\nlinks: [[a:e, a:f]]\n', ['lab.yaml:2:94: subnet6 2001:db8::/64 and 2001:db8::/64 have addresses in common (see docs/dhcp.md)']],
+    ['a name server of the host', 'name: x\nvnets: {host: {dns: true}}\n', ['lab.yaml:2:21: a lab does not change "dns" of the host, which it shares with others (use a vnet of its own)']],
+    ['a resolver that is none', 'name: x\nvnets: {a: {resolver: ns1}}\n', ['lab.yaml:2:23: "ns1" is not the address of a name server, a list of them, or servers and search (give "resolver" the address of a name server, a list of them, or servers and search)']],
+  ])('refused: %s', (_, text, expected) => {
+    expect(problems(text)).toEqual(expected);
+  });
+
+  test('the commands', () => {
+    const text = `
+name: x
+vnets:
+  gw:
+    dns: { domain: lab.test, upstream: [host, "192.0.2.53:5353"], records: "www.example.test IN A 10.0.0.7", allow: 10.0.0.0/8 }
+    interfaces:
+      a: { inet: 10.0.0.1/30, inet6: "2001:db8:1::1/64", dhcp: { server: }, dhcp6: { range: "2001:db8:1::100-2001:db8:1::1ff" } }
+      b: { inet6: ["fe80::9/64", "2001:db8:2::1/64"], dhcp6: { dns: "2001:db8::53", search: [a.test, b.test], lease: 600, preferred: 300, rapid_commit: true, hosts: { web: { duid: "0:3:0:1:2:0:0:0:0:7", inet6: "2001:db8:2::7" } } } }
+  pc: { parent: gw, resolver: 10.0.0.1, interfaces: { e: { } } }
+  r: { dns: true, resolver: { servers: [10.0.0.1, "2001:db8:1::1"], search: lab.test }, interfaces: { u: { } } }
+bridges: { br: { inet6: "2001:db8:3::1/64", dhcp6: } }
+links: [[gw:a, r:u], [gw:b, pc:e]]
+`;
+    expect(commands(text)).toEqual([
+      `dnsd -j gw -O 'domain lab.test
+name gw gw
+name pc gw.pc
+name r r
+upstream host
+upstream 192.0.2.53:5353
+record www.example.test IN A 10.0.0.7
+allow 10.0.0.0/8
+'`,
+      "dnsd -j r -O 'name gw gw\nname pc gw.pc\nname r r\n'",
+      `jexec gw dhcpd -O 'authoritative;
+subnet 10.0.0.0 netmask 255.255.255.252 {
+  range 10.0.0.2 10.0.0.2;
+  option routers 10.0.0.1;
+  option domain-name-servers 10.0.0.1;
+  option domain-name "lab.test";
+}
+' a`,
+      `jexec gw dhcp6d -O 'subnet6 2001:db8:1::/64 {
+  range6 2001:db8:1::100 2001:db8:1::1ff;
+  option dhcp6.name-servers 2001:db8:1::1;
+  option dhcp6.domain-search "lab.test";
+}
+subnet6 2001:db8:2::/64 {
+  option dhcp6.name-servers 2001:db8::53;
+  option dhcp6.domain-search "a.test", "b.test";
+  default-lease-time 600;
+  preferred-lifetime 300;
+  option dhcp6.rapid-commit;
+  host web { host-identifier option dhcp6.client-id 0:3:0:1:2:0:0:0:0:7; fixed-address6 2001:db8:2::7; }
+}
+' a b`,
+      "dhcp6d -O 'subnet6 2001:db8:3::/64 {\n}\n' br",
+      "jexec gw.pc resolvconf -O 'nameserver 10.0.0.1\n' -a lab",
+      "jexec r resolvconf -O 'nameserver 10.0.0.1\nnameserver 2001:db8:1::1\nsearch lab.test\n' -a lab",
+      '',
+    ]);
+    const undo = planLab(readLab('lab.yaml', text).lab!).flatMap((s) => (s.undo === undefined ? [] : [s.undo.argv.join(' ')]));
+    expect(undo.filter((line) => /dhc|dns/.test(line))).toEqual(['dnsd -j gw -k', 'dnsd -j r -k', 'dhcp6d -k']);
+  });
+});
+
 describe('labs', () => {
   let daemon: Daemon | null = null;
   let folder = '';
@@ -127,6 +197,24 @@ describe('labs', () => {
     expect((await run('pc', 'ifconfig', 'eth0', 'inet')).stdout).toContain('inet 10.0.0.50 ');
     expect((await run('pc', 'netstat', '-rnf', 'inet')).stdout).toMatch(/^default +10\.0\.0\.1 /m);
     expect(await client.get('/v1/procs')).toMatchObject([{ vnet: 'gw', argv: ['dhcpd', '-O', expect.any(String) as string, 'lan'] }, { vnet: 'pc', argv: ['dhclient', '-b', 'eth0'] }]);
+    expect(await client.delete('/v1/labs/x')).toMatchObject({ left: [] });
+    expect(await client.get('/v1/procs')).toEqual([]);
+    expect(await client.get('/v1/audit')).toMatchObject({ leaks: [] });
+  });
+
+  test('vnets have names, hosts are told of them, and nothing is left when the lab is down', async () => {
+    const { run, client } = await up(`
+name: x
+vnets:
+  gw: {dns: {domain: lab.test}, interfaces: {lan: {inet: 10.0.0.1/24, inet6: "2001:db8:1::1/64", dhcp: {server: {range: 10.0.0.50-10.0.0.60}}, dhcp6: {range: "2001:db8:1::/64"}}}}
+  pc: {interfaces: {eth0: {dhcp: client}}}
+  ws: {resolver: {servers: 10.0.0.1, search: lab.test}, interfaces: {eth0: {inet: 10.0.0.9/24}}}
+bridges: {sw: {}}
+links: [[gw:lan, sw], [pc:eth0, sw], [ws:eth0, sw]]
+`);
+    expect((await run('pc', 'host', '-t', 'a', 'gw')).stdout).toBe('gw.lab.test has address 10.0.0.1\n');
+    expect((await run('ws', 'host', '-t', 'a', 'pc')).stdout).toBe('pc.lab.test has address 10.0.0.50\n');
+    expect((await run('gw', 'dhcp6d', '-l')).stdout).toContain('Client (DUID)');
     expect(await client.delete('/v1/labs/x')).toMatchObject({ left: [] });
     expect(await client.get('/v1/procs')).toEqual([]);
     expect(await client.get('/v1/audit')).toMatchObject({ leaks: [] });

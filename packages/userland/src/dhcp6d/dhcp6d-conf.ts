@@ -236,3 +236,14 @@ export function dhcp6dConf(text: string): Dhcp6dConf {
   reader.block(parseConf(text), reader.top, null);
   return { subnets: reader.subnets, hosts: reader.hosts };
 }
+
+/** What is wrong with a configuration, for whoever made it; null when nothing is. */
+export function dhcp6ConfProblem(text: string): string | null {
+  try {
+    dhcp6dConf(text);
+    return null;
+  } catch (e) {
+    if (e instanceof ConfError) return e.problem;
+    throw e;
+  }
+}
