@@ -48,7 +48,7 @@ function shown(m: Dhcp6Message | null): string {
 
 class Bench {
   readonly lab = new ToolLab();
-  serverId = new Uint8Array(0);
+  serverId: Uint8Array = new Uint8Array(0);
   private so: Socket | null = null;
   private readonly info: RecvInfo = { addr: 0, port: 0, dstAddr: 0, ttl: 0, ifIndex: 0, length: 0 };
   private xid = 0;
@@ -74,7 +74,7 @@ class Bench {
     return b;
   }
 
-  async bytes(data: Uint8Array, to = IN6ADDR_DHCP6_ALL): Promise<Uint8Array | null> {
+  async bytes(data: Uint8Array, to: Uint8Array = IN6ADDR_DHCP6_ALL): Promise<Uint8Array | null> {
     this.lab.kernel.call(this.lab.kernel.now, () => this.so?.send(data, { addr: to, scopeId: 0 }, DHCP6_SERVER_PORT));
     await this.lab.advance(SECOND / 10);
     const into = new Uint8Array(2_000);
@@ -83,7 +83,7 @@ class Bench {
   }
 
   /** Says something as client number `n`, and gives the answer. */
-  async say(n: number, type: number, more: readonly Dhcp6Option[] = [], to = IN6ADDR_DHCP6_ALL): Promise<Dhcp6Message | null> {
+  async say(n: number, type: number, more: readonly Dhcp6Option[] = [], to: Uint8Array = IN6ADDR_DHCP6_ALL): Promise<Dhcp6Message | null> {
     const client = { code: D6O_CLIENTID, data: duidLl(Uint8Array.of(2, 0, 0, 0, 0, n)) };
     const toOne = [DHCP6_REQUEST, DHCP6_RENEW, DHCP6_RELEASE, DHCP6_DECLINE].includes(type);
     const back = await this.bytes(dhcp6Emit({ type, xid: ++this.xid, options: [client, ...(toOne ? [this.server] : []), ...more] }), to);
