@@ -62,7 +62,7 @@ test('a lab file with problems: each on a line, with a place', async () => {
   const { code, err } = await run('up', file);
   expect(code).toBe(EXIT_LAB);
   expect(err.split('\n')).toEqual([
-    `${file}:2:13: unknown key "mtu" in a vnet (known: description, parent, hostname, forwarding, interfaces, routes, multicast, gateway, sysctl)`,
+    `${file}:2:13: unknown key "mtu" in a vnet (known: description, parent, hostname, forwarding, interfaces, routes, multicast, gateway, dns, resolver, sysctl)`,
     `${file}:3:9: a list of 1 is not two endpoints: [r1:eth0, r2:eth0] (give "links" two endpoints: [r1:eth0, r2:eth0])`,
     `netloom: "${file}" has 2 problems; nothing was done`,
     '',
