@@ -54,7 +54,7 @@ peer(...NEEDS)('a lab with a tap goes up, is pinged from Linux, and goes down wi
   expect(await netloom('down')).toEqual({ status: 0, stdout: 'lab "office" is down\n', stderr: '' });
   expect([interfaces(home), interfaces(away)]).toEqual([before, ['lo']]);
   const left = JSON.parse((await netloom('ps', '--json')).stdout) as { labs: object[]; vnets: { name: string; interfaces: { name: string }[] }[]; attachments: object[] };
-  expect({ ...left, vnets: left.vnets.map(({ name, interfaces: ifs }) => [name, ...ifs.map((i) => i.name)]) }).toEqual({ labs: [], vnets: [['host', 'lo0']], attachments: [] });
+  expect({ ...left, vnets: left.vnets.map(({ name, interfaces: ifs }) => [name, ...ifs.map((i) => i.name)]) }).toEqual({ labs: [], vnets: [['host', 'lo0']], attachments: [], vms: [] });
 
   // Nothing of the first time is in the way of a second.
   expect(await netloom('up', 'office.yaml')).toMatchObject({ status: 0, stderr: '' });
@@ -75,7 +75,7 @@ peer(...NEEDS)('a device that cannot be had is told with its place in the file, 
     `netloom: office.yaml:7:21: cannot open TAP '${device}': an interface of that name exists and is not a TAP with one queue (EINVAL) (from: netloom attach router:tap0 ${device}); everything made before is gone again`, '',
   ]);
   expect(interfaces(ns)).toEqual(before);
-  expect(JSON.parse((await netloom('ps', '--json')).stdout)).toMatchObject({ labs: [], vnets: [{ name: 'host' }], attachments: [] });
+  expect(JSON.parse((await netloom('ps', '--json')).stdout)).toMatchObject({ labs: [], vnets: [{ name: 'host' }], attachments: [], vms: [] });
 })));
 
 peer(...NEEDS)('a device that goes away leaves the lab standing, and the lab goes down all the same', () => withNetns(1, (ns) => withNetloom(ns, {}, async (netloom, folder) => {
