@@ -121,8 +121,10 @@ function echo(icmp: Icmp, ifp: Ifnet, m: PacketBuffer, at: number): void {
   }
   const v = m.view;
   v.setUint8(at + ICMP4_TYPE, ICMP_ECHOREPLY);
-  if ((m.csumFlags & CSUM_L4) !== 0) icmp4PutSum(v, at, m.off + m.len - at);
-  else v.setUint16(at + ICMP4_CKSUM, cksumUpdate16(v.getUint16(at + ICMP4_CKSUM), ICMP_ECHO << 8, ICMP_ECHOREPLY << 8));
+  const sum = (m.csumFlags & CSUM_L4) !== 0 ? 0 : cksumUpdate16(v.getUint16(at + ICMP4_CKSUM), ICMP_ECHO << 8, ICMP_ECHOREPLY << 8);
+  // An update ends in 0 where a message of nothing but zeros has the other zero, 0xffff.
+  if (sum === 0) icmp4PutSum(v, at, m.off + m.len - at);
+  else v.setUint16(at + ICMP4_CKSUM, sum);
   stats.reflect++;
   stats.out0++;
   stats.outhist++;

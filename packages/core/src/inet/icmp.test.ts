@@ -107,6 +107,13 @@ describe('echo', () => {
     expect(w.lines()[0]).toContain('ttl 64 DF');
   });
 
+  it('of nothing but zeros is answered with a checksum that is right', () => {
+    const { w } = setup();
+    inject(w, message(ICMP_ECHO, 0, 0));
+    const reply = w.take().at(-1)!;
+    expect(reply.subarray(34, 42)).toEqual(Uint8Array.of(0, 0, 255, 255, 0, 0, 0, 0));
+  });
+
   it('broadcasts and multicasts are ignored, with bmcastecho answered from the interface\'s address', () => {
     const { b, w } = setup();
     inJoinGroup(b.inNet, w.ifp, addr('224.1.2.3'));
