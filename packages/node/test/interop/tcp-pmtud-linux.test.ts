@@ -93,7 +93,9 @@ describe('a path narrower than its ends', () => {
           expect(await heard).toEqual([BYTES, sha256(data)]);
           expect(stream.socket.info().sndMss).toBe(mssOf(NARROW, family));
           const { stats } = vnet.tcp;
-          expect([stats.mturesent, stats.rexmttimeo]).toEqual([1, 0]);
+          expect(stats.mturesent).toBe(1);
+          // The router drops the whole window that was under way: its end may come again by the timer.
+          expect(stats.rexmttimeo).toBeLessThanOrEqual(1);
           stream.abort();
         }),
       ));
