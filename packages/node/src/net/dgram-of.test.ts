@@ -100,6 +100,23 @@ describe('udp4', () => {
     expect(() => one.send('x', 7, ADDR_B)).toThrow(expect.objectContaining({ code: 'ERR_SOCKET_DGRAM_NOT_RUNNING' }));
   });
 
+  it('is told all of a datagram that comes while another one is looked at', async () => {
+    const [server, client] = [await bound(dgramOf(pair.b).createSocket('udp4'), 7), dgramOf(pair.a).createSocket('udp4')];
+    const got: string[] = [];
+    const both = new Promise<void>((resolve) => {
+      server.on('message', (data: Buffer) => {
+        got.push(data.toString());
+        if (got.length === 1) client.send('second', 7, ADDR_B);
+        else resolve();
+      });
+    });
+    client.send('first', 7, ADDR_B);
+    await both;
+    expect(got).toEqual(['first', 'second']);
+    server.close();
+    client.close();
+  });
+
   it('ends with its vnet', async () => {
     const socket = await bound(dgramOf(pair.a).createSocket('udp4'), 7);
     const ended = once(socket, 'error');

@@ -8,7 +8,7 @@
  * One module per vnet, as with netOf.
  */
 import type { Vnet } from '@netloom/core';
-import { addressesOnly } from './lookup.js';
+import { vnetLookup } from './lookup.js';
 import type { LookupFunction } from './lookup.js';
 import { VnetDgramSocket } from './vnet-dgram-socket.js';
 import type { DgramSocketOptions, RemoteInfo } from './vnet-dgram-socket.js';
@@ -22,7 +22,7 @@ export interface VnetDgram {
 }
 
 export interface DgramOfOptions {
-  /** Resolves names for sockets that are given none; without it only addresses and 'localhost' are known. */
+  /** Resolves names for sockets that are given none; without it the vnet's name servers are asked. */
   readonly lookup?: LookupFunction;
 }
 
@@ -33,9 +33,10 @@ export function dgramOf(vnet: Vnet, options: DgramOfOptions = {}): VnetDgram {
   const known = modules.get(vnet);
   if (known !== undefined) return known;
   const door = new VnetDoor(vnet);
+  const lookup = options.lookup ?? vnetLookup(door);
   class Socket extends VnetDgramSocket {
     constructor(o: DgramSocketOptions | 'udp4' | 'udp6', listener?: OnMessage) {
-      super(door, typeof o === 'string' ? { type: o } : o, listener, options.lookup ?? addressesOnly);
+      super(door, lookup, typeof o === 'string' ? { type: o } : o, listener);
     }
   }
   const made: VnetDgram = { Socket, createSocket: (o, listener) => new Socket(o, listener) };

@@ -6,9 +6,11 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PFIL_DROPPED } from '@netloom/core';
+import { DNS_NXDOMAIN, DNS_QR, DNS_TYPE_A, dnsA, dnsEmit, dnsNameKey, dnsParse, ip4Parse, ip6Parse } from '@netloom/core/wire';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ADDR_A, ADDR_B, hostPair, simPair } from '../../test/vnet-pair.js';
+import { ADDR6_B, ADDR_A, ADDR_B, hostPair, simPair } from '../../test/vnet-pair.js';
 import type { HostPair } from '../../test/vnet-pair.js';
+import { dgramOf } from './dgram-of.js';
 import type { LookupFunction } from './lookup.js';
 import { netOf } from './net-of.js';
 import type { VnetServer } from './vnet-server.js';
@@ -303,6 +305,28 @@ describe('names', () => {
     expect(await text(socket)).toBe('found');
     expect(looked).toEqual([[ADDR_A, 4, 'b.example'], [ADDR_B, 4, 'b.example']]);
     expect(socket.autoSelectFamilyAttemptedAddresses).toEqual([`${ADDR_A}:7`, `${ADDR_B}:7`]);
+  });
+
+  it('are asked of the vnet\'s name servers when nobody gives a lookup', async () => {
+    pair.kernel.call(pair.loop.enter(), () => pair.a.resolver.conf.set({ key: 'test', nameservers: [ADDR_B], search: ['example'] }));
+    await serve((s) => s.end('found'));
+    const dns = dgramOf(pair.b).createSocket('udp4', (data, { port, address }) => {
+      const query = dnsParse(data)!;
+      const [q] = query.questions;
+      const answers = dnsNameKey(q!.name) !== 'b.example' ? [] : q!.type === DNS_TYPE_A ? [{ ...q!, ttl: 1, rdata: dnsA(ip4Parse(ADDR_B)!) }] : [{ ...q!, ttl: 1, rdata: ip6Parse(ADDR6_B)! }];
+      dns.send(dnsEmit({ ...query, flags: DNS_QR | (answers.length > 0 ? 0 : DNS_NXDOMAIN), answers, edns: null })!, port, address);
+    }).bind(53);
+    await once(dns, 'listening');
+    const looked: unknown[] = [];
+    const socket = dial(7, { host: 'b' }).on('lookup', (_e: unknown, address: string, family: number) => looked.push([address, family]));
+    expect(await text(socket)).toBe('found');
+    expect(looked).toEqual([[ADDR_B, 4], [ADDR6_B, 6]]);
+    expect((await once(dial(7, { host: 'c.example' }), 'error'))[0]).toMatchObject({ code: 'ENOTFOUND', message: 'getaddrinfo ENOTFOUND c.example', errno: -3008 });
+    dns.close();
+    // A server that is not there says nothing of the name.
+    expect((await once(dial(7, { host: 'b' }), 'error'))[0]).toMatchObject({ code: 'EAI_AGAIN', syscall: 'getaddrinfo', hostname: 'b' });
+    pair.kernel.call(pair.loop.enter(), () => pair.a.resolver.conf.delete('test'));
+    expect((await once(dial(7, { host: 'b' }), 'error'))[0]).toMatchObject({ code: 'ENOTFOUND', message: 'getaddrinfo ENOTFOUND b (the vnet has no name servers: see resolvconf(8), or give a `lookup`)' });
   });
 });
 

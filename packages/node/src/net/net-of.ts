@@ -11,7 +11,7 @@ import type { EventEmitter } from 'node:events';
 import nodeNet from 'node:net';
 import type { StreamSocket, Vnet } from '@netloom/core';
 import type { ConnectArgs, OnConnect } from './connect-options.js';
-import { addressesOnly } from './lookup.js';
+import { vnetLookup } from './lookup.js';
 import type { LookupFunction } from './lookup.js';
 import { serve } from './serve.js';
 import { VnetDoor } from './vnet-door.js';
@@ -49,7 +49,7 @@ export interface VnetNet {
 }
 
 export interface NetOfOptions {
-  /** Resolves names for sockets that are given none; without it only addresses and 'localhost' are known. */
+  /** Resolves names for sockets that are given none; without it the vnet's name servers are asked. */
   readonly lookup?: LookupFunction;
 }
 
@@ -59,7 +59,8 @@ const modules = new WeakMap<Vnet, VnetNet>();
 export function netOf(vnet: Vnet, options: NetOfOptions = {}): VnetNet {
   const known = modules.get(vnet);
   if (known !== undefined) return known;
-  const made = make(new VnetDoor(vnet), options.lookup ?? addressesOnly);
+  const door = new VnetDoor(vnet);
+  const made = make(door, options.lookup ?? vnetLookup(door));
   modules.set(vnet, made);
   return made;
 }
@@ -67,13 +68,13 @@ export function netOf(vnet: Vnet, options: NetOfOptions = {}): VnetNet {
 function make(door: VnetDoor, lookup: LookupFunction): VnetNet {
   class Socket extends VnetSocket {
     constructor(options?: VnetSocketOptions, accepted: StreamSocket | null = null) {
-      super(door, options, lookup, accepted);
+      super(door, lookup, options, accepted);
     }
   }
   const accepted = (so: StreamSocket, o: VnetServerOptions): VnetSocket => new Socket({ ...o, pauseOnCreate: o.pauseOnConnect === true }, so);
   class Server extends VnetServer {
     constructor(options?: VnetServerOptions | ((socket: VnetSocket) => void), listener?: (socket: VnetSocket) => void) {
-      super(door, accepted, typeof options === 'function' ? {} : options, typeof options === 'function' ? options : listener, lookup);
+      super(door, lookup, accepted, typeof options === 'function' ? {} : options, typeof options === 'function' ? options : listener);
     }
   }
   const connect: Connect = (...args: unknown[]) => {

@@ -7,6 +7,10 @@
 import { constants } from 'node:os';
 import { errnoName } from '@netloom/core';
 
+/** libuv's numbers of getaddrinfo's errors. */
+const UV_EAI_NONAME = -3008;
+const UV_EAI_AGAIN = -3001;
+
 /** What Node's errors of system calls have. */
 export interface NodeNetError extends Error {
   code: string;
@@ -40,11 +44,16 @@ export function nodeError(code: string, message: string, Type: ErrorConstructor 
   return Object.assign(new Type(message), { code }) as NodeNetError;
 }
 
-/** The name cannot be resolved: a vnet has no resolver of its own. */
-export function notFound(hostname: string): NodeNetError {
-  return Object.assign(new Error(`getaddrinfo ENOTFOUND ${hostname} (a vnet resolves no names: use an address, or give a \`lookup\`)`), {
-    code: 'ENOTFOUND', errno: -3008, syscall: 'getaddrinfo', hostname,
-  });
+/** There is no such name. @param unserved the vnet has no name servers that could know it */
+export function notFound(hostname: string, unserved: boolean): NodeNetError {
+  return nameError('ENOTFOUND', UV_EAI_NONAME, hostname, unserved ? ' (the vnet has no name servers: see resolvconf(8), or give a `lookup`)' : '');
+}
+
+/** No name server could say. */
+export const tryAgain = (hostname: string): NodeNetError => nameError('EAI_AGAIN', UV_EAI_AGAIN, hostname, '');
+
+function nameError(code: string, errno: number, hostname: string, why: string): NodeNetError {
+  return Object.assign(new Error(`getaddrinfo ${code} ${hostname}${why}`), { code, errno, syscall: 'getaddrinfo', hostname });
 }
 
 /** A port as Node takes one: a number or its digits. */

@@ -15,7 +15,7 @@ import { NetError, localEnd, remoteEnd, sockAddrFormat6, sockAddrParse } from '@
 import type { Endpoint } from '@netloom/core/promises';
 import { ip4Format } from '@netloom/core/wire';
 import { DgramGroups } from './dgram-groups.js';
-import { addressesOnly, resolve } from './lookup.js';
+import { resolve } from './lookup.js';
 import type { LookupFunction } from './lookup.js';
 import { nodeError, portOf, sysError } from './node-error.js';
 import type { VnetDoor } from './vnet-door.js';
@@ -58,7 +58,7 @@ export class VnetDgramSocket extends EventEmitter {
   private isClosed = false;
   private referenced = true;
 
-  constructor(door: VnetDoor, options: DgramSocketOptions, listener?: (data: Buffer, from: RemoteInfo) => void, lookup: LookupFunction = addressesOnly) {
+  constructor(door: VnetDoor, lookup: LookupFunction, options: DgramSocketOptions, listener?: (data: Buffer, from: RemoteInfo) => void) {
     super();
     const { type } = options;
     if (type !== 'udp4' && type !== 'udp6') throw nodeError('ERR_SOCKET_BAD_TYPE', 'Bad socket type specified. Valid types are: udp4, udp6', TypeError);
@@ -252,14 +252,19 @@ export class VnetDgramSocket extends EventEmitter {
         this.emit('close');
         return;
       }
-      const data = Buffer.allocUnsafe(Math.max(this.so.nextLength, 0));
       const info: RecvInfo = { addr: 0, port: 0, dstAddr: 0, ttl: 0, ifIndex: 0, length: 0 };
       if (this.type === 'udp6') info.in6 = new RecvInfo6();
-      const n = this.door.call(() => this.so.recv(data, info));
+      const { n, data } = this.door.call(() => this.receive(info));
       if (n === -EAGAIN) return;
       if (n < 0) this.emit('error', sysError(-n, 'recvmsg'));
       else this.emit('message', data, this.sender(info, n));
     }
+  }
+
+  /** The next datagram, in thread context: on the way there more may come. */
+  private receive(info: RecvInfo): { readonly n: number; readonly data: Buffer } {
+    const data = Buffer.allocUnsafe(Math.max(this.so.nextLength, 0));
+    return { n: this.so.recv(data, info), data };
   }
 
   private sender({ addr, port, in6 }: RecvInfo, size: number): RemoteInfo {

@@ -14,7 +14,7 @@ import { NetError, domainOf, localEnd, remoteEnd, sockAddrParse } from '@netloom
 import type { Endpoint } from '@netloom/core/promises';
 import { listenOptions } from './connect-options.js';
 import type { ListenArgs, ListenOptions } from './connect-options.js';
-import { addressesOnly, resolve } from './lookup.js';
+import { resolve } from './lookup.js';
 import type { LookupFunction } from './lookup.js';
 import { nodeError, sysError } from './node-error.js';
 import type { NodeNetError } from './node-error.js';
@@ -50,7 +50,7 @@ export class VnetServer extends EventEmitter {
   private connections = 0;
   private referenced = true;
 
-  constructor(door: VnetDoor, make: AcceptedSocket, options: VnetServerOptions = {}, listener?: (socket: VnetSocket) => void, lookup: LookupFunction = addressesOnly) {
+  constructor(door: VnetDoor, lookup: LookupFunction, make: AcceptedSocket, options: VnetServerOptions = {}, listener?: (socket: VnetSocket) => void) {
     super();
     this.door = door;
     this.make = make;

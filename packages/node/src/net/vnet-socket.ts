@@ -21,7 +21,7 @@ import { localEnd, remoteEnd } from '@netloom/core/promises';
 import type { Endpoint } from '@netloom/core/promises';
 import { connectOptions } from './connect-options.js';
 import type { ConnectArgs, ConnectOptions, OnConnect } from './connect-options.js';
-import { addressesOnly, resolve } from './lookup.js';
+import { resolve } from './lookup.js';
 import type { LookupFunction } from './lookup.js';
 import { nodeError, sysError } from './node-error.js';
 import { VnetConnector } from './vnet-connector.js';
@@ -75,7 +75,7 @@ export class VnetSocket extends Duplex {
   private target: ConnectOptions | null = null;
 
   /** `accepted`: a socket that is connected already. */
-  constructor(door: VnetDoor, options: VnetSocketOptions = {}, lookup: LookupFunction = addressesOnly, accepted: StreamSocket | null = null) {
+  constructor(door: VnetDoor, lookup: LookupFunction, options: VnetSocketOptions = {}, accepted: StreamSocket | null = null) {
     const { allowHalfOpen = false, pauseOnCreate = false, noDelay, keepAlive, keepAliveInitialDelay, ...duplex } = options;
     super({ ...duplex, allowHalfOpen, emitClose: false, autoDestroy: true, decodeStrings: true });
     this.door = door;
