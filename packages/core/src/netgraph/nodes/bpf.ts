@@ -25,13 +25,11 @@ import {
   NG_HOOKSIZ, ngArray, ngBytesText, ngDecode, ngEncode, ngHint16, ngHookBuf, ngInt32, ngLengthField, ngStruct, ngUint32, ngUint64, ngUint8,
 } from '../ng-parse.js';
 import type { NgValue } from '../ng-parse.js';
+import { NgStatsCmds } from '../ng-stats.js';
 
 const NGM_BPF_COOKIE = 944_100_792;
 const NGM_BPF_SET_PROGRAM = 1;
 const NGM_BPF_GET_PROGRAM = 2;
-const NGM_BPF_GET_STATS = 3;
-const NGM_BPF_CLR_STATS = 4;
-const NGM_BPF_GETCLR_STATS = 5;
 
 const insnType = ngStruct({ code: ngHint16, jt: ngUint8, jf: ngUint8, k: ngUint32 });
 const hookprogType = ngStruct({
@@ -51,6 +49,7 @@ interface BpfStats {
 const statsType = ngStruct<BpfStats>({
   recvFrames: ngUint64, recvOctets: ngUint64, recvMatchFrames: ngUint64, recvMatchOctets: ngUint64, xmitFrames: ngUint64, xmitOctets: ngUint64,
 });
+const STATS = new NgStatsCmds({ get: 3, clr: 4, getclr: 5 }, statsType, ngHookBuf);
 
 const noStats = (): BpfStats => ({ recvFrames: 0, recvOctets: 0, recvMatchFrames: 0, recvMatchOctets: 0, xmitFrames: 0, xmitOctets: 0 });
 
@@ -176,19 +175,9 @@ class BpfNode implements NgNodeOps {
 
   rcvmsg(msg: NgMessage): Errno {
     if (msg.typecookie !== NGM_BPF_COOKIE) return EINVAL;
-    switch (msg.cmd) {
-      case NGM_BPF_SET_PROGRAM: {
-        const prog = ngDecode(hookprogType, msg.args);
-        return prog === null ? EINVAL : this.setProgram(prog);
-      }
-      case NGM_BPF_GET_PROGRAM:
-      case NGM_BPF_GET_STATS:
-      case NGM_BPF_CLR_STATS:
-      case NGM_BPF_GETCLR_STATS:
-        return this.ofHook(msg);
-      default:
-        return EINVAL;
-    }
+    if (msg.cmd !== NGM_BPF_SET_PROGRAM) return msg.cmd === NGM_BPF_GET_PROGRAM || STATS.has(msg.cmd) ? this.ofHook(msg) : EINVAL;
+    const prog = ngDecode(hookprogType, msg.args);
+    return prog === null ? EINVAL : this.setProgram(prog);
   }
 
   private setProgram(prog: Hookprog): Errno {
@@ -211,9 +200,7 @@ class BpfNode implements NgNodeOps {
     const bpf = this.bpfHook(ngBytesText(msg.args.subarray(0, Math.min(msg.args.length, NG_HOOKSIZ) - 1)));
     if (bpf === null) return ENOENT;
     if (msg.cmd === NGM_BPF_GET_PROGRAM) return node.graph.respond(node, msg, ngEncode(hookprogType, bpf.prog));
-    const args = ngEncode(statsType, bpf.stats);
-    if (msg.cmd !== NGM_BPF_GET_STATS) bpf.stats = noStats();
-    return msg.cmd === NGM_BPF_CLR_STATS ? 0 : node.graph.respond(node, msg, args);
+    return STATS.answer(node, msg, bpf.stats, () => (bpf.stats = noStats()));
   }
 
   disconnect(hook: Hook): void {
@@ -231,9 +218,7 @@ export const bpfType: NgType = {
   cmds: [
     ngCmd(NGM_BPF_SET_PROGRAM, 'setprogram', hookprogType),
     ngCmd(NGM_BPF_GET_PROGRAM, 'getprogram', ngHookBuf, hookprogType),
-    ngCmd(NGM_BPF_GET_STATS, 'getstats', ngHookBuf, statsType),
-    ngCmd(NGM_BPF_CLR_STATS, 'clrstats', ngHookBuf),
-    ngCmd(NGM_BPF_GETCLR_STATS, 'getclrstats', ngHookBuf, statsType),
+    ...STATS.cmds,
   ],
   construct: (node) => new BpfNode(node),
 };

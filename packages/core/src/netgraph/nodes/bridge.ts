@@ -17,11 +17,12 @@ import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import { ETHER_HDR_LEN } from '../../wire/ether.js';
 import { NgMessage } from '../ng-message.js';
 import type { Hook, NgNode, NgNodeOps, NgType } from '../ng-node.js';
-import { ngCmd } from '../ng-node.js';
+import { ngCmd, ngDrop } from '../ng-node.js';
 import { ngWireLen } from '../ng-offload.js';
 import {
   ngArray, ngDecode, ngEnaddr, ngEncode, ngHookBuf, ngInt32, ngLengthField, ngStruct, ngUint16, ngUint32, ngUint8,
 } from '../ng-parse.js';
+import { NgStatsCmds } from '../ng-stats.js';
 import { BridgeHost, BridgeHosts } from './bridge-hosts.js';
 import { BridgeLink, BridgeStats, bridgeLinkName, bridgeStatsType } from './bridge-link.js';
 
@@ -29,9 +30,6 @@ const NGM_BRIDGE_COOKIE = 1_569_321_993;
 const NGM_BRIDGE_SET_CONFIG = 1;
 const NGM_BRIDGE_GET_CONFIG = 2;
 const NGM_BRIDGE_RESET = 3;
-const NGM_BRIDGE_GET_STATS = 4;
-const NGM_BRIDGE_CLR_STATS = 5;
-const NGM_BRIDGE_GETCLR_STATS = 6;
 const NGM_BRIDGE_GET_TABLE = 7;
 const NGM_BRIDGE_SET_PERSISTENT = 8;
 const NGM_BRIDGE_MOVE_HOST = 9;
@@ -40,6 +38,7 @@ const configType = ngStruct({ debugLevel: ngUint8, loopTimeout: ngUint32, maxSta
 const hostType = ngStruct({ addr: ngEnaddr, hook: ngHookBuf, age: ngUint16, staleness: ngUint16 });
 const tableType = ngStruct({ numHosts: ngUint32, hosts: ngArray(hostType, ngLengthField('numHosts')) });
 const moveHostType = ngStruct({ addr: ngEnaddr, hook: ngHookBuf });
+const STATS = new NgStatsCmds({ get: 4, clr: 5, getclr: 6 }, bridgeStatsType, ngInt32);
 
 const SECOND_US = 1_000_000;
 
@@ -75,20 +74,20 @@ class BridgeNode implements NgNodeOps {
 
   rcvdata(hook: Hook, m: PacketBuffer): Errno {
     const link = hook.data;
-    if (!(link instanceof BridgeLink)) return drop(m, EINVAL);
+    if (!(link instanceof BridgeLink)) return ngDrop(m, EINVAL);
     const { stats } = link;
     if (m.len < ETHER_HDR_LEN) {
       stats.recvRunts++;
-      return drop(m, EINVAL);
+      return ngDrop(m, EINVAL);
     }
     const { view, off } = m;
     if ((view.getUint8(off + 6) & 1) !== 0) {
       stats.recvInvalid++;
-      return drop(m, EINVAL);
+      return ngDrop(m, EINVAL);
     }
     if (link.muted > 0) {
       stats.loopDrops++;
-      return drop(m, ELOOP);
+      return ngDrop(m, ELOOP);
     }
     stats.recvPackets++;
     stats.recvOctets += ngWireLen(m);
@@ -110,13 +109,13 @@ class BridgeNode implements NgNodeOps {
         this.learn(srcHi, srcLo, link);
         if (source.age < this.config.minStableAge) {
           stats.loopDrops++;
-          return drop(m, ELOOP);
+          return ngDrop(m, ELOOP);
         }
       }
     }
     if (multicast) return this.flood(link, m, true, dstHi === 0xffff && dstLo === -1, false);
     const dest = this.hosts.find(dstHi, dstLo);
-    if (dest !== null) return dest.link === link ? drop(m, 0) : this.forward(dest.link, m, false, false);
+    if (dest !== null) return dest.link === link ? ngDrop(m, 0) : this.forward(dest.link, m, false, false);
     stats.recvUnknown++;
     return this.flood(link, m, false, false, true);
   }
@@ -146,12 +145,12 @@ class BridgeNode implements NgNodeOps {
       const copy = m.pool.copy(m);
       if (copy === null) {
         link.stats.memoryFailures++;
-        return drop(m, ENOBUFS);
+        return ngDrop(m, ENOBUFS);
       }
       const error = this.forward(link, copy, multicast, broadcast);
       if (error !== 0) result = error;
     }
-    if (first === null) return drop(m, 0);
+    if (first === null) return ngDrop(m, 0);
     const error = this.forward(first, m, multicast, broadcast);
     return error === 0 ? result : error;
   }
@@ -181,10 +180,6 @@ class BridgeNode implements NgNodeOps {
           link.muted = 0;
         }
         return 0;
-      case NGM_BRIDGE_GET_STATS:
-      case NGM_BRIDGE_CLR_STATS:
-      case NGM_BRIDGE_GETCLR_STATS:
-        return this.statsMsg(msg);
       case NGM_BRIDGE_GET_TABLE: {
         const hosts = this.hosts.list().map(({ hi, lo, link, age, staleness }) => (
           { addr: Uint8Array.of(hi >> 8, hi, lo >> 24, lo >> 16, lo >> 8, lo), hook: link.hook.name, age, staleness }));
@@ -198,7 +193,7 @@ class BridgeNode implements NgNodeOps {
         return move === null ? EINVAL : this.moveHost(move.addr, move.hook === '' ? lasthook : node.findHook(move.hook));
       }
       default:
-        return EINVAL;
+        return STATS.has(msg.cmd) ? this.statsMsg(msg) : EINVAL;
     }
   }
 
@@ -206,11 +201,7 @@ class BridgeNode implements NgNodeOps {
     const number = ngDecode(ngInt32, msg.args);
     if (number === null) return EINVAL;
     const link = this.links.get(number < 0 ? `uplink${-number}` : `link${number}`);
-    if (link === undefined) return ENOTCONN;
-    const { node } = this;
-    const error = msg.cmd === NGM_BRIDGE_CLR_STATS ? 0 : node.graph.respond(node, msg, ngEncode(bridgeStatsType, link.stats));
-    if (msg.cmd !== NGM_BRIDGE_GET_STATS) link.stats = new BridgeStats();
-    return error;
+    return link === undefined ? ENOTCONN : STATS.answer(this.node, msg, link.stats, () => (link.stats = new BridgeStats()));
   }
 
   private moveHost(addr: Uint8Array, hook: Hook | null): Errno {
@@ -282,11 +273,6 @@ class BridgeNode implements NgNodeOps {
   }
 }
 
-function drop(m: PacketBuffer, error: Errno): Errno {
-  m.free();
-  return error;
-}
-
 export const bridgeType: NgType = {
   name: 'bridge',
   cookie: NGM_BRIDGE_COOKIE,
@@ -294,9 +280,7 @@ export const bridgeType: NgType = {
     ngCmd(NGM_BRIDGE_SET_CONFIG, 'setconfig', configType),
     ngCmd(NGM_BRIDGE_GET_CONFIG, 'getconfig', null, configType),
     ngCmd(NGM_BRIDGE_RESET, 'reset'),
-    ngCmd(NGM_BRIDGE_GET_STATS, 'getstats', ngInt32, bridgeStatsType),
-    ngCmd(NGM_BRIDGE_CLR_STATS, 'clrstats', ngInt32),
-    ngCmd(NGM_BRIDGE_GETCLR_STATS, 'getclrstats', ngInt32, bridgeStatsType),
+    ...STATS.cmds,
     ngCmd(NGM_BRIDGE_GET_TABLE, 'gettable', null, tableType),
     ngCmd(NGM_BRIDGE_SET_PERSISTENT, 'setpersistent'),
     ngCmd(NGM_BRIDGE_MOVE_HOST, 'movehost', moveHostType),

@@ -19,14 +19,12 @@ import type { Hook, NgNode, NgNodeOps, NgType } from '../ng-node.js';
 import { ngCmd } from '../ng-node.js';
 import { ngSegment } from '../ng-offload.js';
 import { ngDecode, ngEncode, ngStruct, ngUint64, ngUint8 } from '../ng-parse.js';
+import { NgStatsCmds } from '../ng-stats.js';
 import { QOS_COLOR_GREEN, QOS_COLOR_RED, QOS_COLOR_YELLOW, qosColor, qosMark } from '../qos-tag.js';
 import { CAR_SHAPE, CarMeter, carDefaults, carIsLegal, carScale } from './car-meter.js';
 import type { CarConfig } from './car-meter.js';
 
 const NGM_CAR_COOKIE = 1_173_648_034;
-const NGM_CAR_GET_STATS = 1;
-const NGM_CAR_CLR_STATS = 2;
-const NGM_CAR_GETCLR_STATS = 3;
 const NGM_CAR_GET_CONF = 4;
 const NGM_CAR_SET_CONF = 5;
 
@@ -49,6 +47,7 @@ interface CarStats {
 
 const hookStatsType = ngStruct<CarStats>({ passed: ngUint64, dropped: ngUint64, green: ngUint64, yellow: ngUint64, red: ngUint64, errors: ngUint64 });
 const statsType = ngStruct({ upstream: hookStatsType, downstream: hookStatsType });
+const STATS = new NgStatsCmds({ get: 1, clr: 2, getclr: 3 }, statsType);
 const hookConfType = ngStruct<CarConfig>({
   cbs: ngUint64, ebs: ngUint64, cir: ngUint64, pir: ngUint64, greenAction: ngUint8, yellowAction: ngUint8, redAction: ngUint8, mode: ngUint8, opt: ngUint8,
 });
@@ -216,13 +215,6 @@ class CarNode implements NgNodeOps {
     if (msg.typecookie !== NGM_CAR_COOKIE) return EINVAL;
     const { node, upper, lower } = this;
     switch (msg.cmd) {
-      case NGM_CAR_GET_STATS:
-      case NGM_CAR_CLR_STATS:
-      case NGM_CAR_GETCLR_STATS: {
-        const args = ngEncode(statsType, { upstream: lower.stats, downstream: upper.stats });
-        if (msg.cmd !== NGM_CAR_GET_STATS) for (const side of [upper, lower]) side.stats = noStats();
-        return msg.cmd === NGM_CAR_CLR_STATS ? 0 : node.graph.respond(node, msg, args);
-      }
       case NGM_CAR_GET_CONF:
         return node.graph.respond(node, msg, ngEncode(confType, { upstream: carScale(lower.meter.config, -1), downstream: carScale(upper.meter.config, -1) }));
       case NGM_CAR_SET_CONF: {
@@ -236,7 +228,10 @@ class CarNode implements NgNodeOps {
         return 0;
       }
       default:
-        return EINVAL;
+        if (!STATS.has(msg.cmd)) return EINVAL;
+        return STATS.answer(node, msg, { upstream: lower.stats, downstream: upper.stats }, () => {
+          for (const side of [upper, lower]) side.stats = noStats();
+        });
     }
   }
 
@@ -267,9 +262,7 @@ export const carType: NgType = {
   name: 'car',
   cookie: NGM_CAR_COOKIE,
   cmds: [
-    ngCmd(NGM_CAR_GET_STATS, 'getstats', null, statsType),
-    ngCmd(NGM_CAR_CLR_STATS, 'clrstats'),
-    ngCmd(NGM_CAR_GETCLR_STATS, 'getclrstats', null, statsType),
+    ...STATS.cmds,
     ngCmd(NGM_CAR_GET_CONF, 'getconf', null, confType),
     ngCmd(NGM_CAR_SET_CONF, 'setconf', confType),
   ],

@@ -19,6 +19,7 @@ import { ngCmd, ngDrop } from '../ng-node.js';
 import { ngSegment } from '../ng-offload.js';
 import { ngDecode, ngEncode, ngStruct, ngUint64, ngUint8 } from '../ng-parse.js';
 import type { NgValue } from '../ng-parse.js';
+import { NgStatsCmds } from '../ng-stats.js';
 import { NG_CSUM_IP, NG_CSUM_IPV4_MASK, NG_CSUM_IPV6_MASK, NG_DLT_EN10MB, NG_DLT_RAW, NgTransport } from '../ng-transport.js';
 
 const NGM_CHECKSUM_COOKIE = 439_419_912;
@@ -26,14 +27,12 @@ const NGM_CHECKSUM_GETDLT = 1;
 const NGM_CHECKSUM_SETDLT = 2;
 const NGM_CHECKSUM_GETCONFIG = 3;
 const NGM_CHECKSUM_SETCONFIG = 4;
-const NGM_CHECKSUM_GETCLR_STATS = 5;
-const NGM_CHECKSUM_GET_STATS = 6;
-const NGM_CHECKSUM_CLR_STATS = 7;
 
 const ALL_FLAGS = NG_CSUM_IPV4_MASK | NG_CSUM_IPV6_MASK;
 
 const configType = ngStruct({ csum_flags: ngUint64, csum_offload: ngUint64 });
 const statsType = ngStruct({ Received: ngUint64, Processed: ngUint64, Dropped: ngUint64 });
+const STATS = new NgStatsCmds({ get: 6, clr: 7, getclr: 5 }, statsType);
 
 class ChecksumNode implements NgNodeOps {
   private readonly node: NgNode;
@@ -122,15 +121,9 @@ class ChecksumNode implements NgNodeOps {
         this.config = { csum_flags: config.csum_flags & ALL_FLAGS, csum_offload: config.csum_offload & ALL_FLAGS };
         return 0;
       }
-      case NGM_CHECKSUM_GET_STATS:
-      case NGM_CHECKSUM_CLR_STATS:
-      case NGM_CHECKSUM_GETCLR_STATS: {
-        const error = msg.cmd === NGM_CHECKSUM_CLR_STATS ? 0 : node.graph.respond(node, msg, ngEncode(statsType, this.stats));
-        if (msg.cmd !== NGM_CHECKSUM_GET_STATS) this.stats = { Received: 0, Processed: 0, Dropped: 0 };
-        return error;
-      }
       default:
-        return EINVAL;
+        if (!STATS.has(msg.cmd)) return EINVAL;
+        return STATS.answer(node, msg, this.stats, () => (this.stats = { Received: 0, Processed: 0, Dropped: 0 }));
     }
   }
 
@@ -149,9 +142,7 @@ export const checksumType: NgType = {
     ngCmd(NGM_CHECKSUM_SETDLT, 'setdlt', ngUint8),
     ngCmd(NGM_CHECKSUM_GETCONFIG, 'getconfig', null, configType),
     ngCmd(NGM_CHECKSUM_SETCONFIG, 'setconfig', configType),
-    ngCmd(NGM_CHECKSUM_GET_STATS, 'getstats', null, statsType),
-    ngCmd(NGM_CHECKSUM_CLR_STATS, 'clrstats'),
-    ngCmd(NGM_CHECKSUM_GETCLR_STATS, 'getclrstats', null, statsType),
+    ...STATS.cmds,
   ],
   construct: (node) => new ChecksumNode(node),
 };

@@ -6,14 +6,12 @@ import { EINVAL, ENOENT } from '../../base/errno.js';
 import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import type { NgMessage } from '../ng-message.js';
 import type { Hook, NgNode, NgNodeOps, NgType } from '../ng-node.js';
-import { ngCmd, ngDrop } from '../ng-node.js';
+import { ngDrop } from '../ng-node.js';
 import { ngWireLen } from '../ng-offload.js';
-import { ngDecode, ngEncode, ngHookBuf, ngStruct, ngUint64 } from '../ng-parse.js';
+import { ngDecode, ngHookBuf, ngStruct, ngUint64 } from '../ng-parse.js';
+import { NgStatsCmds } from '../ng-stats.js';
 
 const NGM_HOLE_COOKIE = 915_433_206;
-const NGM_HOLE_GET_STATS = 1;
-const NGM_HOLE_CLR_STATS = 2;
-const NGM_HOLE_GETCLR_STATS = 3;
 
 class HoleStats {
   frames = 0;
@@ -21,6 +19,7 @@ class HoleStats {
 }
 
 const statsType = ngStruct<HoleStats>({ frames: ngUint64, octets: ngUint64 });
+const STATS = new NgStatsCmds({ get: 1, clr: 2, getclr: 3 }, statsType, ngHookBuf);
 
 class HoleNode implements NgNodeOps {
   private readonly node: NgNode;
@@ -44,16 +43,14 @@ class HoleNode implements NgNodeOps {
   }
 
   rcvmsg(msg: NgMessage): Errno {
-    if (msg.typecookie !== NGM_HOLE_COOKIE || msg.cmd < NGM_HOLE_GET_STATS || msg.cmd > NGM_HOLE_GETCLR_STATS) return EINVAL;
+    if (msg.typecookie !== NGM_HOLE_COOKIE || !STATS.has(msg.cmd)) return EINVAL;
     const { node } = this;
     const name = ngDecode(ngHookBuf, msg.args);
     if (name === null) return EINVAL;
     const hook = node.findHook(name);
     const stats = hook?.data;
     if (hook === null || !(stats instanceof HoleStats)) return ENOENT;
-    const error = msg.cmd === NGM_HOLE_CLR_STATS ? 0 : node.graph.respond(node, msg, ngEncode(statsType, stats));
-    if (msg.cmd !== NGM_HOLE_GET_STATS) hook.data = new HoleStats();
-    return error;
+    return STATS.answer(node, msg, stats, () => (hook.data = new HoleStats()));
   }
 }
 
@@ -61,9 +58,7 @@ export const holeType: NgType = {
   name: 'hole',
   cookie: NGM_HOLE_COOKIE,
   cmds: [
-    ngCmd(NGM_HOLE_GET_STATS, 'getstats', ngHookBuf, statsType),
-    ngCmd(NGM_HOLE_CLR_STATS, 'clrstats', ngHookBuf),
-    ngCmd(NGM_HOLE_GETCLR_STATS, 'getclrstats', ngHookBuf, statsType),
+    ...STATS.cmds,
   ],
   construct: (node) => new HoleNode(node),
 };

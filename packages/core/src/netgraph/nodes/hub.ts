@@ -9,7 +9,7 @@ import { EINVAL, ENOBUFS } from '../../base/errno.js';
 import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import type { NgMessage } from '../ng-message.js';
 import type { Hook, NgNode, NgNodeOps, NgType } from '../ng-node.js';
-import { ngCmd } from '../ng-node.js';
+import { ngCmd, ngDrop } from '../ng-node.js';
 
 const NGM_HUB_COOKIE = 1_082_189_597;
 const NGM_HUB_SET_PERSISTENT = 1;
@@ -35,17 +35,11 @@ class HubNode implements NgNodeOps {
     for (const h of hooks) {
       if (h === hook || h === last || !h.isValid) continue;
       const copy = m.pool.copy(m);
-      if (copy === null) {
-        m.free();
-        return ENOBUFS;
-      }
+      if (copy === null) return ngDrop(m, ENOBUFS);
       const error = graph.send(h, copy);
       if (error !== 0) result = error;
     }
-    if (last === null) {
-      m.free();
-      return result;
-    }
+    if (last === null) return ngDrop(m, result);
     const error = graph.send(last, m);
     return error === 0 ? result : error;
   }

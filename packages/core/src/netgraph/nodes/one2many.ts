@@ -17,13 +17,11 @@ import type { Hook, NgNode, NgNodeOps, NgType } from '../ng-node.js';
 import { ngCmd, ngDrop } from '../ng-node.js';
 import { ngWireLen } from '../ng-offload.js';
 import { ngArray, ngDecode, ngEncode, ngInt32, ngStruct, ngUint32, ngUint64, ngUint8 } from '../ng-parse.js';
+import { NgStatsCmds } from '../ng-stats.js';
 
 const NGM_ONE2MANY_COOKIE = 1_100_897_444;
 const NGM_ONE2MANY_SET_CONFIG = 0;
 const NGM_ONE2MANY_GET_CONFIG = 1;
-const NGM_ONE2MANY_GET_STATS = 2;
-const NGM_ONE2MANY_CLR_STATS = 3;
-const NGM_ONE2MANY_GETCLR_STATS = 4;
 
 const MAX_LINKS = 64;
 const ONE_LINKNUM = -1;
@@ -44,6 +42,7 @@ class LinkStats {
 
 const configType = ngStruct({ xmitAlg: ngUint32, failAlg: ngUint32, enabledLinks: ngArray(ngUint8, MAX_LINKS) });
 const statsType = ngStruct<LinkStats>({ recvOctets: ngUint64, recvPackets: ngUint64, xmitOctets: ngUint64, xmitPackets: ngUint64, memoryFailures: ngUint64 });
+const STATS = new NgStatsCmds({ get: 2, clr: 3, getclr: 4 }, statsType, ngInt32);
 
 class Link {
   readonly number: number;
@@ -133,12 +132,8 @@ class One2manyNode implements NgNodeOps {
         const enabledLinks = this.many.map((link) => (link.enabled ? 1 : 0));
         return node.graph.respond(node, msg, ngEncode(configType, { xmitAlg, failAlg, enabledLinks }));
       }
-      case NGM_ONE2MANY_GET_STATS:
-      case NGM_ONE2MANY_CLR_STATS:
-      case NGM_ONE2MANY_GETCLR_STATS:
-        return this.statsMsg(msg);
       default:
-        return EINVAL;
+        return STATS.has(msg.cmd) ? this.statsMsg(msg) : EINVAL;
     }
   }
 
@@ -158,11 +153,7 @@ class One2manyNode implements NgNodeOps {
   private statsMsg(msg: NgMessage): Errno {
     const number = ngDecode(ngInt32, msg.args);
     const link = number === ONE_LINKNUM ? this.one : number === null ? undefined : this.many[number];
-    if (link === undefined) return EINVAL;
-    const { node } = this;
-    const error = msg.cmd === NGM_ONE2MANY_CLR_STATS ? 0 : node.graph.respond(node, msg, ngEncode(statsType, link.stats));
-    if (msg.cmd !== NGM_ONE2MANY_GET_STATS) link.stats = new LinkStats();
-    return error;
+    return link === undefined ? EINVAL : STATS.answer(this.node, msg, link.stats, () => (link.stats = new LinkStats()));
   }
 
   private enable(link: Link, enabled: boolean): void {
@@ -196,9 +187,7 @@ export const one2manyType: NgType = {
   cmds: [
     ngCmd(NGM_ONE2MANY_SET_CONFIG, 'setconfig', configType),
     ngCmd(NGM_ONE2MANY_GET_CONFIG, 'getconfig', null, configType),
-    ngCmd(NGM_ONE2MANY_GET_STATS, 'getstats', ngInt32, statsType),
-    ngCmd(NGM_ONE2MANY_CLR_STATS, 'clrstats', ngInt32),
-    ngCmd(NGM_ONE2MANY_GETCLR_STATS, 'getclrstats', ngInt32, statsType),
+    ...STATS.cmds,
   ],
   construct: (node) => new One2manyNode(node),
 };

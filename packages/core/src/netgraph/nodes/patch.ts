@@ -21,6 +21,7 @@ import type { Hook, NgNode, NgNodeOps, NgType } from '../ng-node.js';
 import { ngCmd, ngDrop } from '../ng-node.js';
 import { ngSegment, ngWireForm } from '../ng-offload.js';
 import { ngArray, ngDecode, ngDecodeHead, ngEncode, ngLengthField, ngStruct, ngUint32, ngUint64, ngUint8 } from '../ng-parse.js';
+import { NgStatsCmds } from '../ng-stats.js';
 import {
   NG_CSUM_IP, NG_CSUM_IPV4_MASK, NG_CSUM_IPV6_MASK, NG_CSUM_SCTP, NG_CSUM_SCTP_IPV6, NG_DLT_EN10MB, NG_DLT_RAW, NgTransport, ngPayload,
 } from '../ng-transport.js';
@@ -29,9 +30,6 @@ import { PatchOp, patchOpType } from './patch-op.js';
 const NGM_PATCH_COOKIE = 1_262_445_509;
 const NGM_PATCH_SETCONFIG = 1;
 const NGM_PATCH_GETCONFIG = 2;
-const NGM_PATCH_GET_STATS = 3;
-const NGM_PATCH_CLR_STATS = 4;
-const NGM_PATCH_GETCLR_STATS = 5;
 const NGM_PATCH_GETDLT = 6;
 const NGM_PATCH_SETDLT = 7;
 
@@ -39,6 +37,7 @@ const ALL_FLAGS = NG_CSUM_IPV4_MASK | NG_CSUM_IPV6_MASK | NG_CSUM_SCTP | NG_CSUM
 
 const configType = ngStruct({ count: ngUint32, csum_flags: ngUint64, relative_offset: ngUint32, ops: ngArray(patchOpType, ngLengthField('count')) });
 const statsType = ngStruct({ Received: ngUint64, Patched: ngUint64, Dropped: ngUint64 });
+const STATS = new NgStatsCmds({ get: 3, clr: 4, getclr: 5 }, statsType);
 
 interface PatchConfig {
   readonly csumFlags: number;
@@ -142,15 +141,9 @@ class PatchNode implements NgNodeOps {
         return this.getConfig(msg);
       case NGM_PATCH_SETCONFIG:
         return this.setConfig(msg);
-      case NGM_PATCH_GET_STATS:
-      case NGM_PATCH_CLR_STATS:
-      case NGM_PATCH_GETCLR_STATS: {
-        const error = msg.cmd === NGM_PATCH_CLR_STATS ? 0 : node.graph.respond(node, msg, ngEncode(statsType, this.stats));
-        if (msg.cmd !== NGM_PATCH_GET_STATS) this.stats = { Received: 0, Patched: 0, Dropped: 0 };
-        return error;
-      }
       default:
-        return EINVAL;
+        if (!STATS.has(msg.cmd)) return EINVAL;
+        return STATS.answer(node, msg, this.stats, () => (this.stats = { Received: 0, Patched: 0, Dropped: 0 }));
     }
   }
 
@@ -189,9 +182,7 @@ export const patchType: NgType = {
     ngCmd(NGM_PATCH_SETDLT, 'setdlt', ngUint8),
     ngCmd(NGM_PATCH_GETCONFIG, 'getconfig', null, configType),
     ngCmd(NGM_PATCH_SETCONFIG, 'setconfig', configType),
-    ngCmd(NGM_PATCH_GET_STATS, 'getstats', null, statsType),
-    ngCmd(NGM_PATCH_CLR_STATS, 'clrstats'),
-    ngCmd(NGM_PATCH_GETCLR_STATS, 'getclrstats', null, statsType),
+    ...STATS.cmds,
   ],
   construct: (node) => new PatchNode(node),
 };

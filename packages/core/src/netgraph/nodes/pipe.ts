@@ -30,15 +30,13 @@ import type { Hook, NgGraph, NgNode, NgNodeOps, NgType } from '../ng-node.js';
 import { NG_FORCE_WRITER, ngCmd } from '../ng-node.js';
 import { ngSegment, ngWireLen } from '../ng-offload.js';
 import { ngDecode, ngEncode } from '../ng-parse.js';
+import { NgStatsCmds } from '../ng-stats.js';
 import { pipeApply, pipeConfigType, pipeHookDefaults, pipeNoStats, pipeRunType, pipeShown, pipeStatsType } from './pipe-config.js';
 import type { PipeConfig, PipeHookConfig } from './pipe-config.js';
 import { DelayLine, PipeFlows } from './pipe-queue.js';
 import type { PipeFlow } from './pipe-queue.js';
 
 const NGM_PIPE_COOKIE = 200_708_191;
-const NGM_PIPE_GET_STATS = 1;
-const NGM_PIPE_CLR_STATS = 2;
-const NGM_PIPE_GETCLR_STATS = 3;
 const NGM_PIPE_GET_RUN = 4;
 const NGM_PIPE_GET_CFG = 5;
 const NGM_PIPE_SET_CFG = 6;
@@ -47,6 +45,8 @@ const US_BITS_PER_BYTE = 8_000_000;
 /** Bits of a packet's length in bits: 2^20 bits are 128 KB. */
 const LENGTH_BITS = 21;
 const IP4_VHL_PLAIN = 0x45;
+
+const STATS = new NgStatsCmds({ get: 1, clr: 2, getclr: 3 }, pipeStatsType);
 
 /** The limits of a vnet's pipes. */
 class PipeLimits {
@@ -296,13 +296,6 @@ class PipeNode implements NgNodeOps {
     if (msg.typecookie !== NGM_PIPE_COOKIE) return EINVAL;
     const { node, upper, lower } = this;
     switch (msg.cmd) {
-      case NGM_PIPE_GET_STATS:
-      case NGM_PIPE_CLR_STATS:
-      case NGM_PIPE_GETCLR_STATS: {
-        const args = ngEncode(pipeStatsType, { downstream: upper.stats, upstream: lower.stats });
-        if (msg.cmd !== NGM_PIPE_GET_STATS) for (const link of [upper, lower]) link.stats = pipeNoStats();
-        return msg.cmd === NGM_PIPE_CLR_STATS ? 0 : node.graph.respond(node, msg, args);
-      }
       case NGM_PIPE_GET_RUN:
         return node.graph.respond(node, msg, ngEncode(pipeRunType, { downstream: upper.run, upstream: lower.run }));
       case NGM_PIPE_GET_CFG:
@@ -314,7 +307,10 @@ class PipeNode implements NgNodeOps {
         return 0;
       }
       default:
-        return EINVAL;
+        if (!STATS.has(msg.cmd)) return EINVAL;
+        return STATS.answer(node, msg, { downstream: upper.stats, upstream: lower.stats }, () => {
+          for (const link of [upper, lower]) link.stats = pipeNoStats();
+        });
     }
   }
 
@@ -386,9 +382,7 @@ export const pipeType: NgType = {
   name: 'pipe',
   cookie: NGM_PIPE_COOKIE,
   cmds: [
-    ngCmd(NGM_PIPE_GET_STATS, 'getstats', null, pipeStatsType),
-    ngCmd(NGM_PIPE_CLR_STATS, 'clrstats'),
-    ngCmd(NGM_PIPE_GETCLR_STATS, 'getclrstats', null, pipeStatsType),
+    ...STATS.cmds,
     ngCmd(NGM_PIPE_GET_RUN, 'getrun', null, pipeRunType),
     ngCmd(NGM_PIPE_GET_CFG, 'getcfg', null, pipeConfigType),
     ngCmd(NGM_PIPE_SET_CFG, 'setcfg', pipeConfigType),

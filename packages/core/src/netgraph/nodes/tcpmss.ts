@@ -16,12 +16,10 @@ import { TCPOLEN_MAXSEG, TCPOPT_EOL, TCPOPT_MAXSEG, TCPOPT_NOP, TCP_HDR_LEN, TCP
 import type { NgMessage } from '../ng-message.js';
 import type { Hook, NgNode, NgNodeOps, NgType } from '../ng-node.js';
 import { ngCmd, ngDrop } from '../ng-node.js';
-import { ngDecode, ngEncode, ngHookBuf, ngStruct, ngUint16, ngUint64 } from '../ng-parse.js';
+import { ngDecode, ngHookBuf, ngStruct, ngUint16, ngUint64 } from '../ng-parse.js';
+import { NgStatsCmds } from '../ng-stats.js';
 
 const NGM_TCPMSS_COOKIE = 1_097_623_478;
-const NGM_TCPMSS_GET_STATS = 1;
-const NGM_TCPMSS_CLR_STATS = 2;
-const NGM_TCPMSS_GETCLR_STATS = 3;
 const NGM_TCPMSS_CONFIG = 4;
 
 /** `maxMSS` is among them, and is cleared with them; 0: nothing is lowered. */
@@ -34,6 +32,7 @@ class TcpmssStats {
 }
 
 const statsType = ngStruct<TcpmssStats>({ Octets: ngUint64, Packets: ngUint64, maxMSS: ngUint16, SYNPkts: ngUint64, FixedPkts: ngUint64 });
+const STATS = new NgStatsCmds({ get: 1, clr: 2, getclr: 3 }, statsType, ngHookBuf);
 const configType = ngStruct({ inHook: ngHookBuf, outHook: ngHookBuf, maxMSS: ngUint16 });
 
 class TcpmssHook {
@@ -68,35 +67,26 @@ class TcpmssNode implements NgNodeOps {
 
   rcvmsg(msg: NgMessage): Errno {
     if (msg.typecookie !== NGM_TCPMSS_COOKIE) return EINVAL;
-    switch (msg.cmd) {
-      case NGM_TCPMSS_GET_STATS:
-      case NGM_TCPMSS_CLR_STATS:
-      case NGM_TCPMSS_GETCLR_STATS:
-        return this.statsMsg(msg);
-      case NGM_TCPMSS_CONFIG: {
-        const config = ngDecode(configType, msg.args);
-        if (config === null) return EINVAL;
-        const from = this.hookData(config.inHook);
-        const out = this.node.findHook(config.outHook);
-        if (from === null || out === null) return ENOENT;
-        from.out = out;
-        from.stats.maxMSS = config.maxMSS;
-        return 0;
-      }
-      default:
-        return EINVAL;
-    }
+    if (msg.cmd === NGM_TCPMSS_CONFIG) return this.configure(msg);
+    return STATS.has(msg.cmd) ? this.statsMsg(msg) : EINVAL;
+  }
+
+  private configure(msg: NgMessage): Errno {
+    const config = ngDecode(configType, msg.args);
+    if (config === null) return EINVAL;
+    const from = this.hookData(config.inHook);
+    const out = this.node.findHook(config.outHook);
+    if (from === null || out === null) return ENOENT;
+    from.out = out;
+    from.stats.maxMSS = config.maxMSS;
+    return 0;
   }
 
   private statsMsg(msg: NgMessage): Errno {
     const name = ngDecode(ngHookBuf, msg.args);
     if (name === null) return EINVAL;
     const of = this.hookData(name);
-    if (of === null) return ENOENT;
-    const { node } = this;
-    const error = msg.cmd === NGM_TCPMSS_CLR_STATS ? 0 : node.graph.respond(node, msg, ngEncode(statsType, of.stats));
-    if (msg.cmd !== NGM_TCPMSS_GET_STATS) of.stats = new TcpmssStats();
-    return error;
+    return of === null ? ENOENT : STATS.answer(this.node, msg, of.stats, () => (of.stats = new TcpmssStats()));
   }
 
   private hookData(name: string): TcpmssHook | null {
@@ -163,9 +153,7 @@ export const tcpmssType: NgType = {
   name: 'tcpmss',
   cookie: NGM_TCPMSS_COOKIE,
   cmds: [
-    ngCmd(NGM_TCPMSS_GET_STATS, 'getstats', ngHookBuf, statsType),
-    ngCmd(NGM_TCPMSS_CLR_STATS, 'clrstats', ngHookBuf),
-    ngCmd(NGM_TCPMSS_GETCLR_STATS, 'getclrstats', ngHookBuf, statsType),
+    ...STATS.cmds,
     ngCmd(NGM_TCPMSS_CONFIG, 'config', configType),
   ],
   construct: (node) => new TcpmssNode(node),

@@ -11,29 +11,28 @@ import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import { NGM_FLOW_COOKIE } from '../ng-generic.js';
 import type { NgMessage } from '../ng-message.js';
 import type { Hook, NgNode, NgNodeOps, NgType } from '../ng-node.js';
-import { ngCmd } from '../ng-node.js';
+import { ngDrop } from '../ng-node.js';
 import { ngWireLen } from '../ng-offload.js';
-import { ngEncode, ngStruct, ngUint64 } from '../ng-parse.js';
+import { ngStruct, ngUint64 } from '../ng-parse.js';
+import { NgStatsCmds } from '../ng-stats.js';
 
 const NGM_TEE_COOKIE = 916_107_047;
-const NGM_TEE_GET_STATS = 1;
-const NGM_TEE_CLR_STATS = 2;
-const NGM_TEE_GETCLR_STATS = 3;
 
-interface HookStats {
-  inOctets: number;
-  inFrames: number;
-  outOctets: number;
-  outFrames: number;
+class HookStats {
+  inOctets = 0;
+  inFrames = 0;
+  outOctets = 0;
+  outFrames = 0;
 }
 
 const hookStatsType = ngStruct<HookStats>({ inOctets: ngUint64, inFrames: ngUint64, outOctets: ngUint64, outFrames: ngUint64 });
 const statsType = ngStruct({ right: hookStatsType, left: hookStatsType, right2left: hookStatsType, left2right: hookStatsType });
+const STATS = new NgStatsCmds({ get: 1, clr: 2, getclr: 3 }, statsType);
 
 /** One of the four places of a hook. */
 class TeePort {
   hook: Hook | null = null;
-  stats: HookStats = { inOctets: 0, inFrames: 0, outOctets: 0, outFrames: 0 };
+  stats = new HookStats();
   /** Where data goes that comes in here, and where its copy goes. */
   dest: TeePort | null = null;
   copy: TeePort | null = null;
@@ -64,7 +63,7 @@ class TeeNode implements NgNodeOps {
 
   rcvdata(hook: Hook, m: PacketBuffer): Errno {
     const port = hook.data;
-    if (!(port instanceof TeePort)) return drop(m);
+    if (!(port instanceof TeePort)) return ngDrop(m, 0);
     port.stats.inOctets += ngWireLen(m);
     port.stats.inFrames++;
     const { copy, dest } = port;
@@ -72,7 +71,7 @@ class TeeNode implements NgNodeOps {
       const dup = m.pool.copy(m);
       if (dup !== null) this.forward(copy, dup);
     }
-    return dest === null || dest.hook === null ? drop(m) : this.forward(dest, m);
+    return dest === null || dest.hook === null ? ngDrop(m, 0) : this.forward(dest, m);
   }
 
   rcvmsg(msg: NgMessage, lasthook: Hook | null): Errno {
@@ -82,15 +81,12 @@ class TeeNode implements NgNodeOps {
       const dest = port instanceof TeePort ? port.dest : null;
       return dest === null || dest.hook === null ? 0 : node.graph.sendMsgHook(dest.hook, msg);
     }
-    if (msg.typecookie !== NGM_TEE_COOKIE) return EINVAL;
-    if (msg.cmd !== NGM_TEE_GET_STATS && msg.cmd !== NGM_TEE_CLR_STATS && msg.cmd !== NGM_TEE_GETCLR_STATS) return EINVAL;
-    let error = 0;
-    if (msg.cmd !== NGM_TEE_CLR_STATS) {
-      const { right, left, right2left, left2right } = ports;
-      error = node.graph.respond(node, msg, ngEncode(statsType, { right: right.stats, left: left.stats, right2left: right2left.stats, left2right: left2right.stats }));
-    }
-    if (msg.cmd !== NGM_TEE_GET_STATS) for (const port of Object.values(ports)) port.stats = { inOctets: 0, inFrames: 0, outOctets: 0, outFrames: 0 };
-    return error;
+    if (msg.typecookie !== NGM_TEE_COOKIE || !STATS.has(msg.cmd)) return EINVAL;
+    const { right, left, right2left, left2right } = ports;
+    const stats = { right: right.stats, left: left.stats, right2left: right2left.stats, left2right: left2right.stats };
+    return STATS.answer(node, msg, stats, () => {
+      for (const port of Object.values(ports)) port.stats = new HookStats();
+    });
   }
 
   disconnect(hook: Hook): void {
@@ -115,18 +111,11 @@ class TeeNode implements NgNodeOps {
   }
 }
 
-function drop(m: PacketBuffer): Errno {
-  m.free();
-  return 0;
-}
-
 export const teeType: NgType = {
   name: 'tee',
   cookie: NGM_TEE_COOKIE,
   cmds: [
-    ngCmd(NGM_TEE_GET_STATS, 'getstats', null, statsType),
-    ngCmd(NGM_TEE_CLR_STATS, 'clrstats'),
-    ngCmd(NGM_TEE_GETCLR_STATS, 'getclrstats', null, statsType),
+    ...STATS.cmds,
   ],
   construct: (node) => new TeeNode(node),
 };
