@@ -9,8 +9,7 @@
  * Invariants: `iface.ifp` is attached while the node lives. Making and ending one needs thread context.
  */
 import type { Errno } from '../../base/errno.js';
-import { EAGAIN, EFAULT, EINVAL, EISCONN, ENETDOWN, ENOBUFS, EPFNOSUPPORT } from '../../base/errno.js';
-import { CTX_THREAD } from '../../kern/context.js';
+import { EFAULT, EINVAL, EISCONN, ENETDOWN, EPFNOSUPPORT } from '../../base/errno.js';
 import { M_VLANTAG } from '../../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import { etherIfattach } from '../../net/ether.js';
@@ -22,13 +21,13 @@ import {
 import type { Ifnet } from '../../net/ifnet.js';
 import type { Net } from '../../net/net.js';
 import { ETHERMTU } from '../../wire/ether.js';
-import { NGM_FLOW_COOKIE, NGM_LINK_IS_DOWN, NGM_LINK_IS_UP } from '../ng-generic.js';
+import { NGM_FLOW_COOKIE } from '../ng-generic.js';
 import type { NgMessage } from '../ng-message.js';
 import type { Hook, NgGraph, NgNode, NgNodeOps, NgType } from '../ng-node.js';
 import { ngCmd, ngDrop } from '../ng-node.js';
-import { ngDecode, ngEnaddr, ngEncode, ngFixedString, ngString } from '../ng-parse.js';
-import { HookIf } from './hook-if.js';
-import { UnitSet } from './unit-set.js';
+import { ngDecode, ngEnaddr, ngEncode, ngString } from '../ng-parse.js';
+import { HookIf, hookIfConstruct, ngIfnameType } from './hook-if.js';
+import type { UnitSet } from './unit-set.js';
 
 const NGM_EIFACE_COOKIE = 948_105_892;
 const NGM_EIFACE_GET_IFNAME = 1;
@@ -37,7 +36,6 @@ const NGM_EIFACE_SET = 3;
 
 const MTU_MIN = 72;
 const MTU_MAX = 9_018;
-const UNIT_MAX = 65_535;
 const CAPS = IFCAP_VLAN_MTU | IFCAP_JUMBO_MTU;
 const UP_AND_RUNNING = IFF_UP | IFF_RUNNING;
 /** FreeBSD's own range of addresses. */
@@ -127,11 +125,7 @@ class EifaceNode implements NgNodeOps {
   rcvmsg(msg: NgMessage): Errno {
     const { node } = this;
     const { ifp } = this.iface;
-    if (msg.typecookie === NGM_FLOW_COOKIE) {
-      if (msg.cmd === NGM_LINK_IS_UP) ifLinkStateChange(ifp, LINK_STATE_UP);
-      else if (msg.cmd === NGM_LINK_IS_DOWN) ifLinkStateChange(ifp, LINK_STATE_DOWN);
-      return 0;
-    }
+    if (msg.typecookie === NGM_FLOW_COOKIE) return this.iface.flowMsg(msg);
     if (msg.typecookie !== NGM_EIFACE_COOKIE) return EINVAL;
     switch (msg.cmd) {
       case NGM_EIFACE_SET: {
@@ -139,7 +133,7 @@ class EifaceNode implements NgNodeOps {
         return mac === null ? EINVAL : ifSetLladdr(ifp, mac);
       }
       case NGM_EIFACE_GET_IFNAME:
-        return node.graph.respond(node, msg, ngEncode(ifnameType, ifp.xname));
+        return node.graph.respond(node, msg, ngEncode(ngIfnameType, ifp.xname));
       case NGM_EIFACE_GET_IFADDRS:
         return EFAULT;
       default:
@@ -153,21 +147,9 @@ class EifaceNode implements NgNodeOps {
   }
 
   shutdown(): boolean {
-    const { iface, units } = this;
-    iface.end(() => units.free(iface.ifp.dunit));
+    this.iface.end(this.units);
     return false;
   }
-}
-
-const ifnameType = ngFixedString(16);
-
-function construct(node: NgNode): NgNodeOps | Errno {
-  const { graph } = node;
-  if (graph.kern.engine.context !== CTX_THREAD) return EAGAIN;
-  const units = UnitSet.of(graph, 'eiface', UNIT_MAX);
-  const unit = units.alloc((n) => graph.net.ifunit(`ngeth${n}`) !== null);
-  if (unit < 0) return ENOBUFS;
-  return graph.net.shared.lifecycle(() => new EifaceNode(node, units, unit));
 }
 
 /** The interface behind a node, or null when the node is another kind. */
@@ -183,5 +165,5 @@ export const eifaceType: NgType = {
     ngCmd(NGM_EIFACE_GET_IFNAME, 'getifname', null, ngString),
     ngCmd(NGM_EIFACE_SET, 'set', ngEnaddr),
   ],
-  construct,
+  construct: (node) => hookIfConstruct(node, 'ngeth', (units, unit) => new EifaceNode(node, units, unit)),
 };

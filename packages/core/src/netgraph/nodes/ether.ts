@@ -19,13 +19,13 @@ import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import { PacketQueue } from '../../mbuf/packet-queue.js';
 import { etherLinkOutput, etherStripTag, etherUpperInput } from '../../net/ether.js';
 import { ifAddMulti, ifDelMulti, ifPromisc, ifSetLladdr } from '../../net/if.js';
-import { IFT_BRIDGE, IFT_ETHER, IFT_L2VLAN, LINK_STATE_DOWN, LINK_STATE_UP } from '../../net/ifnet.js';
+import { IFNAMSIZ, IFT_BRIDGE, IFT_ETHER, IFT_L2VLAN, LINK_STATE_DOWN, LINK_STATE_UP } from '../../net/ifnet.js';
 import type { IfNetgraphHook, Ifnet } from '../../net/ifnet.js';
 import { ETHER_HDR_LEN, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, etherIsTagType } from '../../wire/ether.js';
 import { NGM_FLOW_COOKIE, NGM_LINK_IS_DOWN, NGM_LINK_IS_UP } from '../ng-generic.js';
 import { NgMessage } from '../ng-message.js';
 import type { Hook, NgGraph, NgNode, NgNodeOps, NgType } from '../ng-node.js';
-import { NG_REALLY_DIE, ngCmd } from '../ng-node.js';
+import { NG_REALLY_DIE, ngCmd, ngDrop } from '../ng-node.js';
 import { ngDecode, ngEnaddr, ngEncode, ngFixedString, ngInt32, ngString } from '../ng-parse.js';
 import type { NgParseType } from '../ng-parse.js';
 
@@ -110,8 +110,8 @@ class EtherNode implements NgNodeOps, IfNetgraphHook, NetisrSource {
 
   private toDriver(m: PacketBuffer): Errno {
     const { ifp } = this;
-    if (!ifp.isRunning) return drop(m, ENETDOWN);
-    if (m.len < ETHER_HDR_LEN) return drop(m, EINVAL);
+    if (!ifp.isRunning) return ngDrop(m, ENETDOWN);
+    if (m.len < ETHER_HDR_LEN) return ngDrop(m, EINVAL);
     m.flags &= M_VLANTAG;
     m.vhid = 0;
     if (this.autosrc) m.buf.set(ifp.lladdr, m.off + 6);
@@ -123,7 +123,7 @@ class EtherNode implements NgNodeOps, IfNetgraphHook, NetisrSource {
 
   private toStack(m: PacketBuffer): Errno {
     const { kern } = this.node.graph;
-    if (m.len < ETHER_HDR_LEN) return drop(m, EINVAL);
+    if (m.len < ETHER_HDR_LEN) return ngDrop(m, EINVAL);
     if (!this.up.enqueue(m)) {
       this.ifp.data.iqdrops++;
       return ENOBUFS;
@@ -277,12 +277,7 @@ function nodeName(ifp: Ifnet): string {
   return ifp.xname.replace(/[.:]/g, '_');
 }
 
-function drop(m: PacketBuffer, error: Errno): Errno {
-  m.free();
-  return error;
-}
-
-const ifnameType = ngFixedString(16);
+const ifnameType = ngFixedString(IFNAMSIZ);
 
 export const etherType: NgType = {
   name: 'ether',

@@ -10,7 +10,7 @@
  * Invariant: `rx` is empty once the instance is detached.
  */
 import type { Errno } from '../../base/errno.js';
-import { ENOBUFS, ENODEV } from '../../base/errno.js';
+import { EAGAIN, ENOBUFS, ENODEV } from '../../base/errno.js';
 import type { CalloutOwner } from '../../kern/callout.js';
 import { CTX_THREAD } from '../../kern/context.js';
 import type { Engine } from '../../kern/engine.js';
@@ -21,13 +21,31 @@ import { ifDetach } from '../../net/if-detach.js';
 import { ifMoved, ifNotMoved } from '../../net/if-move.js';
 import type { IfMove, IfMoveResult } from '../../net/if-move.js';
 import { ifInput } from '../../net/if-transmit.js';
-import { ifUp } from '../../net/if.js';
-import { IFF_RUNNING, Ifnet } from '../../net/ifnet.js';
+import { ifLinkStateChange, ifUp } from '../../net/if.js';
+import { IFF_RUNNING, IFNAMSIZ, Ifnet, LINK_STATE_DOWN, LINK_STATE_UP } from '../../net/ifnet.js';
 import type { IfDriver } from '../../net/ifnet.js';
 import type { Net } from '../../net/net.js';
+import { NGM_LINK_IS_DOWN, NGM_LINK_IS_UP } from '../ng-generic.js';
+import type { NgMessage } from '../ng-message.js';
+import type { NgNode, NgNodeOps } from '../ng-node.js';
+import { ngFixedString } from '../ng-parse.js';
+import { UnitSet } from './unit-set.js';
 
 /** Packets that may wait for an interface. */
 const QUEUE_MAX = 4_096;
+const UNIT_MAX = 65_535;
+
+/** A name of an interface in a message. */
+export const ngIfnameType = ngFixedString(IFNAMSIZ);
+
+/** Makes a node with the interface of the lowest free unit of the graph; `prefix` is what the unit's name begins with. */
+export function hookIfConstruct(node: NgNode, prefix: string, make: (units: UnitSet, unit: number) => NgNodeOps): NgNodeOps | Errno {
+  const { kern, net } = node.graph;
+  if (kern.engine.context !== CTX_THREAD) return EAGAIN;
+  const units = UnitSet.of(node.graph, prefix, UNIT_MAX);
+  const unit = units.alloc((n) => net.ifunit(`${prefix}${n}`) !== null);
+  return unit < 0 ? ENOBUFS : net.shared.lifecycle(() => make(units, unit));
+}
 
 /** What an Ifnet is made with, but for its driver. */
 export interface HookIfShape {
@@ -114,8 +132,15 @@ export abstract class HookIf implements IfDriver, NetisrSource {
     return ifMoved(made.ifp);
   }
 
-  /** The node is gone. `ended` is called when the interface is, too. */
-  end(ended: () => void): void {
+  /** A message of the link. */
+  flowMsg({ cmd }: NgMessage): Errno {
+    if (cmd === NGM_LINK_IS_UP) ifLinkStateChange(this.ifp, LINK_STATE_UP);
+    else if (cmd === NGM_LINK_IS_DOWN) ifLinkStateChange(this.ifp, LINK_STATE_DOWN);
+    return 0;
+  }
+
+  /** The node is gone. The unit is free when the interface is gone, too. */
+  end(units: UnitSet): void {
     const detach = (): void => {
       const { ifp } = this;
       if (ifp.net !== null) {
@@ -123,7 +148,7 @@ export abstract class HookIf implements IfDriver, NetisrSource {
         ifp.net.shared.lifecycle(() => ifDetach(ifp));
       }
       this.rx.purge();
-      ended();
+      units.free(this.ifp.dunit);
     };
     if (this.engine.context === CTX_THREAD) detach();
     else this.engine.resume(detach);

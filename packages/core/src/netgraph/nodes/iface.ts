@@ -12,29 +12,28 @@
  * Invariants: `iface.ifp` is attached while the node lives. `vnet.depth` is 0 while nobody sends. Making a node needs thread context.
  */
 import type { Errno } from '../../base/errno.js';
-import { EAFNOSUPPORT, EAGAIN, EBUSY, EINVAL, EIO, EISCONN, ENETDOWN, ENOBUFS, EPFNOSUPPORT } from '../../base/errno.js';
-import { CTX_THREAD } from '../../kern/context.js';
+import { EAFNOSUPPORT, EBUSY, EINVAL, EIO, EISCONN, ENETDOWN, EPFNOSUPPORT } from '../../base/errno.js';
 import { sysctlInt } from '../../kern/sysctl.js';
 import type { SysctlGroup } from '../../kern/sysctl.js';
 import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import { HOPS_MAX } from '../../net/ether.js';
 import { ifDemux } from '../../net/if-demux.js';
 import type { IfMove } from '../../net/if-move.js';
-import { ifAttach, ifLinkStateChange } from '../../net/if.js';
+import { ifAttach } from '../../net/if.js';
 import {
-  IFF_BROADCAST, IFF_MULTICAST, IFF_NOARP, IFF_POINTOPOINT, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_PROPVIRTUAL, LINK_STATE_DOWN, LINK_STATE_UP,
+  IFF_BROADCAST, IFF_MULTICAST, IFF_NOARP, IFF_POINTOPOINT, IFF_RUNNING, IFF_SIMPLEX, IFF_UP, IFT_PROPVIRTUAL,
 } from '../../net/ifnet.js';
 import type { Ifnet } from '../../net/ifnet.js';
 import type { Net } from '../../net/net.js';
 import { IPVERSION } from '../../wire/ip4.js';
 import { IPV6_VERSION } from '../../wire/ip6.js';
-import { NGM_FLOW_COOKIE, NGM_LINK_IS_DOWN, NGM_LINK_IS_UP } from '../ng-generic.js';
+import { NGM_FLOW_COOKIE } from '../ng-generic.js';
 import type { NgMessage } from '../ng-message.js';
 import type { Hook, NgGraph, NgNode, NgNodeOps, NgType } from '../ng-node.js';
 import { ngCmd, ngDrop } from '../ng-node.js';
-import { ngEncode, ngFixedString, ngString, ngUint32 } from '../ng-parse.js';
-import { HookIf } from './hook-if.js';
-import { UnitSet } from './unit-set.js';
+import { ngEncode, ngString, ngUint32 } from '../ng-parse.js';
+import { HookIf, hookIfConstruct, ngIfnameType } from './hook-if.js';
+import type { UnitSet } from './unit-set.js';
 
 const NGM_IFACE_COOKIE = 1_108_312_559;
 const NGM_IFACE_GET_IFNAME = 1;
@@ -45,7 +44,6 @@ const NGM_IFACE_GET_IFINDEX = 4;
 const MTU_MIN = 72;
 const MTU_MAX = 65_535;
 const MTU_DEFAULT = 1_500;
-const UNIT_MAX = 65_535;
 const BAUDRATE = 64_000;
 const NESTING_MAX = 32;
 const UP_AND_RUNNING = IFF_UP | IFF_RUNNING;
@@ -177,15 +175,11 @@ class IfaceNode implements NgNodeOps {
   rcvmsg(msg: NgMessage): Errno {
     const { node } = this;
     const { ifp } = this.iface;
-    if (msg.typecookie === NGM_FLOW_COOKIE) {
-      if (msg.cmd === NGM_LINK_IS_UP) ifLinkStateChange(ifp, LINK_STATE_UP);
-      else if (msg.cmd === NGM_LINK_IS_DOWN) ifLinkStateChange(ifp, LINK_STATE_DOWN);
-      return 0;
-    }
+    if (msg.typecookie === NGM_FLOW_COOKIE) return this.iface.flowMsg(msg);
     if (msg.typecookie !== NGM_IFACE_COOKIE) return EINVAL;
     switch (msg.cmd) {
       case NGM_IFACE_GET_IFNAME:
-        return node.graph.respond(node, msg, ngEncode(ifnameType, ifp.xname));
+        return node.graph.respond(node, msg, ngEncode(ngIfnameType, ifp.xname));
       case NGM_IFACE_POINT2POINT:
       case NGM_IFACE_BROADCAST:
         if (ifp.isUp) return EBUSY;
@@ -205,21 +199,9 @@ class IfaceNode implements NgNodeOps {
   }
 
   shutdown(): boolean {
-    const { iface, units } = this;
-    iface.end(() => units.free(iface.ifp.dunit));
+    this.iface.end(this.units);
     return false;
   }
-}
-
-const ifnameType = ngFixedString(16);
-
-function construct(node: NgNode): NgNodeOps | Errno {
-  const { graph } = node;
-  if (graph.kern.engine.context !== CTX_THREAD) return EAGAIN;
-  const units = UnitSet.of(graph, 'iface', UNIT_MAX);
-  const unit = units.alloc((n) => graph.net.ifunit(`ng${n}`) !== null);
-  if (unit < 0) return ENOBUFS;
-  return graph.net.shared.lifecycle(() => new IfaceNode(node, units, unit));
 }
 
 /** The interface behind a node, or null when the node is another kind. */
@@ -237,7 +219,7 @@ export const ifaceType: NgType = {
     ngCmd(NGM_IFACE_BROADCAST, 'broadcast'),
     ngCmd(NGM_IFACE_GET_IFINDEX, 'getifindex', null, ngUint32),
   ],
-  construct,
+  construct: (node) => hookIfConstruct(node, 'ng', (units, unit) => new IfaceNode(node, units, unit)),
   attach: (graph) => graph.kern.sysctl.attach(IFACE_SYSCTLS, IfaceVnet.of(graph)),
   detach: (graph) => graph.kern.sysctl.detach(IfaceVnet.of(graph)),
 };
