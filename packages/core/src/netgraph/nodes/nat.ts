@@ -20,9 +20,10 @@ import { ETHERTYPE_IP, ETHER_HDR_LEN, ETHER_TYPE } from '../../wire/ether.js';
 import { IP4_HDR_LEN, IPVERSION, ip4Len, ip4Version } from '../../wire/ip4.js';
 import type { NgMessage } from '../ng-message.js';
 import type { Hook, NgGraph, NgNode, NgNodeOps, NgType } from '../ng-node.js';
-import { NG_FORCE_WRITER, ngCmd } from '../ng-node.js';
+import { NG_FORCE_WRITER, ngCmd, ngDrop } from '../ng-node.js';
 import { ngArray, ngDecode, ngEncode, ngFixedString, ngIpaddr, ngLengthField, ngString, ngStruct, ngUint16, ngUint32, ngUint8 } from '../ng-parse.js';
 import type { NgParseType, NgValue } from '../ng-parse.js';
+import { NG_DLT_EN10MB, NG_DLT_RAW } from '../ng-transport.js';
 
 const NGM_NAT_COOKIE = 1_107_718_711;
 const NGM_NAT_SET_IPADDR = 1;
@@ -48,9 +49,6 @@ const NG_NAT_DESC_LENGTH = 64;
 /** `proto` of a redirected address in the list. */
 const NG_NAT_REDIRPROTO_ADDR = 259;
 const PROXY_RULE_MIN = 6;
-
-const DLT_EN10MB = 1;
-const DLT_RAW = 12;
 
 const description = ngFixedString(NG_NAT_DESC_LENGTH);
 const modeType = ngStruct({ flags: ngUint32, mask: ngUint32 });
@@ -107,7 +105,7 @@ class NatNode implements NgNodeOps {
   private in: Hook | null = null;
   private out: Hook | null = null;
   private hasAddress = false;
-  private dlt = DLT_RAW;
+  private dlt = NG_DLT_RAW;
   private readonly redirects: Redirect[] = [];
   private nextId = 1;
 
@@ -129,14 +127,14 @@ class NatNode implements NgNodeOps {
 
   rcvdata(hook: Hook, m: PacketBuffer): Errno {
     const incoming = hook === this.in;
-    if (this.in === null || this.out === null) return drop(m, ENXIO);
+    if (this.in === null || this.out === null) return ngDrop(m, ENXIO);
     const error = this.hasAddress ? this.translate(m, incoming) : 0;
-    return error === 0 ? this.node.graph.send(incoming ? this.out : this.in, m) : drop(m, error);
+    return error === 0 ? this.node.graph.send(incoming ? this.out : this.in, m) : ngDrop(m, error);
   }
 
   /** ENXIO, EINVAL: it must not go on. */
   private translate(m: PacketBuffer, incoming: boolean): Errno {
-    if (this.dlt === DLT_RAW) return this.translateIp(m, incoming);
+    if (this.dlt === NG_DLT_RAW) return this.translateIp(m, incoming);
     if (m.len < ETHER_HDR_LEN) return ENXIO;
     if (m.view.getUint16(m.off + ETHER_TYPE) !== ETHERTYPE_IP) return 0;
     m.adj(ETHER_HDR_LEN);
@@ -199,7 +197,7 @@ class NatNode implements NgNodeOps {
         return args.length < PROXY_RULE_MIN ? EINVAL : EOPNOTSUPP;
       case NGM_NAT_SET_DLT: {
         const dlt = ngDecode(ngUint8, args);
-        if (dlt !== DLT_EN10MB && dlt !== DLT_RAW) return EINVAL;
+        if (dlt !== NG_DLT_EN10MB && dlt !== NG_DLT_RAW) return EINVAL;
         this.dlt = dlt;
         return 0;
       }
@@ -281,11 +279,6 @@ class NatNode implements NgNodeOps {
 
 function aliasMode(mode: number): number {
   return (mode & NG_NAT_MODES & ~NG_NAT_UNREGISTERED_CGN) | ((mode & NG_NAT_UNREGISTERED_CGN) !== 0 ? PKT_ALIAS_UNREGISTERED_CGN : 0);
-}
-
-function drop(m: PacketBuffer, error: Errno): Errno {
-  m.free();
-  return error;
 }
 
 export const natType: NgType = {

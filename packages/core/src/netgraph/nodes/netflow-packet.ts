@@ -8,18 +8,14 @@
 import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import { ETHERTYPE_IP, ETHERTYPE_IPV6, ETHERTYPE_VLAN, ETHER_HDR_LEN, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN } from '../../wire/ether.js';
 import { IP4_DST, IP4_HDR_LEN, IP4_SRC, IP_OFFMASK, ip4Hl, ip4Len, ip4Off, ip4P, ip4Tos, ip4Version } from '../../wire/ip4.js';
-import { IP6_DST, IP6_HDR_LEN, IP6_NXT, IP6_PLEN, IP6_SRC, IPV6_VERSION } from '../../wire/ip6.js';
-import { IPPROTO_AH, IPPROTO_DSTOPTS, IPPROTO_FRAGMENT, IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP } from '../../wire/ipproto.js';
+import { IP6_DST, IP6_HDR_LEN, IP6_NXT, IP6_PLEN, IP6_SRC, IPV6_VERSION, ip6ExtLen, ip6IsExt } from '../../wire/ip6.js';
+import { IPPROTO_FRAGMENT, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP } from '../../wire/ipproto.js';
 import { TCP_FLAGS, TCP_HDR_LEN } from '../../wire/tcp.js';
 import { UDP_HDR_LEN } from '../../wire/udp.js';
 import { ngHeaderLen, ngPackets } from '../ng-offload.js';
-
-export const DLT_EN10MB = 1;
-export const DLT_RAW = 12;
+import { NG_DLT_RAW } from '../ng-transport.js';
 
 const SCTP_HDR_LEN = 12;
-const EXT_HDR_LEN = 2;
-const FRAG_HDR_LEN = 8;
 const DPORT = 2;
 /** Of FreeBSD's little-endian hash. */
 const HASH_MASK = 0xffff;
@@ -60,7 +56,7 @@ export class NetflowKey {
     const v = m.view;
     let at = m.off;
     const end = at + m.len;
-    if (dlt === DLT_RAW) return at + IP4_HDR_LEN > end ? NETFLOW_OTHER : ip4Version(v, at) === IPV6_VERSION ? this.readIp6(m, at) : this.readIp4(m, at);
+    if (dlt === NG_DLT_RAW) return at + IP4_HDR_LEN > end ? NETFLOW_OTHER : ip4Version(v, at) === IPV6_VERSION ? this.readIp6(m, at) : this.readIp4(m, at);
     if (at + ETHER_HDR_LEN > end) return NETFLOW_OTHER;
     let type = v.getUint16(at + ETHER_TYPE);
     at += ETHER_HDR_LEN;
@@ -108,15 +104,15 @@ export class NetflowKey {
     this.setPorts(m, 0, 0);
     let proto = v.getUint8(at + IP6_NXT);
     for (let h = at + IP6_HDR_LEN; ;) {
-      const isOptions = proto === IPPROTO_HOPOPTS || proto === IPPROTO_ROUTING || proto === IPPROTO_DSTOPTS;
-      if (!isOptions && proto !== IPPROTO_AH && proto !== IPPROTO_FRAGMENT) return this.upper6(m, h, proto);
-      if (h + (proto === IPPROTO_FRAGMENT ? FRAG_HDR_LEN : EXT_HDR_LEN) > end) return NETFLOW_BAD6;
+      if (!ip6IsExt(proto)) return this.upper6(m, h, proto);
+      const len = ip6ExtLen(v, h, end, proto);
+      if (len < 0) return NETFLOW_BAD6;
       const next = v.getUint8(h);
       if (proto === IPPROTO_FRAGMENT) {
         this.proto = next;
         return NETFLOW_IP6;
       }
-      h += proto === IPPROTO_AH ? (v.getUint8(h + 1) + 2) * 4 : (v.getUint8(h + 1) + 1) * 8;
+      h += len;
       proto = next;
     }
   }

@@ -26,11 +26,12 @@ import type { Hook, NgGraph, NgNode, NgNodeOps, NgType } from '../ng-node.js';
 import { ngCmd } from '../ng-node.js';
 import { ngPackets } from '../ng-offload.js';
 import { ngDecode, ngEncode, ngStruct, ngUint16, ngUint32, ngUint64, ngUint8 } from '../ng-parse.js';
+import { NG_DLT_EN10MB, NG_DLT_RAW } from '../ng-transport.js';
 import { NetflowCache } from './netflow-cache.js';
 import type { NetflowCacheUser, NetflowEntry } from './netflow-cache.js';
 import { NetflowExport } from './netflow-export.js';
 import type { NetflowExportUser } from './netflow-export.js';
-import { DLT_EN10MB, DLT_RAW, NETFLOW_BAD4, NETFLOW_BAD6, NETFLOW_IP4, NETFLOW_IP6, NetflowKey } from './netflow-packet.js';
+import { NETFLOW_BAD4, NETFLOW_BAD6, NETFLOW_IP4, NETFLOW_IP6, NetflowKey } from './netflow-packet.js';
 
 const NGM_NETFLOW_COOKIE = 1_365_756_954;
 const RO_REPLY = NGM_READONLY | NGM_HASREPLY;
@@ -152,7 +153,7 @@ class NetflowNode implements NgNodeOps, NetflowCacheUser, NetflowExportUser {
       iface.out = hook;
     } else {
       iface.hook = hook;
-      iface.dlt = DLT_EN10MB;
+      iface.dlt = NG_DLT_EN10MB;
     }
     return 0;
   }
@@ -345,7 +346,7 @@ class NetflowNode implements NgNodeOps, NetflowCacheUser, NetflowExportUser {
     switch (msg.cmd) {
       case NGM_NETFLOW_SETDLT: {
         const set = ngDecode(setdltType, args);
-        return set === null || (set.dlt !== DLT_EN10MB && set.dlt !== DLT_RAW) ? EINVAL : this.setIface(set.iface, (iface) => (iface.dlt = set.dlt));
+        return set === null || (set.dlt !== NG_DLT_EN10MB && set.dlt !== NG_DLT_RAW) ? EINVAL : this.setIface(set.iface, (iface) => (iface.dlt = set.dlt));
       }
       case NGM_NETFLOW_SETIFINDEX: {
         const set = ngDecode(setifindexType, args);
