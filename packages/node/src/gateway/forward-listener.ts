@@ -9,12 +9,13 @@
 import dgram from 'node:dgram';
 import net from 'node:net';
 import { once } from 'node:events';
-import type { Gateway, HostEnd, HostUdp, PacketBuffer, SockAddr } from '@netloom/core';
+import type { Gateway, HostEnd, HostUdp, SockAddr, UdpFlow } from '@netloom/core';
 import { ip4Parse, ip6Parse } from '@netloom/core/wire';
+import { DatagramsOut } from './datagrams-out.js';
+import type { PacketsOut } from './datagrams-out.js';
 import type { ForwardEnd, ForwardRule } from './forward-rule.js';
 import { TcpPipe } from './tcp-pipe.js';
 import type { PipeShop } from './tcp-pipe.js';
-import { sendPacket } from './udp-end.js';
 
 export interface ForwardListener {
   close(): void;
@@ -44,57 +45,67 @@ async function listenTcp(gateway: Gateway, shop: PipeShop, { listen, to }: Forwa
   });
   server.listen({ port: listen.port, ...(listen.address === '' ? {} : { host: listen.address }) });
   await once(server, 'listening');
+  server.on('error', () => undefined); // one that could not be accepted, for want of descriptors, is its sender's loss
   return { close: () => void server.close() };
 }
 
-/** The way back to one sender. */
-class Sender implements HostUdp {
-  private readonly sock: dgram.Socket;
-  private readonly shop: PipeShop;
-  private readonly address: string;
-  private readonly port: number;
-  private readonly gone: () => void;
+/** A port for datagrams, and the ways back to those who send to it. */
+class UdpListener implements ForwardListener {
+  readonly sock: dgram.Socket;
+  private readonly out: DatagramsOut;
+  private closed = false;
 
-  constructor(sock: dgram.Socket, shop: PipeShop, { address, port }: dgram.RemoteInfo, gone: () => void) {
-    this.sock = sock;
-    this.shop = shop;
-    this.address = address;
-    this.port = port;
-    this.gone = gone;
+  constructor(out: PacketsOut, address: string) {
+    const six = address.includes(':');
+    this.sock = dgram.createSocket({ type: six ? 'udp6' : 'udp4', ipv6Only: six });
+    this.out = new DatagramsOut(out);
   }
 
-  send(m: PacketBuffer): boolean {
+  /** Rejects with the host's error. */
+  async listen({ address, port }: ForwardEnd): Promise<void> {
     try {
-      sendPacket(this.shop, m, (piece, done) => this.sock.send(piece, this.port, this.address, done));
-      return true;
-    } catch {
-      return false; // the listener is closed
+      this.sock.bind({ port, ...(address === '' ? {} : { address }) });
+      await once(this.sock, 'listening');
+    } catch (error) {
+      this.close();
+      throw error;
     }
+    this.sock.on('error', () => undefined); // a datagram that could not be sent back is lost
+  }
+
+  /** The way back to one sender; `gone` is called when its flow ends. */
+  sender({ address, port }: dgram.RemoteInfo, gone: () => void): HostUdp {
+    return {
+      send: (m) => {
+        if (this.closed || !this.out.take(m)) return false;
+        this.out.send(m, (piece, done) => this.sock.send(piece, port, address, done));
+        return true;
+      },
+      close: gone,
+    };
   }
 
   close(): void {
-    this.gone();
+    this.closed = true;
+    this.sock.close();
   }
 }
 
 async function listenUdp(gateway: Gateway, shop: PipeShop, { listen, to }: ForwardRule): Promise<ForwardListener> {
   const addr = guestAddr(to);
-  const senders = new Map<string, { input(data: Uint8Array): void }>();
-  const six = listen.address.includes(':');
-  const sock = dgram.createSocket({ type: six ? 'udp6' : 'udp4', ipv6Only: six });
-  const flowOf = (from: dgram.RemoteInfo): { input(data: Uint8Array): void } | null => {
+  const senders = new Map<string, UdpFlow>();
+  const listener = new UdpListener(shop.out, listen.address);
+  const flowOf = (from: dgram.RemoteInfo): UdpFlow | null => {
     const key = `${from.address} ${from.port}`;
     const there = senders.get(key);
     if (there !== undefined) return there;
-    const sender = new Sender(sock, shop, from, () => senders.delete(key));
+    const sender = listener.sender(from, () => senders.delete(key));
     const flow = shop.door.call(() => gateway.opened?.udp.forward(sender, hostEnd(from.address, from.port), addr, to.port));
     if (typeof flow !== 'object') return null;
     senders.set(key, flow);
     return flow;
   };
-  sock.on('message', (data, from) => flowOf(from)?.input(data));
-  sock.bind({ port: listen.port, ...(listen.address === '' ? {} : { address: listen.address }) });
-  await once(sock, 'listening');
-  sock.on('error', () => undefined); // a datagram that could not be sent back is lost
-  return { close: () => sock.close() };
+  listener.sock.on('message', (data, from) => flowOf(from)?.input(data));
+  await listener.listen(listen);
+  return listener;
 }

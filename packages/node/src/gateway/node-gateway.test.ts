@@ -4,12 +4,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import type { Readable } from 'node:stream';
 import type { StreamSocket } from '@netloom/core';
-import { Agent, fetch } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { GATEWAY, GATEWAY6, GUEST, GatewayLab } from '../../test/gateway-lab.js';
 import { dgramOf } from '../net/dgram-of.js';
@@ -42,15 +41,8 @@ describe('TCP', () => {
   it('a guest fetches from a server of the host', async () => {
     lab = new GatewayLab();
     const port = await lab.adopt(http.createServer((request, response) => response.end(`${request.method} ${request.url}`)));
-    const dispatcher = new Agent({
-      connect({ hostname, port: at }, callback) {
-        const socket = dialled(Number(at), hostname);
-        socket.once('connect', () => callback(null, socket as unknown as net.Socket)).once('error', (error) => callback(error, null));
-      },
-    });
-    const response = await fetch(`http://${GATEWAY}:${port}/loom`, { dispatcher });
-    expect(await response.text()).toBe('GET /loom');
-    await dispatcher.close();
+    const [response] = (await once(http.get({ host: GATEWAY, port, path: '/loom', createConnection: () => dialled(port) }), 'response')) as [http.IncomingMessage];
+    expect(String(await readAll(response))).toBe('GET /loom');
   });
 
   it('a port that nobody has is refused', async () => {
@@ -298,6 +290,33 @@ describe('forwards', () => {
     expect(lab.router.gateway.flowCount).toBe(2);
     for (const client of clients) client.close();
     echo.close();
+  });
+
+  it('of datagrams that are taken away leave the guest without a way back, and nothing behind', async () => {
+    lab = new GatewayLab();
+    const server = dgramOf(lab.guest).createSocket('udp4').bind(7);
+    await once(server, 'listening');
+    const taken = dgram.createSocket('udp4').bind(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address();
+    const rule = parseForwardRule(`udp:127.0.0.1:${port}-${GUEST}:7`);
+    const fds = (): number => (process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0);
+    const before = fds();
+    await expect(lab.gateway.forward(rule)).rejects.toThrow('EADDRINUSE');
+    expect(fds()).toBe(before);
+    taken.close();
+    await once(taken, 'close');
+    await lab.gateway.forward(rule);
+    const client = dgram.createSocket('udp4');
+    client.send('question', port, '127.0.0.1');
+    const [, from] = (await once(server, 'message')) as [Buffer, { address: string; port: number }];
+    lab.gateway.unforward(rule);
+    server.send('too late', from.port, from.address);
+    await lab.until(() => lab.router.gateway.stats.udpdropped === 1);
+    lab.gateway.close();
+    expect(lab.kernel.engine.audit.counts().filter((row) => row.name.includes('for gateways'))).toEqual([]);
+    client.close();
+    server.close();
   });
 
   it('tell which port the host cannot give', async () => {

@@ -13,6 +13,7 @@ import { EALREADY, EEXIST, VNET0_NAME, strerror } from '@netloom/core';
 import type { AuditRow, EchoFlowDoor, GatewayAddress, GatewayHost, HostEcho, HostEnd, HostTcp, HostUdp, TcpFlowDoor, UdpFlowDoor, Vnet } from '@netloom/core';
 import { ip4ParsePrefix, ip6ParsePrefix } from '@netloom/core/wire';
 import { VnetDoor } from '../net/vnet-door.js';
+import type { PacketsOut } from './datagrams-out.js';
 import { openForward } from './forward-listener.js';
 import type { ForwardListener } from './forward-listener.js';
 import { formatEnd, formatForwardRule } from './forward-rule.js';
@@ -50,7 +51,7 @@ export class GatewayError extends Error {
   override readonly name = 'GatewayError';
 }
 
-const AUDIT: readonly AuditRow<PipeShop>[] = [{ name: 'packets that the host sends for gateways', packets: true, count: (shop) => shop.packetsOut }];
+const AUDIT: readonly AuditRow<PacketsOut>[] = [{ name: 'packets that the host sends for gateways', packets: true, count: (out) => out.count }];
 
 export class NodeGateway implements GatewayHost {
   readonly vnet: Vnet;
@@ -75,7 +76,7 @@ export class NodeGateway implements GatewayHost {
     const addresses = addressesOf(options);
     const opened = made.shop.door.call(() => vnet.gateway.open(made, { ifp: face, addresses, loopback: hostLoopback, outbound: !restrict, defaultRoute: route }));
     if ('step' in opened) throw new GatewayError(whyNot(vnet, opened.error, opened.step));
-    vnet.kern.engine.audit.attach(AUDIT, made.shop);
+    vnet.kern.engine.audit.attach(AUDIT, made.shop.out);
     return made;
   }
 
@@ -135,11 +136,11 @@ export class NodeGateway implements GatewayHost {
   }
 
   open(flow: UdpFlowDoor, to: HostEnd): HostUdp {
-    return new UdpEnd(this.shop, flow, to);
+    return new UdpEnd(this.shop.out, flow, to);
   }
 
   ping(flow: EchoFlowDoor, to: HostEnd): HostEcho | null {
-    return PingEnd.open(this.shop, flow, to);
+    return PingEnd.open(this.shop.out, flow, to);
   }
 
   closed(): void {
@@ -148,13 +149,9 @@ export class NodeGateway implements GatewayHost {
     for (const listener of this.listeners.values()) listener.close();
     this.listeners.clear();
     this.reverse.clear();
-    const { engine } = this.vnet.kern;
+    const { out } = this.shop;
     // The host gives back what it is sending when it has sent it.
-    const letGo = (): void => {
-      if (this.shop.packetsOut > 0) setImmediate(letGo);
-      else engine.audit.detach(this.shop);
-    };
-    letGo();
+    out.whenNone(() => this.vnet.kern.engine.audit.detach(out));
     this.onClosed();
   }
 }

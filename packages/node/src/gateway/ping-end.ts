@@ -6,12 +6,10 @@
  * sent from here. Node has no call for that; the socket is opened through the C library and then given to a `dgram` socket, which takes it for one of
  * UDP. Ports mean nothing to it. Connected, it is told of ICMP errors.
  */
-import dgram from 'node:dgram';
 import type { EchoFlowDoor, HostEcho, HostEnd, PacketBuffer } from '@netloom/core';
 import { AF_INET, O_CLOEXEC, O_NONBLOCK, SOCK_DGRAM, loadLibc } from '../tap/libc.js';
-import { hostErrno } from './host-errno.js';
-import { sendPacket } from './udp-end.js';
-import type { PacketsOut } from './udp-end.js';
+import type { PacketsOut } from './datagrams-out.js';
+import { UdpEnd } from './udp-end.js';
 
 const AF_INET6 = 10;
 const IPPROTO_ICMP = 1;
@@ -21,8 +19,6 @@ const ECHO_SEQ = 6;
 const TYPES = { 4: { request: 8, reply: 0 }, 6: { request: 128, reply: 129 } } as const;
 /** A port must be named, and is not looked at. */
 const ANY_PORT = 1;
-/** Requests that wait for the socket to be connected. */
-const WAITING_MAX = 16;
 
 /** A socket for echo requests of that family; -1: this process may have none, or this system has none. */
 function pingSocket(family: 4 | 6): number {
@@ -34,26 +30,17 @@ function pingSocket(family: 4 | 6): number {
 }
 
 export class PingEnd implements HostEcho {
-  private readonly sock: dgram.Socket;
-  private readonly out: PacketsOut;
-  private readonly family: 4 | 6;
-  private waiting: { readonly seq: number; readonly m: PacketBuffer }[] | null = [];
-  private closed = false;
+  private readonly end: UdpEnd;
+  private readonly request: number;
 
   private constructor(out: PacketsOut, flow: EchoFlowDoor, to: HostEnd, fd: number) {
-    this.out = out;
-    this.family = to.family;
-    this.sock = dgram.createSocket({ type: to.family === 6 ? 'udp6' : 'udp4', lookup: (address, _options, told) => told(null, address, to.family) });
-    this.sock.on('message', (data) => {
-      if (data.length >= ECHO_HDR && data[0] === TYPES[to.family].reply) flow.reply(data.readUInt16BE(ECHO_SEQ), data.subarray(ECHO_HDR));
-    });
-    this.sock.on('error', (error: NodeJS.ErrnoException) => {
-      if (!this.closed) flow.failed(hostErrno(error));
-    });
-    this.sock.once('connect', () => this.connected());
-    this.sock.bind({ fd }, () => {
-      if (!this.closed) this.sock.connect(ANY_PORT, to.address);
-    });
+    const { request, reply } = TYPES[to.family];
+    const input = (data: Uint8Array): void => {
+      const view = new DataView(data.buffer, data.byteOffset, data.length);
+      if (data.length >= ECHO_HDR && data[0] === reply) flow.reply(view.getUint16(ECHO_SEQ), data.subarray(ECHO_HDR));
+    };
+    this.request = request;
+    this.end = new UdpEnd(out, { input, failed: (error) => flow.failed(error) }, { ...to, port: ANY_PORT }, fd);
   }
 
   /** Null: the host lets this process send no echo requests. */
@@ -62,46 +49,17 @@ export class PingEnd implements HostEcho {
     return fd < 0 ? null : new PingEnd(out, flow, to, fd);
   }
 
-  /** HostEcho */
+  /** HostEcho: the message's own header is where the guest's was. */
   send(seq: number, m: PacketBuffer): boolean {
-    if (this.closed) return false;
-    if (this.waiting === null) {
-      this.transmit(seq, m);
-      return true;
-    }
-    if (this.waiting.length >= WAITING_MAX) return false;
-    this.out.packetsOut++;
-    this.waiting.push({ seq, m });
-    return true;
+    m.prepend(ECHO_HDR);
+    m.gsoSize = 0;
+    m.view.setUint32(m.off, (this.request << 24) >>> 0);
+    m.view.setUint32(m.off + 4, seq);
+    return this.end.send(m);
   }
 
   /** HostEcho */
   close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    for (const { m } of this.waiting ?? []) {
-      this.out.packetsOut--;
-      m.free();
-    }
-    this.waiting = null;
-    this.sock.close();
-  }
-
-  private connected(): void {
-    const { waiting } = this;
-    this.waiting = null;
-    for (const { seq, m } of waiting ?? []) {
-      this.out.packetsOut--;
-      this.transmit(seq, m);
-    }
-  }
-
-  /** The message's own header is where the guest's was. */
-  private transmit(seq: number, m: PacketBuffer): void {
-    m.prepend(ECHO_HDR);
-    m.gsoSize = 0;
-    m.view.setUint32(m.off, (TYPES[this.family].request << 24) >>> 0);
-    m.view.setUint32(m.off + 4, seq);
-    sendPacket(this.out, m, (piece, done) => this.sock.send(piece, done));
+    this.end.close();
   }
 }

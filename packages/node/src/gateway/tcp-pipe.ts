@@ -20,6 +20,7 @@ import net from 'node:net';
 import { EHOSTUNREACH, SHUT_WR } from '@netloom/core';
 import type { Chunk, Errno, HostEnd, HostTcp, PacketBuffer, StreamSocket, TcpFlowDoor } from '@netloom/core';
 import type { Attendant, VnetDoor } from '../net/vnet-door.js';
+import { PacketsOut } from './datagrams-out.js';
 import { hostErrno } from './host-errno.js';
 
 /** Bytes given to the host's socket that it has not taken yet. */
@@ -40,8 +41,7 @@ const BUFFERS_KEPT = 16;
 /** What the pipes of one gateway share. */
 export class PipeShop {
   readonly door: VnetDoor;
-  /** Packets out of the stack that the host is writing. */
-  packetsOut = 0;
+  readonly out = new PacketsOut();
   private readonly buffers: Buffer[] = [];
 
   constructor(door: VnetDoor) {
@@ -162,11 +162,11 @@ export class TcpPipe implements HostTcp, Attendant {
   private write({ pieces, held, gathered, bytes }: Batch): void {
     const { shop } = this;
     this.inFlight += bytes;
-    shop.packetsOut += held.length;
+    shop.out.took(held.length);
     const done = (): void => {
       this.inFlight -= bytes;
-      shop.packetsOut -= held.length;
       for (const m of held) m.free();
+      shop.out.gave(held.length);
       for (const buffer of gathered) shop.give(buffer);
       if (this.so !== null) this.pump(this.so);
     };
