@@ -33,6 +33,7 @@ test.each([
   ['tcp:[fd00::g]:1-10.0.2.15:22', '"fd00::g" is no IPv6 address'],
   ['tcp:::1:1-10.0.2.15:22', '"::1:1" is not ADDRESS:PORT'],
   ['tcp:127.0.0.1:1-:22', 'the right end has no address'],
+  ['tcp:127.0.0.1:1-[fe80::15%epair0b]:22', 'the right end, "fe80::15%epair0b", has a zone, and nothing is reached by its link'],
 ])('%s is refused', (text, why) => {
   expect(() => parseForwardRule(text)).toThrow(`"${text}" is no rule for a forward: ${why} (tcp|udp:[ADDRESS]:PORT-ADDRESS:PORT`);
 });

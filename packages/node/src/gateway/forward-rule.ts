@@ -45,6 +45,7 @@ export function parseForwardRule(text: string): ForwardRule {
   if (typeof listen !== 'object') throw bad(listen ?? '');
   if (typeof to !== 'object') throw bad(to ?? '');
   if (to.address === '') throw bad('the right end has no address');
+  if (to.address.includes('%')) throw bad(`the right end, "${to.address}", has a zone, and nothing is reached by its link`);
   return { proto, listen, to };
 }
 

@@ -270,6 +270,8 @@ describe('forwards', () => {
     expect(lab.gateway.forwards()).toEqual([{ rule: `tcp:${GATEWAY}:5432-127.0.0.1:${port}`, reverse: true }]);
     lab.gateway.unforward(rule, true);
     expect(((await once(dialled(5432), 'error')) as [NodeJS.ErrnoException])[0].code).toBe('ECONNREFUSED');
+    await expect(lab.gateway.forward(parseForwardRule(`tcp:[fe80::2%lan]:5432-127.0.0.1:${port}`), true)).rejects.toThrow('"fe80::2%lan" has a zone');
+    expect(lab.gateway.forwards()).toEqual([]);
   });
 
   it('of datagrams have a flow for each sender', async () => {

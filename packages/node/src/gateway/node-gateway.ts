@@ -124,6 +124,7 @@ export class NodeGateway implements GatewayHost {
 
   private addReverse(key: string, rule: ForwardRule): void {
     const { listen, to, proto } = rule;
+    if (listen.address.includes('%')) throw new GatewayError(`"${listen.address}" has a zone, and guests reach nothing of the host by its link; choose another address`);
     const error = this.vnet.gateway.opened?.policy.add({ proto, ...listen, to: { family: to.address.includes(':') ? 6 : 4, ...to } }) ?? EALREADY;
     if (error === EEXIST) throw new GatewayError(`${proto} ${formatEnd(listen)} leads somewhere already; take that forward away first`);
     this.reverse.set(key, rule);
