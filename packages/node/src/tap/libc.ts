@@ -78,6 +78,7 @@ export const EINVAL = 22;
 export const EBADFD = 77;
 export const EMSGSIZE = 90;
 export const EADDRINUSE = 98;
+export const ENETDOWN = 100;
 export const ENOBUFS = 105;
 export const ECONNREFUSED = 111;
 
