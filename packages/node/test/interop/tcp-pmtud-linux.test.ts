@@ -84,7 +84,10 @@ describe('a path narrower than its ends', () => {
           const py = new LinuxPython(b);
           await py.run(`l = server(5001, AF_INET${family === 6 ? '6' : ''})`);
           const vnet = vnetOf(d, 'v1');
-          const stream = await connectWith(vnet, {}, family === 4 ? '10.80.0.2' : 'fd80::2', 5001);
+          const far = family === 4 ? '10.80.0.2' : 'fd80::2';
+          // A veth that has just come up may lose what comes first, and that shall not be the SYN.
+          await d.ok('v1', 'ping', '-o', '-c', '8', far);
+          const stream = await connectWith(vnet, {}, far, 5001);
           await py.run('s, _ = l.accept()');
           expect(stream.socket.info().sndMss).toBe(mssOf(1500, family));
           const heard = py.run('to_end(s)');
@@ -93,9 +96,7 @@ describe('a path narrower than its ends', () => {
           expect(await heard).toEqual([BYTES, sha256(data)]);
           expect(stream.socket.info().sndMss).toBe(mssOf(NARROW, family));
           const { stats } = vnet.tcp;
-          expect(stats.mturesent).toBe(1);
-          // The router drops the whole window that was under way: its end may come again by the timer.
-          expect(stats.rexmttimeo).toBeLessThanOrEqual(1);
+          expect([stats.mturesent, stats.rexmttimeo]).toEqual([1, 0]);
           stream.abort();
         }),
       ));
