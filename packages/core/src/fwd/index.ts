@@ -9,3 +9,4 @@ export * from './flow-hash.js';
 export * from './forward.js';
 export * from './forward6.js';
 export * from './nhop-table.js';
+export * from './quiescence.js';

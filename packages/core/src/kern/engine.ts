@@ -26,6 +26,7 @@ import type { Lwp } from './lwp.js';
 import type { Context } from './context.js';
 import { CTX_IDLE, CTX_SOFTINT, CTX_THREAD } from './context.js';
 import { DEVCTL_STREAM_MAX, DevctlQueue } from './devctl.js';
+import { Readers } from './readers.js';
 import { SockMemTotal } from './sock-mem.js';
 import { Witness } from './witness.js';
 import { WitnessCallout, WitnessLock, WitnessQueue } from './witness-lock.js';
@@ -69,6 +70,8 @@ export class Engine {
   context: Context = CTX_IDLE;
   /** Processors, and who acts on them. */
   readonly lwps = new Lwps();
+  /** Datapath workers, who read tables on other processors. */
+  readonly readers = new Readers((work) => this.resume(work));
   /** Packets that programs outside keep: whoever does attaches a row, and takes it off. */
   readonly audit = new AuditRegister();
   /** Work refused because DEFER_MAX pieces were waiting. */
@@ -222,6 +225,19 @@ export class Engine {
     assert(this.context !== CTX_SOFTINT, 'a packet path must not wait: thread context needed');
   }
 
+  /**
+   * Something was taken out of tables that workers read: calls `then` when none of them can have it any more. At once, true, when there is nobody to wait for, in the context of
+   * the caller, which may be any; as a thread otherwise. Nothing waits for itself: unlike `Pserialize.perform` this does not know readers on this processor.
+   */
+  grace(then: () => void): boolean {
+    return this.readers.grace(then);
+  }
+
+  /** A worker rang: whoever waited for it goes on. */
+  readersPassed(): void {
+    this.readers.poll();
+  }
+
   /** Moves time forward. A stamp from the past is taken as "now": a host's clock may be read before an earlier input's. */
   advance(now: Micros): void {
     if (now > this.now) this.now = now;
@@ -233,6 +249,7 @@ export class Engine {
     if (this.inTurn) return;
     this.wakeAsked = false;
     this.inTurn = true;
+    this.readers.poll();
     const previous = this.enter(CTX_SOFTINT);
     try {
       let budget = TURN_BUDGET;
