@@ -1,7 +1,7 @@
 /**
  * tap-link.ts — joins a tap of a vnet to a TAP device of the host: frames both ways, with their offloads.
  *
- * Read first: tap/tap-port.ts (the device), core/src/net/tap.ts (the interface).
+ * Read first: port/frame-port.ts (the device), core/src/net/tap.ts (the interface).
  *
  * Theory of operation. A batch of frames from the device is one batch of the host loop: copied into packets, all with one stamp, then a turn.
  * Frames to the device are copied into its ring and shown to it when the stack says `flush`. Both sides speak virtio-net headers, so
@@ -12,16 +12,16 @@
 import type { Errno, FrameSink, Ifnet, Kernel, PacketBuffer } from '@netloom/core';
 import { ENXIO, tapOf } from '@netloom/core';
 import type { HostLoop } from '../loop.js';
+import type { FramePort } from '../port/frame-port.js';
 import { VnetOutputHeader, takeOffload } from '../port/vnet-offload.js';
 import type { FrameBatch } from '../tap/frame-batch.js';
-import type { TapPort } from '../tap/tap-port.js';
 
 export class TapLink implements FrameSink {
   /** The daemon's. */
   readonly pid = process.pid;
   readonly offload: { readonly csum: boolean; readonly gso: boolean };
   ifp: Ifnet;
-  readonly port: TapPort;
+  readonly port: FramePort;
   private readonly kernel: Kernel;
   private readonly loop: HostLoop;
   private readonly header = new VnetOutputHeader();
@@ -29,7 +29,7 @@ export class TapLink implements FrameSink {
   private closing: Promise<void> | null = null;
 
   /** Takes frames when `open` has answered 0. `onClose` is told once, with why if the device failed. */
-  constructor(kernel: Kernel, loop: HostLoop, ifp: Ifnet, port: TapPort, onClose: (link: TapLink, reason: Error | null) => void) {
+  constructor(kernel: Kernel, loop: HostLoop, ifp: Ifnet, port: FramePort, onClose: (link: TapLink, reason: Error | null) => void) {
     this.offload = { csum: port.vnetHdr, gso: port.vnetHdr };
     this.kernel = kernel;
     this.loop = loop;
