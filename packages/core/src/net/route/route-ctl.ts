@@ -96,11 +96,15 @@ export function routeDelete(state: RouteState, spec: RouteSpec): Errno {
   return 0;
 }
 
-/** Changes gateway, interface, flags, MTU, weight or expiry of a route or of the path its gateway names. ESRCH, errors of adding. */
+/**
+ * Changes gateway, interface, flags, MTU, weight or expiry of a route or of the path its gateway names. ESRCH, EEXIST pinned, errors of adding.
+ * A connected route that led elsewhere would outlive its address, for nobody could delete it.
+ */
 export function routeChange(state: RouteState, spec: RouteSpec): Errno {
   const rib = state.rib(spec.family, spec.fib);
   const rt = rib?.findSpec(spec) ?? null;
   if (rib === null || rt === null) return ESRCH;
+  if (isPinned(rt) && spec.pinned !== true) return EEXIST;
   const at = rt.isMultipath && namesPath(spec) ? rt.nexthops.findIndex((p) => matchesPath(spec, p.nh)) : 0;
   const old = rt.nexthops[at];
   if (old === undefined) return ESRCH;
