@@ -15,13 +15,12 @@
  *
  * The caller's part: not to ask for packets that came as link-layer broadcast or multicast, nor while packet filters are
  * hooked in; to lower the TTL (`ip4DecTtl`) and to resolve the neighbour. A datagram with segmentation still to be done
- * counts as its full length here and is punted when that exceeds the MTU.
+ * counts as its full length unless the caller says that of its pieces (`size`).
  */
 import { IP4_DST, IP4_LEN, IP4_SRC, IP4_TTL, ip4Check } from '../wire/ip4.js';
-import type { AddrSet } from './addr-set.js';
 import { addrSetHas } from './addr-set.js';
 import type { Fib4View } from './fib4.js';
-import { NHOP_BLACKHOLE, NHOP_BROADCAST, NHOP_REJECT, NHOP_SPECIAL } from './nhop-table.js';
+import { NHOP_BLACKHOLE, NHOP_BROADCAST, NHOP_REJECT, NHOP_SPECIAL, NHOP_VALID } from './nhop-table.js';
 import type { NhopTable } from './nhop-table.js';
 
 /** The header has options. */
@@ -39,6 +38,8 @@ export const FWD_PUNT_BROADCAST = -7;
 export const FWD_PUNT_SAMEIF = -8;
 /** Larger than the path's MTU. */
 export const FWD_PUNT_TOOBIG = -9;
+/** The next hop is being replaced at this moment, or is one this reader does not know yet. */
+export const FWD_PUNT_STALE = -10;
 /** Verdicts from here down are drops. */
 export const FWD_DROP = -32;
 /** The route is a blackhole. */
@@ -51,9 +52,9 @@ export class Fwd4<F extends Fib4View = Fib4View> {
   fib: F;
   nhops: NhopTable;
   /** Own unicast addresses and the broadcast addresses of own networks, of all FIBs. */
-  own: AddrSet;
+  own: { readonly words: Int32Array };
 
-  constructor(fib: F, nhops: NhopTable, own: AddrSet) {
+  constructor(fib: F, nhops: NhopTable, own: { readonly words: Int32Array }) {
     this.fib = fib;
     this.nhops = nhops;
     this.own = own;
@@ -73,8 +74,8 @@ export function forward4(fwd: Fwd4, view: DataView, off: number, len: number, rc
   return verdict4(fwd, view, off, rcvIf, flowid);
 }
 
-/** The same for a datagram whose header has passed `ip4Check`. */
-export function verdict4(fwd: Fwd4, view: DataView, off: number, rcvIf: number, flowid: number): number {
+/** The same for a datagram whose header has passed `ip4Check`; `size` is the largest packet it makes on the next link, in bytes. */
+export function verdict4(fwd: Fwd4, view: DataView, off: number, rcvIf: number, flowid: number, size = view.getUint16(off + IP4_LEN)): number {
   if (view.getUint8(off) !== 0x45) return FWD_PUNT_OPTIONS;
   const dst = view.getUint32(off + IP4_DST);
   if (isSpecial(dst) || isSpecial(view.getUint32(off + IP4_SRC))) return FWD_PUNT_SPECIAL;
@@ -86,8 +87,9 @@ export function verdict4(fwd: Fwd4, view: DataView, off: number, rcvIf: number, 
   const idx = nhops.select(value, flowid);
   const flags = nhops.flags(idx);
   if ((flags & NHOP_SPECIAL) !== 0) return specialHop(flags);
+  if ((flags & NHOP_VALID) === 0) return FWD_PUNT_STALE;
   if (nhops.ifIndex(idx) === rcvIf) return FWD_PUNT_SAMEIF;
-  if (view.getUint16(off + IP4_LEN) > nhops.mtu(idx)) return FWD_PUNT_TOOBIG;
+  if (size > nhops.mtu(idx)) return FWD_PUNT_TOOBIG;
   return idx;
 }
 

@@ -19,14 +19,13 @@
 import { ip6W0IsLinkLocal } from '../wire/addr6.js';
 import { IP6_DST, IP6_HDR_LEN, IP6_HLIM, IP6_NXT, IP6_PLEN, IP6_SRC, ip6Check } from '../wire/ip6.js';
 import { IPPROTO_HOPOPTS } from '../wire/ipproto.js';
-import type { AddrSet6 } from './addr-set6.js';
 import { addrSet6Has } from './addr-set6.js';
 import type { Fib6View } from './fib6.js';
 import {
-  FWD_DROP_BLACKHOLE, FWD_DROP_HEADER, FWD_PUNT_LOCAL, FWD_PUNT_NOROUTE, FWD_PUNT_OPTIONS, FWD_PUNT_REJECT, FWD_PUNT_SAMEIF, FWD_PUNT_SPECIAL,
+  FWD_DROP_BLACKHOLE, FWD_DROP_HEADER, FWD_PUNT_LOCAL, FWD_PUNT_NOROUTE, FWD_PUNT_OPTIONS, FWD_PUNT_REJECT, FWD_PUNT_SAMEIF, FWD_PUNT_SPECIAL, FWD_PUNT_STALE,
   FWD_PUNT_TOOBIG, FWD_PUNT_TTL,
 } from './forward.js';
-import { NHOP_BLACKHOLE, NHOP_REJECT, NHOP_SPECIAL } from './nhop-table.js';
+import { NHOP_BLACKHOLE, NHOP_REJECT, NHOP_SPECIAL, NHOP_VALID } from './nhop-table.js';
 import type { NhopTable } from './nhop-table.js';
 
 /** The tables a verdict reads. `fib` and the arrays behind `nhops` and `own` are replaced when they grow. */
@@ -34,9 +33,9 @@ export class Fwd6<F extends Fib6View = Fib6View> {
   fib: F;
   nhops: NhopTable;
   /** Own unicast and anycast addresses, of all FIBs. */
-  own: AddrSet6;
+  own: { readonly words: Int32Array };
 
-  constructor(fib: F, nhops: NhopTable, own: AddrSet6) {
+  constructor(fib: F, nhops: NhopTable, own: { readonly words: Int32Array }) {
     this.fib = fib;
     this.nhops = nhops;
     this.own = own;
@@ -53,8 +52,8 @@ export function forward6(fwd: Fwd6, view: DataView, off: number, len: number, rc
   return verdict6(fwd, view, off, rcvIf, flowid);
 }
 
-/** The same for a packet whose header has passed `ip6Check`. */
-export function verdict6(fwd: Fwd6, view: DataView, off: number, rcvIf: number, flowid: number): number {
+/** The same for a packet whose header has passed `ip6Check`; `size` as for verdict4. */
+export function verdict6(fwd: Fwd6, view: DataView, off: number, rcvIf: number, flowid: number, size = IP6_HDR_LEN + view.getUint16(off + IP6_PLEN)): number {
   if (view.getUint8(off + IP6_NXT) === IPPROTO_HOPOPTS) return FWD_PUNT_OPTIONS;
   const w0 = view.getInt32(off + IP6_DST);
   const w1 = view.getInt32(off + IP6_DST + 4);
@@ -69,8 +68,9 @@ export function verdict6(fwd: Fwd6, view: DataView, off: number, rcvIf: number, 
   const idx = nhops.select(value, flowid);
   const flags = nhops.flags(idx);
   if ((flags & NHOP_SPECIAL) !== 0) return specialHop(flags);
+  if ((flags & NHOP_VALID) === 0) return FWD_PUNT_STALE;
   if (nhops.ifIndex(idx) === rcvIf) return FWD_PUNT_SAMEIF;
-  if (IP6_HDR_LEN + view.getUint16(off + IP6_PLEN) > nhops.mtu(idx)) return FWD_PUNT_TOOBIG;
+  if (size > nhops.mtu(idx)) return FWD_PUNT_TOOBIG;
   return idx;
 }
 

@@ -18,7 +18,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EACCES, EADDRNOTAVAIL, EHOSTUNREACH, EMSGSIZE, ENETDOWN, ENETUNREACH, ENOBUFS } from '../base/errno.js';
-import { flowHash4 } from '../fwd/flow-hash.js';
+import { flowOf4 } from '../fwd/flow-of.js';
 import { CSUM_L4, GSO_TCPV4, M_BCAST, M_FASTFWD_OURS, M_MCAST, M_NEXTHOP } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { etherOutput } from '../net/ether.js';
@@ -34,9 +34,8 @@ import { RTF_BLACKHOLE, RTF_BROADCAST, RTF_GATEWAY, RTF_HOST, RTF_REJECT } from 
 import { INADDR_BROADCAST, MAC_HI_IP4_GROUP, ip4IsLoopback, ip4IsMulticast, macLoOfIp4Group } from '../wire/addr.js';
 import { ETHERTYPE_IP } from '../wire/ether.js';
 import {
-  IP4_DST, IP4_ID, IP4_LEN, IP4_SRC, IP4_TTL, IP_DF, IP_MAXPACKET, ip4Dst, ip4Hl, ip4Id, ip4IsFragment, ip4Off, ip4P, ip4PutSum, ip4Src,
+  IP4_DST, IP4_ID, IP4_LEN, IP4_SRC, IP4_TTL, IP_DF, IP_MAXPACKET, ip4Dst, ip4Hl, ip4Id, ip4Off, ip4PutSum, ip4Src,
 } from '../wire/ip4.js';
-import { IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from '../wire/ipproto.js';
 import { ipFragment } from './ip-fragment.js';
 import { ipInsertOptions } from './ip-options.js';
 import type { IpOptions } from './ip-options.js';
@@ -408,12 +407,5 @@ export function ipSend(ip: Ip, ifp: Ifnet, m: PacketBuffer, hop: number, gateway
 
 /** Flow hash of a packet, for multipath routes; ports count only where every packet of the flow shows them. */
 export function flowOf(ip: Ip, m: PacketBuffer): number {
-  const v = m.view;
-  const proto = ip4P(v, m.off);
-  const hl = ip4Hl(v, m.off);
-  let ports = 0;
-  if ((proto === IPPROTO_TCP || proto === IPPROTO_UDP || proto === IPPROTO_SCTP || proto === IPPROTO_UDPLITE) && m.len >= hl + 4 && !ip4IsFragment(v, m.off)) {
-    ports = v.getUint32(m.off + hl);
-  }
-  return flowHash4(ip4Src(v, m.off), ip4Dst(v, m.off), proto, ports >>> 16, ports & 0xffff, ip.routes.flowSalt);
+  return flowOf4(m.view, m.off, m.len, ip.routes.flowSalt);
 }

@@ -22,7 +22,7 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EHOSTUNREACH, EMSGSIZE, ENETDOWN, ENETUNREACH, ENOBUFS } from '../base/errno.js';
-import { flowHash6 } from '../fwd/flow-hash.js';
+import { flowOf6 } from '../fwd/flow-of.js';
 import { CSUM_L4, CSUM_L4_VALID, GSO_TCPV6, M_BCAST, M_FASTFWD_OURS, M_MCAST, M_NEXTHOP } from '../mbuf/packet-buffer.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { BPF_D_OUT } from '../net/bpf.js';
@@ -505,12 +505,6 @@ function turnRound(ip6: Ip6, lo: Ifnet, origin: Ifnet, m: PacketBuffer): Errno {
 
 /** Flow hash of a packet, for multipath routes; ports count only where every packet of the flow shows them. */
 export function ip6FlowOf(ip6: Ip6, m: PacketBuffer): number {
-  const v = m.view;
-  const proto = v.getUint8(m.off + IP6_NXT);
-  const ports = (proto === IPPROTO_TCP || proto === IPPROTO_UDP) && m.len >= IP6_HDR_LEN + 4 ? v.getUint32(m.off + IP6_HDR_LEN) : 0;
-  const s = m.off + IP6_SRC;
-  const d = m.off + IP6_DST;
-  return flowHash6(fold(v, s), fold(v, d), v.getUint32(m.off + IP6_FLOW) & FLOWLABEL_MASK, proto, ports >>> 16, ports & 0xffff, ip6.routes.flowSalt);
+  return flowOf6(m.view, m.off, m.len, ip6.routes.flowSalt);
 }
 
-const fold = (v: DataView, at: number): number => v.getInt32(at) ^ v.getInt32(at + 4) ^ v.getInt32(at + 8) ^ v.getInt32(at + 12);

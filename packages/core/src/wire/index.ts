@@ -38,4 +38,5 @@ export * from './tcp-options.js';
 export * from './tcp.js';
 export * from './udp.js';
 export { utf8Encode } from './utf8.js';
+export * from './virtio-net.js';
 export * from './vxlan.js';
