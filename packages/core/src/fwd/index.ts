@@ -17,5 +17,8 @@ export * from './fwd-map.js';
 export * from './fwd-tables.js';
 export * from './fwd-verdict.js';
 export * from './nhop-table.js';
+export * from './passive.js';
+export * from './percpu.js';
 export * from './quiescence.js';
+export * from './shared-list.js';
 export * from './shared-words.js';

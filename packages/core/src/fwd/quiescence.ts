@@ -23,6 +23,7 @@
  * Not here: who is told when a period has passed (kern/readers.ts), and how a worker rings (the host).
  */
 import { assert } from '../base/assert.js';
+import { sharedWords } from './shared-words.js';
 
 /** Words of a line: 128 bytes. */
 const LINE = 32;
@@ -53,8 +54,7 @@ export type Quiet = typeof QUIET | typeof QUIET_RING | typeof QUIET_DEAD;
 
 /** Words for up to `readers` workers, in shared memory where there is any. */
 export function quiescenceWords(readers: number): Int32Array {
-  const bytes = (readers + 1) * LINE * 4;
-  return new Int32Array(typeof SharedArrayBuffer === 'undefined' ? new ArrayBuffer(bytes) : new SharedArrayBuffer(bytes));
+  return sharedWords((readers + 1) * LINE);
 }
 
 /** The worker's side. */
@@ -93,6 +93,11 @@ export class QuiescentReader {
     words[at + BEAT] = this.beat = (this.beat + 1) | 0;
     const period = Atomics.load(words, PERIOD);
     return period === this.acked ? QUIET : this.pass(period);
+  }
+
+  /** It gave back something that it had kept over batches: the next quiescent point tells whoever waits. */
+  hurry(): void {
+    this.acked = (this.acked - 1) | 0;
   }
 
   /** Before it sleeps: it holds nothing, and reads nothing until `online`. */

@@ -5,8 +5,11 @@
  * Theory of operation. A reader brackets what it does with `readEnter` and `readExit`: a depth for each processor, nothing that
  * others see. It must not wait inside. A writer, one at a time, unlinks what it is going to free and calls `perform`: its continuation is called when every section that was open then has ended. When
  * none is open, that is at once, and so it is always today: softint handlers and threads of processor 0 run to their end, so a thread finds
- * nobody inside. Sections that stay open are those of artificial readers (lwp.ts). A section opened after `perform` began
+ * nobody inside. Sections that stay open are those of artificial readers (lwp.ts), and the batches of datapath workers, each of which is a section of every Pserialize (readers.ts). A section opened after `perform` began
  * is not waited for: it cannot see what has been unlinked.
+ *
+ * `performNow` is for who cannot go on later. It does not wait for workers and need not: they see none of the Kernel's objects, only words in shared tables, and what is taken out of those
+ * is used again through a Limbo (limbo.ts).
  * NetBSD's sections are not of one object but of all. Here they are of the object they are for, so a writer does not wait for strangers.
  *
  * Invariants: sections nest; the token of `readEnter` goes back to `readExit` in reverse order, on the same processor. What was found
@@ -19,11 +22,11 @@ import { WitnessGrace } from './witness-lock.js';
 /** Writers that may be waiting. They are serialised by a lock, so more than a few mean that there is none. */
 const WAITERS_MAX = 64;
 
-const nothing = (): void => undefined;
-
 interface Waiter {
   /** Processors whose section was open and has not ended. */
   readonly cpus: Set<number>;
+  /** Datapath workers have not passed. */
+  workers: boolean;
   readonly then: () => void;
 }
 
@@ -80,20 +83,25 @@ export class Pserialize {
     this.depth.forEach((n, index) => {
       if (n > 0) cpus.add(index);
     });
-    if (cpus.size === 0) {
+    const w: Waiter = { cpus, workers: true, then };
+    this.engine.grace(() => this.workersPassed(w));
+    if (cpus.size === 0 && !w.workers) {
       this.performed++;
       then();
       return true;
     }
     if (this.waiters.length >= WAITERS_MAX) unreachable(`pserialize ${this.name}: ${WAITERS_MAX} writers wait, they need a lock`);
-    this.waiters.push({ cpus, then });
+    this.waiters.push(w);
     return false;
   }
 
-  /** For who cannot go on later: nobody may be inside. */
+  /** For who cannot go on later: nobody may be inside; workers may, who see nothing of what the caller frees. */
   performNow(where: string): void {
-    if (!this.inReadSection && this.depth.some((n) => n > 0)) unreachable(`${where} waits for readers of ${this.name}, and has nothing that could go on later`);
-    this.perform(where, nothing);
+    this.grace.wait(where);
+    this.engine.assertThread();
+    if (this.inReadSection) unreachable(`pserialize_perform of ${this.name} inside a read section`);
+    if (this.depth.some((n) => n > 0)) unreachable(`${where} waits for readers of ${this.name}, and has nothing that could go on later`);
+    this.performed++;
   }
 
   destroy(): void {
@@ -103,9 +111,19 @@ export class Pserialize {
   /** The outermost section of a processor ended. */
   private quiescent(index: number): void {
     for (const w of this.waiters) w.cpus.delete(index);
-    const done = this.waiters.filter((w) => w.cpus.size === 0);
-    if (done.length === 0) return;
-    this.waiters = this.waiters.filter((w) => w.cpus.size > 0);
+    this.settle();
+  }
+
+  private workersPassed(w: Waiter): void {
+    w.workers = false;
+    this.settle();
+  }
+
+  private settle(): void {
+    const left = this.waiters.filter((w) => w.cpus.size > 0 || w.workers);
+    if (left.length === this.waiters.length) return;
+    const done = this.waiters.filter((w) => !left.includes(w));
+    this.waiters = left;
     for (const w of done) {
       this.performed++;
       this.engine.resume(w.then);

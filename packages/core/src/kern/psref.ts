@@ -9,7 +9,8 @@
  *
  * `targetDestroy` is called when nobody can find the resource any more: unlinked, and a grace period passed. It marks the target
  * as draining and looks at every list; its continuation is called when no list has the target, at once or when the last holder lets go. Then the target has no class,
- * and whoever still tries to acquire it fails an assertion; `targetInit` makes it usable again.
+ * and whoever still tries to acquire it fails an assertion; `targetInit` makes it usable again. A datapath worker says nothing: its batch is a reference to every target, so a grace
+ * period is waited for as well (readers.ts). What a worker holds longer than a batch it says in shared words (psref-shared.ts).
  *
  * Invariants: one destroyer at a time. An agent holds at most PSREFS_MAX references, and none when its task ends (Engine.leave).
  */
@@ -33,6 +34,8 @@ export class Psref {
 export class PsrefTarget {
   cls: PsrefClass | null = null;
   draining = false;
+  /** Datapath workers have not passed since it has been draining. */
+  workers = false;
   /** What goes on when nobody holds it. */
   then: (() => void) | null = null;
 }
@@ -91,7 +94,7 @@ export class PsrefClass {
     ref.lwp = null;
     lwp.psrefs--;
     if (!lwp.artificial) this.drain.exit(where);
-    if (target.draining && !this.heldAnywhere(target)) this.drained(target);
+    if (target.draining) this.settle(target);
   }
 
   /** A second reference to what `from` refers to. */
@@ -121,14 +124,21 @@ export class PsrefClass {
     if (target.draining) unreachable(`psref target destroyed twice at a time (${where})`);
     if (this.isHolder(target)) unreachable(`${where} waits for a passive reference that it holds itself`);
     this.drain.wait(where);
-    if (!this.heldAnywhere(target)) {
-      target.cls = null;
+    target.draining = true;
+    target.workers = true;
+    let now = true;
+    this.draining++;
+    this.engine.grace(() => {
+      target.workers = false;
+      if (!now) this.settle(target);
+    });
+    now = false;
+    if (!target.workers && !this.heldAnywhere(target)) {
+      this.drained(target);
       then();
       return true;
     }
-    target.draining = true;
     target.then = then;
-    this.draining++;
     return false;
   }
 
@@ -164,12 +174,18 @@ export class PsrefClass {
     ref.next = null;
   }
 
-  private drained(target: PsrefTarget): void {
+  /** Somebody let go of a target that is draining. */
+  private settle(target: PsrefTarget): void {
+    if (target.workers || this.heldAnywhere(target)) return;
     const { then } = target;
+    this.drained(target);
+    if (then !== null) this.engine.resume(then);
+  }
+
+  private drained(target: PsrefTarget): void {
     target.draining = false;
     target.cls = null;
     target.then = null;
     this.draining--;
-    if (then !== null) this.engine.resume(then);
   }
 }

@@ -2,6 +2,7 @@
  * readers.test.ts — pserialize, psref and pslist: the contracts, with artificial readers on processors of their own.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { QuiescentReader } from '../fwd/quiescence.js';
 import { quietEnv } from '../env/env.js';
 import { CTX_SOFTINT, CTX_THREAD } from './context.js';
 import { Engine } from './engine.js';
@@ -35,6 +36,11 @@ const thread = <T>(fn: () => T): T => {
   }
 };
 const softint = <T>(lwp: Lwp, fn: () => T): T => engine.runAs(lwp, CTX_SOFTINT, fn);
+const worker = (): QuiescentReader => {
+  const r = new QuiescentReader(engine.readers.periods.words, engine.readers.add());
+  r.online();
+  return r;
+};
 const tell = (what: string) => (): void => void told.push(`${what} in ${engine.context === CTX_THREAD ? 'thread' : 'softint'}`);
 
 describe('pserialize', () => {
@@ -111,6 +117,33 @@ describe('pserialize', () => {
     expect(told).toEqual([]);
   });
 
+  it('a batch of a datapath worker is a section', () => {
+    const psz = make();
+    const [a, b] = [worker(), worker()];
+    const inside = softint(one, () => psz.readEnter('r'));
+    expect(thread(() => psz.perform('w', tell('done')))).toBe(false);
+    a.quiesce();
+    b.offline();
+    engine.runTurn(1);
+    expect([told, psz.waiting]).toEqual([[], 1]);
+    softint(one, () => psz.readExit(inside, 'r'));
+    engine.runTurn(2);
+    expect(told).toEqual(['done in thread']);
+    expect(thread(() => psz.perform('w', tell('later')))).toBe(false);
+    engine.runTurn(3);
+    expect(told).toEqual(['done in thread']);
+    a.quiesce();
+    engine.runTurn(4);
+    expect([told, psz.performed, psz.waiting]).toEqual([['done in thread', 'later in thread'], 2, 0]);
+  });
+
+  it('who cannot go on later does not wait for workers', () => {
+    const psz = make();
+    worker();
+    thread(() => psz.performNow('w'));
+    expect([psz.performed, engine.readers.waiting]).toEqual([1, 0]);
+  });
+
   it('a section that a thread forgets to leave is reported at the end of what it was called for', () => {
     const psz = make();
     thread(() => psz.readEnter('forgetful'));
@@ -155,6 +188,28 @@ describe('psref', () => {
     engine.runTurn(2);
     expect([told, cls.draining, cls.count]).toEqual([['gone in thread'], 0, 0]);
     expect(() => softint(one, () => cls.acquire(ref, target, 'r'))).toThrow('already destroyed');
+  });
+
+  it('a batch of a datapath worker is a reference to everything', () => {
+    const { cls, target, ref } = make();
+    const w = worker();
+    softint(one, () => cls.acquire(ref, target, 'r'));
+    expect(thread(() => cls.targetDestroy(target, 'w', tell('gone')))).toBe(false);
+    softint(one, () => cls.release(ref, target, 'r'));
+    engine.runTurn(1);
+    expect([told, cls.draining]).toEqual([[], 1]);
+    w.quiesce();
+    engine.runTurn(2);
+    expect([told, cls.draining]).toEqual([['gone in thread'], 0]);
+    cls.targetInit(target);
+    softint(one, () => cls.acquire(ref, target, 'r'));
+    expect(thread(() => cls.targetDestroy(target, 'w', tell('again')))).toBe(false);
+    w.offline();
+    engine.runTurn(3);
+    expect(told).toEqual(['gone in thread']);
+    softint(one, () => cls.release(ref, target, 'r'));
+    engine.runTurn(4);
+    expect([told, target.cls]).toEqual([['gone in thread', 'again in thread'], null]);
   });
 
   it('holders of other targets are not waited for; held() speaks for its own processor', () => {

@@ -5,7 +5,7 @@
  * Theory of operation. The host adds a reader for each worker that it starts, and gives that worker the words and its slot. Whoever has taken something out of a table asks
  * for a grace period (`grace`). With no worker, or with all of them asleep, it has passed at once. Otherwise the continuation waits in a queue, in order of the periods' numbers, and the words
  * say that somebody waits; the worker that passes rings the host's bell, the host calls `poll` (`Engine.readersPassed`), and what has passed goes on as deferred work. Every turn polls as well, and the host does from a
- * coarse timer, so a bell that is lost delays and no more. One worker that passes answers for all periods begun before, so many writers cost no more than one.
+ * coarse timer, so a bell that is lost delays and no more. One worker that passes answers for all periods begun before, so many writers cost no more than one. `until` waits in the same way for something that workers do at their leisure, such as giving back a reference.
  *
  * A worker that died is buried by the host when its thread has ended; nobody waits for it then.
  *
@@ -24,6 +24,12 @@ interface Waiter {
   readonly then: () => void;
 }
 
+/** Waits for something that workers do at their leisure. */
+interface Condition {
+  readonly holds: () => boolean;
+  readonly then: () => void;
+}
+
 export class Readers {
   /** Workers that have a slot and are not dead. */
   count = 0;
@@ -33,6 +39,8 @@ export class Readers {
   private made: GracePeriods | null = null;
   /** In order of the periods. */
   private queue: Waiter[] = [];
+  private conditions: Condition[] = [];
+  private buryHandlers: ((slot: number) => void)[] = [];
 
   /** @param resume does something later, in thread context. */
   constructor(resume: (work: () => void) => void) {
@@ -41,7 +49,7 @@ export class Readers {
 
   /** Continuations that wait. */
   get waiting(): number {
-    return this.queue.length;
+    return this.queue.length + this.conditions.length;
   }
 
   /** What workers are given, and whoever watches them looks at. */
@@ -67,7 +75,17 @@ export class Readers {
   bury(slot: number): void {
     this.periods.bury(slot);
     this.count--;
+    for (const handler of this.buryHandlers) handler(slot);
     this.poll();
+  }
+
+  /** Calls `handler` with the slot of every worker that is buried: what it had in shared memory is cleared. */
+  onBury(handler: (slot: number) => void): void {
+    this.buryHandlers.push(handler);
+  }
+
+  offBury(handler: (slot: number) => void): void {
+    this.buryHandlers = this.buryHandlers.filter((h) => h !== handler);
   }
 
   /** Is any worker reading now? */
@@ -107,16 +125,31 @@ export class Readers {
     return this.count === 0 || this.periods.passed(period);
   }
 
+  /** Calls `then` when `holds` does, which a worker's quiescent point may bring about: at once (true), or as a thread. */
+  until(holds: () => boolean, then: () => void): boolean {
+    if (holds()) {
+      then();
+      return true;
+    }
+    if (this.conditions.length >= WAITERS_MAX) unreachable(`${WAITERS_MAX} continuations wait for datapath workers`);
+    this.conditions.push({ holds, then });
+    this.periods.wait(true);
+    this.poll();
+    return false;
+  }
+
   /** Whoever waited for what has passed goes on, as deferred work. */
   poll(): void {
-    const { queue } = this;
-    if (queue.length === 0) return;
+    if (this.waiting === 0) return;
+    const { queue, conditions } = this;
     let n = 0;
     while (n < queue.length && this.periods.passed(queue[n]!.period)) n++;
-    if (n === 0) return;
-    this.queue = queue.slice(n);
-    if (n === queue.length) this.periods.wait(false);
+    const met = conditions.filter((c) => c.holds());
+    if (n > 0) this.queue = queue.slice(n);
+    if (met.length > 0) this.conditions = conditions.filter((c) => !met.includes(c));
+    if (this.waiting === 0) this.periods.wait(false);
     this.waited += n;
     for (let i = 0; i < n; i++) this.resume(queue[i]!.then);
+    for (const c of met) this.resume(c.then);
   }
 }
