@@ -10,6 +10,7 @@
  * Invariant: frames leave in the order in which they were sent.
  * Not here: who writes, and how it is woken (FrameWriter).
  */
+import { copyFrame } from './copy-frame.js';
 import type { Libc } from './libc.js';
 import type { RingProducer } from './ring.js';
 import { BURST, FRAME_MAX } from './tap-shared.js';
@@ -38,9 +39,6 @@ export interface SenderEnds {
 
 /** From this length on a frame is written from where it is: the system call costs less than the ring's copy and a thread switch. */
 const DIRECT_MIN = 16_384;
-/** Up to this length a loop beats `set(subarray)`, which makes a view. */
-const LOOP_COPY_MAX = 64;
-
 export class FrameSender {
   /** Nothing is sent any more. */
   isDown = false;
@@ -124,9 +122,4 @@ export class FrameSender {
     this.directOctets += n;
     return true;
   }
-}
-
-function copyFrame(dst: Uint8Array, at: number, src: Uint8Array, off: number, len: number): void {
-  if (len <= LOOP_COPY_MAX) for (let i = 0; i < len; i++) dst[at + i] = src[off + i]!;
-  else dst.set(src.subarray(off, off + len), at);
 }

@@ -18,10 +18,9 @@
  * and no descriptor is left.
  * Not here: what a frame means; joining a port to an interface of the stack.
  */
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
+import { threadProgram } from '../native/thread-program.js';
 import type { FramePort, FramePortStats } from '../port/frame-port.js';
 import type { FrameBatch } from './frame-batch.js';
 import { FrameReceiver } from './frame-receiver.js';
@@ -244,7 +243,7 @@ function acquire(libc: Libc, device: TapDevice, size: number): Resources {
     if (eventFd < 0) throw openError(libc, libc.errno(), 'eventfd', device.name);
     if (size < RING_MIN) throw new RangeError(`a TAP's ring has ${RING_MIN} bytes at least, not ${size}`);
     const memories = [mapRing(libc, device, size), mapRing(libc, device, size)];
-    return { program: workerProgram(), eventFd, memories };
+    return { program: threadProgram(import.meta.url, 'tap-worker.js'), eventFd, memories };
   } catch (error) {
     if (eventFd >= 0) libc.close(eventFd);
     libc.close(device.fd);
@@ -256,12 +255,4 @@ function mapRing(libc: Libc, device: TapDevice, size: number): RingMemory {
   const memory = RingMemory.map(libc, size);
   if (memory === null) throw openError(libc, libc.errno(), 'mmap', device.name);
   return memory;
-}
-
-/** The worker's program. A thread cannot load TypeScript, so a port that runs from sources (under a test) starts the built one. */
-function workerProgram(): URL {
-  if (!import.meta.url.endsWith('.ts')) return new URL('./tap-worker.js', import.meta.url);
-  const built = new URL('../../dist/tap/tap-worker.js', import.meta.url);
-  if (!existsSync(fileURLToPath(built))) throw new Error(`${fileURLToPath(built)} is missing: build first (npm run build)`);
-  return built;
 }

@@ -6,12 +6,12 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { FrameBatch } from '../../src/tap/frame-batch.js';
 import { TapPort } from '../../src/tap/tap-port.js';
 import { FRAME_MAX } from '../../src/tap/tap-shared.js';
 import { VNET_F_NEEDS_CSUM } from '../../src/tap/vnet-hdr.js';
 import type { VnetHdr } from '../../src/tap/vnet-hdr.js';
 import { openFramePair } from './frame-pair.js';
+import { expectStamps, frame, stamp } from './stamped-frames.js';
 
 const ports: TapPort[] = [];
 
@@ -24,31 +24,6 @@ function openPair(vnetHdr = false): [TapPort, TapPort] {
 afterEach(async () => {
   await Promise.all(ports.splice(0).map((port) => port.close()));
 });
-
-/** A frame whose first four bytes are `n`, and its last too. */
-const frame = new Uint8Array(70_000);
-const frameView = new DataView(frame.buffer);
-function stamp(n: number, len: number, off = 0): void {
-  frameView.setUint32(off, n);
-  frameView.setUint32(off + len - 4, n);
-}
-
-/** Resolves when `port` has received `count` frames stamped 0, 1, 2, …; rejects on any other. Calls `each` after every batch. */
-function expectStamps(port: TapPort, count: number, each: (received: number) => void = () => undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let next = 0;
-    port.onFrames((batch: FrameBatch) => {
-      while (batch.next()) {
-        const first = batch.view.getUint32(batch.off);
-        const last = batch.view.getUint32(batch.off + batch.len - 4);
-        if (first !== next || last !== next) reject(new Error(`frame ${first}/${last} in place of ${next}`));
-        next++;
-      }
-      each(next);
-      if (next === count) resolve();
-    });
-  });
-}
 
 describe.runIf(process.platform === 'linux')('TapPort', () => {
   test('keeps the order of frames written by the worker and from here, and loses no wake-up', async () => {

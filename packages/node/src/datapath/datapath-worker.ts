@@ -1,0 +1,39 @@
+/**
+ * datapath-worker.ts — entry of a datapath worker's thread: joins what it was given to a WorkerLoop and runs it.
+ * Started by worker-seat.ts. Ends when told to stop, or when it finds that it has been given up for dead.
+ */
+import { performance } from 'node:perf_hooks';
+import { receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { QuiescentReader } from '@netloom/core/fwd';
+import { loadLibc } from '../tap/libc.js';
+import { DATAPATH_LAYOUT } from './datapath-shared.js';
+import type { CommandMessage, DatapathWorkerData, WorkerMessage } from './datapath-shared.js';
+import { PUNT_ALL } from './frame-verdict.js';
+import { PollIo } from './io/poll-io.js';
+import { WorkerCommands } from './worker-commands.js';
+import { WorkerLoop } from './worker-loop.js';
+
+function main(data: DatapathWorkerData): void {
+  if (data.layout !== DATAPATH_LAYOUT) throw new Error(`a datapath worker of layout ${DATAPATH_LAYOUT} was started by a pool of layout ${data.layout}: build again`);
+  const { port, eventFd } = data;
+  const libc = loadLibc('datapath workers');
+  const bell = new BigUint64Array([1n]);
+  const bellAddress = libc.address(bell);
+  const tell = (message: WorkerMessage): void => port.postMessage(message);
+  const receive = (): CommandMessage | null => (receiveMessageOnPort(port)?.message as CommandMessage | undefined) ?? null;
+  const commands = new WorkerCommands(libc, data.index, receive, (done) => tell({ done }));
+  const loop = new WorkerLoop({
+    control: new Int32Array(data.control), counters: new Float64Array(data.counters), reader: new QuiescentReader(data.quiescence, data.reader), verdict: PUNT_ALL, tell,
+    wakeSelf: () => libc.write(eventFd, bellAddress, 8),
+    takeCommands: () => commands.take(),
+    obeyCommands: () => commands.obey(),
+    clockMs: () => performance.timeOrigin + performance.now(),
+  });
+  commands.loop = loop;
+  loop.io = new PollIo(libc, loop, eventFd);
+  tell({ ready: 'poll', why: '' });
+  if (loop.run()) loop.io.destroy();
+  port.close();
+}
+
+main(workerData as DatapathWorkerData);
