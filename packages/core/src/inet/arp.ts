@@ -9,8 +9,8 @@
  * Addresses of CARP have no such entry: while this host is their master they are answered and announced with the virtual host's link address,
  * otherwise they are neighbours like any other. Messages are taken by arp-input.ts; announcing, probing and defending own addresses is arp-claims.ts.
  *
- * Routing messages, to who listens: RTM_ADD when a neighbour is learned, RTM_CHANGE when it moved, RTM_DELETE when it is
- * forgotten, RTM_MISS when it does not answer; with RTF_LLDATA.
+ * Routing messages, to who listens: RTM_ADD when a neighbour is learned or set, RTM_CHANGE when it moved, RTM_DELETE when it is
+ * forgotten or deleted, RTM_MISS when it does not answer; with RTF_LLDATA.
  * Invariants: after `destroy` no entry, timer, held packet or registration is left.
  *
  * @rfc 826 yes
@@ -351,7 +351,7 @@ export class Arp implements LlProtocol<ArpLlEntry> {
       t.setStatic(addr, macHi(lladdr), macLo(lladdr), options.published === true ? LLE_PUB : 0);
       return 0;
     }
-    if (had !== null && had.isStatic) t.remove(had);
+    if (had !== null && had.isStatic) t.delete(had);
     const lle = t.lookup(addr) ?? t.create(addr);
     if (lle === null) return ENOBUFS;
     if (options.published === true) lle.flags |= LLE_PUB;
@@ -370,7 +370,7 @@ export class Arp implements LlProtocol<ArpLlEntry> {
         found = EPERM;
         continue;
       }
-      t.remove(lle);
+      t.delete(lle);
       return 0;
     }
     return found;
@@ -383,7 +383,7 @@ export class Arp implements LlProtocol<ArpLlEntry> {
       const t = this.tableOf(i);
       for (const lle of t?.entries() ?? []) {
         if ((lle.flags & LLE_IFADDR) !== 0) continue;
-        t?.remove(lle);
+        t?.delete(lle);
         n++;
       }
     }

@@ -108,7 +108,7 @@ export function nd6Delete(nd: Nd6, addr: Uint8Array, only: Ifnet | null = null):
       found = EPERM;
       continue;
     }
-    t.remove(lle);
+    t.delete(lle);
     return 0;
   }
   return found;
@@ -121,7 +121,7 @@ export function nd6FlushAll(nd: Nd6, only: Ifnet | null = null): number {
     const t = nd.tableOf(ifp);
     for (const lle of t?.entries() ?? []) {
       if ((lle.flags & LLE_IFADDR) !== 0) continue;
-      t?.remove(lle);
+      t?.delete(lle);
       n++;
     }
   }

@@ -8,8 +8,8 @@
  * behind a router, while one question a second goes out. An own address has a static entry that says so.
  * Messages are taken and sent by nd6-nbr.ts and nd6-redirect.ts; own addresses are verified by nd6-dad.ts. Routers (nd6-rtr.ts) hang in `rtr`.
  *
- * Routing messages, to who listens: RTM_ADD when a neighbour is learned, RTM_CHANGE when it moved, RTM_DELETE when it is forgotten, RTM_MISS when
- * it does not answer; with RTF_LLDATA.
+ * Routing messages, to who listens: RTM_ADD when a neighbour is learned or set, RTM_CHANGE when it moved, RTM_DELETE when it is forgotten or
+ * deleted, RTM_MISS when it does not answer; with RTF_LLDATA.
  * Invariants: after `destroy` no entry, timer, held packet or registration is left.
  * Deviation: FreeBSD forgets a neighbour that does not answer at once and asks again for every packet; NetBSD's rule is kept here, as in ARP.
  *

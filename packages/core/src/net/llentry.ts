@@ -34,6 +34,8 @@ export const LLE_EV_ADDED = 1;
 export const LLE_EV_CHANGED = 2;
 export const LLE_EV_EXPIRED = 3;
 export const LLE_EV_MISSED = 4;
+/** Taken out by hand, or with the address of its network. */
+export const LLE_EV_DELETED = 5;
 
 /** What the protocol (ARP, ND) does for its tables. */
 export interface LlProtocol<E extends LlEntry> {

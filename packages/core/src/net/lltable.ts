@@ -30,7 +30,7 @@ import { US_PER_MS, US_PER_SEC } from '../base/time.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import type { Ifnet } from './ifnet.js';
 import {
-  LLE_DELAY, LLE_EV_ADDED, LLE_EV_CHANGED, LLE_EV_EXPIRED, LLE_EV_MISSED, LLE_FAILED, LLE_IFADDR, LLE_INCOMPLETE, LLE_PROBE, LLE_REACHABLE, LLE_STALE, LLE_STATIC,
+  LLE_DELAY, LLE_EV_ADDED, LLE_EV_CHANGED, LLE_EV_DELETED, LLE_EV_EXPIRED, LLE_EV_MISSED, LLE_FAILED, LLE_IFADDR, LLE_INCOMPLETE, LLE_PROBE, LLE_REACHABLE, LLE_STALE, LLE_STATIC,
   LLE_VALID, LlAgeList,
 } from './llentry.js';
 import type { LlEntry, LlParams } from './llentry.js';
@@ -113,6 +113,7 @@ export abstract class LlTable<E extends LlEntry> {
 
   /** Makes `lle`, new or not, static with `flags` (LLE_STATIC is implied). Packets that waited are sent. */
   protected settle(lle: E, macHi: number, macLo: number, flags: number): E {
+    const was = lle.linked && lle.isValid;
     if (!lle.linked) this.link(lle);
     else if (lle.list !== null) this.unlist(lle);
     this.params.kern.engine.calloutStop(lle.timer);
@@ -122,6 +123,7 @@ export abstract class LlTable<E extends LlEntry> {
     lle.macLo = macLo;
     lle.expireAt = 0;
     lle.fast = (flags & LLE_IFADDR) === 0;
+    if (lle.fast) this.params.protocol.event(lle, was ? LLE_EV_CHANGED : LLE_EV_ADDED);
     this.flushHeld(lle);
     return lle;
   }
@@ -203,7 +205,13 @@ export abstract class LlTable<E extends LlEntry> {
     if (lle.isValid && !lle.isStatic) this.setReachable(lle);
   }
 
-  /** Takes an entry out and drops what waited for it. */
+  /** Takes an entry out because somebody said so, and tells of it. */
+  delete(lle: E): void {
+    if (lle.linked && lle.isValid) this.params.protocol.event(lle, LLE_EV_DELETED);
+    this.remove(lle);
+  }
+
+  /** Takes an entry out silently and drops what waited for it. */
   remove(lle: E): void {
     if (!lle.linked) return;
     this.params.kern.engine.calloutStop(lle.timer);
@@ -217,7 +225,7 @@ export abstract class LlTable<E extends LlEntry> {
   /** Forgets the neighbours that are `inside`; static ones too when `statics`, own addresses never. */
   protected forget(inside: (lle: E) => boolean, statics: boolean): void {
     for (const lle of this.entries()) {
-      if ((lle.flags & LLE_IFADDR) === 0 && (statics || !lle.isStatic) && inside(lle)) this.remove(lle);
+      if ((lle.flags & LLE_IFADDR) === 0 && (statics || !lle.isStatic) && inside(lle)) this.delete(lle);
     }
   }
 
