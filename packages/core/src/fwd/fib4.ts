@@ -117,7 +117,9 @@ export class Fib4 extends Fib4View {
   private top: number;
   /** Nodes free for use; each holds the position of the next in its first word. 0: none (0 is the root). */
   private freeHead = 0;
-  private retired: number[] = [];
+  private readonly retired: number[] = [];
+  /** Of those, how many are used again. */
+  private retiredAt = 0;
   /** Positions of the slots passed on the way down by the operation under way. */
   private readonly path: number[] = [];
 
@@ -135,7 +137,7 @@ export class Fib4 extends Fib4View {
 
   /** Nodes that wait for readers. */
   get retiredCount(): number {
-    return this.retired.length;
+    return this.retired.length - this.retiredAt;
   }
 
   /** Adds `prefix`/`plen`, or changes its answer. `value` is 1..FIB4_VALUE_MAX; host bits of `prefix` are 0. */
@@ -188,13 +190,17 @@ export class Fib4 extends Fib4View {
     this.fold(depth - this.stride);
   }
 
-  /** Every reader has passed a quiet point since the last removal: nodes taken out may be used again. */
-  reclaim(): void {
-    for (const base of this.retired) {
+  /** Every reader has passed a quiet point since the `n` oldest of the nodes that wait were taken out: they may be used again. */
+  reclaim(n = this.retiredCount): void {
+    const { retired } = this;
+    for (const end = Math.min(this.retiredAt + n, retired.length); this.retiredAt < end; this.retiredAt++) {
+      const base = retired[this.retiredAt]!;
       this.t[base] = this.freeHead;
       this.freeHead = base;
     }
-    if (this.retired.length > 0) this.retired = [];
+    if (this.retiredAt * 2 < retired.length) return;
+    retired.splice(0, this.retiredAt);
+    this.retiredAt = 0;
   }
 
   /** Position of the first of the `1 << bits` slots that `prefix` covers in the node at `base`, whose slots end at `depth`. */

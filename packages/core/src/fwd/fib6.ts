@@ -139,7 +139,9 @@ export class Fib6 extends Fib6View {
   private top: number;
   /** Nodes free for use; each holds the position of the next in its first word. 0: none (0 is the root). */
   private freeHead = 0;
-  private retired: number[] = [];
+  private readonly retired: number[] = [];
+  /** Of those, how many are used again. */
+  private retiredAt = 0;
   /** Positions of the slots passed on the way down by the operation under way. */
   private readonly path: number[] = [];
   /** The prefix of the operation under way. */
@@ -160,7 +162,7 @@ export class Fib6 extends Fib6View {
 
   /** Nodes that wait for readers. */
   get retiredCount(): number {
-    return this.retired.length;
+    return this.retired.length - this.retiredAt;
   }
 
   /** Length of the longest prefix that contains an address; -1 when none does. For control, not for packets. */
@@ -230,13 +232,17 @@ export class Fib6 extends Fib6View {
     this.fold();
   }
 
-  /** Every reader has passed a quiet point since the last removal: nodes taken out may be used again. */
-  reclaim(): void {
-    for (const base of this.retired) {
+  /** Every reader has passed a quiet point since the `n` oldest of the nodes that wait were taken out: they may be used again. */
+  reclaim(n = this.retiredCount): void {
+    const { retired } = this;
+    for (const end = Math.min(this.retiredAt + n, retired.length); this.retiredAt < end; this.retiredAt++) {
+      const base = retired[this.retiredAt]!;
       this.t[base] = this.freeHead;
       this.freeHead = base;
     }
-    if (this.retired.length > 0) this.retired = [];
+    if (this.retiredAt * 2 < retired.length) return;
+    retired.splice(0, this.retiredAt);
+    this.retiredAt = 0;
   }
 
   private take(w0: number, w1: number, w2: number, w3: number): void {

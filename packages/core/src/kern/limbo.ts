@@ -35,12 +35,20 @@ export class Limbo<T> {
   }
 
   put(thing: T): void {
-    if (this.readers.count === 0 && this.length === 0) {
+    if (this.readers.count === 0 && this.batch.length === 0) {
       this.free(thing);
       return;
     }
     this.next.push(thing);
     if (this.batch.length === 0 || this.next.length % PERIOD_LOOK === 0) this.settle();
+  }
+
+  /** Readers may have come to something that has just been replaced: what waits, waits for a period that begins now. */
+  again(): void {
+    if (this.batch.length === 0) return;
+    this.batch = this.batch.concat(this.next);
+    this.next = [];
+    this.period = this.readers.begin();
   }
 
   /** Frees what has waited long enough. */

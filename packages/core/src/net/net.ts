@@ -9,11 +9,13 @@
  * Invariants: an Ifnet is in `ifnets` of exactly one Net while attached; `shared.byIndex(ifp.index) === ifp` as long, but for one
  * that is being replaced in another vnet at this moment: then its successor has the index.
  */
-import { LazyMap } from '../base/lazy-map.js';
+import { LazyMap, LazySet } from '../base/lazy-map.js';
 import { fnv1a } from '../base/prng.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
 import { Witness } from '../kern/witness.js';
+import type { Engine } from '../kern/engine.js';
 import { EventHandlerList } from '../kern/eventhandler.js';
+import { Limbo } from '../kern/limbo.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_IPV6 } from '../wire/ether.js';
 import type { HostPort } from './host-port.js';
@@ -96,6 +98,9 @@ export class NetShared {
   private readonly table: (Ifnet | null)[] = [null];
   /** No index below this one is free. */
   private lowestFree = 1;
+  /** Indexes whose interface is gone, and that workers may still find in their tables. */
+  private readonly leaving = new LazySet<number>();
+  private limbo: Limbo<number> | null = null;
   private attachedCount = 0;
   private macCounter = 0;
   private instances = 0;
@@ -114,7 +119,7 @@ export class NetShared {
   /** Gives `ifp` the lowest free index >= 1. */
   allocIndex(ifp: Ifnet): void {
     let i = this.lowestFree;
-    while (this.table[i] !== undefined && this.table[i] !== null) i++;
+    while ((this.table[i] !== undefined && this.table[i] !== null) || this.leaving.has(i)) i++;
     this.table[i] = ifp;
     ifp.index = i;
     this.lowestFree = i + 1;
@@ -128,12 +133,26 @@ export class NetShared {
     ifp.index = index;
   }
 
-  /** Frees the index of `ifp`, unless a successor has it by now. */
+  /** Frees the index of `ifp`, unless a successor has it by now; another interface gets it when no worker can meet it any more. */
   freeIndex(ifp: Ifnet): void {
-    if (ifp.index === 0 || this.byIndex(ifp.index) !== ifp) return;
-    this.table[ifp.index] = null;
-    this.lowestFree = Math.min(this.lowestFree, ifp.index);
+    const { index } = ifp;
+    if (index === 0 || this.byIndex(index) !== ifp) return;
+    this.table[index] = null;
     this.attachedCount--;
+    this.leaving.add(index);
+    if (this.limbo === null) this.indexUnused(index);
+    else this.limbo.put(index);
+  }
+
+  /** Workers read on the processors of `engine`: said by every Net of a Kernel. */
+  bind(engine: Engine): void {
+    this.witness.bind(engine);
+    this.limbo ??= new Limbo(engine.readers, (index) => this.indexUnused(index));
+  }
+
+  private indexUnused(index: number): void {
+    this.leaving.delete(index);
+    this.lowestFree = Math.min(this.lowestFree, index);
   }
 
   /**
@@ -232,7 +251,7 @@ export class Net {
   constructor(kern: VnetKern, shared: NetShared) {
     this.kern = kern;
     this.shared = shared;
-    shared.witness.bind(kern.engine);
+    shared.bind(kern.engine);
     kern.audit.attach(NET_AUDIT, this);
   }
 

@@ -4,8 +4,11 @@
  *
  * Theory of operation. `hop` gives the one Nexthop with these properties, making it when there is none; `group` the one
  * group with these paths. Both hold what they give only through references: a route takes one with `hold` on the value it
- * stores and gives it back with `release`; a group holds its next hops. At zero the object becomes invalid, its index is
- * free, and the flat words that packet paths read (`table`) are cleared.
+ * stores and gives it back with `release`; a group holds its next hops. At zero the object becomes invalid. Datapath workers may be
+ * about to read its flat words (`table`), so these are cleared, and the index is free, after a grace period (kern/limbo.ts).
+ *
+ * When an array of the table is replaced by a larger one, workers go on reading the old one until they are told, and there an index still leads where it led. So what waits for workers at that moment
+ * waits until they have the new array. An index that was free is all zeros in both, and its packets are punted.
  *
  * Indices start at 1; a route's `value` is a next hop's index or NHOP_GROUP + a group's number. Indices are reused, the
  * youngest free one first: a cache must look at `Nexthop.valid`, never compare indices over time.
@@ -13,6 +16,8 @@
  * Invariants: hops[nh.idx] === nh for every valid nh; refs of a next hop = routes with its index + groups it is in.
  */
 import { LazyMap } from '../../base/lazy-map.js';
+import { Limbo } from '../../kern/limbo.js';
+import { Readers } from '../../kern/readers.js';
 import {
   NHOP_BLACKHOLE, NHOP_BROADCAST, NHOP_GATEWAY, NHOP_GROUP, NHOP_INDEX_MAX, NHOP_LOCAL, NHOP_REJECT, NHOP_VALID, NhopTable,
 } from '../../fwd/nhop-table.js';
@@ -41,6 +46,7 @@ export class NhGroup {
 }
 
 export class NexthopStore {
+  readonly readers: Readers;
   readonly table = new NhopTable();
   /** Most bytes an IPv6 packet may have on an interface, which routers may lower (RFC 4861 §6.3.4); IPv6 fills it. */
   linkMtu6: (ifp: Ifnet) => number = (ifp) => ifp.mtu;
@@ -56,14 +62,34 @@ export class NexthopStore {
   /** The index of the next hop that is none, and how many routes lead there. */
   private nowhere = 0;
   private nowhereRefs = 0;
+  private readonly leavingHops: Limbo<number>;
+  private readonly leavingGroups: Limbo<number>;
+
+  /** @param readers who must have passed before an index is used again; nobody, when there is but one thread. */
+  constructor(readers = new Readers((work) => work())) {
+    this.readers = readers;
+    this.leavingHops = new Limbo(readers, (idx) => {
+      this.table.clearHop(idx);
+      this.freeHops.push(idx);
+    });
+    this.leavingGroups = new Limbo(readers, (number) => {
+      this.table.clearGroup(number);
+      this.freeGroups.push(number);
+    });
+  }
 
   /** Next hops in use. */
   get count(): number {
-    return this.hops.length - 1 - this.freeHops.length - (this.nowhere === 0 ? 0 : 1);
+    return this.hops.length - 1 - this.freeHops.length - this.leavingHops.length - (this.nowhere === 0 ? 0 : 1);
   }
 
   get groupCount(): number {
-    return this.groups.length - this.freeGroups.length;
+    return this.groups.length - this.freeGroups.length - this.leavingGroups.length;
+  }
+
+  /** Indices and numbers that wait for workers. */
+  get leaving(): number {
+    return this.leavingHops.length + this.leavingGroups.length;
   }
 
   /** The next hop with these properties; null when there are too many. Not yet referenced: `hold` it or `drop` it. */
@@ -101,7 +127,9 @@ export class NexthopStore {
     this.groups[number] = group;
     this.groupByKey.set(key, group);
     for (const nh of hops) nh.refs++;
+    const { groups } = this.table;
     this.table.setGroup(number, slots.map((nh) => nh.idx));
+    if (this.table.groups !== groups) this.leavingGroups.again();
     return NHOP_GROUP + number;
   }
 
@@ -135,15 +163,14 @@ export class NexthopStore {
     if (this.nowhereRefs++ === 0) {
       this.nowhere = this.freeHops.pop() ?? this.hops.length;
       this.hops[this.nowhere] = null;
-      this.table.setHop(this.nowhere, NHOP_REJECT, 0, 0, 0);
+      this.setHop(this.nowhere, NHOP_REJECT, 0, 0, 0, 0, 0, 0);
     }
     return this.nowhere;
   }
 
   dropNowhere(): void {
     if (--this.nowhereRefs > 0) return;
-    this.table.clearHop(this.nowhere);
-    this.freeHops.push(this.nowhere);
+    this.leavingHops.put(this.nowhere);
     this.nowhere = 0;
   }
 
@@ -172,10 +199,16 @@ export class NexthopStore {
     if ((nh.flags & RTF_BROADCAST) !== 0) flags |= NHOP_BROADCAST;
     if ((nh.ifp.flags & IFF_LOOPBACK) !== 0) flags |= NHOP_LOCAL;
     if (nh.af === AF_INET6) {
-      this.table.setHop(nh.idx, flags, nh.ifp.index, Math.min(nh.pathMtu, this.linkMtu6(nh.ifp)), nh.g0, nh.g1, nh.g2, nh.g3);
+      this.setHop(nh.idx, flags, nh.ifp.index, Math.min(nh.pathMtu, this.linkMtu6(nh.ifp)), nh.g0, nh.g1, nh.g2, nh.g3);
     } else {
-      this.table.setHop(nh.idx, flags, nh.ifp.index, nh.pathMtu, (nh.flags & RTF_GATEWAY) !== 0 ? nh.gw4 : 0);
+      this.setHop(nh.idx, flags, nh.ifp.index, nh.pathMtu, (nh.flags & RTF_GATEWAY) !== 0 ? nh.gw4 : 0, 0, 0, 0);
     }
+  }
+
+  private setHop(idx: number, flags: number, ifIndex: number, mtu: number, g0: number, g1: number, g2: number, g3: number): void {
+    const { hops } = this.table;
+    this.table.setHop(idx, flags, ifIndex, mtu, g0, g1, g2, g3);
+    if (this.table.hops !== hops) this.leavingHops.again();
   }
 
   private unref(nh: Nexthop): void {
@@ -186,8 +219,7 @@ export class NexthopStore {
     nh.valid = false;
     this.unhash(nh);
     this.hops[nh.idx] = null;
-    this.table.clearHop(nh.idx);
-    this.freeHops.push(nh.idx);
+    this.leavingHops.put(nh.idx);
   }
 
   private unhash(nh: Nexthop): void {
@@ -204,8 +236,7 @@ export class NexthopStore {
   private freeGroup(group: NhGroup): void {
     this.groupByKey.delete(group.key);
     this.groups[group.number] = null;
-    this.table.clearGroup(group.number);
-    this.freeGroups.push(group.number);
+    this.leavingGroups.put(group.number);
     for (const nh of group.hops) this.unref(nh);
   }
 }

@@ -8,6 +8,8 @@
  * somebody first looks something up: nobody does in an idle vnet. Longest match is
  * asked of the compiled table only, and its answer names the length, so the Rtentry is one map look-up away.
  *
+ * Nodes of the compiled table that are not needed any more are used again when no datapath worker can be in them (kern/limbo.ts).
+ *
  * A Rib holds one reference on the value of each route in it (nexthop-store.ts).
  * Invariants: `count` = routes in the maps; each of them is `up` and compiled with its `compiled`.
  */
@@ -15,6 +17,7 @@ import { ip4MaskOf } from '../../wire/addr.js';
 import type { AddrSet } from '../../fwd/addr-set.js';
 import { Fib4, fib4EntryPlen, fib4Shape } from '../../fwd/fib4.js';
 import { Fwd4 } from '../../fwd/forward.js';
+import { Limbo } from '../../kern/limbo.js';
 import { RTF_DYNAMIC } from './nexthop.js';
 import type { NexthopStore } from './nexthop-store.js';
 import type { RtLife } from './rt-life.js';
@@ -24,6 +27,12 @@ import type { Rtentry, RtPath } from './rtentry.js';
 
 /** Routes that are not compiled before they are asked for. */
 const UNCOMPILED_MAX = 16;
+
+/** What a compiled table of either family does with the nodes it takes out. */
+interface NodeOwner {
+  readonly retiredCount: number;
+  reclaim(n: number): void;
+}
 
 /** The routes of one prefix length. */
 interface OfLength<R, K> {
@@ -44,12 +53,26 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
   /** Shortest first. */
   private lengths: readonly OfLength<R, K>[] = [];
   private readonly bits: number;
+  /** One entry for each node that waits for workers: the table it is of. */
+  private readonly leaving: Limbo<NodeOwner>;
+  /** The table whose nodes went there last, and how many of them are there. */
+  private leavingOf: NodeOwner | null = null;
+  private leavingNodes = 0;
 
   constructor(fibnum: number, life: RtLife, bits: number) {
     this.fibnum = fibnum;
     this.life = life;
     this.store = life.store;
     this.bits = bits;
+    this.leaving = new Limbo(life.store.readers, (of) => {
+      of.reclaim(1);
+      if (of === this.leavingOf) this.leavingNodes--;
+    });
+  }
+
+  /** Nodes of compiled tables that wait for workers. */
+  get leavingCount(): number {
+    return this.leaving.length;
   }
 
   /** The route with exactly the prefix of `spec`. */
@@ -128,6 +151,18 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
   /** Host routes. */
   hosts(): R[] {
     return [...(this.routesOf(this.bits)?.values() ?? [])];
+  }
+
+  /** Nodes that `of` has just taken out are used again when no worker can be in them. */
+  protected reuse(of: NodeOwner): void {
+    if (of !== this.leavingOf) {
+      this.leavingOf = of;
+      this.leavingNodes = 0;
+    }
+    for (let n = of.retiredCount - this.leavingNodes; n > 0; n--) {
+      this.leavingNodes++;
+      this.leaving.put(of);
+    }
   }
 
   /** Those with prefixes of `plen` bits. */
@@ -224,7 +259,7 @@ export class Rib4 extends Rib<Rtentry4, number> {
 
   protected uncompile(rt: Rtentry4, cover: Rtentry4 | null): void {
     this.fib.remove(rt.dst, rt.plen, cover?.plen ?? 0, cover?.compiled ?? 0);
-    this.fib.reclaim();
+    this.reuse(this.fib);
   }
 
   protected reshape(): boolean {

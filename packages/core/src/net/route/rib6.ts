@@ -87,7 +87,7 @@ export class Rib6 extends Rib<Rtentry6, string> {
 
   protected uncompile(rt: Rtentry6, cover: Rtentry6 | null): void {
     this.fib.remove(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, cover?.plen ?? 0, cover?.compiled ?? 0);
-    this.fib.reclaim();
+    this.reuse(this.fib);
   }
 
   protected reshape(): boolean {

@@ -97,7 +97,7 @@ export class RouteTables implements RouteState {
   readonly own = new AddrSet();
   /** Own IPv6 addresses in zoned form; inet6 fills it. */
   readonly own6 = new AddrSet6();
-  readonly store = new NexthopStore();
+  readonly store: NexthopStore;
   readonly life: RtLife;
   readonly stats = new RouteStats();
   /** `net.inet.icmp.dynamic_rt_msg`: are routes that redirects make announced as RTM_ADD and RTM_DELETE? */
@@ -111,6 +111,7 @@ export class RouteTables implements RouteState {
 
   constructor(net: Net) {
     this.net = net;
+    this.store = new NexthopStore(net.kern.engine.readers);
     this.life = new RtLife(net.kern, this.store, net.shared.witness.rtentry, (rt) => this.ribOf(rt)?.compile(rt));
     this.flowSalt = net.kern.engine.rng.split(`flow ${net.kern.id}`).u32();
     net.mtuEvent.attach(this, RouteTables.onMtu);
