@@ -146,7 +146,7 @@ describe('forwarding', () => {
     expect(w1.lines().map((l) => Number(/ttl (\d+)/.exec(l)![1]))).toEqual(Array.from({ length: 254 }, (_, i) => i + 1));
   });
 
-  it('a super-segment passes uncut when its segments fit, else it is answered or cut', () => {
+  it('a super-segment passes uncut when its segments fit, else it is answered, or without DF cut and fragmented', () => {
     const { b, w0, w1 } = setup();
     const inject = (gso: number, off: number): void => {
       const m = b.packet(ipBytes({ ...base, payload: new Uint8Array(4008), off }));
@@ -165,6 +165,8 @@ describe('forwarding', () => {
     expect(w0.lines()).toEqual([`ip 192.0.2.1 > 192.0.2.2 icmp unreachable 4 mtu 1500 len 576 ttl 64 > ${HOST}`]);
     inject(1000, 0);
     expect(w1.take()).toHaveLength(1);
+    inject(2000, 0);
+    expect(w1.take().map((f) => f.length - 34)).toEqual([1480, 528, 1480, 528]);
   });
 
   it('what belongs to the link it came by is left behind: hop count, PCP, flags', () => {

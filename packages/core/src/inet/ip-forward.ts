@@ -124,7 +124,7 @@ function isDirectedBroadcast(nh: Nexthop, dst: number): boolean {
 /** Sizes, TTL, out. A packet too large that must not be cut is answered with the MTU that would fit. */
 function pass(ip: Ip, ifp: Ifnet, m: PacketBuffer, nh: Nexthop, dst: number): void {
   const mtu = nh.pathMtu;
-  if (m.len > mtu && (m.gsoSize > 0 ? !gsoFits(m, mtu) : (ip4Off(m.view, m.off) & IP_DF) !== 0)) {
+  if (m.len > mtu && (ip4Off(m.view, m.off) & IP_DF) !== 0 && (m.gsoSize === 0 || !gsoFits(m, mtu))) {
     ip.stats.cantfrag++;
     ip.stats.cantforward++;
     ip.icmpError(ifp, m, ICMP_UNREACH, ICMP_UNREACH_NEEDFRAG, mtu);
