@@ -16,13 +16,14 @@
  * Not here: what the workers' tables say (core/net); opening devices.
  */
 import { READER_OFFLINE } from '@netloom/core/fwd';
-import type { GracePeriods } from '@netloom/core/fwd';
+import type { FwdMessage, GracePeriods } from '@netloom/core/fwd';
 import { loadLibc } from '../tap/libc.js';
 import type { Libc } from '../tap/libc.js';
 import { openError, TapError } from '../tap/tap-error.js';
 import { DatapathPort } from './datapath-port.js';
 import type { PortDevice } from './datapath-port.js';
 import { PORTS_MAX, QUEUES_MAX, WORKERS_MAX } from './datapath-shared.js';
+import type { WorkerTables } from './frame-verdict.js';
 import type { PoolQueue } from './pool-queue.js';
 import { WorkerSeat } from './worker-seat.js';
 import type { SeatOwner } from './worker-seat.js';
@@ -35,10 +36,20 @@ export interface PoolReaders {
   bury(slot: number): void;
 }
 
+/** Who publishes tables: core's Datapath. */
+export interface PoolTables {
+  /** A worker starts: `post` gets the messages that come after those in the answer. */
+  start(post: (message: FwdMessage) => void): WorkerTables;
+  /** It has ended. */
+  stop(tables: WorkerTables): void;
+}
+
 export interface PoolOptions {
   /** How many workers: 1 to WORKERS_MAX. */
   readonly workers: number;
   readonly readers: PoolReaders;
+  /** Without, workers punt everything. */
+  readonly tables?: PoolTables;
   /** A worker was at a quiescent point that somebody waits for. */
   readonly passed?: () => void;
   /** Something to be written down: a worker died, or runs again. */
@@ -73,6 +84,8 @@ export class DatapathPool implements SeatOwner {
   private readonly libc: Libc;
   private readonly options: PoolOptions;
   private readonly timer: NodeJS.Timeout;
+  /** By index of the seat. */
+  private readonly tables: (WorkerTables | null)[] = [];
   private readonly queues: (PoolQueue | null)[] = [];
   private readonly numbers: (DatapathPort | null)[] = [];
   private closing: Promise<void> | null = null;
@@ -175,6 +188,7 @@ export class DatapathPool implements SeatOwner {
     this.deaths++;
     this.options.readers.bury(seat.reader);
     seat.reader = 0;
+    this.stopTables(seat);
     this.report('died', seat, reason);
     const orphans = this.queuesOf(seat);
     seat.failures = seat.age < FRESH_CHECKS ? seat.failures + 1 : 1;
@@ -190,7 +204,15 @@ export class DatapathPool implements SeatOwner {
   private startSeat(seat: WorkerSeat): void {
     const slot = this.options.readers.add();
     if (slot === 0) throw new RangeError('there are too many readers of forwarding tables');
-    seat.start(slot, this.options.readers.periods.words);
+    const tables = this.options.tables?.start((message) => seat.tableChanged(message)) ?? null;
+    this.tables[seat.index] = tables;
+    seat.start(slot, this.options.readers.periods.words, tables);
+  }
+
+  private stopTables(seat: WorkerSeat): void {
+    const tables = this.tables[seat.index] ?? null;
+    if (tables !== null) this.options.tables!.stop(tables);
+    this.tables[seat.index] = null;
   }
 
   private restart(seat: WorkerSeat): void {
@@ -288,6 +310,7 @@ export class DatapathPool implements SeatOwner {
       else readers.bury(seat.reader);
     }
     seat.reader = 0;
+    this.stopTables(seat);
     seat.close();
   }
 

@@ -13,6 +13,8 @@
  * frames once more, the other side writes those and then looks at ASLEEP, so one of them sees the other (ring.ts, "Sleeping").
  */
 import type { MessagePort } from 'node:worker_threads';
+import type { FwdMessage } from '@netloom/core/fwd';
+import type { WorkerTables } from './frame-verdict.js';
 
 /** Changes with every change of what is below; a worker refuses another build's pool. */
 export const DATAPATH_LAYOUT = 1;
@@ -109,7 +111,13 @@ export interface Fault {
   readonly how: 'throw' | 'exit' | 'hang';
 }
 
-export type WorkerCommand = QueueOpen | QueueClose | Fault;
+/** A table is somewhere else now. Obeyed at once, in a quiescent point, and not answered. */
+export interface TableChange {
+  readonly op: 'table';
+  readonly message: FwdMessage;
+}
+
+export type WorkerCommand = QueueOpen | QueueClose | TableChange | Fault;
 
 /** To the worker. */
 export interface CommandMessage {
@@ -133,5 +141,7 @@ export interface DatapathWorkerData {
   /** Its slot among the readers (fwd/quiescence.ts). */
   readonly quiescence: Int32Array;
   readonly reader: number;
+  /** Null: it punts everything. */
+  readonly tables: WorkerTables | null;
   readonly port: MessagePort;
 }

@@ -8,7 +8,7 @@ import { QuiescentReader } from '@netloom/core/fwd';
 import { loadLibc } from '../tap/libc.js';
 import { DATAPATH_LAYOUT } from './datapath-shared.js';
 import type { CommandMessage, DatapathWorkerData, WorkerMessage } from './datapath-shared.js';
-import { PUNT_ALL } from './frame-verdict.js';
+import { PUNT_ALL, TableVerdict } from './frame-verdict.js';
 import { PollIo } from './io/poll-io.js';
 import { WorkerCommands } from './worker-commands.js';
 import { WorkerLoop } from './worker-loop.js';
@@ -21,9 +21,10 @@ function main(data: DatapathWorkerData): void {
   const bellAddress = libc.address(bell);
   const tell = (message: WorkerMessage): void => port.postMessage(message);
   const receive = (): CommandMessage | null => (receiveMessageOnPort(port)?.message as CommandMessage | undefined) ?? null;
-  const commands = new WorkerCommands(libc, data.index, receive, (done) => tell({ done }));
+  const tables = data.tables === null ? null : new TableVerdict(data.tables);
+  const commands = new WorkerCommands(libc, data.index, tables?.view ?? null, receive, (done) => tell({ done }));
   const loop = new WorkerLoop({
-    control: new Int32Array(data.control), counters: new Float64Array(data.counters), reader: new QuiescentReader(data.quiescence, data.reader), verdict: PUNT_ALL, tell,
+    control: new Int32Array(data.control), counters: new Float64Array(data.counters), reader: new QuiescentReader(data.quiescence, data.reader), verdict: tables ?? PUNT_ALL, tell,
     wakeSelf: () => libc.write(eventFd, bellAddress, 8),
     takeCommands: () => commands.take(),
     obeyCommands: () => commands.obey(),

@@ -1,7 +1,9 @@
 /**
  * frame-verdict.ts — FrameVerdict: what a worker asks about each frame: which port it leaves by, or why that is not for the worker to say.
+ * Read first: fwd/forward-frame.ts in core.
  */
-import { FWD_PUNT_SPECIAL } from '@netloom/core/fwd';
+import { FWD_PUNT_NOIF, forwardFrame, fwdViewOf } from '@netloom/core/fwd';
+import type { FwdMemory, FwdMessage, FwdView } from '@netloom/core/fwd';
 
 export interface FrameVerdict {
   /** Where the frame to send lies after a verdict of 0 or more. */
@@ -14,4 +16,33 @@ export interface FrameVerdict {
 }
 
 /** Without tables, everything is for the control thread. */
-export const PUNT_ALL: FrameVerdict = { at: 0, len: 0, beginBatch: () => undefined, judge: () => FWD_PUNT_SPECIAL };
+export const PUNT_ALL: FrameVerdict = { at: 0, len: 0, beginBatch: () => undefined, judge: () => FWD_PUNT_NOIF };
+
+/** What a worker's view of the tables is made of. */
+export interface WorkerTables {
+  readonly memory: FwdMemory;
+  readonly messages: readonly FwdMessage[];
+}
+
+/** The verdict of the short path. */
+export class TableVerdict implements FrameVerdict {
+  at = 0;
+  len = 0;
+  readonly view: FwdView;
+
+  constructor({ memory, messages }: WorkerTables) {
+    this.view = fwdViewOf(memory, messages);
+  }
+
+  beginBatch(): void {
+    this.view.beginBatch();
+  }
+
+  judge(port: number, view: DataView, at: number, len: number): number {
+    const v = this.view;
+    const verdict = forwardFrame(v, port, view, at, len);
+    this.at = v.at;
+    this.len = v.len;
+    return verdict;
+  }
+}

@@ -2,14 +2,15 @@
  * worker-commands.ts — WorkerCommands: what a datapath worker is told by the control thread, and does.
  * Read first: datapath-shared.ts, worker-loop.ts.
  *
- * Theory of operation. `take` empties the mailbox at a quiescent point; what concerns descriptors waits until FrameIo is not in the middle of a turn (`obey`). Commands are answered in
+ * Theory of operation. `take` empties the mailbox at a quiescent point and obeys at once what concerns tables; what concerns descriptors waits until FrameIo is not in the middle of a turn (`obey`). Commands are answered in
  * the order they came in.
  * A queue that is closed is let go completely before the answer: nothing is under way on its descriptor, what was in its transmit ring has been written, as far as the kernel took it.
  */
+import type { FwdView } from '@netloom/core/fwd';
 import type { Libc } from '../tap/libc.js';
 import { RingConsumer, RingProducer } from '../tap/ring.js';
 import { FRAME_MAX, PORT_COUNTERS, TX_BURST } from './datapath-shared.js';
-import type { CommandMessage, Fault, QueueOpen, RingPlace } from './datapath-shared.js';
+import type { CommandMessage, Fault, QueueOpen, RingPlace, WorkerCommand } from './datapath-shared.js';
 import { WorkerQueue } from './worker-queue.js';
 import type { TransmitRing } from './worker-queue.js';
 import type { WorkerLoop } from './worker-loop.js';
@@ -19,20 +20,25 @@ export class WorkerCommands {
   loop!: WorkerLoop;
   private readonly libc: Libc;
   private readonly index: number;
+  private readonly view: FwdView | null;
   private readonly receive: () => CommandMessage | null;
   private readonly done: (seq: number) => void;
   private waiting: CommandMessage[] = [];
 
   /** `receive` answers the next message of the mailbox. */
-  constructor(libc: Libc, index: number, receive: () => CommandMessage | null, done: (seq: number) => void) {
+  constructor(libc: Libc, index: number, view: FwdView | null, receive: () => CommandMessage | null, done: (seq: number) => void) {
     this.libc = libc;
     this.index = index;
+    this.view = view;
     this.receive = receive;
     this.done = done;
   }
 
   take(): void {
-    for (let message = this.receive(); message !== null; message = this.receive()) this.waiting.push(message);
+    for (let message = this.receive(); message !== null; message = this.receive()) {
+      if (message.command.op === 'table') this.view?.apply(message.command.message);
+      else this.waiting.push(message);
+    }
   }
 
   obey(): void {
@@ -40,11 +46,15 @@ export class WorkerCommands {
     const waiting = this.waiting;
     this.waiting = [];
     for (const { seq, command } of waiting) {
-      if (command.op === 'open') this.open(command);
-      else if (command.op === 'close') this.close(command.queue);
-      else fail(command);
+      this.obeyOne(command);
       this.done(seq);
     }
+  }
+
+  private obeyOne(command: WorkerCommand): void {
+    if (command.op === 'open') this.open(command);
+    else if (command.op === 'close') this.close(command.queue);
+    else if (command.op === 'fault') fail(command);
   }
 
   private open(q: QueueOpen): void {

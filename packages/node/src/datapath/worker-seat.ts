@@ -13,7 +13,7 @@
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
-import type { GracePeriods } from '@netloom/core/fwd';
+import type { FwdMessage, GracePeriods } from '@netloom/core/fwd';
 import { READER_ONLINE } from '@netloom/core/fwd';
 import { threadProgram } from '../native/thread-program.js';
 import type { Libc } from '../tap/libc.js';
@@ -21,6 +21,7 @@ import { O_CLOEXEC, O_NONBLOCK } from '../tap/libc.js';
 import { openError } from '../tap/tap-error.js';
 import { ASLEEP, COMMANDS, CONTROL_WORDS, DATAPATH_LAYOUT, MSG_PASSED, STOP, WORKER_COUNTERS } from './datapath-shared.js';
 import type { CommandMessage, DatapathWorkerData, WorkerCommand, WorkerMessage } from './datapath-shared.js';
+import type { WorkerTables } from './frame-verdict.js';
 
 /** A worker that is online and has not moved for so many checks hangs. */
 export const HANG_CHECKS = 8;
@@ -90,8 +91,8 @@ export class WorkerSeat {
     return Atomics.load(this.control, ASLEEP) === 1;
   }
 
-  /** Starts a thread that is the reader `slot`. */
-  start(slot: number, quiescence: Int32Array): void {
+  /** Starts a thread that is the reader `slot` of these tables. */
+  start(slot: number, quiescence: Int32Array, tables: WorkerTables | null): void {
     const { port1, port2 } = new MessageChannel();
     this.reader = slot;
     this.state = 'starting';
@@ -102,7 +103,7 @@ export class WorkerSeat {
     Atomics.store(this.control, ASLEEP, 0);
     const workerData: DatapathWorkerData = {
       layout: DATAPATH_LAYOUT, index: this.index, eventFd: this.eventFd, control: this.control.buffer as SharedArrayBuffer, counters: this.counters.buffer as SharedArrayBuffer,
-      quiescence, reader: slot, port: port2,
+      quiescence, reader: slot, tables, port: port2,
     };
     const program = threadProgram(import.meta.url, 'datapath-worker.js');
     const worker = new Worker(program, { workerData, transferList: [port2], name: `datapath ${this.index}`, execArgv: [], resourceLimits: WORKER_LIMITS });
@@ -129,15 +130,17 @@ export class WorkerSeat {
 
   /** Has the worker do something. Resolves with true when it is done, false when its thread has ended before. */
   command(command: WorkerCommand): Promise<boolean> {
-    const { port } = this;
-    if (port === null) return Promise.resolve(false);
+    if (this.port === null) return Promise.resolve(false);
     const seq = ++this.seq;
-    const message: CommandMessage = { seq, command };
     const done = new Promise<boolean>((resolve) => void this.pending.set(seq, resolve));
-    port.postMessage(message);
-    Atomics.add(this.control, COMMANDS, 1);
-    this.rouse();
+    this.post({ seq, command });
     return done;
+  }
+
+  /** Tells the worker that a table has been replaced: it knows before it says the next time that it holds nothing. */
+  tableChanged(message: FwdMessage): void {
+    // A worker that sleeps reads it when it wakes.
+    this.post({ seq: 0, command: { op: 'table', message } }, false);
   }
 
   /** Wakes the worker if it sleeps; did it? */
@@ -181,6 +184,12 @@ export class WorkerSeat {
   abandon(): void {
     Atomics.store(this.control, STOP, 1);
     this.ring();
+  }
+
+  private post(message: CommandMessage, now = true): void {
+    this.port?.postMessage(message);
+    Atomics.add(this.control, COMMANDS, 1);
+    if (now) this.rouse();
   }
 
   private ring(): void {
