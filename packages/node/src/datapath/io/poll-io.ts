@@ -83,6 +83,11 @@ export class PollIo implements FrameIo {
     return false;
   }
 
+  /** A write is over when it is made, and `forward` and `send` say how it went. */
+  refusals(): number {
+    return 0;
+  }
+
   turn(timeoutMs: number): number {
     if (this.stale) this.listInputs();
     let ready = this.poll(0);
