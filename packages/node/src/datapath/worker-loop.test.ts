@@ -49,6 +49,10 @@ class Device implements FrameIo {
     return this.errno === 0;
   }
 
+  lateRefusals(): number {
+    return 0;
+  }
+
   turn(timeoutMs: number): number {
     this.timeouts.push(timeoutMs);
     if (this.incoming.length === 0 && timeoutMs > 0) {

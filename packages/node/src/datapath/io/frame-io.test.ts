@@ -173,7 +173,7 @@ describe.runIf(process.platform === 'linux').each([
     a.write(2, FRAME_MAX);
     expect(drain()).toBe(2);
     expect(b.readAll()).toEqual([[101, 60 + FRAME_HEADROOM], [102, FRAME_MAX]]);
-    expect(io.refusals(1)).toBe(0);
+    expect(io.lateRefusals(1)).toBe(0);
   });
 
   test('keeps the order of what is forwarded and what is sent, and uses every slot again', () => {
@@ -213,7 +213,7 @@ describe.runIf(process.platform === 'linux').each([
       expect(io.forward(2, at, len)).toBe(true);
     };
     let sent = 0;
-    for (; refused + io.refusals(1) < 5; sent++) {
+    for (; refused + io.lateRefusals(1) < 5; sent++) {
       a.write(sent);
       expect(drain()).toBe(1);
       expect(c.readAll()).toEqual([[sent & 0xff, 60]]);

@@ -47,7 +47,7 @@ export interface FrameIo {
   send(port: number, mem: FrameMemory, at: number, len: number): boolean;
   readonly errno: number;
   /** How many frames for `port` were taken and afterwards refused by the kernel. */
-  refusals(port: number): number;
+  lateRefusals(port: number): number;
   /** One turn: sleeps up to `timeoutMs` when nothing is there; how many frames were handed over. `wakeFd` (an eventfd given to the constructor) ends a sleep. */
   turn(timeoutMs: number): number;
   destroy(): void;

@@ -84,7 +84,7 @@ export class PollIo implements FrameIo {
   }
 
   /** A write is over when it is made, and `forward` and `send` say how it went. */
-  refusals(): number {
+  lateRefusals(): number {
     return 0;
   }
 

@@ -158,7 +158,7 @@ export class UringIo implements FrameIo {
   }
 
   /** How many frames for `port` were taken and then refused by the kernel. */
-  refusals(port: number): number {
+  lateRefusals(port: number): number {
     return this.ports[port]?.refusals ?? 0;
   }
 
