@@ -358,8 +358,8 @@ export class ToolLab {
   readonly procs = new Set<LabProc>();
   nextPid = 100;
 
-  constructor(options: { readonly seed?: number; readonly programs?: Readonly<Record<string, HostProgram>> } = {}) {
-    this.kernel = new Kernel({ ...quietEnv(options.seed ?? 1, 'lab'), log: (_level, vnet, message) => void this.log.push(`${vnet}: ${message}`) });
+  constructor(options: { readonly seed?: number; readonly datapath?: boolean; readonly programs?: Readonly<Record<string, HostProgram>> } = {}) {
+    this.kernel = new Kernel({ ...quietEnv(options.seed ?? 1, 'lab'), datapath: options.datapath ?? false, log: (_level, vnet, message) => void this.log.push(`${vnet}: ${message}`) });
     const { witness } = this.kernel.engine;
     witness.watch = 1;
     witness.onFinding = ({ text }) => {
@@ -370,12 +370,14 @@ export class ToolLab {
 
   /** Runs one command line to its end. */
   async sh(line: string | readonly string[], options: ShOptions = {}): Promise<Ran> {
+    this.kernel.datapath?.begins();
     const running = this.start(line, options);
     let ran: Ran | null = null;
     let failure: unknown;
     running.done.then((r) => (ran = r), (e: unknown) => (failure = e));
     await this.drive(() => ran !== null || failure !== undefined, String(line));
     if (failure !== undefined) throw failure;
+    this.kernel.datapath?.ended();
     return ran ?? { stdout: '', stderr: '', exit: 70 };
   }
 

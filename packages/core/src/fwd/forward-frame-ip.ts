@@ -13,10 +13,10 @@ import {
   VIRTIO_NET_CSUM_START, VIRTIO_NET_FLAGS, VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_NONE, VIRTIO_NET_GSO_SIZE, VIRTIO_NET_GSO_TCPV4, VIRTIO_NET_GSO_TCPV6, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_GSO_UDP_L4,
 } from '../wire/virtio-net.js';
 import { flowOf4, flowOf6 } from './flow-of.js';
-import { verdict4 } from './forward.js';
+import { FWD_DROP_BLACKHOLE, verdict4 } from './forward.js';
 import { verdict6 } from './forward6.js';
 import { outThrough, sendPacket } from './forward-frame-out.js';
-import { FC_FORWARD4, FC_FORWARD6, FC_IBYTES, FC_IPACKETS } from './fwd-counters.js';
+import { FC_BLACKHOLE4, FC_BLACKHOLE6, FC_FORWARD4, FC_FORWARD6, FC_IBYTES, FC_IPACKETS } from './fwd-counters.js';
 import { FIF_FLAGS, FIF_INDEX, FIF_SET, FWD_IF_FWD4, FWD_IF_FWD6 } from './fwd-if.js';
 import type { FwdSet, FwdView } from './fwd-tables.js';
 import { FWD_PUNT_HEADER, FWD_PUNT_HOST, FWD_PUNT_NONEIGH, FWD_PUNT_OFFLOAD } from './fwd-verdict.js';
@@ -40,7 +40,7 @@ function route4(v: FwdView, view: DataView, set: FwdSet, rcvIf: number, off: num
   if (size < 0) return FWD_PUNT_OFFLOAD;
   const fwd = set.fwd4;
   const idx = verdict4(fwd, view, off, rcvIf, set.multipath ? flowOf4(view, off, total, set.flowSalt) : 0, size);
-  if (idx < 0) return idx;
+  if (idx < 0) return ended(v, idx, set.cell + FC_BLACKHOLE4);
   const { nhops } = fwd;
   const hop = (nhops.flags(idx) & NHOP_GATEWAY) !== 0 ? nhops.gateway(idx) | 0 : view.getInt32(off + IP4_DST);
   const out = nhops.ifIndex(idx);
@@ -60,7 +60,7 @@ function route6(v: FwdView, view: DataView, set: FwdSet, rcvIf: number, off: num
   if (size < 0) return FWD_PUNT_OFFLOAD;
   const fwd = set.fwd6;
   const idx = verdict6(fwd, view, off, rcvIf, set.multipath ? flowOf6(view, off, total, set.flowSalt) : 0, size);
-  if (idx < 0) return idx;
+  if (idx < 0) return ended(v, idx, set.cell + FC_BLACKHOLE6);
   const { nhops } = fwd;
   const out = nhops.ifIndex(idx);
   const d = off + IP6_DST;
@@ -73,6 +73,12 @@ function route6(v: FwdView, view: DataView, set: FwdSet, rcvIf: number, off: num
   view.setUint8(off + IP6_HLIM, view.getUint8(off + IP6_HLIM) - 1);
   countRouted(v, set.cell + FC_FORWARD6);
   return sendPacket(v, view, adjacency, ETHERTYPE_IPV6, total);
+}
+
+/** It goes no further on this path; what ends at a blackhole has been received, and is counted so. */
+function ended(v: FwdView, verdict: number, at: number): number {
+  if (verdict === FWD_DROP_BLACKHOLE) countRouted(v, at);
+  return verdict;
 }
 
 /** The packet was routed, and came through the bridge it was local to. */

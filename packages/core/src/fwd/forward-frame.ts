@@ -21,6 +21,7 @@
  */
 import { ETHERTYPE_IP, ETHERTYPE_IPV6, ETHER_HDR_LEN, ETHER_TCI, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK, etherIsTagType } from '../wire/ether.js';
 import { VIRTIO_NET_FLAGS, VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_HDR_LEN } from '../wire/virtio-net.js';
+import { FWD_DROP } from './forward.js';
 import { BRIDGE_OURS, bridgeFrame } from './forward-frame-bridge.js';
 import { routeFrame } from './forward-frame-ip.js';
 import { FC_IBYTES, FC_IPACKETS, FWD_CELL_SHIFT, fwdCountAt } from './fwd-counters.js';
@@ -50,11 +51,12 @@ export function forwardFrame(v: FwdView, port: number, view: DataView, at: numbe
   v.bridgeCell = 0;
   const verdict = v.frameLen < ETHER_HDR_LEN ? FWD_PUNT_RUNT : input(v, view, rec, flags);
   const cell = v.ifWords[rec + FIF_CELL]! << FWD_CELL_SHIFT;
-  if (verdict < 0) {
-    v.counters[cell + fwdCountAt(verdict)]!++;
-    return verdict;
-  }
   const c = v.counters;
+  if (verdict < 0) {
+    c[cell + fwdCountAt(verdict)]!++;
+    // A punted frame is counted as received by who takes it over, a dropped one here.
+    if (verdict > FWD_DROP) return verdict;
+  }
   c[cell + FC_IPACKETS]!++;
   c[cell + FC_IBYTES]! += v.frameLen;
   return verdict;
@@ -93,7 +95,7 @@ function vlan(v: FwdView, view: DataView, parent: number): number {
   v.strip++;
   v.vlanCell = words[rec + FIF_CELL]! << FWD_CELL_SHIFT;
   const verdict = input(v, view, rec, words[rec + FIF_FLAGS]!);
-  if (verdict >= 0) countIn(v, v.vlanCell);
+  if (verdict >= 0 || verdict <= FWD_DROP) countIn(v, v.vlanCell);
   return verdict;
 }
 

@@ -5,7 +5,7 @@
  * counters (net/datapath). A cell's number belongs to an interface, or a set, as long as that is published.
  *
  *     interface   0 ipackets  1 ibytes  2 opackets  3 obytes    8+n punted for reason n (fwd-verdict.ts)    40+n dropped for reason n
- *     set         0 IPv4 forwarded  1 IPv6 forwarded
+ *     set         0 IPv4 forwarded  1 IPv6 forwarded   2 IPv4 to a blackhole  3 IPv6 to a blackhole
  *
  * Punted frames are counted as received by whoever takes them over, so `ipackets` here are those that were sent on.
  */
@@ -23,6 +23,8 @@ export const FC_OPACKETS = 2;
 export const FC_OBYTES = 3;
 export const FC_FORWARD4 = 0;
 export const FC_FORWARD6 = 1;
+export const FC_BLACKHOLE4 = 2;
+export const FC_BLACKHOLE6 = 3;
 const FC_PUNTS = 8;
 const FC_DROPS = 40;
 

@@ -62,14 +62,20 @@ export class QuiescentReader {
   readonly words: Int32Array;
   readonly slot: number;
   private readonly at: number;
+  private readonly adopt: (() => void) | null;
   private acked = 0;
   private beat = 0;
   private awake = false;
 
-  /** @param slot what `GracePeriods.claim` answered. */
-  constructor(words: Int32Array, slot: number) {
+  /**
+   * @param slot what `GracePeriods.claim` answered.
+   * @param adopt takes over what the writer has sent before it began a period (arrays that replace others): called before that period is acknowledged, because
+   * afterwards what only the replaced arrays lead to is used again.
+   */
+  constructor(words: Int32Array, slot: number, adopt: (() => void) | null = null) {
     this.words = words;
     this.slot = slot;
+    this.adopt = adopt;
     this.at = slot << LINE_SHIFT;
   }
 
@@ -112,6 +118,7 @@ export class QuiescentReader {
   private pass(period: number): Quiet {
     const { words, at } = this;
     assert(this.awake, 'a quiescent point of a reader that is offline');
+    this.adopt?.();
     Atomics.store(words, at + ACK, period);
     this.acked = period;
     if (Atomics.load(words, at + STATE) !== READER_ONLINE) {

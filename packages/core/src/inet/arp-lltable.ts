@@ -2,6 +2,7 @@
  * arp-lltable.ts — ArpLlTable: neighbours by IPv4 address.
  * Read first: net/lltable.ts, whose machine it is.
  */
+import type { NeighbourMirror } from '../net/datapath/neighbour-mirror.js';
 import { LlEntry } from '../net/llentry.js';
 import { LL_HASH_MUL, LlTable } from '../net/lltable.js';
 
@@ -37,6 +38,10 @@ export class ArpLlTable extends LlTable<ArpLlEntry> {
   /** Forgets the neighbours inside addr/mask; static ones too when `statics`, own addresses never. */
   prefixFree(addr: number, mask: number, statics: boolean): void {
     this.forget((lle) => ((lle.addr ^ addr) & mask) === 0, statics);
+  }
+
+  protected reflect(mirror: NeighbourMirror, lle: ArpLlEntry): void {
+    mirror.reflect4(this.ifp.index, lle.key, lle);
   }
 
   protected make(): ArpLlEntry {

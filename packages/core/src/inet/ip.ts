@@ -13,6 +13,7 @@ import { EADDRNOTAVAIL, EEXIST, ENETUNREACH } from '../base/errno.js';
 import type { LogLevel } from '../env/env.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { IFF_LOOPBACK } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { IfnetEvent, Net } from '../net/net.js';
 import { PFIL_FWD, PFIL_OUT, PfilHead } from '../net/pfil.js';
@@ -101,6 +102,21 @@ export class Ip {
       ipInput(this, ifp, m);
     });
     this.net.departureEvent.attach(this, Ip.onDeparture);
+    if (this.net.shared.datapath !== null) this.net.forward4 = { forwards: (ifp) => this.forwardsShort(ifp), forwarded: (n, black) => this.forwardedShort(n, black) };
+  }
+
+  /** ipInput's conditions for the router's short path. */
+  private forwardsShort(ifp: Ifnet): boolean {
+    return this.tun.forwarding !== 0 && !this.pfil.hooked && (ifp.flags & IFF_LOOPBACK) === 0;
+  }
+
+  /** Other processors have done so much. */
+  private forwardedShort(packets: number, blackholed: number): void {
+    if (packets + blackholed === 0) return;
+    this.stats.total += packets + blackholed;
+    this.stats.forward += packets;
+    this.stats.fastforward += packets;
+    this.stats.cantforward += blackholed;
   }
 
   /** Made with the first count. */
@@ -112,6 +128,7 @@ export class Ip {
   destroy(): void {
     const { kern } = this.net;
     this.net.registerEtherProto(ETHERTYPE_IP, null);
+    this.net.forward4 = null;
     this.net.departureEvent.detach(this);
     this.reass.drain();
     this.loop.destroy();

@@ -17,6 +17,7 @@ import { IpProtosw } from '../inet/ip-protosw.js';
 import { PpsCheck } from '../inet/rate-check.js';
 import type { AuditRow } from '../kern/audit.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { IFF_LOOPBACK } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { IfnetEvent, Net } from '../net/net.js';
 import { PFIL_FWD, PFIL_OUT, PfilHead } from '../net/pfil.js';
@@ -133,6 +134,21 @@ export class Ip6 {
       ip6Input(this, ifp, m);
     });
     this.net.departureEvent.attach(this, Ip6.onDeparture);
+    if (this.net.shared.datapath !== null) this.net.forward6 = { forwards: (ifp) => this.forwardsShort(ifp), forwarded: (n, black) => this.forwardedShort(n, black) };
+  }
+
+  /** ip6Input's conditions for the router's short path. */
+  private forwardsShort(ifp: Ifnet): boolean {
+    return this.tun.forwarding !== 0 && !this.pfil.hooked && (ifp.flags & IFF_LOOPBACK) === 0 && this.in6Net.ifinfo(ifp)?.isDisabled === false;
+  }
+
+  /** Other processors have done so much. */
+  private forwardedShort(packets: number, blackholed: number): void {
+    if (packets + blackholed === 0) return;
+    this.stats.total += packets + blackholed;
+    this.stats.forward += packets;
+    this.stats.fastforward += packets;
+    this.stats.cantforward += blackholed;
   }
 
   /** Made with the first count. */
@@ -144,6 +160,7 @@ export class Ip6 {
   destroy(): void {
     const { kern } = this.net;
     this.net.registerEtherProto(ETHERTYPE_IPV6, null);
+    this.net.forward6 = null;
     this.net.departureEvent.detach(this);
     this.frag6.drain();
     this.pmtu.purge();

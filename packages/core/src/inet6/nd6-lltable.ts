@@ -7,6 +7,7 @@
  *
  * @rfc 4861 7.3.2 yes
  */
+import type { NeighbourMirror } from '../net/datapath/neighbour-mirror.js';
 import type { Ifnet } from '../net/ifnet.js';
 import { LLE_PUB, LlEntry } from '../net/llentry.js';
 import type { LlParams } from '../net/llentry.js';
@@ -73,6 +74,10 @@ export class NdLlTable extends LlTable<NdLlEntry> implements In6LlTable {
     const published = lle.linked && (lle.flags & LLE_PUB) !== 0;
     super.remove(lle);
     if (published) this.unpublished(lle);
+  }
+
+  protected reflect(mirror: NeighbourMirror, lle: NdLlEntry): void {
+    mirror.reflect6(this.ifp.index, lle.k0, lle.k1, lle.k2, lle.k3, lle);
   }
 
   protected make(): NdLlEntry {

@@ -35,6 +35,8 @@ export class Readers {
   count = 0;
   /** Grace periods that had to be waited for, and have passed. */
   waited = 0;
+  /** Called before a period begins: workers are sent what they must have taken over when they acknowledge it (fwd/quiescence.ts). */
+  beforePeriod: (() => void) | null = null;
   private readonly resume: (work: () => void) => void;
   private made: GracePeriods | null = null;
   /** In order of the periods. */
@@ -102,7 +104,7 @@ export class Readers {
       return true;
     }
     const { periods } = this;
-    const period = periods.begin();
+    const period = this.begin();
     if (periods.passed(period)) {
       then();
       return true;
@@ -117,7 +119,9 @@ export class Readers {
 
   /** For who asks later himself: something has been taken out. */
   begin(): number {
-    return this.count === 0 ? 0 : this.periods.begin();
+    if (this.count === 0) return 0;
+    this.beforePeriod?.();
+    return this.periods.begin();
   }
 
   /** Has the period that `begin` answered passed? */

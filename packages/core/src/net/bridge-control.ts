@@ -227,6 +227,7 @@ export function bridgeAddrs(ifp: Ifnet): BridgeAddr[] | null {
   const sc = bridgeOf(ifp);
   if (sc === null) return null;
   const { now } = sc.fwd.engine;
+  sc.fwd.rtable.refreshSeen(sc.fwd.timeoutUs);
   return sc.fwd.rtable.list().map((e) => {
     const left = (e.flags & IFBAF_TYPEMASK) === IFBAF_DYNAMIC && e.expire !== Infinity ? Math.ceil((e.expire - now) / US_PER_S) : 0;
     return { mac: macOf(e.hi, e.lo), vlan: e.vlan, member: sc.fwd.ports[e.port]?.ifp.xname ?? '', expire: Math.max(0, left), flags: e.flags };

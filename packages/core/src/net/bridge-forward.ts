@@ -148,6 +148,8 @@ export class BridgeForward {
   snoop: BridgeSnoop | null = null;
   private readonly localTable: BridgeRtable;
   private localIfs: Ifnet[] = [];
+  /** Changes whenever the members' addresses were filed anew. */
+  localGen = 0;
 
   constructor(ifp: Ifnet, engine: Engine, stp: Bstp, key: number) {
     this.ifp = ifp;
@@ -159,6 +161,7 @@ export class BridgeForward {
 
   /** Files the members' addresses anew. To be called when members or their addresses change. */
   fileLocal(): void {
+    this.localGen++;
     this.localTable.flush(true);
     this.localIfs = [];
     for (const { ifp } of this.order) {

@@ -35,7 +35,16 @@ export interface RtableEntry {
   readonly expire: Micros;
 }
 
+/** Who keeps the entries for short paths, too (datapath/bridge-mirror.ts). */
+export interface RtableMirror {
+  put(hi: number, lo: number, vlan: number, port: number): void;
+  drop(hi: number, lo: number, vlan: number): void;
+  /** When a short path saw the address for the last time; 0: never. */
+  seenAt(hi: number, lo: number, vlan: number): Micros;
+}
+
 export class BridgeRtable extends MacTable {
+  mirror: RtableMirror | null = null;
   /** Entries of each port. */
   readonly portCount: number[] = [];
   private inserted = 0;
@@ -59,6 +68,7 @@ export class BridgeRtable extends MacTable {
     this.portCount[this.portAt(slot)]!--;
     this.portCount[port] = (this.portCount[port] ?? 0) + 1;
     this.setNumber(slot, port + 1, this.typeAt(slot));
+    this.mirror?.put(this.hiAt(slot), this.word(slot, 0), this.vlanAt(slot), port);
   }
 
   setFlags(slot: number, flags: number): void {
@@ -69,12 +79,33 @@ export class BridgeRtable extends MacTable {
   insert(hi: number, lo: number, vlan: number, port: number, flags: number, expire: Micros): boolean {
     if (!this.add(lo | 0, (hi << VLAN_BITS) | vlan, port + 1, flags, this.inserted++, expire)) return false;
     this.portCount[port] = (this.portCount[port] ?? 0) + 1;
+    this.mirror?.put(hi, lo, vlan, port);
     return true;
   }
 
   override removeAt(slot: number): void {
     this.portCount[this.portAt(slot)]!--;
+    this.mirror?.drop(this.hiAt(slot), this.word(slot, 0), this.vlanAt(slot));
     super.removeAt(slot);
+  }
+
+  /** Addresses that short paths have seen since are not due: `timeout` after that. */
+  refreshSeen(timeout: Micros): void {
+    const { mirror } = this;
+    if (mirror === null) return;
+    for (const slot of this.slots()) {
+      if (!this.isDynamic(slot)) continue;
+      const seen = mirror.seenAt(this.hiAt(slot), this.word(slot, 0), this.vlanAt(slot));
+      if (seen !== 0 && seen + timeout > this.expireAt(slot)) this.refresh(slot, seen + timeout);
+    }
+  }
+
+  private hiAt(slot: number): number {
+    return this.word(slot, 1) >> VLAN_BITS;
+  }
+
+  private vlanAt(slot: number): number {
+    return this.word(slot, 1) & ((1 << VLAN_BITS) - 1);
   }
 
   /** Removes an address in every VLAN; how many there were. */
@@ -97,7 +128,10 @@ export class BridgeRtable extends MacTable {
   /** The dynamic entries of one port are due at `expire`, unless they are sooner. */
   capExpiry(port: number, expire: Micros): void {
     for (let i = 0; i < this.slotCount; i++) {
-      if (this.portAt(i) === port && this.isDynamic(i) && this.expireAt(i) > expire) this.refresh(i, expire);
+      if (this.portAt(i) !== port || !this.isDynamic(i) || this.expireAt(i) <= expire) continue;
+      this.refresh(i, expire);
+      // What short paths saw before does not count any more.
+      this.mirror?.put(this.hiAt(i), this.word(i, 0), this.vlanAt(i), port);
     }
   }
 
@@ -112,8 +146,7 @@ export class BridgeRtable extends MacTable {
   list(): RtableEntry[] {
     const slots = this.slots().sort((a, b) => this.word(b, 3) - this.word(a, 3));
     return slots.map((i) => {
-      const w1 = this.word(i, 1);
-      return { hi: w1 >> VLAN_BITS, lo: this.word(i, 0) >>> 0, vlan: w1 & ((1 << VLAN_BITS) - 1), port: this.portAt(i), flags: this.typeAt(i), expire: this.expireAt(i) };
+      return { hi: this.hiAt(i), lo: this.word(i, 0) >>> 0, vlan: this.vlanAt(i), port: this.portAt(i), flags: this.typeAt(i), expire: this.expireAt(i) };
     });
   }
 }

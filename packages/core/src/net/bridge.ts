@@ -330,6 +330,7 @@ export class BridgeSoftc implements IfDriver {
 
   private newCallout(net: Net): Callout {
     return new Callout(net.kern, () => {
+      this.fwd.rtable.refreshSeen(this.fwd.timeoutUs);
       this.fwd.rtable.age(this.fwd.engine.now);
       if (this.fwd.rtable.count > 0) this.startAgeing();
     });

@@ -28,6 +28,7 @@
  */
 import { US_PER_MS, US_PER_SEC } from '../base/time.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import type { NeighbourMirror } from './datapath/neighbour-mirror.js';
 import type { Ifnet } from './ifnet.js';
 import {
   LLE_DELAY, LLE_EV_ADDED, LLE_EV_CHANGED, LLE_EV_DELETED, LLE_EV_EXPIRED, LLE_EV_MISSED, LLE_FAILED, LLE_IFADDR, LLE_INCOMPLETE, LLE_PROBE, LLE_REACHABLE, LLE_STALE, LLE_STATIC,
@@ -57,6 +58,8 @@ export abstract class LlTable<E extends LlEntry> {
   private dynamic = 0;
   private readonly unresolved = new LlAgeList();
   private readonly resolved = new LlAgeList();
+  /** Whoever keeps these neighbours for short paths, too; null: nobody. */
+  private readonly mirror: NeighbourMirror | null;
   /** What the timer of an entry calls. */
   protected readonly expired = (lle: LlEntry): void => {
     this.timerFired(lle as E);
@@ -65,7 +68,11 @@ export abstract class LlTable<E extends LlEntry> {
   constructor(ifp: Ifnet, params: LlParams<E>) {
     this.ifp = ifp;
     this.params = params;
+    this.mirror = ifp.net?.shared.datapath?.neighbours ?? null;
   }
+
+  /** Tells `mirror` that packets to `lle` may use its link address and tell nobody (`fast`), or that they may not. */
+  protected abstract reflect(mirror: NeighbourMirror, lle: E): void;
 
   /** An entry with no address yet. */
   protected abstract make(): E;
@@ -101,7 +108,7 @@ export abstract class LlTable<E extends LlEntry> {
   protected begin(lle: E): E {
     lle.state = LLE_INCOMPLETE;
     lle.flags = 0;
-    lle.fast = false;
+    this.setFast(lle, false);
     lle.expireAt = this.params.kern.engine.now;
     lle.asked = 0;
     lle.askedAt = 0;
@@ -122,7 +129,7 @@ export abstract class LlTable<E extends LlEntry> {
     lle.macHi = macHi;
     lle.macLo = macLo;
     lle.expireAt = 0;
-    lle.fast = (flags & LLE_IFADDR) === 0;
+    this.setFast(lle, (flags & LLE_IFADDR) === 0);
     if (lle.fast) this.params.protocol.event(lle, was ? LLE_EV_CHANGED : LLE_EV_ADDED);
     this.flushHeld(lle);
     return lle;
@@ -159,7 +166,7 @@ export abstract class LlTable<E extends LlEntry> {
     if (lle.state !== LLE_STALE) return;
     const p = this.params;
     this.touch(lle);
-    lle.fast = true;
+    this.setFast(lle, true);
     if (this.nud() === LL_NUD_REFRESH) {
       this.probe(lle);
       return;
@@ -218,7 +225,7 @@ export abstract class LlTable<E extends LlEntry> {
     this.unlink(lle);
     if (lle.list !== null) this.unlist(lle);
     this.dropHeld(lle);
-    lle.fast = false;
+    this.setFast(lle, false);
     lle.flags = 0;
   }
 
@@ -301,7 +308,7 @@ export abstract class LlTable<E extends LlEntry> {
     const p = this.params;
     this.touch(lle);
     lle.state = LLE_REACHABLE;
-    lle.fast = true;
+    this.setFast(lle, true);
     lle.asked = 0;
     lle.expireAt = p.kern.engine.now + p.maxAge * US_PER_SEC;
     let us = Math.max(0, p.maxAge - p.maxTries) * US_PER_SEC;
@@ -318,9 +325,14 @@ export abstract class LlTable<E extends LlEntry> {
       this.touch(lle);
     }
     lle.state = LLE_STALE;
-    lle.fast = false;
+    this.setFast(lle, false);
     lle.asked = 0;
     engine.calloutReset(lle.timer, Math.max(0, lle.expireAt - engine.now));
+  }
+
+  private setFast(lle: E, fast: boolean): void {
+    lle.fast = fast;
+    if (this.mirror !== null) this.reflect(this.mirror, lle);
   }
 
   /** Moves an entry to the young end of the list its state belongs to. */

@@ -18,6 +18,7 @@ import { EventHandlerList } from '../kern/eventhandler.js';
 import { Limbo } from '../kern/limbo.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_IPV6 } from '../wire/ether.js';
+import type { Datapath } from './datapath/datapath.js';
 import type { HostPort } from './host-port.js';
 import type { IfCloner } from './if-clone.js';
 import type { IfAddr } from './ifaddr.js';
@@ -75,6 +76,14 @@ export interface VlanEvent {
   readonly vid: number;
 }
 
+/** A family that routes, as short paths know it. */
+export interface ForwardingFamily {
+  /** May packets that come in on `ifp` be routed on the compiled tables alone? */
+  forwards(ifp: Ifnet): boolean;
+  /** So many were, and so many more ended at a blackhole: the family's counters. */
+  forwarded(packets: number, blackholed: number): void;
+}
+
 /** Interfaces a vnet may have unless its administrator says otherwise. */
 export const IFNETS_MAX = 65_535;
 
@@ -93,6 +102,8 @@ export class NetShared {
   readonly icmp6Places = new ProtoPlaces();
   /** Kinds of interfaces that have moved as the same object: each is logged once. */
   readonly movedClassic = new Set<string>();
+  /** What short paths on other processors read; null where there are none. */
+  readonly datapath: Datapath | null;
   /** `net.ifdescr_maxlen`: bytes of a description, its terminating zero included. */
   ifdescrBytesMax = 1_024;
   private readonly table: (Ifnet | null)[] = [null];
@@ -106,8 +117,9 @@ export class NetShared {
   private instances = 0;
   private underWay = 0;
 
-  constructor(hostId: string, witness = new Witness()) {
+  constructor(hostId: string, witness = new Witness(), datapath: Datapath | null = null) {
     this.hostId = hostId;
+    this.datapath = datapath;
     this.witness = new NetWitness(witness);
   }
 
@@ -233,6 +245,9 @@ export class Net {
   readonly vlanUnconfigEvent = new EventHandlerList<VlanEvent>();
   readonly ifaddrEvent = new EventHandlerList<IfaddrEvent>();
   readonly upDownEvent = new EventHandlerList<UpDownEvent>();
+  /** What routing on short paths asks the families of: set while they stand. */
+  forward4: ForwardingFamily | null = null;
+  forward6: ForwardingFamily | null = null;
   /** Link-layer packet filter hooks. */
   readonly linkPfil = new PfilHead('ethernet');
   /** Routing tables; set by the vnet's constructor for them, null outside their life. */

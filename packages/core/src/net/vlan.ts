@@ -69,7 +69,7 @@ interface VlanBinding {
 }
 
 /** The vlans of one parent. */
-class VlanTrunk implements IfTrunkHook {
+export class VlanTrunk implements IfTrunkHook {
   readonly parent: Ifnet;
   readonly vlans = new Map<number, VlanSoftc>();
   private readonly unwatch: readonly (() => void)[];

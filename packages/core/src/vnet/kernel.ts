@@ -27,6 +27,7 @@ import { PrisonStop } from '../kern/prison-stop.js';
 import type { VnetSysinitObserver, VnetSysinitTable } from '../kern/vnet-sysinit.js';
 import { WITNESS_SYSCTLS } from '../kern/witness.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { Datapath } from '../net/datapath/datapath.js';
 import { ifCounters, ifDown } from '../net/if.js';
 import { ifPercpuqEnqueue } from '../net/if-percpuq.js';
 import { ifInput } from '../net/if-transmit.js';
@@ -50,6 +51,8 @@ export const VNET0_NAME = 'vnet0';
 export class Kernel {
   readonly engine: Engine;
   readonly shared: NetShared;
+  /** Short paths' tables; null when the host did not ask for them (`Env.datapath`). */
+  readonly datapath: Datapath | null;
   readonly sysinit: VnetSysinitTable<Vnet>;
   readonly prisons: PrisonTree<Vnet>;
   readonly vnet0: Vnet;
@@ -68,7 +71,8 @@ export class Kernel {
 
   constructor(env: Env) {
     this.engine = new Engine(env);
-    this.shared = new NetShared(env.hostId, this.engine.witness);
+    this.datapath = env.datapath === true ? new Datapath(this.engine, () => this.shared) : null;
+    this.shared = new NetShared(env.hostId, this.engine.witness, this.datapath);
     this.sysinit = vnetSysinitTable();
     this.auditor = new KernelAudit(this.engine, this.shared, [this.vnets, this.stopped], (v) => this.processesIn(v));
     this.vnet0 = this.call(0, () => this.vnetAlloc(VNET0_NAME));
@@ -128,6 +132,7 @@ export class Kernel {
       const owner = this.engine.takeCulprit();
       this.stopCulprit(error, this.vnetWhere((v) => v.kern === owner));
     }
+    this.datapath?.sync();
     this.auditor.turnEnded();
   }
 

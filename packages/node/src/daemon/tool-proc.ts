@@ -161,8 +161,12 @@ export class ToolProc implements Proc, TableEntry {
 
   /** Runs the tool's body to its end. Never rejects. */
   async execute(main: ToolMain): Promise<void> {
+    const { datapath } = this.kernel;
+    datapath?.begins();
     try {
       const code = await main(this);
+      // What it changed is in force when it has ended.
+      datapath?.ended();
       this.end(code & 0xff, null);
     } catch (error) {
       if (this.exitCode !== null && error instanceof ProcKilled) return;

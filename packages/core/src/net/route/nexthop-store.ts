@@ -47,7 +47,7 @@ export class NhGroup {
 
 export class NexthopStore {
   readonly readers: Readers;
-  readonly table = new NhopTable();
+  readonly table: NhopTable;
   /** Most bytes an IPv6 packet may have on an interface, which routers may lower (RFC 4861 §6.3.4); IPv6 fills it. */
   linkMtu6: (ifp: Ifnet) => number = (ifp) => ifp.mtu;
   /** By index; 0 is unused. */
@@ -65,9 +65,13 @@ export class NexthopStore {
   private readonly leavingHops: Limbo<number>;
   private readonly leavingGroups: Limbo<number>;
 
-  /** @param readers who must have passed before an index is used again; nobody, when there is but one thread. */
-  constructor(readers = new Readers((work) => work())) {
+  /**
+   * @param readers who must have passed before an index is used again; nobody, when there is but one thread.
+   * @param shared other processors read `table`.
+   */
+  constructor(readers = new Readers((work) => work()), shared = false) {
     this.readers = readers;
+    this.table = new NhopTable(shared);
     this.leavingHops = new Limbo(readers, (idx) => {
       this.table.clearHop(idx);
       this.freeHops.push(idx);

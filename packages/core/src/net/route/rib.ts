@@ -212,7 +212,7 @@ export class Rib4 extends Rib<Rtentry4, number> {
   }
 
   protected build(): Fwd4<Fib4> {
-    const fwd = new Fwd4(new Fib4(fib4Shape(this.count, null)), this.store.table, this.own);
+    const fwd = new Fwd4(new Fib4(fib4Shape(this.count, null), this.store.table.shared), this.store.table, this.own);
     this.compiled = fwd;
     for (const rt of this.all()) this.compile(rt);
     return fwd;

@@ -37,7 +37,7 @@ export class Rib6 extends Rib<Rtentry6, string> {
   }
 
   protected build(): Fwd6<Fib6> {
-    const fwd = new Fwd6(new Fib6(fib6Shape(this.count, null)), this.store.table, this.own);
+    const fwd = new Fwd6(new Fib6(fib6Shape(this.count, null), this.store.table.shared), this.store.table, this.own);
     this.compiled = fwd;
     for (const rt of this.all()) this.compile(rt);
     return fwd;

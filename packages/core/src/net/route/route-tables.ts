@@ -94,9 +94,9 @@ export class RouteTables implements RouteState {
   /** Salt of the flow hash (fwd/flow-hash.ts) in this vnet. */
   readonly flowSalt: number;
   /** Own addresses and broadcast addresses, as packet paths without the complete stack see them; inet fills it. */
-  readonly own = new AddrSet();
+  readonly own: AddrSet;
   /** Own IPv6 addresses in zoned form; inet6 fills it. */
-  readonly own6 = new AddrSet6();
+  readonly own6: AddrSet6;
   readonly store: NexthopStore;
   readonly life: RtLife;
   readonly stats = new RouteStats();
@@ -111,7 +111,10 @@ export class RouteTables implements RouteState {
 
   constructor(net: Net) {
     this.net = net;
-    this.store = new NexthopStore(net.kern.engine.readers);
+    const shared = net.shared.datapath !== null;
+    this.own = new AddrSet(shared);
+    this.own6 = new AddrSet6(shared);
+    this.store = new NexthopStore(net.kern.engine.readers, shared);
     this.life = new RtLife(net.kern, this.store, net.shared.witness.rtentry, (rt) => this.ribOf(rt)?.compile(rt));
     this.flowSalt = net.kern.engine.rng.split(`flow ${net.kern.id}`).u32();
     net.mtuEvent.attach(this, RouteTables.onMtu);

@@ -1,0 +1,104 @@
+/**
+ * datapath-sets.ts — the compiled routing tables that short paths use, by vnet and FIB, and the messages that say where they are.
+ * Read first: fwd/fwd-tables.ts (FwdSetTables).
+ *
+ * The tables themselves are shared and change under the readers' eyes; their arrays are replaced when they grow. So all there is to do here is to compare the arrays of each set with those
+ * that were told last, before every grace period and after every turn. A set that no interface uses any more is taken back; its number is used again after a grace period.
+ */
+import { FWD_CELL_SHIFT } from '../../fwd/fwd-counters.js';
+import type { FwdMessage, FwdSetTables } from '../../fwd/fwd-tables.js';
+import { Limbo } from '../../kern/limbo.js';
+import type { Readers } from '../../kern/readers.js';
+import type { Net } from '../net.js';
+import type { Cells } from './cells.js';
+
+interface TableSet {
+  readonly number: number;
+  readonly net: Net;
+  readonly fib: number;
+  readonly cell: number;
+  tables: FwdSetTables | null;
+  usedIn: number;
+}
+
+export class DatapathSets {
+  private readonly sets: (TableSet | null)[] = [null];
+  private readonly freeNumbers: number[] = [];
+  private readonly limbo: Limbo<TableSet>;
+  private readonly cells: Cells;
+  private readonly tell: (message: FwdMessage) => void;
+
+  constructor(readers: Readers, cells: Cells, tell: (message: FwdMessage) => void) {
+    this.cells = cells;
+    this.tell = tell;
+    this.limbo = new Limbo(readers, (set) => {
+      this.freeNumbers.push(set.number);
+      cells.free(set.cell);
+    });
+  }
+
+  /** The number of the set of `net` and `fib`, used in round `round`; 0 when there is no routing there. */
+  use(net: Net, fib: number, round: number): number {
+    if (net.routes === null) return 0;
+    let set = this.sets.find((s) => s !== null && s.net === net && s.fib === fib) ?? null;
+    if (set === null) {
+      const cell = this.cells.take();
+      if (cell === 0) return 0;
+      const number = this.freeNumbers.pop() ?? this.sets.length;
+      set = { number, net, fib, cell, tables: null, usedIn: round };
+      this.sets[number] = set;
+      this.sync();
+    }
+    set.usedIn = round;
+    return set.number;
+  }
+
+  /** Takes back what was not used in `round`. */
+  sweep(round: number): void {
+    for (const set of this.sets) {
+      if (set === null || set.usedIn === round) continue;
+      this.sets[set.number] = null;
+      this.tell({ kind: 'set', set: set.number, tables: null });
+      this.limbo.put(set);
+    }
+  }
+
+  /** Tells of arrays that were replaced. */
+  sync(): void {
+    for (const set of this.sets) {
+      if (set === null) continue;
+      const tables = tablesOf(set);
+      if (tables === null || same(tables, set.tables)) continue;
+      set.tables = tables;
+      this.tell({ kind: 'set', set: set.number, tables });
+    }
+  }
+
+  /** Everything in force, for a processor that starts. */
+  messages(): FwdMessage[] {
+    return this.sets.flatMap((s) => (s === null || s.tables === null ? [] : [{ kind: 'set', set: s.number, tables: s.tables } as const]));
+  }
+
+  /** Every set's vnet and cell. */
+  *each(): Generator<{ readonly net: Net; readonly cell: number }> {
+    for (const s of this.sets) if (s !== null) yield s;
+  }
+}
+
+function tablesOf({ net, fib, cell }: TableSet): FwdSetTables | null {
+  const { routes } = net;
+  if (routes === null) return null;
+  const f4 = routes.fwd4(fib);
+  const f6 = routes.fwd6(fib);
+  const { table } = routes.store;
+  return {
+    fib4: f4.fib.t, shape4: { rootBits: f4.fib.rootBits, stride: f4.fib.stride }, fib6: f6.fib.t, shape6: { rootBits: f6.fib.rootBits },
+    hops: table.hops, groups: table.groups, members: table.members, own4: routes.own.words, own6: routes.own6.words,
+    flowSalt: routes.flowSalt, multipath: routes.hashOutbound !== 0, cell: cell << FWD_CELL_SHIFT,
+  };
+}
+
+function same(a: FwdSetTables, b: FwdSetTables | null): boolean {
+  return b !== null && a.fib4 === b.fib4 && a.fib6 === b.fib6 && a.hops === b.hops && a.groups === b.groups && a.members === b.members && a.own4 === b.own4 && a.own6 === b.own6
+    && a.multipath === b.multipath;
+}

@@ -1,0 +1,111 @@
+/**
+ * datapath.test.ts — what administrators do with the commands they know, and what short paths make of it: the published tables, driven by frames.
+ */
+import { expect, test } from 'vitest';
+import type { FrameSink, Ifnet, PacketBuffer } from '@netloom/core';
+import { tapOf } from '@netloom/core';
+import { FC_IPACKETS, FC_OPACKETS, forwardFrame, fwdReason, fwdViewOf } from '@netloom/core/fwd';
+import type { FwdView } from '@netloom/core/fwd';
+import { craftIp } from '@netloom/core/sim';
+import { ToolLab } from './test-proc.js';
+
+const ROOM = 64;
+const HOST_A = '02:00:00:00:00:0a';
+const HOST_B = '02:00:00:00:00:0b';
+
+/** Whoever has a tap open. */
+class Outside implements FrameSink {
+  readonly offload = { csum: false, gso: false };
+  readonly got: Uint8Array[] = [];
+
+  output(m: PacketBuffer): boolean {
+    this.got.push(m.bytes().slice());
+    m.free();
+    return true;
+  }
+}
+
+interface Port {
+  readonly ifp: Ifnet;
+  readonly out: Outside;
+}
+
+/** A Kernel with short paths, `n` open taps that are ports 0 to n-1, and a processor. */
+async function bench(n: number): Promise<{ lab: ToolLab; ports: readonly Port[]; view: FwdView; short: (port: number, frame: Uint8Array) => string | { port: number; frame: Uint8Array } }> {
+  const lab = new ToolLab({ datapath: true });
+  const { kernel } = lab;
+  const { datapath } = kernel;
+  if (datapath === null) throw new Error('no datapath');
+  const ports: Port[] = [];
+  for (let i = 0; i < n; i++) {
+    await lab.ok(`ifconfig tap${i} create up`);
+    const ifp = kernel.vnet0.net.ifunit(`tap${i}`)!;
+    const out = new Outside();
+    kernel.call(kernel.now, () => tapOf(ifp)?.attach(out));
+    kernel.call(kernel.now, () => datapath.attachPort(i, ifp, false));
+    ports.push({ ifp, out });
+  }
+  const started = datapath.start((message) => view.apply(message));
+  const view = fwdViewOf(started.memory, started.messages);
+  const short = (port: number, frame: Uint8Array) => {
+    const bytes = new Uint8Array(ROOM + frame.length);
+    bytes.set(frame, ROOM);
+    view.beginBatch();
+    const verdict = forwardFrame(view, port, new DataView(bytes.buffer), ROOM, frame.length);
+    return verdict < 0 ? fwdReason(verdict) : { port: verdict, frame: bytes.slice(view.at, view.at + view.len) };
+  };
+  return { lab, ports, view, short };
+}
+
+const macOf = (ifp: Ifnet): string => [...ifp.lladdr].map((b) => b.toString(16).padStart(2, '0')).join(':');
+
+test('a router on two taps: opened by forwarding and by a neighbour, closed when an interface goes down, and counted like any other', async () => {
+  const { lab, ports, short } = await bench(2);
+  const [a, b] = ports as [Port, Port];
+  await lab.ok('ifconfig tap0 inet 10.1.0.1/24');
+  await lab.ok('ifconfig tap1 inet 10.2.0.1/24');
+  const frame = craftIp({ src: HOST_A, dst: macOf(a.ifp) }, { src: '10.1.0.2', dst: '10.2.0.2', ttl: 9, proto: 17 }, new Uint8Array(16));
+  expect(short(0, frame)).toBe('host');
+  await lab.ok('sysctl net.inet.ip.forwarding=1');
+  expect(short(0, frame)).toBe('noneigh');
+  await lab.ok(`arp -s 10.2.0.2 ${HOST_B}`);
+  const sent = short(0, frame);
+  b.out.got.length = 0;
+  const m = lab.kernel.engine.pool.from(frame);
+  if (m !== null) lab.kernel.input(a.ifp, m, lab.kernel.now);
+  lab.kernel.settle();
+  expect(sent).toEqual({ port: 1, frame: b.out.got[0] });
+  expect(b.out.got).toHaveLength(1);
+  await lab.ok('route add 10.9.0.0/16 10.2.0.2');
+  const far = craftIp({ src: HOST_A, dst: macOf(a.ifp) }, { src: '10.1.0.2', dst: '10.9.1.1', ttl: 9, proto: 17 }, new Uint8Array(16));
+  expect(short(0, far)).toMatchObject({ port: 1 });
+  await lab.ok('route delete 10.9.0.0/16');
+  expect(short(0, far)).toBe('noroute');
+  expect(await lab.ok('netstat -sp ip')).toContain('(3 packets fast forwarded)');
+  await lab.ok('ifconfig tap1 down');
+  expect(short(0, frame)).not.toMatchObject({ port: 1 });
+});
+
+test('a bridge of two taps: what it has learned, and what short paths saw is not forgotten', async () => {
+  const { lab, ports, short } = await bench(3);
+  const [a, b] = ports as [Port, Port, Port];
+  await lab.ok('ifconfig bridge0 create addm tap0 addm tap1 up');
+  const there = craftIp({ src: HOST_A, dst: HOST_B }, { src: '10.1.0.2', dst: '10.1.0.3', ttl: 9, proto: 17 }, new Uint8Array(16));
+  const back = craftIp({ src: HOST_B, dst: HOST_A }, { src: '10.1.0.3', dst: '10.1.0.2', ttl: 9, proto: 17 }, new Uint8Array(16));
+  const full = (ifp: Ifnet, frame: Uint8Array): void => {
+    const m = lab.kernel.engine.pool.from(frame);
+    if (m !== null) lab.kernel.input(ifp, m, lab.kernel.now);
+    lab.kernel.settle();
+  };
+  expect(short(0, there)).toBe('source');
+  full(a.ifp, there);
+  expect(short(0, there)).toBe('flood');
+  full(b.ifp, back);
+  expect(short(0, there)).toEqual({ port: 1, frame: there });
+  expect(short(2, there)).toBe('promisc');
+  expect(await lab.ok('ifconfig bridge0 addr')).toContain('Vlan0 tap0 1200');
+  const cell = lab.kernel.datapath!.cellOf(a.ifp.index);
+  expect([lab.kernel.datapath!.count(cell, FC_IPACKETS), lab.kernel.datapath!.count(lab.kernel.datapath!.cellOf(b.ifp.index), FC_OPACKETS)]).toEqual([1, 1]);
+  await lab.ok('ifconfig bridge0 deletem tap1');
+  expect(short(0, there)).toBe('flood');
+});
