@@ -1,7 +1,7 @@
 /**
  * quiescence.test.ts — grace periods over words: both sides on one thread, step by step.
  */
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   GracePeriods, QUIET, QUIET_DEAD, QUIET_RING, QuiescentReader, quiescenceWords, READER_ABSENT, READER_DEAD, READER_OFFLINE, READER_ONLINE,
 } from './quiescence.js';
@@ -44,6 +44,23 @@ describe('grace periods', () => {
     expect(periods.map((p) => writer.passed(p))).toEqual([false, false, false]);
     r.quiesce();
     expect(periods.map((p) => writer.passed(p))).toEqual([true, true, true]);
+  });
+
+  it('a reader that slept through half of all numbers is waited for like any other', () => {
+    const r = reader();
+    r.online();
+    r.offline();
+    Atomics.store(writer.words, 0, -0x8000_0000 + 10);
+    const seen: boolean[] = [];
+    const real = Atomics.compareExchange.bind(Atomics);
+    const spy = vi.spyOn(Atomics, 'compareExchange').mockImplementation(((...args: Parameters<typeof real>) => {
+      const was = real(...args);
+      seen.push(writer.passed(writer.begin())); // between its STATE and its ACK
+      return was;
+    }) as never);
+    r.online();
+    spy.mockRestore();
+    expect(seen).toEqual([false]);
   });
 
   it('readers ring only while somebody waits, and only when they passed something', () => {

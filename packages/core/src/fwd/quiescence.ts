@@ -88,6 +88,9 @@ export class QuiescentReader {
   online(): Quiet {
     assert(!this.awake, 'a reader goes online twice');
     const { words, at } = this;
+    if (Atomics.load(words, at + STATE) !== READER_OFFLINE) return QUIET_DEAD;
+    // After a long sleep the last acknowledgement may be so old that it looks like a future one, and the writer may look before `pass`.
+    Atomics.store(words, at + ACK, Atomics.load(words, PERIOD));
     if (Atomics.compareExchange(words, at + STATE, READER_OFFLINE, READER_ONLINE) !== READER_OFFLINE) return QUIET_DEAD;
     this.awake = true;
     return this.pass(Atomics.load(words, PERIOD));
