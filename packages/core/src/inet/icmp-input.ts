@@ -236,7 +236,8 @@ function redirect(icmp: Icmp, ifp: Ifnet, m: PacketBuffer, at: number, len: numb
   const { softnet } = ip.net.kern.engine;
   softnet.release('icmp_redirect');
   const spec = { fib: m.fib, family: 'inet', dst, plen: 32, gateway, ifp, flags: RTF_GATEWAY } as const;
-  ip.routes.redirect({ spec, author: router, ifp, timeout: tun.redirtimeout }, (error) => {
+  const timed = { spec, author: router, ifp, get timeout() { return tun.redirtimeout; } };
+  ip.routes.redirect(timed, (error) => {
     if (error !== 0) stats.badredirect++;
   });
   softnet.acquire('icmp_redirect');

@@ -71,6 +71,32 @@ describe('an interface is destroyed', () => {
     expect(edges).toEqual(expect.arrayContaining(['softint -> softnet', 'callout -> softnet', 'ifnet_detach_sx -> ifnet', 'ifnet_detach_sx -> ifaddr', 'ifnet_detach_sx -> rtentry']));
   });
 
+  it('with sockets made, used and closed at every step of it: clean, it ends, and nothing is left of either', () => {
+    const b = new Bench();
+    const { net, a, ends: [ifp] } = b;
+    const before = net.kernel.audit().leaks;
+    let made = 0;
+    const sockets = (): void => {
+      const so = net.udp(a, 0);
+      so.send(new Uint8Array(10), ip4('10.0.0.2'), 9);
+      so.close();
+      made++;
+    };
+    const purge = a.inNet.purgeAddrs.bind(a.inNet);
+    a.inNet.purgeAddrs = (gone) => {
+      sockets();
+      purge(gone);
+      sockets();
+    };
+    const off = [a.inNet.purgeUpperEvent.register(sockets), a.net.departureEvent.register(sockets)];
+    b.traffic();
+    b.destroy();
+    for (const unregister of off) unregister();
+    b.net.run(1_000_000);
+    expect([b.found, made >= 4, a.net.ifunit(ifp.xname), a.sockets.list().length]).toEqual([[], true, null, 0]);
+    expect(net.kernel.audit().leaks).toEqual(before);
+  });
+
   it('with softnet kept over the purge: reported with both paths, before anything stood still', () => {
     const b = new Bench();
     b.traffic();

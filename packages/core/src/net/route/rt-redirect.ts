@@ -39,7 +39,7 @@ export interface Redirect {
   readonly spec: RouteSpec;
   readonly author: number | Uint8Array | null;
   readonly ifp: Ifnet;
-  /** Seconds the route may live; 0: for ever. */
+  /** Seconds the route may live; 0: for ever. Asked when the route is made or changed, which may be later. */
   readonly timeout: number;
 }
 
