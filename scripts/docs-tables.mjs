@@ -41,6 +41,16 @@ const AT_THE_BOUND = {
   'net.gateway.tcp_max': 'the SYN is dropped: gateway `tcplimit`',
   'net.gateway.tcp_pending_max': 'the SYN is dropped: gateway `tcplimit`',
   'net.gateway.udp_max': 'the flow that has been quiet for the longest, a second at least, gives way; if there is none, the datagram is dropped: gateway `udplimit`',
+  'net.graph.device.maxqueue': 'the node that sent is answered ENOBUFS',
+  'net.graph.hopsmax': 'the packet is dropped: `net.graph.hopdrops`',
+  'net.graph.iface.max_nesting': 'the packet is dropped; who sent is answered EIO',
+  'net.graph.maxalloc': 'the message is refused with ENOMEM: `net.graph.itemdrops`',
+  'net.graph.maxdata': 'the packet is dropped, ENOMEM to who sent: `net.graph.datadrops`',
+  'net.graph.maxdgram': 'EMSGSIZE',
+  'net.graph.nat.maxlinks': 'the packet is dropped, EINVAL to who sent',
+  'net.graph.netflow.maxflows': 'the flow is not counted: `Failed allocations` of the node',
+  'net.graph.pipe.maxframes': 'the packet is dropped: `queueDropFrames`, `delayDropFrames`',
+  'net.graph.recvspace': 'the node that sent is answered ENOBUFS',
   'net.inet.arp.maxqueuelen': 'another name of `net.link.ether.inet.maxhold`',
   'net.inet.icmp.icmplim': 'the answer is not sent; icmp `limited`',
   'net.inet.ip.fw.dyn_max': 'the packet is dropped: `net.inet.ip.fw.dyn_refused`',
@@ -91,7 +101,6 @@ const FIXED = [
   { file: 'netpfil/ipfw/ipfw-chain.ts', name: 'RULES_MAX', unit: 'rules', what: 'of the ipfw of a vnet', full: '`ipfw add` answers ENOSPC' },
   { file: 'netpfil/ipfw/ipfw-tables.ts', name: 'ENTRIES_MAX', unit: 'entries', what: 'of all tables of the ipfw of a vnet', full: '`ipfw table add` answers EFBIG' },
   { file: 'netpfil/ipfw/ipfw-nat.ts', name: 'NATS_MAX', unit: 'instances', what: 'of `ipfw nat` in a vnet', full: 'ENOSPC' },
-  { file: 'netpfil/alias/alias-var.ts', name: 'ALIAS_LINKS_MAX', unit: 'links', what: 'of a nat of netgraph', full: 'the packet is dropped: `refused`' },
   { file: 'mbuf/packet-tag.ts', name: 'TAGS_MAX', unit: 'tags', what: 'that filters have put on packets, of all vnets together', full: 'the tag is not put on; a rule that needs it drops the packet' },
   { file: 'kern/engine.ts', name: 'TURN_BUDGET', unit: 'packets and timers', what: 'a turn serves before the host has its chance', full: 'the next turn goes on' },
   { file: 'kern/netisr.ts', name: 'NETISR_BATCH', unit: 'packets', what: 'one queue is served before the next one', full: 'it goes to the back' },
@@ -118,7 +127,11 @@ export function table(head, rows) {
 /** A vnet as it is when it is new. */
 async function newVnet() {
   const { Kernel, quietEnv } = await import('@netloom/core');
-  return new Kernel(quietEnv(1)).vnet0;
+  const kernel = new Kernel(quietEnv(1));
+  const { vnet0 } = kernel;
+  // A vnet has no graph until somebody asks for one.
+  kernel.call(0, () => vnet0.netgraph.open());
+  return vnet0;
 }
 
 /** @param {SysctlNode} n */
@@ -155,7 +168,7 @@ export async function sysctlPage() {
   return `${opening('the sysctl tree of a new vnet', 'sysctl')}
 Every vnet has its own copy of these, with these defaults. \`sysctl NAME\` reads one, \`sysctl NAME=VALUE\` sets it, \`sysctl -d NAME\` says what it is;
 a value outside the range is refused. In a program: \`vnet.kern.sysctl.set('net.inet.ip.forwarding', 1)\`. Names that bound something are again in
-[limits.md](limits.md), with what happens at the bound.
+[limits.md](limits.md), with what happens at the bound. \`net.graph\` is there when netgraph has been used in the vnet.
 
 Not in these tables: names of the kernel and of the jail that asks (\`sysctl kern hw security\`), such as \`kern.hostname\` and \`security.jail.jailed\`.
 
