@@ -24,6 +24,7 @@ import { DatapathPort } from './datapath-port.js';
 import type { PortDevice } from './datapath-port.js';
 import { PORTS_MAX, QUEUES_MAX, WORKERS_MAX } from './datapath-shared.js';
 import type { WorkerTables } from './frame-verdict.js';
+import type { FrameIoWish } from './io/choose-io.js';
 import type { PoolQueue } from './pool-queue.js';
 import { WorkerSeat } from './worker-seat.js';
 import type { SeatOwner } from './worker-seat.js';
@@ -48,6 +49,8 @@ export interface PoolOptions {
   /** How many workers: 1 to WORKERS_MAX. */
   readonly workers: number;
   readonly readers: PoolReaders;
+  /** How they read and write. Default `auto`. */
+  readonly io?: FrameIoWish;
   /** Without, workers punt everything. */
   readonly tables?: PoolTables;
   /** A worker was at a quiescent point that somebody waits for. */
@@ -99,7 +102,7 @@ export class DatapathPool implements SeatOwner {
     this.seats = seats;
     try {
       while (seats.length < options.workers) {
-        seats.push(new WorkerSeat(seats.length, libc, this));
+        seats.push(new WorkerSeat(seats.length, libc, this, options.io ?? 'auto'));
         this.startSeat(seats.at(-1)!);
       }
     } catch (error) {

@@ -15,9 +15,10 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { FwdMessage } from '@netloom/core/fwd';
 import type { WorkerTables } from './frame-verdict.js';
+import type { FrameIoWish } from './io/choose-io.js';
 
 /** Changes with every change of what is below; a worker refuses another build's pool. */
-export const DATAPATH_LAYOUT = 1;
+export const DATAPATH_LAYOUT = 2;
 
 /** Workers of a pool at most, and ports. */
 export const WORKERS_MAX = 32;
@@ -126,8 +127,15 @@ export interface CommandMessage {
   readonly command: WorkerCommand;
 }
 
+/** A worker runs: how it does input and output, why not otherwise, and a descriptor that is to be closed if its thread ends by itself (-1: none). */
+export interface WorkerReady {
+  readonly ready: string;
+  readonly why: string;
+  readonly ownFd: number;
+}
+
 /** To the control thread. A number from 0 on: that queue's receive ring has frames for one who slept. */
-export type WorkerMessage = number | { readonly done: number } | { readonly gone: number; readonly errno: number } | { readonly ready: string; readonly why: string };
+export type WorkerMessage = number | { readonly done: number } | { readonly gone: number; readonly errno: number } | WorkerReady;
 /** The worker was at a quiescent point that somebody waits for. */
 export const MSG_PASSED = -1;
 
@@ -144,4 +152,5 @@ export interface DatapathWorkerData {
   /** Null: it punts everything. */
   readonly tables: WorkerTables | null;
   readonly port: MessagePort;
+  readonly io: FrameIoWish;
 }

@@ -9,7 +9,7 @@ import { loadLibc } from '../tap/libc.js';
 import { DATAPATH_LAYOUT } from './datapath-shared.js';
 import type { CommandMessage, DatapathWorkerData, WorkerMessage } from './datapath-shared.js';
 import { PUNT_ALL, TableVerdict } from './frame-verdict.js';
-import { PollIo } from './io/poll-io.js';
+import { chooseFrameIo } from './io/choose-io.js';
 import { WorkerCommands } from './worker-commands.js';
 import { WorkerLoop } from './worker-loop.js';
 
@@ -31,8 +31,9 @@ function main(data: DatapathWorkerData): void {
     clockMs: () => performance.timeOrigin + performance.now(),
   });
   commands.loop = loop;
-  loop.io = new PollIo(libc, loop, eventFd);
-  tell({ ready: 'poll', why: '' });
+  const { io, kind, why } = chooseFrameIo(libc, loop, eventFd, data.io);
+  loop.io = io;
+  tell({ ready: kind, why, ownFd: io.ownFd });
   if (loop.run()) loop.io.destroy();
   port.close();
 }

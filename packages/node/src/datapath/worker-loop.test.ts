@@ -19,6 +19,7 @@ const RING = 16_384;
 /** A device of arrays: what is to come in by queue, what went out as `queue:mark`. */
 class Device implements FrameIo {
   errno = 0;
+  readonly ownFd = -1;
   incoming: [queue: number, mark: number][] = [];
   readonly outgoing: string[] = [];
   readonly timeouts: number[] = [];
@@ -47,10 +48,6 @@ class Device implements FrameIo {
     this.errno = this.refusals.shift() ?? 0;
     if (this.errno === 0) this.outgoing.push(`${queue}:${mem.bytes[at]!}x${len}`);
     return this.errno === 0;
-  }
-
-  lateRefusals(): number {
-    return 0;
   }
 
   turn(timeoutMs: number): number {
@@ -185,6 +182,10 @@ describe('WorkerLoop', () => {
     loop.turn();
     expect(device.outgoing).toEqual(['1:4x61']);
     expect(counted(ports[1]!.counters)).toMatchObject({ [PC_TX_FULL]: 1, [PC_TX_ERRORS]: 1, [PC_NO_PORT]: 1, [PC_FWD_FRAMES]: 1 });
+    // What is known later only is not counted as forwarded either.
+    loop.refused(1, 61, EAGAIN);
+    expect(counted(ports[1]!.counters)).toMatchObject({ [PC_TX_FULL]: 2, [PC_TX_ERRORS]: 1 });
+    expect([ports[1]!.counters[PC_FWD_FRAMES], ports[1]!.counters[PC_FWD_OCTETS]]).toEqual([0, 0]);
   });
 
   test('writes the transmit rings in order; what the kernel has no room for stays and is tried again soon', () => {

@@ -133,6 +133,12 @@ export class WorkerLoop implements FrameHandler {
     this.verdict.beginBatch();
   }
 
+  refused(queue: number, len: number, errno: number): void {
+    const to = this.queues[queue]!;
+    to.uncountForwarded(len);
+    to.counters[isFull(errno) ? PC_TX_FULL : PC_TX_ERRORS]!++;
+  }
+
   gone(queue: number, errno: number): void {
     this.ends.tell({ gone: queue, errno });
   }

@@ -42,6 +42,12 @@ export class WorkerQueue {
     this.counters[PC_FWD_OCTETS]! += len;
   }
 
+  /** It was not, after all. */
+  uncountForwarded(len: number): void {
+    this.counters[PC_FWD_FRAMES]!--;
+    this.counters[PC_FWD_OCTETS]! -= len;
+  }
+
   countDrop(verdict: number): void {
     this.counters[PC_DROPS + Math.min(FWD_DROP - verdict, PORT_COUNTERS - PC_DROPS - 1)]!++;
   }

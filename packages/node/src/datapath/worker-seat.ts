@@ -22,6 +22,7 @@ import { openError } from '../tap/tap-error.js';
 import { ASLEEP, COMMANDS, CONTROL_WORDS, DATAPATH_LAYOUT, MSG_PASSED, STOP, WORKER_COUNTERS } from './datapath-shared.js';
 import type { CommandMessage, DatapathWorkerData, WorkerCommand, WorkerMessage } from './datapath-shared.js';
 import type { WorkerTables } from './frame-verdict.js';
+import type { FrameIoWish } from './io/choose-io.js';
 
 /** A worker that is online and has not moved for so many checks hangs. */
 export const HANG_CHECKS = 8;
@@ -58,7 +59,10 @@ export class WorkerSeat {
   failures = 0;
   private readonly libc: Libc;
   private readonly owner: SeatOwner;
+  private readonly wish: FrameIoWish;
   private readonly eventFd: number;
+  /** A descriptor of the thread's. */
+  private ownFd = -1;
   private readonly control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
   private readonly bellWord = new BigUint64Array([1n]);
   private readonly bellAddress: number;
@@ -73,8 +77,9 @@ export class WorkerSeat {
   private keepsAlive = false;
 
   /** @throws TapError when the process has no descriptor left. */
-  constructor(index: number, libc: Libc, owner: SeatOwner) {
+  constructor(index: number, libc: Libc, owner: SeatOwner, wish: FrameIoWish) {
     this.index = index;
+    this.wish = wish;
     this.libc = libc;
     this.owner = owner;
     this.eventFd = libc.eventfd(0, O_NONBLOCK | O_CLOEXEC);
@@ -103,7 +108,7 @@ export class WorkerSeat {
     Atomics.store(this.control, ASLEEP, 0);
     const workerData: DatapathWorkerData = {
       layout: DATAPATH_LAYOUT, index: this.index, eventFd: this.eventFd, control: this.control.buffer as SharedArrayBuffer, counters: this.counters.buffer as SharedArrayBuffer,
-      quiescence, reader: slot, tables, port: port2,
+      quiescence, reader: slot, tables, port: port2, io: this.wish,
     };
     const program = threadProgram(import.meta.url, 'datapath-worker.js');
     const worker = new Worker(program, { workerData, transferList: [port2], name: `datapath ${this.index}`, execArgv: [], resourceLimits: WORKER_LIMITS });
@@ -205,6 +210,7 @@ export class WorkerSeat {
     } else if ('gone' in message) {
       this.owner.gone(message.gone, message.errno);
     } else {
+      this.ownFd = message.ownFd;
       this.io = message.ready;
       this.ioWhy = message.why;
       if (this.state !== 'starting') return;
@@ -222,6 +228,8 @@ export class WorkerSeat {
     const pending = [...this.pending.values()];
     this.pending.clear();
     for (const resolve of pending) resolve(false);
+    if (!wasTold && this.ownFd >= 0) this.libc.close(this.ownFd);
+    this.ownFd = -1;
     if (!wasTold) this.owner.died(this, this.reason || `its thread ended with code ${code}`);
   }
 }

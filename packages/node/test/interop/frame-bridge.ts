@@ -9,9 +9,9 @@ import type { Libc } from '../../src/tap/libc.js';
 export type MakeFrameIo = (libc: Libc, handler: FrameHandler, wakeFd: number) => FrameIo;
 
 export class FrameBridge implements FrameHandler {
-  /** Frames that came in, by port, and those that `forward` refused. */
+  /** Frames that came in, by port, and those that were refused on the way out. */
   readonly frames = [0, 0];
-  refused = 0;
+  refusals = 0;
   readonly goneWith: [port: number, errno: number][] = [];
   readonly io: FrameIo;
   private readonly libc = loadLibc();
@@ -27,7 +27,7 @@ export class FrameBridge implements FrameHandler {
 
   frame(port: number, _mem: FrameMemory, at: number, len: number): void {
     this.frames[port]!++;
-    if (!this.io.forward(1 - port, at, len)) this.refused++;
+    if (!this.io.forward(1 - port, at, len)) this.refusals++;
   }
 
   batchEnd(): void {
@@ -40,6 +40,10 @@ export class FrameBridge implements FrameHandler {
 
   awake(): void {
     // See idle.
+  }
+
+  refused(): void {
+    this.refusals++;
   }
 
   gone(port: number, errno: number): void {

@@ -32,6 +32,8 @@ export interface FrameHandler {
   /** About to sleep; awake again. */
   idle(): void;
   awake(): void;
+  /** A frame of `len` bytes for `port` that `forward` took was afterwards refused by the kernel; errno. */
+  refused(port: number, len: number, errno: number): void;
   /** The port's descriptor is dead; errno. Its input stops. */
   gone(port: number, errno: number): void;
 }
@@ -46,8 +48,8 @@ export interface FrameIo {
   /** Sends from other memory; consumed when it returns. False: would block, or refused (`errno` says which). */
   send(port: number, mem: FrameMemory, at: number, len: number): boolean;
   readonly errno: number;
-  /** How many frames for `port` were taken and afterwards refused by the kernel. */
-  lateRefusals(port: number): number;
+  /** A descriptor that is to be closed by somebody else when the thread has ended without `destroy`; -1: none. */
+  readonly ownFd: number;
   /** One turn: sleeps up to `timeoutMs` when nothing is there; how many frames were handed over. `wakeFd` (an eventfd given to the constructor) ends a sleep. */
   turn(timeoutMs: number): number;
   destroy(): void;

@@ -31,6 +31,7 @@ interface PollPort {
 
 export class PollIo implements FrameIo {
   errno = 0;
+  readonly ownFd = -1;
   private readonly libc: Libc;
   private readonly handler: FrameHandler;
   private readonly wakeFd: number;
@@ -81,11 +82,6 @@ export class PollIo implements FrameIo {
     if (this.libc.write(to.fd, mem.address + at, len) >= 0) return true;
     this.errno = this.libc.errno();
     return false;
-  }
-
-  /** A write is over when it is made, and `forward` and `send` say how it went. */
-  lateRefusals(): number {
-    return 0;
   }
 
   turn(timeoutMs: number): number {

@@ -41,7 +41,7 @@ const SLOT_SMALL = 2_048;
 const SLOTS_SMALL = 96;
 const SLOTS_LARGE = 32;
 
-/** A completion's user data: what it is of, and the port. */
+/** A completion's user data: what it is of, and the port; of a write its length in the upper half. */
 const OF_READ = 1 << 16;
 const OF_WRITE = 2 << 16;
 const OF_WAKE = 3 << 16;
@@ -54,8 +54,6 @@ const CANCEL_WAIT_MS = 1_000;
 class UringPort {
   /** The number of the `enter` that hands over the last write queued for it. */
   queuedFor = 0;
-  /** Frames that were taken and then refused by the kernel. */
-  refusals = 0;
   /** The read is outstanding. */
   reading = false;
   readonly port: number;
@@ -96,12 +94,21 @@ export class UringIo implements FrameIo {
   private enters = 1;
 
   /** @throws IoUringError that says why there is no io_uring. */
+  static make(libc: Libc, handler: FrameHandler, wakeFd: number): FrameIo {
+    return new UringIo(libc, handler, wakeFd);
+  }
+
+  /** @throws as `make`. */
   constructor(libc: Libc, handler: FrameHandler, wakeFd: number) {
     this.libc = libc;
     this.handler = handler;
     this.wakeFd = wakeFd;
     this.wakeAddress = libc.address(this.wakeWord);
     this.ring = new IoUring(SQ_ENTRIES, CQ_ENTRIES);
+  }
+
+  get ownFd(): number {
+    return this.ring.fd;
   }
 
   /** @throws RangeError when one thread has too many ports; Error when there is no memory. */
@@ -155,11 +162,6 @@ export class UringIo implements FrameIo {
     if (this.libc.write(to.fd, mem.address + at, len) >= 0) return true;
     this.errno = this.libc.errno();
     return false;
-  }
-
-  /** How many frames for `port` were taken and then refused by the kernel. */
-  lateRefusals(port: number): number {
-    return this.ports[port]?.refusals ?? 0;
   }
 
   turn(timeoutMs: number): number {
@@ -259,6 +261,7 @@ export class UringIo implements FrameIo {
     sqes[at + SQE_LENGTH] = len;
     sqes[at + SQE_OP_FLAGS] = RWF_NOWAIT;
     sqes[at + SQE_USER_DATA] = OF_WRITE | to.port;
+    sqes[at + SQE_USER_DATA + 1] = len;
     to.queuedFor = this.enters;
   }
 
@@ -332,7 +335,7 @@ export class UringIo implements FrameIo {
       ring.consume(1);
       const of = userData & ~PORT_MASK;
       if (of === OF_READ) frames += this.wasRead(this.ports[userData & PORT_MASK]!, result, flags);
-      else if (of === OF_WRITE) this.ports[userData & PORT_MASK]!.refusals++;
+      else if (of === OF_WRITE) this.handler.refused(userData & PORT_MASK, ring.words[at + CQE_USER_DATA + 1]!, -result);
       else if (of === OF_WAKE) this.waking = false;
     }
     if (frames > 0) this.handler.batchEnd();
