@@ -1,12 +1,27 @@
 /**
- * forward.bench.mjs — a router's verdict on an IPv6 header: checks, own addresses, longest match, next hop; no packet moves.
- * A small table is a router in a lab, the large one has the prefix lengths of the Internet's table: most routes are /48, then /32, /44, /40.
- * Destinations are random among the routes, 65,536 of them. The peer is the same verdict on IPv4 headers over as many routes.
+ * forward.bench.mjs — how fast the short path of a switch and router is: whole frames, and verdicts on headers.
+ * Read first: forward-lab.mjs (tables and frames), forward-pool.mjs (the loop), forward-workers.mjs.
+ *
+ *     forward 64, forward6 64, bridge 64   64-byte frames in memory, with all checks, route, neighbour, new header and counters, against the same in C
+ *     2 workers                            two threads that share the tables, against one; `counter` and `lock`: with a word that they share for each frame
+ *     reader protection                    what a quiescent point for each batch of 64 costs, against nothing at all; `counter` and `lock` for each frame, one thread
+ *     verdict6                             a router's verdict on an IPv6 header: checks, own addresses, longest match, next hop; the peer is the same for IPv4
+ *
+ * All but `verdict6` is processor time: what else the machine does counts for little. The tables of `verdict6` are small, a router in a lab, or large, with the prefix lengths of the
+ * Internet's table: most routes are /48, then /32, /44, /40. Its destinations are random among the routes, 65,536 of them.
  */
 import { performance } from 'node:perf_hooks';
 import { Prng } from '@netloom/core';
-import { AddrSet, AddrSet6, Fib4, Fib6, Fwd4, Fwd6, NHOP_VALID, NhopTable, fib4Shape, fib6Shape, forward4, forward6 } from '@netloom/core/fwd';
+import {
+  AddrSet, AddrSet6, Fib4, Fib6, Fwd4, Fwd6, GracePeriods, NHOP_VALID, NhopTable, QuiescentReader, fib4Shape, fib6Shape, forward4, forward6, fwdCounters, fwdViewOf, quiescenceWords,
+} from '@netloom/core/fwd';
 import { IP4_DST, IP6_DST, IP6_SRC, ip4Emit, ip4MaskOf, ip6Emit, ip6MaskWord } from '@netloom/core/wire';
+import { cPeer } from './c-peer.mjs';
+import { FILLINGS, makeLab } from './forward-lab.mjs';
+import { forwardPeer } from './forward-peer.mjs';
+import { Pool, bare, counted, locked, nsPerFrame, quiescent } from './forward-pool.mjs';
+import { Workers } from './forward-workers.mjs';
+import { median } from './median.mjs';
 
 const COUNT = 4_000_000;
 const DESTINATIONS = 65_536;
@@ -86,7 +101,73 @@ function rate(verdict) {
   return COUNT / us;
 }
 
-/** @param {number} routes */
-const row = (routes) => ({ name: `forward/verdict6-${routes}-routes`, unit: 'Mpps', measure: () => verdicts6(routes), peer: { name: 'IPv4', measure: () => verdicts4(routes) } });
+/** What frames are measured with: made when the first row asks for it. @template T @param {() => T} make */
+function once(make) {
+  /** @type {{ made: T } | null} */
+  let have = null;
+  return () => (have ??= { made: make() }).made;
+}
+const lab = once(makeLab);
+const pool = once(() => new Pool());
+const view = once(() => fwdViewOf({ ...lab().fixed, counters: fwdCounters() }, lab().messages));
+const inC = once(() => forwardPeer(lab()));
+const workers = once(() => new Workers(lab(), 2));
 
-export const benchmarks = [row(10), row(1_000), row(200_000)];
+/** @param {'ip4' | 'ip6' | 'bridge'} kind @param {import('./forward-pool.mjs').Pass} pass @param {number} filling */
+const ns = (kind, pass, filling) => nsPerFrame(view(), pool(), lab().loads[kind], filling, pass);
+/** @param {(filling: number) => number | Promise<number>} measure */
+async function ofFillings(measure) {
+  const values = [];
+  for (let filling = 0; filling < FILLINGS; filling++) values.push(await measure(filling));
+  return median(values);
+}
+
+/** @param {string} name @param {'ip4' | 'ip6' | 'bridge'} kind @param {'4' | '6' | 'b'} letter */
+const frameRow = (name, kind, letter) => ({
+  name: `forward/${name}`, unit: 'Mpps',
+  measure: async () => 1_000 / (await ofFillings((filling) => ns(kind, bare, filling))),
+  peer: { ...cPeer('C -O2', 'forward.c', []), measure: async () => 1_000 / (await ofFillings((filling) => inC()(letter, filling))) },
+});
+
+/** @param {string} name @param {import('./forward-worker.mjs').Run['guard']} guard @param {{ name: string, measure: () => Promise<number> }} peer */
+const workersRow = (name, guard, peer) => ({ name: `forward/${name}`, unit: 'Mpps', measure: () => workers().rate(2, guard), peer });
+
+/** Percent that `guard` costs: each filling without it and with it, in turn first and second. @param {() => import('./forward-pool.mjs').Pass} guard */
+function protection(guard) {
+  const pass = guard();
+  return ofFillings((filling) => {
+    const [first, second] = (filling & 1) === 0 ? [bare, pass] : [pass, bare];
+    const [a, b] = [ns('ip4', first, filling), ns('ip4', second, filling)];
+    return ((filling & 1) === 0 ? b / a - 1 : a / b - 1) * 100;
+  });
+}
+
+/** @param {string} name @param {() => import('./forward-pool.mjs').Pass} guard */
+function protectionRow(name, guard) {
+  const made = once(guard);
+  return { name: `forward/reader protection${name}`, unit: 'percent', measure: () => protection(made) };
+}
+
+function reader() {
+  const words = quiescenceWords(2);
+  const made = new QuiescentReader(words, new GracePeriods(words).claim());
+  made.online();
+  return made;
+}
+const sharedWord = () => new Int32Array(new SharedArrayBuffer(64));
+
+/** @param {number} routes */
+const verdictRow = (routes) => ({ name: `forward/verdict6-${routes}-routes`, unit: 'Mpps', measure: () => verdicts6(routes), peer: { name: 'IPv4', measure: () => verdicts4(routes) } });
+
+export const benchmarks = [
+  frameRow('forward 64', 'ip4', '4'),
+  frameRow('forward6 64', 'ip6', '6'),
+  frameRow('bridge 64', 'bridge', 'b'),
+  workersRow('2 workers', 'quiescent', { name: 'one', measure: () => workers().rate(1, 'quiescent') }),
+  workersRow('2 workers counter', 'counted', { name: 'quiescent points', measure: () => workers().rate(2, 'quiescent') }),
+  workersRow('2 workers lock', 'locked', { name: 'quiescent points', measure: () => workers().rate(2, 'quiescent') }),
+  protectionRow('', () => quiescent(reader())),
+  protectionRow(' counter', () => counted(sharedWord())),
+  protectionRow(' lock', () => locked(sharedWord())),
+  verdictRow(10), verdictRow(1_000), verdictRow(200_000),
+];

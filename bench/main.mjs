@@ -17,6 +17,7 @@ import { pathToFileURL } from 'node:url';
 import { commandLine } from '../scripts/command-line.mjs';
 import { loadEntries, pickEntries } from '../scripts/entries.mjs';
 import { setup } from '../scripts/setup.mjs';
+import { median } from './median.mjs';
 
 const USAGE = `usage: npm run bench -- [NAME...] [--json] [--reps N]
   npm run bench -- vnet
@@ -37,13 +38,6 @@ const USAGE = `usage: npm run bench -- [NAME...] [--json] [--reps N]
  *
  * @typedef {{ name: string, value: number | null, unit: string, peer: { name: string, value: number } | null, ratio: number | null, note?: string }} Row
  */
-
-/** @param {readonly number[]} values not empty */
-export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const mid = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[mid] ?? NaN) : ((sorted[mid - 1] ?? NaN) + (sorted[mid] ?? NaN)) / 2;
-}
 
 /**
  * Measures a benchmark and its peer, alternating.

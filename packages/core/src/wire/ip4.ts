@@ -11,7 +11,7 @@
  * Not here: reassembly, the meaning of options.
  */
 
-import { cksumAdd, cksumFinish, cksumFold } from './checksum.js';
+import { cksumAdd, cksumFinish } from './checksum.js';
 
 export const IP4_VHL = 0;
 export const IP4_TOS = 1;
@@ -96,12 +96,15 @@ export function ip4Check(view: DataView, off: number, len: number, sumOk = false
 /** Checksum over a header of `hl` bytes: 0 when its field is correct, the field's value when the field is zero. */
 export function ip4Cksum(view: DataView, off: number, hl: number): number {
   if (hl !== IP4_HDR_LEN) return cksumFinish(cksumAdd(view, off, hl, 0));
-  // Five words of 32 bits: the sum of the halves is congruent to the sum of the wholes (2^16 = 1 modulo 0xffff).
-  const s =
-    view.getUint32(off) + view.getUint32(off + 4) + view.getUint32(off + 8) + view.getUint32(off + 12) + view.getUint32(off + 16);
-  const carry = Math.floor(s / 0x1_0000_0000);
-  const low = s - carry * 0x1_0000_0000;
-  return ~cksumFold((low >>> 16) + (low & 0xffff) + carry) & 0xffff;
+  const w0 = view.getInt32(off);
+  const w1 = view.getInt32(off + 4);
+  const w2 = view.getInt32(off + 8);
+  const w3 = view.getInt32(off + 12);
+  const w4 = view.getInt32(off + 16);
+  const halves = (w0 >>> 16) + (w0 & 0xffff) + (w1 >>> 16) + (w1 & 0xffff) + (w2 >>> 16) + (w2 & 0xffff) + (w3 >>> 16) + (w3 & 0xffff) + (w4 >>> 16) + (w4 & 0xffff);
+  // The sum of ten is below ten times 0xffff: once folded, at most 0x10008.
+  const sum = (halves >>> 16) + (halves & 0xffff);
+  return ~(sum + (sum >>> 16)) & 0xffff;
 }
 
 export const ip4Version = (view: DataView, off: number): number => view.getUint8(off) >>> 4;
