@@ -2,9 +2,9 @@
  * tap-device.test.ts — opening a TAP against a C library that answers as the kernel would, without root.
  */
 import { describe, expect, test } from 'vitest';
-import { EACCES, EBUSY, EINVAL, ENODEV, ENOENT, EPERM } from './libc.js';
+import { E2BIG, EACCES, EBUSY, EINVAL, ENODEV, ENOENT, EPERM } from './libc.js';
 import type { Libc } from './libc.js';
-import { checkTapName, openTap } from './tap-device.js';
+import { checkTapName, openTap, openTapQueues, setTapQueue } from './tap-device.js';
 import type { TapOptions } from './tap-device.js';
 import { TapError } from './tap-error.js';
 
@@ -136,6 +136,36 @@ describe('openTap', () => {
     expect(same.calls.map(([request]) => request)).not.toContain(SIOCSIFMTU);
     expect(failure(SIOCSIFMTU, EPERM, { mtu: 9000 }).message).toContain('sudo ip link set tap7 mtu 9000');
     expect(failure(SIOCSIFFLAGS, EPERM, { up: true }).message).toContain('sudo ip link set tap7 up');
+  });
+
+  test('several queues: a descriptor each, of the interface that the first one got, configured once', () => {
+    const libc = fakeLibc();
+    expect(openTapQueues({ name: 'tap%d', vnetHdr: true, persist: true, up: true }, 3, libc)).toEqual({ fds: [10, 11, 12], name: 'tap7', mtu: 1500, vnetHdr: true });
+    expect(libc.calls.filter(([request]) => request === TUNSETIFF)).toEqual([[TUNSETIFF, 0x5102], [TUNSETIFF, 0x5102], [TUNSETIFF, 0x5102]]);
+    expect(libc.calls.filter(([request]) => request === TUNSETVNETHDRSZ)).toHaveLength(3);
+    expect(libc.calls.filter(([request]) => request === TUNSETPERSIST || request === SIOCSIFFLAGS)).toEqual([[TUNSETPERSIST, 1], [SIOCSIFFLAGS, 1]]);
+    for (const queues of [0, 1.5, 257]) expect(() => openTapQueues({ name: 'vm0' }, queues, fakeLibc())).toThrow(RangeError);
+  });
+
+  test('an interface with one queue says what to do when it is asked for several, and nothing is left', () => {
+    const libc = fakeLibc(new Map([[TUNSETIFF, EINVAL]]));
+    expect(() => openTapQueues({ name: 'vm0' }, 2, libc)).toThrow(/made without them.*\n {2}sudo ip tuntap del dev vm0 mode tap\n {2}sudo ip tuntap add dev vm0 mode tap multi_queue user \$USER/s);
+    expect(libc.openFds.size).toBe(0);
+    let attaches = 0;
+    const short = fakeLibc();
+    const ioctl = short.ioctl.bind(short);
+    short.ioctl = (fd, request, argument) => (request === TUNSETIFF && ++attaches === 3 ? -1 : ioctl(fd, request, argument));
+    short.errno = () => E2BIG;
+    expect(() => openTapQueues({ name: 'vm0' }, 4, short)).toThrow('all queues that it may have are taken');
+    expect(short.openFds.size).toBe(0);
+  });
+
+  test('a queue is taken out and put in', () => {
+    const libc = fakeLibc();
+    setTapQueue(10, 'vm0', false, libc);
+    setTapQueue(10, 'vm0', true, libc);
+    expect(libc.calls).toEqual([[0x400454d9, 0x0400], [0x400454d9, 0x0200]]);
+    expect(() => setTapQueue(10, 'vm0', true, fakeLibc(new Map([[0x400454d9, EINVAL]])))).toThrow(/TUNSETQUEUE/);
   });
 
   test('refuses an MTU no Ethernet interface can have', () => {

@@ -9,12 +9,16 @@
  * segments of TCP and, where the kernel has them (Linux 6.2), UDP are welcome. TCP segments with ECN's CWR flag are not asked for:
  * the kernel cuts those itself, and `gsoType` never carries the ECN bit.
  *
- * Invariant: when `openTap` throws, no descriptor is left.
+ * A TAP may have several queues (IFF_MULTI_QUEUE), each with a descriptor of its own: Linux spreads what it sends by flow, and a frame may be written to any of
+ * them. That is decided when the interface is made, so one made with a single queue refuses several, and the other way round. A queue can be taken
+ * out for a while (TUNSETQUEUE): nothing is put into it then, and what it had goes to nobody.
+ *
+ * Invariant: when `openTap` or `openTapQueues` throws, no descriptor is left.
  * Not here: moving frames (tap-port.ts).
  */
-import { AF_INET, EPERM, loadLibc, O_CLOEXEC, O_NONBLOCK, O_RDWR, SOCK_DGRAM } from './libc.js';
+import { AF_INET, EINVAL, EPERM, loadLibc, O_CLOEXEC, O_NONBLOCK, O_RDWR, SOCK_DGRAM } from './libc.js';
 import type { Libc } from './libc.js';
-import { openError, TapError } from './tap-error.js';
+import { openError, singleQueueError, TapError } from './tap-error.js';
 import { VNET_HDR_SIZE } from './vnet-hdr.js';
 
 export interface TapOptions {
@@ -40,13 +44,29 @@ export interface TapDevice {
   readonly vnetHdr: boolean;
 }
 
+/** An open TAP with several queues. Whoever holds it closes the descriptors. */
+export interface TapQueues {
+  /** One for each queue; non-blocking, closed on exec. */
+  readonly fds: readonly number[];
+  readonly name: string;
+  readonly mtu: number;
+  readonly vnetHdr: boolean;
+}
+
+/** What the kernel takes at most. */
+export const TAP_QUEUES_MAX = 256;
+
 const DEV_NET_TUN = '/dev/net/tun';
 const TUNSETIFF = 0x400454ca;
 const TUNSETPERSIST = 0x400454cb;
 const TUNSETOFFLOAD = 0x400454d0;
 const TUNSETVNETHDRSZ = 0x400454d8;
+const TUNSETQUEUE = 0x400454d9;
 const TUNSETVNETLE = 0x400454dc;
 const IFF_TAP = 0x0002;
+const IFF_MULTI_QUEUE = 0x0100;
+const IFF_ATTACH_QUEUE = 0x0200;
+const IFF_DETACH_QUEUE = 0x0400;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 const TUN_F_CSUM = 0x01;
@@ -80,29 +100,60 @@ export function checkTapName(name: string): void {
  * @throws RangeError for a bad name or MTU; TapError with `code`, and what to do about it, when the system refuses.
  */
 export function openTap(options: TapOptions, libc: Libc = loadLibc()): TapDevice {
-  const { name, mtu } = options;
-  checkTapName(name);
+  const { fds, ...rest } = open(options, 1, 0, libc);
+  return { fd: fds[0]!, ...rest };
+}
+
+/**
+ * The same with `queues` descriptors, of a TAP that has, or is made to have, several.
+ * @throws as `openTap`.
+ */
+export function openTapQueues(options: TapOptions, queues: number, libc: Libc = loadLibc()): TapQueues {
+  if (!Number.isInteger(queues) || queues < 1 || queues > TAP_QUEUES_MAX) throw new RangeError(`a TAP has 1 to ${TAP_QUEUES_MAX} queues, not ${queues}`);
+  return open(options, queues, IFF_MULTI_QUEUE, libc);
+}
+
+/** Puts a queue of a TAP with several in, or takes it out. @throws TapError. */
+export function setTapQueue(fd: number, name: string, enabled: boolean, libc: Libc = loadLibc()): void {
+  const ifr = makeIfreq('');
+  setShort(ifr, enabled ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE);
+  if (libc.ioctl(fd, TUNSETQUEUE, ifr) < 0) throw openError(libc, libc.errno(), 'TUNSETQUEUE', name);
+}
+
+function open(options: TapOptions, count: number, flags: number, libc: Libc): TapQueues {
+  const { mtu } = options;
+  checkTapName(options.name);
   if (mtu !== undefined && !(Number.isInteger(mtu) && mtu >= 68 && mtu <= 65_521)) throw new RangeError(`TAP MTU ${mtu} is not a whole number from 68 to 65521`);
-  const fd = libc.open(DEV_NET_TUN, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) throw openError(libc, libc.errno(), 'open', name);
+  const vnetHdr = options.vnetHdr === true;
+  const fds: number[] = [];
   try {
-    const attached = attach(libc, fd, name, options.vnetHdr === true);
-    setOffloads(libc, fd, attached, options.vnetHdr === true);
-    if (options.persist !== undefined && libc.ioctlValue(fd, TUNSETPERSIST, options.persist ? 1 : 0) < 0) {
-      throw openError(libc, libc.errno(), 'TUNSETPERSIST', attached);
+    let { name } = options;
+    while (fds.length < count) {
+      const fd = libc.open(DEV_NET_TUN, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+      if (fd < 0) throw openError(libc, libc.errno(), 'open', name);
+      fds.push(fd);
+      name = attach(libc, fd, name, flags | (vnetHdr ? IFF_VNET_HDR : 0));
+      setOffloads(libc, fd, name, vnetHdr);
     }
-    return { fd, name: attached, mtu: configure(libc, attached, options), vnetHdr: options.vnetHdr === true };
+    if (options.persist !== undefined && libc.ioctlValue(fds[0]!, TUNSETPERSIST, options.persist ? 1 : 0) < 0) {
+      throw openError(libc, libc.errno(), 'TUNSETPERSIST', name);
+    }
+    return { fds, name, mtu: configure(libc, name, options), vnetHdr };
   } catch (error) {
-    libc.close(fd);
+    for (const fd of fds) libc.close(fd);
     throw error;
   }
 }
 
 /** Binds the descriptor to the interface; the name the kernel chose. */
-function attach(libc: Libc, fd: number, name: string, vnetHdr: boolean): string {
+function attach(libc: Libc, fd: number, name: string, flags: number): string {
   const ifr = makeIfreq(name);
-  setShort(ifr, IFF_TAP | IFF_NO_PI | (vnetHdr ? IFF_VNET_HDR : 0));
-  if (libc.ioctl(fd, TUNSETIFF, ifr) < 0) throw openError(libc, libc.errno(), 'TUNSETIFF', name);
+  setShort(ifr, IFF_TAP | IFF_NO_PI | flags);
+  if (libc.ioctl(fd, TUNSETIFF, ifr) < 0) {
+    const errno = libc.errno();
+    if (errno === EINVAL && (flags & IFF_MULTI_QUEUE) !== 0) throw singleQueueError(name);
+    throw openError(libc, errno, 'TUNSETIFF', name);
+  }
   const end = ifr.indexOf(0);
   return Buffer.from(ifr.buffer, 0, Math.min(end, IFNAMSIZ - 1)).toString();
 }

@@ -3,7 +3,7 @@
  * Read first: tun_chr_open, tun_set_iff and tun_chr_poll of Linux's drivers/net/tun.c, for which errno means what.
  */
 import { getSystemErrorName } from 'node:util';
-import { EACCES, EBADFD, EBUSY, EINVAL, ENODEV, ENOENT, ENXIO, EPERM } from './libc.js';
+import { E2BIG, EACCES, EBADFD, EBUSY, EINVAL, ENODEV, ENOENT, ENXIO, EPERM } from './libc.js';
 import type { Libc } from './libc.js';
 
 /** `code` is the errno's name ('EPERM'), `errno` its number, `syscall` what failed, `dev` the interface. */
@@ -38,6 +38,12 @@ export function permissionAdvice(dev: string): string {
   );
 }
 
+/** An interface that several queues are asked of has one. */
+export function singleQueueError(dev: string): TapError {
+  const why = `cannot open TAP '${dev}' with several queues: an interface of that name exists and was made without them, or is no TAP (EINVAL). Make it again:`;
+  return new TapError(`${why}\n  sudo ip tuntap del dev ${dev} mode tap\n  sudo ip tuntap add dev ${dev} mode tap multi_queue user $USER`, EINVAL, 'TUNSETIFF', dev);
+}
+
 /** What `openTap` throws when `syscall` failed with `errno` for the interface `dev`. */
 export function openError(libc: Libc, errno: number, syscall: string, dev: string): TapError {
   const what = `cannot open TAP '${dev}'`;
@@ -51,7 +57,8 @@ export function openError(libc: Libc, errno: number, syscall: string, dev: strin
     return new TapError(`${what}: there is no /dev/net/tun (${errnoName(errno)}). Load the kernel's driver: sudo modprobe tun`, errno, syscall, dev);
   }
   if (syscall === 'TUNSETIFF' && errno === EINVAL) {
-    return new TapError(`${what}: an interface of that name exists and is not a TAP with one queue (EINVAL)`, errno, syscall, dev);
+    return new TapError(`${what}: an interface of that name exists and is not a TAP, or has several queues (EINVAL)`, errno, syscall, dev);
   }
+  if (syscall === 'TUNSETIFF' && errno === E2BIG) return new TapError(`${what}: all queues that it may have are taken (E2BIG)`, errno, syscall, dev);
   return new TapError(`${what}: ${syscall}: ${libc.strerror(errno)} (${errnoName(errno)})`, errno, syscall, dev);
 }

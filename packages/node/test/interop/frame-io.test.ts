@@ -6,7 +6,7 @@ import { PollIo } from '../../src/datapath/io/poll-io.js';
 import { UringIo } from '../../src/datapath/io/uring-io.js';
 import { IoUring } from '../../src/native/io-uring.js';
 import { EBADFD, loadLibc } from '../../src/tap/libc.js';
-import { openTap } from '../../src/tap/tap-device.js';
+import { openTap, openTapQueues, setTapQueue } from '../../src/tap/tap-device.js';
 import { FRAME_MAX } from '../../src/tap/tap-shared.js';
 import { peer } from '../peers.js';
 import { FrameBridge } from './frame-bridge.js';
@@ -134,6 +134,60 @@ describe.each([
       await Netns.until('the other port has frames', () => bridge.frames[1]! > before);
       expect(bridge.goneWith).toEqual([[0, EBADFD]]);
     });
+  });
+});
+
+describe('a TAP with several queues', () => {
+  peer(...NEEDS, 'python3')('spreads flows over them, takes frames on any, and leaves out one that is taken out', async () => {
+    const libc = loadLibc();
+    const tap = openTapQueues({ name: uniqueDevice() }, 2);
+    const counts = [0, 0];
+    const handler = { frame: (port: number): void => void counts[port]!++, batchEnd: () => undefined, idle: () => undefined, awake: () => undefined, refused: () => undefined, gone: () => undefined };
+    const io = new PollIo(libc, handler, -1);
+    tap.fds.forEach((fd, port) => io.open(port, fd, true, 1_984));
+    const drain = (): [number, number] => {
+      while (io.turn(0) > 0);
+      const [a = 0, b = 0] = counts.splice(0, 2, 0, 0);
+      return [a, b];
+    };
+    try {
+      await withNetns(1, async (ns) => {
+        ns.adopt(tap.name);
+        ns.ip('link', 'set', 'dev', tap.name, 'addrgenmode', 'none');
+        ns.address(tap.name, '10.77.0.1/24');
+        ns.up(tap.name);
+        ns.ip('neigh', 'add', '10.77.0.2', 'lladdr', '02:00:00:00:00:02', 'dev', tap.name);
+        const py = new LinuxPython(ns);
+        // 200 flows: that all of them fall into one queue has a chance of 1 in 2^199.
+        const flows = "[socket(AF_INET, SOCK_DGRAM).sendto(b'x', ('10.77.0.2', 1000 + i)) for i in range(200)] and None";
+        await py.run(flows);
+        const [first, second] = drain();
+        expect(first + second).toBe(200);
+        expect(Math.min(first, second)).toBeGreaterThan(20);
+        setTapQueue(tap.fds[1]!, tap.name, false);
+        await py.run(flows);
+        expect(drain()).toEqual([200, 0]);
+        setTapQueue(tap.fds[1]!, tap.name, true);
+        await py.run(flows);
+        expect(Math.min(...drain())).toBeGreaterThan(0);
+        const frame = Uint8Array.from({ length: 60 }, (_, i) => (i < 6 ? 0xff : i));
+        const mem = { bytes: frame, view: new DataView(frame.buffer), address: libc.address(frame) };
+        const before = ns.counter(tap.name, 'rx_packets');
+        expect([io.send(0, mem, 0, 60), io.send(1, mem, 0, 60)]).toEqual([true, true]);
+        await Netns.until('both frames have come', () => ns.counter(tap.name, 'rx_packets') === before + 2);
+        py.kill();
+      });
+    } finally {
+      io.destroy();
+      for (const fd of tap.fds) libc.close(fd);
+    }
+  });
+
+  peer(...NEEDS)('is not one with a single queue, and says so', () => {
+    const libc = loadLibc();
+    const one = openTap({ name: uniqueDevice() });
+    expect(() => openTapQueues({ name: one.name }, 2)).toThrow('was made without them');
+    libc.close(one.fd);
   });
 });
 
