@@ -81,7 +81,11 @@ export class Fib6View {
 
   /** The answer of the longest prefix that contains the address of these words; 0 when none does. Packet path. */
   lookup(w0: number, w1: number, w2: number, w3: number): number {
-    return this.t[this.leafAt(w0, w1, w2, w3)]!;
+    for (;;) {
+      const e = this.t[this.leafAt(w0, w1, w2, w3)]!;
+      // The writer may have put a node there since it was seen to be a leaf.
+      if (e >= 0) return e;
+    }
   }
 
   /** Position of the word that answers for an address. */
