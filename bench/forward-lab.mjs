@@ -172,7 +172,7 @@ export function makeLab() {
     {
       kind: 'set', set: 0,
       tables: {
-        fib4: ip4.fib.t, shape4: { rootBits: ip4.fib.rootBits, stride: ip4.fib.stride }, fib6: ip6.fib.t, shape6: { rootBits: ip6.fib.rootBits },
+        fib4: ip4.fib.t, shape4: { rootBits: ip4.fib.rootBits, stride: ip4.fib.stride }, fib6: ip6.fib.t, shape6: { rootBits: ip6.fib.rootBits, plainBits: ip6.fib.plainBits },
         hops: hops.hops, groups: hops.groups, members: hops.members, own4: ip4.own.words, own6: ip6.own.words, flowSalt: 1, multipath: false, cell: 200 << FWD_CELL_SHIFT,
       },
     },

@@ -15,7 +15,7 @@
  * Interfaces are meant by their index everywhere.
  * Invariants: a reader applies messages in order, all of them. Not here: who writes the tables (net/datapath), what is made of them (forward-frame.ts).
  */
-import type { Fib4Shape } from './fib4.js';
+import type { Fib4Shape, Fib4Words } from './fib4.js';
 import { Fib4View } from './fib4.js';
 import type { Fib6Shape } from './fib6.js';
 import { Fib6View } from './fib6.js';
@@ -66,7 +66,7 @@ export interface FwdSetMessage {
 
 /** The arrays of one vnet's FIB. */
 export interface FwdSetTables {
-  readonly fib4: Int32Array;
+  readonly fib4: Fib4Words;
   readonly shape4: Fib4Shape;
   readonly fib6: Int32Array;
   readonly shape6: Fib6Shape;

@@ -8,11 +8,11 @@ import { Fib6, fib6Shape } from './fib6.js';
 const tries = {
   Fib4: (): { fib: Fib4; add: (n: number) => void; remove: (n: number) => void } => {
     const fib = new Fib4(fib4Shape(1_000, null));
-    return { fib, add: (n) => fib.insert(((n + 1) << 24) | 0x010203, 32, n + 1), remove: (n) => fib.remove(((n + 1) << 24) | 0x010203, 32, 0, 0) };
+    return { fib, add: (n) => fib.insert(((n + 1) << 24) | 0x010203, 32, n + 1), remove: (n) => fib.remove(((n + 1) << 24) | 0x010203, 32, 0) };
   },
   Fib6: (): { fib: Fib6; add: (n: number) => void; remove: (n: number) => void } => {
     const fib = new Fib6(fib6Shape(100, null));
-    return { fib, add: (n) => fib.insert((n + 1) << 28, 1, 2, 3, 128, n + 1), remove: (n) => fib.remove((n + 1) << 28, 1, 2, 3, 128, 0, 0) };
+    return { fib, add: (n) => fib.insert((n + 1) << 28, 1, 2, 3, 128, n + 1), remove: (n) => fib.remove((n + 1) << 28, 1, 2, 3, 128, 0) };
   },
 };
 

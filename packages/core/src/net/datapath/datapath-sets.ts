@@ -92,7 +92,7 @@ function tablesOf({ net, fib, cell }: TableSet): FwdSetTables | null {
   const f6 = routes.fwd6(fib);
   const { table } = routes.store;
   return {
-    fib4: f4.fib.t, shape4: { rootBits: f4.fib.rootBits, stride: f4.fib.stride }, fib6: f6.fib.t, shape6: { rootBits: f6.fib.rootBits },
+    fib4: f4.fib.t, shape4: { rootBits: f4.fib.rootBits, stride: f4.fib.stride }, fib6: f6.fib.t, shape6: { rootBits: f6.fib.rootBits, plainBits: f6.fib.plainBits },
     hops: table.hops, groups: table.groups, members: table.members, own4: routes.own.words, own6: routes.own6.words,
     flowSalt: routes.flowSalt, multipath: routes.hashOutbound !== 0, cell: cell << FWD_CELL_SHIFT,
   };

@@ -2,10 +2,9 @@
  * rib.ts — Rib: the routes of one family and FIB, by prefix, and the forwarding table compiled from them; Rib4 for IPv4.
  * Read first: freebsd `sys/net/route/route_var.h` (struct rib_head); fwd/fib4.ts.
  *
- * Theory of operation. Routes are kept by prefix length, each length a map from prefix to Rtentry: exact match is one map,
- * the covering route of a prefix is found by asking the shorter lengths, longest first. Every change goes into the
+ * Theory of operation. Routes are kept by prefix length, each length a map from prefix to Rtentry: exact match is one map. Every change goes into the
  * compiled table at once; the table is rebuilt in another shape when the number of routes has outgrown it. A few routes are compiled when
- * somebody first looks something up: nobody does in an idle vnet. Longest match is
+ * somebody first looks something up: nobody does in an idle vnet. Longest match, and which route covers another, is
  * asked of the compiled table only, and its answer names the length, so the Rtentry is one map look-up away.
  *
  * Nodes of the compiled table that are not needed any more are used again when no datapath worker can be in them (kern/limbo.ts).
@@ -15,7 +14,7 @@
  */
 import { ip4MaskOf } from '../../wire/addr.js';
 import type { AddrSet } from '../../fwd/addr-set.js';
-import { Fib4, fib4EntryPlen, fib4Shape } from '../../fwd/fib4.js';
+import { Fib4, fib4Shape } from '../../fwd/fib4.js';
 import { Fwd4 } from '../../fwd/forward.js';
 import { Limbo } from '../../kern/limbo.js';
 import { RTF_DYNAMIC } from './nexthop.js';
@@ -94,8 +93,8 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
   protected abstract build(): void;
   /** Puts `rt.compiled` into the compiled table, if there is one, for the first time or anew. */
   abstract compile(rt: R): void;
-  /** Takes it out; `cover` is the longest route that remains and contains it. */
-  protected abstract uncompile(rt: R, cover: R | null): void;
+  /** Takes it out of the compiled table. */
+  protected abstract uncompile(rt: R): void;
   /** Builds the table anew when the number of routes asks for another shape. */
   protected abstract reshape(): boolean;
 
@@ -123,7 +122,7 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
     this.count--;
     this.dynamic -= isDynamic(rt);
     this.gen++;
-    if (this.isCompiled && !this.reshape()) this.uncompile(rt, this.cover(rt));
+    if (this.isCompiled && !this.reshape()) this.uncompile(rt);
     this.life.removed(rt);
   }
 
@@ -176,12 +175,6 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
     this.lengths = this.lengths.filter((l) => l.plen < plen).concat(added, this.lengths.filter((l) => l.plen > plen));
     return added.routes;
   }
-
-  private cover(rt: R): R | null {
-    let cover: R | null = null;
-    for (const { plen, routes } of this.lengths) if (plen < rt.plen) cover = routes.get(this.keyOf(rt, plen)) ?? cover;
-    return cover;
-  }
 }
 
 function isDynamic(rt: Rtentry): number {
@@ -225,8 +218,8 @@ export class Rib4 extends Rib<Rtentry4, number> {
 
   /** The route of the longest prefix that contains `dst`. */
   match(dst: number): Rtentry4 | null {
-    const entry = this.fib.entry(dst);
-    return entry === 0 ? null : this.find(dst, fib4EntryPlen(entry));
+    const plen = this.fib.match(dst);
+    return plen < 0 ? null : this.find(dst, plen);
   }
 
   findSpec(spec: RouteSpec): Rtentry4 | null {
@@ -257,9 +250,11 @@ export class Rib4 extends Rib<Rtentry4, number> {
     this.compiled?.fib.insert(rt.dst, rt.plen, rt.compiled);
   }
 
-  protected uncompile(rt: Rtentry4, cover: Rtentry4 | null): void {
-    this.fib.remove(rt.dst, rt.plen, cover?.plen ?? 0, cover?.compiled ?? 0);
-    this.reuse(this.fib);
+  protected uncompile(rt: Rtentry4): void {
+    const { fib } = this;
+    const plen = fib.match(rt.dst, rt.plen);
+    fib.remove(rt.dst, rt.plen, plen < 0 ? 0 : (this.find(rt.dst, plen)?.compiled ?? 0));
+    this.reuse(fib);
   }
 
   protected reshape(): boolean {

@@ -85,9 +85,12 @@ export class Rib6 extends Rib<Rtentry6, string> {
     this.compiled?.fib.insert(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, rt.compiled);
   }
 
-  protected uncompile(rt: Rtentry6, cover: Rtentry6 | null): void {
-    this.fib.remove(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, cover?.plen ?? 0, cover?.compiled ?? 0);
-    this.reuse(this.fib);
+  protected uncompile(rt: Rtentry6): void {
+    const { fib } = this;
+    const plen = fib.match(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen);
+    const cover = plen <= 0 ? 0 : (this.routesOf(plen)?.get(this.keyOf(rt, plen))?.compiled ?? 0);
+    fib.remove(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, cover);
+    this.reuse(fib);
   }
 
   protected reshape(): boolean {
