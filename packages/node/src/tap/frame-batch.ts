@@ -8,9 +8,17 @@
  * Invariants: the bytes are the receiver's until its callback returns, then they are overwritten: copy what is to stay. There is one
  * batch object per port. Frames that the callback leaves are passed over by the driver, not delivered again.
  */
-import type { RingConsumer } from './ring.js';
 import { VNET_HDR_SIZE } from './vnet-hdr.js';
 import type { VnetHdr } from './vnet-hdr.js';
+
+/** Where a batch's frames come from: a ring between threads (ring.ts), or one that the kernel writes (packet/packet-ring.ts). */
+export interface FrameCursor {
+  readonly bytes: Uint8Array;
+  /** The record that `next` has stepped to. */
+  readonly off: number;
+  readonly length: number;
+  next(): boolean;
+}
 
 export class FrameBatch implements VnetHdr {
   /** The ring's memory, and the same as a DataView. */
@@ -28,11 +36,11 @@ export class FrameBatch implements VnetHdr {
   /** Frames and their bytes stepped over since the driver began the batch. */
   frames = 0;
   octets = 0;
-  private readonly ring: RingConsumer;
+  private readonly ring: FrameCursor;
   private readonly vnetHdr: boolean;
   private left = 0;
 
-  constructor(ring: RingConsumer, vnetHdr: boolean) {
+  constructor(ring: FrameCursor, vnetHdr: boolean) {
     this.ring = ring;
     this.bytes = ring.bytes;
     this.view = new DataView(ring.bytes.buffer, ring.bytes.byteOffset, ring.bytes.byteLength);

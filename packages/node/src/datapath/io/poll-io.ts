@@ -8,6 +8,7 @@
  *     poll(0) ─ nothing ─▶ idle, poll(timeout), awake
  *        └─ each ready port, in turn: read until it is empty or BATCH_MAX frames are in
  *
+ * A packet socket is not read: its frames lie in a ring (packet/packet-ring.ts), and are handled and written from there.
  * A port that always has frames cannot starve the others: each gets BATCH_MAX frames a turn.
  *
  * Invariants: descriptors do not block. A port may be opened and closed within a callback; the table of poll(2) is made anew before the next poll.
@@ -16,6 +17,7 @@ import { EAGAIN, EINTR, ENETDOWN, ENOBUFS, ENODEV, POLLERR, POLLHUP, POLLIN, POL
 import type { Libc } from '../../tap/libc.js';
 import { BATCH_MAX, FRAME_HEADROOM } from './frame-io.js';
 import type { FrameHandler, FrameIo, FrameMemory } from './frame-io.js';
+import { PacketRing } from '../../packet/packet-ring.js';
 
 /** A slot's first size; a port that needs more makes it larger. */
 const FRAME_BYTES = 65_600;
@@ -27,6 +29,8 @@ interface PollPort {
   readonly frameMax: number;
   /** False: for output only, or dead, or closed. */
   input: boolean;
+  /** A packet socket's frames; null: they are read. */
+  readonly ring: PacketRing | null;
 }
 
 export class PollIo implements FrameIo {
@@ -38,7 +42,9 @@ export class PollIo implements FrameIo {
   private readonly wakeWord = new BigUint64Array(1);
   private readonly wakeAddress: number;
   private readonly ports: (PollPort | null)[] = [];
+  /** The slot; and where the frame is that is being handled. */
   private mem: FrameMemory;
+  private current: FrameMemory;
   /** Ports with input, in the order of the table of poll(2), which has `wakeFd` first. */
   private inputs: PollPort[] = [];
   private pollFds = new Int32Array(2);
@@ -46,6 +52,8 @@ export class PollIo implements FrameIo {
   private pollAddress = 0;
   private stale = true;
   private batched = 0;
+  /** Rings of ports that have been closed. */
+  private readonly unmapped: PacketRing[] = [];
 
   constructor(libc: Libc, handler: FrameHandler, wakeFd: number) {
     this.libc = libc;
@@ -53,10 +61,12 @@ export class PollIo implements FrameIo {
     this.wakeFd = wakeFd;
     this.wakeAddress = libc.address(this.wakeWord);
     this.mem = slotOf(libc, FRAME_BYTES);
+    this.current = this.mem;
   }
 
   open(port: number, fd: number, input: boolean, frameMax: number): void {
-    this.ports[port] = { port, fd, frameMax, input };
+    this.close(port);
+    this.ports[port] = { port, fd, frameMax, input, ring: input ? PacketRing.of(fd) : null };
     this.stale = true;
     if (FRAME_HEADROOM + frameMax > this.mem.bytes.length) this.mem = slotOf(this.libc, frameMax);
   }
@@ -65,12 +75,14 @@ export class PollIo implements FrameIo {
     const closed = this.ports[port];
     if (closed === undefined || closed === null) return;
     closed.input = false;
+    // A frame of the ring's may be in the handler's hands.
+    if (closed.ring !== null) this.unmapped.push(closed.ring);
     this.ports[port] = null;
     this.stale = true;
   }
 
   forward(port: number, at: number, len: number): boolean {
-    return this.send(port, this.mem, at, len);
+    return this.send(port, this.current, at, len);
   }
 
   send(port: number, mem: FrameMemory, at: number, len: number): boolean {
@@ -86,6 +98,7 @@ export class PollIo implements FrameIo {
 
   turn(timeoutMs: number): number {
     if (this.stale) this.listInputs();
+    this.unmap();
     let ready = this.poll(0);
     if (ready === 0 && timeoutMs > 0) {
       this.handler.idle();
@@ -98,16 +111,17 @@ export class PollIo implements FrameIo {
     let frames = 0;
     for (let i = 0; i < inputs.length; i++) {
       const events = pollEvents[4 * i + 7]!;
-      if (events !== 0 && inputs[i]!.input) frames += this.readPort(inputs[i]!, events);
+      const from = inputs[i]!;
+      if (events !== 0 && from.input) frames += from.ring === null ? this.readPort(from, events) : this.takeFromRing(from, from.ring, events);
     }
     if (this.batched > 0) this.endBatch();
     return frames;
   }
 
   destroy(): void {
-    this.ports.length = 0;
+    for (let port = 0; port < this.ports.length; port++) this.close(port);
+    this.unmap();
     this.inputs = [];
-    this.stale = true;
   }
 
   private poll(timeoutMs: number): number {
@@ -126,11 +140,31 @@ export class PollIo implements FrameIo {
     });
   }
 
+  private unmap(): void {
+    while (this.unmapped.length > 0) this.unmapped.pop()!.unmap();
+  }
+
+  /** A packet socket's frames, where they lie. */
+  private takeFromRing(from: PollPort, ring: PacketRing, events: number): number {
+    let frames = 0;
+    this.current = ring;
+    while (frames < BATCH_MAX && from.input && ring.next()) {
+      frames++;
+      this.handler.frame(from.port, ring, ring.off, ring.length);
+      if (++this.batched === BATCH_MAX) this.endBatch();
+    }
+    ring.release();
+    const errno = (events & POLL_BROKEN) === 0 || !from.input ? 0 : ring.takeError();
+    if (errno !== 0) this.lose(from, errno);
+    return frames;
+  }
+
   private readPort(from: PollPort, events: number): number {
     const { libc, handler } = this;
     let frames = 0;
     while (frames < BATCH_MAX && from.input) {
-      const mem = this.mem;
+      const { mem } = this;
+      this.current = mem;
       const n = libc.read(from.fd, mem.address + FRAME_HEADROOM, from.frameMax);
       if (n > 0) {
         frames++;
@@ -147,12 +181,14 @@ export class PollIo implements FrameIo {
   private readEnds(from: PollPort, errno: number, events: number): boolean {
     if (errno === EINTR) return false;
     const passes = errno === EAGAIN ? (events & POLL_BROKEN) === 0 : errno === ENETDOWN || errno === ENOBUFS;
-    if (!passes) {
-      from.input = false;
-      this.stale = true;
-      this.handler.gone(from.port, errno === EAGAIN ? ENODEV : errno);
-    }
+    if (!passes) this.lose(from, errno === EAGAIN ? ENODEV : errno);
     return true;
+  }
+
+  private lose(from: PollPort, errno: number): void {
+    from.input = false;
+    this.stale = true;
+    this.handler.gone(from.port, errno);
   }
 
   private endBatch(): void {

@@ -14,20 +14,23 @@
  * thread of its own, where it would be overtaken. So when `enter` has returned all writes are over, their slots can be given back, and only a write that
  * failed makes a completion. `send` hands over what is queued for its port before it writes. Reads need no care: there is one a port.
  *
+ * Packet sockets. Their frames lie in a ring (packet/packet-ring.ts) and are handled and written from there; a poll of the socket is outstanding to end a sleep.
+ * They are given back when the turn after has handed over what is written from them.
+ *
  * Memory. A slot is 2 KiB for a port whose frames fit, and otherwise as long as its longest frame; a port has SLOTS_SMALL or SLOTS_LARGE of them: 192 KiB,
  * or 2 MiB with virtio headers. The queues of the kernel's take 280 KiB a UringIo. The completion queue has room for everything that can be
  * outstanding; `open` refuses a port for which it has none.
  *
  * Invariants: the bytes of a frame are not changed after it was forwarded in the same callback. A slot is in the kernel's ring, in `sent`, or the one being
  * handled, and in one of them only. Belongs to the thread that made it.
- * Not here: sockets of the kind AF_PACKET have rings of their own (packet/).
  */
 import {
   CQE_FLAGS, CQE_RESULT, CQE_USER_DATA, IORING_ASYNC_CANCEL_ALL, IORING_CQE_BUFFER_SHIFT, IORING_CQE_F_BUFFER, IORING_CQE_F_MORE, IORING_OP_ASYNC_CANCEL,
-  IORING_OP_READ, IORING_OP_READ_MULTISHOT, IORING_OP_WRITE, IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS, IoUring, RWF_NOWAIT, SQE_ADDRESS,
+  IORING_OP_POLL_ADD, IORING_OP_READ, IORING_OP_READ_MULTISHOT, IORING_OP_WRITE, IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS, IoUring, RWF_NOWAIT, SQE_ADDRESS,
   SQE_BUFFER_GROUP, SQE_FD, SQE_LENGTH, SQE_OFFSET, SQE_OP, SQE_OP_FLAGS, SQE_USER_DATA,
 } from '../../native/io-uring.js';
-import { EAGAIN, EINTR, EMSGSIZE, ENETDOWN, ENOBUFS, ENODEV } from '../../tap/libc.js';
+import { PacketRing } from '../../packet/packet-ring.js';
+import { EAGAIN, EINTR, EMSGSIZE, ENETDOWN, ENOBUFS, ENODEV, POLLERR, POLLIN } from '../../tap/libc.js';
 import type { Libc } from '../../tap/libc.js';
 import { BATCH_MAX, FRAME_HEADROOM } from './frame-io.js';
 import type { FrameHandler, FrameIo, FrameMemory } from './frame-io.js';
@@ -45,11 +48,14 @@ const SLOTS_LARGE = 32;
 const OF_READ = 1 << 16;
 const OF_WRITE = 2 << 16;
 const OF_WAKE = 3 << 16;
+const OF_POLL = 4 << 16;
 /** Nothing that matters: a cancellation, or a completion of a port that has been closed. */
-const OF_NOBODY = 4 << 16;
+const OF_NOBODY = 5 << 16;
 const PORT_MASK = 0xffff;
 const NO_OFFSET = -1;
 const CANCEL_WAIT_MS = 1_000;
+/** Frames that packet sockets hand over before what was read gets its turn. */
+const RING_SHARE = BATCH_MAX / 2;
 
 class UringPort {
   /** The number of the `enter` that hands over the last write queued for it. */
@@ -59,14 +65,18 @@ class UringPort {
   readonly port: number;
   readonly fd: number;
   readonly frameMax: number;
-  /** Null: no input, or it has stopped. */
+  /** Where its frames come: the slots that they are read into, or the ring of a packet socket. Null both: no input, or it has stopped. */
   slots: FrameSlots | null;
+  ring: PacketRing | null;
+  /** The poll is outstanding. */
+  polling = false;
 
-  constructor(port: number, fd: number, frameMax: number, slots: FrameSlots | null) {
+  constructor(port: number, fd: number, frameMax: number, slots: FrameSlots | null, ring: PacketRing | null) {
     this.port = port;
     this.fd = fd;
     this.frameMax = frameMax;
     this.slots = slots;
+    this.ring = ring;
   }
 }
 
@@ -80,11 +90,14 @@ export class UringIo implements FrameIo {
   private waking = false;
   private readonly ring: IoUring;
   private readonly ports: (UringPort | null)[] = [];
-  /** Ports with input. */
+  /** Ports that are read; packet sockets. */
   private inputs: UringPort[] = [];
+  private polled: UringPort[] = [];
+  /** Rings of ports that have been closed. */
+  private readonly unmapped: PacketRing[] = [];
   private slotsTotal = 0;
-  /** The frame being handled: its slots (null: none), its number, and whether a write from it is queued. */
-  private current: FrameSlots | null = null;
+  /** Where the frame lies that is being handled (null: none), and whether a write from it is queued. */
+  private current: FrameMemory | null = null;
   private forwarded = false;
   /** Slots that writes are queued from: whose, and which. */
   private readonly sentSlots: (FrameSlots | null)[] = Array.from({ length: BATCH_MAX }, () => null);
@@ -115,9 +128,10 @@ export class UringIo implements FrameIo {
   open(port: number, fd: number, input: boolean, frameMax: number): void {
     if (port < 0 || port > PORT_MASK) throw new RangeError(`port ${port} is not a number from 0 to ${PORT_MASK}`);
     this.close(port);
-    const opened = new UringPort(port, fd, frameMax, input ? this.makeSlots(port, frameMax) : null);
+    const ring = input ? PacketRing.of(fd) : null;
+    const opened = new UringPort(port, fd, frameMax, input && ring === null ? this.makeSlots(port, frameMax) : null, ring);
     this.ports[port] = opened;
-    if (input) this.inputs.push(opened);
+    if (input) (ring === null ? this.inputs : this.polled).push(opened);
   }
 
   close(port: number): void {
@@ -126,15 +140,17 @@ export class UringIo implements FrameIo {
     this.flush();
     this.ports[port] = null;
     if (closed.reading) this.cancel(OF_READ | port);
+    if (closed.polling) this.cancel(OF_POLL | port);
+    this.disown(OF_POLL | port);
     this.disown(OF_READ | port);
     this.disown(OF_WRITE | port);
     this.dropInput(closed);
   }
 
   forward(port: number, at: number, len: number): boolean {
-    const slots = this.current;
+    const mem = this.current;
     const to = this.ports[port] ?? null;
-    if (slots === null || to === null) {
+    if (mem === null || to === null) {
       this.errno = ENODEV;
       return false;
     }
@@ -148,7 +164,7 @@ export class UringIo implements FrameIo {
       return false;
     }
     this.forwarded = true;
-    this.queueWrite(sqe, to, slots.mem.address + at, len);
+    this.queueWrite(sqe, to, mem.address + at, len);
     return true;
   }
 
@@ -168,7 +184,8 @@ export class UringIo implements FrameIo {
     const { ring } = this;
     this.beginReads();
     if (ring.pending > 0 || ring.ready() < BATCH_MAX) this.enter(0, 0);
-    if (ring.ready() === 0 && timeoutMs > 0) {
+    if (ring.pending === 0) this.releaseRings();
+    if (ring.ready() === 0 && timeoutMs > 0 && !this.anyRingReady()) {
       this.beginReads();
       this.handler.idle();
       this.enter(1, timeoutMs);
@@ -181,6 +198,7 @@ export class UringIo implements FrameIo {
     for (let port = 0; port < this.ports.length; port++) this.close(port);
     if (this.waking) this.cancel(OF_WAKE);
     this.flush();
+    this.releaseRings();
     this.ring.destroy();
   }
 
@@ -200,10 +218,16 @@ export class UringIo implements FrameIo {
 
   /** Its descriptor is not read any more, and its memory goes. */
   private dropInput(port: UringPort): void {
-    const slots = port.slots;
+    const { slots, ring } = port;
+    if (ring !== null) {
+      port.ring = null;
+      if (this.current === ring) this.current = null;
+      this.polled = this.polled.filter((p) => p !== port);
+      this.unmapped.push(ring);
+    }
     if (slots === null) return;
     port.slots = null;
-    if (this.current === slots) this.current = null;
+    if (this.current === slots.mem) this.current = null;
     this.inputs = this.inputs.filter((p) => p !== port);
     this.slotsTotal -= slots.count;
     this.ring.unregisterBuffers(port.port);
@@ -265,7 +289,7 @@ export class UringIo implements FrameIo {
     to.queuedFor = this.enters;
   }
 
-  /** Begins the reads that have ended and have slots again, and that of `wakeFd`. */
+  /** Begins the reads that have ended and have slots again, the polls that have ended, and the read of `wakeFd`. */
   private beginReads(): void {
     const { inputs } = this;
     for (let i = 0; i < inputs.length; i++) {
@@ -274,6 +298,7 @@ export class UringIo implements FrameIo {
       slots.publish();
       if (!port.reading && slots.free > 0) this.beginRead(port);
     }
+    for (let i = 0; i < this.polled.length; i++) if (!this.polled[i]!.polling) this.beginPoll(this.polled[i]!);
     if (!this.waking) this.beginWake();
   }
 
@@ -305,6 +330,28 @@ export class UringIo implements FrameIo {
     this.waking = true;
   }
 
+  /** What is written from the rings of packet sockets has left, and no frame of theirs is in anybody's hands. */
+  private releaseRings(): void {
+    for (let i = 0; i < this.polled.length; i++) this.polled[i]!.ring!.release();
+    while (this.unmapped.length > 0) this.unmapped.pop()!.unmap();
+  }
+
+  private anyRingReady(): boolean {
+    for (let i = 0; i < this.polled.length; i++) if (this.polled[i]!.ring!.isReady) return true;
+    return false;
+  }
+
+  private beginPoll(port: UringPort): void {
+    const at = this.sqe();
+    if (at < 0) return;
+    const { sqes } = this.ring;
+    sqes[at + SQE_OP] = IORING_OP_POLL_ADD;
+    sqes[at + SQE_FD] = port.fd;
+    sqes[at + SQE_OP_FLAGS] = POLLIN;
+    sqes[at + SQE_USER_DATA] = OF_POLL | port.port;
+    port.polling = true;
+  }
+
   private flush(): void {
     if (this.ring.pending > 0) this.enter(0, 0);
   }
@@ -326,7 +373,7 @@ export class UringIo implements FrameIo {
   /** Takes completions until a batch is full or none is left; how many frames they were. */
   private reap(): number {
     const { ring } = this;
-    let frames = 0;
+    let frames = this.polled.length === 0 ? 0 : this.takeFromRings();
     while (frames < BATCH_MAX && this.sent < BATCH_MAX && ring.ready() > 0) {
       const at = ring.at(0);
       const userData = ring.words[at + CQE_USER_DATA]!;
@@ -337,9 +384,38 @@ export class UringIo implements FrameIo {
       if (of === OF_READ) frames += this.wasRead(this.ports[userData & PORT_MASK]!, result, flags);
       else if (of === OF_WRITE) this.handler.refused(userData & PORT_MASK, ring.words[at + CQE_USER_DATA + 1]!, -result);
       else if (of === OF_WAKE) this.waking = false;
+      else if (of === OF_POLL) this.wasPolled(this.ports[userData & PORT_MASK]!, result);
     }
     if (frames > 0) this.handler.batchEnd();
     return frames;
+  }
+
+  /** Frames of packet sockets; how many. Each has its share, and together they have a batch when nothing else is there. */
+  private takeFromRings(): number {
+    const share = this.ring.ready() === 0 ? BATCH_MAX : RING_SHARE;
+    // A callback may close any of them: the list is another one then.
+    const { polled } = this;
+    let frames = 0;
+    for (let i = 0; i < polled.length; i++) {
+      const { port, ring } = polled[i]!;
+      const most = Math.ceil((share - frames) / (polled.length - i));
+      for (let n = 0; n < most && ring !== null && this.ports[port]?.ring === ring && ring.next(); n++) {
+        frames++;
+        this.current = ring;
+        this.handler.frame(port, ring, ring.off, ring.length);
+      }
+    }
+    this.current = null;
+    return frames;
+  }
+
+  private wasPolled(port: UringPort, result: number): void {
+    port.polling = false;
+    if (port.ring === null || result < 0 || (result & POLLERR) === 0) return;
+    const errno = port.ring.takeError();
+    if (errno === 0) return;
+    this.dropInput(port);
+    this.handler.gone(port.port, errno);
   }
 
   /** A completion of a port's read. 1: it was a frame. */
@@ -356,7 +432,7 @@ export class UringIo implements FrameIo {
       slots.give(number);
       return 0;
     }
-    this.current = slots;
+    this.current = slots.mem;
     this.forwarded = false;
     this.handler.frame(port.port, slots.mem, slots.offset(number), result);
     if (this.current === null) return 1;
