@@ -12,10 +12,11 @@
  * @rfc 6724 5 partial "rules 4 (home addresses) and 5.5 (prefixes of the next hop) do not apply: there is no Mobile IPv6, and prefixes are not kept by router"
  */
 import type { Errno } from '../base/errno.js';
-import { EADDRNOTAVAIL, EHOSTUNREACH } from '../base/errno.js';
+import { EADDRNOTAVAIL, EHOSTUNREACH, ENETUNREACH } from '../base/errno.js';
 import { IFF_UP } from '../net/ifnet.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route/nexthop.js';
+import { RTF_BLACKHOLE, RTF_HOST, RTF_REJECT } from '../net/route/nexthop.js';
+import type { Nexthop } from '../net/route/nexthop.js';
 import { IP6_SCOPE_GLOBAL, IP6_SCOPE_INTFACELOCAL, IP6_SCOPE_LINKLOCAL, IP6_SCOPE_SITELOCAL, ip6PutWords, ip6W0IsLinkLocal, ip6W0NeedsZone } from '../wire/addr6.js';
 import { IN6_IFF_ANYCAST, IN6_IFF_DETACHED, IN6_IFF_NOTREADY, IN6_IFF_PREFER_SOURCE, IN6_IFF_TEMPORARY } from './in6-ifaddr.js';
 import type { In6Ifaddr } from './in6-ifaddr.js';
@@ -56,7 +57,7 @@ export function in6PutPlain(v: DataView, at: number, ia: In6Ifaddr): void {
 }
 
 /**
- * The source towards the destination with these words, in `fib`. EHOSTUNREACH: there is no way; EADDRNOTAVAIL: no address fits. `opts` may name the
+ * The source towards the destination with these words, in `fib`. EHOSTUNREACH, ENETUNREACH: there is no way; EADDRNOTAVAIL: no address fits. `opts` may name the
  * interface and what is preferred.
  */
 export function in6SourceFor(ip6: Ip6, d0: number, d1: number, d2: number, d3: number, fib: number, opts: Ip6OutputOpts | null): SourceChoice6 {
@@ -69,15 +70,20 @@ export function in6SourceFor(ip6: Ip6, d0: number, d1: number, d2: number, d3: n
   if (c.ifp === null && isGroup && zone !== 0) c.ifp = ip6.net.ifByIndex(zone);
   if (c.ifp === null) {
     const nh = ip6.routes.lookup6(fib, d0, d1, d2, d3, 0);
-    if (nh === null || (nh.flags & (RTF_REJECT | RTF_BLACKHOLE)) !== 0) {
-      c.error = EHOSTUNREACH;
-      return c;
-    }
+    c.error = in6NoWay(nh);
+    if (nh === null || c.error !== 0) return c;
     c.ifp = nh.gwIfp ?? nh.ifp;
   }
   c.ia = in6SelectSrc(ip6, c.ifp, d0, d1, d2, d3, opts === null ? -1 : opts.preferTempaddr);
   if (c.ia === null) c.error = EADDRNOTAVAIL;
   return c;
+}
+
+/** Why nothing of our own is sent by `nh`: there is no route, or it rejects or swallows packets; 0 when it leads somewhere. */
+export function in6NoWay(nh: Nexthop | null): Errno {
+  if (nh === null) return EHOSTUNREACH;
+  if ((nh.flags & (RTF_REJECT | RTF_BLACKHOLE)) === 0) return 0;
+  return (nh.flags & RTF_HOST) !== 0 ? EHOSTUNREACH : ENETUNREACH;
 }
 
 /** The interface that the sender has named. */

@@ -9,11 +9,10 @@
  */
 import type { Errno } from '../base/errno.js';
 import { EADDRNOTAVAIL, EHOSTUNREACH } from '../base/errno.js';
-import { in6SelectSrc } from '../inet6/in6-src.js';
+import { in6NoWay, in6SelectSrc } from '../inet6/in6-src.js';
 import { Ip6OutputOpts } from '../inet6/ip6-output.js';
 import type { Ip6 } from '../inet6/ip6.js';
 import type { Ifnet } from '../net/ifnet.js';
-import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route/nexthop.js';
 import { ip6Word, ip6Zoned, ip6W0NeedsZone } from '../wire/addr6.js';
 import type { In6Pcb } from './in6-pcb.js';
 
@@ -36,7 +35,7 @@ export class In6Choice {
   readonly opts = new Ip6OutputOpts();
 }
 
-/** Fills `c` for a packet of `inp` to the destination in `c.d0..d3`. EHOSTUNREACH: no route; EADDRNOTAVAIL: no address to send from. */
+/** Fills `c` for a packet of `inp` to the destination in `c.d0..d3`. EHOSTUNREACH, ENETUNREACH: no way; EADDRNOTAVAIL: no address to send from. */
 export function in6ChooseSource(ip6: Ip6, inp: In6Pcb, c: In6Choice): Errno {
   c.error = outInterface(ip6, inp, c);
   if (c.error !== 0) return c.error;
@@ -78,10 +77,9 @@ function outInterface(ip6: Ip6, inp: In6Pcb, c: In6Choice): Errno {
     return 0;
   }
   const nh = ip6.routes.lookup6(inp.fib, c.d0, c.d1, c.d2, c.d3, 0);
-  if (nh === null || (nh.flags & (RTF_REJECT | RTF_BLACKHOLE)) !== 0) {
-    if (nh === null) ip6.stats.noroute++;
-    return EHOSTUNREACH;
-  }
+  if (nh === null) ip6.stats.noroute++;
+  const error = in6NoWay(nh);
+  if (nh === null || error !== 0) return error;
   // A route to an address of our own goes by way of the loopback interface; its source is chosen for the interface that has it.
   c.ifp = nh.gwIfp ?? nh.ifp;
   return 0;

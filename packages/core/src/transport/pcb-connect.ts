@@ -60,7 +60,7 @@ export function in6PcbBind(ip6: Ip6, ip: Ip, pcbs: In6PcbTable, inp: In6Pcb, sa:
 }
 
 /**
- * Fixes the foreign end. EISCONN; EADDRNOTAVAIL for port 0 or without an address or port of our own to use; EHOSTUNREACH without a route; EADDRINUSE
+ * Fixes the foreign end. EISCONN; EADDRNOTAVAIL for port 0 or without an address or port of our own to use; EHOSTUNREACH or ENETUNREACH without a way; EADDRINUSE
  * when another has the same two ends; EINVAL, EAFNOSUPPORT for a v4-mapped end and a socket that is none of IPv4's, and the other way round.
  * `c` is the caller's to reuse.
  */
