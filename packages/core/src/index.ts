@@ -10,6 +10,13 @@ export type { AuditBalance, AuditReport, VnetAuditReport } from './vnet/kernel-a
 export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';
 export { Vnet } from './vnet/vnet.js';
 
+export { EPOCH_PLUG_LIMITS, EpochPlug } from './ha/epoch-plug.js';
+export type { EpochPlugLimits } from './ha/epoch-plug.js';
+export type { HeldEpoch } from './ha/held-frames.js';
+export { PlugStats } from './ha/output-plug.js';
+export type { OutputPlug, PlugSink } from './ha/output-plug.js';
+export * from './ha/plug.js';
+
 export type { Chunk, ChunkPool } from './mbuf/chunk-pool.js';
 export { GATEWAY_HOST_NAME, Gateway } from './gateway/gateway.js';
 export type { GatewayAddress, GatewayConfig, GatewayOpened, GatewayStep } from './gateway/gateway.js';

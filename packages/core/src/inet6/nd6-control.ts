@@ -82,7 +82,7 @@ export function nd6Set(nd: Nd6, addr: Uint8Array, lladdr: Uint8Array, options: N
   const [w0, w1, w2, w3] = [ip6Word(z, 0), ip6Word(z, 1), ip6Word(z, 2), ip6Word(z, 3)];
   const had = t.lookup(w0, w1, w2, w3);
   if (had !== null && (had.flags & LLE_IFADDR) !== 0) return EPERM;
-  if (had !== null && had.isStatic) t.remove(had);
+  if (had !== null && had.isStatic) t.delete(had);
   if (options.temporary !== true || options.proxy === true) {
     t.setStatic(w0, w1, w2, w3, macHi(lladdr), macLo(lladdr), options.proxy === true ? LLE_PUB : 0);
     if (options.proxy === true) in6JoinGroup(nd.ip6.in6Net, ifp, ip6SolicitedNode(z));

@@ -82,6 +82,24 @@ export class BusLab extends ToolLab {
     return text;
   }
 
+  /** The link address of an interface, as `route monitor` prints it: `em0:2.0.5e.0.53.1`. */
+  async lladdr(host: string, ifname = 'em0'): Promise<string> {
+    const ether = /ether (\S+)/.exec(await this.on(host, `ifconfig ${ifname}`))?.[1] ?? '';
+    return `${ifname}:${ether.replace(/\b0([0-9a-f])/g, '$1').replaceAll(':', '.')}`;
+  }
+
+  /** The messages about neighbours that `route monitor` prints while `act` runs: type, flags, neighbour, link address. */
+  async neighbourMessages(host: string, act: () => Promise<unknown>): Promise<string[]> {
+    const monitor = this.start('route -n monitor', { jail: host });
+    await this.advance(1);
+    await act();
+    await this.advance(1);
+    monitor.proc.signal('INT');
+    await monitor.done;
+    const all = monitor.stdout.matchAll(/(RTM_[A-Z]+): .*?flags:(<[^>]*LLINFO[^>]*>)\n.*\nsockaddrs: <DST,GATEWAY>\n (\S+) (\S+)/g);
+    return [...all].map(([, type, flags, dst, gateway]) => `${type!} ${flags!} ${dst!} ${gateway!}`);
+  }
+
   /** Ends what listens, and the hosts; what is left over fails. */
   async end(): Promise<void> {
     for (const { dump } of this.taps.values()) {

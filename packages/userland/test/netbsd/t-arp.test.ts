@@ -1,5 +1,5 @@
 /**
- * t-arp.test.ts — neighbours and the routes that lead to them: what NetBSD's arp/t_arp checks, and ndp/t_ndp of messages, said in FreeBSD's words.
+ * t-arp.test.ts — neighbours and the routes that lead to them: what NetBSD's arp/t_arp checks, said in FreeBSD's words.
  * Read first: docs/netbsd-tests.md, which names the tests of the other cases; bus-lab.ts.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -37,49 +37,26 @@ test.each([5, 10])('cache_expiration_%ds: of a neighbour that nobody talks to', 
   expect(await entries('src', DST)).toBe('');
 });
 
-/** The messages about neighbours that `route monitor` prints while `act` runs. */
-async function messages(act: () => Promise<unknown>): Promise<string[]> {
-  const monitor = lab.start('route -n monitor', { jail: 'src' });
-  await lab.advance(1);
-  await act();
-  await lab.advance(1);
-  monitor.proc.signal('INT');
-  await monitor.done;
-  const all = monitor.stdout.matchAll(/(RTM_[A-Z]+): .*?flags:(<[^>]*LLINFO[^>]*>)\n.*\nsockaddrs: <DST,GATEWAY>\n (\S+) (\S+)/g);
-  return [...all].map(([, type, flags, dst, gateway]) => `${type!} ${flags!} ${dst!} ${gateway!}`);
-}
-const lladdr = async (host: string): Promise<string> => /ether (\S+)/.exec(await lab.on(host, 'ifconfig em0'))![1]!.replace(/\b0([0-9a-f])/g, '$1').replaceAll(':', '.');
-
 describe('rtm', () => {
   test('learned, missed, deleted', async () => {
-    const mac = `em0:${await lladdr('dst')}`;
-    expect(await messages(() => lab.ping('src', DST))).toEqual([`RTM_ADD <UP,HOST,DONE,LLINFO> ${DST} ${mac}`]);
+    const mac = await lab.lladdr('dst');
+    expect(await lab.neighbourMessages('src', () => lab.ping('src', DST))).toEqual([`RTM_ADD <UP,HOST,DONE,LLINFO> ${DST} ${mac}`]);
     const link = await lab.link('src', 'em0');
-    expect(await messages(() => lab.tryOn('src', 'ping -n -c 6 -t 6 192.0.2.99'))).toEqual([`RTM_MISS <HOST,DONE,LLINFO> 192.0.2.99 ${link}`]);
+    expect(await lab.neighbourMessages('src', () => lab.tryOn('src', 'ping -n -c 6 -t 6 192.0.2.99'))).toEqual([`RTM_MISS <HOST,DONE,LLINFO> 192.0.2.99 ${link}`]);
     // FreeBSD does not tell of a look-up that found no route.
-    expect(await messages(() => lab.ping('src', '198.51.100.99'))).toEqual([]);
-    expect(await messages(() => lab.on('src', `arp -d ${DST}`))).toEqual([`RTM_DELETE <HOST,DONE,LLINFO> ${DST} ${mac}`]);
-    expect(await messages(() => lab.tryOn('src', `arp -d ${DST}`))).toEqual([]);
+    expect(await lab.neighbourMessages('src', () => lab.ping('src', '198.51.100.99'))).toEqual([]);
+    expect(await lab.neighbourMessages('src', () => lab.on('src', `arp -d ${DST}`))).toEqual([`RTM_DELETE <HOST,DONE,LLINFO> ${DST} ${mac}`]);
+    expect(await lab.neighbourMessages('src', () => lab.tryOn('src', `arp -d ${DST}`))).toEqual([]);
   });
 
   test('set, changed, flushed; with the address of the network', async () => {
     const set = (mac: string): Promise<string> => lab.on('src', `arp -s 192.0.2.50 ${mac}`);
-    expect(await messages(() => set('02:00:00:00:00:50'))).toEqual(['RTM_ADD <UP,HOST,DONE,LLINFO> 192.0.2.50 em0:2.0.0.0.0.50']);
-    expect(await messages(() => set('02:00:00:00:00:51'))).toEqual(['RTM_CHANGE <UP,HOST,DONE,LLINFO> 192.0.2.50 em0:2.0.0.0.0.51']);
-    expect(await messages(() => lab.on('src', 'arp -d -a'))).toEqual(['RTM_DELETE <HOST,DONE,LLINFO> 192.0.2.50 em0:2.0.0.0.0.51']);
+    expect(await lab.neighbourMessages('src', () => set('02:00:00:00:00:50'))).toEqual(['RTM_ADD <UP,HOST,DONE,LLINFO> 192.0.2.50 em0:2.0.0.0.0.50']);
+    expect(await lab.neighbourMessages('src', () => set('02:00:00:00:00:51'))).toEqual(['RTM_CHANGE <UP,HOST,DONE,LLINFO> 192.0.2.50 em0:2.0.0.0.0.51']);
+    expect(await lab.neighbourMessages('src', () => lab.on('src', 'arp -d -a'))).toEqual(['RTM_DELETE <HOST,DONE,LLINFO> 192.0.2.50 em0:2.0.0.0.0.51']);
     await lab.ping('src', DST);
-    expect(await messages(() => lab.on('src', `ifconfig em0 ${SRC} -alias`))).toEqual([`RTM_DELETE <HOST,DONE,LLINFO> ${DST} em0:${await lladdr('dst')}`]);
+    expect(await lab.neighbourMessages('src', () => lab.on('src', `ifconfig em0 ${SRC} -alias`))).toEqual([`RTM_DELETE <HOST,DONE,LLINFO> ${DST} ${await lab.lladdr('dst')}`]);
   });
-});
-
-test('ndp_rtm: the same of IPv6', async () => {
-  for (const [host, addr] of [['src', '2001:db8::10'], ['dst', '2001:db8::1']]) await lab.on(host!, `ifconfig em0 inet6 ${addr!}/64 no_dad`);
-  await lab.advance(2_000_000);
-  const mac = `em0:${await lladdr('dst')}`;
-  expect(await messages(() => lab.ping('src', '2001:db8::1'))).toEqual([`RTM_ADD <UP,HOST,DONE,LLINFO> 2001:db8::1 ${mac}`]);
-  expect(await messages(() => lab.on('src', 'ndp -d 2001:db8::1'))).toEqual([`RTM_DELETE <HOST,DONE,LLINFO> 2001:db8::1 ${mac}`]);
-  expect(await messages(() => lab.on('src', 'ndp -s 2001:db8::50 02:00:00:00:00:50'))).toEqual(['RTM_ADD <UP,HOST,DONE,LLINFO> 2001:db8::50 em0:2.0.0.0.0.50']);
-  expect(await messages(() => lab.on('src', 'ifconfig em0 inet6 2001:db8::10 delete'))).toEqual(['RTM_DELETE <HOST,DONE,LLINFO> 2001:db8::50 em0:2.0.0.0.0.50']);
 });
 
 test('purge_on_route_change: the network goes over to another interface, and its neighbours are asked for there', async () => {
