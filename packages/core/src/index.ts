@@ -113,6 +113,18 @@ export { CARP_BACKUP, CARP_INIT, CARP_KEY_LEN, CARP_MASTER, CARP_MAXADVBASE, CAR
 export type { CarpState } from './net/carp/carp-var.js';
 export { IN6ADDR_CARP_GROUP } from './wire/addr6.js';
 export { epairPeer } from './net/epair.js';
+export { IFB_QUEUE_MAX, IFB_TXQUEUELEN } from './net/ifb.js';
+export { IfQdisc, ifQdiscAttach, ifQdiscDetach } from './net/tc/if-qdisc.js';
+export type { Qdisc, QdiscKind, QdiscOptions, QdiscStats } from './net/tc/if-qdisc.js';
+export * from './net/tc/tc-action.js';
+export type { TcAnswer } from './net/tc/tc-answer.js';
+export * from './net/tc/tc-filter.js';
+export * from './net/tc/tc-handle.js';
+export { ETH_P_ALL, TcIngress } from './net/tc/tc-ingress.js';
+export type { TcFilter, TcFilterKind, TcProto } from './net/tc/tc-ingress.js';
+export * from './net/tc/tc-qdisc.js';
+export { U32Match, U32_KEYS_MAX } from './net/tc/u32.js';
+export type { U32Key } from './net/tc/u32.js';
 export { gwOf } from './net/gw.js';
 export {
   GRE_ENABLE_CSUM, GRE_ENABLE_SEQ, GRE_UDPENCAP, greParams, greSetKey, greSetOptions, greSetUdpport,
@@ -157,7 +169,7 @@ export * from './net/vlan.js';
 export { VXLAN_FE_DYNAMIC, VXLAN_FE_STATIC, VXLAN_FTABLE_MAX } from './net/vxlan-ftable.js';
 export type { FtableEntry } from './net/vxlan-ftable.js';
 export * from './net/vxlan-control.js';
-export { ifInput, ifTransmit } from './net/if-transmit.js';
+export { ifInput, ifReinput, ifTransmit, ifTransmitNow } from './net/if-transmit.js';
 export { etherIfattach, etherIfdetach, etherInsertTag, etherOutputFrame } from './net/ether.js';
 export { isIfAddr6 } from './net/ifaddr.js';
 export type { IfAddr, IfAddr6 } from './net/ifaddr.js';

@@ -44,6 +44,9 @@ export const M_NEXTHOP = 0x100;
 /** … and that is this host: the packet is delivered here, whatever its destination is, and asks no filter again. */
 export const M_FASTFWD_OURS = 0x200;
 
+/** A filter took it from the interface it came in on (`rcvif`): an ifb gives it back there. */
+export const M_REDIRECTED = 0x400;
+
 /** The IPv4 header checksum is still to be computed. */
 export const CSUM_IP = 0x01;
 /** The transport checksum is still to be computed, from `csumStart`, into `csumStart + csumOffset`. */

@@ -7,7 +7,7 @@
  * An interface moved by a new instance is destroyed here like any other (its successor has taken over the index).
  *
  * Invariant: no other function takes an interface out of its vnet.
- * Not here: traffic shaping (there is none) and netgraph's hook on the departure event.
+ * Not here: netgraph's hook on the departure event.
  */
 import type { Ifnet } from './ifnet.js';
 import { IFF_DYING } from './ifnet.js';
@@ -43,6 +43,7 @@ export const DETACH_STEPS: readonly DetachStep[] = [
   step('leave all groups',                                            YES,     YES,   YES, leaveGroups),
   step('take it down: event, flush its queue, RTM_IFINFO',            YES,     YES,   YES, ifTakeDown),
   step('take what came by it out of the protocol queues',             YES,     YES,   YES, purgePktqs),
+  step('end its output discipline and filters, free what they hold',  YES,     YES,   YES, endQdiscs),
   step('end captures',                                                YES,     YES,   YES, endCaptures),
   step('purge addresses of every family',                             YES,     YES,   NO,  purgeAddrs),
   step('purge references of protocols and sockets',                   YES,     YES,   NO,  purgeUpper),
@@ -82,6 +83,19 @@ function leaveGroups(ifp: Ifnet): void {
 
 function purgePktqs(ifp: Ifnet, net: Net): void {
   for (const q of net.pktqs) q.ifdetach(ifp);
+}
+
+/** Its own first; then others hold nothing any more that came by it, and lead nothing to it. */
+function endQdiscs(ifp: Ifnet, net: Net): void {
+  ifp.ingress?.destroy();
+  ifp.ingress = null;
+  ifp.qdisc?.destroy();
+  ifp.qdisc = null;
+  net.tc?.ingressOnce.delete(ifp);
+  for (const { qdisc, ingress } of net.ifnets) {
+    qdisc?.forget(ifp);
+    ingress?.forget(ifp);
+  }
 }
 
 function endCaptures(ifp: Ifnet): void {

@@ -1,6 +1,9 @@
 /**
  * if-transmit.ts — the two doors of an interface: `ifInput` up, `ifTransmit` down. They count, tap and pass on.
  * Read first: ifnet(9) "if_input", "if_transmit".
+ *
+ * An interface with an output discipline hands it what is to be sent, and `ifTransmitNow` is where that comes out: a packet is counted and tapped when it goes. One with ingress filters
+ * shows them what came in, counted and tapped already; what they took comes back by `ifReinput`, past them.
  */
 import type { Errno } from '../base/errno.js';
 import { ENETDOWN } from '../base/errno.js';
@@ -25,11 +28,27 @@ export function ifInput(ifp: Ifnet, m: PacketBuffer): void {
     m.free();
     return;
   }
+  if (ifp.ingress !== null && ifp.ingress.input(m)) return;
   ifp.input(ifp, m);
 }
 
-/** Sends `m` on `ifp`'s link. Owns `m`; returns the driver's verdict, ENETDOWN for an interface without a vnet. */
+/** A packet that `ifp`'s ingress filters took comes back. Owns `m`. */
+export function ifReinput(ifp: Ifnet, m: PacketBuffer): void {
+  if ((ifp.flags & IFF_UP) === 0) {
+    m.free();
+    return;
+  }
+  m.rcvif = ifp.index;
+  ifp.input(ifp, m);
+}
+
+/** Sends `m` on `ifp`'s link, through its output discipline. Owns `m`; returns the driver's verdict, ENETDOWN for an interface without a vnet, ENOBUFS when the discipline has no room. */
 export function ifTransmit(ifp: Ifnet, m: PacketBuffer): Errno {
+  return ifp.qdisc === null ? ifTransmitNow(ifp, m) : ifp.qdisc.output(m);
+}
+
+/** The same, past the discipline. */
+export function ifTransmitNow(ifp: Ifnet, m: PacketBuffer): Errno {
   if (ifp.net === null) {
     m.free();
     return ENETDOWN;

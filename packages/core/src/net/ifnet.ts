@@ -172,6 +172,29 @@ export interface IfNetgraphHook {
   orphan(m: PacketBuffer): boolean;
 }
 
+/** What holds back, or orders, what an interface sends: its root discipline (tc/if-qdisc.ts). */
+export interface IfOutputHook {
+  /** Packets it holds. */
+  readonly packets: number;
+  /** A packet is to go out on the link. Owns `m`; hands it on by `ifTransmitNow` when it may go. */
+  output(m: PacketBuffer): Errno;
+  /** The interface went down. */
+  reset(): void;
+  /** An interface leaves the vnet: what came by it goes. */
+  forget(ifp: Ifnet): void;
+  /** The interface itself leaves. */
+  destroy(): void;
+}
+
+/** What looks at packets before anybody else does: the filters of an ingress discipline (tc/tc-ingress.ts). */
+export interface IfIngressHook {
+  readonly packets: number;
+  /** A packet came in. True: it went elsewhere, or was dropped; what comes back does so by `ifReinput`. */
+  input(m: PacketBuffer): boolean;
+  forget(ifp: Ifnet): void;
+  destroy(): void;
+}
+
 /** What CARP hangs on an interface with virtual hosts. */
 export interface IfCarpHook {
   /** Is this the link address of a virtual host this host is the master of? */
@@ -285,6 +308,9 @@ export class Ifnet {
   trunk: IfTrunkHook | null = null;
   /** The hooks of its netgraph node; null while there are none. */
   netgraph: IfNetgraphHook | null = null;
+  /** What its output goes through, and its input; null: nothing. */
+  qdisc: IfOutputHook | null = null;
+  ingress: IfIngressHook | null = null;
   /** CARP's virtual hosts on it. */
   carp: IfCarpHook | null = null;
   /** What comes in on it is for this vnet whatever its destination (gw.ts). */

@@ -24,7 +24,7 @@ export const NET_AUDIT: readonly AuditRow<Net>[] = [
 
 function queuedInDrivers(n: Net): number {
   let sum = 0;
-  for (const { driver, percpuq } of n.ifnets) sum += (driver.queued?.() ?? 0) + (percpuq?.queue.length ?? 0);
+  for (const { driver, percpuq, qdisc, ingress } of n.ifnets) sum += (driver.queued?.() ?? 0) + (percpuq?.queue.length ?? 0) + (qdisc?.packets ?? 0) + (ingress?.packets ?? 0);
   return sum;
 }
 

@@ -29,6 +29,8 @@ import { NetWitness } from './net-witness.js';
 import { PfilHead } from './pfil.js';
 import type { PktQueue } from './pktqueue.js';
 import { ProtoPlaces } from './proto-places.js';
+import type { QdiscKind } from './tc/if-qdisc.js';
+import type { TcState } from './tc/tc-state.js';
 import type { RouteTables } from './route/route-tables.js';
 import type { Rtsock } from './rtsock.js';
 
@@ -100,6 +102,8 @@ export class NetShared {
   readonly ipPlaces = new ProtoPlaces();
   readonly ip6Places = new ProtoPlaces();
   readonly icmp6Places = new ProtoPlaces();
+  /** Kinds of output disciplines, by name; layers to the right put theirs in. */
+  readonly qdiscKinds = new Map<string, QdiscKind>();
   /** Kinds of interfaces that have moved as the same object: each is logged once. */
   readonly movedClassic = new Set<string>();
   /** What short paths on other processors read; null where there are none. */
@@ -254,6 +258,8 @@ export class Net {
   routes: RouteTables | null = null;
   /** Routing messages; null outside its life. */
   rtsock: Rtsock | null = null;
+  /** Traffic control; null until somebody asks for some. */
+  tc: TcState | null = null;
   /** Captures open on the interfaces here. */
   captures = 0;
   /** The two ethertypes every frame is compared with first. */

@@ -30,6 +30,7 @@ import { epairCloner } from '../net/epair.js';
 import { gifCloner } from '../net/gif.js';
 import { greCloner } from '../net/gre.js';
 import { gwCloner } from '../net/gw.js';
+import { ifbCloner } from '../net/ifb.js';
 import { ifSysctlAttach, ifSysctlDetach } from '../net/if-sysctl.js';
 import { ifUp } from '../net/if.js';
 import { ifDetach } from '../net/if-detach.js';
@@ -80,6 +81,7 @@ import { Resolver } from '../socket/resolver.js';
 import { SocketLayer } from '../socket/socket-layer.js';
 import { Ipfw } from '../netpfil/ipfw/ipfw.js';
 import { Netgraph } from '../netgraph/netgraph.js';
+import { plugQdisc } from '../ha/plug-qdisc.js';
 import { Gateway } from '../gateway/gateway.js';
 
 export class Vnet {
@@ -272,6 +274,10 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     if (v.net.loif !== null) ifUp(v.net.loif);
   }),
   s('vnet_edsc_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(edscCloner)),
+  s('vnet_ifb_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
+    v.net.shared.qdiscKinds.set(plugQdisc.kind, plugQdisc);
+    ifcAttach(v.net, ifbCloner);
+  }),
   s('vnet_bridge_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(bridgeCloner)),
   s('vnet_lagg_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, cloners(laggCloner)),
   s('vnet_gre_init', SI_SUB_PROTO_IFATTACHDOMAIN, SI_ORDER_ANY, (v) => {
@@ -398,6 +404,7 @@ const VNET_SYSUNINITS: readonly VnetSysinit<Vnet>[] = [
   s('vnet_netgraph_uninit', SI_SUB_NETGRAPH, SI_ORDER_FIRST, (v) => {
     v.netgraph.destroy();
   }),
+  s('vnet_ifb_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(ifbCloner)),
   s('vnet_edsc_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(edscCloner)),
   s('vnet_epair_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(epairCloner)),
   s('vnet_lagg_uninit', SI_SUB_INIT_IF, SI_ORDER_ANY, uncloners(laggCloner)),

@@ -133,7 +133,7 @@ $ ifconfig epair7b unplumb
 $ ifconfig -l
 lo0 epair0a epair0b epair1a epair1b vlan5 lo1
 $ ifconfig -C
-vxlan vlan gre lagg bridge edsc vmnet tap tun lo gw disc epair stf gif
+vxlan vlan gre lagg bridge ifb edsc vmnet tap tun lo gw disc epair stf gif
 `);
   });
 

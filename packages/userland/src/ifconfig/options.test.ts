@@ -36,7 +36,7 @@ lo0
 lo1
 $ ifconfig -g nosuch -a
 $ ifconfig -C lo1 down -G
-vxlan vlan gre lagg bridge edsc vmnet tap tun lo gw disc epair stf gif
+vxlan vlan gre lagg bridge ifb edsc vmnet tap tun lo gw disc epair stf gif
 $ ifconfig -a -g "l[n-p]" -G nosuch -u
 lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> metric 0 mtu 16384
 	options=680003<RXCSUM,TXCSUM,LINKSTATE,RXCSUM_IPV6,TXCSUM_IPV6>

@@ -33,7 +33,7 @@ export interface DatapathPortInfo {
 function closed(ifp: Ifnet, net: Net): number {
   if (!ifp.isRunning) return FWD_PUNT_DOWN;
   if (ifp.bpf !== null) return FWD_PUNT_BPF;
-  if (ifp.lagg !== null || ifp.netgraph !== null || (ifp.flags & IFF_MONITOR) !== 0 || (ifp.bridge !== null && !(ifp.bridge instanceof BridgePort))) return FWD_PUNT_TAKEN;
+  if (ifp.lagg !== null || ifp.netgraph !== null || ifp.qdisc !== null || ifp.ingress !== null || (ifp.flags & IFF_MONITOR) !== 0 || (ifp.bridge !== null && !(ifp.bridge instanceof BridgePort))) return FWD_PUNT_TAKEN;
   if (net.linkPfil.hooked) return FWD_PUNT_FILTER;
   if (ifp.carp !== null || ifp.takesAny) return FWD_PUNT_SPECIAL_IF;
   return ifp.driver instanceof VlanSoftc && ifp.driver.tun.mtagPcp !== 0 ? FWD_PUNT_SPECIAL_IF : 0;
