@@ -2,11 +2,13 @@
  * route.test.ts — route as its users see it: what it says, what it changes, its exit codes.
  */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { joinJails, twoJails } from '../../test/test-links.js';
+import { joinJails, twoJails, vnetOf } from '../../test/test-links.js';
 import { ToolLab } from '../../test/test-proc.js';
 
 let lab: ToolLab;
 const inA = { jail: 'a' };
+/** CTX_SOFTINT: the packet path. */
+const SOFTINT = 1;
 
 /** Runs the commands of a transcript in jail a and expects what it says. */
 async function golden(transcript: string): Promise<void> {
@@ -144,6 +146,29 @@ destination: default
  recvpipe  sendpipe  ssthresh  rtt,msec    mtu        weight    expire
        0         0         0         0      1400         1         0 
 `);
+  });
+
+  test.each(['done', 'deleted meanwhile', 'killed'])('a change waits for who uses the route: %s', async (end) => {
+    await lab.ok('route add 10.1.0.0/16 192.0.2.2', inA);
+    const { routes, kern: { engine } } = vnetOf(lab, 'a');
+    // A reader on another processor, in its packet path.
+    const reader = engine.lwps.reader(engine.lwps.addCpu(), 'reader');
+    const rt = engine.runAs(reader, SOFTINT, () => routes.rtalloc(0, 0x0a010203))!;
+    const running = lab.start('route change 10.1.0.0/16 192.0.2.3', inA);
+    await lab.advance(5_000_000);
+    expect([running.stdout, running.proc.exit, await lab.ok('netstat -rn4', inA)]).toEqual(['', null, expect.stringContaining('10.1.0.0/16        192.0.2.2')]);
+    if (end === 'deleted meanwhile') await lab.ok('route delete 10.1.0.0/16', inA);
+    if (end === 'killed') running.proc.signal('TERM');
+    engine.runAs(reader, SOFTINT, () => routes.life.unref(rt));
+    await lab.advance(1);
+    const expected: Readonly<Record<string, readonly [number, string]>> = {
+      done: [0, 'change net 10.1.0.0/16: gateway 192.0.2.3\n'],
+      'deleted meanwhile': [1, 'change net 10.1.0.0/16: gateway 192.0.2.3 fib 0: not in table\n'],
+      killed: [143, ''],
+    };
+    const ran = await running.done;
+    expect([ran.exit, ran.stdout]).toEqual(expected[end]);
+    expect((await lab.ok('netstat -rn4', inA)).includes('10.1.0.0/16        192.0.2.3')).toBe(end !== 'deleted meanwhile');
   });
 
   test('a temporary route goes by itself', async () => {

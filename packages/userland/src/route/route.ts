@@ -7,7 +7,7 @@
  * Not here: metrics this stack does not keep (they are checked and ignored, as route(4) allows), IPv4 by way of IPv6 routers.
  */
 import {
-  AF_INET, AF_INET6, EADDRINUSE, EBUSY, EEXIST, ENOBUFS, EPERM, ESRCH, RTF_DONE, RTF_GATEWAY, strerror,
+  AF_INET, AF_INET6, EADDRINUSE, EBUSY, EEXIST, EINPROGRESS, ENOBUFS, EPERM, ESRCH, RTF_DONE, RTF_GATEWAY, strerror,
 } from '@netloom/core';
 import type { Errno, IfAddr, Nexthop, Prison, RouteSpec, RouteTables, Rtentry4, Rtentry6, RtPath, Vnet } from '@netloom/core';
 import { ip4Format, ip4MaskOf, ip6MaskOf } from '@netloom/core/wire';
@@ -17,6 +17,7 @@ import { jailGetid, ownsNetwork } from '../jail/jail-id.js';
 import { zonedText6 } from '../host-address6.js';
 import { flagNames, shownZone } from '../netstat/route-text.js';
 import type { Proc } from '../proc.js';
+import { ToolWait } from '../tool-wait.js';
 import { fibList, parseRouteArgs, routeUsage } from './route-args.js';
 import type { RouteArgs, RouteContext, RouteFamily } from './route-args.js';
 import { routeName } from './route-messages.js';
@@ -82,13 +83,13 @@ function dispatch(call: Call, command: string | null, words: readonly string[], 
   }
 }
 
-function modify(call: Call, command: string, a: RouteArgs): number {
+async function modify(call: Call, command: string, a: RouteArgs): Promise<number> {
   const { p } = call;
   const what = `${command} ${a.isHost ? 'host' : 'net'} ${a.destText}${a.gatewayText === '' ? '' : `: gateway ${a.gatewayText}`}`;
   const done: number[] = [];
   const failed: string[] = [];
   for (const fib of a.fibs) {
-    const error = call.dry ? 0 : call.allowed ? apply(call, command, a, fib) : EPERM;
+    const error = call.dry ? 0 : call.allowed ? await apply(call, command, a, fib) : EPERM;
     if (error === 0) done.push(fib);
     else failed.push(`${what} fib ${fib}: ${errorText(error)}\n`);
   }
@@ -119,11 +120,24 @@ function errorText(error: Errno): string {
 const bitsOf = (a: RouteArgs): number => (typeof a.dst === 'number' ? 32 : 128);
 const prefixLength = (a: RouteArgs): number => (a.isHost ? bitsOf(a) : (a.plen ?? bitsOf(a)));
 
-function apply(call: Call, command: string, a: RouteArgs, fib: number): Errno {
+function apply(call: Call, command: string, a: RouteArgs, fib: number): Promise<Errno> | Errno {
   const { routes } = call;
   const spec = specOf(call, a, fib);
   if (command === 'add') return routes.add(spec);
-  return command === 'change' ? routes.change(spec) : routes.delete(spec);
+  return command === 'change' ? change(call, spec) : routes.delete(spec);
+}
+
+/** A route that packets are using is changed when they are through; until then this waits. */
+async function change(call: Call, spec: RouteSpec): Promise<Errno> {
+  const wait = new ToolWait(call.p, []);
+  const told: Errno[] = [];
+  const error = call.routes.change(spec, (ended) => {
+    told.push(ended);
+    wait.wake();
+  });
+  if (error !== EINPROGRESS) return error;
+  await wait.until(() => told.length > 0);
+  return told[0] ?? EINPROGRESS;
 }
 
 function specOf(call: Call, a: RouteArgs, fib: number): RouteSpec {
