@@ -22,6 +22,7 @@ import { GuestLink } from '../port/guest-link.js';
 import type { GuestPortStatus } from '../port/guest-link.js';
 import { openGuestWire } from '../port/open-guest-wire.js';
 import { TapEnd } from '../port/port-end.js';
+import type { DaemonDatapath } from './daemon-datapath.js';
 import { isFileDevice, parseFileDevice } from './file-device.js';
 import type { FileProgress } from './file-link.js';
 import { openFileLink } from './file-link.js';
@@ -59,12 +60,14 @@ export class Attachments {
   private readonly kernel: Kernel;
   private readonly loop: HostLoop;
   private readonly log: Logger;
+  private readonly datapath: DaemonDatapath;
   private readonly links = new Set<Link>();
 
-  constructor(kernel: Kernel, loop: HostLoop, log: Logger) {
+  constructor(kernel: Kernel, loop: HostLoop, log: Logger, datapath: DaemonDatapath) {
     this.kernel = kernel;
     this.loop = loop;
     this.log = log;
+    this.datapath = datapath;
     kernel.jailStopEvent.register((prison) => this.jailStops(prison));
   }
 
@@ -146,8 +149,7 @@ export class Attachments {
   }
 
   private async openDevice(ifp: Ifnet, name: string): Promise<Link> {
-    const { openTapPort } = await import('../tap/tap-port.js');
-    const port = openTapPort({ name, vnetHdr: true, up: process.getuid?.() === 0 });
+    const port = await this.datapath.openTap(name);
     return new TapLink(this.kernel, this.loop, ifp, port, (closed, reason) => this.closed(closed, reason));
   }
 

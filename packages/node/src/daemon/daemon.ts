@@ -35,6 +35,8 @@ import { addVmRoutes, listVms } from '../vm/vm-routes.js';
 import type { Vms } from '../vm/vms.js';
 import { Attachments } from './attachments.js';
 import { captureTool } from './capture-tool.js';
+import { DaemonDatapath } from './daemon-datapath.js';
+import { addDatapathRoutes } from './datapath-routes.js';
 import { DevdSocket } from './devd-socket.js';
 import { addEventRoutes } from './event-routes.js';
 import { execBuffered } from './exec-buffer.js';
@@ -68,6 +70,8 @@ export interface DaemonOptions {
   readonly seed?: number;
   /** What clients may run; default userland's registry. */
   readonly tools?: Readonly<Record<string, Tool>>;
+  /** Datapath workers; default none: the control thread forwards. */
+  readonly workers?: number;
 }
 
 export interface Daemon {
@@ -75,6 +79,7 @@ export interface Daemon {
   readonly kernel: Kernel;
   readonly loop: HostLoop;
   readonly labs: Labs;
+  readonly datapath: DaemonDatapath;
   readonly service: ExecService;
   readonly log: Logger;
   /** Serves devd's clients at a Unix socket of their own, until the daemon ends. Rejects with SocketClaimError when it cannot be had. */
@@ -87,6 +92,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   await claimSocket(options.socketPath);
   const log = pino({ level: options.logLevel ?? 'warn', base: null }, options.logTo ?? pino.destination({ fd: 2, sync: true }));
   const loop = new HostLoop((error) => log.error({ err: error }, 'a turn of the kernel failed'));
+  const workers = options.workers ?? 0;
   let ending = false;
   const kernel = new Kernel({
     seed: options.seed ?? randomInt(2 ** 32),
@@ -95,13 +101,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     // What becomes of interfaces when everything goes is nobody's concern; what breaks is.
     log: (level, vnet, message) => log[ending && level !== 'err' ? 'info' : LOG_LEVELS[level]](vnet === '' ? {} : { vnet: vnet === VNET0_NAME ? HOST_VNET : vnet }, message),
     wake: () => loop.wake(),
+    datapath: workers > 0,
   });
   loop.attach(kernel);
   const gateways = new Gateways(kernel, loop);
   const vms = daemonVms(kernel, loop, log, options.socketPath, gateways, (vnet, argv) => runTool(service, vnet, argv));
   const service = new ExecService(kernel, loop, { ...(options.tools ?? tools), 'netloom-capture': captureTool, ...vmTools(vms) }, log);
   const traces = new TeardownTraces(kernel, loop);
-  const attachments = new Attachments(kernel, loop, log);
+  const datapath = new DaemonDatapath(kernel, loop, log, workers);
+  const attachments = new Attachments(kernel, loop, log, datapath);
   await configureLoopback(service);
   const labs = new Labs((argv) => runForLab(service, { attachments, vms, gateways }, argv));
   const httpLog: FastifyBaseLogger = log;
@@ -112,6 +120,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   addMoveRoutes(app, kernel, loop);
   addVmRoutes(app, vms);
   addGatewayRoutes(app, gateways);
+  addDatapathRoutes(app, () => datapath.view);
   addRoutes(app, { service, labs, attachments, traces, version, topology: () => kernelTopology(kernel, attachments, listVms(vms)) });
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
   const streams = serveUpgrades(app, [execUpgrade(service), consoleUpgrade(vms)]);
@@ -127,6 +136,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await devd?.close();
     await vms.close();
     await attachments.close();
+    await datapath.close();
     gateways.close();
     ending = true;
     kernel.shutdown();
@@ -137,7 +147,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     devd = null;
     devd = await DevdSocket.listen(path, kernel, log);
   };
-  return { socketPath: options.socketPath, kernel, loop, labs, service, log, serveDevd, close: () => (closing ??= close()) };
+  return { socketPath: options.socketPath, kernel, loop, labs, datapath, service, log, serveDevd, close: () => (closing ??= close()) };
 }
 
 /** What rc(8) does at boot: the host's own loopback answers. Vnets of jails begin without addresses. */

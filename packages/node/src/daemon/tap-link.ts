@@ -51,6 +51,7 @@ export class TapLink implements FrameSink {
     const error = tap === null ? ENXIO : this.kernel.call(this.loop.enter(), () => tap.attach(this));
     if (tap === null || error !== 0) return error;
     this.ifp = tap.port.ifp;
+    this.port.joined?.(this.ifp);
     return 0;
   }
 
@@ -84,6 +85,7 @@ export class TapLink implements FrameSink {
 
   moved(ifp: Ifnet): void {
     this.ifp = ifp;
+    this.port.joined?.(ifp);
   }
 
   gone(): void {

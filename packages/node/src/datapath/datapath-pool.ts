@@ -84,6 +84,9 @@ export class DatapathPool implements SeatOwner {
   readonly ports = new Set<DatapathPort>();
   /** Threads that ended by themselves. */
   deaths = 0;
+  /** Resolves when every worker's thread runs, or has failed. Ports may be opened before. */
+  readonly started: Promise<void>;
+  private areStarted: () => void = () => undefined;
   private readonly libc: Libc;
   private readonly options: PoolOptions;
   private readonly timer: NodeJS.Timeout;
@@ -98,6 +101,7 @@ export class DatapathPool implements SeatOwner {
     if (!Number.isInteger(options.workers) || options.workers < 1 || options.workers > WORKERS_MAX) throw new RangeError(`${options.workers} datapath workers: 1 to ${WORKERS_MAX} are allowed`);
     this.libc = libc;
     this.options = options;
+    this.started = new Promise((resolve) => (this.areStarted = resolve));
     const seats: WorkerSeat[] = [];
     this.seats = seats;
     try {
@@ -181,6 +185,7 @@ export class DatapathPool implements SeatOwner {
   }
 
   ready(seat: WorkerSeat): void {
+    if (!this.seats.some(({ state }) => state === 'starting')) this.areStarted();
     if (seat.failures > 0) {
       this.report('restarted', seat, 'another thread runs in its place');
       this.rebalance(seat);
@@ -199,6 +204,7 @@ export class DatapathPool implements SeatOwner {
     if (this.closing !== null) return;
     if (seat.failures > FAILURES_MAX) this.report('abandoned', seat, `${seat.failures} threads have failed in a row; it stays empty`);
     else this.restart(seat);
+    if (!this.seats.some(({ state }) => state === 'starting')) this.areStarted();
     if (!this.seats.some((other) => other.isUsable)) {
       for (const port of this.ports) port.lost(new TapError(`device '${port.name}': no datapath worker is left`, 0, 'read', port.name));
     }
@@ -280,6 +286,8 @@ export class DatapathPool implements SeatOwner {
 
   private check(): void {
     for (const seat of this.seats) seat.check(this.options.readers.periods);
+    // Lest a bell be lost.
+    this.passed();
   }
 
   /** Takes a port from all workers. */

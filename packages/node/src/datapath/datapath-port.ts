@@ -8,6 +8,7 @@
  * What `onFrames` hands over are the punted frames, as they came. A device may have several queues, each read by another worker; what is sent goes by one transmit ring to the worker
  * that reads the first of them, in order.
  */
+import type { Ifnet } from '@netloom/core';
 import type { FramePort, FramePortStats } from '../port/frame-port.js';
 import type { FrameBatch } from '../tap/frame-batch.js';
 import { FrameSender } from '../tap/frame-sender.js';
@@ -19,6 +20,13 @@ import type { VnetHdr } from '../tap/vnet-hdr.js';
 import { PC_TX_ERRORS, PC_TX_FRAMES, PC_TX_OCTETS, PORT_COUNTERS, WORKERS_MAX } from './datapath-shared.js';
 import type { RingPlace } from './datapath-shared.js';
 import { PoolQueue } from './pool-queue.js';
+
+/** What a port's frames belong to. */
+export interface PortBinding {
+  joined(ifp: Ifnet): void;
+  /** Resolves when no worker is about to send to the port any more. */
+  letGo(): Promise<void>;
+}
 
 /** A device with its descriptors, one for each queue. */
 export interface PortDevice {
@@ -39,6 +47,7 @@ export class DatapathPort implements FramePort {
   readonly output: RingPlace;
   /** A row of PC_* for each worker. */
   readonly counters = new SharedArrayBuffer(WORKERS_MAX * PORT_COUNTERS * 8);
+  binding: PortBinding | null = null;
   private readonly rows = new Float64Array(this.counters);
   private readonly libc: Libc;
   private readonly memory: RingMemory;
@@ -81,6 +90,10 @@ export class DatapathPort implements FramePort {
     return sum;
   }
 
+  joined(ifp: Ifnet): void {
+    this.binding?.joined(ifp);
+  }
+
   onFrames(callback: (batch: FrameBatch) => void): void {
     for (const queue of this.queues) queue.receiver.onFrames(callback);
   }
@@ -114,6 +127,7 @@ export class DatapathPort implements FramePort {
     this.flush();
     this.sender.isDown = true;
     for (const queue of this.queues) queue.receiver.stop();
+    await this.binding?.letGo();
     await this.shut(this);
     for (const queue of this.queues) {
       this.libc.close(queue.fd);

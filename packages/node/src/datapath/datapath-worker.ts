@@ -23,8 +23,8 @@ function main(data: DatapathWorkerData): void {
   const receive = (): CommandMessage | null => (receiveMessageOnPort(port)?.message as CommandMessage | undefined) ?? null;
   const tables = data.tables === null ? null : new TableVerdict(data.tables);
   const commands = new WorkerCommands(libc, data.index, tables?.view ?? null, receive, (done) => tell({ done }));
-  const loop = new WorkerLoop({
-    control: new Int32Array(data.control), counters: new Float64Array(data.counters), reader: new QuiescentReader(data.quiescence, data.reader, () => commands.take()), verdict: tables ?? PUNT_ALL, tell,
+  const loop: WorkerLoop = new WorkerLoop({
+    control: new Int32Array(data.control), counters: new Float64Array(data.counters), reader: new QuiescentReader(data.quiescence, data.reader, () => loop.adopt()), verdict: tables ?? PUNT_ALL, tell,
     wakeSelf: () => libc.write(eventFd, bellAddress, 8),
     takeCommands: () => commands.take(),
     obeyCommands: () => commands.obey(),

@@ -4,8 +4,8 @@
  *
  *     turn   write what is in the transmit rings  →  io.turn: for each frame a verdict, then forward, drop, or copy to the queue's receive ring  →  commands
  *
- * Theory of operation. At the end of a batch the receive rings are published and the worker says that it holds nothing of the tables (`quiesce`); only then does it look at new
- * commands, so that a table it was told to leave is left before it says so the next time. Commands that concern descriptors wait for the end of the turn.
+ * Theory of operation. At the end of a batch the receive rings are published and the worker says that it holds nothing of the tables (`quiesce`). Before it answers a writer
+ * that asked for that, and in any case before the next batch, it takes over (`adopt`) the tables that were replaced. Commands that concern descriptors wait for the end of the turn.
  * Before a sleep it says ASLEEP and looks once more; what it finds makes its own eventfd end the sleep that FrameIo is about to begin.
  *
  * A punted frame for a full receive ring is dropped and counted: unlike a TAP with a thread of its own, a worker cannot stop reading, because what it forwards comes the same way.
@@ -129,7 +129,7 @@ export class WorkerLoop implements FrameHandler {
     this.counters[W_SINCE_MS] = this.ends.clockMs();
     if (this.isDead) return;
     this.hear(this.reader.online());
-    this.lookForCommands();
+    this.adopt();
     this.verdict.beginBatch();
   }
 
@@ -168,7 +168,7 @@ export class WorkerLoop implements FrameHandler {
     this.puntedCount = 0;
     if (this.isDead) return;
     this.hear(this.reader.quiesce());
-    this.lookForCommands();
+    this.adopt();
     this.verdict.beginBatch();
   }
 
@@ -177,7 +177,8 @@ export class WorkerLoop implements FrameHandler {
     else if (quiet === QUIET_DEAD) this.isDead = true;
   }
 
-  private lookForCommands(): void {
+  /** At a quiescent point: takes over what the control thread has sent before it asked for one. */
+  adopt(): void {
     const given = Atomics.load(this.control, COMMANDS);
     if (given === this.taken) return;
     this.taken = given;

@@ -4,6 +4,7 @@
  *
  * Invariants: callbacks run on the thread that made the port, never inside `send`, `flush` or `onFrames`; after `close` resolves, none runs.
  */
+import type { Ifnet } from '@netloom/core';
 import type { FrameBatch } from '../tap/frame-batch.js';
 import type { VnetHdr } from '../tap/vnet-hdr.js';
 
@@ -32,6 +33,8 @@ export interface FramePort {
   /** Frames carry virtio-net headers. */
   readonly vnetHdr: boolean;
   readonly stats: FramePortStats;
+  /** Its frames are those of this interface from now on: told when that has been opened, and with its successor when it has moved. */
+  joined?(ifp: Ifnet): void;
   /** Whoever is to get the frames; until then they wait. `callback` may get the same FrameBatch object each time. */
   onFrames(callback: (batch: FrameBatch) => void): void;
   /** Called once when the device goes away by itself. `close` is still to be called. */

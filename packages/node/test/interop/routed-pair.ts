@@ -24,6 +24,8 @@ export interface RouterOptions {
   readonly mtuB?: number;
   /** False: the taps carry no virtio headers, so checksums are computed and segments cut on this side of them. */
   readonly vnetHdr?: boolean;
+  /** Datapath workers of the daemon. */
+  readonly workers?: number;
 }
 
 /** Runs `body` with the router and both namespaces. */
@@ -41,7 +43,7 @@ export function withRouter<T>(options: RouterOptions, body: (pair: RoutedPair) =
         b.ip('link', 'set', 'dev', cableB.device, 'mtu', String(options.mtuB));
       }
       return body({ d, a, b, cableA, cableB });
-    }),
+    }, options.workers),
   );
 }
 

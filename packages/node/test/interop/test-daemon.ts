@@ -29,6 +29,9 @@ import type { Netns, RunResult } from './netns.js';
 /** The netloom command as it is installed. */
 export const NETLOOM = fileURLToPath(new URL('../../../cli/dist/main.js', import.meta.url));
 
+/** Datapath workers of the daemons that do not say how many; NETLOOM_WORKERS runs all these tests with some. */
+const WORKERS = Number(process.env['NETLOOM_WORKERS'] ?? '0');
+
 /** Addresses of a cable's two ends, with prefix lengths; left out: none. */
 export interface CableEnds {
   readonly vnet?: string;
@@ -140,9 +143,9 @@ export function listen(child: ChildProcess): Running {
 }
 
 /** Runs `body` with a fresh daemon, and ends it. @throws Error when packets are left that nobody owns: each test here is one for leaks. */
-export async function withDaemon<T>(body: (daemon: TestDaemon) => Promise<T>): Promise<T> {
+export async function withDaemon<T>(body: (daemon: TestDaemon) => Promise<T>, workers = WORKERS): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'netloom-it-'));
-  const daemon = new TestDaemon(folder, await startDaemon({ socketPath: join(folder, 'n.sock'), logLevel: 'error', seed: 1 }));
+  const daemon = new TestDaemon(folder, await startDaemon({ socketPath: join(folder, 'n.sock'), logLevel: 'error', seed: 1, workers }));
   let result: T;
   try {
     result = await body(daemon);

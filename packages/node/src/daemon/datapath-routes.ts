@@ -1,0 +1,44 @@
+/**
+ * datapath-routes.ts — the workers of the datapath over HTTP: /v1/datapath, and the same counts for Prometheus: /v1/metrics.
+ * Read first: datapath/datapath-view.ts.
+ */
+import type { FastifyInstance } from 'fastify';
+import type { DatapathView } from '../datapath/datapath-view.js';
+import { datapathMetrics } from './datapath-metrics.js';
+
+const STRING = { type: 'string' } as const;
+const INTEGER = { type: 'integer' } as const;
+const NUMBER = { type: 'number' } as const;
+const COUNTS = { type: 'object', additionalProperties: INTEGER, description: 'By reason; reasons that have occurred' } as const;
+const NULLABLE = { type: ['string', 'null'] } as const;
+
+const WORKER = {
+  type: 'object',
+  properties: {
+    worker: INTEGER, state: { enum: ['starting', 'up', 'empty', 'ending'] }, io: { ...STRING, description: 'How it reads and writes' }, ioWhy: { ...STRING, description: 'Why not in a better way' },
+    ports: { type: 'array', items: STRING, description: 'Ports of which it reads a queue' }, busyMs: { ...NUMBER, description: 'How long it was awake' }, turns: INTEGER, batches: INTEGER,
+    frames: { ...INTEGER, description: 'Frames read' }, punts: { ...INTEGER, description: 'Of those, given to the control thread' }, bells: INTEGER, sleeps: INTEGER,
+  },
+} as const;
+const PORT = {
+  type: 'object',
+  properties: {
+    port: INTEGER, device: STRING, vnet: NULLABLE, interface: NULLABLE, workers: { type: 'array', items: { type: ['integer', 'null'] }, description: 'The worker that reads each of its queues' },
+    rxFrames: INTEGER, rxOctets: INTEGER, forwardedFrames: { ...INTEGER, description: 'Written for other ports, by workers alone' }, forwardedOctets: INTEGER,
+    sentFrames: { ...INTEGER, description: 'Written for the control thread' }, sentOctets: INTEGER, txFull: INTEGER, txErrors: INTEGER, puntsLost: INTEGER, noPort: INTEGER, punts: COUNTS, drops: COUNTS,
+  },
+} as const;
+const VIEW = {
+  type: 'object',
+  properties: {
+    atMs: { ...NUMBER, description: 'When the counts were taken, milliseconds since 1970' }, configured: { ...INTEGER, description: 'Workers asked for; they start with the first port' },
+    deaths: { ...INTEGER, description: 'Threads that ended by themselves' }, workers: { type: 'array', items: WORKER }, ports: { type: 'array', items: PORT },
+  },
+} as const;
+
+export function addDatapathRoutes(app: FastifyInstance, view: () => DatapathView): void {
+  app.get('/v1/datapath', { schema: { summary: 'Datapath workers and their ports: counts since they were made', response: { 200: VIEW } } }, () => view());
+  const content = { 'text/plain': { schema: STRING } };
+  app.get('/v1/metrics', { schema: { summary: 'The counts of the datapath, for Prometheus', response: { 200: { description: 'Text format 0.0.4', content } } } }, (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(datapathMetrics(view())));
+}
