@@ -36,10 +36,11 @@ export class DaemonDatapath {
   async openTap(name: string): Promise<FramePort> {
     const options = { name, vnetHdr: true, up: process.getuid?.() === 0 };
     if (this.workers === 0) return (await import('../tap/tap-port.js')).openTapPort(options);
-    const [{ openTapQueues }, { DatapathPool }] = await Promise.all([import('../datapath/open-tap-queues.js'), import('../datapath/datapath-pool.js')]);
+    const [{ openTap }, { DatapathPool }] = await Promise.all([import('../tap/tap-device.js'), import('../datapath/datapath-pool.js')]);
     const pool = (this.pool ??= this.start(DatapathPool));
     await pool.started;
-    const port = pool.open(openTapQueues(options));
+    const { fd, ...device } = openTap(options);
+    const port = pool.open({ ...device, fds: [fd] });
     port.binding = new InterfaceBinding(this.kernel, this.loop, port);
     return port;
   }

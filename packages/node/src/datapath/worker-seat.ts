@@ -53,7 +53,7 @@ export class WorkerSeat {
   /** How it does input and output, and why not otherwise. */
   io = '';
   ioWhy = '';
-  /** Checks since its thread was started. */
+  /** Checks since its thread runs. */
   age = 0;
   /** Threads that failed soon after their start, without one in between that did not. */
   failures = 0;
@@ -157,7 +157,7 @@ export class WorkerSeat {
 
   /** To be called at even intervals. */
   check(periods: GracePeriods): void {
-    this.age++;
+    if (this.state === 'up') this.age++;
     if (this.reader === 0 || periods.state(this.reader) !== READER_ONLINE) {
       this.still = 0;
       return;
@@ -228,7 +228,7 @@ export class WorkerSeat {
     const pending = [...this.pending.values()];
     this.pending.clear();
     for (const resolve of pending) resolve(false);
-    if (!wasTold && this.ownFd >= 0) this.libc.close(this.ownFd);
+    if (code !== 0 && this.ownFd >= 0) this.libc.close(this.ownFd);
     this.ownFd = -1;
     if (!wasTold) this.owner.died(this, this.reason || `its thread ended with code ${code}`);
   }

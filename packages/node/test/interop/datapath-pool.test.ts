@@ -222,7 +222,10 @@ describe.runIf(process.platform === 'linux')('DatapathPool', () => {
     const gone = new Promise<Error>((resolve) => port.onGone(resolve));
     let failing = true;
     const fail = async (): Promise<void> => {
-      while (failing) await pool.seats[0]!.command({ op: 'fault', how: 'throw' });
+      while (failing) {
+        await pool.seats[0]!.command({ op: 'fault', how: 'throw' });
+        await new Promise(setImmediate);
+      }
     };
     const failures = (async () => {
       await gone;
