@@ -3,7 +3,7 @@
  */
 import { expect, test } from 'vitest';
 import type { FrameSink, Ifnet, PacketBuffer } from '@netloom/core';
-import { tapOf } from '@netloom/core';
+import { ifCloneCreate, ifCloneDestroy, tapOf } from '@netloom/core';
 import { FC_IPACKETS, FC_OPACKETS, forwardFrame, fwdReason, fwdViewOf } from '@netloom/core/fwd';
 import type { FwdView } from '@netloom/core/fwd';
 import { craftIp } from '@netloom/core/sim';
@@ -108,4 +108,26 @@ test('a bridge of two taps: what it has learned, and what short paths saw is not
   expect([lab.kernel.datapath!.count(cell, FC_IPACKETS), lab.kernel.datapath!.count(lab.kernel.datapath!.cellOf(b.ifp.index), FC_OPACKETS)]).toEqual([1, 1]);
   await lab.ok('ifconfig bridge0 deletem tap1');
   expect(short(0, there)).toBe('flood');
+});
+
+test('a port whose interface was destroyed is nobody\'s, whoever gets the index', async () => {
+  const { lab, ports, short } = await bench(2);
+  const [a] = ports as [Port, Port];
+  await lab.ok('ifconfig tap0 inet 10.1.0.1/24');
+  await lab.ok('ifconfig tap1 inet 10.2.0.1/24');
+  await lab.ok('sysctl net.inet.ip.forwarding=1');
+  await lab.ok(`arp -s 10.2.0.2 ${HOST_B}`);
+  const frame = craftIp({ src: HOST_A, dst: macOf(a.ifp) }, { src: '10.1.0.2', dst: '10.2.0.2', ttl: 9, proto: 17 }, new Uint8Array(16));
+  expect(short(0, frame)).toMatchObject({ port: 1 });
+  const { index } = a.ifp;
+  lab.kernel.call(lab.kernel.now, () => {
+    ifCloneDestroy(lab.kernel.vnet0.net, 'tap0');
+    ifCloneCreate(lab.kernel.vnet0.net, 'tap7', null);
+  });
+  expect(lab.kernel.vnet0.net.ifunit('tap7')?.index).toBe(index);
+  await lab.ok(`ifconfig tap7 ether ${macOf(a.ifp)}`);
+  await lab.ok('ifconfig tap7 inet 10.1.0.1/24 up');
+  const again = lab.kernel.vnet0.net.ifunit('tap7')!;
+  lab.kernel.call(lab.kernel.now, () => tapOf(again)?.attach(new Outside()));
+  expect(short(0, frame)).toBe('noif');
 });

@@ -10,7 +10,7 @@ import { FWD_PUNT_SAMEIF } from './forward.js';
 import { outWays, sendFrame } from './forward-frame-out.js';
 import { FC_IBYTES, FC_IPACKETS, FWD_CELL_SHIFT } from './fwd-counters.js';
 import {
-  FIF_BRIDGE, FIF_CELL, FIF_FLAGS, FIF_INDEX, FWD_IF_BRFWD, FWD_IF_IN, FWD_IF_LEARN, FWD_IF_PRIVATE, FWD_IF_REASON_SHIFT, FWD_IF_SHIFT, FWD_IF_VLAN,
+  FIF_BRIDGE, FIF_CELL, FIF_FLAGS, FIF_INDEX, FIF_MAC_HI, FIF_MAC_LO, FWD_IF_BRFWD, FWD_IF_IN, FWD_IF_LEARN, FWD_IF_PRIVATE, FWD_IF_REASON_SHIFT, FWD_IF_SHIFT, FWD_IF_VLAN,
 } from './fwd-if.js';
 import type { FwdView } from './fwd-tables.js';
 import { FWD_FDB_LOCAL, fdbKey } from './fwd-tables.js';
@@ -34,15 +34,23 @@ export function bridgeFrame(v: FwdView, view: DataView, rec: number): number {
   if (tagged && v.frameLen < ETHER_HDR_LEN + ETHER_VLAN_ENCAP_LEN + shift) return FWD_PUNT_RUNT;
   const vlan = tagged ? view.getUint16(at + ETHER_TCI + shift) & EVL_VLID_MASK : 0;
   const index = words[rec + FIF_INDEX]!;
+  const srcHi = view.getUint16(at + ETHER_SHOST);
+  const srcLo = view.getInt32(at + ETHER_SHOST + 2);
   if ((flags & FWD_IF_LEARN) !== 0) {
-    const place = v.fdb.placeOf(view.getInt32(at + ETHER_SHOST + 2), fdbKey(view.getUint16(at + ETHER_SHOST), vlan), bridge);
+    const place = v.fdb.placeOf(srcLo, fdbKey(srcHi, vlan), bridge);
     if (place < 0 || v.fdb.words[place] !== index) return FWD_PUNT_SOURCE;
     v.fdb.mark(place, v.round);
+  } else if (v.fdb.find(srcLo, fdbKey(srcHi, FWD_FDB_LOCAL), bridge) !== 0) {
+    return FWD_PUNT_SOURCE;
   }
   const dstHi = view.getUint16(at);
   const dstLo = view.getInt32(at + 2);
   const own = v.fdb.find(dstLo, fdbKey(dstHi, FWD_FDB_LOCAL), bridge);
-  if (own !== 0) return local(v, own, own === index ? 0 : bridgeRec);
+  if (own !== 0) {
+    // Members may have one address: then it is the one that the frame came in on.
+    const mine = own !== bridge && words[rec + FIF_MAC_LO] === dstLo && words[rec + FIF_MAC_HI] === dstHi;
+    return mine ? local(v, index, 0) : local(v, own, own === index ? 0 : bridgeRec);
+  }
   const out = v.fdb.find(dstLo, fdbKey(dstHi, vlan), bridge);
   if (out === 0) return FWD_PUNT_FLOOD;
   if (out === index) return FWD_PUNT_SAMEIF;

@@ -160,6 +160,36 @@ test('a segment that comes out of a vlan loses its tag, and its header says so',
 });
 
 test.each([
+  ['a checksum beyond the frame', [1, 0, 0, 0, 0, 0, 34, 0, 200, 0]],
+  ['a checksum in the link header', [1, 0, 0, 0, 0, 0, 12, 0, 16, 0]],
+  ['segments without a checksum', [0, 1, 66, 0, 0xe8, 3, 34, 0, 16, 0]],
+  ['segments without a size', [1, 1, 66, 0, 0, 0, 34, 0, 16, 0]],
+])('%s, as a virtio-net header may say: the complete path decides what is meant', (_, hdr) => {
+  const flags = FWD_IF_VNET_HDR | FWD_IF_OFFLOAD;
+  const { view } = bench({ 1: ROUTED | flags, 2: ROUTED | FWD_IF_TRUNK | flags, 3: MEMBER | flags, 4: MEMBER | flags });
+  const routed = frame([OUR_HI, 1], 99, 2, { hdr, payload: 100 });
+  const bridged = frame([HOST_HI, 4], 3, 3, { hdr, payload: 100 });
+  expect([fwdReason(forwardFrame(view, 1, routed.view, routed.at, routed.len)), fwdReason(forwardFrame(view, 3, bridged.view, bridged.at, bridged.len))]).toEqual(['offload', 'offload']);
+});
+
+test('a member that does not learn punts what claims to come from this host', () => {
+  const { view, maps } = bench({ 3: MEMBER & ~FWD_IF_LEARN });
+  const f = frame([HOST_HI, 4], 77, 3);
+  expect(forwardFrame(view, 3, f.view, f.at, f.len)).toBe(4);
+  maps[FWD_FDB].set(4, 77, fdbKey(HOST_HI, FWD_FDB_LOCAL), BRIDGE);
+  expect(fwdReason(forwardFrame(view, 3, f.view, f.at, f.len))).toBe('source');
+});
+
+test('of members with one address the one that a frame came in on takes it, past the bridge', () => {
+  const { view, maps, count } = bench();
+  maps[FWD_FDB].set(3, 4, fdbKey(OUR_HI, FWD_FDB_LOCAL), BRIDGE);
+  const other = frame([OUR_HI, 4], 3, 2);
+  const own = frame([OUR_HI, 4], 4, 2);
+  expect([fwdReason(forwardFrame(view, 3, other.view, other.at, other.len)), fwdReason(forwardFrame(view, 4, own.view, own.at, own.len))]).toEqual(['promisc', 'host']);
+  expect(count(BRIDGE, FC_IPACKETS)).toBe(0);
+});
+
+test.each([
   ['multicast', 1, frame([0xffff, 0xffffffff], 9, 2)],
   ['promisc', 1, frame([OUR_HI, 77], 9, 2)],
   ['ttl', 1, frame([OUR_HI, 1], 9, 2, { ttl: 1 })],

@@ -20,7 +20,9 @@
  * Not here: moving bytes in and out of the process; who fills the tables.
  */
 import { ETHERTYPE_IP, ETHERTYPE_IPV6, ETHER_HDR_LEN, ETHER_TCI, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK, etherIsTagType } from '../wire/ether.js';
-import { VIRTIO_NET_FLAGS, VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_HDR_LEN } from '../wire/virtio-net.js';
+import {
+  VIRTIO_NET_CSUM_OFFSET, VIRTIO_NET_CSUM_START, VIRTIO_NET_FLAGS, VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_NONE, VIRTIO_NET_GSO_SIZE, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_HDR_LEN,
+} from '../wire/virtio-net.js';
 import { FWD_DROP } from './forward.js';
 import { BRIDGE_OURS, bridgeFrame } from './forward-frame-bridge.js';
 import { routeFrame } from './forward-frame-ip.js';
@@ -29,7 +31,7 @@ import {
   FIF_CELL, FIF_FLAGS, FIF_INDEX, FIF_MAC_HI, FIF_MAC_LO, FWD_IF_IN, FWD_IF_MEMBER, FWD_IF_REASON_SHIFT, FWD_IF_SHIFT, FWD_IF_TRUNK, FWD_IF_VNET_HDR,
 } from './fwd-if.js';
 import type { FwdView } from './fwd-tables.js';
-import { FWD_PUNT_MULTICAST, FWD_PUNT_NOIF, FWD_PUNT_PROMISC, FWD_PUNT_RUNT, FWD_PUNT_TYPE, FWD_PUNT_VLAN } from './fwd-verdict.js';
+import { FWD_PUNT_MULTICAST, FWD_PUNT_NOIF, FWD_PUNT_OFFLOAD, FWD_PUNT_PROMISC, FWD_PUNT_RUNT, FWD_PUNT_TYPE, FWD_PUNT_VLAN } from './fwd-verdict.js';
 
 /** Tags that may be taken out one after the other. */
 const STRIP_MAX = 2;
@@ -49,7 +51,7 @@ export function forwardFrame(v: FwdView, port: number, view: DataView, at: numbe
   v.strip = 0;
   v.vlanCell = 0;
   v.bridgeCell = 0;
-  const verdict = v.frameLen < ETHER_HDR_LEN ? FWD_PUNT_RUNT : input(v, view, rec, flags);
+  const verdict = v.frameLen < ETHER_HDR_LEN ? FWD_PUNT_RUNT : v.undone && !isProperOffload(v, view) ? FWD_PUNT_OFFLOAD : input(v, view, rec, flags);
   const cell = v.ifWords[rec + FIF_CELL]! << FWD_CELL_SHIFT;
   const c = v.counters;
   if (verdict < 0) {
@@ -60,6 +62,15 @@ export function forwardFrame(v: FwdView, port: number, view: DataView, at: numbe
   c[cell + FC_IPACKETS]!++;
   c[cell + FC_IBYTES]! += v.frameLen;
   return verdict;
+}
+
+/** Does the virtio-net header ask for a checksum within the frame, and for segments of a size if any? What else it may ask for, the complete path understands in its own way. */
+function isProperOffload(v: FwdView, view: DataView): boolean {
+  const at = v.hdrAt;
+  if ((view.getUint8(at + VIRTIO_NET_FLAGS) & VIRTIO_NET_F_NEEDS_CSUM) === 0) return false;
+  const start = view.getUint16(at + VIRTIO_NET_CSUM_START, true);
+  if (start < ETHER_HDR_LEN + STRIP_MAX * ETHER_VLAN_ENCAP_LEN || start + view.getUint16(at + VIRTIO_NET_CSUM_OFFSET, true) + 2 > v.frameLen) return false;
+  return view.getUint8(at + VIRTIO_NET_GSO_TYPE) === VIRTIO_NET_GSO_NONE || view.getUint16(at + VIRTIO_NET_GSO_SIZE, true) !== 0;
 }
 
 /** A frame of one interface: refused, the bridge's, or this host's. */

@@ -29,7 +29,7 @@ export const FWD_PUNT_VLAN = -19;
 export const FWD_PUNT_TYPE = -20;
 /** The vnet is no router for the family on this interface. */
 export const FWD_PUNT_HOST = -21;
-/** A bridge does not know the source's address, or knows it elsewhere. */
+/** A bridge does not know the source's address, knows it elsewhere, or as this host's. */
 export const FWD_PUNT_SOURCE = -22;
 /** A bridge does not know the destination's address. */
 export const FWD_PUNT_FLOOD = -23;

@@ -28,8 +28,10 @@ import { Limbo } from '../../kern/limbo.js';
 import { BridgePort } from '../bridge-forward.js';
 import type { BridgeForward } from '../bridge-forward.js';
 import { bridgeOf } from '../bridge.js';
+import type { HostPort } from '../host-port.js';
 import type { Ifnet } from '../ifnet.js';
 import type { NetShared } from '../net.js';
+import { tapOf } from '../tap.js';
 import { VlanSoftc, VlanTrunk } from '../vlan.js';
 import { BridgeMirror } from './bridge-mirror.js';
 import { Cells } from './cells.js';
@@ -45,6 +47,13 @@ export const DATAPATH_PORTS = 4_096;
 export interface DatapathProcessor {
   readonly memory: FwdMemory;
   readonly messages: readonly FwdMessage[];
+}
+
+/** A port's interface, by its index, and the device that comes along when the interface moves: an interface without it has only got the index of one that is gone. */
+interface AttachedPort {
+  readonly index: number;
+  readonly info: DatapathPortInfo;
+  readonly device: HostPort | null;
 }
 
 /** An interface that is published. */
@@ -78,8 +87,8 @@ export class Datapath implements ThreadWatch {
   private readonly records: Limbo<number>;
   private readonly deadCells: Limbo<number>;
   private readonly posts = new Map<DatapathProcessor, (message: FwdMessage) => void>();
-  /** By number of the port: the interface's index. */
-  private readonly ports = new Map<number, { readonly index: number; readonly info: DatapathPortInfo }>();
+  /** By number of the port. */
+  private readonly ports = new Map<number, AttachedPort>();
   private readonly portOf = new Map<number, DatapathPortInfo>();
   private readonly published = new Map<number, PublishedIf>();
   private turn = 0;
@@ -120,7 +129,7 @@ export class Datapath implements ThreadWatch {
   attachPort(port: number, ifp: Ifnet, vnetHdr: boolean): void {
     assert(port >= 0 && port < DATAPATH_PORTS && !this.ports.has(port) && ifp.index > 0 && ifp.index <= FWD_IFINDEX_MAX, 'a datapath port is attached twice, or to nothing');
     const info = { port, vnetHdr };
-    this.ports.set(port, { index: ifp.index, info });
+    this.ports.set(port, { index: ifp.index, info, device: tapOf(ifp)?.port ?? null });
     this.portOf.set(ifp.index, info);
     this.sync();
     this.ifs.ofPort[port] = ifp.index;
@@ -143,10 +152,7 @@ export class Datapath implements ThreadWatch {
     this.round[0] = Math.floor(this.engine.now / US_PER_SEC) + 1;
     if (this.ports.size === 0 && this.published.size === 0) return;
     this.turn++;
-    for (const { index } of this.ports.values()) {
-      const ifp = this.shared().byIndex(index);
-      if (ifp !== null) this.visit(ifp);
-    }
+    for (const at of this.ports.values()) this.visitPort(at);
     for (const [index, p] of this.published) if (p.usedIn !== this.turn) this.withdraw(index, p);
     this.sets.sweep(this.turn);
     this.sets.sync();
@@ -178,6 +184,17 @@ export class Datapath implements ThreadWatch {
   /** Number `n` of a cell, over all processors. */
   count(cell: number, n: number): number {
     return this.cells.sum(cell, n);
+  }
+
+  /** The interface of a port; when that was destroyed the port is nobody's, whoever gets the index. */
+  private visitPort({ index, info, device }: AttachedPort): void {
+    const ifp = this.shared().byIndex(index);
+    if (ifp !== null && (tapOf(ifp)?.port ?? null) === device) {
+      this.visit(ifp);
+    } else if (this.portOf.get(index) === info) {
+      this.portOf.delete(index);
+      Atomics.store(this.ifs.ofPort, info.port, 0);
+    }
   }
 
   /** An interface that short paths reach: itself, its vlans, its bridge and the bridge's members that are ports or vlans of ports. */
