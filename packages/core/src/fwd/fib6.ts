@@ -20,7 +20,7 @@
  * The default route is the one word behind the root, 0 when there is none: it is the prefix that changes most often for the most addresses.
  *
  * The writer's bits for the prefixes that are in are those of IPv4. A plain node that holds neither prefix nor child is folded away, and so is a keyed one that
- * only leads to another. One writer, any number of readers on other threads when made `shared`, who rely on what those of fib4.ts rely on.
+ * only leads to another; a keyed one above which a new one is put is replaced by a copy. One writer, any number of readers on other threads when made `shared`, who rely on what those of fib4.ts rely on.
  *
  * Invariants: a leaf's prefix contains its slot and is the longest such; every node but the root holds a prefix longer than the bits above it, or, a keyed one,
  * two children. Not here: zones of link-local addresses; the caller puts them into the prefix (RFC 4007).
@@ -383,18 +383,33 @@ export class Fib6 extends Fib6View {
    */
   private split(slot: number, next: number, depth: number, end: number): number {
     const base = this.alloc(this.freeKeyed, KEYED_WORDS);
+    const below = next === 0 ? 0 : this.copyOf(next);
     const { t } = this;
     const value = t[next === 0 ? slot : next + N_MISS]!;
     t.fill(value, base, base + SLOTS);
     t[base + N_MISS] = value;
     t[base + N_DEPTH] = depth;
     for (let i = 0; i < 4; i++) t[base + N_KEY + i] = this.p[i]! & ip6MaskWord(depth, i);
-    if (next !== 0) {
-      const w = t[next + N_KEY + (depth >>> 5)]!;
-      t[base + ((w >>> (28 - (depth & 31))) & (SLOTS - 1))] = childWord(next, t[next + N_DEPTH]!, depth + STRIDE);
+    if (below !== 0) {
+      const w = t[below + N_KEY + (depth >>> 5)]!;
+      t[base + ((w >>> (28 - (depth & 31))) & (SLOTS - 1))] = childWord(below, t[below + N_DEPTH]!, depth + STRIDE);
     }
     this.link(slot, childWord(base, depth, end));
     return base;
+  }
+
+  /**
+   * Puts a copy in the place of the keyed node at `base`, which is taken out. For once there is a node above it, its miss follows prefixes which end there, and
+   * a reader who came when there was none, and differs from the key above those prefixes, must not see that.
+   */
+  private copyOf(base: number): number {
+    const copy = this.alloc(this.freeKeyed, KEYED_WORDS);
+    this.t.copyWithin(copy, base, base + KEYED_WORDS);
+    this.bits[this.heapOf(copy) >>> 5] = this.bits[this.heapOf(base) >>> 5]!;
+    this.bits[this.heapOf(base) >>> 5] = 0;
+    this.retired.push(~base);
+    this.nodes--;
+    return copy;
   }
 
   /** Gives `value` to what the prefix under way covers in the node at `base`, whose slots are indexed by bits `depth`..`end`, but for longer prefixes. */

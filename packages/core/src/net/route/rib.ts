@@ -17,6 +17,8 @@ import type { AddrSet } from '../../fwd/addr-set.js';
 import { Fib4, fib4Shape } from '../../fwd/fib4.js';
 import { Fwd4 } from '../../fwd/forward.js';
 import { Limbo } from '../../kern/limbo.js';
+import type { AF_INET6 } from '../ifnet.js';
+import { AF_INET } from '../ifnet.js';
 import { RTF_DYNAMIC } from './nexthop.js';
 import type { NexthopStore } from './nexthop-store.js';
 import type { RtLife } from './rt-life.js';
@@ -31,6 +33,15 @@ const UNCOMPILED_MAX = 16;
 interface NodeOwner {
   readonly retiredCount: number;
   reclaim(n: number): void;
+}
+
+/** What a compiled table of either family says about itself. */
+export interface CompiledTable {
+  readonly rootBits: number;
+  /** Nodes in use. */
+  readonly nodes: number;
+  /** Bytes it occupies, the writer's part included. */
+  readonly bytes: number;
 }
 
 /** The routes of one prefix length. */
@@ -87,8 +98,9 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
 
   /** What `rt` is looked up by among the prefixes of `plen` bits. */
   protected abstract keyOf(rt: R, plen: number): K;
-  /** Is there a compiled table? */
-  protected abstract readonly isCompiled: boolean;
+  abstract readonly af: typeof AF_INET | typeof AF_INET6;
+  /** The compiled table, if there is one. */
+  abstract readonly table: CompiledTable | null;
   /** Compiles all routes. */
   protected abstract build(): void;
   /** Puts `rt.compiled` into the compiled table, if there is one, for the first time or anew. */
@@ -108,7 +120,7 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
     this.count++;
     this.dynamic += isDynamic(rt);
     this.gen++;
-    if (!this.isCompiled) {
+    if (this.table === null) {
       if (this.count > UNCOMPILED_MAX) this.build();
     } else if (!this.reshape()) this.compile(rt);
   }
@@ -122,7 +134,7 @@ export abstract class Rib<R extends Rtentry = Rtentry, K = unknown> {
     this.count--;
     this.dynamic -= isDynamic(rt);
     this.gen++;
-    if (this.isCompiled && !this.reshape()) this.uncompile(rt);
+    if (this.table !== null && !this.reshape()) this.uncompile(rt);
     this.life.removed(rt);
   }
 
@@ -183,6 +195,7 @@ function isDynamic(rt: Rtentry): number {
 
 /** Keys are prefixes as signed numbers, which engines keep unboxed. */
 export class Rib4 extends Rib<Rtentry4, number> {
+  readonly af = AF_INET;
   private readonly own: AddrSet;
   private compiled: Fwd4<Fib4> | null = null;
 
@@ -200,8 +213,8 @@ export class Rib4 extends Rib<Rtentry4, number> {
     return this.fwd.fib;
   }
 
-  protected get isCompiled(): boolean {
-    return this.compiled !== null;
+  get table(): CompiledTable | null {
+    return this.compiled?.fib ?? null;
   }
 
   protected build(): Fwd4<Fib4> {

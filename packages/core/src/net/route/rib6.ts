@@ -9,12 +9,15 @@ import type { AddrSet6 } from '../../fwd/addr-set6.js';
 import { Fib6, fib6Shape } from '../../fwd/fib6.js';
 import { Fwd6 } from '../../fwd/forward6.js';
 import type { RtLife } from './rt-life.js';
+import { AF_INET6 } from '../ifnet.js';
 import { Rib } from './rib.js';
+import type { CompiledTable } from './rib.js';
 import type { RouteSpec } from './route-spec.js';
 import { Rtentry6 } from './rtentry.js';
 import type { RtPath } from './rtentry.js';
 
 export class Rib6 extends Rib<Rtentry6, string> {
+  readonly af = AF_INET6;
   private readonly own: AddrSet6;
   private compiled: Fwd6<Fib6> | null = null;
 
@@ -32,8 +35,8 @@ export class Rib6 extends Rib<Rtentry6, string> {
     return this.fwd.fib;
   }
 
-  protected get isCompiled(): boolean {
-    return this.compiled !== null;
+  get table(): CompiledTable | null {
+    return this.compiled?.fib ?? null;
   }
 
   protected build(): Fwd6<Fib6> {
@@ -82,7 +85,10 @@ export class Rib6 extends Rib<Rtentry6, string> {
   }
 
   compile(rt: Rtentry6): void {
-    this.compiled?.fib.insert(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, rt.compiled);
+    const fib = this.compiled?.fib;
+    if (fib === undefined) return;
+    fib.insert(rt.w0, rt.w1, rt.w2, rt.w3, rt.plen, rt.compiled);
+    this.reuse(fib);
   }
 
   protected uncompile(rt: Rtentry6): void {

@@ -40,6 +40,7 @@ import type { Rib } from './rib.js';
 import { Rib6 } from './rib6.js';
 import { checkSpec, routeAdd, routeChange, routeDelete, throughIf, usingIfa, walkDelete, walkResource } from './route-ctl.js';
 import { rtIfaLoopback, rtIfaPrefix, rtIfaPrefix6 } from './route-ifaddrs.js';
+import { ROUTE_MEMORY_OIDS } from './route-memory.js';
 import { rtErrormsg, rtRoutemsg } from './route-msg.js';
 import { RtLife } from './rt-life.js';
 import { rtRedirect } from './rt-redirect.js';
@@ -71,6 +72,7 @@ const NET_ROUTE_SYSCTL: SysctlGroup<RouteTables> = {
   oids: [
     sysctlInt<RouteTables, 'multipath'>('multipath', 'multipath', 'bool', 0, 1, 'Collect gateways to one prefix into a multipath route'),
     sysctlRead<RouteTables>('hash_outbound', 'int', 'bool', 'A multipath route exists or existed: senders hash their flows', (r) => r.hashOutbound),
+    ...ROUTE_MEMORY_OIDS,
   ],
 };
 
