@@ -217,7 +217,8 @@ describe.runIf(process.platform === 'linux')('DatapathPool', () => {
   });
 
   test('a worker whose threads fail again and again is given up; the last one takes the ports with it', async () => {
-    const { pool, events } = startPool(1);
+    // "Soon" is so many looks at it.
+    const { pool, events } = startPool(1, 10_000);
     const [port] = openPort(pool);
     const gone = new Promise<Error>((resolve) => port.onGone(resolve));
     let failing = true;
