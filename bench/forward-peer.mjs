@@ -23,7 +23,7 @@ function sections({ fixed, messages, loads }) {
   if (set?.kind !== 'set' || set.tables === null) throw new Error('no set of tables');
   const { fib4, shape4, fib6, shape6, hops, own4, own6 } = set.tables;
   const [neigh4, neigh6, fdb] = [mapOf(FWD_NEIGH4), mapOf(FWD_NEIGH6), mapOf(FWD_FDB)];
-  const scalars = Int32Array.of(shape4.rootBits, shape4.stride, shape6.rootBits, fixed.round[0] ?? 0, neigh4.key, neigh6.key, fdb.key);
+  const scalars = Int32Array.of(shape4.rootBits, shape4.stride, shape6.rootBits, fixed.round[0] ?? 0, neigh4.key, neigh6.key, fdb.key, fib4.BYTES_PER_ELEMENT);
   return [
     scalars, fixed.ifAt, fixed.ifWords, fixed.ifOfPort, fixed.adjacencies, hops, neigh4.words, neigh6.words, fdb.words, fdb.marks, fib4, fib6, own4, own6,
     loads.ip4.frames, loads.ip6.frames, loads.bridge.frames,

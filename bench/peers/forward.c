@@ -27,6 +27,8 @@ struct map5 { const int32_t *words; uint32_t key, mask; };
 
 static int32_t *image;
 static const int32_t *if_at, *if_of_port, *adj, *fib4, *fib6;
+/* The same words where they have 16 bits; else null. */
+static const int16_t *narrow4;
 static const struct iface *ifs;
 static const struct hop *hops;
 static const uint32_t *own4, *own6;
@@ -94,15 +96,16 @@ static int is_own6(const uint32_t *a) {
 static int special4(uint32_t a) { return a >> 24 >= 224 || a >> 24 == 0 || a >> 24 == 127 || a >> 16 == 0xa9fe; }
 static int special6(const uint32_t *a) { return a[0] >> 24 == 0xff || (a[0] & 0xffc00000) == 0xfe800000 || (a[0] | a[1]) == 0; }
 
+static inline int32_t word4(uint32_t at) { return narrow4 ? narrow4[at] : fib4[at]; }
+
 static uint32_t lookup4(uint32_t dst) {
 	int shift = 32 - root4;
-	int32_t e = fib4[dst >> shift];
+	int32_t e = word4(dst >> shift);
 	while (e < 0) {
 		shift -= stride4;
-		e = fib4[(e & 0x7fffffff) + ((dst >> shift) & ((1 << stride4) - 1))];
+		e = word4((1u << root4) + ((uint32_t)~e << stride4) + ((dst >> shift) & ((1 << stride4) - 1)));
 	}
-	if (e == 0) e = fib4[1 << root4];
-	return e & 0x1ffffff;
+	return e;
 }
 
 /* Do the first `n` bits differ from the key? */
@@ -120,10 +123,10 @@ static uint32_t lookup6(const uint32_t *a) {
 	while (e < 0) {
 		const int32_t *node = fib6 + (e & 0x3fffffff);
 		if (e & 0x40000000) {
-			depth = node[1];
-			if (differs(node + 2, depth, a)) { e = node[0]; break; }
+			depth = node[17];
+			if (differs(node + 18, depth, a)) { e = node[16]; break; }
 		}
-		e = node[6 + ((a[depth >> 5] >> (28 - (depth & 31))) & 15)];
+		e = node[(a[depth >> 5] >> (28 - (depth & 31))) & 15];
 		depth += 4;
 	}
 	return e == 0 ? fib6[1 << root6] : e;
@@ -265,6 +268,7 @@ static void attach(void) {
 	const int32_t *scalars = section(S_SCALARS);
 	root4 = scalars[0], stride4 = scalars[1], root6 = scalars[2], round_now = scalars[3];
 	if_at = section(S_IF_AT), if_of_port = section(S_IF_OF_PORT), adj = section(S_ADJ), fib4 = section(S_FIB4), fib6 = section(S_FIB6);
+	narrow4 = scalars[7] == 2 ? (const int16_t *)fib4 : NULL;
 	ifs = (struct iface *)section(S_IFS), hops = (struct hop *)section(S_HOPS);
 	own4 = (uint32_t *)section(S_OWN4), own4_mask = words(S_OWN4) - 1;
 	own6 = (uint32_t *)section(S_OWN6), own6_mask = words(S_OWN6) - 1;
