@@ -10,7 +10,7 @@ export type { AuditBalance, AuditReport, VnetAuditReport } from './vnet/kernel-a
 export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';
 export { Vnet } from './vnet/vnet.js';
 
-export { EPOCH_PLUG_LIMITS, EpochPlug } from './ha/epoch-plug.js';
+export { EPOCH_BYTES_MAX, EPOCH_PACKETS_MAX, EPOCH_PLUG_LIMITS, EpochPlug } from './ha/epoch-plug.js';
 export type { EpochPlugLimits } from './ha/epoch-plug.js';
 export type { HeldEpoch } from './ha/held-frames.js';
 export { PlugStats } from './ha/output-plug.js';
@@ -113,10 +113,11 @@ export { CARP_BACKUP, CARP_INIT, CARP_KEY_LEN, CARP_MASTER, CARP_MAXADVBASE, CAR
 export type { CarpState } from './net/carp/carp-var.js';
 export { IN6ADDR_CARP_GROUP } from './wire/addr6.js';
 export { epairPeer } from './net/epair.js';
-export { IFB_QUEUE_MAX, IFB_TXQUEUELEN } from './net/ifb.js';
+export { IFB_QUEUE_MAX, ifTxqueuelen } from './net/ifb.js';
 export { IfQdisc, ifQdiscAttach, ifQdiscDetach } from './net/tc/if-qdisc.js';
 export type { Qdisc, QdiscKind, QdiscOptions, QdiscStats } from './net/tc/if-qdisc.js';
 export * from './net/tc/tc-action.js';
+export { TC_OK, tcRefuse } from './net/tc/tc-answer.js';
 export type { TcAnswer } from './net/tc/tc-answer.js';
 export * from './net/tc/tc-filter.js';
 export * from './net/tc/tc-handle.js';

@@ -6,7 +6,7 @@
  * One record, in the order `netloom tools list` prints. `netloom tools install DIR` writes a launcher per name, the daemon looks a name up here
  * when it is asked to run it, and `jexec` decides here whether its command is one of ours or a program of the host.
  *
- * Invariants: names are FreeBSD's, or those of its ports, but for `mcast`, which stands in for several of them. An alias is an entry of its own with the same body (the body reads argv[0]).
+ * Invariants: names are FreeBSD's, or those of its ports, but for `mcast`, which stands in for several of them, and for `ip` and `tc`, which are Linux's. An alias is an entry of its own with the same body (the body reads argv[0]).
  *
  * Deliberately not here: the tools themselves, one file each beside this one.
  */
@@ -22,6 +22,7 @@ import { ifconfig } from './ifconfig/ifconfig.js';
 import { ifmcstat } from './ifmcstat.js';
 import { ip6addrctl } from './ip6addrctl.js';
 import { iperf3 } from './iperf3/iperf3.js';
+import { ip } from './ip/ip.js';
 import { ipfw } from './ipfw/ipfw.js';
 import { jail } from './jail/jail.js';
 import { jexec } from './jexec.js';
@@ -45,6 +46,7 @@ import { setfib } from './setfib.js';
 import { setkey } from './setkey.js';
 import { sockstat } from './sockstat.js';
 import { sysctl } from './sysctl/sysctl.js';
+import { tc } from './tc/tc.js';
 import { tcpdrop } from './tcpdrop.js';
 import { tcpdump } from './tcpdump/tcpdump.js';
 import { traceroute } from './traceroute/traceroute.js';
@@ -60,6 +62,7 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   fetch: { summary: 'fetch files over HTTP', main: fetch },
   host: { summary: 'ask name servers', main: host },
   ifconfig: { summary: 'show and configure network interfaces', main: ifconfig },
+  ip: { summary: 'show, make and change interfaces, as Linux\'s ip link does', main: ip },
   ip6addrctl: { summary: 'show and change the policy table of IPv6 address selection', main: ip6addrctl },
   ifmcstat: { summary: 'show multicast groups of interfaces', main: ifmcstat },
   iperf3: { summary: 'measure how much goes through, over TCP and UDP', main: iperf3 },
@@ -88,6 +91,7 @@ export const tools: Readonly<Record<string, Tool>> = Object.freeze({
   setkey: { summary: 'show and change the keys of TCP MD5 signatures', main: setkey },
   sockstat: { summary: 'show open sockets and whose they are', main: sockstat },
   sysctl: { summary: 'show and set tunables', main: sysctl },
+  tc: { summary: 'show and change disciplines and filters of interfaces: plug, ingress, u32', main: tc },
   tcpdrop: { summary: 'end TCP connections', main: tcpdrop },
   tcpdump: { summary: 'show, save and read packets', main: tcpdump },
   traceroute: { summary: 'show the routers on the way to an IPv4 host', main: traceroute },

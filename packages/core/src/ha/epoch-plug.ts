@@ -34,7 +34,9 @@ export interface EpochPlugLimits {
 }
 
 /** 4 MiB is what Remus gives a machine's interface; a frame has 60 bytes at least, so the packets are the lower bound for small ones. */
-export const EPOCH_PLUG_LIMITS: Readonly<EpochPlugLimits> = Object.freeze({ bytesMax: 4 * 1024 * 1024, packetsMax: 16_384 });
+export const EPOCH_BYTES_MAX = 4_194_304;
+export const EPOCH_PACKETS_MAX = 16_384;
+export const EPOCH_PLUG_LIMITS: Readonly<EpochPlugLimits> = Object.freeze({ bytesMax: EPOCH_BYTES_MAX, packetsMax: EPOCH_PACKETS_MAX });
 
 export class EpochPlug implements OutputPlug, NetisrSource {
   netisrQueued = false;

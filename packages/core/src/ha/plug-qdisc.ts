@@ -5,7 +5,7 @@
  * Options are those of struct tc_plug_qopt, an action and a limit. At creation only the limit is read, whatever the action is: so `add ... plug block`, whose limit is 0, makes a plug that drops everything. Without options
  * the limit is as many frames of the interface's MTU as Linux lets wait at it: 32 at an ifb, 1,000 elsewhere.
  */
-import { IfbSoftc, IFB_TXQUEUELEN } from '../net/ifb.js';
+import { ifTxqueuelen } from '../net/ifb.js';
 import type { Ifnet } from '../net/ifnet.js';
 import type { QdiscKind } from '../net/tc/if-qdisc.js';
 import { tcRefuse, TC_OK } from '../net/tc/tc-answer.js';
@@ -13,13 +13,10 @@ import { EINVAL } from '../base/errno.js';
 import { ETHER_HDR_LEN } from '../wire/ether.js';
 import { Plug } from './plug.js';
 
-/** Linux's queue length of an Ethernet interface. */
-const TXQUEUELEN = 1_000;
-
 /** Bytes a plug on `ifp` may hold when nobody says how many. */
 export function plugLimitDefault(ifp: Ifnet): number {
   const header = ifp.lladdr.length > 0 ? ETHER_HDR_LEN : 0;
-  return (ifp.driver instanceof IfbSoftc ? IFB_TXQUEUELEN : TXQUEUELEN) * (ifp.mtu + header);
+  return ifTxqueuelen(ifp) * (ifp.mtu + header);
 }
 
 export const plugQdisc: QdiscKind = {

@@ -28,8 +28,9 @@ import { PktQueue } from './pktqueue.js';
 
 /** Packets that may wait to go back. */
 export const IFB_QUEUE_MAX = 4_096;
-/** Linux's queue length of an ifb, by which disciplines there choose their limit. */
-export const IFB_TXQUEUELEN = 32;
+/** Linux's queue lengths, by which disciplines there choose their limit. */
+const IFB_TXQUEUELEN = 32;
+const ETHER_TXQUEUELEN = 1_000;
 const MAC_FIRST = 0x02;
 const MAC_LAST = 0x1f;
 
@@ -74,6 +75,11 @@ export class IfbSoftc implements IfDriver {
   destroy(): void {
     this.back.destroy();
   }
+}
+
+/** How many packets wait at `ifp` where that is Linux's. */
+export function ifTxqueuelen(ifp: Ifnet): number {
+  return ifp.driver instanceof IfbSoftc ? IFB_TXQUEUELEN : ETHER_TXQUEUELEN;
 }
 
 export const ifbCloner: IfClonerSpec = {

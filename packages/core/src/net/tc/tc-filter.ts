@@ -38,7 +38,8 @@ export interface FilterRequest {
   readonly protocol: number;
   readonly handle: number;
   readonly kind: string | null;
-  readonly keys: readonly U32Key[];
+  /** u32: what it looks at; null: nothing was said. */
+  readonly keys: readonly U32Key[] | null;
   readonly actions: readonly TcActionSpec[];
   readonly classid: number;
 }
@@ -79,6 +80,7 @@ export function filterModify(net: Net, request: FilterRequest, flags: number): T
   const there = handle === 0 ? undefined : proto?.filters.find((f) => f.handle === handle);
   if (there !== undefined && (flags & NLM_F_EXCL) !== 0) return tcRefuse(EEXIST, 'Filter already exists');
   if (there === undefined && !create) return tcRefuse(ENOENT, 'Need both RTM_NEWTFILTER and NLM_F_CREATE to create a new filter');
+  if (of === 'u32' && request.keys === null) return tcRefuse(EINVAL, 'cls_u32: Selector not specified');
   const at = there?.handle ?? newHandle(of, handle, proto?.filters ?? []);
   if (typeof at !== 'number') return at;
   if (ingress.protos.reduce((n, p) => n + p.filters.length, 0) >= TC_FILTERS_MAX) return tcRefuse(ENOSPC);
@@ -101,7 +103,7 @@ function newHandle(kind: TcFilterKind, asked: number, filters: readonly TcFilter
 
 function make(net: Net, { keys, actions, classid }: FilterRequest, kind: TcFilterKind, handle: number): TcFilter {
   const tc = TcState.of(net);
-  return { handle, match: kind === 'u32' ? new U32Match(keys) : null, actions: actions.map((spec) => new TcAction(spec, tc.nextAction(), net.kern.engine.now)), classid };
+  return { handle, match: kind === 'u32' ? new U32Match(keys ?? []) : null, actions: actions.map((spec) => new TcAction(spec, tc.nextAction(), net.kern.engine.now)), classid };
 }
 
 /** u32 tries its filters in the order of their numbers. */
