@@ -8,6 +8,7 @@ import type { Ifnet, Kernel } from '@netloom/core';
 import { strerror, tapOf } from '@netloom/core';
 import { TapLink } from './daemon/tap-link.js';
 import type { HostLoop } from './loop.js';
+import { openHostPort } from './port/open-host-port.js';
 
 /** A tap that is joined to a device. */
 export interface AttachedTap {
@@ -18,14 +19,12 @@ export interface AttachedTap {
 }
 
 /**
- * Joins `ifp`, a tap, to the device `name`, which is made when there is none (that takes root). `onClose` is told, once, when either side has gone,
+ * Joins `ifp`, a tap, to the device `name`, which is made when there is none (that takes root); `packet:eth0` is an interface that Linux has. `onClose` is told, once, when either side has gone,
  * with why if the device failed. Rejects with what is wrong and what to do.
  */
 export async function attachTap(kernel: Kernel, loop: HostLoop, ifp: Ifnet, name: string, onClose: (reason: Error | null) => void = () => undefined): Promise<AttachedTap> {
   if (tapOf(ifp) === null) throw new TypeError(`${ifp.xname} is not a tap; make one with ifCloneCreate(net, 'tap')`);
-  const { openTapPort } = await import('./tap/tap-port.js');
-  const port = openTapPort({ name, vnetHdr: true, up: process.getuid?.() === 0 });
-  const link = new TapLink(kernel, loop, ifp, port, (_link, reason) => onClose(reason));
+  const link = new TapLink(kernel, loop, ifp, await openHostPort(name), (_link, reason) => onClose(reason));
   const error = link.open();
   if (error === 0) return link;
   await link.discard();

@@ -3,7 +3,7 @@
  *
  * Theory of operation. `netloom attach` and the lab file's `host:` bind a tap, wherever it is at that moment; it stays bound when it moves to
  * another vnet or is renamed, and is let go when either side goes away. The device's driver is loaded with the first binding,
- * so a daemon without taps needs no native library. `file:...` in the device's place names capture files: what one holds comes in, what
+ * so a daemon without taps needs no native library. `packet:eth0` is an interface that Linux has. `file:...` in the device's place names capture files: what one holds comes in, what
  * the vnet sends is recorded in another (file-link.ts). `stream:...`, `dgram:...` and `vde:...` name the port of a guest (port/guest-link.ts), which stays
  * bound while guests come and go. A netgraph's device `ngdN` takes such a port too: then a program that speaks QEMU's framing reads and writes packets of a hook.
  *
@@ -149,7 +149,7 @@ export class Attachments {
   }
 
   private async openDevice(ifp: Ifnet, name: string): Promise<Link> {
-    const port = await this.datapath.openTap(name);
+    const port = await this.datapath.open(name);
     return new TapLink(this.kernel, this.loop, ifp, port, (closed, reason) => this.closed(closed, reason));
   }
 

@@ -14,6 +14,7 @@ import { datapathView } from '../datapath/datapath-view.js';
 import type { DatapathView } from '../datapath/datapath-view.js';
 import type { HostLoop } from '../loop.js';
 import type { FramePort } from '../port/frame-port.js';
+import { openHostPort, openHostQueues } from '../port/open-host-port.js';
 import { vnetNameOf } from './kernel-topology.js';
 
 export class DaemonDatapath {
@@ -32,15 +33,13 @@ export class DaemonDatapath {
     this.workers = workers;
   }
 
-  /** Opens a TAP of the host: a port of the pool, or without workers one with a thread of its own. Rejects as `openTap` throws. */
-  async openTap(name: string): Promise<FramePort> {
-    const options = { name, vnetHdr: true, up: process.getuid?.() === 0 };
-    if (this.workers === 0) return (await import('../tap/tap-port.js')).openTapPort(options);
-    const [{ openTap }, { DatapathPool }] = await Promise.all([import('../tap/tap-device.js'), import('../datapath/datapath-pool.js')]);
+  /** Opens a device of the host: a port of the pool, or without workers one for this thread. Rejects as `openHostQueues`. */
+  async open(device: string): Promise<FramePort> {
+    if (this.workers === 0) return openHostPort(device);
+    const { DatapathPool } = await import('../datapath/datapath-pool.js');
     const pool = (this.pool ??= this.start(DatapathPool));
     await pool.started;
-    const { fd, ...device } = openTap(options);
-    const port = pool.open({ ...device, fds: [fd] });
+    const port = pool.open(await openHostQueues(device));
     port.binding = new InterfaceBinding(this.kernel, this.loop, port);
     return port;
   }

@@ -9,6 +9,7 @@
 import { checkDhcp } from './lab-dhcp.js';
 import { checkDhcp6 } from './lab-dhcp6.js';
 import { isFileDevice, parseFileDevice, relativePath } from '../daemon/file-device.js';
+import { isPacketDevice } from '../port/host-device.js';
 import { parseGuestDevice, relativeGuestPath } from '../port/guest-device.js';
 import { checkGateway, gatewayOf } from './lab-gateway.js';
 import type { Endpoint, Lab, LabInterface, LabPath, LabVnet } from './lab-model.js';
@@ -200,7 +201,7 @@ function checkInterface(lab: Lab, vnet: string, ifname: string, ifc: LabInterfac
 
 /** Words that name a guest or files say what they should; a daemon that is elsewhere finds their paths. */
 function checkHost(path: LabPath, host: string | undefined, report: Report): void {
-  if (host === undefined || !host.includes(':')) return;
+  if (host === undefined || !host.includes(':') || isPacketDevice(host)) return;
   const device = isFileDevice(host) ? parseFileDevice(host) : parseGuestDevice(host);
   if (typeof device === 'string') {
     const [message = '', remedy = 'choose other words'] = device.split('; ');

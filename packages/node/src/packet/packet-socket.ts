@@ -25,13 +25,11 @@ import { RING_REQUEST, RING_RESERVE } from './packet-ring.js';
 export interface PacketDevice {
   /** Non-blocking, closed on exec. */
   readonly fds: readonly number[];
+  /** `packet:` and the interface's name. */
   readonly name: string;
   readonly mtu: number;
   readonly vnetHdr: true;
 }
-
-/** What names an interface in a device's place, before its name. */
-export const PACKET_PREFIX = 'packet:';
 
 const QUEUES_MAX = 64;
 const SIOCGIFMTU = 0x8921;
@@ -61,7 +59,7 @@ export function openPacket(name: string, queues = 1, libc: PacketLibc = loadPack
     }
     if (queues > 1) joinFanout(libc, fds, name);
     for (const fd of fds) libc.setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, new Uint32Array(1), 4);
-    return { fds, name, mtu, vnetHdr: true };
+    return { fds, name: `packet:${name}`, mtu, vnetHdr: true };
   } catch (error) {
     for (const fd of fds) libc.close(fd);
     throw error;

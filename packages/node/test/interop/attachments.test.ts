@@ -94,6 +94,33 @@ peer('root', 'tun', 'netns', 'ip', 'ping')('a tap that is renamed stays bound; t
   expect(await client.get('/v1/attachments')).toEqual([]);
 });
 
+peer('root', 'netns', 'ip', 'ping')('an interface that Linux has, in place of a TAP: Linux at its other end is a neighbour, until it goes away', async () => {
+  const inside = `${DEVICE}n`.slice(-15);
+  ip('netns', 'add', NS);
+  ip('link', 'add', DEVICE, 'type', 'veth', 'peer', 'name', inside, 'netns', NS);
+  ip('link', 'set', 'dev', DEVICE, 'addrgenmode', 'none');
+  ip('link', 'set', 'dev', DEVICE, 'up');
+  ip('-n', NS, 'addr', 'add', '10.71.0.2/24', 'dev', inside);
+  ip('-n', NS, 'link', 'set', inside, 'up');
+  await tool('ifconfig', 'tap1', 'create', 'inet', '10.71.0.1/24', 'up');
+  const attach = (device: string): Promise<unknown> => client.post('/v1/attachments', { vnet: 'host', interface: 'tap1', device }).catch((e: Error) => e.message);
+  expect(await attach('packet:')).toBe('"packet:" does not say which interface; write packet:eth0 for eth0');
+  expect(await attach('packet:nowhere0')).toContain('has no interface of that name');
+  await attach(`packet:${DEVICE}`);
+  expect(await client.get('/v1/attachments')).toEqual([{ vnet: 'host', interface: 'tap1', device: `packet:${DEVICE}` }]);
+  for (const size of ['56', '1472', '4000']) {
+    const { code, stdout } = await linux('ping', '-c', '2', '-i', '0.2', '-W', '2', '-s', size, '10.71.0.1');
+    expect(code, stdout).toBe(0);
+  }
+  expect(await tool('ping', '-c', '2', '-i', '0.2', '10.71.0.2')).toMatchObject({ exitCode: 0 });
+  // Down and up again, it goes on as soon as Linux has seen that there is a carrier.
+  ip('link', 'set', 'dev', DEVICE, 'down');
+  ip('link', 'set', 'dev', DEVICE, 'up');
+  await expect.poll(async () => (await tool('ping', '-c', '1', '-W', '1000', '10.71.0.2')).exitCode, { timeout: 15_000 }).toBe(0);
+  ip('link', 'del', DEVICE);
+  await expect.poll(() => client.get('/v1/attachments'), { timeout: 10_000 }).toEqual([]);
+});
+
 peer('root', 'tun', 'netns', 'ip')('refusals name the value; the device going away lets the tap go', async () => {
   await neighbours();
   const attach = (vnet: string, ifname: string, device: string): Promise<unknown> => client.post('/v1/attachments', { vnet, interface: ifname, device }).catch((e: Error) => e.message);
