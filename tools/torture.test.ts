@@ -1,0 +1,33 @@
+/**
+ * torture.test.ts — real workers read what one writer changes, deletes and uses again; and what breaks a rule is noticed. `node scripts/torture.mjs 1h` is the long proof.
+ *
+ * The seeds repeat what the writer does. What a worker meets is the machine's doing, so a bug is looked for until it is found.
+ */
+import { describe, expect, it } from 'vitest';
+import { torture } from './torture/torture.mjs';
+import type { TortureBug } from './torture/torture.mjs';
+
+const OPERATIONS = 120_000;
+const BUG_OPERATIONS = 100_000_000;
+
+describe('readers under torture', () => {
+  it.each([1, 2, 3])('see nothing torn, freed or somebody else\'s, and nothing waits in the end, seed %i', async (seed) => {
+    const { problem, torture: t } = await torture({ seed }, ({ ops, counts }) => ops >= OPERATIONS && (counts['lookups'] ?? 0) > 100_000);
+    expect(problem).toBeNull();
+    expect(t.kills).toBeGreaterThan(1);
+    expect(t.engine.readers.waited).toBeGreaterThan(100);
+    expect(Math.min(...Object.values(t.done))).toBeGreaterThan(1_000);
+    expect(Object.entries(t.counts).filter(([name, n]) => !['torn', 'freed', 'foreign', 'sleeps'].includes(name) && n === 0)).toEqual([]);
+  }, 60_000);
+
+  it.each<[TortureBug, RegExp]>([
+    ['no grace period', /torn|freed|foreign|destroyed entry/],
+    ['references ignored', /torn|freed|foreign/],
+    ['nodes used again at once', /torn|freed|foreign/],
+    ['mark ignored', /torn|freed|foreign/],
+    ['the dead are not buried', /the writer is stuck/],
+  ])('notice it: %s', async (bug, notice) => {
+    const { problem } = await torture({ seed: 1, bug, silentMax: 100 }, ({ ops }) => ops >= BUG_OPERATIONS);
+    expect(problem).toMatch(notice);
+  }, 120_000);
+});
