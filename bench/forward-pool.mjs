@@ -6,11 +6,15 @@
  * What is read can be protected from whoever would free it by a quiescent point for each batch, or, for comparison, by a reference that is counted or a lock that is taken for each frame.
  */
 import { forwardFrame } from '@netloom/core/fwd';
+import { inlineMore } from '../packages/node/dist/datapath/inline-more.js';
 import { BATCH, FRAME, PORTS, SLOTS } from './forward-lab.mjs';
 
 /** @typedef {import('@netloom/core/fwd').FwdView} FwdView */
 /** @typedef {import('./forward-lab.mjs').Load} Load */
 /** @typedef {(v: FwdView, pool: Pool, first: number) => number} Pass all frames of the pool, once; how many were not sent on */
+
+// As datapath workers do.
+inlineMore();
 
 const SLOT_BYTES = 2_048;
 /** Where a frame begins in its slot: its IP header is two bytes off a word, as drivers have it. */

@@ -217,6 +217,8 @@ static int bridged(uint8_t *eth, const struct iface *in, unsigned len, int n) {
 		int place = place3(&fdb, get32(eth + 8), get16(eth + 6) << 12 | vid, in->bridge);
 		if (place < 0 || fdb.words[place] != in->index) return n;
 		if (fdb.marks[place >> 2] != round_now) fdb.marks[place >> 2] = round_now;
+	} else if (find3(&fdb, get32(eth + 8), get16(eth + 6) << 12 | LOCAL_VID, in->bridge)) {
+		return n;
 	}
 	uint32_t lo = get32(eth + 2), hi = get16(eth) << 12;
 	if (find3(&fdb, lo, hi | LOCAL_VID, in->bridge)) return n;

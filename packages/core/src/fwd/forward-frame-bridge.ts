@@ -5,22 +5,27 @@
  * Learning is the complete path's: a source that is not in the table, or is there for another port, is punted with its frame. Where it is known, the place is marked with the
  * bridges' round of ageing, so that an address in use does not expire. Floods, spanning tree, spans and private ports are not decided here.
  */
-import { ETHER_HDR_LEN, ETHER_SHOST, ETHER_TCI, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK, etherIsTagType } from '../wire/ether.js';
+import * as ether from '../wire/ether.js';
+import * as forwardOut from './forward-frame-out.js';
+import * as fwdCounts from './fwd-counters.js';
+import * as fwdIf from './fwd-if.js';
+import * as fwdTables from './fwd-tables.js';
 import { FWD_PUNT_SAMEIF } from './forward.js';
-import { outWays, sendFrame } from './forward-frame-out.js';
-import { FC_IBYTES, FC_IPACKETS, FWD_CELL_SHIFT } from './fwd-counters.js';
-import {
-  FIF_BRIDGE, FIF_CELL, FIF_FLAGS, FIF_INDEX, FIF_MAC_HI, FIF_MAC_LO, FWD_IF_BRFWD, FWD_IF_IN, FWD_IF_LEARN, FWD_IF_PRIVATE, FWD_IF_REASON_SHIFT, FWD_IF_SHIFT, FWD_IF_VLAN,
-} from './fwd-if.js';
 import type { FwdView } from './fwd-tables.js';
-import { FWD_FDB_LOCAL, fdbKey } from './fwd-tables.js';
 import { FWD_PUNT_BLOCKED, FWD_PUNT_DOWN, FWD_PUNT_FLOOD, FWD_PUNT_RUNT, FWD_PUNT_SOURCE, FWD_PUNT_VLAN } from './fwd-verdict.js';
+
+// V8 makes literals of a module's own constants, but reads imported ones from memory at each use, and this is code that every frame passes.
+const { ETHER_HDR_LEN, ETHER_SHOST, ETHER_TCI, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK, etherIsTagType } = ether;
+const { outWays, sendFrame } = forwardOut;
+const { FC_IBYTES, FC_IPACKETS, FWD_CELL_SHIFT } = fwdCounts;
+const { FIF_BRIDGE, FIF_CELL, FIF_FLAGS, FIF_INDEX, FIF_MAC_HI, FIF_MAC_LO, FWD_IF_BRFWD, FWD_IF_IN, FWD_IF_LEARN, FWD_IF_PRIVATE, FWD_IF_REASON_SHIFT, FWD_IF_SHIFT, FWD_IF_VLAN } = fwdIf;
+const { FWD_FDB_LOCAL, fdbKey } = fwdTables;
 
 /** The frame is for this host, as one of the interface whose record is `v.oursRec`. No verdict has this number. */
 export const BRIDGE_OURS = -1_000;
 
-/** A unicast frame came in on the member at `rec`. */
-export function bridgeFrame(v: FwdView, view: DataView, rec: number): number {
+/** A unicast frame, which begins at `at`, came in on the member at `rec`. */
+export function bridgeFrame(v: FwdView, view: DataView, rec: number, at: number): number {
   const words = v.ifWords;
   const flags = words[rec + FIF_FLAGS]!;
   const bridge = words[rec + FIF_BRIDGE]!;
@@ -28,7 +33,6 @@ export function bridgeFrame(v: FwdView, view: DataView, rec: number): number {
   const bridgeFlags = words[bridgeRec + FIF_FLAGS]!;
   if ((bridgeFlags & FWD_IF_IN) === 0) return bridgeFlags === 0 ? FWD_PUNT_DOWN : -(bridgeFlags >>> FWD_IF_REASON_SHIFT);
   if ((flags & FWD_IF_BRFWD) === 0) return FWD_PUNT_BLOCKED;
-  const at = v.frameAt;
   const shift = v.strip * ETHER_VLAN_ENCAP_LEN;
   const tagged = etherIsTagType(view.getUint16(at + ETHER_TYPE + shift));
   if (tagged && v.frameLen < ETHER_HDR_LEN + ETHER_VLAN_ENCAP_LEN + shift) return FWD_PUNT_RUNT;
@@ -59,7 +63,7 @@ export function bridgeFrame(v: FwdView, view: DataView, rec: number): number {
   if ((outFlags & FWD_IF_BRFWD) === 0 || (flags & outFlags & FWD_IF_PRIVATE) !== 0) return FWD_PUNT_BLOCKED;
   // A frame with a tag into a vlan would need a second one.
   if (tagged && (outFlags & FWD_IF_VLAN) !== 0) return FWD_PUNT_VLAN;
-  const error = outWays(v, outRec);
+  const error = outWays(v, outRec, outFlags);
   if (error !== 0) return error;
   const body = v.frameLen - shift - (tagged ? ETHER_VLAN_ENCAP_LEN : 0);
   v.outBridgeCell = words[bridgeRec + FIF_CELL]! << FWD_CELL_SHIFT;

@@ -4,101 +4,135 @@
  *
  * A segment that is still to be cut (virtio-net header) passes whole when its pieces fit the next link. Bytes behind the datagram are padding and go no further.
  */
-import { ETHERTYPE_IP, ETHERTYPE_IPV6, ETHER_HDR_LEN, ETHER_VLAN_ENCAP_LEN } from '../wire/ether.js';
-import { IP4_DST, ip4Check, ip4DecTtl, ip4Len } from '../wire/ip4.js';
-import { IP6_DST, IP6_HDR_LEN, IP6_HLIM, ip6Check, ip6Plen } from '../wire/ip6.js';
-import { TCP_OFF } from '../wire/tcp.js';
-import { UDP_HDR_LEN } from '../wire/udp.js';
-import {
-  VIRTIO_NET_CSUM_START, VIRTIO_NET_FLAGS, VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_NONE, VIRTIO_NET_GSO_SIZE, VIRTIO_NET_GSO_TCPV4, VIRTIO_NET_GSO_TCPV6, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_GSO_UDP_L4,
-} from '../wire/virtio-net.js';
+import * as ether from '../wire/ether.js';
+import * as ip4 from '../wire/ip4.js';
+import * as ip6 from '../wire/ip6.js';
+import * as tcp from '../wire/tcp.js';
+import * as udp from '../wire/udp.js';
+import * as virtio from '../wire/virtio-net.js';
+import * as forwardOut from './forward-frame-out.js';
+import * as forward from './forward.js';
+import * as forward6 from './forward6.js';
+import * as fwdCounts from './fwd-counters.js';
+import * as fwdIf from './fwd-if.js';
+import * as nhop from './nhop-table.js';
+import { ip4Check } from '../wire/ip4.js';
 import { flowOf4, flowOf6 } from './flow-of.js';
-import { FWD_DROP_BLACKHOLE, verdict4 } from './forward.js';
-import { verdict6 } from './forward6.js';
-import { outThrough, sendPacket } from './forward-frame-out.js';
-import { FC_BLACKHOLE4, FC_BLACKHOLE6, FC_FORWARD4, FC_FORWARD6, FC_IBYTES, FC_IPACKETS } from './fwd-counters.js';
-import { FIF_FLAGS, FIF_INDEX, FIF_SET, FWD_IF_FWD4, FWD_IF_FWD6 } from './fwd-if.js';
+import { FWD_DROP_BLACKHOLE, FWD_PUNT_OPTIONS } from './forward.js';
 import type { FwdSet, FwdView } from './fwd-tables.js';
 import { FWD_PUNT_HEADER, FWD_PUNT_HOST, FWD_PUNT_NONEIGH, FWD_PUNT_OFFLOAD } from './fwd-verdict.js';
-import { NHOP_GATEWAY } from './nhop-table.js';
 
-/** A packet to this host's link address on the interface at `rec`. */
-export function routeFrame(v: FwdView, view: DataView, rec: number, isIp6: boolean): number {
+// V8 makes literals of a module's own constants, but reads imported ones from memory at each use, and this is code that every frame passes.
+const { ETHERTYPE_IP, ETHERTYPE_IPV6, ETHER_VLAN_ENCAP_LEN } = ether;
+const { IP4_DST, ip4DecTtl, ip4PlainLen } = ip4;
+const { IP6_DST, IP6_HDR_LEN, IP6_HLIM, ip6Check, ip6Plen } = ip6;
+const { TCP_OFF } = tcp;
+const { UDP_HDR_LEN } = udp;
+const {
+  VIRTIO_NET_CSUM_START, VIRTIO_NET_FLAGS, VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_HDR_LEN, VIRTIO_NET_GSO_NONE, VIRTIO_NET_GSO_SIZE, VIRTIO_NET_GSO_TCPV4,
+  VIRTIO_NET_GSO_TCPV6, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_GSO_UDP_L4,
+} = virtio;
+const { FWD_IF_WAYS, outStraight, outThrough, sendPacket, sendStraight } = forwardOut;
+const { verdictPlain4 } = forward;
+const { verdict6 } = forward6;
+const { FC_BLACKHOLE4, FC_BLACKHOLE6, FC_FORWARD4, FC_FORWARD6, FC_IBYTES, FC_IPACKETS } = fwdCounts;
+const { FIF_FLAGS, FIF_INDEX, FIF_SET, FWD_IF_FWD4, FWD_IF_FWD6, FWD_IF_OUT, FWD_IF_SHIFT } = fwdIf;
+const { NHOP_GATEWAY } = nhop;
+
+/** An IPv4 packet to this host's link address on the interface at `rec`; its header is at `off`. */
+export function route4(v: FwdView, view: DataView, rec: number, off: number): number {
   const words = v.ifWords;
-  if ((words[rec + FIF_FLAGS]! & (isIp6 ? FWD_IF_FWD6 : FWD_IF_FWD4)) === 0) return FWD_PUNT_HOST;
-  const set = v.sets[words[rec + FIF_SET]!] ?? null;
-  if (set === null) return FWD_PUNT_HOST;
-  const off = v.frameAt + ETHER_HDR_LEN + v.strip * ETHER_VLAN_ENCAP_LEN;
-  const len = v.frameLen - (off - v.frameAt);
-  return isIp6 ? route6(v, view, set, words[rec + FIF_INDEX]!, off, len) : route4(v, view, set, words[rec + FIF_INDEX]!, off, len);
-}
-
-function route4(v: FwdView, view: DataView, set: FwdSet, rcvIf: number, off: number, len: number): number {
-  if (ip4Check(view, off, len) !== 0) return FWD_PUNT_HEADER;
-  const total = ip4Len(view, off);
-  const size = v.undone ? sizeOfPieces(v, view, off, total) : total;
-  if (size < 0) return FWD_PUNT_OFFLOAD;
-  const fwd = set.fwd4;
-  const idx = verdict4(fwd, view, off, rcvIf, set.multipath ? flowOf4(view, off, total, set.flowSalt) : 0, size);
+  const set = v.sets[words[rec + FIF_SET]!];
+  if ((words[rec + FIF_FLAGS]! & FWD_IF_FWD4) === 0 || set === undefined || set === null) return FWD_PUNT_HOST;
+  const idx = hopFor4(v, view, set, words[rec + FIF_INDEX]!, off);
   if (idx < 0) return ended(v, idx, set.cell + FC_BLACKHOLE4);
-  const { nhops } = fwd;
+  const { nhops } = set.fwd4;
   const hop = (nhops.flags(idx) & NHOP_GATEWAY) !== 0 ? nhops.gateway(idx) | 0 : view.getInt32(off + IP4_DST);
   const out = nhops.ifIndex(idx);
   const adjacency = v.neigh4.find(out, hop, 0);
   if (adjacency === 0) return FWD_PUNT_NONEIGH;
-  const error = outThrough(v, out, adjacency);
+  const outRec = v.ifAt[out]! << FWD_IF_SHIFT;
+  const outFlags = words[outRec + FIF_FLAGS]!;
+  const isStraight = (outFlags & FWD_IF_WAYS) === FWD_IF_OUT && (v.strip | v.bridgeCell) === 0;
+  const error = isStraight ? outStraight(v, outRec, outFlags) : outThrough(v, out, adjacency);
   if (error !== 0) return error;
   ip4DecTtl(view, off);
-  countRouted(v, set.cell + FC_FORWARD4);
-  return sendPacket(v, view, adjacency, ETHERTYPE_IP, total);
+  v.counters[set.cell + FC_FORWARD4]!++;
+  if (v.bridgeCell !== 0) countBridged(v);
+  return isStraight ? sendStraight(v, view, outRec, adjacency) : sendPacket(v, view, adjacency, ETHERTYPE_IP);
 }
 
-function route6(v: FwdView, view: DataView, set: FwdSet, rcvIf: number, off: number, len: number): number {
-  if (ip6Check(view, off, len) !== 0) return FWD_PUNT_HEADER;
-  const total = IP6_HDR_LEN + ip6Plen(view, off);
-  const size = v.undone ? sizeOfPieces(v, view, off, total) : total;
+/** The next hop of an IPv4 packet, or the verdict. Sets how long the packet is. */
+function hopFor4(v: FwdView, view: DataView, set: FwdSet, rcvIf: number, off: number): number {
+  const len = v.frameAt + v.frameLen - off;
+  const total = ip4PlainLen(view, off, len);
+  if (total === 0) return ip4Check(view, off, len) !== 0 ? FWD_PUNT_HEADER : FWD_PUNT_OPTIONS;
+  v.total = total;
+  const size = v.undone !== 0 ? sizeOfPieces(v, view, off) : total;
   if (size < 0) return FWD_PUNT_OFFLOAD;
-  const fwd = set.fwd6;
-  const idx = verdict6(fwd, view, off, rcvIf, set.multipath ? flowOf6(view, off, total, set.flowSalt) : 0, size);
+  return verdictPlain4(set.fwd4, view, off, rcvIf, set.multipath !== 0 ? flowOf4(view, off, total, set.flowSalt) : 0, size);
+}
+
+/** An IPv6 packet likewise. */
+export function route6(v: FwdView, view: DataView, rec: number, off: number): number {
+  const words = v.ifWords;
+  const set = v.sets[words[rec + FIF_SET]!];
+  if ((words[rec + FIF_FLAGS]! & FWD_IF_FWD6) === 0 || set === undefined || set === null) return FWD_PUNT_HOST;
+  const idx = hopFor6(v, view, set, words[rec + FIF_INDEX]!, off);
   if (idx < 0) return ended(v, idx, set.cell + FC_BLACKHOLE6);
-  const { nhops } = fwd;
+  const { nhops } = set.fwd6;
   const out = nhops.ifIndex(idx);
   const d = off + IP6_DST;
   const adjacency = (nhops.flags(idx) & NHOP_GATEWAY) !== 0
     ? v.neigh6.find5(out, nhops.gateway6(idx, 0), nhops.gateway6(idx, 1), nhops.gateway6(idx, 2), nhops.gateway6(idx, 3))
     : v.neigh6.find5(out, view.getInt32(d), view.getInt32(d + 4), view.getInt32(d + 8), view.getInt32(d + 12));
   if (adjacency === 0) return FWD_PUNT_NONEIGH;
-  const error = outThrough(v, out, adjacency);
+  const outRec = v.ifAt[out]! << FWD_IF_SHIFT;
+  const outFlags = words[outRec + FIF_FLAGS]!;
+  const isStraight = (outFlags & FWD_IF_WAYS) === FWD_IF_OUT && (v.strip | v.bridgeCell) === 0;
+  const error = isStraight ? outStraight(v, outRec, outFlags) : outThrough(v, out, adjacency);
   if (error !== 0) return error;
   view.setUint8(off + IP6_HLIM, view.getUint8(off + IP6_HLIM) - 1);
-  countRouted(v, set.cell + FC_FORWARD6);
-  return sendPacket(v, view, adjacency, ETHERTYPE_IPV6, total);
+  v.counters[set.cell + FC_FORWARD6]!++;
+  if (v.bridgeCell !== 0) countBridged(v);
+  return isStraight ? sendStraight(v, view, outRec, adjacency) : sendPacket(v, view, adjacency, ETHERTYPE_IPV6);
+}
+
+function hopFor6(v: FwdView, view: DataView, set: FwdSet, rcvIf: number, off: number): number {
+  if (ip6Check(view, off, v.frameAt + v.frameLen - off) !== 0) return FWD_PUNT_HEADER;
+  const total = IP6_HDR_LEN + ip6Plen(view, off);
+  v.total = total;
+  const size = v.undone !== 0 ? sizeOfPieces(v, view, off) : total;
+  if (size < 0) return FWD_PUNT_OFFLOAD;
+  return verdict6(set.fwd6, view, off, rcvIf, set.multipath !== 0 ? flowOf6(view, off, total, set.flowSalt) : 0, size);
 }
 
 /** It goes no further on this path; what ends at a blackhole has been received, and is counted so. */
 function ended(v: FwdView, verdict: number, at: number): number {
-  if (verdict === FWD_DROP_BLACKHOLE) countRouted(v, at);
+  if (verdict !== FWD_DROP_BLACKHOLE) return verdict;
+  v.counters[at]!++;
+  if (v.bridgeCell !== 0) countBridged(v);
   return verdict;
 }
 
-/** The packet was routed, and came through the bridge it was local to. */
-function countRouted(v: FwdView, at: number): void {
+/** The packet came through the bridge it was local to. */
+function countBridged(v: FwdView): void {
   const c = v.counters;
-  c[at]!++;
-  if (v.bridgeCell === 0) return;
   c[v.bridgeCell + FC_IPACKETS]!++;
   c[v.bridgeCell + FC_IBYTES]! += v.frameLen - v.strip * ETHER_VLAN_ENCAP_LEN;
 }
 
-/** Bytes of the largest packet that a datagram of `total` bytes makes on the next link; -1: its virtio-net header says what this path does not understand. */
-function sizeOfPieces(v: FwdView, view: DataView, off: number, total: number): number {
-  const type = view.getUint8(v.hdrAt + VIRTIO_NET_GSO_TYPE);
+/** Bytes of the largest packet that the one in hand makes on the next link; -1: its virtio-net header says what this path does not understand. */
+function sizeOfPieces(v: FwdView, view: DataView, off: number): number {
+  const { total } = v;
+  const hdr = v.frameAt - VIRTIO_NET_HDR_LEN;
+  const type = view.getUint8(hdr + VIRTIO_NET_GSO_TYPE);
   if (type === VIRTIO_NET_GSO_NONE) return total;
-  if ((view.getUint8(v.hdrAt + VIRTIO_NET_FLAGS) & VIRTIO_NET_F_NEEDS_CSUM) === 0) return -1;
-  const l4 = v.frameAt + view.getUint16(v.hdrAt + VIRTIO_NET_CSUM_START, true);
+  if ((view.getUint8(hdr + VIRTIO_NET_FLAGS) & VIRTIO_NET_F_NEEDS_CSUM) === 0) return -1;
+  const l4 = v.frameAt + view.getUint16(hdr + VIRTIO_NET_CSUM_START, true);
   const isTcp = type === VIRTIO_NET_GSO_TCPV4 || type === VIRTIO_NET_GSO_TCPV6;
   if ((!isTcp && type !== VIRTIO_NET_GSO_UDP_L4) || l4 <= off || l4 + UDP_HDR_LEN + (isTcp ? TCP_OFF : 0) > off + total) return -1;
-  const hdr = isTcp ? (view.getUint8(l4 + TCP_OFF) >>> 4) << 2 : UDP_HDR_LEN;
-  return l4 - off + hdr + view.getUint16(v.hdrAt + VIRTIO_NET_GSO_SIZE, true);
+  const l4Hdr = isTcp ? (view.getUint8(l4 + TCP_OFF) >>> 4) << 2 : UDP_HDR_LEN;
+  return l4 - off + l4Hdr + view.getUint16(hdr + VIRTIO_NET_GSO_SIZE, true);
 }
 

@@ -5,7 +5,7 @@
  */
 import { expect, test } from 'vitest';
 import { ETHERTYPE_IP, ETHERTYPE_VLAN } from '../wire/ether.js';
-import { ip4Emit } from '../wire/ip4.js';
+import { ip4Emit, ip4PutSum } from '../wire/ip4.js';
 import { IPPROTO_UDP } from '../wire/ipproto.js';
 import { VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_TCPV4, VIRTIO_NET_HDR_LEN } from '../wire/virtio-net.js';
 import { AddrSet } from './addr-set.js';
@@ -148,6 +148,52 @@ test('a virtio-net header moves with the frame, and a segment passes when its pi
   const big = frame([OUR_HI, 1], 99, 2, { hdr: [1, 1, 66, 0, 0xdc, 5, 34, 0, 16, 0], payload: 4000 });
   big.view.setUint8(ROOM + VIRTIO_NET_HDR_LEN + 34 + 12, 0x50);
   expect(fwdReason(forwardFrame(view, 1, big.view, big.at, big.len))).toBe('toobig');
+});
+
+test('where nothing but the next hop changes, a virtio-net header stays, is cleared, made or left out', () => {
+  const flags = FWD_IF_VNET_HDR | FWD_IF_OFFLOAD;
+  const both = bench({ 1: ROUTED | flags, 2: ROUTED | FWD_IF_TRUNK | flags });
+  const hdr = [VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_TCPV4, 66, 0, 0xe8, 3, 34, 0, 16, 0];
+  const segment = frame([OUR_HI, 1], 99, 2, { hdr, payload: 4000 });
+  segment.view.setUint8(ROOM + VIRTIO_NET_HDR_LEN + 34 + 12, 0x50);
+  expect(forwardFrame(both.view, 1, segment.view, segment.at, segment.len)).toBe(2);
+  expect([both.view.at, both.view.len, [...segment.bytes.subarray(ROOM, ROOM + 10)]]).toEqual([ROOM, VIRTIO_NET_HDR_LEN + 14 + 4028, hdr]);
+  expect(hex(segment.bytes, ROOM + 10, 14)).toBe('0a0000000002' + '020000000002' + '0800');
+  const done = frame([OUR_HI, 1], 99, 2, { hdr: [2, 0, 1, 1, 1, 1, 1, 1, 1, 1] });
+  expect(forwardFrame(both.view, 1, done.view, done.at, done.len)).toBe(2);
+  expect([both.view.at, hex(done.bytes, ROOM, 10)]).toEqual([ROOM, '00'.repeat(10)]);
+  const from = bench({ 1: ROUTED | flags });
+  const out = frame([OUR_HI, 1], 99, 2, { hdr: [2, 0, 1, 1, 1, 1, 1, 1, 1, 1] });
+  expect(forwardFrame(from.view, 1, out.view, out.at, out.len)).toBe(2);
+  expect([from.view.at, from.view.len]).toEqual([ROOM + 10, 50]);
+  const undone = frame([OUR_HI, 1], 99, 2, { hdr: [VIRTIO_NET_F_NEEDS_CSUM, 0, 0, 0, 0, 0, 34, 0, 6, 0] });
+  expect(fwdReason(forwardFrame(from.view, 1, undone.view, undone.at, undone.len))).toBe('offload');
+  const to = bench({ 2: ROUTED | FWD_IF_TRUNK | flags });
+  const into = frame([OUR_HI, 1], 99, 2);
+  into.bytes.fill(0xff, 0, ROOM);
+  expect(forwardFrame(to.view, 1, into.view, into.at, into.len)).toBe(2);
+  expect([to.view.at, to.view.len, hex(into.bytes, ROOM - 10, 10)]).toEqual([ROOM - 10, 60, '00'.repeat(10)]);
+});
+
+test('a packet does not leave by an interface that is no port, nor from one that routes nothing', () => {
+  const { view, ifs } = bench();
+  ifs.publish(2, [ROUTED, 2, -1, OUR_HI, 2, 0, 0, 0, 0, 2]);
+  const f = frame([OUR_HI, 1], 99, 2);
+  expect(fwdReason(forwardFrame(view, 1, f.view, f.at, f.len))).toBe('output');
+  ifs.publish(1, [FWD_IF_IN, 1, 1, OUR_HI, 1, 0, 0, 0, 0, 1]);
+  expect(fwdReason(forwardFrame(view, 1, f.view, f.at, f.len))).toBe('host');
+});
+
+test.each([
+  ['options', (v: DataView) => v.setUint8(14, 0x46)],
+  ['header', (v: DataView) => v.setUint8(14 + 10, v.getUint8(14 + 10) ^ 1)],
+  ['header', (v: DataView) => v.setUint8(14, 0x65)],
+] as const)('%s: a header that is not plain and right is left to others', (reason, spoil) => {
+  const { view } = bench();
+  const f = frame([OUR_HI, 1], 99, 2);
+  spoil(new DataView(f.bytes.buffer, ROOM));
+  if (reason === 'options') ip4PutSum(f.view, ROOM + 14, 24);
+  expect(fwdReason(forwardFrame(view, 1, f.view, f.at, f.len))).toBe(reason);
 });
 
 test('a segment that comes out of a vlan loses its tag, and its header says so', () => {

@@ -19,19 +19,27 @@
  * Invariants: allocates nothing, throws nothing, reads no clock. Positions are of the frame's first byte, behind a virtio-net header.
  * Not here: moving bytes in and out of the process; who fills the tables.
  */
-import { ETHERTYPE_IP, ETHERTYPE_IPV6, ETHER_HDR_LEN, ETHER_TCI, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK, etherIsTagType } from '../wire/ether.js';
-import {
-  VIRTIO_NET_CSUM_OFFSET, VIRTIO_NET_CSUM_START, VIRTIO_NET_FLAGS, VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_NONE, VIRTIO_NET_GSO_SIZE, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_HDR_LEN,
-} from '../wire/virtio-net.js';
-import { FWD_DROP } from './forward.js';
-import { BRIDGE_OURS, bridgeFrame } from './forward-frame-bridge.js';
-import { routeFrame } from './forward-frame-ip.js';
-import { FC_IBYTES, FC_IPACKETS, FWD_CELL_SHIFT, fwdCountAt } from './fwd-counters.js';
-import {
-  FIF_CELL, FIF_FLAGS, FIF_INDEX, FIF_MAC_HI, FIF_MAC_LO, FWD_IF_IN, FWD_IF_MEMBER, FWD_IF_REASON_SHIFT, FWD_IF_SHIFT, FWD_IF_TRUNK, FWD_IF_VNET_HDR,
-} from './fwd-if.js';
+import * as ether from '../wire/ether.js';
+import * as virtio from '../wire/virtio-net.js';
+import * as forwardBridge from './forward-frame-bridge.js';
+import * as forwardIp from './forward-frame-ip.js';
+import * as forward from './forward.js';
+import * as fwdCounts from './fwd-counters.js';
+import * as fwdIf from './fwd-if.js';
+import { fwdCountAt } from './fwd-counters.js';
 import type { FwdView } from './fwd-tables.js';
 import { FWD_PUNT_MULTICAST, FWD_PUNT_NOIF, FWD_PUNT_OFFLOAD, FWD_PUNT_PROMISC, FWD_PUNT_RUNT, FWD_PUNT_TYPE, FWD_PUNT_VLAN } from './fwd-verdict.js';
+
+// V8 makes literals of a module's own constants, but reads imported ones from memory at each use, and this is code that every frame passes.
+const { ETHERTYPE_IP, ETHERTYPE_IPV6, ETHER_HDR_LEN, ETHER_TCI, ETHER_TYPE_LEN, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK, etherIsTagType } = ether;
+const {
+  VIRTIO_NET_CSUM_OFFSET, VIRTIO_NET_CSUM_START, VIRTIO_NET_FLAGS, VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_NONE, VIRTIO_NET_GSO_SIZE, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_HDR_LEN,
+} = virtio;
+const { BRIDGE_OURS, bridgeFrame } = forwardBridge;
+const { route4, route6 } = forwardIp;
+const { FWD_DROP } = forward;
+const { FC_IBYTES, FC_IPACKETS, FWD_CELL_SHIFT } = fwdCounts;
+const { FIF_CELL, FIF_FLAGS, FIF_INDEX, FIF_MAC_HI, FIF_MAC_LO, FWD_IF_IN, FWD_IF_MEMBER, FWD_IF_REASON_SHIFT, FWD_IF_SHIFT, FWD_IF_TRUNK, FWD_IF_VNET_HDR } = fwdIf;
 
 /** Tags that may be taken out one after the other. */
 const STRIP_MAX = 2;
@@ -41,18 +49,18 @@ const STRIP_MAX = 2;
  * to, or a negative verdict, and then nothing has been changed. Counts both.
  */
 export function forwardFrame(v: FwdView, port: number, view: DataView, at: number, len: number): number {
+  const words = v.ifWords;
   const rec = v.ifAt[v.ifOfPort[port]!]! << FWD_IF_SHIFT;
-  const flags = v.ifWords[rec + FIF_FLAGS]!;
-  const front = (flags & FWD_IF_VNET_HDR) !== 0 ? VIRTIO_NET_HDR_LEN : 0;
-  v.hdrAt = front === 0 ? -1 : at;
+  const flags = words[rec + FIF_FLAGS]!;
+  const front = (flags & FWD_IF_VNET_HDR) === 0 ? 0 : VIRTIO_NET_HDR_LEN;
+  const size = len - front;
   v.frameAt = at + front;
-  v.frameLen = len - front;
-  v.undone = front !== 0 && len >= front && ((view.getUint8(at + VIRTIO_NET_FLAGS) & VIRTIO_NET_F_NEEDS_CSUM) | view.getUint8(at + VIRTIO_NET_GSO_TYPE)) !== 0;
+  v.frameLen = size;
+  v.undone = front !== 0 && size >= 0 ? (view.getUint8(at + VIRTIO_NET_FLAGS) & VIRTIO_NET_F_NEEDS_CSUM) | view.getUint8(at + VIRTIO_NET_GSO_TYPE) : 0;
   v.strip = 0;
-  v.vlanCell = 0;
   v.bridgeCell = 0;
-  const verdict = v.frameLen < ETHER_HDR_LEN ? FWD_PUNT_RUNT : v.undone && !isProperOffload(v, view) ? FWD_PUNT_OFFLOAD : input(v, view, rec, flags);
-  const cell = v.ifWords[rec + FIF_CELL]! << FWD_CELL_SHIFT;
+  const verdict = size < ETHER_HDR_LEN ? FWD_PUNT_RUNT : v.undone !== 0 && !isProperOffload(v, view) ? FWD_PUNT_OFFLOAD : input(v, view, rec, flags, at + front);
+  const cell = words[rec + FIF_CELL]! << FWD_CELL_SHIFT;
   const c = v.counters;
   if (verdict < 0) {
     c[cell + fwdCountAt(verdict)]!++;
@@ -60,53 +68,57 @@ export function forwardFrame(v: FwdView, port: number, view: DataView, at: numbe
     if (verdict > FWD_DROP) return verdict;
   }
   c[cell + FC_IPACKETS]!++;
-  c[cell + FC_IBYTES]! += v.frameLen;
+  c[cell + FC_IBYTES]! += size;
   return verdict;
 }
 
 /** Does the virtio-net header ask for a checksum within the frame, and for segments of a size if any? What else it may ask for, the complete path understands in its own way. */
 function isProperOffload(v: FwdView, view: DataView): boolean {
-  const at = v.hdrAt;
+  const at = v.frameAt - VIRTIO_NET_HDR_LEN;
   if ((view.getUint8(at + VIRTIO_NET_FLAGS) & VIRTIO_NET_F_NEEDS_CSUM) === 0) return false;
   const start = view.getUint16(at + VIRTIO_NET_CSUM_START, true);
   if (start < ETHER_HDR_LEN + STRIP_MAX * ETHER_VLAN_ENCAP_LEN || start + view.getUint16(at + VIRTIO_NET_CSUM_OFFSET, true) + 2 > v.frameLen) return false;
   return view.getUint8(at + VIRTIO_NET_GSO_TYPE) === VIRTIO_NET_GSO_NONE || view.getUint16(at + VIRTIO_NET_GSO_SIZE, true) !== 0;
 }
 
-/** A frame of one interface: refused, the bridge's, or this host's. */
-function input(v: FwdView, view: DataView, rec: number, flags: number): number {
+/** A frame of one interface, which begins at `at`: refused, the bridge's, or this host's. */
+function input(v: FwdView, view: DataView, rec: number, flags: number, at: number): number {
   if ((flags & FWD_IF_IN) === 0) return flags === 0 ? FWD_PUNT_NOIF : -(flags >>> FWD_IF_REASON_SHIFT);
-  if ((view.getUint8(v.frameAt) & 1) !== 0) return FWD_PUNT_MULTICAST;
-  if ((flags & FWD_IF_MEMBER) === 0) return ours(v, view, rec);
-  const verdict = bridgeFrame(v, view, rec);
-  return verdict === BRIDGE_OURS ? ours(v, view, v.oursRec) : verdict;
+  if ((view.getUint8(at) & 1) !== 0) return FWD_PUNT_MULTICAST;
+  let to = rec;
+  if ((flags & FWD_IF_MEMBER) !== 0) {
+    const verdict = bridgeFrame(v, view, rec, at);
+    if (verdict !== BRIDGE_OURS) return verdict;
+    to = v.oursRec;
+  }
+  return ours(v, view, to, at);
 }
 
 /** A frame for this host, or for one of its vlans, as one of the interface at `rec`. */
-function ours(v: FwdView, view: DataView, rec: number): number {
+function ours(v: FwdView, view: DataView, rec: number, at: number): number {
   const words = v.ifWords;
-  const typeAt = v.frameAt + ETHER_TYPE + v.strip * ETHER_VLAN_ENCAP_LEN;
-  const type = view.getUint16(typeAt);
-  if (etherIsTagType(type)) return vlan(v, view, rec);
-  if (words[rec + FIF_MAC_LO] !== view.getInt32(v.frameAt + 2) || words[rec + FIF_MAC_HI] !== view.getUint16(v.frameAt)) return FWD_PUNT_PROMISC;
-  if (type !== ETHERTYPE_IP && type !== ETHERTYPE_IPV6) return FWD_PUNT_TYPE;
-  return routeFrame(v, view, rec, type === ETHERTYPE_IPV6);
+  const body = at + ETHER_HDR_LEN + v.strip * ETHER_VLAN_ENCAP_LEN;
+  const type = view.getUint16(body - ETHER_TYPE_LEN);
+  const isIp = type === ETHERTYPE_IP || type === ETHERTYPE_IPV6;
+  if (!isIp && etherIsTagType(type)) return vlan(v, view, rec, at);
+  if (words[rec + FIF_MAC_LO] !== view.getInt32(at + 2) || words[rec + FIF_MAC_HI] !== view.getUint16(at)) return FWD_PUNT_PROMISC;
+  if (!isIp) return FWD_PUNT_TYPE;
+  return type === ETHERTYPE_IP ? route4(v, view, rec, body) : route6(v, view, rec, body);
 }
 
 /** A tagged frame: it comes in once more, on the vlan. */
-function vlan(v: FwdView, view: DataView, parent: number): number {
+function vlan(v: FwdView, view: DataView, parent: number, at: number): number {
   const words = v.ifWords;
   const shift = v.strip * ETHER_VLAN_ENCAP_LEN;
   if (v.frameLen < ETHER_HDR_LEN + ETHER_VLAN_ENCAP_LEN + shift) return FWD_PUNT_RUNT;
   if ((words[parent + FIF_FLAGS]! & FWD_IF_TRUNK) === 0 || v.strip >= STRIP_MAX - 1) return FWD_PUNT_VLAN;
-  const vid = view.getUint16(v.frameAt + ETHER_TCI + shift) & EVL_VLID_MASK;
+  const vid = view.getUint16(at + ETHER_TCI + shift) & EVL_VLID_MASK;
   const index = vid === 0 ? 0 : v.vlans.find(words[parent + FIF_INDEX]!, vid, 0);
   if (index === 0) return FWD_PUNT_VLAN;
   const rec = v.ifAt[index]! << FWD_IF_SHIFT;
   v.strip++;
-  v.vlanCell = words[rec + FIF_CELL]! << FWD_CELL_SHIFT;
-  const verdict = input(v, view, rec, words[rec + FIF_FLAGS]!);
-  if (verdict >= 0 || verdict <= FWD_DROP) countIn(v, v.vlanCell);
+  const verdict = input(v, view, rec, words[rec + FIF_FLAGS]!, at);
+  if (verdict >= 0 || verdict <= FWD_DROP) countIn(v, words[rec + FIF_CELL]! << FWD_CELL_SHIFT);
   return verdict;
 }
 

@@ -17,11 +17,17 @@
  * hooked in; to lower the TTL (`ip4DecTtl`) and to resolve the neighbour. A datagram with segmentation still to be done
  * counts as its full length unless the caller says that of its pieces (`size`).
  */
-import { IP4_DST, IP4_LEN, IP4_SRC, IP4_TTL, ip4Check } from '../wire/ip4.js';
-import { addrSetHas } from './addr-set.js';
+import * as ip4 from '../wire/ip4.js';
+import * as addrSet from './addr-set.js';
+import * as nhop from './nhop-table.js';
+import { ip4Check } from '../wire/ip4.js';
 import type { Fib4View } from './fib4.js';
-import { NHOP_BLACKHOLE, NHOP_BROADCAST, NHOP_REJECT, NHOP_SPECIAL, NHOP_VALID } from './nhop-table.js';
 import type { NhopTable } from './nhop-table.js';
+
+// V8 makes literals of a module's own constants, but reads imported ones from memory at each use, and this is code that every frame passes.
+const { IP4_DST, IP4_LEN, IP4_SRC, IP4_TTL } = ip4;
+const { addrSetHas } = addrSet;
+const { NHOP_BLACKHOLE, NHOP_BROADCAST, NHOP_REJECT, NHOP_VALID, NHOP_SPECIAL } = nhop;
 
 /** The header has options. */
 export const FWD_PUNT_OPTIONS = -1;
@@ -76,7 +82,11 @@ export function forward4(fwd: Fwd4, view: DataView, off: number, len: number, rc
 
 /** The same for a datagram whose header has passed `ip4Check`; `size` is the largest packet it makes on the next link, in bytes. */
 export function verdict4(fwd: Fwd4, view: DataView, off: number, rcvIf: number, flowid: number, size = view.getUint16(off + IP4_LEN)): number {
-  if (view.getUint8(off) !== 0x45) return FWD_PUNT_OPTIONS;
+  return view.getUint8(off) !== 0x45 ? FWD_PUNT_OPTIONS : verdictPlain4(fwd, view, off, rcvIf, flowid, size);
+}
+
+/** The same for a header without options. */
+export function verdictPlain4(fwd: Fwd4, view: DataView, off: number, rcvIf: number, flowid: number, size: number): number {
   const dst = view.getUint32(off + IP4_DST);
   if (isSpecial(dst) || isSpecial(view.getUint32(off + IP4_SRC))) return FWD_PUNT_SPECIAL;
   if (addrSetHas(fwd.own.words, dst)) return FWD_PUNT_LOCAL;
@@ -86,8 +96,7 @@ export function verdict4(fwd: Fwd4, view: DataView, off: number, rcvIf: number, 
   const nhops = fwd.nhops;
   const idx = nhops.select(value, flowid);
   const flags = nhops.flags(idx);
-  if ((flags & NHOP_SPECIAL) !== 0) return specialHop(flags);
-  if ((flags & NHOP_VALID) === 0) return FWD_PUNT_STALE;
+  if ((flags & (NHOP_SPECIAL | NHOP_VALID)) !== NHOP_VALID) return specialHop(flags);
   if (nhops.ifIndex(idx) === rcvIf) return FWD_PUNT_SAMEIF;
   if (size > nhops.mtu(idx)) return FWD_PUNT_TOOBIG;
   return idx;
@@ -100,6 +109,7 @@ function isSpecial(addr: number): boolean {
 }
 
 function specialHop(flags: number): number {
+  if ((flags & NHOP_SPECIAL) === 0) return FWD_PUNT_STALE;
   if ((flags & NHOP_BLACKHOLE) !== 0) return FWD_DROP_BLACKHOLE;
   if ((flags & NHOP_REJECT) !== 0) return FWD_PUNT_REJECT;
   if ((flags & NHOP_BROADCAST) !== 0) return FWD_PUNT_BROADCAST;

@@ -16,17 +16,21 @@
  * @rfc 4291 2.5.2 partial "the complete path drops what is punted here"
  * @rfc 4291 2.5.3 partial "the complete path drops what is punted here"
  */
-import { ip6W0IsLinkLocal } from '../wire/addr6.js';
-import { IP6_DST, IP6_HDR_LEN, IP6_HLIM, IP6_NXT, IP6_PLEN, IP6_SRC, ip6Check } from '../wire/ip6.js';
-import { IPPROTO_HOPOPTS } from '../wire/ipproto.js';
-import { addrSet6Has } from './addr-set6.js';
+import * as addr6 from '../wire/addr6.js';
+import * as ip6 from '../wire/ip6.js';
+import * as ipproto from '../wire/ipproto.js';
+import * as addrSet6 from './addr-set6.js';
+import * as nhop from './nhop-table.js';
 import type { Fib6View } from './fib6.js';
-import {
-  FWD_DROP_BLACKHOLE, FWD_DROP_HEADER, FWD_PUNT_LOCAL, FWD_PUNT_NOROUTE, FWD_PUNT_OPTIONS, FWD_PUNT_REJECT, FWD_PUNT_SAMEIF, FWD_PUNT_SPECIAL, FWD_PUNT_STALE,
-  FWD_PUNT_TOOBIG, FWD_PUNT_TTL,
-} from './forward.js';
-import { NHOP_BLACKHOLE, NHOP_REJECT, NHOP_SPECIAL, NHOP_VALID } from './nhop-table.js';
+import { FWD_DROP_BLACKHOLE, FWD_DROP_HEADER, FWD_PUNT_LOCAL, FWD_PUNT_NOROUTE, FWD_PUNT_OPTIONS, FWD_PUNT_REJECT, FWD_PUNT_SAMEIF, FWD_PUNT_SPECIAL, FWD_PUNT_STALE, FWD_PUNT_TOOBIG, FWD_PUNT_TTL } from './forward.js';
 import type { NhopTable } from './nhop-table.js';
+
+// V8 makes literals of a module's own constants, but reads imported ones from memory at each use, and this is code that every frame passes.
+const { ip6W0IsLinkLocal } = addr6;
+const { IP6_DST, IP6_HDR_LEN, IP6_HLIM, IP6_NXT, IP6_PLEN, IP6_SRC, ip6Check } = ip6;
+const { IPPROTO_HOPOPTS } = ipproto;
+const { addrSet6Has } = addrSet6;
+const { NHOP_BLACKHOLE, NHOP_REJECT, NHOP_VALID, NHOP_SPECIAL } = nhop;
 
 /** The tables a verdict reads. `fib` and the arrays behind `nhops` and `own` are replaced when they grow. */
 export class Fwd6<F extends Fib6View = Fib6View> {
@@ -67,8 +71,7 @@ export function verdict6(fwd: Fwd6, view: DataView, off: number, rcvIf: number, 
   const nhops = fwd.nhops;
   const idx = nhops.select(value, flowid);
   const flags = nhops.flags(idx);
-  if ((flags & NHOP_SPECIAL) !== 0) return specialHop(flags);
-  if ((flags & NHOP_VALID) === 0) return FWD_PUNT_STALE;
+  if ((flags & (NHOP_SPECIAL | NHOP_VALID)) !== NHOP_VALID) return specialHop(flags);
   if (nhops.ifIndex(idx) === rcvIf) return FWD_PUNT_SAMEIF;
   if (size > nhops.mtu(idx)) return FWD_PUNT_TOOBIG;
   return idx;
@@ -80,6 +83,7 @@ function isSpecial(w0: number, w1: number): boolean {
 }
 
 function specialHop(flags: number): number {
+  if ((flags & NHOP_SPECIAL) === 0) return FWD_PUNT_STALE;
   if ((flags & NHOP_BLACKHOLE) !== 0) return FWD_DROP_BLACKHOLE;
   if ((flags & NHOP_REJECT) !== 0) return FWD_PUNT_REJECT;
   return FWD_PUNT_LOCAL;

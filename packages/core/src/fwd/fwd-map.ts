@@ -60,9 +60,15 @@ export class FwdMapView {
 
   /** The value of a three-word key; 0 when it is not there. Keys are signed words. */
   find(k0: number, k1: number, k2: number): number {
-    const place = this.placeOf(k0, k1, k2);
-    // It may have gone since it was found.
-    return place < 0 ? 0 : Math.max(0, this.words[place]!);
+    const { words, mask } = this;
+    let i = hash3(k0 ^ this.key, k1, k2) & mask;
+    for (;;) {
+      const at = i << 2;
+      const value = words[at + 3]!;
+      if (value === 0) return 0;
+      if (words[at] === k0 && words[at + 1] === k1 && words[at + 2] === k2) return value > 0 ? value : 0;
+      i = (i + 1) & mask;
+    }
   }
 
   /** The value of a five-word key; 0 when it is not there. For a table of such keys. */

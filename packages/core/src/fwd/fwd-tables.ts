@@ -89,7 +89,8 @@ export class FwdSet {
   readonly fwd4: Fwd4;
   readonly fwd6: Fwd6;
   readonly flowSalt: number;
-  readonly multipath: boolean;
+  /** 0: no route has several next hops. */
+  readonly multipath: number;
   readonly cell: number;
   /** First and one behind the last word of `hops` there are: a next hop beyond is one that this reader does not know yet. */
   readonly hopsEnd: number;
@@ -102,7 +103,7 @@ export class FwdSet {
     this.fwd4 = new Fwd4(new Fib4View(t.fib4, t.shape4), nhops, { words: t.own4 });
     this.fwd6 = new Fwd6(new Fib6View(t.fib6, t.shape6), nhops, { words: t.own6 });
     this.flowSalt = t.flowSalt;
-    this.multipath = t.multipath;
+    this.multipath = t.multipath ? 1 : 0;
     this.cell = t.cell;
     this.hopsEnd = t.hops.length;
   }
@@ -125,14 +126,14 @@ export class FwdView {
   /** Where the frame to send lies after forwardFrame, the port's virtio-net header included. */
   at = 0;
   len = 0;
-  /** Of the frame in hand: its virtio-net header (-1: none), its first byte, its length; is there undone work in that header? */
-  hdrAt = -1;
+  /** Of the frame in hand: its first byte behind a virtio-net header, its length; what that header leaves undone, 0: nothing. */
   frameAt = 0;
   frameLen = 0;
-  undone = false;
-  /** Tags passed on the way in, and the counters of the vlan and the bridge on that way; 0: none. */
+  undone = 0;
+  /** Bytes of the IP packet in it, without what is behind. */
+  total = 0;
+  /** Tags passed on the way in, and the counters of the bridge on that way; 0: none. */
   strip = 0;
-  vlanCell = 0;
   bridgeCell = 0;
   /** Record of the interface it is local to (bridgeFrame), of the one it leaves by, and of the port below that. */
   oursRec = 0;

@@ -273,6 +273,19 @@ describe('checks', () => {
     );
   });
 
+  it('IPv4: a plain header is one without options that passes the check', () => {
+    fc.assert(
+      fc.property(bytes(40), fc.constantFrom(0x45, 0x45, 0x45, 0x46, 0x44, 0x65), fc.integer({ min: 18, max: 42 }), fc.integer({ min: 0, max: 40 }), fc.boolean(), (b, vhl, total, len, sumOk) => {
+        b[0] = vhl;
+        const v = viewOf(b);
+        v.setUint16(2, total);
+        if (sumOk) ip4.ip4PutSum(v, 0, Math.max(20, (vhl & 15) << 2));
+        expect(ip4.ip4PlainLen(v, 0, len)).toBe(ip4.ip4Check(v, 0, len) === 0 && vhl === 0x45 ? total : 0);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it('ICMP', () => {
     const v = viewOf(new Uint8Array(64));
     const check = (type: number, len: number, vhl = 0x45): number => {

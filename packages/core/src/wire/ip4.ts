@@ -69,6 +69,10 @@ export const IPOPT_TS_TSONLY = 0;
 export const IPOPT_TS_TSANDADDR = 1;
 export const IPOPT_TS_PRESPEC = 3;
 
+// For functions that every packet passes: V8 makes literals of constants that are not exported, and reads the others from memory.
+const HDR_LEN = IP4_HDR_LEN;
+const TTL = IP4_TTL;
+
 /** `ip4Check`: reasons, each with the counter netstat -s knows it by. In the order in which they are tested. */
 export const IP4_BAD_SHORT = 1; // with size smaller than minimum
 export const IP4_BAD_VERSION = 2; // with incorrect version number
@@ -93,18 +97,34 @@ export function ip4Check(view: DataView, off: number, len: number, sumOk = false
   return total > len ? IP4_BAD_TRUNC : 0;
 }
 
+/**
+ * Length of the datagram when the `len` bytes at `off` begin with a valid header without options and hold all of it, else 0: `ip4Check`
+ * for a short path, which asks that one about the rest.
+ */
+export function ip4PlainLen(view: DataView, off: number, len: number): number {
+  if (len < HDR_LEN) return 0;
+  const word = view.getInt32(off);
+  const total = word & 0xffff;
+  return word >>> 24 !== 0x45 || total < HDR_LEN || total > len || sumOfTwenty(view, off) !== 0xffff ? 0 : total;
+}
+
 /** Checksum over a header of `hl` bytes: 0 when its field is correct, the field's value when the field is zero. */
 export function ip4Cksum(view: DataView, off: number, hl: number): number {
   if (hl !== IP4_HDR_LEN) return cksumFinish(cksumAdd(view, off, hl, 0));
+  return ~sumOfTwenty(view, off) & 0xffff;
+}
+
+/** Sum of the twenty bytes at `off` as ten halves of words, folded. */
+function sumOfTwenty(view: DataView, off: number): number {
   const w0 = view.getInt32(off);
   const w1 = view.getInt32(off + 4);
   const w2 = view.getInt32(off + 8);
   const w3 = view.getInt32(off + 12);
   const w4 = view.getInt32(off + 16);
   const halves = (w0 >>> 16) + (w0 & 0xffff) + (w1 >>> 16) + (w1 & 0xffff) + (w2 >>> 16) + (w2 & 0xffff) + (w3 >>> 16) + (w3 & 0xffff) + (w4 >>> 16) + (w4 & 0xffff);
-  // The sum of ten is below ten times 0xffff: once folded, at most 0x10008.
+  // Ten times 0xffff at most: once folded, at most 0x10008.
   const sum = (halves >>> 16) + (halves & 0xffff);
-  return ~(sum + (sum >>> 16)) & 0xffff;
+  return (sum + (sum >>> 16)) & 0xffff;
 }
 
 export const ip4Version = (view: DataView, off: number): number => view.getUint8(off) >>> 4;
@@ -134,10 +154,12 @@ export function ip4PutSum(view: DataView, off: number, hl: number): void {
 
 /** One hop less, with the checksum updated in place (RFC 1624). The caller has checked that the TTL is above 0. */
 export function ip4DecTtl(view: DataView, off: number): void {
-  view.setUint8(off + IP4_TTL, view.getUint8(off + IP4_TTL) - 1);
-  // The word (ttl, proto) fell by 0x0100, so the complemented sum rises by it; the carry comes back at the low end.
-  const sum = view.getUint16(off + IP4_SUM) + 0x0100;
-  view.setUint16(off + IP4_SUM, sum >= 0xffff ? sum - 0xffff : sum);
+  const word = view.getInt32(off + TTL);
+  // The half (ttl, proto) fell by 0x0100, so the complemented sum rises by it; the carry comes back at the low end.
+  const raised = (word & 0xffff) + 0x0100;
+  // Not among the arguments below: V8 leaves a DataView's call as it is when there is a branch in them, at several times the cost.
+  const sum = raised >= 0xffff ? raised - 0xffff : raised;
+  view.setInt32(off + TTL, (((word >>> 24) - 1) << 24) | (word & 0x00ff_0000) | sum);
 }
 
 /**

@@ -9,12 +9,14 @@ import { loadLibc } from '../tap/libc.js';
 import { DATAPATH_LAYOUT } from './datapath-shared.js';
 import type { CommandMessage, DatapathWorkerData, WorkerMessage } from './datapath-shared.js';
 import { PUNT_ALL, TableVerdict } from './frame-verdict.js';
+import { inlineMore } from './inline-more.js';
 import { chooseFrameIo } from './io/choose-io.js';
 import { WorkerCommands } from './worker-commands.js';
 import { WorkerLoop } from './worker-loop.js';
 
 function main(data: DatapathWorkerData): void {
   if (data.layout !== DATAPATH_LAYOUT) throw new Error(`a datapath worker of layout ${DATAPATH_LAYOUT} was started by a pool of layout ${data.layout}: build again`);
+  inlineMore();
   const { port, eventFd } = data;
   const libc = loadLibc('datapath workers');
   const bell = new BigUint64Array([1n]);
