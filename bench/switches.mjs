@@ -1,5 +1,5 @@
 /**
- * switches.mjs — switches between two Linux namespaces: ng_bridge and if_bridge of a daemon, Linux's bridge, vde_switch, Open vSwitch in userspace.
+ * switches.mjs — switches, and Linux's router, between two Linux namespaces: ng_bridge and if_bridge of a daemon, Linux's bridge, vde_switch, Open vSwitch in userspace.
  *
  *     namespace ── TAP ── daemon: tap, ng_ether, ng_bridge, ng_ether, tap ── TAP ── namespace
  *     namespace ── TAP ── vde_plug2tap ── vde_switch ── vde_plug2tap ── TAP ── namespace
@@ -156,8 +156,29 @@ const throughOvs = (body) =>
     return 0;
   })));
 
+/**
+ * Two namespaces and a third that forwards.
+ * @param {(ends: Ends) => Promise<number>} body
+ */
+export const throughKernelRouter = (body) =>
+  withNetns(3, async (a, b, r) => {
+    /** @type {string[]} */
+    const devices = [];
+    for (const [i, ns] of /** @type {[Netns, Netns]} */ ([a, b]).entries()) {
+      const [near, far] = [uniqueDevice(), uniqueDevice()];
+      ip('link', 'add', near, 'netns', ns.name, 'type', 'veth', 'peer', 'name', far, 'netns', r.name);
+      r.join(far, `10.${i + 1}.0.1/24`);
+      r.join6(far, `fd00:${i + 1}::1/64`);
+      ns.join(near, `10.${i + 1}.0.2/24`, `10.${i + 1}.0.1`);
+      ns.join6(near, `fd00:${i + 1}::2/64`, `fd00:${i + 1}::1`);
+      devices.push(near);
+    }
+    await r.run('sysctl', '-q', '-w', 'net.ipv4.ip_forward=1', '-w', 'net.ipv6.conf.all.forwarding=1');
+    return body({ a, b, devices: /** @type {[string, string]} */ (devices) });
+  });
+
 /** @type {readonly Switch[]} */
-const PEERS = [
+export const PEERS = [
   { name: "Linux's bridge, veth", short: 'linux', programs: [], measure: throughLinuxBridge },
   { name: 'vde_switch', short: 'vde', programs: ['vde_switch', 'vde_plug2tap'], measure: throughVde },
   { name: 'Open vSwitch, userspace', short: 'ovs', programs: ['ovs-vswitchd', 'ovsdb-server', 'ovsdb-tool', 'ovs-vsctl'], measure: throughOvs },

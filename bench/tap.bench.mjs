@@ -16,6 +16,7 @@ import { startDaemon } from '@netloom/node';
 import { DaemonClient } from '@netloom/node/client';
 import { iperf, tcp, tcpMtu } from './iperf.mjs';
 import { ip, lackingNetns, uniqueDevice, withNetns } from './netns.mjs';
+import { throughKernelRouter } from './switches.mjs';
 
 /** @typedef {import('./netns.mjs').Netns} Netns */
 /** @typedef {import('./iperf.mjs').Ends} Ends */
@@ -57,27 +58,6 @@ const throughVnet = (body) =>
     }
   });
 
-/**
- * Two namespaces and a third that forwards.
- * @param {(ends: Ends) => Promise<number>} body
- */
-const throughKernel = (body) =>
-  withNetns(3, async (a, b, r) => {
-    /** @type {string[]} */
-    const devices = [];
-    for (const [i, ns] of /** @type {[Netns, Netns]} */ ([a, b]).entries()) {
-      const [near, far] = [uniqueDevice(), uniqueDevice()];
-      ip('link', 'add', near, 'netns', ns.name, 'type', 'veth', 'peer', 'name', far, 'netns', r.name);
-      r.join(far, `10.${i + 1}.0.1/24`);
-      r.join6(far, `fd00:${i + 1}::1/64`);
-      ns.join(near, `10.${i + 1}.0.2/24`, `10.${i + 1}.0.1`);
-      ns.join6(near, `fd00:${i + 1}::2/64`, `fd00:${i + 1}::1`);
-      devices.push(near);
-    }
-    await r.run('sysctl', '-q', '-w', 'net.ipv4.ip_forward=1', '-w', 'net.ipv6.conf.all.forwarding=1');
-    return body({ a, b, devices: /** @type {[string, string]} */ (devices) });
-  });
-
 /** Thousands of datagrams a second that arrived. @param {Ends} ends @param {Far} far */
 async function udp(ends, far) {
   const { sum } = await iperf(ends, far, '-u', '-b', '0', '-l', '64');
@@ -101,7 +81,7 @@ const against = (name, unit, run, ...programs) =>
   /** @type {const} */ ([['route', '10.2.0.2'], ['route6', 'fd00:2::2']]).map(([route, far]) => {
     /** @param {Ends} ends */
     const body = (ends) => run(ends, far);
-    const peer = { name: NAME, measure: () => throughKernel(body) };
+    const peer = { name: NAME, measure: () => throughKernelRouter(body) };
     return { name: `tap/${route}-${name}`, unit, lacking: () => lackingNetns(...programs), measure: () => throughVnet(body), peer };
   });
 
