@@ -13,10 +13,13 @@
  *   retiring   a path that goes while somebody has the route stays valid for the reader, who may hold the old array of paths, until
  *              the last reference is gone.
  *
+ * Who keeps a route in a cache takes passive references (`refPassive`, rtcache.ts), which are waited for behind the others.
+ *
  * While an update has to wait, the compiled table leads the route's packets to a next hop that is none (`NexthopStore.nowhere`): a miss, and not
  * the less specific route. A route that is freed has no paths any more; who still uses it fails.
  *
- * Readers on this thread end before anybody waits, so today all of it happens at once; artificial readers (kern/lwp.ts) show that it works.
+ * Readers on this thread end before anybody waits, so all of it happens at once; artificial readers (kern/lwp.ts) show that it works. Datapath workers are never waited for: a change is another
+ * next hop and one word of the compiled table, and what that word said before is used again after a grace period (nexthop-store.ts).
  * Invariants: `refs` counts references of readers only, neither the table's nor timers'. A route is freed once, with `refs` 0.
  */
 import { assert, unreachable } from '../../base/assert.js';
@@ -25,6 +28,8 @@ import { ESRCH } from '../../base/errno.js';
 import { LazyMap, LazySet } from '../../base/lazy-map.js';
 import { CTX_SOFTINT } from '../../kern/context.js';
 import type { Lwp } from '../../kern/lwp.js';
+import { PsrefClass, PsrefTarget } from '../../kern/psref.js';
+import type { Psref } from '../../kern/psref.js';
 import type { VnetKern } from '../../kern/vnet-kern.js';
 import type { WitnessDrain } from '../../kern/witness-lock.js';
 import { Work, Workqueue } from '../../kern/workqueue.js';
@@ -50,6 +55,7 @@ export class RtLife {
   /** Puts what `rt` leads to now into the compiled table. */
   private readonly recompile: (rt: Rtentry) => void;
   private readonly waits = new LazyMap<Rtentry, Wait[]>();
+  private readonly passive: PsrefClass;
   private readonly retired = new LazyMap<Rtentry, number[]>();
   private readonly freeing = new LazySet<Rtentry>();
   /** The route whose update is under way, and who updates it. */
@@ -65,6 +71,7 @@ export class RtLife {
     this.kern = kern;
     this.store = store;
     this.drain = drain;
+    this.passive = new PsrefClass(kern.engine, 'rtentry');
     this.recompile = recompile;
   }
 
@@ -75,7 +82,7 @@ export class RtLife {
 
   /** Threads that wait for references, or for an update. */
   get waiting(): number {
-    let n = this.queue.length;
+    let n = this.queue.length + this.passive.draining;
     for (const list of this.waits.values()) n += list.length;
     return n;
   }
@@ -99,6 +106,21 @@ export class RtLife {
     if (rt.refs <= 0) unreachable('route released more often than referenced');
     if (!this.kern.engine.lwp.artificial) this.drain.exit('rt_unref');
     this.letGo(rt);
+  }
+
+  /** A passive reference, for a cache: its holder gives it back on the same processor. */
+  refPassive(rt: Rtentry, ref: Psref, where: string): void {
+    if (rt.freed) unreachable('reference to a route that has been freed');
+    if (rt.target === null) {
+      rt.target = new PsrefTarget();
+      this.passive.targetInit(rt.target);
+    }
+    this.passive.acquire(ref, rt.target, where);
+  }
+
+  unrefPassive(rt: Rtentry, ref: Psref, where: string): void {
+    if (rt.target === null) unreachable('passive reference of a route that has none');
+    this.passive.release(ref, rt.target, where);
   }
 
   private letGo(rt: Rtentry): void {
@@ -131,7 +153,7 @@ export class RtLife {
   /** `rt` has just left the table. */
   removed(rt: Rtentry): void {
     this.freeing.add(rt);
-    this.whenNoUpdate(() => this.whenRefs(rt, 0, () => this.finalise(rt)));
+    this.whenNoUpdate(() => this.whenUnused(rt, 'rt_free', () => this.finalise(rt)));
   }
 
   /** `rt` has another value now; the old one goes when no reader can have it. */
@@ -161,11 +183,12 @@ export class RtLife {
       return;
     }
     rt.updating = true;
-    if (this.ongoing !== null || rt.refs > 0) this.hide(rt);
+    if (this.ongoing !== null || rt.refs > 0 || rt.target !== null) this.hide(rt);
     this.whenNoUpdate(() => {
       this.ongoing = rt;
-      this.updater = this.kern.engine.lwp;
-      this.whenRefs(rt, 0, () => {
+      this.whenUnused(rt, 'rt_update_prepare', () => {
+        // Until here it was asleep.
+        this.updater = this.kern.engine.lwp;
         if (rt.up) {
           then(0);
           return;
@@ -196,6 +219,21 @@ export class RtLife {
     }
     if (this.queue.length >= RT_WAITERS_MAX) unreachable('too many threads wait for an update of a route');
     this.queue.push(then);
+  }
+
+  /** Calls `then` when nobody has `rt`, passively either. */
+  private whenUnused(rt: Rtentry, where: string, then: () => void): void {
+    this.whenRefs(rt, 0, () => {
+      const { target } = rt;
+      if (target === null) {
+        then();
+        return;
+      }
+      this.passive.targetDestroy(target, where, () => {
+        rt.target = null;
+        then();
+      });
+    });
   }
 
   /** Calls `then` when `rt` has no more than `refs` references. */

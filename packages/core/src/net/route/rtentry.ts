@@ -8,12 +8,13 @@
  *
  * Life cycle. A route is UP from the moment it is in the table until it is taken out; then it is freed, when no update is under way and nobody
  * has a reference. It is changed by somebody who has made it unacquirable first, `updating`, and waited for all others: rt-life.ts.
- * References of datapath workers will be counted where they are taken, per worker; `refs` is for who keeps a route itself.
+ * `refs` and passive references are of agents on processor 0. Datapath workers never see an Rtentry, only what has been compiled from it, which grace periods protect (nexthop-store.ts).
  *
  * Invariants: while RTF_UP, `nexthops` has at least one element and all of them are valid.
  */
 import { ip6OfWords } from '../../wire/addr6.js';
 import { AF_INET, AF_INET6 } from '../ifnet.js';
+import type { PsrefTarget } from '../../kern/psref.js';
 import type { Nexthop } from './nexthop.js';
 import { RTF_HOST, RTF_UP } from './nexthop.js';
 
@@ -47,6 +48,8 @@ export abstract class Rtentry {
   freed = false;
   /** References: of readers, not the table's. */
   refs = 0;
+  /** Passive references (rtcache.ts); made with the first. */
+  target: PsrefTarget | null = null;
   /** What the compiled table stores: a next hop's index or a group's code; one reference of the store's is held for it. */
   value = 0;
   /** What the compiled table has: `value`, or while an update waits a next hop that is none. */
