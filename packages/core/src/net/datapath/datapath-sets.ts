@@ -5,7 +5,7 @@
  * The tables themselves are shared and change under the readers' eyes; their arrays are replaced when they grow. So all there is to do here is to compare the arrays of each set with those
  * that were told last, before every grace period and after every turn. A set that no interface uses any more is taken back; its number is used again after a grace period.
  */
-import { FWD_CELL_SHIFT } from '../../fwd/fwd-counters.js';
+import { FC_BLACKHOLE4, FC_BLACKHOLE6, FC_FORWARD4, FC_FORWARD6, FWD_CELL_SHIFT } from '../../fwd/fwd-counters.js';
 import type { FwdMessage, FwdSetTables } from '../../fwd/fwd-tables.js';
 import { Limbo } from '../../kern/limbo.js';
 import type { Readers } from '../../kern/readers.js';
@@ -32,6 +32,7 @@ export class DatapathSets {
     this.cells = cells;
     this.tell = tell;
     this.limbo = new Limbo(readers, (set) => {
+      this.foldSet(set);
       this.freeNumbers.push(set.number);
       cells.free(set.cell);
     });
@@ -79,9 +80,14 @@ export class DatapathSets {
     return this.sets.flatMap((s) => (s === null || s.tables === null ? [] : [{ kind: 'set', set: s.number, tables: s.tables } as const]));
   }
 
-  /** Every set's vnet and cell. */
-  *each(): Generator<{ readonly net: Net; readonly cell: number }> {
-    for (const s of this.sets) if (s !== null) yield s;
+  /** What processors have counted goes into the families' counters. */
+  fold(): void {
+    for (const set of this.sets) if (set !== null) this.foldSet(set);
+  }
+
+  private foldSet({ net, cell }: TableSet): void {
+    net.forward4?.forwarded(this.cells.since(cell, FC_FORWARD4), this.cells.since(cell, FC_BLACKHOLE4));
+    net.forward6?.forwarded(this.cells.since(cell, FC_FORWARD6), this.cells.since(cell, FC_BLACKHOLE6));
   }
 }
 

@@ -12,12 +12,12 @@
  * for short paths when the turn is over, and nobody who changes something has to know of them. That costs some hundred nanoseconds a port and turn.
  * What leaves the tables is used again after a grace period; a port is the host's again after one (`detachPort`).
  *
- * Invariants: an interface is published only while it is reachable from a port. Counters are folded before an interface's cell is given away, and before a tool is served.
+ * Invariants: an interface is published only while it is reachable from a port. Counters are folded before a cell is given away, when nobody counts in it any more, and before a tool is served.
  * Not here: moving frames (the host), deciding about them (fwd/forward-frame.ts).
  */
 import { assert } from '../../base/assert.js';
 import { US_PER_SEC } from '../../base/time.js';
-import { FC_FORWARD4, FC_FORWARD6, FC_IBYTES, FC_IPACKETS, FC_OBYTES, FC_OPACKETS, FC_BLACKHOLE4, FC_BLACKHOLE6, fwdCounters } from '../../fwd/fwd-counters.js';
+import { FC_IBYTES, FC_IPACKETS, FC_OBYTES, FC_OPACKETS, fwdCounters } from '../../fwd/fwd-counters.js';
 import { FWD_IFINDEX_MAX, FwdAdjacencies, FwdIfs } from '../../fwd/fwd-if.js';
 import { FwdMap } from '../../fwd/fwd-map.js';
 import type { FwdMemory, FwdMessage } from '../../fwd/fwd-tables.js';
@@ -85,7 +85,7 @@ export class Datapath implements ThreadWatch {
   private readonly freeCounters: Float64Array[] = [];
   private readonly sets: DatapathSets;
   private readonly records: Limbo<number>;
-  private readonly deadCells: Limbo<number>;
+  private readonly leaving: Limbo<PublishedIf>;
   private readonly posts = new Map<DatapathProcessor, (message: FwdMessage) => void>();
   /** By number of the port. */
   private readonly ports = new Map<number, AttachedPort>();
@@ -106,7 +106,10 @@ export class Datapath implements ThreadWatch {
     this.sets = new DatapathSets(readers, this.cells, (message) => this.tell(message));
     this.neighbours = new NeighbourMirror(this.maps[FWD_NEIGH4]!, this.maps[FWD_NEIGH6]!, this.adjacencies, readers);
     this.records = new Limbo(readers, (n) => this.ifs.free(n));
-    this.deadCells = new Limbo(readers, (n) => this.cells.free(n));
+    this.leaving = new Limbo(readers, (p) => {
+      this.foldIf(p);
+      this.cells.free(p.cell);
+    });
   }
 
   /** A processor starts: `post` gets the messages that come after those in the answer. */
@@ -170,10 +173,7 @@ export class Datapath implements ThreadWatch {
   /** What processors have counted goes into the interfaces' and the families' counters. */
   fold(): void {
     for (const p of this.published.values()) this.foldIf(p);
-    for (const { net, cell } of this.sets.each()) {
-      net.forward4?.forwarded(this.cells.since(cell, FC_FORWARD4), this.cells.since(cell, FC_BLACKHOLE4));
-      net.forward6?.forwarded(this.cells.since(cell, FC_FORWARD6), this.cells.since(cell, FC_BLACKHOLE6));
-    }
+    this.sets.fold();
   }
 
   /** Where the counters of the interface with this index are; 0 while it is not published. */
@@ -260,8 +260,7 @@ export class Datapath implements ThreadWatch {
     if (was !== 0) this.records.put(was);
     this.placeVlan(p, 0, 0);
     p.mirror?.destroy();
-    this.foldIf(p);
-    this.deadCells.put(p.cell);
+    this.leaving.put(p);
   }
 
   private foldIf({ ifp, cell }: PublishedIf): void {
