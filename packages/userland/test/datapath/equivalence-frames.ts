@@ -104,7 +104,7 @@ export class Frames {
     add([], ifp);
     const place = this.pick(places);
     if (rng.chance(0.05)) return { ifp, tags: [[rng.chance(0.7) ? ETHERTYPE_VLAN : 0x88a8, rng.below(6)]] };
-    return rng.chance(0.03) ? { ...place, tags: [...place.tags, [ETHERTYPE_VLAN, rng.below(4)]] } : place;
+    return rng.chance(0.05) ? { ...place, tags: [...place.tags, [ETHERTYPE_VLAN, rng.below(4)]] } : place;
   }
 
   /** Interfaces that may take what comes in at `place` for their own: the bridge above and its members, or the interface itself. */
@@ -122,7 +122,7 @@ export class Frames {
       const at = bridge.order.findIndex((p) => p.ifp === place.ifp);
       for (let i = 0; i < HOSTS && host % bridge.order.length !== at; i++) host = 2 + ((host - 1) % HOSTS);
     }
-    if (rng.chance(0.02)) return { mac: rng.chance(0.5) ? NOBODY : this.pick(this.takers(place)).lladdr.slice(), host };
+    if (rng.chance(0.03)) return { mac: rng.chance(0.3) ? NOBODY : this.pick(this.takers(place)).lladdr.slice(), host };
     return { mac: hostMac(seg, host), host };
   }
 
@@ -219,7 +219,7 @@ export class Frames {
     v.setUint16(6, at + 2 + (six ? 40 : 20), true);
     v.setUint16(8, proto === IPPROTO_UDP ? 6 : 16, true);
     if (rng.chance(0.5)) {
-      out[1] = proto === IPPROTO_UDP ? GSO_UDP : six ? GSO_TCP6 : GSO_TCP4;
+      out[1] = rng.chance(0.08) ? this.pick([2, 3, 0x81, GSO_TCP4, GSO_TCP6, GSO_UDP]) : proto === IPPROTO_UDP ? GSO_UDP : six ? GSO_TCP6 : GSO_TCP4;
       v.setUint16(4, this.pick([100, 536, 1_200, 1_400, 1_440, 1_460, 1_472, 9_000]), true);
     }
     if (rng.chance(0.15)) out[rng.below(10)] = rng.chance(0.5) ? rng.below(256) : 0;

@@ -10,7 +10,7 @@ import { World } from './equivalence-world.js';
 const FLOWS = 24;
 /** Verdicts of frames that are worth another try. */
 const KEPT: ReadonlySet<string> = new Set(['sent', 'noneigh', 'source', 'flood', 'blackhole']);
-const FRAMES_PER_WORLD = 500;
+const FRAMES_PER_WORLD = 250;
 const ANSWERS_MAX = 8;
 
 interface Flow {
@@ -35,7 +35,7 @@ export async function live(seed: number): Promise<Lived> {
   try {
     await world.build();
     for (let n = 0; n < FRAMES_PER_WORLD; n++) {
-      if (rng.chance(0.1)) await world.change();
+      if (rng.chance(0.12)) await world.change();
       const port = rng.below(bench.ports.length);
       const again: Flow | null = last !== null && rng.chance(0.1) ? last : null;
       const flow: Flow = again ?? (recent.length > 0 && rng.chance(0.6) ? recent[rng.below(recent.length)]! : { port, frame: frames.next(port) });

@@ -57,6 +57,7 @@ export class World {
     if (rng.chance(0.9)) await this.run('sysctl net.inet.ip.forwarding=1 net.inet6.ip6.forwarding=1');
     if (rng.chance(0.3)) await this.run('sysctl net.fibs=3');
     if (rng.chance(0.3)) await this.run('sysctl net.route.multipath=1');
+    if (rng.chance(0.15)) await this.run('sysctl net.link.vlan.mtag_pcp=1');
     for (let i = 0; i < this.taps; i++) if (rng.chance(0.4)) await this.makeVlan();
     if (rng.chance(0.6)) await this.makeBridge();
     const routed = this.ethernets().filter((ifp) => this.bridgeAbove(ifp) === null);
@@ -73,7 +74,7 @@ export class World {
     await this.pick([
       ...some(3, () => this.makeVlan()), ...some(2, () => this.makeBridge()), ...some(6, () => this.route()), ...some(4, () => this.member()), ...some(4, () => this.interfaceWord()),
       ...some(3, () => this.address(this.pick(this.ethernets()).xname)), ...some(4, () => this.neighbour(this.anySegment(), 2 + rng.below(HOSTS))),
-      ...some(3, () => this.run(this.pick(SYSCTLS))), ...some(1, () => this.capture()), ...some(1, () => this.filter()), ...some(2, () => this.move()), ...some(2, () => this.destroy()), ...some(3, () => this.reopen()),
+      ...some(3, () => this.run(this.pick(SYSCTLS))), ...some(1, () => this.capture()), ...some(2, () => this.filter()), ...some(2, () => this.move()), ...some(2, () => this.destroy()), ...some(3, () => this.reopen()),
       ...some(7, () => this.repair()),
       ...some(3, () => this.pass(this.pick([100_000, 2_000_000, 16_000_000, 40_000_000, 700_000_000]))),
       ...some(2, () => this.run(this.pick(['arp -d -a', 'ndp -c', 'route -q flush', 'ifconfig bridge0 flushall', 'ifconfig bridge0 flush', 'netstat -i']))),
@@ -150,7 +151,7 @@ export class World {
     const vid = 1 + rng.below(4);
     const parents = this.ethernets().filter((i) => i.dname !== 'bridge' || rng.chance(0.2));
     const parent = parents.length === 0 ? this.tap() : this.pick(parents).xname;
-    if (rng.chance(0.75)) await this.run(`ifconfig ${parent}.${vid} create up`, parent);
+    if (rng.chance(0.75)) await this.run(`ifconfig ${parent}.${vid} create up${rng.chance(0.3) ? ` vlanpcp ${rng.below(8)}` : ''}`, parent);
     else await this.run(`ifconfig vlan${rng.below(3)} create vlandev ${parent} vlan ${vid} vlanproto ${this.pick(['802.1q', '802.1ad'])} up`, parent);
   }
 
@@ -163,6 +164,9 @@ export class World {
       await this.run(`ifconfig ${name} addm ${member}`, name);
     }
     await this.run(`ifconfig ${name} up`, name);
+    for (const { ifp: member } of this.bridges.find((b) => b.ifp.xname === name)?.order ?? []) {
+      for (const [word, share] of MEMBER_WORDS) if (rng.chance(share)) await this.run(`ifconfig ${name} ${word} ${member.xname}${word === 'static' ? ` ${macText(member.lladdr)}` : ''}`, name);
+    }
     if (rng.chance(0.6)) await this.address(name);
   }
 
@@ -250,7 +254,7 @@ export class World {
   }
 
   private async filter(): Promise<void> {
-    await this.run(this.pick(['ipfw -q add 100 allow ip from any to any', 'ipfw -q -f flush', 'ipfw -q -f flush', 'sysctl net.link.ether.ipfw=1', 'sysctl net.link.ether.ipfw=0', 'sysctl net.link.ether.ipfw=0']));
+    await this.run(this.pick(['ipfw -q add 100 allow ip from any to any', 'ipfw -q add 90 deny ip from any to 10.102.0.0/16', 'ipfw -q -f flush', 'sysctl net.link.ether.ipfw=1', 'sysctl net.link.ether.ipfw=0', 'sysctl net.link.ether.ipfw=0']));
   }
 
   private async move(): Promise<void> {
@@ -291,6 +295,9 @@ export class World {
     }
   }
 }
+
+/** What members are told when they join, and how often. */
+const MEMBER_WORDS = [['private', 0.2], ['stp', 0.12], ['-learn', 0.12], ['-discover', 0.06], ['sticky', 0.06], ['static', 0.06]] as const;
 
 const SYSCTLS: readonly string[] = [
   'sysctl net.inet.ip.forwarding=0', 'sysctl net.inet.ip.forwarding=1', 'sysctl net.inet.ip.forwarding=1', 'sysctl net.inet6.ip6.forwarding=0', 'sysctl net.inet6.ip6.forwarding=1', 'sysctl net.inet6.ip6.forwarding=1',
