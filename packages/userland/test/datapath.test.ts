@@ -131,3 +131,22 @@ test('a port whose interface was destroyed is nobody\'s, whoever gets the index'
   lab.kernel.call(lab.kernel.now, () => tapOf(again)?.attach(new Outside()));
   expect(short(0, frame)).toBe('noif');
 });
+
+test('a bridge keeps what only short paths see, and forgets it when they see it no more', async () => {
+  const { lab, ports, short } = await bench(2);
+  const [a, b] = ports as [Port, Port];
+  await lab.ok('ifconfig bridge0 create addm tap0 addm tap1 timeout 60 up');
+  const there = craftIp({ src: HOST_A, dst: HOST_B }, { src: '10.1.0.2', dst: '10.1.0.3', ttl: 9, proto: 17 }, new Uint8Array(16));
+  const back = craftIp({ src: HOST_B, dst: HOST_A }, { src: '10.1.0.3', dst: '10.1.0.2', ttl: 9, proto: 17 }, new Uint8Array(16));
+  for (const [{ ifp }, frame] of [[a, there], [b, back]] as const) {
+    const m = lab.kernel.engine.pool.from(frame);
+    if (m !== null) lab.kernel.input(ifp, m, lab.kernel.now);
+    lab.kernel.settle();
+  }
+  for (let minutes = 0; minutes < 20; minutes++) {
+    expect([short(0, there), short(1, back)]).toMatchObject([{ port: 1 }, { port: 0 }]);
+    await lab.advance(45_000_000);
+  }
+  await lab.advance(900_000_000);
+  expect([short(0, there), short(1, back)]).toEqual(['source', 'source']);
+});

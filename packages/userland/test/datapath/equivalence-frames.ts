@@ -104,6 +104,7 @@ export class Frames {
     add([], ifp);
     const place = this.pick(places);
     if (rng.chance(0.05)) return { ifp, tags: [[rng.chance(0.7) ? ETHERTYPE_VLAN : 0x88a8, rng.below(6)]] };
+    if (this.world.bridgeAbove(place.ifp) !== null && rng.chance(0.15)) return { ...place, tags: [...place.tags, [ETHERTYPE_VLAN, 1]] };
     return rng.chance(0.05) ? { ...place, tags: [...place.tags, [ETHERTYPE_VLAN, rng.below(4)]] } : place;
   }
 
@@ -154,7 +155,7 @@ export class Frames {
   private destinationMac(taker: Ifnet): Uint8Array {
     const { rng } = this;
     if (rng.chance(0.88)) return taker.lladdr.slice();
-    return this.pick([EVERYBODY, GROUP, GROUP6, STP_GROUP, NOBODY, hostMac(1, 2), gatewayMac(1), this.pick(this.world.ethernets()).lladdr.slice()]);
+    return this.pick([EVERYBODY, GROUP, GROUP6, STP_GROUP, NOBODY, hostMac(1, 2), gatewayMac(1), this.pick<Ifnet | undefined>(this.world.ethernets())?.lladdr.slice() ?? NOBODY]);
   }
 
   private target4(seg: number): number {

@@ -70,6 +70,7 @@ export class World {
   /** One change at random. */
   async change(): Promise<void> {
     const { rng } = this;
+    if (this.ethernets().length === 0) return this.reopen();
     const some = (n: number, f: () => Promise<void> | void) => Array.from({ length: n }, () => f);
     await this.pick([
       ...some(3, () => this.makeVlan()), ...some(2, () => this.makeBridge()), ...some(6, () => this.route()), ...some(4, () => this.member()), ...some(4, () => this.interfaceWord()),
@@ -165,9 +166,14 @@ export class World {
     }
     await this.run(`ifconfig ${name} up`, name);
     for (const { ifp: member } of this.bridges.find((b) => b.ifp.xname === name)?.order ?? []) {
-      for (const [word, share] of MEMBER_WORDS) if (rng.chance(share)) await this.run(`ifconfig ${name} ${word} ${member.xname}${word === 'static' ? ` ${macText(member.lladdr)}` : ''}`, name);
+      for (const [word, share] of MEMBER_WORDS) if (rng.chance(share)) await this.run(`ifconfig ${name} ${word} ${member.xname}${word === 'static' ? ` ${macText(this.staticMac(name, member))}` : ''}`, name);
     }
     if (rng.chance(0.6)) await this.address(name);
+  }
+
+  /** A host's, or the member's own. */
+  private staticMac(bridge: string, member: Ifnet): Uint8Array {
+    return this.rng.chance(0.8) ? hostMac(this.segmentOf(bridge), 2 + this.rng.below(HOSTS)) : member.lladdr;
   }
 
   private async address(name: string): Promise<void> {
@@ -279,6 +285,7 @@ export class World {
 
   private async destroy(): Promise<void> {
     const { xname } = this.pick(this.ethernets());
+    if (this.ethernets().length < 3) return;
     if (xname.startsWith('tap') && !xname.includes('.') && this.rng.chance(0.6)) return;
     await this.run(`ifconfig ${xname} destroy`, xname);
   }
@@ -297,7 +304,7 @@ export class World {
 }
 
 /** What members are told when they join, and how often. */
-const MEMBER_WORDS = [['private', 0.2], ['stp', 0.12], ['-learn', 0.12], ['-discover', 0.06], ['sticky', 0.06], ['static', 0.06]] as const;
+const MEMBER_WORDS = [['private', 0.2], ['stp', 0.12], ['-learn', 0.12], ['-discover', 0.06], ['sticky', 0.06], ['static', 0.3]] as const;
 
 const SYSCTLS: readonly string[] = [
   'sysctl net.inet.ip.forwarding=0', 'sysctl net.inet.ip.forwarding=1', 'sysctl net.inet.ip.forwarding=1', 'sysctl net.inet6.ip6.forwarding=0', 'sysctl net.inet6.ip6.forwarding=1', 'sysctl net.inet6.ip6.forwarding=1',
