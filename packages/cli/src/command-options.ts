@@ -23,6 +23,18 @@ export function socketOption(): Option {
 
 export const jsonOption = (): Option => new Option('--json', 'print JSON');
 
+/** Seconds, also parts of one. */
+export function seconds(text: string): string {
+  if (!/^\d{1,6}(\.\d{1,3})?$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('A number of seconds is needed.');
+  return text;
+}
+
+/** How many datapath workers. */
+export function workerCount(text: string): string {
+  if (!/^(auto|\d{1,2})$/.test(text)) throw new InvalidArgumentError('A whole number from 0 on is needed, or "auto".');
+  return text;
+}
+
 export function positive(text: string): string {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('A whole number from 1 on is needed.');
   return text;

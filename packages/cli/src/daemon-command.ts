@@ -9,17 +9,22 @@
 import type { Daemon } from '@netloom/node';
 import { readLab, withVmFiles } from '@netloom/node/lab';
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { CliIo } from './cli-io.js';
-import { CliError } from './cli-io.js';
+import { CliError, EXIT_USAGE } from './cli-io.js';
+
+/** What "auto" asks for at most: one processor is the stack's. And what anybody may ask for. */
+const WORKERS_AUTO_MAX = 4;
+const WORKERS_MAX = 32;
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 /** Starts a daemon in this process, in words of the command line when it cannot be. */
-export async function startDaemonHere(socket: string, logLevel: string): Promise<Daemon> {
+export async function startDaemonHere(socket: string, logLevel: string, workers = 0): Promise<Daemon> {
   const { SocketClaimError, startDaemon } = await import('@netloom/node');
   try {
-    const daemon = await startDaemon({ socketPath: socket, logLevel });
+    const daemon = await startDaemon({ socketPath: socket, logLevel, workers });
     process.on('unhandledRejection', (reason) => daemon.log.error({ err: reason }, 'a promise was rejected and nobody looked'));
     process.on('uncaughtException', (error) => daemon.log.error({ err: error }, 'an exception was thrown and nobody caught it'));
     return daemon;
@@ -27,6 +32,14 @@ export async function startDaemonHere(socket: string, logLevel: string): Promise
     if (error instanceof SocketClaimError) throw new CliError(error.message);
     throw error;
   }
+}
+
+/** How many datapath workers option and environment ask for. Throws CliError when that is no number. */
+export function workersAsked(option: string | undefined, env: NodeJS.ProcessEnv): number {
+  const named = option ?? env.NETLOOM_WORKERS ?? '';
+  if (named === 'auto') return Math.min(WORKERS_AUTO_MAX, availableParallelism() - 1);
+  if (!/^\d{0,2}$/.test(named) || Number(named) > WORKERS_MAX) throw new CliError(`"${named}" datapath workers: a whole number from 0 to ${WORKERS_MAX} is needed, or "auto"`, EXIT_USAGE);
+  return Number(named);
 }
 
 /** What the command line and the environment say of devd's socket. */
@@ -70,11 +83,12 @@ export function untilAsked(): Promise<NodeJS.Signals> {
 export interface DaemonCommandOptions extends DevdOptions {
   readonly logLevel: string;
   readonly lab?: string;
+  readonly workers?: string;
 }
 
 export async function daemon(options: DaemonCommandOptions, socket: string, io: CliIo): Promise<void> {
   const asked = untilAsked();
-  const running = await startDaemonHere(socket, options.logLevel);
+  const running = await startDaemonHere(socket, options.logLevel, workersAsked(options.workers, io.env));
   try {
     await serveDevd(running, options, io);
     if (options.lab !== undefined) await bringUp(running, options.lab);

@@ -111,6 +111,6 @@ function localTime(time: string): string {
 }
 
 /** Control characters as JavaScript writes them. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (c) => `\\x${(c.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`);
 }

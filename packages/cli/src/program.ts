@@ -9,13 +9,14 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { EVENT_SYSTEMS, socketPath } from '@netloom/node/client';
 import type { CliIo } from './cli-io.js';
-import { examples, jsonOption, positive, socketOption } from './command-options.js';
+import { examples, jsonOption, positive, seconds, socketOption, workerCount } from './command-options.js';
 import type { SocketOf, SocketOption } from './command-options.js';
 import { completionScript, SHELLS } from './completion.js';
 import type { Shell } from './completion.js';
 import type { DownOptions, GraphOptions, PsOptions, UpOptions } from './lab-commands.js';
 import type { EventsOptions } from './event-commands.js';
 import type { AuditOptions } from './inspect-commands.js';
+import type { TopOptions } from './top-command.js';
 import type { CaptureOptions } from './run-commands.js';
 import { addGatewayCommands } from './gateway-program.js';
 import { addVmCommands } from './vm-program.js';
@@ -58,9 +59,10 @@ function addDaemonCommands(program: Command, io: CliIo, socketOf: SocketOf): voi
 
   const daemon = program.command('daemon').summary('run a daemon in the foreground').addOption(socketOption()).description('Run a daemon until SIGINT, SIGTERM or SIGHUP. The socket has mode 0600. Ending it takes every vnet down.')
     .addOption(new Option('--log-level <level>', 'least level that is logged, to standard error').choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('warn')).option('--lab <file>', 'bring this lab up at once')
-    .option('--devd <path>', 'the socket for clients of FreeBSD\'s devd (default: $NETLOOM_DEVD, else the daemon\'s socket with .devd.pipe for .sock)').option('--no-devd', 'no such socket');
-  examples(daemon, 'netloom daemon', 'netloom daemon --socket /run/user/1000/lab.sock --log-level info')
-    .action(async (options: SocketOption & { logLevel: string; lab?: string; devd?: string | false }) => (await import('./daemon-command.js')).daemon(options, socketOf(options), io));
+    .option('--devd <path>', 'the socket for clients of FreeBSD\'s devd (default: $NETLOOM_DEVD, else the daemon\'s socket with .devd.pipe for .sock)').option('--no-devd', 'no such socket')
+    .option('--workers <n>', 'datapath workers, threads that forward between taps; "auto": by the processors of this machine (default: $NETLOOM_WORKERS, else 0)', workerCount);
+  examples(daemon, 'netloom daemon', 'netloom daemon --socket /run/user/1000/lab.sock --log-level info', 'netloom daemon --workers 2')
+    .action(async (options: SocketOption & { logLevel: string; lab?: string; devd?: string | false; workers?: string }) => (await import('./daemon-command.js')).daemon(options, socketOf(options), io));
 
   const stop = program.command('stop').summary('end the daemon').addOption(socketOption()).description('End the daemon, and with it every lab and vnet.');
   examples(stop, 'netloom stop').action(async (options: SocketOption) => {
@@ -113,6 +115,11 @@ function addInspectCommands(program: Command, io: CliIo, socketOf: SocketOf): vo
     .description('Count what every vnet holds: packets, timers, sockets, routes, handlers and the rest. Exit code 1 if something is unaccounted for, or was left by a vnet that is gone.');
   examples(audit, 'netloom audit', 'netloom audit r1', "netloom audit --json | jq '.unaccounted, .leaks'")
     .action(async (vnet: string | undefined, options: SocketOption & AuditOptions) => (await import('./inspect-commands.js')).audit(vnet, options, socketOf(options), io));
+  const top = program.command('top').summary('show what the datapath workers do').addOption(socketOption())
+    .description('Show, every second, what the datapath workers do: their load, turns, batches and punts; and each port: who reads it, frames and bits per second, what was left to the stack and why. Until Ctrl-C.')
+    .option('-d, --delay <seconds>', 'how often', seconds, '1').option('-n, --count <n>', 'end after so many samples', positive).option('--once', 'one sample').option('--json', 'print JSON, an object a line');
+  examples(top, 'netloom top', 'netloom top --once', "netloom top --json -n 10 | jq -c '[.workers[].load]'")
+    .action(async (options: SocketOption & TopOptions) => (await import('./top-command.js')).top(options, socketOf(options), io));
   const sysinit = program.command('sysinit').summary('show how stacks are built and taken down').addOption(socketOption()).addOption(jsonOption())
     .description('Print the constructors and destructors of a vnet in the order they run, and how long each step of the last teardown took.');
   examples(sysinit, 'netloom sysinit', "netloom sysinit --json | jq '.teardowns[-1]'")

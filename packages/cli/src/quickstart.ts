@@ -17,7 +17,7 @@ import { IN6_IFF_AUTOCONF } from '@netloom/core';
 import { ip6Format } from '@netloom/core/wire';
 import type { CliIo } from './cli-io.js';
 import { CliError, EXIT_FAILURE, EXIT_OK, table } from './cli-io.js';
-import { bringUp, serveDevd, startDaemonHere, untilAsked } from './daemon-command.js';
+import { bringUp, serveDevd, startDaemonHere, untilAsked, workersAsked } from './daemon-command.js';
 import { installLaunchers } from './launcher/install.js';
 import { TOOL_SUMMARIES } from './tool-names.js';
 import { transferTcp } from './tcp-transfer.js';
@@ -56,7 +56,7 @@ export async function quickstart(options: QuickstartOptions, socket: string, io:
   const asked = untilAsked();
   try {
     io.out(`Starting a daemon at ${path} with examples/quickstart.yaml ...\n`);
-    const daemon = await startDaemonHere(path, 'warn');
+    const daemon = await startDaemonHere(path, 'warn', workersAsked(undefined, io.env));
     try {
       await serveDevd(daemon, once ? { devd: false } : {}, io);
       await bringUp(daemon, LAB);
