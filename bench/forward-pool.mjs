@@ -5,7 +5,7 @@
  * A filling of the pool is used for eight passes, and its TTL falls with each. Only the passes count. Where a frame would be sent from is noted, as a worker notes it for its driver.
  * What is read can be protected from whoever would free it by a quiescent point for each batch, or, for comparison, by a reference that is counted or a lock that is taken for each frame.
  */
-import { forwardFrame } from '@netloom/core/fwd';
+import { forwardFrame, lookAhead } from '@netloom/core/fwd';
 import { inlineMore } from '../packages/node/dist/datapath/inline-more.js';
 import { BATCH, FRAME, PORTS, SLOTS } from './forward-lab.mjs';
 
@@ -24,6 +24,8 @@ const PASSES = 8;
 export class Pool {
   bytes = new Uint8Array(SLOTS * SLOT_BYTES);
   view = new DataView(this.bytes.buffer);
+  /** Where the frames are. */
+  ats = Int32Array.from({ length: SLOTS }, (_, slot) => slot * SLOT_BYTES + AT);
   /** Frames of a batch to send: port, position, length. */
   out = new Int32Array(3 * BATCH);
 
@@ -37,13 +39,15 @@ export class Pool {
 }
 
 const NOTHING = 0;
+const AHEAD = 3;
 const COUNT = 1;
 const LOCK = 2;
 
-/** The frames of a batch; `word` is what they guard themselves with, each. @param {FwdView} v @param {Pool} pool @param {number} batch @param {number} port @param {number} guard @param {Int32Array} word */
-function forwardBatch(v, { view, out }, batch, port, guard, word) {
+/** The frames of a batch; `word` is what they guard themselves with, each, if they do. @param {FwdView} v @param {Pool} pool @param {number} batch @param {number} port @param {number} guard @param {Int32Array} word */
+function forwardBatch(v, { view, ats, out }, batch, port, guard, word) {
   v.beginBatch();
   let n = 0;
+  if (guard === AHEAD) lookAhead(v, port, view, ats, batch * BATCH, (batch + 1) * BATCH);
   for (let slot = batch * BATCH; slot < (batch + 1) * BATCH; slot++) {
     if (guard === COUNT) Atomics.add(word, 0, 1);
     else if (guard === LOCK) while (Atomics.compareExchange(word, 0, 0, 1) !== 0);
@@ -71,7 +75,9 @@ function passOf(guard, word, reader) {
   };
 }
 
-/** Nothing is protected. */
+/** All frames of a batch are looked ahead to before the first is forwarded. Nothing is protected, as in the next. */
+export const ahead = passOf(AHEAD, new Int32Array(1), null);
+/** One frame after the other. */
 export const bare = passOf(NOTHING, new Int32Array(1), null);
 /** A quiescent point behind each batch. @param {import('@netloom/core/fwd').QuiescentReader} reader */
 export const quiescent = (reader) => passOf(NOTHING, new Int32Array(1), reader);

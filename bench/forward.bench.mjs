@@ -3,6 +3,7 @@
  * Read first: forward-lab.mjs (tables and frames), forward-pool.mjs (the loop), forward-workers.mjs.
  *
  *     forward 64, forward6 64, bridge 64   64-byte frames in memory, with all checks, route, neighbour, new header and counters, against the same in C
+ *                                          `forward 64` looks ahead to the frames of a batch (forward-ahead.ts), `one by one` does not
  *     2 workers                            two threads that share the tables, against one; `counter` and `lock`: with a word that they share for each frame
  *     reader protection                    what a quiescent point for each batch of 64 costs, against nothing at all; `counter` and `lock` for each frame, one thread
  *     verdict6                             a router's verdict on an IPv6 header: checks, own addresses, longest match, next hop; the peer is the same for IPv4
@@ -19,7 +20,7 @@ import { IP4_DST, IP6_DST, IP6_SRC, ip4Emit, ip4MaskOf, ip6Emit, ip6MaskWord } f
 import { cPeer } from './c-peer.mjs';
 import { FILLINGS, makeLab } from './forward-lab.mjs';
 import { forwardPeer } from './forward-peer.mjs';
-import { Pool, bare, counted, locked, nsPerFrame, quiescent } from './forward-pool.mjs';
+import { Pool, ahead, bare, counted, locked, nsPerFrame, quiescent } from './forward-pool.mjs';
 import { Workers } from './forward-workers.mjs';
 import { median } from './median.mjs';
 
@@ -122,10 +123,10 @@ async function ofFillings(measure) {
   return median(values);
 }
 
-/** @param {string} name @param {'ip4' | 'ip6' | 'bridge'} kind @param {'4' | '6' | 'b'} letter */
-const frameRow = (name, kind, letter) => ({
+/** @param {string} name @param {'ip4' | 'ip6' | 'bridge'} kind @param {'4' | '6' | 'b'} letter @param {import('./forward-pool.mjs').Pass} pass */
+const frameRow = (name, kind, letter, pass) => ({
   name: `forward/${name}`, unit: 'Mpps',
-  measure: async () => 1_000 / (await ofFillings((filling) => ns(kind, bare, filling))),
+  measure: async () => 1_000 / (await ofFillings((filling) => ns(kind, pass, filling))),
   peer: { ...cPeer('C -O2', 'forward.c', []), measure: async () => 1_000 / (await ofFillings((filling) => inC()(letter, filling))) },
 });
 
@@ -160,9 +161,10 @@ const sharedWord = () => new Int32Array(new SharedArrayBuffer(64));
 const verdictRow = (routes) => ({ name: `forward/verdict6-${routes}-routes`, unit: 'Mpps', measure: () => verdicts6(routes), peer: { name: 'IPv4', measure: () => verdicts4(routes) } });
 
 export const benchmarks = [
-  frameRow('forward 64', 'ip4', '4'),
-  frameRow('forward6 64', 'ip6', '6'),
-  frameRow('bridge 64', 'bridge', 'b'),
+  frameRow('forward 64', 'ip4', '4', ahead),
+  frameRow('forward 64 one by one', 'ip4', '4', bare),
+  frameRow('forward6 64', 'ip6', '6', bare),
+  frameRow('bridge 64', 'bridge', 'b', bare),
   workersRow('2 workers', 'quiescent', { name: 'one', measure: () => workers().rate(1, 'quiescent') }),
   workersRow('2 workers counter', 'counted', { name: 'quiescent points', measure: () => workers().rate(2, 'quiescent') }),
   workersRow('2 workers lock', 'locked', { name: 'quiescent points', measure: () => workers().rate(2, 'quiescent') }),

@@ -11,6 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { measure, rowText } from '../bench/main.mjs';
 import { median } from '../bench/median.mjs';
+import { plot } from '../bench/plot.mjs';
 import { loadEntries, pickEntries } from '../scripts/entries.mjs';
 import { fuzz, makeInput, numbers } from '../scripts/fuzz.mjs';
 import { simulate } from '../scripts/sim.mjs';
@@ -96,6 +97,19 @@ describe('sim', () => {
 describe('bench', () => {
   test('median', () => {
     expect([median([3, 1, 2]), median([4, 1, 2, 3]), median([5])]).toEqual([2, 2.5, 5]);
+  });
+
+  test('a plot has a bar as long as its value, for ours and for the peer, and none for what was not measured', () => {
+    const machine = { cpu: 'C<PU', cpus: 2, node: 'v0', os: 'x' };
+    const svg = plot({ machine, rows: [
+      { name: 'a', value: 2, unit: 'Mpps', peer: { name: 'C', value: 4 }, ratio: 0.5 },
+      { name: 'b', value: null, unit: 'Mpps', peer: null, ratio: null, note: 'no' },
+      { name: 'c', value: 1, unit: 'percent', peer: null, ratio: null },
+    ] });
+    const [ours = 0, peer = 0, alone] = [...svg.matchAll(/width="(\d+)" height="13"/g)].map((m) => Number(m[1]));
+    expect([ours * 2, alone]).toEqual([peer, peer]);
+    expect(svg).toContain('C&lt;PU');
+    expect(svg).not.toContain('>b<');
   });
 
   test('ours and the peer alternate, and the first round is not reported', async () => {

@@ -91,6 +91,11 @@ export class Fib4View {
     return e < 0 ? this.descend(e, dst) : e;
   }
 
+  /** The first word that a look-up of `dst` reads. */
+  first(dst: number): number {
+    return this.t[dst >>> this.rootShift]!;
+  }
+
   /**
    * `lookup` of the addresses `from` to `to` - 1. The loads of several do not wait for each other, nor for a branch that depends on one of them, so that the
    * processor has them under way at the same time. Packet path.

@@ -12,6 +12,7 @@ import { AddrSet } from './addr-set.js';
 import { AddrSet6 } from './addr-set6.js';
 import { Fib4, fib4Shape } from './fib4.js';
 import { Fib6, fib6Shape } from './fib6.js';
+import { lookAhead } from './forward-ahead.js';
 import { forwardFrame } from './forward-frame.js';
 import { FC_IPACKETS, FC_OBYTES, FC_OPACKETS, FWD_CELL_SHIFT, fwdCountAt, fwdCounters } from './fwd-counters.js';
 import {
@@ -173,6 +174,19 @@ test('where nothing but the next hop changes, a virtio-net header stays, is clea
   into.bytes.fill(0xff, 0, ROOM);
   expect(forwardFrame(to.view, 1, into.view, into.at, into.len)).toBe(2);
   expect([to.view.at, to.view.len, hex(into.bytes, ROOM - 10, 10)]).toEqual([ROOM - 10, 60, '00'.repeat(10)]);
+});
+
+test('looking ahead reads the first words of routes for a port that routes, and changes nothing', () => {
+  const { view, fib, counters } = bench();
+  const f = frame([OUR_HI, 1], 99, 2);
+  const [bytes, counts] = [hex(f.bytes, 0, f.bytes.length), counters.slice()];
+  // The second would end behind the memory.
+  lookAhead(view, 1, f.view, new Int32Array([9, f.at, f.bytes.length - 33, 9]), 1, 3);
+  expect(view.ahead).toBe(fib.first(0x0a020002));
+  expect(view.ahead).not.toBe(0);
+  view.ahead = 77;
+  for (const port of [3, 8]) lookAhead(view, port, f.view, new Int32Array([f.at]), 0, 1);
+  expect([view.ahead, hex(f.bytes, 0, f.bytes.length), counters]).toEqual([77, bytes, counts]);
 });
 
 test('a packet does not leave by an interface that is no port, nor from one that routes nothing', () => {

@@ -130,6 +130,8 @@ export class FwdView {
   frameAt = 0;
   frameLen = 0;
   undone = 0;
+  /** What forward-ahead.ts has read. */
+  ahead = 0;
   /** Bytes of the IP packet in it, without what is behind. */
   total = 0;
   /** Tags passed on the way in, and the counters of the bridge on that way; 0: none. */

@@ -9,6 +9,7 @@ export * from './flow-hash.js';
 export * from './flow-of.js';
 export * from './forward.js';
 export * from './forward6.js';
+export { lookAhead } from './forward-ahead.js';
 export { forwardFrame } from './forward-frame.js';
 export { FWD_HEADROOM } from './forward-frame-out.js';
 export * from './fwd-counters.js';
