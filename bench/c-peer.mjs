@@ -15,13 +15,24 @@ process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
 /** @type {Map<string, string | null>} */
 const built = new Map();
 
-/** @param {string} source @returns {string | null} path of the program, or null without a compiler */
-function build(source) {
+/** What `pkg-config` says about a library; null when it is not there. @param {string} library @returns {string[] | null} */
+function flagsOf(library) {
+  try {
+    return execFileSync('pkg-config', ['--cflags', '--libs', library], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim().split(/\s+/);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} source @param {string} [library] as `pkg-config` calls it @returns {string | null} path of the program, or null without a compiler or the library */
+function build(source, library) {
   const have = built.get(source);
   if (have !== undefined) return have;
   const out = join(dir, source.replace(/\.c$/, ''));
+  const flags = library === undefined ? [] : flagsOf(library);
   try {
-    execFileSync('cc', ['-O2', '-o', out, fileURLToPath(new URL(`peers/${source}`, import.meta.url))], { stdio: 'ignore' });
+    if (flags === null) throw new Error(library);
+    execFileSync('cc', ['-O2', '-o', out, fileURLToPath(new URL(`peers/${source}`, import.meta.url)), ...flags], { stdio: 'ignore' });
     built.set(source, out);
   } catch {
     built.set(source, null);
@@ -29,9 +40,12 @@ function build(source) {
   return built.get(source) ?? null;
 }
 
-/** The same, for a benchmark that has made sure of a compiler. @param {string} source */
-export function builtPeer(source) {
-  const program = build(source);
+/** Does it compile here? @param {string} source @param {string} [library] */
+export const builds = (source, library) => build(source, library) !== null;
+
+/** The same, for a benchmark that has made sure of a compiler. @param {string} source @param {string} [library] */
+export function builtPeer(source, library) {
+  const program = build(source, library);
   if (program === null) throw new Error(`${source} does not compile`);
   return program;
 }
