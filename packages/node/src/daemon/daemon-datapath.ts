@@ -10,6 +10,7 @@ import type { Ifnet, Kernel } from '@netloom/core';
 import type { Logger } from 'pino';
 import type { DatapathPool } from '../datapath/datapath-pool.js';
 import type { DatapathPort, PortBinding } from '../datapath/datapath-port.js';
+import type { FrameIoWish } from '../datapath/io/choose-io.js';
 import { datapathView } from '../datapath/datapath-view.js';
 import type { DatapathView } from '../datapath/datapath-view.js';
 import type { HostLoop } from '../loop.js';
@@ -22,15 +23,17 @@ export class DaemonDatapath {
   readonly workers: number;
   /** Null until the first port. */
   pool: DatapathPool | null = null;
+  private readonly frameIo: FrameIoWish;
   private readonly kernel: Kernel;
   private readonly loop: HostLoop;
   private readonly log: Logger;
 
-  constructor(kernel: Kernel, loop: HostLoop, log: Logger, workers: number) {
+  constructor(kernel: Kernel, loop: HostLoop, log: Logger, workers: number, frameIo: FrameIoWish = 'auto') {
     this.kernel = kernel;
     this.loop = loop;
     this.log = log;
     this.workers = workers;
+    this.frameIo = frameIo;
   }
 
   /** Opens a device of the host: a port of the pool, or without workers one for this thread. Rejects as `openHostQueues`. */
@@ -60,6 +63,7 @@ export class DaemonDatapath {
     const { kernel, loop } = this;
     return new Pool({
       workers: this.workers,
+      io: this.frameIo,
       readers: kernel.engine.readers,
       ...(kernel.datapath === null ? {} : { tables: kernel.datapath }),
       passed: () => {

@@ -36,6 +36,7 @@ import type { Vms } from '../vm/vms.js';
 import { Attachments } from './attachments.js';
 import { captureTool } from './capture-tool.js';
 import { DaemonDatapath } from './daemon-datapath.js';
+import type { FrameIoWish } from '../datapath/io/choose-io.js';
 import { addDatapathRoutes } from './datapath-routes.js';
 import { DevdSocket } from './devd-socket.js';
 import { addEventRoutes } from './event-routes.js';
@@ -72,6 +73,8 @@ export interface DaemonOptions {
   readonly tools?: Readonly<Record<string, Tool>>;
   /** Datapath workers; default none: the control thread forwards. */
   readonly workers?: number;
+  /** How they read and write. Default `auto`: by io_uring where the kernel has it. */
+  readonly frameIo?: FrameIoWish;
 }
 
 export interface Daemon {
@@ -108,7 +111,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const vms = daemonVms(kernel, loop, log, options.socketPath, gateways, (vnet, argv) => runTool(service, vnet, argv));
   const service = new ExecService(kernel, loop, { ...(options.tools ?? tools), 'netloom-capture': captureTool, ...vmTools(vms) }, log);
   const traces = new TeardownTraces(kernel, loop);
-  const datapath = new DaemonDatapath(kernel, loop, log, workers);
+  const datapath = new DaemonDatapath(kernel, loop, log, workers, options.frameIo);
   const attachments = new Attachments(kernel, loop, log, datapath);
   await configureLoopback(service);
   const labs = new Labs((argv) => runForLab(service, { attachments, vms, gateways }, argv));

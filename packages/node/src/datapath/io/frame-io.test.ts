@@ -334,6 +334,17 @@ describe.runIf(process.platform === 'linux').each([
     expect(handler.told).toEqual(['frame 1 60 3', 'end']);
   });
 
+  test.runIf(name === 'UringIo')('when there are hundreds of ports the last ones have fewer slots; one for which there is none is refused', () => {
+    const ends = Array.from({ length: 331 }, (_, i) => openPort(i));
+    expect(() => openPort(331)).toThrow(RangeError);
+    for (const i of [0, 200, 330]) ends[i]!.write(i & 0xff);
+    expect(drain()).toBe(3);
+    io.close(7);
+    const again = openPort(331);
+    again.write(9);
+    expect(drain()).toBe(1);
+  });
+
   test.runIf(name === 'UringIo')('a frame longer than the port that it is for takes is refused', () => {
     const a = openPort(0);
     io.open(1, fds[1]!, false, 50);

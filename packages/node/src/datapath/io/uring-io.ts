@@ -18,8 +18,8 @@
  * They are given back when the turn after has handed over what is written from them.
  *
  * Memory. A slot is 2 KiB for a port whose frames fit, and otherwise as long as its longest frame; a port has SLOTS_SMALL or SLOTS_LARGE of them: 192 KiB,
- * or 2 MiB with virtio headers. The queues of the kernel's take 280 KiB a UringIo. The completion queue has room for everything that can be
- * outstanding; `open` refuses a port for which it has none.
+ * or 2 MiB with virtio headers. The queues of the kernel's take 540 KiB a UringIo. The completion queue has room for everything that can be
+ * outstanding: when there are hundreds of ports the last ones get fewer slots, and `open` refuses one for which there is none.
  *
  * Invariants: the bytes of a frame are not changed after it was forwarded in the same callback. A slot is in the kernel's ring, in `sent`, or the one being
  * handled, and in one of them only. Belongs to the thread that made it.
@@ -37,7 +37,7 @@ import type { FrameHandler, FrameIo, FrameMemory } from './frame-io.js';
 import { FrameSlots } from './frame-slots.js';
 
 const SQ_ENTRIES = 256;
-const CQ_ENTRIES = 16_384;
+const CQ_ENTRIES = 32_768;
 /** Completions that are no frames: one a queued write at most, one a port, the wake-up. */
 const CQ_RESERVE = 1_024;
 const SLOT_SMALL = 2_048;
@@ -204,8 +204,8 @@ export class UringIo implements FrameIo {
 
   private makeSlots(port: number, frameMax: number): FrameSlots {
     const bytes = FRAME_HEADROOM + frameMax <= SLOT_SMALL ? SLOT_SMALL : (FRAME_HEADROOM + frameMax + 63) & ~63;
-    const count = bytes === SLOT_SMALL ? SLOTS_SMALL : SLOTS_LARGE;
-    if (this.slotsTotal + count > this.ring.cqEntries - CQ_RESERVE) throw new RangeError(`one thread serves no more than ${this.inputs.length} of such ports`);
+    const count = Math.min(bytes === SLOT_SMALL ? SLOTS_SMALL : SLOTS_LARGE, this.ring.cqEntries - CQ_RESERVE - this.slotsTotal);
+    if (count < 1) throw new RangeError(`one thread serves no more than ${this.inputs.length} of such ports`);
     const slots = new FrameSlots(this.libc, port, bytes, count);
     const errno = this.ring.registerBuffers(port, slots.ringAddress, slots.ringEntries);
     if (errno !== 0) {
