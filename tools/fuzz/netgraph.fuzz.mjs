@@ -6,10 +6,12 @@
  * behind it, which is read as one number, as the original does.
  */
 import {
-  NGM_CONNECT, NGM_GENERIC_COOKIE, NGM_MKPEER, NGM_NAME, NGM_RMHOOK, NGM_SHUTDOWN, NG_TYPES, NgSocket, ngBytesText, ngConnectType, ngEncode, ngMkpeerType, ngNameType, ngRmhookType,
+  NGM_CONNECT, NGM_GENERIC_COOKIE, NGM_MKPEER, NGM_NAME, NGM_RMHOOK, NGM_SHUTDOWN, NgSocket, ngBytesText, ngConnectType, ngEncode, ngMkpeerType, ngNameType, ngRmhookType,
 } from '@netloom/core';
 import { SimNet } from '@netloom/core/sim';
 
+/** A vnet's: netgraph's own, and those of layers above it. */
+const NG_TYPES = new SimNet(1).vnet('types').netgraph.types;
 const HOOKS = [
   'link0', 'link1', 'link', 'uplink1', 'ether', 'lower', 'upper', 'orphans', 'left', 'right', 'left2right', 'right2left', 'downstream', 'nomatch', 'in', 'out', 'mixed', 'one', 'many0', 'many1', 'original', 'ordered',
   'default', 'input', 'output', 'inet', 'inet6', 'iface0', 'out0', 'export', 'export9', 'inet/dgram/udp', 'inet/stream/tcp', '7', 'a', 'b', '',
@@ -19,7 +21,7 @@ const NAMES = ['n0', 'n1', 'n2', '[1]', 'a.b', 'x'.repeat(40)];
 /** A command's name, with arguments that many commands take. */
 const ARGUMENTS = [
   '', '0', '1', '-1', '{}', '{ hook="a" vlan=7 }', '{ hook="a" vid=7 pcp=1 }', '{ bandwidth=1000000 delay=100 }', '{ thisHook="a" ifMatch="b" bpf_prog_len=1 bpf_prog=[ { code=6 k=8192 } ] }', '"a"',
-  '{ xmitAlg=2 failAlg=1 enabledLinks=[ 1 1 ] }', '02:00:00:00:00:01', '{ loopTimeout=1 maxStaleness=3 }', '192.0.2.1', 'inet/0.0.0.0:7', '{ rot=1 min=1 max=4 }', '{ count=1 csum_flags=0 ops=[ { offset=1 length=1 mode=1 value=7 } ] }',
+  '{ xmitAlg=2 failAlg=1 enabledLinks=[ 1 1 ] }', '02:00:00:00:00:01', '{ loopTimeout=1 maxStaleness=3 }', '192.0.2.1', 'inet/0.0.0.0:7', '{ rot=1 min=1 max=4 }', '{ bytes=100 packets=3 }', '{ count=1 csum_flags=0 ops=[ { offset=1 length=1 mode=1 value=7 } ] }',
 ];
 const COMMANDS = NG_TYPES.flatMap((type) => type.cmds.map((cmd) => cmd.name));
 

@@ -13,6 +13,8 @@ export { Vnet } from './vnet/vnet.js';
 export { EPOCH_BYTES_MAX, EPOCH_PACKETS_MAX, EPOCH_PLUG_LIMITS, EpochPlug } from './ha/epoch-plug.js';
 export type { EpochPlugLimits } from './ha/epoch-plug.js';
 export type { HeldEpoch } from './ha/held-frames.js';
+export { NGM_PLUG_COOKIE, ngPlugOf } from './ha/ng-plug.js';
+export { ingressPlugAttach, ingressPlugDetach } from './ha/ingress-plug.js';
 export { PlugStats } from './ha/output-plug.js';
 export type { OutputPlug, PlugSink } from './ha/output-plug.js';
 export * from './ha/plug.js';

@@ -7,7 +7,7 @@
  * without privilege.
  */
 import type { Proc } from './proc.js';
-import { EBUSY, ENOENT, EPERM, NG_TYPES } from '@netloom/core';
+import { EBUSY, ENOENT, EPERM } from '@netloom/core';
 import { err, errx, toolMain, usage, warn, warnx } from './err.js';
 import { getopt } from './getopt.js';
 
@@ -24,7 +24,7 @@ interface Kld {
 
 function builtIn(p: Proc): Kld[] {
   const cloners = p.vnet.net.cloners.map((c) => c.name);
-  const nodes = NG_TYPES.map((type) => `ng_${type.name}`);
+  const nodes = p.vnet.netgraph.types.map((type) => `ng_${type.name}`);
   const names = ['carp', 'ipfw', 'ipfw_nat', 'libalias', 'netgraph', ...nodes, ...cloners.map((name) => `if_${name}`), ...(cloners.some((name) => TUNTAP.includes(name)) ? ['if_tuntap'] : [])];
   const modules = names.sort().map((name, i) => ({ id: i + 2, file: `${name}.ko`, module: name }));
   return [{ id: 1, file: 'kernel', module: 'ether' }, ...modules];

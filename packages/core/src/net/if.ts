@@ -65,6 +65,7 @@ export function ifTakeDown(ifp: Ifnet, net: Net): void {
   ifp.flags &= ~IFF_UP;
   net.upDownEvent.invoke({ ifp, up: false });
   for (const d of net.domains) d.ifdown(ifp);
+  ifp.ingress?.reset();
   ifp.qdisc?.reset();
   ifp.driver.qflush?.(ifp);
   net.rtsock?.ifinfo(ifp);

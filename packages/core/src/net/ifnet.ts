@@ -191,6 +191,8 @@ export interface IfIngressHook {
   readonly packets: number;
   /** A packet came in. True: it went elsewhere, or was dropped; what comes back does so by `ifReinput`. */
   input(m: PacketBuffer): boolean;
+  /** The interface went down. */
+  reset(): void;
   forget(ifp: Ifnet): void;
   destroy(): void;
 }

@@ -30,7 +30,8 @@ export class Netgraph implements NgStack {
   sockets: SocketLayer | null = null;
   ipfw: Ipfw | null = null;
   private readonly net: Net;
-  private readonly types: readonly NgType[];
+  /** Kinds of nodes it has, or will have. */
+  readonly types: readonly NgType[];
   private ended = false;
 
   constructor(net: Net, types: readonly NgType[] = NG_TYPES) {

@@ -8,7 +8,6 @@ import { SimNet } from '../sim/sim-net.js';
 import { NGM_GENERIC_COOKIE, NGM_MKPEER, ngMkpeerType } from './ng-generic.js';
 import { ngEncode } from './ng-parse.js';
 import { ngDecodeIdname, ngNameIsLegal, ngPathParse } from './ng-path.js';
-import { NG_TYPES } from './ng-types.js';
 
 describe('addresses', () => {
   test.each([
@@ -163,7 +162,7 @@ describe('going', () => {
 
   /** Each type with a hook that it takes, but for those that are made otherwise. */
   const HOOK_OF: Record<string, string> = {
-    bridge: 'link0', car: 'upper', checksum: 'in', device: 'd', eiface: 'ether', iface: 'inet', ksocket: 'inet/dgram/udp', macfilter: 'ether', nat: 'in', netflow: 'iface0', one2many: 'one', patch: 'in', pipe: 'upper',
+    bridge: 'link0', car: 'upper', checksum: 'in', device: 'd', eiface: 'ether', iface: 'inet', ksocket: 'inet/dgram/udp', macfilter: 'ether', nat: 'in', netflow: 'iface0', one2many: 'one', patch: 'in', pipe: 'upper', plug: 'in',
     sample: 'left', source: 'input', split: 'in', tee: 'left', vlan: 'downstream', vlan_rotate: 'original',
   };
 
@@ -172,8 +171,8 @@ describe('going', () => {
     const vnet = sim.vnet('v');
     const [end] = sim.epair(vnet, vnet);
     const bench = new NgBench(8, { kernel: sim.kernel, vnet });
-    const made = NG_TYPES.filter((type) => type.construct !== null).filter((type) => bench.mkpeer('.', type.name, type.name, HOOK_OF[type.name] ?? 'x') === 0);
-    expect(made.length).toBe(NG_TYPES.filter((type) => type.construct !== null).length);
+    const made = vnet.netgraph.types.filter((type) => type.construct !== null).filter((type) => bench.mkpeer('.', type.name, type.name, HOOK_OF[type.name] ?? 'x') === 0);
+    expect(made.length).toBe(vnet.netgraph.types.filter((type) => type.construct !== null).length);
     bench.mkpeer(`${end.xname}:`, 'bridge', 'lower', 'link0');
     for (let i = 0; i < 3; i++) for (const type of made) bench.send(type.name, testFrame('broadcast', i));
     bench.ascii('.:source', 'setpps 1000');

@@ -81,6 +81,9 @@ import { Resolver } from '../socket/resolver.js';
 import { SocketLayer } from '../socket/socket-layer.js';
 import { Ipfw } from '../netpfil/ipfw/ipfw.js';
 import { Netgraph } from '../netgraph/netgraph.js';
+import type { NgType } from '../netgraph/ng-node.js';
+import { NG_TYPES } from '../netgraph/ng-types.js';
+import { plugType } from '../ha/ng-plug.js';
 import { plugQdisc } from '../ha/plug-qdisc.js';
 import { Gateway } from '../gateway/gateway.js';
 
@@ -150,6 +153,9 @@ function uncloners(...specs: IfClonerSpec[]): (v: Vnet) => void {
   };
 }
 
+/** Kinds of netgraph nodes: netgraph's, and those of layers to its right, in the order in which they are listed. */
+const VNET_NG_TYPES: readonly NgType[] = [...NG_TYPES, plugType].sort((a, b) => (a.name.replace('_', '') < b.name.replace('_', '') ? -1 : 1));
+
 /** Where FreeBSD's module ipfw has what it makes for a vnet. */
 const SI_ORDER_IPFW = SI_ORDER_ANY - 253;
 
@@ -165,7 +171,7 @@ const VNET_SYSINITS: readonly VnetSysinit<Vnet>[] = [
     ifSysctlAttach(v.net);
   }),
   s('vnet_netgraph_init', SI_SUB_NETGRAPH, SI_ORDER_FIRST, (v) => {
-    v.netgraph = new Netgraph(v.net);
+    v.netgraph = new Netgraph(v.net, VNET_NG_TYPES);
   }),
   s('vnet_gif_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(gifCloner)),
   s('vnet_stf_init', SI_SUB_PSEUDO, SI_ORDER_ANY, cloners(stfCloner)),

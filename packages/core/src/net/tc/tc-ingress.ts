@@ -104,6 +104,9 @@ export class TcIngress implements IfIngressHook {
     return TC_ACT_OK;
   }
 
+  /** It holds nothing. */
+  reset(): void {}
+
   forget(ifp: Ifnet): void {
     for (const { filters } of this.protos) for (const { actions } of filters) for (const action of actions) if (action.to === ifp) action.to = null;
   }
