@@ -1,6 +1,6 @@
 /**
  * delivery.mjs — Delivery: two workers forward packets by shared tables, while this thread changes everything the tables are made of, as fast as it can.
- * Read first: docs/datapath.md; delivery-ids.mjs (what every address says); delivery-worker.mjs (who judges).
+ * Read first: packages/core/src/fwd/quiescence.ts; delivery-ids.mjs (what every address says); delivery-worker.mjs (who judges).
  *
  * Theory of operation. A Kernel with short paths routes some hundreds of destinations of both families over four ways. A packet says where it must arrive: every next hop that
  * its destination may ever have has a link address with the destination's number and the way in it, and the interface a link address with the way. So a next hop, a group, an adjacency, a

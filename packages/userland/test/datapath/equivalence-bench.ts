@@ -1,6 +1,6 @@
 /**
  * equivalence-bench.ts — EquivalenceBench: a Kernel with short paths on open taps, and one frame through both paths, compared.
- * Read first: packages/core/src/fwd/forward-frame.ts; docs/datapath.md.
+ * Read first: packages/core/src/fwd/forward-frame.ts; docs/datapath-punts.md.
  *
  * `offer` gives a copy of a frame to forwardFrame, then the frame itself to the Kernel, and throws unless
  *
@@ -9,11 +9,11 @@
  *     punted     the copy, and what lies around it, is as it was
  *
  * and unless both count the same: what the short path counts is folded into the interfaces and the protocols in between, so that the counters of whole vnets are compared, as an
- * administrator would see them. Nothing outside the frame and the FWD_HEADROOM bytes before it may have been written.
+ * administrator would see them. A frame that a capture is shown is punted. Nothing outside the frame and the FWD_HEADROOM bytes before it may have been written.
  *
  * Ports with virtio-net headers are fed as a TapLink does it (packages/node/src/port/vnet-offload.ts).
  */
-import type { FrameSink, Ifnet, PacketBuffer, Vnet } from '@netloom/core';
+import type { BpfListener, FrameSink, Ifnet, PacketBuffer, Vnet } from '@netloom/core';
 import { CSUM_L4, CSUM_L4_VALID, tapOf } from '@netloom/core';
 import { FWD_HEADROOM, forwardFrame, fwdIsPunt, fwdReason, fwdViewOf } from '@netloom/core/fwd';
 import type { FwdView } from '@netloom/core/fwd';
@@ -81,6 +81,8 @@ export class EquivalenceBench {
   readonly verdicts = new Map<string, number>();
   /** Of the frames that the complete path gave to one other port, those that came for the second time in a row and were not flooded: by what the short path made of them. */
   readonly carried = new Map<string, number>();
+  /** Captures that are open. */
+  readonly captures: BpfListener[] = [];
   /** What left by the complete path with the last frame. */
   left: Left[] = [];
   private last: Uint8Array | null = null;
@@ -137,6 +139,7 @@ export class EquivalenceBench {
     const verdict = forwardFrame(view, port, this.dv, ROOM, frame.length);
     this.datapath.fold();
     this.count(1);
+    const captured = this.captured();
     this.feed(port, frame);
     this.kernel.settle();
     this.count(2);
@@ -145,7 +148,7 @@ export class EquivalenceBench {
     this.verdicts.set(name, (this.verdicts.get(name) ?? 0) + 1);
     if (frame === this.last && name !== 'flood' && this.left.length === 1 && this.left[0]!.port !== port) this.carried.set(name, (this.carried.get(name) ?? 0) + 1);
     this.last = frame;
-    const problem = this.compare(verdict, frame);
+    const problem = !fwdIsPunt(verdict) && this.captured() !== captured ? 'the complete path shows it to a capture' : this.compare(verdict, frame);
     if (problem !== null) throw new Error(`port ${port}, ${name}${verdict >= SENT ? ` to ${verdict}` : ''}: ${problem}\n  frame ${hex(frame)}`);
     return name;
   }
@@ -157,6 +160,10 @@ export class EquivalenceBench {
     if (m === null) throw new Error('no packet to be had');
     if (vnetHdr) takeOffload(m, new DataView(frame.buffer, frame.byteOffset, frame.byteLength));
     this.kernel.input(out.ifp, m, this.kernel.now);
+  }
+
+  private captured(): number {
+    return this.captures.reduce((n, c) => n + c.received, 0);
   }
 
   private compare(verdict: number, frame: Uint8Array): string | null {

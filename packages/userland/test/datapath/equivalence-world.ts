@@ -8,7 +8,7 @@
  * A command may be refused, as any may: what matters is that both paths see the same configuration, whatever it is. Interfaces live in vnet0 and in one jail; a command about an
  * interface runs where that is.
  */
-import type { BpfListener, Ifnet, Prng } from '@netloom/core';
+import type { Ifnet, Prng } from '@netloom/core';
 import { bpfOpen, bridgeMembers } from '@netloom/core';
 import type { EquivalenceBench } from './equivalence-bench.js';
 
@@ -36,7 +36,6 @@ export class World {
   readonly history: string[] = [];
   private readonly rng: Prng;
   private readonly segments = new Map<string, number>();
-  private readonly captures: BpfListener[] = [];
   private bridges: BridgeView[] = [];
   private taps = 0;
 
@@ -232,24 +231,24 @@ export class World {
   }
 
   private capture(): void {
-    const { kernel } = this.bench;
-    if (this.captures.length > 0 && this.rng.chance(0.8)) {
+    const { captures, kernel } = this.bench;
+    if (captures.length > 0 && this.rng.chance(0.8)) {
       this.history.push('# a capture ends');
-      kernel.call(kernel.now, () => this.captures.pop()?.close());
+      kernel.call(kernel.now, () => captures.pop()?.close());
       return;
     }
     const ifp = this.pick(this.ethernets());
     if (ifp.net === null) return;
     this.history.push(`# a capture begins on ${ifp.xname}`);
     const { listener } = kernel.call(kernel.now, () => bpfOpen(ifp.net!, ifp.xname, {}));
-    if (listener !== null) this.captures.push(listener);
+    if (listener !== null) captures.push(listener);
   }
 
   /** Everything works again: up, forwarding, without captures, filters and what else takes frames away. */
   private async repair(): Promise<void> {
-    const { kernel, lab } = this.bench;
+    const { captures, kernel, lab } = this.bench;
     this.history.push('# all captures end; everything up, without filters, forwarding');
-    kernel.call(kernel.now, () => this.captures.splice(0).forEach((c) => c.close()));
+    kernel.call(kernel.now, () => captures.splice(0).forEach((c) => c.close()));
     for (const jail of this.jailed() === null ? [undefined] : [undefined, JAIL]) {
       const where = jail === undefined ? {} : { jail };
       await lab.sh('sysctl net.inet.ip.forwarding=1 net.inet6.ip6.forwarding=1 net.link.ether.ipfw=0 net.link.vlan.mtag_pcp=0', where);
