@@ -33,6 +33,8 @@ export function bridgeFrame(v: FwdView, view: DataView, rec: number, at: number)
   const bridgeFlags = words[bridgeRec + FIF_FLAGS]!;
   if ((bridgeFlags & FWD_IF_IN) === 0) return bridgeFlags === 0 ? FWD_PUNT_DOWN : -(bridgeFlags >>> FWD_IF_REASON_SHIFT);
   if ((flags & FWD_IF_BRFWD) === 0) return FWD_PUNT_BLOCKED;
+  // It was for a member, and is for a vlan on that now, which is a member as well: more than one bridge cannot be counted.
+  if (v.bridgeCell !== 0) return FWD_PUNT_VLAN;
   const shift = v.strip * ETHER_VLAN_ENCAP_LEN;
   const tagged = etherIsTagType(view.getUint16(at + ETHER_TYPE + shift));
   if (tagged && v.frameLen < ETHER_HDR_LEN + ETHER_VLAN_ENCAP_LEN + shift) return FWD_PUNT_RUNT;

@@ -240,6 +240,17 @@ test('a member that does not learn punts what claims to come from this host', ()
   expect(fwdReason(forwardFrame(view, 3, f.view, f.at, f.len))).toBe('source');
 });
 
+test('a frame that comes through a bridge for the second time, as one of a vlan, is punted', () => {
+  const { view, maps, ifs, count } = bench({ 3: MEMBER | FWD_IF_TRUNK });
+  ifs.publish(8, [(MEMBER & ~FWD_IF_LEARN) | FWD_IF_FWD4 | FWD_IF_VLAN, 8, -1, OUR_HI, 3, 0, 3, (ETHERTYPE_VLAN << 16) | VID, BRIDGE, 8]);
+  maps[FWD_VLANS].set(8, 3, VID, 0);
+  maps[FWD_FDB].set(3, 3, fdbKey(OUR_HI, FWD_FDB_LOCAL), BRIDGE);
+  maps[FWD_FDB].set(4, 4, fdbKey(HOST_HI, VID), BRIDGE);
+  const f = frame([OUR_HI, 3], 4, 2, { vid: VID });
+  expect(fwdReason(forwardFrame(view, 4, f.view, f.at, f.len))).toBe('vlan');
+  expect(count(BRIDGE, FC_IPACKETS)).toBe(0);
+});
+
 test('of members with one address the one that a frame came in on takes it, past the bridge', () => {
   const { view, maps, count } = bench();
   maps[FWD_FDB].set(3, 4, fdbKey(OUR_HI, FWD_FDB_LOCAL), BRIDGE);

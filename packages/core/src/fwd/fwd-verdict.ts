@@ -23,7 +23,7 @@ export const FWD_PUNT_RUNT = -16;
 export const FWD_PUNT_MULTICAST = -17;
 /** To a link address that is not the interface's. */
 export const FWD_PUNT_PROMISC = -18;
-/** A tag that no vlan is configured for, or a stack of them. */
+/** A tag that no vlan is configured for, or a stack of them; a vlan behind a bridge that is a member of a bridge. */
 export const FWD_PUNT_VLAN = -19;
 /** Neither IPv4 nor IPv6. */
 export const FWD_PUNT_TYPE = -20;
