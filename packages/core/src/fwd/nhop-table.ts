@@ -107,7 +107,13 @@ export class NhopTable {
     w[at + W_GW + 1] = g1;
     w[at + W_GW + 2] = g2;
     w[at + W_GW + 3] = g3;
-    w[at + W_FLAGS] = flags;
+    this.finish(w, at + W_FLAGS, flags);
+  }
+
+  /** The last word of a record. Other threads see the record before anything that is written after it, such as a leaf that leads to it: an exchange orders both ways. */
+  private finish(words: Int32Array, at: number, value: number): void {
+    if (this.shared) Atomics.exchange(words, at, value);
+    else words[at] = value;
   }
 
   clearHop(idx: number): void {
@@ -122,7 +128,7 @@ export class NhopTable {
     this.members.set(slots, first);
     this.membersTop = first + slots.length;
     this.groups[(g << 1) + 1] = first;
-    this.groups[g << 1] = slots.length;
+    this.finish(this.groups, g << 1, slots.length);
   }
 
   clearGroup(g: number): void {

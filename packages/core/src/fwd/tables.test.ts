@@ -2,7 +2,7 @@
  * tables.test.ts — the small flat tables: address sets, next hops and groups, flow hashes.
  */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AddrSet } from './addr-set.js';
 import { AddrSet6 } from './addr-set6.js';
 import { flowHash4 } from './flow-hash.js';
@@ -94,6 +94,23 @@ describe('NhopTable', () => {
     for (let i = 1; i <= 300; i++) expect([0, 1, 2, 3].map((n) => t.gateway6(i, n))).toEqual([(0xc0000000 + i) | 0, i, -i, 7]);
     t.clearHop(7);
     expect([t.flags(7), t.gateway6(7, 3)]).toEqual([0, 0]);
+  });
+
+  it('shared, a record ends with an exchange, behind which other threads see all of it', () => {
+    const t = new NhopTable(true);
+    t.setHop(1, NHOP_VALID, 0, 0, 0);
+    t.setGroup(0, [1]);
+    const real = Atomics.exchange.bind(Atomics);
+    const seen: number[][] = [];
+    const spy = vi.spyOn(Atomics, 'exchange').mockImplementation(((words: Int32Array, at: number, value: number) => {
+      seen.push([t.ifIndex(1), t.mtu(1), t.gateway6(1, 3), ...t.members.subarray(t.groups[1], (t.groups[1] ?? 0) + 2)]);
+      return real(words, at, value);
+    }) as never);
+    t.setHop(1, NHOP_VALID, 7, 1_500, 1, 2, 3, 4);
+    t.setGroup(0, [1, 1]);
+    spy.mockRestore();
+    expect(seen.map((words) => words.slice(0, 3))).toEqual([[7, 1_500, 4], [7, 1_500, 4]]);
+    expect([seen[1]?.slice(3), t.flags(1), t.select(NHOP_GROUP, 1)]).toEqual([[1, 1], NHOP_VALID, 1]);
   });
 
   it('selects a group member by flow, and survives regrouping for ever', () => {
