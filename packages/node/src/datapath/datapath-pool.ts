@@ -130,6 +130,7 @@ export class DatapathPool implements SeatOwner {
     let port: DatapathPort;
     try {
       if (this.closing !== null) throw new TapError(`cannot open '${device.name}': the datapath is closed`, 0, 'open', device.name);
+      if (!this.seats.some((seat) => seat.isUsable)) throw new TapError(`cannot open '${device.name}': no datapath worker runs; the log says why`, 0, 'open', device.name);
       if (number >= PORTS_MAX || device.fds.length < 1 || device.fds.length > QUEUES_MAX) throw new RangeError(`a datapath has ${PORTS_MAX} ports with 1 to ${QUEUES_MAX} queues at most`);
       const size = device.vnetHdr ? RING_SIZE_LONG : RING_SIZE;
       port = new DatapathPort(this.libc, device, number, this.queues.length, size, (closed) => this.shut(closed));

@@ -236,6 +236,7 @@ describe.runIf(process.platform === 'linux')('DatapathPool', () => {
     expect((await gone).message).toContain('no datapath worker is left');
     expect(events.at(-1)).toMatchObject({ kind: 'abandoned', worker: 0 });
     expect(port.send(frame, 0, 60)).toBe(false);
+    expect(() => openPort(pool)).toThrow('no datapath worker runs');
   });
 
   test('closing in any order leaves no descriptor, no thread and no reader', async () => {
