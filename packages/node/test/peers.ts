@@ -16,10 +16,10 @@ import { guestKernel } from './interop/guest/guest-kernel.js';
 import { programPath } from './program-path.js';
 
 /**
- * `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. `vxlan-device`, `bridge-device`: the kernel makes them.
+ * `root`: user 0. `tun`: /dev/net/tun opens. `netns`: this process may create network namespaces. `vxlan-device`, `bridge-device`, `ifb-device`: the kernel makes them.
  * `bonding`: a kernel package with the bonding driver, to boot a guest from. `guest`: all that interop/guest/guest.ts needs. `v86`: that npm package. Anything else: a program.
  */
-export type Need = 'root' | 'tun' | 'netns' | 'vxlan-device' | 'bridge-device' | 'bonding' | 'guest' | 'v86' | (string & {});
+export type Need = 'root' | 'tun' | 'netns' | 'vxlan-device' | 'bridge-device' | 'ifb-device' | 'bonding' | 'guest' | 'v86' | (string & {});
 
 type Body = () => void | Promise<void>;
 
@@ -78,6 +78,8 @@ function lack(need: Need): string | null {
       return lacksDevice('vxlan', 'id', '1', 'dstport', '4789');
     case 'bridge-device':
       return lacksDevice('bridge');
+    case 'ifb-device':
+      return lacksDevice('ifb');
     default:
       return programPath(need) === null ? `no program ${need}` : null;
   }

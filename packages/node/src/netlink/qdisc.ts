@@ -97,7 +97,7 @@ export function replaceQdisc(socket: NetlinkSocket, link: LinkRef, spec: QdiscSp
   socket.request({ doing: `put the qdisc ${spec.kind} at`, device: link.name, advice: moduleAdvice(spec.kind) }, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, ...parts(link, spec));
 }
 
-/** Changes the one of that number and kind. @throws NetlinkError; ENOENT or EINVAL when there is another. */
+/** Changes the one of that number and kind. @throws NetlinkError; ENOENT when there is none, EEXIST or EINVAL when there is another. */
 export function changeQdisc(socket: NetlinkSocket, link: LinkRef, spec: QdiscSpec): void {
   socket.request({ doing: `change the qdisc ${spec.kind} of`, device: link.name }, RTM_NEWQDISC, 0, ...parts(link, spec));
 }
