@@ -39,7 +39,7 @@ export class Delivery {
   constructor({ seed, plant, workers = 2 }) {
     this.rng = new Prng(seed).split('delivery');
     this.seed = seed;
-    this.kernel = new Kernel({ ...quietEnv(seed, 'delivery'), datapath: true });
+    this.kernel = new Kernel({ ...quietEnv(seed, 'delivery'), datapath: 'shared' });
     const { datapath } = this.kernel;
     if (datapath === null) throw new Error('no datapath');
     this.datapath = datapath;

@@ -104,6 +104,7 @@ export * from './net/bpf-filter.js';
 export * from './net/bridge-control.js';
 export * from './net/bridge-params.js';
 export * from './net/bridge-snoop-control.js';
+export type { Datapath, DatapathProcessor } from './net/datapath/datapath.js';
 export {
   IFBIF_BSTP_ADMCOST, IFBIF_BSTP_ADMEDGE, IFBIF_BSTP_AUTOEDGE, IFBIF_BSTP_AUTOPTP, IFBIF_BSTP_EDGE, IFBIF_BSTP_PTP, IFBIF_DISCOVER, IFBIF_LEARNING, IFBIF_PRIVATE,
   IFBIF_SPAN, IFBIF_STICKY, IFBIF_STP,

@@ -13,8 +13,8 @@ export interface Env {
   readonly hostId: string;
   /** Unix time at which `now` was 0, microseconds: for packets that say what time it is. Absent: 0. */
   readonly bootWallUs?: number;
-  /** Tables for short paths are kept (net/datapath), for datapath workers or for the host itself. Absent: no. */
-  readonly datapath?: boolean;
+  /** Tables for short paths are kept (net/datapath): 'shared' for datapath workers, 'inline' for the host's own thread. Absent: none. */
+  readonly datapath?: 'shared' | 'inline';
   /** The kernel's message buffer. `vnet` is the name of the stack it concerns, '' for the Kernel itself. */
   log(level: LogLevel, vnet: string, message: string): void;
   /**

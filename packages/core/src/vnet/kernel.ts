@@ -71,7 +71,7 @@ export class Kernel {
 
   constructor(env: Env) {
     this.engine = new Engine(env);
-    this.datapath = env.datapath === true ? new Datapath(this.engine, () => this.shared) : null;
+    this.datapath = env.datapath === undefined ? null : new Datapath(this.engine, () => this.shared, env.datapath === 'shared');
     this.shared = new NetShared(env.hostId, this.engine.witness, this.datapath);
     this.sysinit = vnetSysinitTable();
     this.auditor = new KernelAudit(this.engine, this.shared, [this.vnets, this.stopped], (v) => this.processesIn(v));

@@ -8,6 +8,7 @@
  */
 import type { Ifnet, Kernel } from '@netloom/core';
 import type { Logger } from 'pino';
+import type { InlinePath } from '../datapath/inline-path.js';
 import type { DatapathPool } from '../datapath/datapath-pool.js';
 import type { DatapathPort, PortBinding } from '../datapath/datapath-port.js';
 import type { FrameIoWish } from '../datapath/io/choose-io.js';
@@ -24,6 +25,7 @@ export class DaemonDatapath {
   /** Null until the first port. */
   pool: DatapathPool | null = null;
   private readonly frameIo: FrameIoWish;
+  private inline: InlinePath | null = null;
   private readonly kernel: Kernel;
   private readonly loop: HostLoop;
   private readonly log: Logger;
@@ -38,13 +40,22 @@ export class DaemonDatapath {
 
   /** Opens a device of the host: a port of the pool, or without workers one for this thread. Rejects as `openHostQueues`. */
   async open(device: string): Promise<FramePort> {
-    if (this.workers === 0) return openHostPort(device);
+    if (this.workers === 0) return this.shortPath(await openHostPort(device));
     const { DatapathPool } = await import('../datapath/datapath-pool.js');
     const pool = (this.pool ??= this.start(DatapathPool));
     await pool.started;
     const port = pool.open(await openHostQueues(device));
     port.binding = new InterfaceBinding(this.kernel, this.loop, port);
     return port;
+  }
+
+  /** Without workers this thread does what they would do. */
+  private async shortPath(port: FramePort): Promise<FramePort> {
+    const { datapath } = this.kernel;
+    if (datapath === null) return port;
+    const { InlinePath } = await import('../datapath/inline-path.js');
+    this.inline ??= new InlinePath(this.kernel, this.loop, datapath);
+    return this.inline.wrap(port);
   }
 
   get view(): DatapathView {

@@ -104,7 +104,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     // What becomes of interfaces when everything goes is nobody's concern; what breaks is.
     log: (level, vnet, message) => log[ending && level !== 'err' ? 'info' : LOG_LEVELS[level]](vnet === '' ? {} : { vnet: vnet === VNET0_NAME ? HOST_VNET : vnet }, message),
     wake: () => loop.wake(),
-    datapath: workers > 0,
+    datapath: workers > 0 ? 'shared' : 'inline',
   });
   loop.attach(kernel);
   const gateways = new Gateways(kernel, loop);

@@ -8,7 +8,7 @@
  * Invariants: the bytes are the receiver's until its callback returns, then they are overwritten: copy what is to stay. There is one
  * batch object per port. Frames that the callback leaves are passed over by the driver, not delivered again.
  */
-import { VNET_HDR_SIZE } from './vnet-hdr.js';
+import { readVnetHdr, VNET_HDR_SIZE } from './vnet-hdr.js';
 import type { VnetHdr } from './vnet-hdr.js';
 
 /** Where a batch's frames come from: a ring between threads (ring.ts), or one that the kernel writes (packet/packet-ring.ts). */
@@ -36,6 +36,8 @@ export class FrameBatch implements VnetHdr {
   /** Frames and their bytes stepped over since the driver began the batch. */
   frames = 0;
   octets = 0;
+  /** Looks at each frame before the receiver does; true: it has dealt with it. */
+  filter: ((batch: FrameBatch) => boolean) | null = null;
   private readonly ring: FrameCursor;
   private readonly vnetHdr: boolean;
   private left = 0;
@@ -54,13 +56,18 @@ export class FrameBatch implements VnetHdr {
     this.octets = 0;
   }
 
-  /** Steps to the next frame; false at the end of the batch. */
+  /** Steps to the next frame that the filter leaves; false at the end of the batch. */
   next(): boolean {
+    while (this.step()) if (this.filter === null || !this.filter(this)) return true;
+    return false;
+  }
+
+  private step(): boolean {
     if (this.left === 0 || !this.ring.next()) return false;
     this.left--;
     const at = this.ring.off;
     if (this.vnetHdr) {
-      this.takeVnetHdr(at);
+      readVnetHdr(this.view, at, this);
       this.off = at + VNET_HDR_SIZE;
       this.len = this.ring.length - VNET_HDR_SIZE;
     } else {
@@ -70,15 +77,5 @@ export class FrameBatch implements VnetHdr {
     this.frames++;
     this.octets += this.len;
     return true;
-  }
-
-  private takeVnetHdr(at: number): void {
-    const view = this.view;
-    this.flags = view.getUint8(at);
-    this.gsoType = view.getUint8(at + 1);
-    this.hdrLen = view.getUint16(at + 2, true);
-    this.gsoSize = view.getUint16(at + 4, true);
-    this.csumStart = view.getUint16(at + 6, true);
-    this.csumOffset = view.getUint16(at + 8, true);
   }
 }

@@ -47,6 +47,16 @@ export function putVnetHdr(bytes: Uint8Array, at: number, hdr: VnetHdr | null): 
   put16(bytes, at + 8, hdr.csumOffset);
 }
 
+/** Reads the header at `at` into `to`. */
+export function readVnetHdr(view: DataView, at: number, to: { -readonly [F in keyof VnetHdr]: VnetHdr[F] }): void {
+  to.flags = view.getUint8(at);
+  to.gsoType = view.getUint8(at + 1);
+  to.hdrLen = view.getUint16(at + 2, true);
+  to.gsoSize = view.getUint16(at + 4, true);
+  to.csumStart = view.getUint16(at + 6, true);
+  to.csumOffset = view.getUint16(at + 8, true);
+}
+
 function put16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value;
   bytes[at + 1] = value >> 8;

@@ -72,7 +72,7 @@ peer(...NEEDS)('a device that cannot be had is told with its place in the file, 
   const { status, stdout, stderr } = await netloom('up', 'office.yaml');
   expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
   expect(stderr.split('\n').slice(-2)).toEqual([
-    `netloom: office.yaml:7:21: cannot open TAP '${device}': an interface of that name exists and is not a TAP with one queue (EINVAL) (from: netloom attach router:tap0 ${device}); everything made before is gone again`, '',
+    `netloom: office.yaml:7:21: cannot open TAP '${device}': an interface of that name exists and is not a TAP, or has several queues (EINVAL) (from: netloom attach router:tap0 ${device}); everything made before is gone again`, '',
   ]);
   expect(interfaces(ns)).toEqual(before);
   expect(JSON.parse((await netloom('ps', '--json')).stdout)).toMatchObject({ labs: [], vnets: [{ name: 'host' }], attachments: [], vms: [] });

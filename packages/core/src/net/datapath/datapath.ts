@@ -74,6 +74,8 @@ class PublishedIf {
 }
 
 export class Datapath implements ThreadWatch {
+  /** Other threads read the tables. */
+  readonly isShared: boolean;
   readonly neighbours: NeighbourMirror;
   private readonly engine: Engine;
   private readonly shared: () => NetShared;
@@ -94,7 +96,8 @@ export class Datapath implements ThreadWatch {
   private turn = 0;
 
   /** @param shared the Kernel's, which does not exist yet when this is made. */
-  constructor(engine: Engine, shared: () => NetShared) {
+  constructor(engine: Engine, shared: () => NetShared, isShared: boolean) {
+    this.isShared = isShared;
     this.engine = engine;
     this.shared = shared;
     const rng = engine.rng.split('datapath');

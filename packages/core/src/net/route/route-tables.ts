@@ -113,7 +113,7 @@ export class RouteTables implements RouteState {
 
   constructor(net: Net) {
     this.net = net;
-    const shared = net.shared.datapath !== null;
+    const shared = net.shared.datapath?.isShared === true;
     this.own = new AddrSet(shared);
     this.own6 = new AddrSet6(shared);
     this.store = new NexthopStore(net.kern.engine.readers, shared);
