@@ -1,5 +1,5 @@
 /**
- * delivery.mjs — `node scripts/delivery.mjs [--ops N] [--seed N] [--plant BUG]`: datapath workers forward while routes, neighbours and interfaces change at full rate.
+ * delivery.mjs — `npm run delivery -- [--ops N] [--seed N] [--plant BUG]`: datapath workers forward while routes, neighbours and interfaces change at full rate.
  *
  * It ends with exit code 0 when no packet went to the wrong place, with 1 and the packets otherwise. The seed repeats the operations; what the workers see of them is the machine's.
  * `--plant reuse` uses again what was freed without waiting for the workers: then it must end with 1.
@@ -14,8 +14,8 @@ import { seconds } from './steps.mjs';
 
 const OPERATIONS = 100_000;
 const PLANTS = ['reuse'];
-const USAGE = `usage: node scripts/delivery.mjs [--ops N] [--seed N] [--plant reuse]
-  node scripts/delivery.mjs --ops 1000000 --seed 7`;
+const USAGE = `usage: npm run delivery -- [--ops N] [--seed N] [--plant reuse]
+  npm run delivery -- --ops 1000000 --seed 7`;
 
 async function main() {
   const words = commandLine('delivery', USAGE, { ops: { type: 'string' }, seed: { type: 'string' }, plant: { type: 'string' } });

@@ -1,5 +1,5 @@
 /**
- * torture.mjs — `node scripts/torture.mjs [DURATION | --ops N] [--seed N] [--workers N] [--bugs]`: workers read what one writer changes, deletes and uses again.
+ * torture.mjs — `npm run torture -- [DURATION | --ops N] [--seed N] [--workers N] [--bugs]`: workers read what one writer changes, deletes and uses again.
  *
  * DURATION is a number with s, m or h; without one, 2,000,000 operations are done. It ends with exit code 0 when no worker has seen anything that must not be and nothing waits in the end, with 1
  * and the seed otherwise. A seed repeats what the writer does, not what the workers meet. With --bugs each rule is broken once, and it ends with 0 when each is noticed.
@@ -19,9 +19,9 @@ const BUG_OPERATIONS = 50_000_000;
 const BUG_SILENT_MAX = 300;
 const WORKERS = 2;
 const REPORT_MS = 10_000;
-const USAGE = `usage: node scripts/torture.mjs [DURATION | --ops N] [--seed N] [--workers N] [--bugs]
-  node scripts/torture.mjs 10m
-  node scripts/torture.mjs --ops 1000000 --seed 7`;
+const USAGE = `usage: npm run torture -- [DURATION | --ops N] [--seed N] [--workers N] [--bugs]
+  npm run torture -- 10m
+  npm run torture -- --ops 1000000 --seed 7`;
 
 /** @typedef {import('../tools/torture/torture.mjs').Torture} Torture */
 
@@ -65,7 +65,7 @@ async function main() {
     reported = spent();
     console.log(`  ${seconds(spent()).padStart(9)}  ${summary(at)}`);
   });
-  console.log(`  ${problem === null ? 'ok    ' : 'FAILED'}  ${seconds(spent())}  ${summary(t)}${problem === null ? '' : `\n  ${problem}\n  again: node scripts/torture.mjs --ops ${t.ops} --seed ${seed} --workers ${workers}`}`);
+  console.log(`  ${problem === null ? 'ok    ' : 'FAILED'}  ${seconds(spent())}  ${summary(t)}${problem === null ? '' : `\n  ${problem}\n  again: npm run torture -- --ops ${t.ops} --seed ${seed} --workers ${workers}`}`);
   return problem === null ? 0 : 1;
 }
 

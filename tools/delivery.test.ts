@@ -1,7 +1,7 @@
 /**
  * delivery.test.ts — nothing is delivered wrongly while everything changes under two real workers; a planted bug is found. The long proof:
  *
- *     node scripts/delivery.mjs --ops 1000000
+ *     npm run delivery -- --ops 1000000
  *
  * It runs as a program, because workers run what `npm run build` made.
  */

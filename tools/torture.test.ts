@@ -1,5 +1,5 @@
 /**
- * torture.test.ts — real workers read what one writer changes, deletes and uses again; and what breaks a rule is noticed. `node scripts/torture.mjs 1h` is the long proof.
+ * torture.test.ts — real workers read what one writer changes, deletes and uses again; and what breaks a rule is noticed. `npm run torture -- 1h` is the long proof.
  *
  * The seeds repeat what the writer does. What a worker meets is the machine's doing, so a bug is looked for until it is found.
  */
