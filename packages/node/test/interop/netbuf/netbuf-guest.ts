@@ -1,10 +1,11 @@
 /**
  * netbuf-guest.ts — the program in the guest of netbuf-kernel.test.ts: network buffers on a kernel with everything, told from within; it prints JSON.
  *
- *     node netbuf-guest.js missing | rows | life | pool
+ *     node netbuf-guest.js missing | rows | life | pool | die STEP
  *
  * The guest has two cables, vif1.0 to peer1 and vif2.0 to peer2, and two ifbs.
  */
+import { writeSync } from 'node:fs';
 import { deleteLink, getLink, listFilters, listLinks, listQdiscs, NetbufRecords, Netbufs, NetlinkSocket, NetworkBuffer, setLink, TCQ_PLUG_LIMIT } from '../../../src/netbuf/index.js';
 import type { NetbufRecord } from '../../../src/netbuf/index.js';
 import { FRAME, PLUG_ROWS } from '../../netbuf/plug-rows.js';
@@ -156,5 +157,16 @@ async function pool(): Promise<unknown> {
   return answers;
 }
 
-const what: Readonly<Record<string, () => Promise<unknown>>> = { missing, rows, life, pool };
+/** Cleans up behind who died before, says what is left then, and dies itself after a step of an installation. */
+async function die(): Promise<unknown> {
+  const netbufs = new Netbufs();
+  const found = state();
+  const removed = await netbufs.uninstall('vif1.0');
+  writeSync(1, `${JSON.stringify({ found, removed: removed !== null, left: state() })}\n`);
+  let steps = Number(process.argv[3]);
+  await netbufs.install('vif1.0', { progress: () => (--steps === 0 ? void process.kill(process.pid, 'SIGKILL') : undefined) });
+  return 'alive';
+}
+
+const what: Readonly<Record<string, () => Promise<unknown>>> = { missing, rows, life, pool, die };
 process.stdout.write(`${JSON.stringify(await what[process.argv[2]!]!())}\n`);

@@ -28,6 +28,8 @@ async function told(guest: Guest, what: string): Promise<Record<string, unknown>
   return JSON.parse(await guest.ok(runProgram(PROGRAM, what), 120)) as Record<string, unknown>;
 }
 
+/** Lines of progress that an installation has. */
+const STEPS = 5;
 const EMPTY = ['ifb0 down', 'ifb1 down'];
 
 peer('guest', 'ip')('Debian\'s kernel: modules that are missing, the rows, a buffer\'s life, the pool', { timeout: 400_000 }, () => withGuests([spec()], async (guest) => {
@@ -51,6 +53,19 @@ peer('guest', 'ip')('Debian\'s kernel: modules that are missing, the rows, a buf
     expect(life).toMatchObject({ before: EMPTY, installed: expect.arrayContaining(built), sentAndGot: [6, 5, 1], afterRelease: [10, 10], uninstalled: EMPTY, protocolsHeld: 4, releasedByNew: [1, 2] });
     expect(life).toMatchObject({ renewed: [0, expect.arrayContaining(built)], held: 0, twice: expect.stringContaining('is closed and has not been released'), replaced: 'somebody else holds what vif1.0 sends by now: another plug is at ifb0', dropped: { packets: 2, bytes: 2_000, got: 3 }, end: EMPTY });
   }
+
+  // Killed after each step: the record is there from the first one on.
+  const left: unknown[] = [];
+  for (let step = 1; step <= STEPS + 1; step++) {
+    const { output } = await guest.run(runProgram(PROGRAM, 'die', String(step)), 120);
+    left.push(JSON.parse(output.split('\n')[0]!));
+  }
+  const built = ['plug at ifb0', 'ingress at vif1.0', 'matchall to ifb0'];
+  expect(left).toEqual([
+    { found: EMPTY, removed: false, left: EMPTY },
+    ...[0, 0, 1, 2, 3].map((n, i) => ({ found: expect.arrayContaining([...built.slice(0, n), i === 0 ? 'ifb0 down' : 'ifb0 up', 'record of vif1.0 at ifb0']), removed: true, left: EMPTY })),
+  ]);
+  await guest.run(runProgram(PROGRAM, 'die', '1'), 120);
 
   expect(await told(guest, 'pool')).toEqual({
     taken: [['vif1.0', 'ifb0'], ['vif2.0', 'ifb1']],
