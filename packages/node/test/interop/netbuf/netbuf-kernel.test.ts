@@ -19,7 +19,8 @@ const PREPARE = `for all in all default; do echo 1 >/proc/sys/net/ipv6/conf/$all
 for n in 1 2; do /bin/ip link add vif$n.0 type veth peer name peer$n; /bin/ip link set vif$n.0 up; /bin/ip link set peer$n up; done`;
 
 function spec(): GuestSpec {
-  const kernel = guestKernel(...MODULES, ...LATER)!;
+  const kernel = guestKernel(...MODULES, ...LATER);
+  if (kernel === null) throw new Error(`no kernel package with ${[...MODULES, ...LATER].join(', ')}; linux-image-cloud-amd64 has them`);
   const late = LATER.map((name) => [`/late/${name}.ko`, readFileSync(moduleFiles(kernel, [name]).at(-1)!)] as const);
   return { memoryMb: NODE_MEMORY_MB, args: ['-cpu', 'max'], image: { modules: MODULES, programs: ['node', 'ip'], files: { ...nodeProgram(PROGRAM), ...Object.fromEntries(late) }, script: PREPARE } };
 }
