@@ -12,9 +12,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startDaemon } from '@netloom/node';
 import { DaemonClient } from '@netloom/node/client';
-import { tcp, tcpMtu } from './iperf.mjs';
+import { iperf, tcp, tcpMtu } from './iperf.mjs';
 import { ip, lackingNetns, uniqueDevice, withNetns } from './netns.mjs';
 import { PEERS, throughKernelRouter } from './switches.mjs';
+import { tapBridge } from './tap-bridge.mjs';
 
 /** @typedef {import('./iperf.mjs').Ends} Ends */
 /** @typedef {(ends: Ends) => Promise<number>} Body */
@@ -27,8 +28,9 @@ const PUNTS_MAX = 20;
  * Two namespaces on two ports of a daemon with workers.
  * @param {number} workers @param {Body} body
  * @param {{ setUp: (tool: Tool) => Promise<void>, address: (i: number) => string, route: (i: number) => string | undefined }} lab
+ * @param {string} words behind the devices' names
  */
-const throughWorkers = (workers, body, lab) =>
+const throughWorkers = (workers, body, lab, words = '') =>
   withNetns(2, async (a, b) => {
     const folder = mkdtempSync(join(tmpdir(), 'netloom-bench-'));
     const daemon = await startDaemon({ socketPath: join(folder, 'n.sock'), logLevel: 'error', seed: 1, workers });
@@ -42,7 +44,7 @@ const throughWorkers = (workers, body, lab) =>
       const devices = /** @type {[string, string]} */ ([uniqueDevice(), uniqueDevice()]);
       for (const [i, device] of devices.entries()) {
         await tool('ifconfig', `tap${i}`, 'create', 'up');
-        await client.post('/v1/attachments', { vnet: 'host', interface: `tap${i}`, device });
+        await client.post('/v1/attachments', { vnet: 'host', interface: `tap${i}`, device: device + words });
       }
       await lab.setUp(tool);
       for (const [i, ns] of [a, b].entries()) {
@@ -82,6 +84,22 @@ const ROUTER = {
   route: (i) => `10.${i + 1}.0.1`,
 };
 
+/** Two namespaces on two TAPs that a C program joins. @param {1 | 2} threads @param {boolean} vnetHdr @param {Body} body */
+const throughC = (threads, vnetHdr, body) =>
+  withNetns(2, async (a, b) => {
+    const devices = /** @type {[string, string]} */ ([uniqueDevice(), uniqueDevice()]);
+    const end = await tapBridge(threads)(...devices, vnetHdr);
+    try {
+      for (const [i, ns] of [a, b].entries()) {
+        ip('link', 'set', 'dev', devices[i] ?? '', 'netns', ns.name);
+        ns.join(devices[i] ?? '', `10.9.0.${i + 1}/24`);
+      }
+      return await body({ a, b, devices });
+    } finally {
+      await end();
+    }
+  });
+
 const needs = () => lackingNetns('iperf3', 'timeout', 'ethtool');
 
 /** @type {readonly (readonly [name: string, run: (ends: Ends, far: string) => Promise<number>])[]} */
@@ -96,6 +114,15 @@ const bridges = RUNS.flatMap(([name, run]) => PEERS.filter((peer) => peer.short 
     peer: { name: peer.name, lacking: () => (peer.programs.length === 0 ? null : lackingNetns(...peer.programs)), measure: () => peer.measure(body) },
   };
 }));
+
+const loops = RUNS.map(([name, run]) => {
+  /** @param {Ends} ends */
+  const body = (ends) => run(ends, '10.9.0.2');
+  return {
+    name: `datapath/bridge-${name}-c`, unit: 'Gbit/s', lacking: () => needs() ?? lackingNetns('cc'),
+    measure: () => throughWorkers(2, body, BRIDGE), peer: { name: 'C, poll, two threads', measure: () => throughC(2, name === 'tcp', body) },
+  };
+});
 
 const routers = RUNS.map(([name, run]) => {
   /** @param {Ends} ends */
@@ -112,4 +139,15 @@ const counts = [1, 2].map((workers) => {
   };
 });
 
-export const benchmarks = [...bridges, ...routers, ...counts];
+/** Four flows at once. @param {Ends} ends */
+const flows = async (ends) => {
+  await tcpMtu(ends, '10.2.0.2');
+  return (await iperf(ends, '10.2.0.2', '-P', '4')).sum_received.bits_per_second / 1e9;
+};
+
+const hot = {
+  name: 'datapath/hot-port-two-queues', unit: 'Gbit/s', lacking: needs,
+  measure: () => throughWorkers(2, flows, ROUTER, ',queues=2'), peer: { name: 'one queue', measure: () => throughWorkers(2, flows, ROUTER) },
+};
+
+export const benchmarks = [...bridges, ...loops, ...routers, ...counts, hot];

@@ -8,14 +8,13 @@
  * iperf3 measures TCP. `1500`: frames of the MTU, without virtio headers; `offload`: with them, segments of 64 KB. `x1` is one thread for both directions, as a worker has it; else there is one
  * for each. The first second, in which JavaScript is compiled and TCP finds its window, does not count.
  */
-import { spawn } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { loadLibc, O_CLOEXEC, O_NONBLOCK } from '../packages/node/dist/tap/libc.js';
 import { openTap } from '../packages/node/dist/tap/tap-device.js';
 import { IoUring } from '../packages/node/dist/native/io-uring.js';
-import { builtPeer } from './c-peer.mjs';
 import { iperf } from './iperf.mjs';
 import { ip, lackingNetns, uniqueDevice, withNetns } from './netns.mjs';
+import { tapBridge } from './tap-bridge.mjs';
 
 /** @typedef {import('./iperf.mjs').Ends} Ends */
 /** @typedef {(a: string, b: string, vnetHdr: boolean) => Promise<() => Promise<void>>} Bridge opens two TAPs and joins them; how to end that */
@@ -63,20 +62,6 @@ const byFrameIo = (kind, threads) => (a, b, vnetHdr) => {
   });
 };
 
-/** By the program in C. @param {1 | 2} threads @returns {Bridge} */
-const byC = (threads) => async (a, b, vnetHdr) => {
-  const child = spawn(builtPeer('tap-bridge.c'), [a, b, vnetHdr ? '1' : '0', String(threads)], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const ended = new Promise((resolve) => child.once('close', resolve));
-  await new Promise((resolve, reject) => {
-    child.stdout.once('data', resolve);
-    void ended.then(() => reject(new Error('tap-bridge ended')));
-  });
-  return async () => {
-    child.stdin.end();
-    await ended;
-  };
-};
-
 /** Why this machine has no io_uring, or null. */
 function lackingUring() {
   try {
@@ -93,7 +78,7 @@ const row = (name, kind, threads, peerThreads, vnetHdr) => ({
   unit: 'Gbit/s',
   lacking: () => lackingNetns('iperf3', 'timeout', 'cc') ?? (kind === 'io_uring' ? lackingUring() : null),
   measure: () => throughput(byFrameIo(kind, threads), vnetHdr),
-  peer: { name: `C, poll, ${peerThreads === 1 ? 'one thread' : 'two threads'}`, measure: () => throughput(byC(peerThreads), vnetHdr) },
+  peer: { name: `C, poll, ${peerThreads === 1 ? 'one thread' : 'two threads'}`, measure: () => throughput(tapBridge(peerThreads), vnetHdr) },
 });
 
 export const benchmarks = [
