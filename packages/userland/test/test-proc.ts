@@ -359,7 +359,7 @@ export class ToolLab {
   nextPid = 100;
 
   constructor(options: { readonly seed?: number; readonly datapath?: boolean; readonly programs?: Readonly<Record<string, HostProgram>> } = {}) {
-    this.kernel = new Kernel({ ...quietEnv(options.seed ?? 1, 'lab'), ...(options.datapath === true ? { datapath: 'shared' as const } : {}), log: (_level, vnet, message) => void this.log.push(`${vnet}: ${message}`) });
+    this.kernel = new Kernel({ ...quietEnv(options.seed ?? 1, 'lab'), ...(options.datapath === true ? { datapath: 'inline' as const } : {}), log: (_level, vnet, message) => void this.log.push(`${vnet}: ${message}`) });
     const { witness } = this.kernel.engine;
     witness.watch = 1;
     witness.onFinding = ({ text }) => {

@@ -12,13 +12,13 @@ import * as fwdIf from './fwd-if.js';
 import * as fwdTables from './fwd-tables.js';
 import { FWD_PUNT_SAMEIF } from './forward.js';
 import type { FwdView } from './fwd-tables.js';
-import { FWD_PUNT_BLOCKED, FWD_PUNT_DOWN, FWD_PUNT_FLOOD, FWD_PUNT_RUNT, FWD_PUNT_SOURCE, FWD_PUNT_VLAN } from './fwd-verdict.js';
+import { FWD_PUNT_BLOCKED, FWD_PUNT_BPF, FWD_PUNT_DOWN, FWD_PUNT_FLOOD, FWD_PUNT_RUNT, FWD_PUNT_SOURCE, FWD_PUNT_VLAN } from './fwd-verdict.js';
 
 // V8 makes literals of a module's own constants, but reads imported ones from memory at each use, and this is code that every frame passes.
 const { ETHER_HDR_LEN, ETHER_SHOST, ETHER_TCI, ETHER_TYPE, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK, etherIsTagType } = ether;
 const { outWays, sendFrame } = forwardOut;
 const { FC_IBYTES, FC_IPACKETS, FWD_CELL_SHIFT } = fwdCounts;
-const { FIF_BRIDGE, FIF_CELL, FIF_FLAGS, FIF_INDEX, FIF_MAC_HI, FIF_MAC_LO, FWD_IF_BRFWD, FWD_IF_IN, FWD_IF_LEARN, FWD_IF_PRIVATE, FWD_IF_REASON_SHIFT, FWD_IF_SHIFT, FWD_IF_VLAN } = fwdIf;
+const { FIF_BRIDGE, FIF_CELL, FIF_FLAGS, FIF_INDEX, FIF_MAC_HI, FIF_MAC_LO, FWD_IF_BRFWD, FWD_IF_IN, FWD_IF_LEARN, FWD_IF_PRIVATE, FWD_IF_REASON_SHIFT, FWD_IF_SHIFT, FWD_IF_TAPPED, FWD_IF_VLAN } = fwdIf;
 const { FWD_FDB_LOCAL, fdbKey } = fwdTables;
 
 /** The frame is for this host, as one of the interface whose record is `v.oursRec`. No verdict has this number. */
@@ -80,6 +80,8 @@ function local(v: FwdView, own: number, bridgeRec: number): number {
   const rec = v.ifAt[own]! << FWD_IF_SHIFT;
   const flags = words[rec + FIF_FLAGS]!;
   if ((flags & FWD_IF_IN) === 0) return flags === 0 ? FWD_PUNT_DOWN : -(flags >>> FWD_IF_REASON_SHIFT);
+  // Its capture is shown what comes by another member, too.
+  if ((flags & FWD_IF_TAPPED) !== 0 && bridgeRec !== 0) return FWD_PUNT_BPF;
   v.oursRec = rec;
   v.bridgeCell = bridgeRec === 0 ? 0 : words[bridgeRec + FIF_CELL]! << FWD_CELL_SHIFT;
   return BRIDGE_OURS;

@@ -58,6 +58,8 @@ export const FWD_IF_TRUNK = 0x400;
 /** Frames of the port begin with a virtio-net header; its undone work is taken as it is. */
 export const FWD_IF_VNET_HDR = 0x800;
 export const FWD_IF_OFFLOAD = 0x1000;
+/** Somebody captures on it, a port: whoever moves its frames shows them to the control thread, too. */
+export const FWD_IF_TAPPED = 0x2000;
 /** Where the reason of a punt is. */
 export const FWD_IF_REASON_SHIFT = 24;
 

@@ -314,7 +314,7 @@ describe('an output discipline', () => {
 
 it('short paths leave alone what has a discipline or filters', () => {
   const lab = new Lab();
-  const why = (ifp: Ifnet): number => datapathFlags(ifp, lab.v, null, { port: 0, vnetHdr: false }) >> FWD_IF_REASON_SHIFT;
+  const why = (ifp: Ifnet): number => datapathFlags(ifp, lab.v, null, { port: 0, vnetHdr: false }, true) >> FWD_IF_REASON_SHIFT;
   expect([why(lab.a), why(lab.b), -FWD_PUNT_TAKEN]).toEqual([0, -FWD_PUNT_TAKEN, why(lab.b)]);
   lab.hold(lab.a);
   lab.delIngress(lab.b);

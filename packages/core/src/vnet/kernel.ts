@@ -27,6 +27,7 @@ import { PrisonStop } from '../kern/prison-stop.js';
 import type { VnetSysinitObserver, VnetSysinitTable } from '../kern/vnet-sysinit.js';
 import { WITNESS_SYSCTLS } from '../kern/witness.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { BPF_D_IN, BPF_D_OUT } from '../net/bpf.js';
 import { Datapath } from '../net/datapath/datapath.js';
 import { ifCounters, ifDown } from '../net/if.js';
 import { ifPercpuqEnqueue } from '../net/if-percpuq.js';
@@ -122,6 +123,18 @@ export class Kernel {
       return;
     }
     this.engine.leave(previous);
+  }
+
+  /** A frame that others moved through `ifp`, a datapath's port, for its captures; `out`: it left there. Owns `m`. */
+  captured(ifp: Ifnet, m: PacketBuffer, out: boolean, now: Micros): void {
+    this.engine.advance(now);
+    const previous = this.engine.enter(CTX_SOFTINT);
+    try {
+      ifp.bpf?.tap(ifp, m, out ? BPF_D_OUT : BPF_D_IN);
+    } finally {
+      m.free();
+      this.engine.leave(previous);
+    }
   }
 
   /** Time is `now`: run what is due. */

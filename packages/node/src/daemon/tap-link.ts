@@ -102,7 +102,15 @@ export class TapLink implements FrameSink {
         continue;
       }
       takeOffload(m, batch);
-      kernel.input(ifp, m, now);
+      if (batch.mark === 0) kernel.input(ifp, m, now);
+      else this.captured(m, batch.mark, now);
     }
+  }
+
+  /** A frame that a worker has moved, for the captures of the interface that its mark names. */
+  private captured(m: PacketBuffer, mark: number, now: number): void {
+    const at = this.kernel.ifByIndex(mark >> 1);
+    if (at === null) m.free();
+    else this.kernel.captured(at, m, (mark & 1) !== 0, now);
   }
 }

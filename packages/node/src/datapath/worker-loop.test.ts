@@ -87,9 +87,16 @@ function makeRig() {
   const log: string[] = [];
   let clock = 1_000;
   let judge: (port: number) => number = () => FWD_PUNT_LOCAL;
+  /** Ports that somebody captures on; their interfaces have the numbers 10 and 11. */
+  const tapped = new Set<number>();
   const loop = new WorkerLoop({
     control, counters, reader: new QuiescentReader(periods.words, slot),
-    verdict: { at: 64, len: 61, beginBatch: () => void log.push(`begin ${periods.state(slot)}`), judge: (port) => judge(port) },
+    verdict: {
+      at: 64, len: 61,
+      beginBatch: () => void log.push(`begin ${periods.state(slot)}`),
+      judge: (port) => judge(port),
+      tapOf: (port, out) => (tapped.has(port) ? ((10 + port) << 1) | out : 0),
+    },
     tell: (message) => void told.push(message),
     wakeSelf: () => void log.push('wake'),
     takeCommands: () => void log.push('take'),
@@ -111,7 +118,7 @@ function makeRig() {
   });
   loop.begin();
   log.length = 0;
-  return { device, periods, slot, control, counters, told, log, loop, ports, setJudge: (f: (port: number) => number) => (judge = f) };
+  return { device, periods, slot, control, counters, told, log, loop, ports, tapped, setJudge: (f: (port: number) => number) => (judge = f) };
 }
 
 function received(rx: RingConsumer): number[] {
@@ -148,6 +155,22 @@ describe('WorkerLoop', () => {
     expect(counted(ports[0]!.counters)).toEqual({ [PC_RX_FRAMES]: 5, [PC_RX_OCTETS]: 300, [PC_PUNTS - FWD_PUNT_NOROUTE]: 1, [PC_PUNTS - FWD_PUNT_LOCAL]: 1, [PC_DROPS]: 1 });
     expect(counted(ports[1]!.counters)).toEqual({ [PC_FWD_FRAMES]: 2, [PC_FWD_OCTETS]: 122 });
     expect([counters[W_TURNS], counters[W_BATCHES], counters[W_FRAMES], counters[W_PUNTS]]).toEqual([1, 1, 5, 2]);
+  });
+
+  test('shows captures what it forwards and drops, as it came and as it leaves, and a punted frame once', () => {
+    const { device, loop, ports, tapped, setJudge } = makeRig();
+    const verdicts = [1, FWD_PUNT_LOCAL, FWD_DROP_BLACKHOLE];
+    setJudge(() => verdicts.shift()!);
+    tapped.add(0).add(1);
+    device.incoming = [1, 2, 3].map((mark) => [0, mark]);
+    loop.turn();
+    const { rx } = ports[0]!;
+    const shown: [byte: number, length: number, mark: number][] = [];
+    rx.acquire();
+    while (rx.next()) shown.push([rx.bytes[rx.off]!, rx.length, rx.mark]);
+    expect(shown).toEqual([[1, 60, 20], [1, 61, 23], [2, 60, 0], [3, 60, 20]]);
+    expect(device.outgoing).toEqual(['1:1x61']);
+    expect(ports[0]!.counters[PC_PUNTS - FWD_PUNT_LOCAL]).toBe(1);
   });
 
   test('rings once for a receiver that sleeps, for each batch and queue', () => {

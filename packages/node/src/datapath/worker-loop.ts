@@ -106,8 +106,9 @@ export class WorkerLoop implements FrameHandler {
   frame(queue: number, mem: FrameMemory, at: number, len: number): void {
     const from = this.queues[queue]!;
     from.countRead(len);
+    if (this.verdict.tapOf(from.port, 0) !== 0) return this.frameShown(from, mem, at, len);
     const verdict = this.verdict.judge(from.port, mem.view, at, len);
-    if (verdict >= 0) this.forward(from, verdict);
+    if (verdict >= 0) this.forward(from, verdict, mem);
     else if (fwdIsDrop(verdict)) from.countDrop(verdict);
     else this.punt(from, verdict, mem, at, len);
   }
@@ -143,8 +144,38 @@ export class WorkerLoop implements FrameHandler {
     this.ends.tell({ gone: queue, errno });
   }
 
-  private forward(from: WorkerQueue, port: number): void {
+  /** Somebody captures where the frame came in: he is shown it as it came, unless it is punted, and the stack shows it. */
+  private frameShown(from: WorkerQueue, mem: FrameMemory, at: number, len: number): void {
+    const rx = from.rx!;
+    const first = rx.pending === 0;
+    const copied = from.copy(mem, at, len);
+    const verdict = this.verdict.judge(from.port, mem.view, at, len);
+    if (verdict < 0 && !fwdIsDrop(verdict)) {
+      this.counters[W_PUNTS]!++;
+      from.countPunt(verdict);
+      if (copied) rx.commit(len);
+    } else if (copied) {
+      rx.commit(len, this.verdict.tapOf(from.port, 0));
+    }
+    if (copied && first) this.punted[this.puntedCount++] = from;
+    if (verdict >= 0) this.forward(from, verdict, mem);
+    else if (fwdIsDrop(verdict)) from.countDrop(verdict);
+  }
+
+  /** Somebody captures where the frame leaves. */
+  private showLeaving(from: WorkerQueue, mark: number, mem: FrameMemory): void {
+    const rx = from.rx!;
+    const first = rx.pending === 0;
     const { at, len } = this.verdict;
+    if (!from.copy(mem, at, len)) return;
+    rx.commit(len, mark);
+    if (first) this.punted[this.puntedCount++] = from;
+  }
+
+  private forward(from: WorkerQueue, port: number, mem: FrameMemory): void {
+    const { at, len } = this.verdict;
+    const mark = this.verdict.tapOf(port, 1);
+    if (mark !== 0) this.showLeaving(from, mark, mem);
     const to = this.outputs[port];
     if (to === undefined) from.counters[PC_NO_PORT]!++;
     else if (this.io.forward(to.queue, at, len)) to.countForwarded(len);

@@ -48,13 +48,24 @@ export class WorkerQueue {
     this.counters[PC_FWD_OCTETS]! -= len;
   }
 
+  countPunt(verdict: number): void {
+    this.counters[PC_PUNTS - verdict]!++;
+  }
+
   countDrop(verdict: number): void {
     this.counters[PC_DROPS + Math.min(FWD_DROP - verdict, PORT_COUNTERS - PC_DROPS - 1)]!++;
   }
 
   /** Gives a copy of a frame to the control thread. False: its ring is full, the frame is dropped. */
   punt(verdict: number, mem: FrameMemory, at: number, len: number): boolean {
-    this.counters[PC_PUNTS - verdict]!++;
+    this.countPunt(verdict);
+    if (!this.copy(mem, at, len)) return false;
+    this.rx!.commit(len);
+    return true;
+  }
+
+  /** Writes a frame into the ring to the control thread, where `rx.commit` makes a record of it. False: there is no room. */
+  copy(mem: FrameMemory, at: number, len: number): boolean {
     const rx = this.rx!;
     const to = rx.reserve(len);
     if (to < 0) {
@@ -62,7 +73,6 @@ export class WorkerQueue {
       return false;
     }
     copyFrame(rx.bytes, to, mem.bytes, at, len);
-    rx.commit(len);
     return true;
   }
 }

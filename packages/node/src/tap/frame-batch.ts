@@ -17,6 +17,8 @@ export interface FrameCursor {
   /** The record that `next` has stepped to. */
   readonly off: number;
   readonly length: number;
+  /** What its producer said of it; absent: nothing. */
+  readonly mark?: number;
   next(): boolean;
 }
 
@@ -33,6 +35,8 @@ export class FrameBatch implements VnetHdr {
   gsoSize = 0;
   csumStart = 0;
   csumOffset = 0;
+  /** 0: it has come for the receiver. Else others have moved it, and show it: the interface's index, twice, and 1 when it left there. */
+  mark = 0;
   /** Frames and their bytes stepped over since the driver began the batch. */
   frames = 0;
   octets = 0;
@@ -66,6 +70,7 @@ export class FrameBatch implements VnetHdr {
     if (this.left === 0 || !this.ring.next()) return false;
     this.left--;
     const at = this.ring.off;
+    this.mark = this.ring.mark ?? 0;
     if (this.vnetHdr) {
       readVnetHdr(this.view, at, this);
       this.off = at + VNET_HDR_SIZE;

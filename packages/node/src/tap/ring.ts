@@ -4,10 +4,10 @@
  * ECMA-262 §29 (memory model) for why the cursors need Atomics and the records do not.
  *
  *     ctl   TAIL . . . HEAD . . . CONSUMER_ASLEEP . . . PRODUCER_ASLEEP      Int32, one cache line pair each
- *     bytes [length|payload .. pad to 8][length|payload ..]...[SKIP]         size a power of two
+ *     bytes [length mark|payload .. pad to 8][length mark|payload ..]...[SKIP]         size a power of two
  *
  * Theory of operation. `TAIL` and `HEAD` count bytes ever produced and consumed, modulo 2^32; the place in `bytes` is the count modulo
- * the size. A record is a 32-bit length and its payload, rounded up to 8, and never wraps: where the rest of the lap is too short for
+ * the size. A record is a 32-bit length, a 32-bit mark of the producer's and its payload, rounded up to 8, and never wraps: where the rest of the lap is too short for
  * what may come, SKIP in the length's place sends the consumer to the start.
  * Both sides work on private copies of the cursors and publish once per batch, so an atomic operation is paid per batch, not per
  * record. The atomic store of TAIL orders the records before it, the atomic load on the other side orders the reading behind it.
@@ -30,7 +30,7 @@ const HEAD = 32;
 const CONSUMER_ASLEEP = 64;
 const PRODUCER_ASLEEP = 96;
 
-/** Bytes of the length in front of a payload. */
+/** Bytes of length and mark in front of a payload. */
 export const RECORD_HEADER = 8;
 const SKIP = -1;
 
@@ -96,12 +96,13 @@ export class RingProducer {
     return RECORD_HEADER;
   }
 
-  /** Ends the record that `reserve` opened: `length` payload bytes have been written, at most as many as were reserved. */
-  commit(length: number): void {
+  /** Ends the record that `reserve` opened: `length` payload bytes have been written, at most as many as were reserved. `mark`: a number for the consumer. */
+  commit(length: number, mark = 0): void {
     const at = this.tail & (this.size - 1);
     this.off = at + RECORD_HEADER;
     this.length = length;
     this.words[at >> 2] = length;
+    this.words[(at >> 2) + 1] = mark;
     this.tail = (this.tail + alignUp(length)) | 0;
     this.pending++;
   }
@@ -154,9 +155,10 @@ export class RingProducer {
 /** The reading side: a cursor over the records of one batch at a time. One object, in one thread. */
 export class RingConsumer {
   readonly bytes: Uint8Array;
-  /** Where the current record's payload starts in `bytes`, and its length. Set by `next`. */
+  /** Where the current record's payload starts in `bytes`, its length, and its mark. Set by `next`. */
   off = 0;
   length = 0;
+  mark = 0;
   private readonly ctl: Int32Array;
   private readonly words: Int32Array;
   private readonly size: number;
@@ -187,6 +189,7 @@ export class RingConsumer {
       if (length !== SKIP) {
         this.off = at + RECORD_HEADER;
         this.length = length;
+        this.mark = this.words[(at >> 2) + 1]!;
         this.head = (this.head + alignUp(length)) | 0;
         return true;
       }

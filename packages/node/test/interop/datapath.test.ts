@@ -74,14 +74,16 @@ describe('a router with two workers', () => {
   peer(...NEEDS)('a capture on an interface sees what workers would have forwarded, and ends without a trace', () => withRouter({ workers: 2 }, async ({ d, a, cableA }) => {
     await linuxPing(a, '10.2.0.2', 2);
     const capture = d.run('r1', 'tcpdump', '-n', '-i', cableA.ifname, '-c', '4', 'icmp');
-    await Netns.until('the capture runs', async () => (await linuxPing(a, '10.2.0.2', 1)).received === 1 && ((await portOf(d, cableA.device)).punts['bpf'] ?? 0) > 0);
-    await linuxPing(a, '10.2.0.2', 3);
-    expect((await capture).stdout.match(/ICMP echo request/g)!.length).toBeGreaterThan(0);
     const before = await portOf(d, cableA.device);
-    const ping = await linuxPing(a, '10.2.0.2', 3);
+    const flood = a.spawn('ping', '-n', '-q', '-i', '0.02', '10.2.0.2');
+    const { stdout } = await capture;
+    flood.kill();
+    // Requests came in there, answers left there.
+    expect([stdout.match(/ICMP echo request/g)?.length, stdout.match(/ICMP echo reply/g)?.length]).toEqual([2, 2]);
     const after = await portOf(d, cableA.device);
-    expect(after.punts['bpf']).toBe(before.punts['bpf']);
-    expect(after.forwardedFrames - before.forwardedFrames).toBe(ping.sent);
+    expect([after.punts['bpf'], after.forwardedFrames - before.forwardedFrames >= 2]).toEqual([undefined, true]);
+    const ping = await linuxPing(a, '10.2.0.2', 3);
+    expect((await portOf(d, cableA.device)).forwardedFrames - after.forwardedFrames).toBeGreaterThanOrEqual(ping.sent);
   }));
 });
 

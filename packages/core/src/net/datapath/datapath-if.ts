@@ -6,7 +6,7 @@
  * close, unless forward-frame.ts does exactly the same.
  */
 import {
-  FWD_IF_BRFWD, FWD_IF_BRIDGE, FWD_IF_FWD4, FWD_IF_FWD6, FWD_IF_IN, FWD_IF_LEARN, FWD_IF_MEMBER, FWD_IF_OFFLOAD, FWD_IF_OUT, FWD_IF_PRIVATE, FWD_IF_REASON_SHIFT, FWD_IF_TRUNK, FWD_IF_VLAN,
+  FWD_IF_BRFWD, FWD_IF_BRIDGE, FWD_IF_FWD4, FWD_IF_FWD6, FWD_IF_IN, FWD_IF_LEARN, FWD_IF_MEMBER, FWD_IF_OFFLOAD, FWD_IF_OUT, FWD_IF_PRIVATE, FWD_IF_REASON_SHIFT, FWD_IF_TAPPED, FWD_IF_TRUNK, FWD_IF_VLAN,
   FWD_IF_VNET_HDR,
 } from '../../fwd/fwd-if.js';
 import { FWD_PUNT_BPF, FWD_PUNT_DOWN, FWD_PUNT_FILTER, FWD_PUNT_SPECIAL_IF, FWD_PUNT_TAKEN } from '../../fwd/fwd-verdict.js';
@@ -29,10 +29,10 @@ export interface DatapathPortInfo {
   readonly vnetHdr: boolean;
 }
 
-/** Why short paths leave frames of `ifp` alone: a verdict, or 0. */
-function closed(ifp: Ifnet, net: Net): number {
+/** Why short paths leave frames of `ifp` alone: a verdict, or 0. `tapped`: they show them to its captures. */
+function closed(ifp: Ifnet, net: Net, tapped: boolean): number {
   if (!ifp.isRunning) return FWD_PUNT_DOWN;
-  if (ifp.bpf !== null) return FWD_PUNT_BPF;
+  if (ifp.bpf !== null && !tapped) return FWD_PUNT_BPF;
   if (ifp.lagg !== null || ifp.netgraph !== null || ifp.qdisc !== null || ifp.ingress !== null || (ifp.flags & IFF_MONITOR) !== 0 || (ifp.bridge !== null && !(ifp.bridge instanceof BridgePort))) return FWD_PUNT_TAKEN;
   if (net.linkPfil.hooked) return FWD_PUNT_FILTER;
   if (ifp.carp !== null || ifp.takesAny) return FWD_PUNT_SPECIAL_IF;
@@ -45,16 +45,17 @@ function closedBridge(fwd: BridgeForward): number {
   return fwd.order.some(({ ifp }) => ifp.carp !== null) ? FWD_PUNT_SPECIAL_IF : 0;
 }
 
-/** The flags of `ifp`'s record; `bridge` when it is one, `port` when the host reads and writes it. */
-export function datapathFlags(ifp: Ifnet, net: Net, bridge: BridgeForward | null, port: DatapathPortInfo | null): number {
-  const why = closed(ifp, net) || (bridge === null ? 0 : closedBridge(bridge));
+/** The flags of `ifp`'s record; `bridge` when it is one, `port` when the host reads and writes it. `mayTap`: whoever does that shows frames to captures. */
+export function datapathFlags(ifp: Ifnet, net: Net, bridge: BridgeForward | null, port: DatapathPortInfo | null, mayTap: boolean): number {
+  const tapped = mayTap && port !== null && ifp.bpf !== null;
+  const why = closed(ifp, net, tapped) || (bridge === null ? 0 : closedBridge(bridge));
   let flags = bridge === null ? 0 : FWD_IF_BRIDGE;
   if (port !== null && port.vnetHdr) flags |= FWD_IF_VNET_HDR | ((ifp.capabilities & ~ifp.capenable & TX_CAPS) === 0 ? FWD_IF_OFFLOAD : 0);
   if (ifp.driver instanceof VlanSoftc) flags |= FWD_IF_VLAN;
   if (ifp.trunk !== null) flags |= FWD_IF_TRUNK;
   if (ifp.bridge instanceof BridgePort) flags |= memberFlags(ifp.bridge, why === 0);
   if (why !== 0) return flags | (-why << FWD_IF_REASON_SHIFT);
-  flags |= FWD_IF_IN;
+  flags |= tapped ? FWD_IF_IN | FWD_IF_TAPPED : FWD_IF_IN;
   // A priority of its own goes into the tag of a vlan; elsewhere it makes a tag of its own.
   if (ifp.pcp < 0 || ifp.type === IFT_L2VLAN) flags |= FWD_IF_OUT;
   if (net.forward4?.forwards(ifp) === true) flags |= FWD_IF_FWD4;

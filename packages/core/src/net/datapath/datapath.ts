@@ -214,7 +214,7 @@ export class Datapath implements ThreadWatch {
     const parent = ifp.driver instanceof VlanSoftc ? ifp.driver.parent : null;
     const above = ifp.bridge instanceof BridgePort ? ifp.bridge.bridge.ifp : null;
     this.publish(p, [
-      datapathFlags(ifp, net, bridge, port), ifp.index, port?.port ?? -1, ifp.macHi, ifp.macLo | 0, this.sets.use(net, ifp.fib, this.turn), parent?.index ?? 0, datapathTag(ifp), above?.index ?? 0,
+      datapathFlags(ifp, net, bridge, port, this.isShared), ifp.index, port?.port ?? -1, ifp.macHi, ifp.macLo | 0, this.sets.use(net, ifp.fib, this.turn), parent?.index ?? 0, datapathTag(ifp), above?.index ?? 0,
       p.cell,
     ]);
     this.placeVlan(p, parent?.index ?? 0, ifp.driver instanceof VlanSoftc ? ifp.driver.vid : 0);
