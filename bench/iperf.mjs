@@ -24,13 +24,13 @@ export async function iperf({ a, b }, far, ...args) {
   return report.end;
 }
 
-/** Gigabits a second that arrived. @param {Ends} ends @param {string} far */
-export const tcp = async (ends, far) => (await iperf(ends, far)).sum_received.bits_per_second / 1e9;
+/** Gigabits a second that arrived. @param {Ends} ends @param {string} far @param {...string} args */
+export const tcp = async (ends, far, ...args) => (await iperf(ends, far, ...args)).sum_received.bits_per_second / 1e9;
 
-/** The same with the ends doing what an interface could do for them. @param {Ends} ends @param {string} far */
-export async function tcpMtu(ends, far) {
+/** The same with the ends doing what an interface could do for them. @param {Ends} ends @param {string} far @param {...string} args */
+export async function tcpMtu(ends, far, ...args) {
   for (const [ns, device] of /** @type {const} */ ([[ends.a, ends.devices[0]], [ends.b, ends.devices[1]]])) {
     await ns.run('ethtool', '-K', device, 'tso', 'off', 'gso', 'off', 'gro', 'off');
   }
-  return tcp(ends, far);
+  return tcp(ends, far, ...args);
 }
