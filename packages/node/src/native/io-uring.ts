@@ -20,7 +20,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
-import { loadKoffi } from './koffi.js';
+import { bindMmap, loadC64, MAP_POPULATE, MAP_SHARED } from './koffi.js';
 
 /** Opcodes. */
 export const IORING_OP_POLL_ADD = 6;
@@ -75,8 +75,6 @@ const IORING_REGISTER_PBUF_RING = 22;
 const IORING_UNREGISTER_PBUF_RING = 23;
 const IO_URING_OP_SUPPORTED = 1;
 const CQE_WORDS = 4;
-const PROT_READ_WRITE = 0x3;
-const MAP_SHARED_POPULATE = 0x8001;
 const PROBE_OPS = 64;
 
 const EPERM = 1;
@@ -124,22 +122,19 @@ export function loadUringCalls(): UringCalls {
 }
 
 function bindUringCalls(): UringCalls {
-  const koffi = loadKoffi('io_uring rings');
-  if (!['x64', 'arm64', 'riscv64', 'loong64'].includes(process.arch)) throw new Error(`io_uring rings need a 64-bit little-endian machine; this is ${process.arch}`);
-  const lib = koffi.load(null);
-  const bind = <F>(name: string, result: string, parameters: readonly string[]): F => lib.func(name, result, parameters) as F;
+  const c = loadC64('io_uring rings');
+  const { koffi, bind } = c;
   const setup = bind<(nr: number, entries: number, parameters: Uint32Array) => number>('syscall', 'int', ['long', 'uint32_t', 'void *']);
   const enter = bind<(nr: number, fd: number, submit: number, waitFor: number, flags: number, argument: number, size: number) => number>(
     'syscall', 'int', ['long', 'int', 'uint32_t', 'uint32_t', 'uint32_t', 'int64_t', 'int64_t']);
   const register = bind<(nr: number, fd: number, what: number, argument: ArrayBufferView, count: number) => number>(
     'syscall', 'int', ['long', 'int', 'uint32_t', 'void *', 'uint32_t']);
-  const mmap = bind<(at: number, length: number, prot: number, flags: number, fd: number, offset: number) => number>(
-    'mmap', 'int64_t', ['int64_t', 'size_t', 'int', 'int', 'int', 'int64_t']);
+  const mmap = bindMmap(c);
   return {
     setup: (entries, parameters) => setup(SYS_IO_URING_SETUP, entries, parameters),
     enter: (fd, submit, waitFor, flags, argument, size) => enter(SYS_IO_URING_ENTER, fd, submit, waitFor, flags, argument, size),
     register: (fd, what, argument, count) => register(SYS_IO_URING_REGISTER, fd, what, argument, count),
-    map: (fd, length, offset) => Math.max(0, Number(mmap(0, length, PROT_READ_WRITE, MAP_SHARED_POPULATE, fd, offset))),
+    map: (fd, length, offset) => mmap(length, MAP_SHARED | MAP_POPULATE, fd, offset),
     unmap: bind('munmap', 'int', ['int64_t', 'size_t']),
     close: bind('close', 'int', ['int']),
     viewMemory: (address, length) => koffi.view(BigInt(address), length),

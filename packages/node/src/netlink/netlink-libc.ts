@@ -2,7 +2,7 @@
  * netlink-libc.ts — the C library calls of a netlink socket beside those of tap/libc.ts, and the numbers of <linux/netlink.h>.
  * Read first: tap/libc.ts; netlink(7), flock(2).
  */
-import { loadKoffi } from '../native/koffi.js';
+import { loadC64 } from '../native/koffi.js';
 import { loadLibc } from '../tap/libc.js';
 import type { Libc } from '../tap/libc.js';
 
@@ -40,9 +40,7 @@ export function loadNetlinkLibc(): NetlinkLibc {
 function bindNetlinkLibc(): NetlinkLibc {
   const what = 'netlink sockets';
   const libc = loadLibc(what);
-  if (!['x64', 'arm64', 'riscv64', 'loong64'].includes(process.arch)) throw new Error(`${what} need a 64-bit little-endian machine; this is ${process.arch}`);
-  const lib = loadKoffi(what).load(null);
-  const bind = <F>(name: string, result: string, parameters: readonly string[]): F => lib.func(name, result, parameters) as F;
+  const { bind } = loadC64(what);
   return {
     ...libc,
     setsockopt: bind('setsockopt', 'int', ['int', 'int', 'int', 'void *', 'uint32_t']),

@@ -2,7 +2,7 @@
  * packet-libc.ts — the C library calls of a packet socket beside those of tap/libc.ts, and the numbers of <linux/if_packet.h>.
  * Read first: tap/libc.ts; packet(7).
  */
-import { loadKoffi } from '../native/koffi.js';
+import { bindMmap, loadC64, MAP_SHARED } from '../native/koffi.js';
 import { loadLibc } from '../tap/libc.js';
 import type { Libc } from '../tap/libc.js';
 
@@ -41,9 +41,6 @@ export const SOCKADDR_LL_SIZE = 20;
 export const SLL_PROTOCOL = 2;
 export const SLL_IFINDEX = 4;
 
-const PROT_READ_WRITE = 0x3;
-const MAP_SHARED = 0x1;
-
 let loaded: PacketLibc | null = null;
 
 /**
@@ -58,17 +55,15 @@ export function loadPacketLibc(): PacketLibc {
 function bindPacketLibc(): PacketLibc {
   const what = 'packet sockets';
   const libc = loadLibc(what);
-  if (!['x64', 'arm64', 'riscv64', 'loong64'].includes(process.arch)) throw new Error(`${what} need a 64-bit little-endian machine; this is ${process.arch}`);
-  const lib = loadKoffi(what).load(null);
-  const bind = <F>(name: string, result: string, parameters: readonly string[]): F => lib.func(name, result, parameters) as F;
-  const mmap = bind<(at: number, length: number, prot: number, flags: number, fd: number, offset: number) => number>(
-    'mmap', 'int64_t', ['int64_t', 'size_t', 'int', 'int', 'int', 'int64_t']);
+  const c = loadC64(what);
+  const { bind } = c;
+  const mmap = bindMmap(c);
   return {
     ...libc,
     setsockopt: bind('setsockopt', 'int', ['int', 'int', 'int', 'void *', 'uint32_t']),
     getsockopt: bind('getsockopt', 'int', ['int', 'int', 'int', 'void *', 'void *']),
     getsockname: bind('getsockname', 'int', ['int', 'void *', 'void *']),
-    mapShared: (fd, length) => Math.max(0, Number(mmap(0, length, PROT_READ_WRITE, MAP_SHARED, fd, 0))),
+    mapShared: (fd, length) => mmap(length, MAP_SHARED, fd, 0),
   };
 }
 

@@ -9,7 +9,7 @@
  * typed array once `address` has been asked for.
  * Not here: what the calls are for (tap-device.ts, tap-worker.ts).
  */
-import { loadKoffi } from '../native/koffi.js';
+import { bindMmap, loadC, MAP_ANONYMOUS, MAP_PRIVATE } from '../native/koffi.js';
 
 /** The calls. Flags and requests are the numbers of <asm-generic/…>. */
 export interface Libc {
@@ -59,8 +59,6 @@ export const SOCK_DGRAM = 2;
 /** With a type: the socket does not block, and programs that are started do not inherit it. The numbers of O_NONBLOCK and O_CLOEXEC. */
 export const SOCK_NONBLOCK = O_NONBLOCK;
 export const SOCK_CLOEXEC = O_CLOEXEC;
-const PROT_READ_WRITE = 0x3;
-const MAP_PRIVATE_ANONYMOUS = 0x22;
 const MADV_DONTNEED = 4;
 
 /** Errno values of Linux that the driver tells apart (asm-generic: x64, arm64, riscv64, arm, s390x). */
@@ -96,11 +94,9 @@ export function loadLibc(what = 'TAP devices'): Libc {
 }
 
 function bindLibc(what: string): Libc {
-  const koffi = loadKoffi(what);
-  const lib = koffi.load(null);
-  const bind = <F>(name: string, result: string, parameters: readonly string[]): F => lib.func(name, result, parameters) as F;
-  const mmap = bind<(at: number, length: number, prot: number, flags: number, fd: number, offset: number) => number>(
-    'mmap', 'int64_t', ['int64_t', 'size_t', 'int', 'int', 'int', 'int64_t']);
+  const c = loadC(what);
+  const { koffi, bind } = c;
+  const mmap = bindMmap(c);
   const madvise = bind<(address: number, length: number, advice: number) => number>('madvise', 'int', ['int64_t', 'size_t', 'int']);
   return {
     open: bind('open', 'int', ['str', 'int']),
@@ -128,7 +124,7 @@ function bindLibc(what: string): Libc {
         if (immediate !== null) clearImmediate(immediate);
       };
     },
-    mapPages: (length) => Math.max(0, Number(mmap(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0))),
+    mapPages: (length) => mmap(length, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
     unmapPages: bind('munmap', 'int', ['int64_t', 'size_t']),
     discardPages: (address, length) => madvise(address, length, MADV_DONTNEED),
     viewMemory: (address, length) => koffi.view(BigInt(address), length),

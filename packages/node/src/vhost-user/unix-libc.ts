@@ -6,7 +6,7 @@
  * loop says when they are readable (`watch`): that wakes this thread in half the time of a thread that polls, takes a third of its processor time,
  * and no thread.
  */
-import { loadKoffi } from '../native/koffi.js';
+import { bindMmap, loadC64, MAP_SHARED } from '../native/koffi.js';
 import { loadLibc } from '../tap/libc.js';
 import type { Libc } from '../tap/libc.js';
 
@@ -38,9 +38,6 @@ export const F_SEAL_GROW = 4;
 export const MFD_CLOEXEC = 1;
 export const MFD_ALLOW_SEALING = 2;
 
-const PROT_READ_WRITE = 0x3;
-const MAP_SHARED = 0x1;
-
 let loaded: UnixLibc | null = null;
 
 /**
@@ -55,11 +52,9 @@ export function loadUnixLibc(): UnixLibc {
 function bindUnixLibc(): UnixLibc {
   const what = 'vhost-user ports';
   const libc = loadLibc(what);
-  if (!['x64', 'arm64', 'riscv64', 'loong64'].includes(process.arch)) throw new Error(`${what} need a 64-bit little-endian machine; this is ${process.arch}`);
-  const lib = loadKoffi(what).load(null);
-  const bind = <F>(name: string, result: string, parameters: readonly string[]): F => lib.func(name, result, parameters) as F;
-  const mmap = bind<(at: number, length: number, prot: number, flags: number, fd: number, offset: number) => number>(
-    'mmap', 'int64_t', ['int64_t', 'size_t', 'int', 'int', 'int', 'int64_t']);
+  const c = loadC64(what);
+  const { bind } = c;
+  const mmap = bindMmap(c);
   const accept4 = bind<(fd: number, address: number, length: number, flags: number) => number>('accept4', 'int', ['int', 'int64_t', 'int64_t', 'int']);
   return {
     ...libc,
@@ -69,6 +64,6 @@ function bindUnixLibc(): UnixLibc {
     sendmsg: bind('sendmsg', 'int', ['int', 'int64_t', 'int']),
     fcntl: bind('fcntl', 'int', ['int', 'int', 'int']),
     memfd: bind('memfd_create', 'int', ['str', 'unsigned int']),
-    mapShared: (fd, offset, length) => Math.max(0, Number(mmap(0, length, PROT_READ_WRITE, MAP_SHARED, fd, offset))),
+    mapShared: (fd, offset, length) => mmap(length, MAP_SHARED, fd, offset),
   };
 }
