@@ -150,3 +150,24 @@ test('a bridge keeps what only short paths see, and forgets it when they see it 
   await lab.advance(900_000_000);
   expect([short(0, there), short(1, back)]).toEqual(['source', 'source']);
 });
+
+test('a bridge that gets a member, or is mirrored no more, keeps what short paths saw before', async () => {
+  const { lab, ports, short } = await bench(3);
+  const [a, b] = ports as [Port, Port, Port];
+  await lab.ok('ifconfig bridge0 create addm tap0 addm tap1 timeout 60 up');
+  const there = craftIp({ src: HOST_A, dst: HOST_B }, { src: '10.1.0.2', dst: '10.1.0.3', ttl: 9, proto: 17 }, new Uint8Array(16));
+  const back = craftIp({ src: HOST_B, dst: HOST_A }, { src: '10.1.0.3', dst: '10.1.0.2', ttl: 9, proto: 17 }, new Uint8Array(16));
+  for (const [{ ifp }, frame] of [[a, there], [b, back]] as const) {
+    const m = lab.kernel.engine.pool.from(frame);
+    if (m !== null) lab.kernel.input(ifp, m, lab.kernel.now);
+    lab.kernel.settle();
+  }
+  await lab.advance(50_000_000);
+  expect([short(0, there), short(1, back)]).toMatchObject([{ port: 1 }, { port: 0 }]);
+  await lab.ok('ifconfig bridge0 addm tap2');
+  expect((await lab.ok('ifconfig bridge0 addr')).match(/tap\d \d+/g)).toEqual(['tap1 60', 'tap0 60']);
+  await lab.advance(30_000_000);
+  expect([short(0, there), short(1, back)]).toMatchObject([{ port: 1 }, { port: 0 }]);
+  lab.kernel.call(lab.kernel.now, () => ports.forEach((_, port) => lab.kernel.datapath!.detachPort(port, () => undefined)));
+  expect((await lab.ok('ifconfig bridge0 addr')).match(/tap\d \d+/g)).toEqual(['tap1 60', 'tap0 60']);
+});

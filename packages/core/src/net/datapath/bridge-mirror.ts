@@ -55,8 +55,8 @@ export class BridgeMirror implements RtableMirror {
 
   /** The bridge is mirrored no more. */
   destroy(): void {
-    if (this.of.rtable.mirror === this) this.of.rtable.mirror = null;
     this.forgetAll();
+    if (this.of.rtable.mirror === this) this.of.rtable.mirror = null;
   }
 
   put(hi: number, lo: number, vlan: number, port: number): void {
@@ -80,10 +80,12 @@ export class BridgeMirror implements RtableMirror {
   }
 
   private isLocal(hi: number, lo: number): boolean {
-    return this.local.some((a) => a.hi === hi && (a.lo | 0) === (lo | 0));
+    return this.fdb.find(lo | 0, fdbKey(hi, FWD_FDB_LOCAL), this.index) !== 0;
   }
 
+  /** The bridge's own table keeps what short paths have seen. */
   private forgetAll(): void {
+    this.of.rtable.refreshSeen(this.of.timeoutUs);
     for (const e of this.of.rtable.list()) this.drop(e.hi, e.lo, e.vlan);
     for (const a of this.local) this.fdb.set(0, a.lo | 0, fdbKey(a.hi, FWD_FDB_LOCAL), this.index);
     this.local = [];
