@@ -34,7 +34,7 @@ function makeRing() {
     view.setUint8(at + MAC + 14, mark);
     view.setUint32(at, STATUS_USER | status, true);
   };
-  return { ring: new PacketRing(3, libc), view, put, statusOf: (slot: number) => view.getUint32(slotAt(slot % SLOTS), true), unmapped: () => unmapped };
+  return { ring: new PacketRing(3, libc), again: () => new PacketRing(3, libc), view, put, statusOf: (slot: number) => view.getUint32(slotAt(slot % SLOTS), true), unmapped: () => unmapped };
 }
 
 const current = (ring: PacketRing): number[] => [...ring.bytes.subarray(ring.off, ring.off + ring.length)];
@@ -66,6 +66,21 @@ describe('PacketRing', () => {
     ring.release();
     put(0, 2);
     expect(ring.next()).toBe(true);
+  });
+
+  test('who maps a ring after another goes on where that one had given slots back', () => {
+    const { ring, again, put } = makeRing();
+    for (let i = 0; i < 5; i++) put(i, i);
+    for (let i = 0; i < 3; i++) ring.next();
+    ring.release();
+    ring.next();
+    const next = again();
+    expect(next.next()).toBe(true);
+    expect(current(next).at(-1)).toBe(3);
+    next.next();
+    next.release();
+    put(5, 5);
+    expect(again().next()).toBe(true);
   });
 
   test('a tag is put back behind the addresses, and the virtio header knows', () => {

@@ -12,6 +12,9 @@
  * The second version of the ring, not the third: that one hands over blocks of frames, which are full or a millisecond old; a request and its answer would take two. Here
  * a slot has room for a segment of 64 KB, so 240 of them are 16 MiB a socket.
  *
+ * The kernel fills slots in turn and does not say which is the next, so where the reader is lies in the ring's own memory, in bytes that belong to no slot: whoever maps the ring
+ * after another, which has let it go or died, goes on there.
+ *
  * Invariants: one PacketRing to a socket at a time. Frames longer than a slot, which no offload that Linux has here by default makes, are dropped and counted.
  */
 import { ENETDOWN, ENODEV } from '../tap/libc.js';
@@ -28,6 +31,8 @@ const BLOCKS = 16;
 const PER_BLOCK = Math.floor(BLOCK_SIZE / FRAME_SLOT);
 const SLOTS = BLOCKS * PER_BLOCK;
 const RING_SIZE = BLOCKS * BLOCK_SIZE;
+/** Where the reader is: the word behind the slots of the first block. */
+const CURSOR = (PER_BLOCK * FRAME_SLOT) >> 2;
 /** struct tpacket_req: bytes of a block, blocks, bytes of a slot, slots. */
 export const RING_REQUEST = new Uint32Array([BLOCK_SIZE, BLOCKS, FRAME_SLOT, SLOTS]);
 
@@ -64,8 +69,8 @@ export class PacketRing {
   private readonly libc: PacketLibc;
   private readonly fd: number;
   private readonly words: Int32Array;
-  private head = 0;
-  private freed = 0;
+  private head: number;
+  private freed: number;
   private taken = 0;
   private drops = 0;
 
@@ -79,6 +84,8 @@ export class PacketRing {
     this.bytes = new Uint8Array(memory);
     this.view = new DataView(memory);
     this.words = new Int32Array(memory);
+    this.head = this.words[CURSOR]!;
+    this.freed = this.head;
   }
 
   /** The ring of `fd`, if it is a packet socket; else null. @throws as the constructor. */
@@ -111,6 +118,7 @@ export class PacketRing {
     for (; this.taken > 0; this.taken--) {
       Atomics.store(this.words, (slotAt(this.freed) + TP_STATUS) >> 2, TP_STATUS_KERNEL);
       this.freed = this.freed + 1 === SLOTS ? 0 : this.freed + 1;
+      this.words[CURSOR] = this.freed;
     }
   }
 

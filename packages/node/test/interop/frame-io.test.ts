@@ -37,6 +37,7 @@ interface Ends {
   /** In the namespaces, and here. */
   readonly devices: readonly [string, string];
   readonly far: readonly [string, string];
+  readonly fds: readonly [number, number];
 }
 
 type Kind = 'plain TAPs' | 'TAPs' | 'packet sockets';
@@ -65,7 +66,7 @@ async function withBridge(make: MakeFrameIo, kind: Kind, body: (ends: Ends) => P
         ns.address(dev, `10.77.0.${i + 1}/24`);
         ns.up(dev);
       }
-      await body({ bridge, a, b, devices: [ends[0].near, ends[1].near], far: [ends[0].far, ends[1].far] });
+      await body({ bridge, a, b, devices: [ends[0].near, ends[1].near], far: [ends[0].far, ends[1].far], fds: [ends[0].fd, ends[1].fd] });
     });
   } finally {
     bridge.close();
@@ -160,6 +161,16 @@ describe.each(IOS)('$name', ({ make }) => {
 });
 
 describe.each(IOS)('$name on packet sockets', ({ make }) => {
+  peer(...NEEDS, 'ping')('a socket that is closed and opened again is read on', async () => {
+    await withBridge(make, 'packet sockets', async ({ a, bridge, fds }) => {
+      expect((await linuxPing(a, '10.77.0.2', 2)).received).toBe(2);
+      bridge.io.close(0);
+      bridge.io.open(0, fds[0], true, FRAME_MAX);
+      const ping = await linuxPing(a, '10.77.0.2', 2);
+      expect(ping.received, ping.text).toBe(2);
+    });
+  });
+
   peer(...NEEDS, 'python3')('VLAN tags, which the kernel takes out, are there again', async () => {
     await withBridge(make, 'packet sockets', async ({ a, b, devices }) => {
       const [left, right] = [new LinuxPython(a), new LinuxPython(b)];

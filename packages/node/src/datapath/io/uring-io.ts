@@ -145,6 +145,8 @@ export class UringIo implements FrameIo {
     this.disown(OF_READ | port);
     this.disown(OF_WRITE | port);
     this.dropInput(closed);
+    // Another may read it next, and begins where this one ended.
+    if (this.current === null && this.ring.pending === 0) this.releaseRings();
   }
 
   forward(port: number, at: number, len: number): boolean {
@@ -333,7 +335,10 @@ export class UringIo implements FrameIo {
   /** What is written from the rings of packet sockets has left, and no frame of theirs is in anybody's hands. */
   private releaseRings(): void {
     for (let i = 0; i < this.polled.length; i++) this.polled[i]!.ring!.release();
-    while (this.unmapped.length > 0) this.unmapped.pop()!.unmap();
+    for (let ring = this.unmapped.pop(); ring !== undefined; ring = this.unmapped.pop()) {
+      ring.release();
+      ring.unmap();
+    }
   }
 
   private anyRingReady(): boolean {
