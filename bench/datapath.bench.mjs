@@ -7,19 +7,15 @@
  * processors in all cases. A row fails when the control thread had to do what is measured: it must be the workers.
  * Not here: the same frames without devices (forward.bench.mjs), devices without a stack (io.bench.mjs).
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { startDaemon } from '@netloom/node';
-import { DaemonClient } from '@netloom/node/client';
+import { withDaemon } from './daemon.mjs';
 import { tcp, tcpMtu } from './iperf.mjs';
 import { ip, lackingNetns, uniqueDevice, withNetns } from './netns.mjs';
-import { PEERS, throughKernelRouter } from './switches.mjs';
-import { tapBridge } from './tap-bridge.mjs';
+import { FAR, PEERS, throughKernelRouter } from './switches.mjs';
+import { tapBridge, throughTaps } from './tap-bridge.mjs';
 
 /** @typedef {import('./iperf.mjs').Ends} Ends */
 /** @typedef {(ends: Ends) => Promise<number>} Body */
-/** @typedef {(...argv: string[]) => Promise<void>} Tool */
+/** @typedef {import('./daemon.mjs').Tool} Tool */
 
 /** The first second, in which JavaScript is compiled and TCP finds its window, does not count. */
 const WARM = ['-O', '1'];
@@ -33,35 +29,22 @@ const PUNTS_MAX = 20;
  * @param {string} words behind the devices' names
  */
 const throughWorkers = (workers, body, lab, words = '') =>
-  withNetns(2, async (a, b) => {
-    const folder = mkdtempSync(join(tmpdir(), 'netloom-bench-'));
-    const daemon = await startDaemon({ socketPath: join(folder, 'n.sock'), logLevel: 'error', seed: 1, workers });
-    try {
-      const client = new DaemonClient(daemon.socketPath);
-      /** @type {Tool} */
-      const tool = async (...argv) => {
-        const { exitCode, stderr } = /** @type {{ exitCode: number, stderr: string }} */ (await client.post('/v1/exec', { argv }));
-        if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
-      };
-      const devices = /** @type {[string, string]} */ ([uniqueDevice(), uniqueDevice()]);
-      for (const [i, device] of devices.entries()) {
-        await tool('ifconfig', `tap${i}`, 'create', 'up');
-        await client.post('/v1/attachments', { vnet: 'host', interface: `tap${i}`, device: device + words });
-      }
-      await lab.setUp(tool);
-      for (const [i, ns] of [a, b].entries()) {
-        ip('link', 'set', 'dev', devices[i] ?? '', 'netns', ns.name);
-        ns.join(devices[i] ?? '', lab.address(i), lab.route(i));
-      }
-      const rate = await body({ a, b, devices });
-      const { frames, punts } = countsOf(/** @type {any} */ (await client.get('/v1/datapath')));
-      if (workers > 0 && punts * 1_000 > frames * PUNTS_MAX) throw new Error(`the control thread had ${punts} of ${frames} frames`);
-      return rate;
-    } finally {
-      await daemon.close();
-      rmSync(folder, { recursive: true, force: true });
+  withNetns(2, (a, b) => withDaemon(async ({ client, tool }) => {
+    const devices = /** @type {[string, string]} */ ([uniqueDevice(), uniqueDevice()]);
+    for (const [i, device] of devices.entries()) {
+      await tool('ifconfig', `tap${i}`, 'create', 'up');
+      await client.post('/v1/attachments', { vnet: 'host', interface: `tap${i}`, device: device + words });
     }
-  });
+    await lab.setUp(tool);
+    for (const [i, ns] of [a, b].entries()) {
+      ip('link', 'set', 'dev', devices[i] ?? '', 'netns', ns.name);
+      ns.join(devices[i] ?? '', lab.address(i), lab.route(i));
+    }
+    const rate = await body({ a, b, devices });
+    const { frames, punts } = countsOf(await client.get('/v1/datapath'));
+    if (workers > 0 && punts * 1_000 > frames * PUNTS_MAX) throw new Error(`the control thread had ${punts} of ${frames} frames`);
+    return rate;
+  }, workers));
 
 /** @param {{ workers: { frames: number, punts: number }[] }} view */
 const countsOf = ({ workers }) => workers.reduce((sum, w) => ({ frames: sum.frames + w.frames, punts: sum.punts + w.punts }), { frames: 0, punts: 0 });
@@ -86,22 +69,6 @@ const ROUTER = {
   route: (i) => `10.${i + 1}.0.1`,
 };
 
-/** Two namespaces on two TAPs that a C program joins. @param {1 | 2} threads @param {boolean} vnetHdr @param {Body} body */
-const throughC = (threads, vnetHdr, body) =>
-  withNetns(2, async (a, b) => {
-    const devices = /** @type {[string, string]} */ ([uniqueDevice(), uniqueDevice()]);
-    const end = await tapBridge(threads)(...devices, vnetHdr);
-    try {
-      for (const [i, ns] of [a, b].entries()) {
-        ip('link', 'set', 'dev', devices[i] ?? '', 'netns', ns.name);
-        ns.join(devices[i] ?? '', `10.9.0.${i + 1}/24`);
-      }
-      return await body({ a, b, devices });
-    } finally {
-      await end();
-    }
-  });
-
 const needs = () => lackingNetns('iperf3', 'timeout', 'ethtool');
 
 /** @type {readonly (readonly [name: string, run: (ends: Ends, far: string, ...args: string[]) => Promise<number>])[]} */
@@ -109,7 +76,7 @@ const RUNS = [['tcp', tcp], ['tcp-mtu', tcpMtu]];
 
 const bridges = RUNS.flatMap(([name, run]) => PEERS.filter((peer) => peer.short !== 'if_bridge').map((peer) => {
   /** @param {Ends} ends */
-  const body = (ends) => run(ends, '10.9.0.2', ...WARM);
+  const body = (ends) => run(ends, FAR, ...WARM);
   return {
     name: `datapath/bridge-${name}-${peer.short}`, unit: 'Gbit/s', lacking: needs,
     measure: () => throughWorkers(2, body, BRIDGE),
@@ -119,10 +86,10 @@ const bridges = RUNS.flatMap(([name, run]) => PEERS.filter((peer) => peer.short 
 
 const loops = RUNS.map(([name, run]) => {
   /** @param {Ends} ends */
-  const body = (ends) => run(ends, '10.9.0.2', ...WARM);
+  const body = (ends) => run(ends, FAR, ...WARM);
   return {
     name: `datapath/bridge-${name}-c`, unit: 'Gbit/s', lacking: () => needs() ?? lackingNetns('cc'),
-    measure: () => throughWorkers(2, body, BRIDGE), peer: { name: 'C, poll, two threads', measure: () => throughC(2, name === 'tcp', body) },
+    measure: () => throughWorkers(2, body, BRIDGE), peer: { name: 'C, poll, two threads', measure: () => throughTaps(tapBridge(2), name === 'tcp', body) },
   };
 });
 

@@ -7,11 +7,7 @@
  * Each sets its own device up, with the MTU that the row names. iperf3 sends to the server (`up`) or gets from it (`down`) for a second by one connection.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { startDaemon } from '@netloom/node';
-import { DaemonClient } from '@netloom/node/client';
+import { withDaemon } from './daemon.mjs';
 import { ip, lackingNetns, uniqueDevice, withNetns } from './netns.mjs';
 
 /** @typedef {import('./netns.mjs').Netns} Netns */
@@ -22,31 +18,18 @@ const PORT = '5299';
 
 /** @type {Way} */
 const netloom = (mtu, body) =>
-  withNetns(1, async (ns) => {
-    const folder = mkdtempSync(join(tmpdir(), 'netloom-bench-'));
-    const daemon = await startDaemon({ socketPath: join(folder, 'n.sock'), logLevel: 'error', seed: 1 });
-    try {
-      const client = new DaemonClient(daemon.socketPath);
-      /** @param {...string} argv */
-      const tool = async (...argv) => {
-        const { exitCode, stderr } = /** @type {{ exitCode: number, stderr: string }} */ (await client.post('/v1/exec', { argv }));
-        if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
-      };
-      const device = uniqueDevice();
-      await tool('jail', '-c', 'name=r1', 'vnet', 'persist');
-      await tool('jexec', 'r1', 'ifconfig', 'tap0', 'create', 'inet', '10.0.2.2/24');
-      await tool('jexec', 'r1', 'ifconfig', 'tap0', 'mtu', String(mtu));
-      await client.post('/v1/attachments', { vnet: 'r1', interface: 'tap0', device });
-      await client.post('/v1/gateways', { vnet: 'r1', interface: 'tap0' });
-      ip('link', 'set', 'dev', device, 'netns', ns.name);
-      ns.ip('link', 'set', 'dev', device, 'mtu', String(mtu));
-      ns.join(device, '10.0.2.15/24', '10.0.2.2');
-      return await body(ns, '10.0.2.2');
-    } finally {
-      await daemon.close();
-      rmSync(folder, { recursive: true });
-    }
-  });
+  withNetns(1, (ns) => withDaemon(async ({ client, tool }) => {
+    const device = uniqueDevice();
+    await tool('jail', '-c', 'name=r1', 'vnet', 'persist');
+    await tool('jexec', 'r1', 'ifconfig', 'tap0', 'create', 'inet', '10.0.2.2/24');
+    await tool('jexec', 'r1', 'ifconfig', 'tap0', 'mtu', String(mtu));
+    await client.post('/v1/attachments', { vnet: 'r1', interface: 'tap0', device });
+    await client.post('/v1/gateways', { vnet: 'r1', interface: 'tap0' });
+    ip('link', 'set', 'dev', device, 'netns', ns.name);
+    ns.ip('link', 'set', 'dev', device, 'mtu', String(mtu));
+    ns.join(device, '10.0.2.15/24', '10.0.2.2');
+    return await body(ns, '10.0.2.2');
+  }));
 
 /**
  * A program that joins a namespace to this one: runs until the body is done. It is ready when the namespace has a default route.

@@ -2,12 +2,10 @@
  * guest-pair.mjs — two Linux guests in QEMU, without KVM, joined by something, and what iperf3 and ping in them measure; for the benchmarks of guests' ports.
  * Read first: guests.mjs; packages/node/test/interop/guest/guest.ts.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startDaemon } from '@netloom/node';
-import { DaemonClient } from '@netloom/node/client';
+import { withDaemon } from './daemon.mjs';
 import { guests } from './guests.mjs';
 
 /** @typedef {import('./guests.mjs').Guest} Guest */
@@ -24,16 +22,6 @@ const FAR = '10.0.0.2';
 const PINGS = 500;
 const WAIT_MS = 20;
 const TRIES = 500;
-
-/** @param {(folder: string) => Promise<number>} body */
-export async function withFolder(body) {
-  const folder = mkdtempSync(join(tmpdir(), 'netloom-bench-'));
-  try {
-    return await body(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
 
 /** @param {string} path */
 export async function untilThere(path) {
@@ -69,26 +57,15 @@ export async function withPair(specs, run, second = async () => undefined) {
 
 /** Over a bridge of ours. @param {Port} port @param {Run} run */
 export const overBridge = (port, run) =>
-  withFolder(async (folder) => {
-    const daemon = await startDaemon({ socketPath: join(folder, 'n.sock'), logLevel: 'error', seed: 1 });
-    try {
-      const client = new DaemonClient(daemon.socketPath);
-      /** @param {...string} argv */
-      const tool = async (...argv) => {
-        const { exitCode, stderr } = /** @type {{ exitCode: number, stderr: string }} */ (await client.post('/v1/exec', { argv }));
-        if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
-      };
-      await tool('ifconfig', 'bridge0', 'create', 'up');
-      const at = (/** @type {number} */ i) => join(folder, `vm${i}`);
-      for (const i of [0, 1]) {
-        await tool('ifconfig', `tap${i}`, 'create', 'up');
-        await tool('ifconfig', 'bridge0', 'addm', `tap${i}`);
-        await client.post('/v1/attachments', { vnet: 'host', interface: `tap${i}`, device: port.device(at(i)) });
-      }
-      return await withPair([port.spec(at(0)), port.spec(at(1))], run);
-    } finally {
-      await daemon.close();
+  withDaemon(async ({ client, tool, folder }) => {
+    await tool('ifconfig', 'bridge0', 'create', 'up');
+    const at = (/** @type {number} */ i) => join(folder, `vm${i}`);
+    for (const i of [0, 1]) {
+      await tool('ifconfig', `tap${i}`, 'create', 'up');
+      await tool('ifconfig', 'bridge0', 'addm', `tap${i}`);
+      await client.post('/v1/attachments', { vnet: 'host', interface: `tap${i}`, device: port.device(at(i)) });
     }
+    return await withPair([port.spec(at(0)), port.spec(at(1))], run);
   });
 
 /** QEMU's `-netdev stream`. @type {Port} */

@@ -12,7 +12,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { STREAM, overBridge, rtt, tcp, untilThere, withFolder, withPair } from './guest-pair.mjs';
+import { withFolder } from './daemon.mjs';
+import { STREAM, overBridge, rtt, tcp, untilThere, withPair } from './guest-pair.mjs';
 import { lackingGuests } from './guests.mjs';
 
 /** @typedef {import('./guest-pair.mjs').Run} Run */

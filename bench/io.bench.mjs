@@ -12,32 +12,18 @@ import { Worker } from 'node:worker_threads';
 import { loadLibc, O_CLOEXEC, O_NONBLOCK } from '../packages/node/dist/tap/libc.js';
 import { openTap } from '../packages/node/dist/tap/tap-device.js';
 import { IoUring } from '../packages/node/dist/native/io-uring.js';
-import { iperf } from './iperf.mjs';
-import { ip, lackingNetns, uniqueDevice, withNetns } from './netns.mjs';
-import { tapBridge } from './tap-bridge.mjs';
+import { tcp } from './iperf.mjs';
+import { lackingNetns } from './netns.mjs';
+import { FAR } from './switches.mjs';
+import { tapBridge, throughTaps } from './tap-bridge.mjs';
 
-/** @typedef {import('./iperf.mjs').Ends} Ends */
-/** @typedef {(a: string, b: string, vnetHdr: boolean) => Promise<() => Promise<void>>} Bridge opens two TAPs and joins them; how to end that */
+/** @typedef {import('./tap-bridge.mjs').Bridge} Bridge */
 
-const FAR = '10.9.0.2';
 const FRAME_PLAIN = 1_984;
 const FRAME_LONG = 65_600;
 
-/** Two namespaces joined by `bridge`. @param {Bridge} bridge @param {boolean} vnetHdr */
-const throughput = (bridge, vnetHdr) =>
-  withNetns(2, async (a, b) => {
-    const devices = /** @type {[string, string]} */ ([uniqueDevice(), uniqueDevice()]);
-    const end = await bridge(...devices, vnetHdr);
-    try {
-      for (const [i, ns] of [a, b].entries()) {
-        ip('link', 'set', 'dev', devices[i] ?? '', 'netns', ns.name);
-        ns.join(devices[i] ?? '', `10.9.0.${i + 1}/24`);
-      }
-      return (await iperf({ a, b, devices }, FAR, '-O', '1')).sum_received.bits_per_second / 1e9;
-    } finally {
-      await end();
-    }
-  });
+/** Gigabits a second that arrived. @param {Bridge} bridge @param {boolean} vnetHdr */
+const throughput = (bridge, vnetHdr) => throughTaps(bridge, vnetHdr, (ends) => tcp(ends, FAR, '-O', '1'));
 
 /** By FrameIo. @param {'io_uring' | 'poll'} kind @param {1 | 2} threads @returns {Bridge} */
 const byFrameIo = (kind, threads) => (a, b, vnetHdr) => {

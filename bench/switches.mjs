@@ -8,12 +8,10 @@
  * Each is made, used once and taken down. Not here: what is measured through them.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startDaemon } from '@netloom/node';
-import { DaemonClient } from '@netloom/node/client';
+import { withDaemon, withFolder } from './daemon.mjs';
 import { tcp, tcpMtu } from './iperf.mjs';
 import { ip, lackingNetns, uniqueDevice, withNetns } from './netns.mjs';
 
@@ -22,27 +20,18 @@ import { ip, lackingNetns, uniqueDevice, withNetns } from './netns.mjs';
 /** @typedef {(ends: Ends) => Promise<number>} Body */
 /** @typedef {{ name: string, short: string, programs: readonly string[], measure: (body: Body) => Promise<number> }} Switch */
 
-const FAR = '10.9.0.2';
+/** The second namespace, where both are on one network. */
+export const FAR = '10.9.0.2';
 const PATIENCE_MS = 10_000;
 
 /** Gives the devices to the namespaces, with addresses. @param {readonly [Netns, Netns]} ends @param {readonly string[]} devices @returns {Ends} */
-function joined([a, b], devices) {
+export function joined([a, b], devices) {
   const [first = '', second = ''] = devices;
   for (const [i, [ns, device]] of /** @type {const} */ ([[a, first], [b, second]]).entries()) {
     if (existsSync(`/sys/class/net/${device}`)) ip('link', 'set', 'dev', device, 'netns', ns.name);
     ns.join(device, `10.9.0.${i + 1}/24`);
   }
   return { a, b, devices: [first, second] };
-}
-
-/** @template T @param {(folder: string) => Promise<T>} body */
-async function withFolder(body) {
-  const folder = mkdtempSync(join(tmpdir(), 'netloom-bench-'));
-  try {
-    return await body(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 /** Waits until `there` is true. @param {() => boolean} there @param {string} what */
@@ -64,27 +53,16 @@ async function withPrograms(body) {
   }
 }
 
-/** @param {Body} body @param {(tool: (...argv: string[]) => Promise<void>) => Promise<void>} bridge joins tap0 and tap1 */
+/** @param {Body} body @param {(tool: import('./daemon.mjs').Tool) => Promise<void>} bridge joins tap0 and tap1 */
 const throughDaemon = (body, bridge) =>
-  withNetns(2, (a, b) => withFolder(async (folder) => {
-    const daemon = await startDaemon({ socketPath: join(folder, 'n.sock'), logLevel: 'error', seed: 1 });
-    try {
-      const client = new DaemonClient(daemon.socketPath);
-      /** @param {...string} argv */
-      const tool = async (...argv) => {
-        const { exitCode, stderr } = /** @type {{ exitCode: number, stderr: string }} */ (await client.post('/v1/exec', { argv }));
-        if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
-      };
-      const devices = [uniqueDevice(), uniqueDevice()];
-      for (const [i, device] of devices.entries()) {
-        await tool('ifconfig', `tap${i}`, 'create', 'up');
-        await client.post('/v1/attachments', { vnet: 'host', interface: `tap${i}`, device });
-      }
-      await bridge(tool);
-      return await body(joined([a, b], devices));
-    } finally {
-      await daemon.close();
+  withNetns(2, (a, b) => withDaemon(async ({ client, tool }) => {
+    const devices = [uniqueDevice(), uniqueDevice()];
+    for (const [i, device] of devices.entries()) {
+      await tool('ifconfig', `tap${i}`, 'create', 'up');
+      await client.post('/v1/attachments', { vnet: 'host', interface: `tap${i}`, device });
     }
+    await bridge(tool);
+    return await body(joined([a, b], devices));
   }));
 
 /** @param {Body} body */

@@ -9,11 +9,7 @@
  * packet to forward; `udp` counts datagrams of 64 bytes that arrive while the sender sends what it can. `route6` is the same over IPv6. On a machine with
  * few processors the ends take their part of them, in both cases.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { startDaemon } from '@netloom/node';
-import { DaemonClient } from '@netloom/node/client';
+import { withDaemon } from './daemon.mjs';
 import { iperf, tcp, tcpMtu } from './iperf.mjs';
 import { ip, lackingNetns, uniqueDevice, withNetns } from './netns.mjs';
 import { throughKernelRouter } from './switches.mjs';
@@ -27,36 +23,23 @@ import { throughKernelRouter } from './switches.mjs';
  * @param {(ends: Ends) => Promise<number>} body
  */
 const throughVnet = (body) =>
-  withNetns(2, async (a, b) => {
-    const folder = mkdtempSync(join(tmpdir(), 'netloom-bench-'));
-    const daemon = await startDaemon({ socketPath: join(folder, 'n.sock'), logLevel: 'error', seed: 1 });
-    try {
-      const client = new DaemonClient(daemon.socketPath);
-      /** @param {...string} argv */
-      const tool = async (...argv) => {
-        const { exitCode, stderr } = /** @type {{ exitCode: number, stderr: string }} */ (await client.post('/v1/exec', { argv }));
-        if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
-      };
-      await tool('jail', '-c', 'name=r1', 'vnet', 'persist');
-      await tool('jexec', 'r1', 'sysctl', 'net.inet.ip.forwarding=1', 'net.inet6.ip6.forwarding=1', 'net.inet6.ip6.dad_count=0');
-      /** @type {string[]} */
-      const devices = [];
-      for (const [i, ns] of [a, b].entries()) {
-        const device = uniqueDevice();
-        await tool('jexec', 'r1', 'ifconfig', `tap${i}`, 'create', 'inet', `10.${i + 1}.0.1/24`);
-        await tool('jexec', 'r1', 'ifconfig', `tap${i}`, 'inet6', `fd00:${i + 1}::1/64`);
-        await client.post('/v1/attachments', { vnet: 'r1', interface: `tap${i}`, device });
-        ip('link', 'set', 'dev', device, 'netns', ns.name);
-        ns.join(device, `10.${i + 1}.0.2/24`, `10.${i + 1}.0.1`);
-        ns.join6(device, `fd00:${i + 1}::2/64`, `fd00:${i + 1}::1`);
-        devices.push(device);
-      }
-      return await body({ a, b, devices: /** @type {[string, string]} */ (devices) });
-    } finally {
-      await daemon.close();
-      rmSync(folder, { recursive: true });
+  withNetns(2, (a, b) => withDaemon(async ({ client, tool }) => {
+    await tool('jail', '-c', 'name=r1', 'vnet', 'persist');
+    await tool('jexec', 'r1', 'sysctl', 'net.inet.ip.forwarding=1', 'net.inet6.ip6.forwarding=1', 'net.inet6.ip6.dad_count=0');
+    /** @type {string[]} */
+    const devices = [];
+    for (const [i, ns] of [a, b].entries()) {
+      const device = uniqueDevice();
+      await tool('jexec', 'r1', 'ifconfig', `tap${i}`, 'create', 'inet', `10.${i + 1}.0.1/24`);
+      await tool('jexec', 'r1', 'ifconfig', `tap${i}`, 'inet6', `fd00:${i + 1}::1/64`);
+      await client.post('/v1/attachments', { vnet: 'r1', interface: `tap${i}`, device });
+      ip('link', 'set', 'dev', device, 'netns', ns.name);
+      ns.join(device, `10.${i + 1}.0.2/24`, `10.${i + 1}.0.1`);
+      ns.join6(device, `fd00:${i + 1}::2/64`, `fd00:${i + 1}::1`);
+      devices.push(device);
     }
-  });
+    return await body({ a, b, devices: /** @type {[string, string]} */ (devices) });
+  }));
 
 /** Thousands of datagrams a second that arrived. @param {Ends} ends @param {Far} far */
 async function udp(ends, far) {

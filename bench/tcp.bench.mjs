@@ -12,16 +12,12 @@
  *   link         how much of 1 Gbit/s one connection fills when the round trip is 10 ms
  *   tap          a vnet and Linux in a namespace, with virtio headers; the peer is Linux and Linux over a veth
  */
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, connect as netConnect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { IFCAP_LRO, PF_INET, SOCK_STREAM } from '@netloom/core';
 import { SimNet, ip4 } from '@netloom/core/sim';
-import { startDaemon } from '@netloom/node';
-import { DaemonClient } from '@netloom/node/client';
 import { builtPeer, cPeer } from './c-peer.mjs';
+import { withDaemon } from './daemon.mjs';
 import { ip, lackingNetns, uniqueDevice, withNetns } from './netns.mjs';
 
 /** @typedef {import('@netloom/core').StreamSocket} StreamSocket */
@@ -371,27 +367,19 @@ const vethBulk = (direction) =>
 
 /** The same between a vnet, which connects, and a namespace. @param {'send' | 'recv'} direction */
 const tapBulk = (direction) =>
-  withNetns(1, async (ns) => {
-    const folder = mkdtempSync(join(tmpdir(), 'netloom-bench-'));
-    const daemon = await startDaemon({ socketPath: join(folder, 'n.sock'), logLevel: 'error', seed: 1 });
-    try {
-      const client = new DaemonClient(daemon.socketPath);
-      const device = uniqueDevice();
-      await client.post('/v1/exec', { argv: ['jail', '-c', 'name=v', 'vnet', 'persist'] });
-      await client.post('/v1/exec', { argv: ['jexec', 'v', 'ifconfig', 'tap0', 'create', 'inet', '10.9.0.1/24'] });
-      await client.post('/v1/attachments', { vnet: 'v', interface: 'tap0', device });
-      ip('link', 'set', 'dev', device, 'netns', ns.name);
-      ns.join(device, '10.9.0.2/24');
-      const server = ns.spawn(builtPeer('tcp.c'), 'serve', '10.9.0.2', String(PORT));
-      await listening(server);
-      let out = '';
-      server.stdout.on('data', (text) => (out += text));
-      return await throughTap(daemon, direction);
-    } finally {
-      await daemon.close();
-      rmSync(folder, { recursive: true });
-    }
-  });
+  withNetns(1, (ns) => withDaemon(async ({ daemon, client, tool }) => {
+    const device = uniqueDevice();
+    await tool('jail', '-c', 'name=v', 'vnet', 'persist');
+    await tool('jexec', 'v', 'ifconfig', 'tap0', 'create', 'inet', '10.9.0.1/24');
+    await client.post('/v1/attachments', { vnet: 'v', interface: 'tap0', device });
+    ip('link', 'set', 'dev', device, 'netns', ns.name);
+    ns.join(device, '10.9.0.2/24');
+    const server = ns.spawn(builtPeer('tcp.c'), 'serve', '10.9.0.2', String(PORT));
+    await listening(server);
+    let out = '';
+    server.stdout.on('data', (text) => (out += text));
+    return await throughTap(daemon, direction);
+  }));
 
 /**
  * One connection of the vnet to the server; Gbit/s.
