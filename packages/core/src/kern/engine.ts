@@ -44,12 +44,6 @@ interface Deferred {
   readonly owner: CalloutOwner | null;
 }
 
-/** What wants to be up to date before a program outside looks, and to know when it has changed something. */
-export interface ThreadWatch {
-  begins(): void;
-  ended(): void;
-}
-
 export class Engine {
   readonly env: Env;
   readonly rng: Prng;
@@ -74,8 +68,6 @@ export class Engine {
   /** Of a host with a clock: brings `now` up to date before `outside` calls in. Null: time is what the last input said. */
   hostEnter: (() => void) | null = null;
   context: Context = CTX_IDLE;
-  /** Told when a thread from outside begins to act and when it has ended (net/datapath). */
-  threadWatch: ThreadWatch | null = null;
   /** Processors, and who acts on them. */
   readonly lwps = new Lwps();
   /** Datapath workers, who read tables on other processors. */
@@ -171,15 +163,13 @@ export class Engine {
     const previous = this.context;
     if (this.witness.on) this.watchEnter(context);
     this.context = context;
-    if (this.threadWatch !== null && previous === CTX_IDLE && context === CTX_THREAD) this.threadWatch.begins();
     return previous;
   }
 
   leave(previous: Context): void {
     if (this.witness.on) this.watchLeave();
-    const { lwp, context } = this;
+    const { lwp } = this;
     this.context = previous;
-    if (this.threadWatch !== null && previous === CTX_IDLE && context === CTX_THREAD) this.threadWatch.ended();
     if (lwp.psrefs !== 0 && !lwp.artificial && (previous === CTX_IDLE || lwp !== this.lwp)) assertNoPsrefs(lwp);
   }
 

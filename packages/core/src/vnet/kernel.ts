@@ -158,10 +158,12 @@ export class Kernel {
   call<T>(now: Micros, fn: () => T): T {
     this.engine.advance(now);
     const previous = this.engine.enter(CTX_THREAD);
+    if (previous === CTX_IDLE) this.datapath?.begins();
     try {
       return fn();
     } finally {
       this.engine.leave(previous);
+      if (previous === CTX_IDLE) this.datapath?.ended();
     }
   }
 

@@ -23,7 +23,7 @@ import { FwdMap } from '../../fwd/fwd-map.js';
 import type { FwdMemory, FwdMessage } from '../../fwd/fwd-tables.js';
 import { FWD_MAPS, FWD_NEIGH6, FWD_FDB, FWD_NEIGH4, FWD_VLANS, fwdMapMessage, fwdMemory } from '../../fwd/fwd-tables.js';
 import { sharedWords } from '../../fwd/shared-words.js';
-import type { Engine, ThreadWatch } from '../../kern/engine.js';
+import type { Engine } from '../../kern/engine.js';
 import { Limbo } from '../../kern/limbo.js';
 import { BridgePort } from '../bridge-forward.js';
 import type { BridgeForward } from '../bridge-forward.js';
@@ -73,7 +73,7 @@ class PublishedIf {
   }
 }
 
-export class Datapath implements ThreadWatch {
+export class Datapath {
   /** Other threads read the tables. */
   readonly isShared: boolean;
   readonly neighbours: NeighbourMirror;
@@ -104,7 +104,6 @@ export class Datapath implements ThreadWatch {
     this.maps = Array.from({ length: FWD_MAPS }, (_, map) => new FwdMap(map === FWD_NEIGH6 ? 5 : 3, rng.u32()));
     this.maps.forEach((map, number) => (map.onReplace = () => this.tell(fwdMapMessage(number, map))));
     const { readers } = engine;
-    engine.threadWatch = this;
     readers.beforePeriod = () => this.sets.sync();
     this.sets = new DatapathSets(readers, this.cells, (message) => this.tell(message));
     this.neighbours = new NeighbourMirror(this.maps[FWD_NEIGH4]!, this.maps[FWD_NEIGH6]!, this.adjacencies, readers);
@@ -153,7 +152,7 @@ export class Datapath implements ThreadWatch {
     return this.engine.grace(then);
   }
 
-  /** A turn, or a call from outside, is over: what it changed is in force for short paths. */
+  /** A turn, a tool or a `Kernel.call` is over: what it changed is in force for short paths. */
   sync(): void {
     this.round[0] = Math.floor(this.engine.now / US_PER_SEC) + 1;
     if (this.ports.size === 0 && this.published.size === 0) return;
@@ -164,7 +163,7 @@ export class Datapath implements ThreadWatch {
     this.sets.sync();
   }
 
-  /** ThreadWatch: what a program sees is what all processors have counted, and what it has changed is in force when it goes on. */
+  /** A tool, or a call of the host's, begins: what it sees is what all processors have counted. When it has ended, what it changed is in force. */
   begins(): void {
     this.fold();
   }
