@@ -171,3 +171,18 @@ test('a bridge that gets a member, or is mirrored no more, keeps what short path
   lab.kernel.call(lab.kernel.now, () => ports.forEach((_, port) => lab.kernel.datapath!.detachPort(port, () => undefined)));
   expect((await lab.ok('ifconfig bridge0 addr')).match(/tap\d \d+/g)).toEqual(['tap1 60', 'tap0 60']);
 });
+
+test('each interface is routed by the tables of its FIB, which other interfaces of the vnet need not have', async () => {
+  const { lab, ports, short } = await bench(3);
+  await lab.ok('sysctl net.fibs=2');
+  for (let i = 0; i < 3; i++) await lab.ok(`ifconfig tap${i} inet 10.${i}.0.1/24`);
+  await lab.ok('sysctl net.inet.ip.forwarding=1');
+  await lab.ok(`arp -s 10.2.0.2 ${HOST_B}`);
+  await lab.ok('route add 10.9.0.0/16 10.2.0.2');
+  await lab.ok('ifconfig tap1 fib 1');
+  const far = (i: number): Uint8Array => craftIp({ src: HOST_A, dst: macOf(ports[i]!.ifp) }, { src: `10.${i}.0.2`, dst: '10.9.1.1', ttl: 9, proto: 17 }, new Uint8Array(16));
+  expect([short(0, far(0)), short(1, far(1))]).toMatchObject([{ port: 2 }, 'noroute']);
+  await lab.ok('ifconfig tap1 fib 0');
+  await lab.ok('ifconfig tap0 fib 1');
+  expect([short(0, far(0)), short(1, far(1))]).toMatchObject(['noroute', { port: 2 }]);
+});

@@ -10,6 +10,7 @@ import type { FwdMessage, FwdSetTables } from '../../fwd/fwd-tables.js';
 import { Limbo } from '../../kern/limbo.js';
 import type { Readers } from '../../kern/readers.js';
 import type { Net } from '../net.js';
+import type { RouteTables } from '../route/route-tables.js';
 import type { Cells } from './cells.js';
 
 interface TableSet {
@@ -23,6 +24,8 @@ interface TableSet {
 
 export class DatapathSets {
   private readonly sets: (TableSet | null)[] = [null];
+  /** The same, each vnet's by FIB. */
+  private readonly ofNet = new Map<Net, Map<number, TableSet>>();
   private readonly freeNumbers: number[] = [];
   private readonly limbo: Limbo<TableSet>;
   private readonly cells: Cells;
@@ -41,17 +44,22 @@ export class DatapathSets {
   /** The number of the set of `net` and `fib`, used in round `round`; 0 when there is no routing there. */
   use(net: Net, fib: number, round: number): number {
     if (net.routes === null) return 0;
-    let set = this.sets.find((s) => s !== null && s.net === net && s.fib === fib) ?? null;
-    if (set === null) {
-      const cell = this.cells.take();
-      if (cell === 0) return 0;
-      const number = this.freeNumbers.pop() ?? this.sets.length;
-      set = { number, net, fib, cell, tables: null, usedIn: round };
-      this.sets[number] = set;
-      this.sync();
-    }
+    const set = this.ofNet.get(net)?.get(fib) ?? this.make(net, fib, round);
+    if (set === null) return 0;
     set.usedIn = round;
     return set.number;
+  }
+
+  private make(net: Net, fib: number, round: number): TableSet | null {
+    const cell = this.cells.take();
+    if (cell === 0) return null;
+    const number = this.freeNumbers.pop() ?? this.sets.length;
+    const set: TableSet = { number, net, fib, cell, tables: null, usedIn: round };
+    this.sets[number] = set;
+    const fibs = this.ofNet.get(net) ?? new Map<number, TableSet>();
+    this.ofNet.set(net, fibs.set(fib, set));
+    this.update(set);
+    return set;
   }
 
   /** Takes back what was not used in `round`. */
@@ -59,6 +67,8 @@ export class DatapathSets {
     for (const set of this.sets) {
       if (set === null || set.usedIn === round) continue;
       this.sets[set.number] = null;
+      const fibs = this.ofNet.get(set.net);
+      if (fibs?.delete(set.fib) === true && fibs.size === 0) this.ofNet.delete(set.net);
       this.tell({ kind: 'set', set: set.number, tables: null });
       this.limbo.put(set);
     }
@@ -66,13 +76,14 @@ export class DatapathSets {
 
   /** Tells of arrays that were replaced. */
   sync(): void {
-    for (const set of this.sets) {
-      if (set === null) continue;
-      const tables = tablesOf(set);
-      if (tables === null || same(tables, set.tables)) continue;
-      set.tables = tables;
-      this.tell({ kind: 'set', set: set.number, tables });
-    }
+    for (const set of this.sets) if (set !== null) this.update(set);
+  }
+
+  private update(set: TableSet): void {
+    const { routes } = set.net;
+    if (routes === null || isCurrent(set.tables, routes, set.fib)) return;
+    set.tables = tablesOf(set, routes);
+    this.tell({ kind: 'set', set: set.number, tables: set.tables });
   }
 
   /** Everything in force, for a processor that starts. */
@@ -91,9 +102,7 @@ export class DatapathSets {
   }
 }
 
-function tablesOf({ net, fib, cell }: TableSet): FwdSetTables | null {
-  const { routes } = net;
-  if (routes === null) return null;
+function tablesOf({ fib, cell }: TableSet, routes: RouteTables): FwdSetTables {
   const f4 = routes.fwd4(fib);
   const f6 = routes.fwd6(fib);
   const { table } = routes.store;
@@ -104,7 +113,9 @@ function tablesOf({ net, fib, cell }: TableSet): FwdSetTables | null {
   };
 }
 
-function same(a: FwdSetTables, b: FwdSetTables | null): boolean {
-  return b !== null && a.fib4 === b.fib4 && a.fib6 === b.fib6 && a.hops === b.hops && a.groups === b.groups && a.members === b.members && a.own4 === b.own4 && a.own6 === b.own6
-    && a.multipath === b.multipath;
+/** Is what was told still so? Asked of every set in every turn: makes nothing. */
+function isCurrent(told: FwdSetTables | null, routes: RouteTables, fib: number): boolean {
+  const { table } = routes.store;
+  return told !== null && told.fib4 === routes.fwd4(fib).fib.t && told.fib6 === routes.fwd6(fib).fib.t && told.hops === table.hops && told.groups === table.groups
+    && told.members === table.members && told.own4 === routes.own.words && told.own6 === routes.own6.words && told.multipath === (routes.hashOutbound !== 0);
 }
