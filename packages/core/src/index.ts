@@ -15,8 +15,9 @@ export type { EpochPlugLimits } from './ha/epoch-plug.js';
 export type { HeldEpoch } from './ha/held-frames.js';
 export { NGM_PLUG_COOKIE, ngPlugOf } from './ha/ng-plug.js';
 export { ingressPlugAttach, ingressPlugDetach } from './ha/ingress-plug.js';
-export { PlugStats } from './ha/output-plug.js';
-export type { OutputPlug, PlugSink } from './ha/output-plug.js';
+export { OutputPlug } from './ha/output-plug.js';
+export type { PlugSink } from './ha/output-plug.js';
+export { PlugStats } from './ha/plug-stats.js';
 export * from './ha/plug.js';
 
 export type { Chunk, ChunkPool } from './mbuf/chunk-pool.js';

@@ -17,15 +17,12 @@
  */
 import { assert } from '../base/assert.js';
 import type { Errno } from '../base/errno.js';
-import { EINVAL, ENOBUFS } from '../base/errno.js';
-import type { Micros } from '../base/time.js';
-import type { NetisrSource } from '../kern/netisr.js';
+import { EINVAL } from '../base/errno.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-import { HeldFrames } from './held-frames.js';
 import type { HeldEpoch } from './held-frames.js';
-import { PlugStats } from './output-plug.js';
-import type { OutputPlug, PlugSink } from './output-plug.js';
+import { OutputPlug } from './output-plug.js';
+import type { PlugSink } from './output-plug.js';
 
 export interface EpochPlugLimits {
   /** What it may hold; the newest frame is dropped, and counted, when it would be more. */
@@ -38,34 +35,15 @@ export const EPOCH_BYTES_MAX = 4_194_304;
 export const EPOCH_PACKETS_MAX = 16_384;
 export const EPOCH_PLUG_LIMITS: Readonly<EpochPlugLimits> = Object.freeze({ bytesMax: EPOCH_BYTES_MAX, packetsMax: EPOCH_PACKETS_MAX });
 
-export class EpochPlug implements OutputPlug, NetisrSource {
-  netisrQueued = false;
-  readonly netisrOwner: VnetKern;
-  readonly stats = new PlugStats();
+export class EpochPlug extends OutputPlug {
   readonly limits: EpochPlugLimits;
   /** The epoch of frames that come now, and the last one whose frames may go. */
   open = 0;
   released = 0;
-  private readonly sink: PlugSink;
-  private readonly held = new HeldFrames();
-  private ended = false;
 
   constructor(kern: VnetKern, sink: PlugSink, limits: Partial<EpochPlugLimits> = {}) {
-    this.netisrOwner = kern;
-    this.sink = sink;
+    super(kern, sink);
     this.limits = { ...EPOCH_PLUG_LIMITS, ...limits };
-  }
-
-  get packets(): number {
-    return this.held.packets;
-  }
-
-  get bytes(): number {
-    return this.held.bytes;
-  }
-
-  get ageUs(): Micros {
-    return this.held.packets === 0 ? 0 : this.netisrOwner.engine.now - this.held.firstStamp;
   }
 
   /** Frames pass: no epoch has begun, or protection was given up. */
@@ -79,14 +57,9 @@ export class EpochPlug implements OutputPlug, NetisrSource {
   }
 
   output(m: PacketBuffer): Errno {
-    const { held, stats, limits } = this;
+    const { held, limits } = this;
     if (!this.ended && this.passes && held.packets === 0) return this.send(m);
-    if (this.ended || held.packets >= limits.packetsMax || held.bytes + m.len > limits.bytesMax) {
-      stats.dropPackets++;
-      stats.dropBytes += m.len;
-      m.free();
-      return ENOBUFS;
-    }
+    if (this.ended || held.packets >= limits.packetsMax || held.bytes + m.len > limits.bytesMax) return this.drop(m);
     held.push(m, this.open, this.netisrOwner.engine.now);
     if (this.passes) this.schedule();
     return 0;
@@ -104,14 +77,14 @@ export class EpochPlug implements OutputPlug, NetisrSource {
     if (!Number.isInteger(upTo) || upTo < 0 || upTo >= this.open) return EINVAL;
     if (upTo <= this.released) return 0;
     this.released = upTo;
-    this.schedule();
+    if (this.packets > 0) this.schedule();
     return 0;
   }
 
   /** Nobody will acknowledge any more: everything goes, and frames pass until the next `closeEpoch`. */
   abandon(): void {
     this.released = this.open;
-    this.schedule();
+    if (this.packets > 0) this.schedule();
   }
 
   /** What is held of each epoch, oldest first. */
@@ -124,28 +97,5 @@ export class EpochPlug implements OutputPlug, NetisrSource {
     let n = 0;
     for (; n < max && held.firstEpoch <= this.released; n++) this.send(held.shift()!);
     return n;
-  }
-
-  reset(): void {
-    this.held.purge(this.stats);
-  }
-
-  purgeFrom(rcvif: number): void {
-    this.held.purge(this.stats, rcvif);
-  }
-
-  destroy(): void {
-    this.ended = true;
-    this.reset();
-  }
-
-  private send(m: PacketBuffer): Errno {
-    this.stats.sentPackets++;
-    this.stats.sentBytes += m.len;
-    return this.sink(m);
-  }
-
-  private schedule(): void {
-    if (!this.netisrQueued && this.held.packets > 0) this.netisrOwner.engine.schedule(this);
   }
 }

@@ -7,7 +7,7 @@
  */
 import type { Micros } from '../base/time.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-import type { PlugStats } from './output-plug.js';
+import type { PlugStats } from './plug-stats.js';
 
 const RING_MIN = 16;
 

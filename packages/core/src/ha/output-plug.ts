@@ -1,5 +1,5 @@
 /**
- * output-plug.ts — OutputPlug: what holds frames back until somebody says that they may go, wherever it sits.
+ * output-plug.ts — class OutputPlug: what holds frames back until somebody says that they may go, wherever it sits.
  * Read first: docs/plug.md.
  *
  * Theory of operation. A plug sits between who sends and who takes: it is given frames one by one, keeps those that may not go yet, in order, and hands the others to its
@@ -12,37 +12,79 @@
  * in its audit row. After `destroy` it holds nothing and takes nothing.
  */
 import type { Errno } from '../base/errno.js';
+import { ENOBUFS } from '../base/errno.js';
 import type { Micros } from '../base/time.js';
+import type { NetisrSource } from '../kern/netisr.js';
+import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { HeldFrames } from './held-frames.js';
+import { PlugStats } from './plug-stats.js';
 
 /** Who takes what a plug lets go. Owns `m`; counts its own errors. */
 export type PlugSink = (m: PacketBuffer) => Errno;
 
-/** What became of the frames a plug was given. */
-export class PlugStats {
-  /** Handed to the sink. */
-  sentPackets = 0;
-  sentBytes = 0;
-  /** Not taken, because there was no room. */
-  dropPackets = 0;
-  dropBytes = 0;
-  /** Held, and freed without having been sent: the link went down, what they came by left, or the plug ended. */
-  purgedPackets = 0;
-  purgedBytes = 0;
-}
+export abstract class OutputPlug implements NetisrSource {
+  netisrQueued = false;
+  readonly netisrOwner: VnetKern;
+  readonly stats = new PlugStats();
+  protected readonly held = new HeldFrames();
+  protected ended = false;
+  private readonly sink: PlugSink;
 
-export interface OutputPlug {
-  /** Frames held, and their bytes. */
-  readonly packets: number;
-  readonly bytes: number;
-  readonly stats: PlugStats;
-  /** How long the oldest frame has been held; 0 when none is. */
-  readonly ageUs: Micros;
+  constructor(kern: VnetKern, sink: PlugSink) {
+    this.netisrOwner = kern;
+    this.sink = sink;
+  }
+
   /** A frame is to go out: it goes, is held, or is dropped (ENOBUFS). Owns `m`. */
-  output(m: PacketBuffer): Errno;
+  abstract output(m: PacketBuffer): Errno;
+  abstract netisrRun(max: number): number;
+
+  /** Frames held, and their bytes. */
+  get packets(): number {
+    return this.held.packets;
+  }
+
+  get bytes(): number {
+    return this.held.bytes;
+  }
+
+  /** How long the oldest frame has been held; 0 when none is. */
+  get ageUs(): Micros {
+    return this.held.packets === 0 ? 0 : this.netisrOwner.engine.now - this.held.firstStamp;
+  }
+
   /** The link went down: what is held is lost. */
-  reset(): void;
+  reset(): void {
+    this.held.purge(this.stats);
+  }
+
   /** The interface of that number leaves: what came by it is lost. */
-  purgeFrom(rcvif: number): void;
-  destroy(): void;
+  purgeFrom(rcvif: number): void {
+    this.held.purge(this.stats, rcvif);
+  }
+
+  destroy(): void {
+    this.ended = true;
+    this.reset();
+  }
+
+  protected send(m: PacketBuffer): Errno {
+    this.stats.sentPackets++;
+    this.stats.sentBytes += m.len;
+    return this.sink(m);
+  }
+
+  /** There is no room for it. */
+  protected drop(m: PacketBuffer): Errno {
+    this.stats.dropPackets++;
+    this.stats.dropBytes += m.len;
+    m.free();
+    return ENOBUFS;
+  }
+
+  /** Some of what is held may go. */
+  protected schedule(): void {
+    if (!this.netisrQueued) this.netisrOwner.engine.schedule(this);
+  }
 }

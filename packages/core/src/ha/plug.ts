@@ -16,14 +16,11 @@
  * Invariant: with `throttled` nothing leaves.
  */
 import type { Errno } from '../base/errno.js';
-import { EINVAL, ENOBUFS } from '../base/errno.js';
-import type { Micros } from '../base/time.js';
-import type { NetisrSource } from '../kern/netisr.js';
+import { EINVAL } from '../base/errno.js';
 import type { VnetKern } from '../kern/vnet-kern.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
-import { HeldFrames } from './held-frames.js';
-import { PlugStats } from './output-plug.js';
-import type { OutputPlug, PlugSink } from './output-plug.js';
+import { OutputPlug } from './output-plug.js';
+import type { PlugSink } from './output-plug.js';
 
 /** `action` of struct tc_plug_qopt. */
 export const TCQ_PLUG_BUFFER = 0;
@@ -34,10 +31,7 @@ export const TCQ_PLUG_LIMIT = 3;
 /** `limit` of struct tc_plug_qopt is an unsigned word. */
 export const PLUG_LIMIT_MAX = 0xffff_ffff;
 
-export class Plug implements OutputPlug, NetisrSource {
-  netisrQueued = false;
-  readonly netisrOwner: VnetKern;
-  readonly stats = new PlugStats();
+export class Plug extends OutputPlug {
   /** Bytes it may hold. */
   limitBytes: number;
   /** Frames that came since the last BUFFER; those of the epoch it closed; those that may go. */
@@ -46,36 +40,15 @@ export class Plug implements OutputPlug, NetisrSource {
   pktsToRelease = 0;
   unplugIndefinite = false;
   throttled = true;
-  private readonly sink: PlugSink;
-  private readonly held = new HeldFrames();
-  private ended = false;
 
   constructor(kern: VnetKern, sink: PlugSink, limitBytes: number) {
-    this.netisrOwner = kern;
-    this.sink = sink;
+    super(kern, sink);
     this.limitBytes = limitBytes;
   }
 
-  get packets(): number {
-    return this.held.packets;
-  }
-
-  get bytes(): number {
-    return this.held.bytes;
-  }
-
-  get ageUs(): Micros {
-    return this.held.packets === 0 ? 0 : this.netisrOwner.engine.now - this.held.firstStamp;
-  }
-
   output(m: PacketBuffer): Errno {
-    const { held, stats } = this;
-    if (this.ended || held.bytes + m.len > this.limitBytes) {
-      stats.dropPackets++;
-      stats.dropBytes += m.len;
-      m.free();
-      return ENOBUFS;
-    }
+    const { held } = this;
+    if (this.ended || held.bytes + m.len > this.limitBytes) return this.drop(m);
     if (!this.unplugIndefinite) this.pktsCurrentEpoch++;
     else if (held.packets === 0) return this.send(m);
     held.push(m, 0, this.netisrOwner.engine.now);
@@ -123,19 +96,6 @@ export class Plug implements OutputPlug, NetisrSource {
     return n;
   }
 
-  reset(): void {
-    this.held.purge(this.stats);
-  }
-
-  purgeFrom(rcvif: number): void {
-    this.held.purge(this.stats, rcvif);
-  }
-
-  destroy(): void {
-    this.ended = true;
-    this.reset();
-  }
-
   /** The next frame that may go. A permission is used up even when there is no frame for it: so does Linux. */
   private dequeue(): PacketBuffer | null {
     if (this.throttled) return null;
@@ -147,15 +107,5 @@ export class Plug implements OutputPlug, NetisrSource {
       this.pktsToRelease--;
     }
     return this.held.shift();
-  }
-
-  private send(m: PacketBuffer): Errno {
-    this.stats.sentPackets++;
-    this.stats.sentBytes += m.len;
-    return this.sink(m);
-  }
-
-  private schedule(): void {
-    if (!this.netisrQueued) this.netisrOwner.engine.schedule(this);
   }
 }
