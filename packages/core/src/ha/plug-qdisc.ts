@@ -14,17 +14,14 @@ import { ETHER_HDR_LEN } from '../wire/ether.js';
 import { Plug } from './plug.js';
 
 /** Bytes a plug on `ifp` may hold when nobody says how many. */
-export function plugLimitDefault(ifp: Ifnet): number {
+function plugLimitDefault(ifp: Ifnet): number {
   const header = ifp.lladdr.length > 0 ? ETHER_HDR_LEN : 0;
   return ifTxqueuelen(ifp) * (ifp.mtu + header);
 }
 
 export const plugQdisc: QdiscKind = {
   kind: 'plug',
-  create(ifp, send, options) {
-    if (ifp.net === null) return { qdisc: null, answer: tcRefuse(EINVAL) };
-    return { qdisc: new Plug(ifp.net.kern, send, options === null ? plugLimitDefault(ifp) : (options['limit'] ?? 0)), answer: null };
-  },
+  create: (net, ifp, send, options) => new Plug(net.kern, send, options === null ? plugLimitDefault(ifp) : (options['limit'] ?? 0)),
   change(qdisc, options) {
     const error = qdisc instanceof Plug ? qdisc.change(options['action'] ?? 0, options['limit'] ?? 0) : EINVAL;
     return error === 0 ? TC_OK : tcRefuse(error);

@@ -14,6 +14,7 @@ import type { PacketBuffer } from '../../mbuf/packet-buffer.js';
 import { ifTransmitNow } from '../if-transmit.js';
 import type { IfOutputHook, Ifnet } from '../ifnet.js';
 import { IFF_UP } from '../ifnet.js';
+import type { Net } from '../net.js';
 import type { TcAnswer } from './tc-answer.js';
 
 /** Counters that tc(8) shows. */
@@ -43,7 +44,7 @@ export type QdiscOptions = Readonly<Record<string, number>>;
 export interface QdiscKind {
   readonly kind: string;
   /** Makes one for `ifp`, which hands packets to `send`; null options: none were given. */
-  create(ifp: Ifnet, send: (m: PacketBuffer) => Errno, options: QdiscOptions | null): { readonly qdisc: Qdisc; readonly answer: null } | { readonly qdisc: null; readonly answer: TcAnswer };
+  create(net: Net, ifp: Ifnet, send: (m: PacketBuffer) => Errno, options: QdiscOptions | null): Qdisc;
   change(qdisc: Qdisc, options: QdiscOptions): TcAnswer;
 }
 

@@ -129,28 +129,12 @@ function create(net: Net, { ifp, parent, handle, kind, options }: QdiscRequest, 
   }
   const of = kind === null ? undefined : net.shared.qdiscKinds.get(kind);
   if (of === undefined) return tcRefuse(kind === 'ingress' ? EINVAL : ENOENT, kind === 'ingress' ? '' : 'Specified qdisc kind is unknown');
-  let refused: TcAnswer | null = null;
-  // The new one first: a refusal leaves what is there.
-  const before = ifp.qdisc;
-  if (before !== null && rootOf(ifp) === null) return tcRefuse(EEXIST, 'Exclusivity flag on, cannot modify');
-  ifp.qdisc = null;
-  ifQdiscAttach(ifp, of.kind, (send) => {
-    const made = of.create(ifp, send, options);
-    refused = made.answer;
-    return made.qdisc ?? NO_QDISC;
-  }, handle === 0 ? tc.nextHandle() : handle);
-  if (refused !== null) {
-    ifp.qdisc = before;
-    return refused;
-  }
-  before?.destroy();
+  // Somebody who is no discipline of tc's holds its output.
+  if (ifp.qdisc !== null && rootOf(ifp) === null) return tcRefuse(EEXIST, 'Exclusivity flag on, cannot modify');
+  ifQdiscDetach(ifp);
+  ifQdiscAttach(ifp, of.kind, (send) => of.create(net, ifp, send, options), handle === 0 ? tc.nextHandle() : handle);
   return TC_OK;
 }
-
-/** Stands where a kind refused to make one, for no longer than the call. */
-const NO_QDISC = {
-  packets: 0, bytes: 0, stats: NOTHING, output: () => EINVAL, reset: () => undefined, purgeFrom: () => undefined, destroy: () => undefined,
-};
 
 /** RTM_DELQDISC */
 export function qdiscDelete(net: Net, { ifp, parent, handle, kind }: QdiscRequest): TcAnswer {
