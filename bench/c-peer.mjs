@@ -5,7 +5,7 @@
  * no peer and says why.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,6 +38,13 @@ function build(source, library) {
     built.set(source, null);
   }
   return built.get(source) ?? null;
+}
+
+/** A file for a peer, which goes when this process does; its path. @param {string} name @param {Uint8Array} bytes */
+export function peerFile(name, bytes) {
+  const path = join(dir, name);
+  writeFileSync(path, bytes);
+  return path;
 }
 
 /** Does it compile here? @param {string} source @param {string} [library] */

@@ -2,10 +2,8 @@
  * fib-lab.mjs — what longest match is measured with: tables compiled, destinations, and the files that peers read.
  * Read first: fib-tables.mjs. All of it is made when it is first asked for, and kept.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Fib4, Fib6, fib4Shape, fib6Shape } from '@netloom/core/fwd';
+import { peerFile } from './c-peer.mjs';
 import { KEYS, KINDS, campus4, destinations, internet4, internet6, lab4 } from './fib-tables.mjs';
 
 /** Addresses that are looked up with one call. */
@@ -83,21 +81,11 @@ export function lookups(name, kind) {
   });
 }
 
-/** A folder for the files, which goes when the process does. @type {string | null} */
-let dir = null;
-
 /** @param {string} what @param {() => Int32Array | Int16Array} make @returns {string} path of a file with these words */
 export function fileOf(what, make) {
   return kept(files, what, () => {
-    if (dir === null) {
-      const made = mkdtempSync(join(tmpdir(), 'netloom-fib-'));
-      process.on('exit', () => rmSync(made, { recursive: true, force: true }));
-      dir = made;
-    }
-    const path = join(dir, what.replaceAll(' ', '-'));
     const words = make();
-    writeFileSync(path, new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
-    return path;
+    return peerFile(what.replaceAll(' ', '-'), new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
   });
 }
 

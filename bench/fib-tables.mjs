@@ -10,6 +10,7 @@
  */
 import { Prng } from '@netloom/core';
 import { ip4MaskOf, ip6MaskWord } from '@netloom/core/wire';
+import { firstAbove, unit, zipf } from './draws.mjs';
 
 /** Destinations of each kind. */
 export const KEYS = 1 << 20;
@@ -41,8 +42,6 @@ const BLOCKS_6 = [
  * @typedef {{ count: number, words: Int32Array, plens: Uint8Array, values: Uint16Array }} Table
  */
 
-/** @param {Prng} rng */
-const unit = (rng) => rng.u32() / 0x1_0000_0000;
 /** @param {Prng} rng */
 const nextHop = (rng) => 1 + Math.floor(unit(rng) ** 3 * NEXT_HOPS);
 
@@ -169,18 +168,6 @@ export function internet6(count) {
   return table;
 }
 
-/** Index of the first weight that is at least `x`. @param {Float64Array} weights ascending @param {number} x */
-function firstAbove(weights, x) {
-  let lo = 0;
-  let hi = weights.length - 1;
-  while (lo < hi) {
-    const mid = (lo + hi) >> 1;
-    if ((weights[mid] ?? 0) < x) lo = mid + 1;
-    else hi = mid;
-  }
-  return lo;
-}
-
 /**
  * Destinations, their words one after the other.
  * @param {Table} table
@@ -204,15 +191,10 @@ export function destinations(table, kind, n) {
     for (let i = 0; i < KEYS; i++) inPrefix(keys, i);
   } else {
     const some = new Int32Array(ZIPF_DESTINATIONS * n);
-    const weights = new Float64Array(ZIPF_DESTINATIONS);
-    let sum = 0;
-    for (let i = 0; i < ZIPF_DESTINATIONS; i++) {
-      inPrefix(some, i);
-      sum += 1 / (i + 1);
-      weights[i] = sum;
-    }
+    for (let i = 0; i < ZIPF_DESTINATIONS; i++) inPrefix(some, i);
+    const draw = zipf(rng, ZIPF_DESTINATIONS);
     for (let i = 0; i < KEYS; i++) {
-      const of = firstAbove(weights, unit(rng) * sum);
+      const of = draw();
       keys.set(some.subarray(of * n, of * n + n), i * n);
     }
   }

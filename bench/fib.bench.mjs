@@ -15,6 +15,7 @@ import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { Kernel, ifCloneCreate, quietEnv } from '@netloom/core';
 import { Fib4 } from '@netloom/core/fwd';
+import { ip4FormatPrefix } from '@netloom/core/wire';
 import { builds, builtPeer } from './c-peer.mjs';
 import { build, fibOf, fileOf, keyFiles, keysOf, lookups, rate, routeFile, table, wordsOf } from './fib-lab.mjs';
 import { KEYS, KINDS } from './fib-tables.mjs';
@@ -87,8 +88,6 @@ function noPackage() {
 
 /** The package from npm with the large table. @type {{ getMatch(prefix: string): unknown } | null} */
 let fromNpm = null;
-/** @param {number} addr */
-const dotted = (addr) => `${addr >>> 24}.${(addr >>> 16) & 255}.${(addr >>> 8) & 255}.${addr & 255}`;
 
 /** @param {Name} name @param {Kind} kind */
 function npmLookups(name, kind) {
@@ -96,11 +95,11 @@ function npmLookups(name, kind) {
     const Lpm = installed('longest-prefix-match');
     const t = table(name);
     const lpm = new Lpm();
-    for (let r = 1; r < t.count; r++) lpm.addPrefix(`${dotted(t.words[r] ?? 0)}/${t.plens[r]}`, t.values[r]);
+    for (let r = 1; r < t.count; r++) lpm.addPrefix(ip4FormatPrefix((t.words[r] ?? 0) >>> 0, t.plens[r] ?? 0), t.values[r]);
     fromNpm = lpm;
   }
   const lpm = /** @type {{ getMatch(prefix: string): unknown }} */ (fromNpm);
-  const texts = Array.from(keysOf(name, kind).subarray(0, 10_000), (addr) => `${dotted(addr)}/32`);
+  const texts = Array.from(keysOf(name, kind).subarray(0, 10_000), (addr) => ip4FormatPrefix(addr >>> 0, 32));
   return rate(texts.length, () => {
     for (const text of texts) lpm.getMatch(text);
   });

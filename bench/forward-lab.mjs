@@ -14,7 +14,9 @@ import {
   AddrSet, AddrSet6, FWD_CELL_SHIFT, FWD_FDB, FWD_FDB_LOCAL, FWD_IF_BRFWD, FWD_IF_BRIDGE, FWD_IF_FWD4, FWD_IF_FWD6, FWD_IF_IN, FWD_IF_LEARN, FWD_IF_MEMBER, FWD_IF_OUT, FWD_NEIGH4, FWD_NEIGH6,
   Fib4, Fib6, FwdAdjacencies, FwdIfs, FwdMap, NHOP_GATEWAY, NHOP_VALID, NhopTable, fdbKey, fib4Shape, fib6Shape, fwdCounters, fwdMapMessage, fwdMemory,
 } from '@netloom/core/fwd';
-import { ETHERTYPE_IP, ETHERTYPE_IPV6, ip4Emit, ip4MaskOf, ip6Emit, ip6MaskWord } from '@netloom/core/wire';
+import { ETHERTYPE_IP, ETHERTYPE_IPV6, ip4Emit, ip6Emit } from '@netloom/core/wire';
+import { zipf } from './draws.mjs';
+import { routes4, routes6 } from './forward-routes.mjs';
 
 /** @typedef {import('@netloom/core/fwd').FwdMessage} FwdMessage */
 /** @typedef {{ first: number, frames: Uint8Array }} Load frames of all fillings, one behind the other, and the first of the 16 ports that they come from */
@@ -36,31 +38,11 @@ const HOPS = 256;
 const DESTINATIONS = 100_000;
 const ROUTES_4 = 1_000_000;
 const ROUTES_6 = 200_000;
-const LENGTHS_4 = [24, 24, 24, 24, 24, 24, 22, 22, 23, 20, 21, 16];
-const LENGTHS_6 = [48, 48, 48, 48, 48, 48, 32, 32, 44, 40, 36, 29];
 const ROUTED = FWD_IF_IN | FWD_IF_OUT | FWD_IF_FWD4 | FWD_IF_FWD6;
 const MEMBER = FWD_IF_IN | FWD_IF_OUT | FWD_IF_MEMBER | FWD_IF_LEARN | FWD_IF_BRFWD;
 
 /** Interface of a port; both are numbers of the tables. @param {number} port */
 const ifOf = (port) => port + 1;
-
-/** Indexes 0..n-1, drawn so that the k-th is 1/k as frequent as the first. @param {Prng} rng @param {number} n */
-function zipf(rng, n) {
-  const below = new Float64Array(n);
-  let sum = 0;
-  for (let i = 0; i < n; i++) below[i] = sum += 1 / (i + 1);
-  return () => {
-    const x = (rng.u32() / 2 ** 32) * sum;
-    let lo = 0;
-    let hi = n - 1;
-    while (lo < hi) {
-      const mid = (lo + hi) >> 1;
-      if ((below[mid] ?? 0) > x) hi = mid;
-      else lo = mid + 1;
-    }
-    return lo;
-  };
-}
 
 /** Frames for 16 ports from `first` on: `emit` writes one that comes from a port and is to leave by another, or says false. @param {number} first @param {(view: DataView, at: number, port: number) => boolean} emit */
 function load(first, emit) {
@@ -83,12 +65,7 @@ function etherEmit(view, at, hi, dst, src, type) {
 function router4(hops) {
   const rng = new Prng(4);
   const fib = new Fib4(fib4Shape(ROUTES_4, null), true);
-  const prefixes = new Int32Array(ROUTES_4);
-  for (let i = 0; i < ROUTES_4; i++) {
-    const plen = LENGTHS_4[i % LENGTHS_4.length] ?? 24;
-    prefixes[i] = (0x10000000 + (rng.u32() % 0x6000_0000)) & ip4MaskOf(plen);
-    fib.insert((prefixes[i] ?? 0) >>> 0, plen, 1 + (rng.u32() % HOPS));
-  }
+  const prefixes = routes4(rng, fib, ROUTES_4, () => 1 + (rng.u32() % HOPS));
   const own = new AddrSet(true);
   for (let port = 0; port < PORTS; port++) own.add(0xc0000201 + port);
   const dsts = Uint32Array.from({ length: DESTINATIONS }, () => (prefixes[rng.u32() % ROUTES_4] ?? 0) | (rng.u32() & 0xff));
@@ -106,13 +83,7 @@ function router4(hops) {
 function router6(hops) {
   const rng = new Prng(6);
   const fib = new Fib6(fib6Shape(ROUTES_6, null), true);
-  const prefixes = new Int32Array(ROUTES_6 * 2);
-  for (let i = 0; i < ROUTES_6; i++) {
-    const plen = LENGTHS_6[i % LENGTHS_6.length] ?? 48;
-    prefixes[2 * i] = (0x2a000000 | (rng.u32() & 0x01ff_ffff)) & ip6MaskWord(plen, 0);
-    prefixes[2 * i + 1] = rng.u32() & ip6MaskWord(plen, 1);
-    fib.insert(prefixes[2 * i] ?? 0, prefixes[2 * i + 1] ?? 0, 0, 0, plen, 1 + HOPS + (rng.u32() % HOPS));
-  }
+  const prefixes = routes6(rng, fib, ROUTES_6, () => 1 + HOPS + (rng.u32() % HOPS));
   const own = new AddrSet6(true);
   for (let port = 0; port < PORTS; port++) own.add(0x20010db8, port, 0, 1);
   const of = Uint32Array.from({ length: DESTINATIONS }, () => rng.u32() % ROUTES_6);

@@ -2,11 +2,8 @@
  * forward-peer.mjs — the C program beside the rows of forward.bench.mjs: it gets the tables and frames in a file, and then measures a filling of the pool whenever it is asked.
  * Read first: peers/forward.c (what is in the file).
  */
-import { rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { FWD_FDB, FWD_NEIGH4, FWD_NEIGH6 } from '@netloom/core/fwd';
-import { builtPeer } from './c-peer.mjs';
+import { builtPeer, peerFile } from './c-peer.mjs';
 import { residentPeer } from './resident-peer.mjs';
 
 /** @typedef {ReturnType<typeof import('./forward-lab.mjs').makeLab>} Lab */
@@ -51,9 +48,6 @@ function imageOf(lab) {
 
 /** Starts the program. Answers how to ask it for the ns a frame of `kind` takes in C with a filling of the pool. @param {Lab} lab @returns {(kind: '4' | '6' | 'b', filling: number) => Promise<number>} */
 export function forwardPeer(lab) {
-  const image = join(tmpdir(), `netloom-forward-${process.pid}`);
-  process.on('exit', () => rmSync(image, { force: true }));
-  writeFileSync(image, imageOf(lab));
-  const ask = residentPeer(builtPeer('forward.c'), [image]);
+  const ask = residentPeer(builtPeer('forward.c'), [peerFile('forward-image', imageOf(lab))]);
   return async (kind, filling) => Number(await ask(`${kind} ${filling}`));
 }

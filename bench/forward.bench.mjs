@@ -8,26 +8,25 @@
  *     reader protection                    what a quiescent point for each batch of 64 costs, against nothing at all; `counter` and `lock` for each frame, one thread
  *     verdict6                             a router's verdict on an IPv6 header: checks, own addresses, longest match, next hop; the peer is the same for IPv4
  *
- * All but `verdict6` is processor time: what else the machine does counts for little. The tables of `verdict6` are small, a router in a lab, or large, with the prefix lengths of the
- * Internet's table: most routes are /48, then /32, /44, /40. Its destinations are random among the routes, 65,536 of them.
+ * All but `verdict6` is processor time: what else the machine does counts for little. The tables of `verdict6` are small, a router in a lab, or large. Its
+ * destinations are random among the routes, 65,536 of them.
  */
 import { performance } from 'node:perf_hooks';
 import { Prng } from '@netloom/core';
 import {
   AddrSet, AddrSet6, Fib4, Fib6, Fwd4, Fwd6, GracePeriods, NHOP_VALID, NhopTable, QuiescentReader, fib4Shape, fib6Shape, forward4, forward6, fwdCounters, fwdViewOf, quiescenceWords,
 } from '@netloom/core/fwd';
-import { IP4_DST, IP6_DST, IP6_SRC, ip4Emit, ip4MaskOf, ip6Emit, ip6MaskWord } from '@netloom/core/wire';
+import { IP4_DST, IP6_DST, IP6_SRC, ip4Emit, ip6Emit } from '@netloom/core/wire';
 import { cPeer } from './c-peer.mjs';
 import { FILLINGS, makeLab } from './forward-lab.mjs';
 import { forwardPeer } from './forward-peer.mjs';
 import { Pool, ahead, bare, counted, locked, nsPerFrame, quiescent } from './forward-pool.mjs';
+import { routes4, routes6 } from './forward-routes.mjs';
 import { Workers } from './forward-workers.mjs';
 import { median } from './median.mjs';
 
 const COUNT = 4_000_000;
 const DESTINATIONS = 65_536;
-const LENGTHS_6 = [48, 48, 48, 48, 48, 48, 32, 32, 44, 40, 36, 29];
-const LENGTHS_4 = [24, 24, 24, 24, 24, 24, 22, 22, 23, 20, 21, 16];
 
 function hops() {
   const table = new NhopTable();
@@ -39,13 +38,7 @@ function hops() {
 function verdicts6(routes) {
   const rng = new Prng(6);
   const fib = new Fib6(fib6Shape(routes, null));
-  const prefixes = new Int32Array(routes * 2);
-  for (let i = 0; i < routes; i++) {
-    const plen = LENGTHS_6[i % LENGTHS_6.length] ?? 48;
-    prefixes[2 * i] = (0x2a000000 | (rng.u32() & 0x01ff_ffff)) & ip6MaskWord(plen, 0);
-    prefixes[2 * i + 1] = rng.u32() & ip6MaskWord(plen, 1);
-    fib.insert(prefixes[2 * i] ?? 0, prefixes[2 * i + 1] ?? 0, 0, 0, plen, 1 + (i & 15));
-  }
+  const prefixes = routes6(rng, fib, routes, (i) => 1 + (i & 15));
   const dsts = new Int32Array(DESTINATIONS * 4);
   for (let i = 0; i < DESTINATIONS; i++) {
     const of = rng.u32() % routes;
@@ -71,12 +64,7 @@ function verdicts6(routes) {
 function verdicts4(routes) {
   const rng = new Prng(4);
   const fib = new Fib4(fib4Shape(routes, null));
-  const prefixes = new Uint32Array(routes);
-  for (let i = 0; i < routes; i++) {
-    const plen = LENGTHS_4[i % LENGTHS_4.length] ?? 24;
-    prefixes[i] = (0x10000000 + (rng.u32() % 0x6000_0000)) & ip4MaskOf(plen);
-    fib.insert(prefixes[i] ?? 0, plen, 1 + (i & 15));
-  }
+  const prefixes = routes4(rng, fib, routes, (i) => 1 + (i & 15));
   const dsts = Uint32Array.from({ length: DESTINATIONS }, () => (prefixes[rng.u32() % routes] ?? 0) | (rng.u32() & 0xff));
   const own = new AddrSet();
   own.add(0xc0000201);

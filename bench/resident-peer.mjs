@@ -17,9 +17,9 @@ export function residentPeer(program, args) {
   return async (question) => {
     stdin.write(`${question}\n`);
     // While it works, this process waits for it.
-    const alive = setInterval(() => undefined, 1_000);
+    child.ref();
     const { value, done } = await lines.next();
-    clearInterval(alive);
+    child.unref();
     if (done === true) throw new Error(`${program} ended`);
     return value;
   };
