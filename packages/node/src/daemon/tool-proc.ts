@@ -161,13 +161,9 @@ export class ToolProc implements Proc, TableEntry {
 
   /** Runs the tool's body to its end. Never rejects. */
   async execute(main: ToolMain): Promise<void> {
-    const { datapath } = this.kernel;
-    datapath?.begins();
+    this.kernel.datapath?.begins();
     try {
-      const code = await main(this);
-      // What it changed is in force when it has ended.
-      datapath?.ended();
-      this.end(code & 0xff, null);
+      this.end((await main(this)) & 0xff, null);
     } catch (error) {
       if (this.exitCode !== null && error instanceof ProcKilled) return;
       this.crash(error);
@@ -308,6 +304,7 @@ export class ToolProc implements Proc, TableEntry {
     this.exitSignal = signal;
     for (const callback of this.exits) this.guarded(callback);
     this.exits = [];
+    this.kernel.datapath?.ended();
     for (const sleeper of this.sleepers) sleeper.timer?.cancel();
     this.sleepers.clear();
     for (const child of [...this.children]) child.signal('KILL');
@@ -356,8 +353,13 @@ export class ToolProc implements Proc, TableEntry {
     for (const go of parked) go();
   }
 
-  /** `promise`, unless the process is ended first; held back while the process is stopped. The tool resumes with a fresh stamp. */
+  /**
+   * `promise`, unless the process is ended first; held back while the process is stopped. The tool resumes with a fresh stamp. What it has changed is in force for short
+   * paths while it waits, and what they count meanwhile it sees afterwards.
+   */
   private until<T>(promise: Promise<T>): Promise<T> {
+    const { datapath } = this.kernel;
+    datapath?.ended();
     return new Promise<T>((resolve, reject) => {
       if (this.exitCode !== null) return reject(new ProcKilled(this.exitSignal ?? 'TERM'));
       this.waits.add(reject);
@@ -366,6 +368,7 @@ export class ToolProc implements Proc, TableEntry {
         const go = (): void => {
           this.waits.delete(reject);
           this.world.loop.enter();
+          datapath?.begins();
           finish();
         };
         if (this.stopped) this.parked.push(go);
