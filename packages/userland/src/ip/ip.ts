@@ -6,7 +6,7 @@
  */
 import { toolMain } from '../err.js';
 import type { Proc } from '../proc.js';
-import { EXIT_USAGE, TcArgs, matches } from '../tc/tc-args.js';
+import { EXIT_USAGE, EXIT_WRONG, TcArgs, matches } from '../tc/tc-args.js';
 import { IP_USAGE, linkCommand } from './link-commands.js';
 import type { LinkContext } from './link-show.js';
 
@@ -31,7 +31,7 @@ function runIp(p: Proc): number {
       return 0;
     } else if (matches(word, '-help')) {
       p.err(IP_USAGE);
-      return 0;
+      return EXIT_USAGE;
     } else if (!matches(word, '-details')) {
       p.err(`Option "${given}" is unknown, try "ip -help".\n`);
       return EXIT_USAGE;
@@ -42,12 +42,12 @@ function runIp(p: Proc): number {
   const object = args.take();
   if (object === null || matches(object, 'help')) {
     p.err(IP_USAGE);
-    return object === null ? EXIT_USAGE : 0;
+    return EXIT_USAGE;
   }
   if (matches(object, 'link')) return linkCommand(cx, args);
   const other = ELSEWHERE.find(([name]) => matches(object, name));
   p.err(other === undefined ? `Object "${object}" is unknown, try "ip help".\n` : `Object "${object}" is not built in: use ${other[1]}\n`);
-  return EXIT_USAGE;
+  return EXIT_WRONG;
 }
 
 export const ip = toolMain(runIp);

@@ -7,9 +7,9 @@ import {
 } from '@netloom/core';
 import type { Errno, Ifnet, Net, TcAnswer } from '@netloom/core';
 import { macParse } from '@netloom/core/wire';
-import { EXIT_USAGE, matches, parseU32 } from '../tc/tc-args.js';
+import { EXIT_USAGE, EXIT_WRONG, matches, parseU32 } from '../tc/tc-args.js';
 import type { TcArgs } from '../tc/tc-args.js';
-import { talk } from '../tc/tc-context.js';
+import { EXIT_KERNEL, talk } from '../tc/tc-context.js';
 import { showLinks } from './link-show.js';
 import type { LinkContext } from './link-show.js';
 
@@ -38,7 +38,7 @@ export function linkCommand(cx: LinkContext, args: TcArgs): number {
   if (['show', 'lst', 'list'].some((name) => matches(word, name))) return show(cx, args);
   if (matches(word, 'help')) {
     cx.p.err(IP_USAGE);
-    return 0;
+    return EXIT_USAGE;
   }
   cx.p.err(`Command "${word}" is unknown, try "ip link help".\n`);
   return EXIT_USAGE;
@@ -48,10 +48,12 @@ function answerOf(error: Errno): TcAnswer {
   return error === 0 ? TC_OK : tcRefuse(error);
 }
 
-function find(cx: LinkContext, name: string): Ifnet | null {
-  const ifp = cx.p.vnet.net.ifunit(name);
-  if (ifp === null) cx.p.err(`Cannot find device "${name}"\n`);
-  return ifp;
+/** The interface; a number is the exit code. */
+function find({ p }: LinkContext, name: string): Ifnet | number {
+  const ifp = p.vnet.net.ifunit(name);
+  if (ifp !== null) return ifp;
+  p.err(name === '' ? 'Not enough information: "dev" argument is required.\n' : `Cannot find device "${name}"\n`);
+  return name === '' ? EXIT_USAGE : EXIT_WRONG;
 }
 
 /** Words nobody here knows. */
@@ -77,12 +79,12 @@ function add(cx: LinkContext, args: TcArgs): number {
   }
   if (type === '') {
     p.err('Not enough information: "type" argument is required\n');
-    return EXIT_USAGE;
+    return EXIT_WRONG;
   }
   const cloner = CLONER[type];
   if (cloner === undefined) {
     p.err(`Error: Unknown device type.\nip link add makes ${TYPES.join(', ')}; others are made with ifconfig.\n`);
-    return 2;
+    return EXIT_KERNEL;
   }
   return talk(p, () => answerOf(create(p.vnet.net, cloner, name)));
 }
@@ -116,7 +118,7 @@ function set(cx: LinkContext, args: TcArgs): number {
       const mac = macParse(text);
       if (mac === null) {
         p.err(`"${text}" is invalid lladdr.\n`);
-        return EXIT_USAGE;
+        return EXIT_WRONG;
       }
       changes.push((ifp) => ifSetLladdr(ifp, mac));
     } else if (word === 'name') {
@@ -132,12 +134,8 @@ function set(cx: LinkContext, args: TcArgs): number {
       return EXIT_USAGE;
     }
   }
-  if (dev === '') {
-    p.err('Not enough of information: "dev" argument is required.\n');
-    return EXIT_USAGE;
-  }
   const ifp = find(cx, dev);
-  if (ifp === null) return 1;
+  if (typeof ifp === 'number') return ifp;
   return talk(p, () => answerOf(changes.reduce<Errno>((error, change) => (error === 0 ? change(ifp) : error), 0)));
 }
 
@@ -153,7 +151,7 @@ function remove(cx: LinkContext, args: TcArgs): number {
     else return unknown(cx, word);
   }
   const ifp = find(cx, dev);
-  if (ifp === null) return 1;
+  if (typeof ifp === 'number') return ifp;
   if (type !== '' && ifp.cloner !== (CLONER[type] ?? type)) return talk(p, () => tcRefuse(EINVAL));
   return talk(p, () => {
     const error = ifCloneDestroy(p.vnet.net, ifp.xname);
@@ -179,7 +177,7 @@ function show(cx: LinkContext, args: TcArgs): number {
   const one = dev === '' ? null : net.ifunit(dev);
   if (dev !== '' && one === null) {
     cx.p.err(`Device "${dev}" does not exist.\n`);
-    return 1;
+    return EXIT_WRONG;
   }
   const list = one === null ? [...net.ifnets].sort((a, b) => a.index - b.index) : [one];
   showLinks(cx, list.filter((ifp) => (!up || ifp.isUp) && (type === '' || ifp.cloner === (CLONER[type] ?? type))));

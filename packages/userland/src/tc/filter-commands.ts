@@ -6,9 +6,9 @@ import { ETH_P_ALL, NLM_F_CREATE, NLM_F_EXCL, TC_H_INGRESS_FILTERS, TC_H_ROOT, T
 import type { TcActionSpec, U32Key } from '@netloom/core';
 import { showFilters } from './filter-show.js';
 import { parseActions } from './tc-action-words.js';
-import { EXIT_USAGE, matches, parseU32 } from './tc-args.js';
+import { EXIT_USAGE, EXIT_WRONG, matches, parseU32 } from './tc-args.js';
 import type { TcArgs } from './tc-args.js';
-import { talk } from './tc-context.js';
+import { EXIT_KERNEL, talk } from './tc-context.js';
 import type { TcContext } from './tc-context.js';
 import { FILTER_USAGE, MATCHALL_USAGE, U32_USAGE } from './tc-help.js';
 import { parseClassid, parseProtocol, parseU32Handle } from './tc-id.js';
@@ -143,7 +143,7 @@ function modify(cx: TcContext, args: TcArgs, flags: number | 'delete'): number {
   const ifp = p.vnet.net.ifunit(w.dev);
   if (w.dev !== '' && ifp === null) {
     p.err(`Cannot find device "${w.dev}"\n`);
-    return 1;
+    return EXIT_WRONG;
   }
   let c: Classifier | null = { handle: 0, keys: null, actions: [], classid: 0 };
   if (w.kind === 'u32' || w.kind === 'matchall') c = parseClassifier(args, w);
@@ -154,10 +154,10 @@ function modify(cx: TcContext, args: TcArgs, flags: number | 'delete'): number {
     p.err(`Unknown filter "${w.kind}", hence option "${args.word}" is unparsable\n`);
     c = null;
   }
-  if (c === null) return 1;
+  if (c === null) return EXIT_WRONG;
   if (ifp === null) {
     p.err('RTNETLINK answers: No such device\nWe have an error talking to the kernel\n');
-    return 2;
+    return EXIT_KERNEL;
   }
   const isNew = flags !== 'delete' && (flags & NLM_F_CREATE) !== 0;
   const { handle, keys, actions, classid } = c;

@@ -8,7 +8,7 @@ import { TC_ACT_SHOT, TC_ACT_STOLEN, U32_TABLE, filterList } from '@netloom/core
 import type { TcAction, TcFilter, TcProto, U32Key } from '@netloom/core';
 import type { FilterWanted } from './filter-commands.js';
 import { statsJson, statsText } from './qdisc-commands.js';
-import { EXIT_USAGE } from './tc-args.js';
+import { EXIT_USAGE, EXIT_WRONG } from './tc-args.js';
 import { printJson } from './tc-context.js';
 import type { TcContext } from './tc-context.js';
 import { classidText, protocolText, u32HandleText } from './tc-id.js';
@@ -24,7 +24,7 @@ export function showFilters(cx: TcContext, w: FilterWanted): number {
   const ifp = p.vnet.net.ifunit(w.dev);
   if (ifp === null) {
     p.err(`Cannot find device "${w.dev}"\n`);
-    return 1;
+    return EXIT_WRONG;
   }
   const protos = filterList(ifp, w.parent).filter((f) => (w.prio === 0 || f.prio === w.prio) && (w.protocol === 0 || f.protocol === w.protocol));
   if (cx.json) printJson(cx, protos.flatMap((proto) => protoJson(cx, w, proto)));

@@ -7,11 +7,11 @@ import {
   qdiscDelete, qdiscList, qdiscModify,
 } from '@netloom/core';
 import type { Ifnet, QdiscOptions, QdiscView } from '@netloom/core';
-import { EXIT_USAGE, matches, parseSize, sizeText } from './tc-args.js';
+import { EXIT_USAGE, EXIT_WRONG, matches, parseSize, sizeText } from './tc-args.js';
 import type { TcArgs } from './tc-args.js';
-import { printJson, talk } from './tc-context.js';
+import { EXIT_KERNEL, printJson, talk } from './tc-context.js';
 import type { TcContext } from './tc-context.js';
-import { PLUG_USAGE, QDISC_USAGE } from './tc-help.js';
+import { INGRESS_USAGE, PLUG_USAGE, QDISC_USAGE } from './tc-help.js';
 import { classidText, parseClassid, parseQdiscHandle, qdiscHandleText } from './tc-id.js';
 
 /** What the words before the kind have said. */
@@ -103,12 +103,12 @@ function plugOptions(args: TcArgs): { readonly options: QdiscOptions | null; rea
       const limit = parseSize(text);
       if (limit === null) {
         p.err(`Illegal value for "limit": "${text}"\n`);
-        return { options: null, exit: 1 };
+        return { options: null, exit: EXIT_WRONG };
       }
       options = { action: TCQ_PLUG_LIMIT, limit };
     } else {
       p.err(word === 'help' ? PLUG_USAGE : `plug: unknown parameter "${word}"\n${PLUG_USAGE}`);
-      return { options: null, exit: 1 };
+      return { options: null, exit: EXIT_WRONG };
     }
   }
   return { options, exit: 0 };
@@ -122,18 +122,18 @@ function modify(cx: TcContext, args: TcArgs, flags: number | 'delete'): number {
   if (exit !== 0) return exit;
   if (args.left > 0) {
     if (matches(args.word, 'help')) p.err(QDISC_USAGE);
-    else if (w.kind === null || w.kind === 'ingress') p.err(`Garbage instead of arguments "${args.word} ...". Try "tc qdisc help".\n`);
+    else if (w.kind === 'ingress') p.err(`What is "${args.word}"?\n${INGRESS_USAGE}`);
     else p.err(`Unknown qdisc "${w.kind}", hence option "${args.word}" is unparsable\n`);
-    return w.kind === null || w.kind === 'ingress' ? EXIT_USAGE : 1;
+    return EXIT_WRONG;
   }
   const ifp = w.dev === '' ? null : p.vnet.net.ifunit(w.dev);
   if (w.dev !== '' && ifp === null) {
     p.err(`Cannot find device "${w.dev}"\n`);
-    return 1;
+    return EXIT_WRONG;
   }
   if (ifp === null) {
     p.err('RTNETLINK answers: No such device\n');
-    return 2;
+    return EXIT_KERNEL;
   }
   const { parent, handle, kind } = w;
   const request = { ifp, parent, handle, kind, options };
@@ -156,7 +156,7 @@ function show(cx: TcContext, args: TcArgs): number {
       dev = p.vnet.net.ifunit(name);
       if (dev !== null) continue;
       p.err(`Cannot find device "${name}"\n`);
-      return 1;
+      return EXIT_WRONG;
     }
     if (word === 'root' || word === 'ingress' || word === 'clsact') {
       id();

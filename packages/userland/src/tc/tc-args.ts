@@ -4,11 +4,14 @@
  *
  * A keyword may be shortened where these tools say so (`matches`). A command line that ends too early, or has a wrong value, ends the tool with 255.
  */
+import { strtol } from '../c-number.js';
 import { ToolExit } from '../err.js';
 import type { Proc } from '../proc.js';
 
-/** exit(-1) */
+/** The command line is wrong: exit(-1). */
 export const EXIT_USAGE = 255;
+/** What was asked makes no sense here. */
+export const EXIT_WRONG = 1;
 
 /** Is `word` `keyword`, or its beginning? */
 export function matches(word: string, keyword: string): boolean {
@@ -71,26 +74,23 @@ export class TcArgs {
   }
 }
 
-/** strtoul(3) of the whole text: decimal, 0x…, 0…, or of base 16. Null: no such number. */
+/** All of a text as a number of 32 bits: decimal, 0x…, 0…, or of base 16. Null: no such number. */
 export function parseU32(text: string, base: 0 | 10 | 16 = 0): number | null {
-  const pattern = base === 16 ? /^(?:0x)?([0-9a-f]+)$/i : base === 10 ? /^([0-9]+)$/ : /^(0x[0-9a-f]+|0[0-7]*|[1-9][0-9]*)$/i;
-  const digits = pattern.exec(text)?.[1];
-  if (digits === undefined) return null;
-  const value = base === 16 || /^0x/i.test(digits) ? Number.parseInt(digits, 16) : base === 0 && digits.startsWith('0') ? Number.parseInt(digits, 8) : Number.parseInt(digits, 10);
-  return value <= 0xffff_ffff ? value : null;
+  const { value, rest } = strtol(text, base);
+  return text !== '' && rest === '' && value >= 0 && value <= 0xffff_ffff ? value : null;
 }
 
 const SIZES: Readonly<Record<string, number>> = {
   '': 1, b: 1, k: 1_024, kb: 1_024, m: 1_048_576, mb: 1_048_576, g: 1_073_741_824, gb: 1_073_741_824, kbit: 128, mbit: 131_072, gbit: 134_217_728,
 };
 
-/** A size with a unit: `4mb`. Null: none, or above 32 bits. */
+/** A size with a unit: `4mb`, `1.5kb`; parts of bytes do not count. Null: none, or above 32 bits. */
 export function parseSize(text: string): number | null {
-  const found = /^([0-9]*\.?[0-9]+|[0-9]+\.)([a-z]*)$/i.exec(text);
+  const found = /^((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)([a-z]*)$/i.exec(text);
   const unit = found === null ? undefined : SIZES[(found[2] ?? '').toLowerCase()];
   if (found === null || unit === undefined) return null;
-  const size = Number(found[1]) * unit;
-  return Number.isInteger(size) && size <= 0xffff_ffff ? size : null;
+  const size = Math.trunc(Number(found[1]) * unit);
+  return size <= 0xffff_ffff ? size : null;
 }
 
 /** A size as tc shows it: in Mb or Kb when it is nearly a whole number of them. */

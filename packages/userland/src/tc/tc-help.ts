@@ -29,6 +29,8 @@ QDISC_ID := { root | ingress | handle QHANDLE | parent CLASSID }
 
 export const PLUG_USAGE = 'Usage: ... plug [block | release | release_indefinite | limit NUMBER]\n';
 
+export const INGRESS_USAGE = 'Usage: ... ingress\n';
+
 export const FILTER_USAGE = `Usage: tc filter [ add | del | change | replace | show ] [ dev STRING ]
        [ pref PRIO ] protocol PROTO
        [ ingress | parent CLASSID ]

@@ -28,6 +28,7 @@ describe('refusals', () => {
     ['tc qdisc add dev ifb0 root plug limit x', 'Illegal value for "limit": "x"\n', 1],
     ['tc qdisc add dev ifb0 root plug hold', 'plug: unknown parameter "hold"\nUsage: ... plug [block | release | release_indefinite | limit NUMBER]\n', 1],
     ['tc qdisc add dev ifb0 root ingress', 'Error: "ingress" is a duplicate parent ID\n', 255],
+    ['tc qdisc add dev ifb0 ingress root', 'What is "root"?\nUsage: ... ingress\n', 1],
     ['tc qdisc add dev', 'Command line is not complete. Try option "help"\n', 255],
     ['tc qdisc add dev ifb0 parent x plug', 'Error: argument "x" is wrong: invalid parent ID\n', 255],
     ['tc qdisc add dev ifb0 parent 7: plug', 'Error: Failed to find specified qdisc.\n', 2],
@@ -48,7 +49,12 @@ describe('refusals', () => {
     ['ip link add ifb1 type vxlan', 'Error: Unknown device type.\nip link add makes ifb, bridge, dummy; others are made with ifconfig.\n', 2],
     ['ip link del lo0', 'RTNETLINK answers: Operation not supported\n', 2],
     ['ip link show dev ifb9', 'Device "ifb9" does not exist.\n', 1],
-    ['ip addr show', 'Object "addr" is not built in: use ifconfig\n', 255],
+    ['ip link set', 'Not enough information: "dev" argument is required.\n', 255],
+    ['ip link del', 'Not enough information: "dev" argument is required.\n', 255],
+    ['ip link add ifb1', 'Not enough information: "type" argument is required\n', 1],
+    ['ip link set ifb0 address zz', '"zz" is invalid lladdr.\n', 1],
+    ['ip addr show', 'Object "addr" is not built in: use ifconfig\n', 1],
+    ['ip frob', 'Object "frob" is unknown, try "ip help".\n', 1],
   ])('%s', async (line, stderr, exit) => {
     const ran = await lab.sh(line);
     expect([ran.stdout, ran.stderr.startsWith(stderr) ? stderr : ran.stderr, ran.exit]).toEqual(['', stderr, exit]);
@@ -279,6 +285,6 @@ $ ip link show plug0
 test('numbers and sizes', () => {
   expect(['10', '0x1F', '017', '08', '', '-1', '4294967296'].map((text) => parseU32(text))).toEqual([10, 31, 15, null, null, null, null]);
   expect(['ff', '0xFF', 'g'].map((text) => parseU32(text, 16))).toEqual([255, 255, null]);
-  expect(['4mb', '100', '1.5k', '2Kbit', '4294967295', '5g', '1.5', 'kb', '-1'].map(parseSize)).toEqual([4_194_304, 100, 1_536, 256, 4_294_967_295, null, null, null, null]);
+  expect(['4mb', '100', '1.5k', '2Kbit', '4294967295', '1.5', '1e3', '5g', 'kb', '-1'].map(parseSize)).toEqual([4_194_304, 100, 1_536, 256, 4_294_967_295, 1, 1_000, null, null, null]);
   expect([0, 1_023, 1_024, 5_000, 5_120, 4_194_304].map(sizeText)).toEqual(['0b', '1023b', '1Kb', '5000b', '5Kb', '4Mb']);
 });

@@ -11,7 +11,7 @@ import type { Proc } from '../proc.js';
 import { utf8Text } from '../utf8.js';
 import { filterCommand } from './filter-commands.js';
 import { qdiscCommand } from './qdisc-commands.js';
-import { EXIT_USAGE, TcArgs, matches } from './tc-args.js';
+import { EXIT_USAGE, EXIT_WRONG, TcArgs, matches } from './tc-args.js';
 import type { TcContext } from './tc-context.js';
 import { TC_USAGE } from './tc-help.js';
 
@@ -53,8 +53,8 @@ function option(p: Proc, o: Options, words: string[]): number | null {
   else if (matches(word, '-batch')) {
     const file = words.shift();
     if (file === undefined) {
-      p.err('Error: argument "batch file" is required\n');
-      return EXIT_USAGE;
+      p.err(TC_USAGE);
+      return 0;
     }
     o.batch = file;
   } else if (matches(word, '-Version')) {
@@ -93,7 +93,7 @@ async function batch(cx: TcContext, file: string, force: boolean): Promise<numbe
     if (words.length === 0) continue;
     if (command(cx, words) === 0) continue;
     p.err(`Command failed ${file}:${at}\n`);
-    exit = 1;
+    exit = EXIT_WRONG;
     if (!force) break;
   }
   return exit;
@@ -111,7 +111,7 @@ async function readLines(p: Proc, file: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
     p.err(`Cannot open file "${file}" for reading: ${error.message}\n`);
-    throw new ToolExit(1);
+    throw new ToolExit(EXIT_WRONG);
   }
 }
 
