@@ -169,6 +169,16 @@ static size_t once(const struct words *k)
 	return k->n / 4;
 }
 
+/* The file of keys that a line asks for. */
+static const struct words *keys_of(const char *number)
+{
+	unsigned long n = strtoul(number, NULL, 10);
+
+	if (n >= FILES_MAX || keys[n].w == NULL)
+		die("no such file of keys");
+	return &keys[n];
+}
+
 static double rate(const struct words *k)
 {
 	size_t done = 0;
@@ -195,6 +205,8 @@ static double updates(size_t n)
 {
 	static struct rte_lpm *full;
 
+	if (n == 0 || n >= nroutes)
+		die("not so many routes");
 	if (full == NULL) {
 		full = make4("updates");
 		for (size_t i = 0; i < nroutes; i++)
@@ -231,14 +243,16 @@ int main(int argc, char **argv)
 				keys[i - 3].w[k] = __builtin_bswap32(keys[i - 3].w[k]);
 	}
 	out = calloc(keys[0].n, 4);
+	if (out == NULL)
+		die("no memory");
 	build();
 	while (fgets(line, sizeof(line), stdin) != NULL) {
 		if (line[0] == 'u')
 			printf("%.9g\n", updates(strtoul(line + 1, NULL, 10)));
 		else if (line[0] == 'h')
-			printf("%.17g\n", sum(&keys[strtoul(line + 1, NULL, 10) % FILES_MAX]));
+			printf("%.17g\n", sum(keys_of(line + 1)));
 		else
-			printf("%.9g\n", rate(&keys[strtoul(line, NULL, 10) % FILES_MAX]));
+			printf("%.9g\n", rate(keys_of(line)));
 		fflush(stdout);
 	}
 	return 0;

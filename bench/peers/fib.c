@@ -20,20 +20,37 @@ static const int32_t *wide;
 static uint32_t *keys[FILES_MAX], *out;
 static size_t nkeys;
 
+static void die(const char *what)
+{
+	fprintf(stderr, "fib: %s\n", what);
+	exit(1);
+}
+
 static void *load(const char *path, size_t *bytes)
 {
 	FILE *f = fopen(path, "rb");
 	void *data;
+	long size;
 
-	if (f == NULL || fseek(f, 0, SEEK_END) != 0)
-		exit(1);
-	*bytes = ftell(f);
+	if (f == NULL || fseek(f, 0, SEEK_END) != 0 || (size = ftell(f)) <= 0)
+		die(path);
+	*bytes = size;
 	rewind(f);
 	data = aligned_alloc(4096, (*bytes + 4095) & ~(size_t)4095);
 	if (data == NULL || fread(data, 1, *bytes, f) != *bytes)
-		exit(1);
+		die(path);
 	fclose(f);
 	return data;
+}
+
+/* The file of keys that a line asks for. */
+static const uint32_t *keys_of(const char *number)
+{
+	unsigned long n = strtoul(number, NULL, 10);
+
+	if (n >= FILES_MAX || keys[n] == NULL)
+		die("no such file of keys");
+	return keys[n];
 }
 
 static double cpu_us(void)
@@ -107,20 +124,22 @@ static void once(int family, const uint32_t *k)
 int main(int argc, char **argv)
 {
 	char line[64];
-	size_t bytes;
+	size_t bytes, key_bytes = 0;
 
 	if (argc < 7 || argc - 6 > FILES_MAX)
-		return 1;
+		die("usage: fib 4|6 TABLE ROOT_BITS STRIDE|PLAIN_BITS BYTES KEYS...");
 	int family = atoi(argv[1]);
 	wide = load(argv[2], &bytes);
 	root = atoi(argv[3]), step = atoi(argv[4]);
 	narrow = atoi(argv[5]) == 2 ? (const int16_t *)wide : NULL;
 	for (int i = 6; i < argc; i++)
-		keys[i - 6] = load(argv[i], &bytes);
-	nkeys = bytes / (family == 4 ? 4 : 16);
+		keys[i - 6] = load(argv[i], &key_bytes);
+	nkeys = key_bytes / (family == 4 ? 4 : 16);
 	out = calloc(nkeys, 4);
+	if (out == NULL)
+		die("no memory");
 	while (fgets(line, sizeof(line), stdin) != NULL) {
-		const uint32_t *k = keys[strtoul(line[0] == 'h' ? line + 1 : line, NULL, 10) % FILES_MAX];
+		const uint32_t *k = keys_of(line[0] == 'h' ? line + 1 : line);
 		size_t done = 0;
 		double t0 = cpu_us(), us = 0, sum = 0;
 

@@ -279,22 +279,28 @@ static void attach(void) {
 	fdb = (struct map3){ section(S_FDB), section(S_MARKS), scalars[6], words(S_FDB) / 4 - 1 };
 }
 
+static void die(const char *what) {
+	fprintf(stderr, "forward: %s\n", what);
+	exit(1);
+}
+
 static void load(const char *path) {
 	FILE *f = fopen(path, "rb");
-	if (!f || fseek(f, 0, SEEK_END)) exit(1);
-	long bytes = ftell(f);
+	long bytes;
+	if (!f || fseek(f, 0, SEEK_END) || (bytes = ftell(f)) <= 0) die(path);
 	rewind(f);
 	image = aligned_alloc(4096, (bytes + 4095) & ~4095L);
-	if (!image || fread(image, 1, bytes, f) != (size_t)bytes) exit(1);
+	if (!image || fread(image, 1, bytes, f) != (size_t)bytes) die(path);
 	fclose(f);
 }
 
 int main(int argc, char **argv) {
-	if (argc != 2) return 64;
+	if (argc != 2) die("usage: forward IMAGE");
 	load(argv[1]);
 	attach();
 	pool = aligned_alloc(4096, (size_t)SLOTS * SLOT);
 	cells = calloc(4096, sizeof *cells);
+	if (!pool || !cells) die("no memory");
 	memset(pool, 0, (size_t)SLOTS * SLOT);
 	char kind;
 	int filling;
@@ -311,7 +317,7 @@ int main(int argc, char **argv) {
 				sent += n;
 			}
 		double ns = now() - begun;
-		if (sent != PASSES * SLOTS) return 1;
+		if (sent != PASSES * SLOTS) die("frames were not forwarded");
 		printf("%.3f\n", ns / sent);
 		fflush(stdout);
 	}

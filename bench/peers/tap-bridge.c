@@ -17,16 +17,19 @@
 static int fds[2];
 static char slots[2][FRAME_MAX];
 
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
 static int open_tap(const char *name, int vnet_hdr)
 {
 	int size = 10, fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | (vnet_hdr ? IFF_VNET_HDR : 0) };
 	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", name);
-	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr) < 0)
-		exit(1);
-	if (vnet_hdr)
-		ioctl(fd, TUNSETVNETHDRSZ, &size);
-	ioctl(fd, TUNSETOFFLOAD, vnet_hdr ? 0x67 : 0);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr) < 0 || (vnet_hdr && ioctl(fd, TUNSETVNETHDRSZ, &size) < 0) || ioctl(fd, TUNSETOFFLOAD, vnet_hdr ? 0x67 : 0) < 0)
+		die(name);
 	return fd;
 }
 
@@ -42,16 +45,20 @@ static void burst(int from)
 static void *direction(void *from)
 {
 	struct pollfd pfd = { .fd = fds[(long)from], .events = POLLIN };
-	for (;;)
-		if (poll(&pfd, 1, -1) > 0)
-			burst((int)(long)from);
+	for (;;) {
+		if (poll(&pfd, 1, -1) < 0)
+			die("poll");
+		burst((int)(long)from);
+	}
+	return from;
 }
 
 static void *both(void *unused)
 {
 	struct pollfd pfds[2] = { { .fd = fds[0], .events = POLLIN }, { .fd = fds[1], .events = POLLIN } };
 	for (;;) {
-		poll(pfds, 2, -1);
+		if (poll(pfds, 2, -1) < 0)
+			die("poll");
 		for (int i = 0; i < 2; i++)
 			if (pfds[i].revents)
 				burst(i);
@@ -63,15 +70,15 @@ int main(int argc, char **argv)
 {
 	pthread_t thread;
 	char end;
-	if (argc != 5)
+	if (argc != 5 || (atoi(argv[4]) != 1 && atoi(argv[4]) != 2)) {
+		fputs("usage: tap-bridge NAME NAME VNET_HDR 1|2\n", stderr);
 		return 64;
+	}
 	for (int i = 0; i < 2; i++)
 		fds[i] = open_tap(argv[1 + i], atoi(argv[3]));
-	if (atoi(argv[4]) == 1)
-		pthread_create(&thread, NULL, both, NULL);
-	else
-		for (long i = 0; i < 2; i++)
-			pthread_create(&thread, NULL, direction, (void *)i);
+	for (long i = 0; i < atoi(argv[4]); i++)
+		if (pthread_create(&thread, NULL, atoi(argv[4]) == 1 ? both : direction, (void *)i) != 0)
+			die("pthread_create");
 	puts("ready");
 	fflush(stdout);
 	while (read(0, &end, 1) > 0)
