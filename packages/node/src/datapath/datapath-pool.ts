@@ -185,6 +185,11 @@ export class DatapathPool implements SeatOwner {
     port?.lost(openError(this.libc, errno, 'poll', port.name));
   }
 
+  unopened(queue: number, why: string): void {
+    const port = this.queues[queue]?.port;
+    port?.lost(new TapError(`device '${port.name}': no datapath worker can serve it: ${why}`, 0, 'open', port.name));
+  }
+
   ready(seat: WorkerSeat): void {
     if (!this.seats.some(({ state }) => state === 'starting')) this.areStarted();
     if (seat.failures > 0) {

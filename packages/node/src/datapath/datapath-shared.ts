@@ -18,7 +18,7 @@ import type { WorkerTables } from './frame-verdict.js';
 import type { FrameIoWish } from './io/choose-io.js';
 
 /** Changes with every change of what is below; a worker refuses another build's pool. */
-export const DATAPATH_LAYOUT = 2;
+export const DATAPATH_LAYOUT = 3;
 
 /** Workers of a pool at most, and ports. */
 export const WORKERS_MAX = 32;
@@ -134,8 +134,14 @@ export interface WorkerReady {
   readonly ownFd: number;
 }
 
+/** A queue could not be opened; said before the command is answered. */
+export interface WorkerUnopened {
+  readonly unopened: number;
+  readonly why: string;
+}
+
 /** To the control thread. A number from 0 on: that queue's receive ring has frames for one who slept. */
-export type WorkerMessage = number | { readonly done: number } | { readonly gone: number; readonly errno: number } | WorkerReady;
+export type WorkerMessage = number | { readonly done: number } | { readonly gone: number; readonly errno: number } | WorkerUnopened | WorkerReady;
 /** The worker was at a quiescent point that somebody waits for. */
 export const MSG_PASSED = -1;
 

@@ -24,7 +24,7 @@ function main(data: DatapathWorkerData): void {
   const tell = (message: WorkerMessage): void => port.postMessage(message);
   const receive = (): CommandMessage | null => (receiveMessageOnPort(port)?.message as CommandMessage | undefined) ?? null;
   const tables = data.tables === null ? null : new TableVerdict(data.tables);
-  const commands = new WorkerCommands(libc, data.index, tables?.view ?? null, receive, (done) => tell({ done }));
+  const commands = new WorkerCommands(libc, data.index, tables?.view ?? null, receive, tell);
   const loop: WorkerLoop = new WorkerLoop({
     control: new Int32Array(data.control), counters: new Float64Array(data.counters), reader: new QuiescentReader(data.quiescence, data.reader, () => loop.adopt()), verdict: tables ?? PUNT_ALL, tell,
     wakeSelf: () => libc.write(eventFd, bellAddress, 8),

@@ -4,13 +4,14 @@
  *
  * Theory of operation. `take` empties the mailbox at a quiescent point and obeys at once what concerns tables; what concerns descriptors waits until FrameIo is not in the middle of a turn (`obey`). Commands are answered in
  * the order they came in.
+ * A queue that cannot be opened is said to be, and the worker goes on with the others.
  * A queue that is closed is let go completely before the answer: nothing is under way on its descriptor, what was in its transmit ring has been written, as far as the kernel took it.
  */
 import type { FwdView } from '@netloom/core/fwd';
 import type { Libc } from '../tap/libc.js';
 import { RingConsumer, RingProducer } from '../tap/ring.js';
 import { FRAME_MAX, PORT_COUNTERS, TX_BURST } from './datapath-shared.js';
-import type { CommandMessage, Fault, QueueOpen, RingPlace, WorkerCommand } from './datapath-shared.js';
+import type { CommandMessage, Fault, QueueOpen, RingPlace, WorkerCommand, WorkerMessage } from './datapath-shared.js';
 import { WorkerQueue } from './worker-queue.js';
 import type { TransmitRing } from './worker-queue.js';
 import type { WorkerLoop } from './worker-loop.js';
@@ -22,16 +23,16 @@ export class WorkerCommands {
   private readonly index: number;
   private readonly view: FwdView | null;
   private readonly receive: () => CommandMessage | null;
-  private readonly done: (seq: number) => void;
+  private readonly tell: (message: WorkerMessage) => void;
   private waiting: CommandMessage[] = [];
 
   /** `receive` answers the next message of the mailbox. */
-  constructor(libc: Libc, index: number, view: FwdView | null, receive: () => CommandMessage | null, done: (seq: number) => void) {
+  constructor(libc: Libc, index: number, view: FwdView | null, receive: () => CommandMessage | null, tell: (message: WorkerMessage) => void) {
     this.libc = libc;
     this.index = index;
     this.view = view;
     this.receive = receive;
-    this.done = done;
+    this.tell = tell;
   }
 
   take(): void {
@@ -47,27 +48,35 @@ export class WorkerCommands {
     this.waiting = [];
     for (const { seq, command } of waiting) {
       this.obeyOne(command);
-      this.done(seq);
+      this.tell({ done: seq });
     }
   }
 
   private obeyOne(command: WorkerCommand): void {
-    if (command.op === 'open') this.open(command);
+    if (command.op === 'open') this.tryOpen(command);
     else if (command.op === 'close') this.close(command.queue);
     else if (command.op === 'fault') fail(command);
   }
 
+  private tryOpen(q: QueueOpen): void {
+    this.close(q.queue);
+    try {
+      this.open(q);
+    } catch (error) {
+      this.tell({ unopened: q.queue, why: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
   private open(q: QueueOpen): void {
     const { loop } = this;
-    this.close(q.queue);
     const counters = new Float64Array(q.counters, this.index * PORT_COUNTERS * 8, PORT_COUNTERS);
     const rx = q.input === null ? null : new RingProducer(new Int32Array(q.input.ctl), this.bytesOf(q.input));
     const queue = new WorkerQueue(q.queue, q.port, counters, rx, q.output === null ? null : this.transmitRing(q.output));
+    loop.io.open(q.queue, q.fd, rx !== null, FRAME_MAX);
     loop.queues[q.queue] = queue;
     // A queue of its own is the better way out: no other worker writes there.
     if (rx !== null || loop.outputs[q.port] === undefined) loop.outputs[q.port] = queue;
     loop.transmitters = loop.queues.filter((other): other is WorkerQueue => other !== undefined && other.tx !== null);
-    loop.io.open(q.queue, q.fd, rx !== null, FRAME_MAX);
   }
 
   private close(number: number): void {

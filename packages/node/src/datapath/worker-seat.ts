@@ -37,6 +37,8 @@ export interface SeatOwner {
   passed(): void;
   /** A descriptor that it reads is dead. */
   gone(queue: number, errno: number): void;
+  /** It cannot open a queue, for a reason of its own. */
+  unopened(queue: number, why: string): void;
   ready(seat: WorkerSeat): void;
   /** Its thread has ended without being told to; the reason is for the log. */
   died(seat: WorkerSeat, reason: string): void;
@@ -209,6 +211,8 @@ export class WorkerSeat {
       this.pending.delete(message.done);
     } else if ('gone' in message) {
       this.owner.gone(message.gone, message.errno);
+    } else if ('unopened' in message) {
+      this.owner.unopened(message.unopened, message.why);
     } else {
       this.ownFd = message.ownFd;
       this.io = message.ready;

@@ -239,6 +239,19 @@ describe.runIf(process.platform === 'linux')('DatapathPool', () => {
     expect(() => openPort(pool)).toThrow('no datapath worker runs');
   });
 
+  test('a device that the worker cannot open is given up; the worker and its other devices go on', async () => {
+    const { pool, events } = startPool(1);
+    const [a, farA] = openPort(pool);
+    const [b] = openPort(pool);
+    echo(a);
+    const gone = new Promise<Error>((resolve) => b.onGone(resolve));
+    // Counters that are too few for it.
+    await expect(pool.seats[0]!.command({ ...b.queues[0]!.opening(true), counters: new SharedArrayBuffer(8) })).resolves.toBe(true);
+    expect((await gone).message).toContain('no datapath worker can serve it');
+    await pingPong(farA, 100);
+    expect(events).toEqual([]);
+  });
+
   test('closing in any order leaves no descriptor, no thread and no reader', async () => {
     const count = (): { fds: number; threads: number } => ({ fds: readdirSync('/proc/self/fd').length, threads: readdirSync('/proc/self/task').length });
     const cycle = async (portsFirst: boolean): Promise<Readers> => {
