@@ -93,6 +93,8 @@ export class DatapathPool implements SeatOwner {
   /** By index of the seat. */
   private readonly tables: (WorkerTables | null)[] = [];
   private readonly queues: (PoolQueue | null)[] = [];
+  /** Numbers of queues that are being closed: a worker may still speak of them. */
+  private readonly leaving = new Set<number>();
   private readonly numbers: (DatapathPort | null)[] = [];
   private closing: Promise<void> | null = null;
 
@@ -110,7 +112,7 @@ export class DatapathPool implements SeatOwner {
         this.startSeat(seats.at(-1)!);
       }
     } catch (error) {
-      for (const seat of seats) void seat.stop().then(() => seat.close());
+      for (const seat of seats) void this.endSeat(seat);
       throw error;
     }
     this.timer = setInterval(() => this.check(), options.checkMs ?? CHECK_MS);
@@ -126,14 +128,14 @@ export class DatapathPool implements SeatOwner {
 
   /** Takes `device` over: its descriptors are closed with the port, also when this throws. @throws TapError, RangeError. */
   open(device: PortDevice): DatapathPort {
-    const number = freePlace(this.numbers);
+    const [number] = freePlaces(this.numbers, 1) as [number];
     let port: DatapathPort;
     try {
       if (this.closing !== null) throw new TapError(`cannot open '${device.name}': the datapath is closed`, 0, 'open', device.name);
       if (!this.seats.some((seat) => seat.isUsable)) throw new TapError(`cannot open '${device.name}': no datapath worker runs; the log says why`, 0, 'open', device.name);
       if (number >= PORTS_MAX || device.fds.length < 1 || device.fds.length > QUEUES_MAX) throw new RangeError(`a datapath has ${PORTS_MAX} ports with 1 to ${QUEUES_MAX} queues at most`);
       const size = device.vnetHdr ? RING_SIZE_LONG : RING_SIZE;
-      port = new DatapathPort(this.libc, device, number, this.queues.length, size, (closed) => this.shut(closed));
+      port = new DatapathPort(this.libc, device, number, freePlaces(this.queues, device.fds.length, this.leaving), size, (closed) => this.shut(closed));
     } catch (error) {
       for (const fd of device.fds) this.libc.close(fd);
       throw error;
@@ -217,11 +219,18 @@ export class DatapathPool implements SeatOwner {
   }
 
   private startSeat(seat: WorkerSeat): void {
-    const slot = this.options.readers.add();
+    const { readers } = this.options;
+    const slot = readers.add();
     if (slot === 0) throw new RangeError('there are too many readers of forwarding tables');
-    const tables = this.options.tables?.start((message) => seat.tableChanged(message)) ?? null;
-    this.tables[seat.index] = tables;
-    seat.start(slot, this.options.readers.periods.words, tables);
+    try {
+      const tables = this.options.tables?.start((message) => seat.tableChanged(message)) ?? null;
+      this.tables[seat.index] = tables;
+      seat.start(slot, readers.periods.words, tables);
+    } catch (error) {
+      this.stopTables(seat);
+      readers.remove(slot);
+      throw error;
+    }
   }
 
   private stopTables(seat: WorkerSeat): void {
@@ -301,11 +310,12 @@ export class DatapathPool implements SeatOwner {
     const told = port.queues.map(async (queue) => {
       await queue.moving;
       this.queues[queue.number] = null;
+      this.leaving.add(queue.number);
       queue.seat = null;
       await Promise.all(this.seats.map((seat) => seat.command({ op: 'close', queue: queue.number })));
+      this.leaving.delete(queue.number);
     });
     await Promise.all(told);
-    while (this.queues.at(-1) === null) this.queues.pop();
     this.numbers[port.number] = null;
     this.ports.delete(port);
     if (this.ports.size === 0) for (const seat of this.seats) seat.keepAlive(false);
@@ -340,8 +350,9 @@ function abandonAll(): void {
   for (const pool of running) pool.abandon();
 }
 
-/** The first place of a list that nobody has. */
-function freePlace(places: readonly unknown[]): number {
-  const free = places.indexOf(null);
-  return free < 0 ? places.length : free;
+/** The first `count` places of a list that nobody has. */
+function freePlaces(places: readonly unknown[], count: number, leaving?: ReadonlySet<number>): number[] {
+  const free: number[] = [];
+  for (let at = 0; free.length < count; at++) if ((places[at] ?? null) === null && leaving?.has(at) !== true) free.push(at);
+  return free;
 }

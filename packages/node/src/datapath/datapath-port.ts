@@ -56,8 +56,8 @@ export class DatapathPort implements FramePort {
   private gone: ((error: Error) => void) | null = null;
   private closing: Promise<void> | null = null;
 
-  /** `firstQueue` and on are the numbers of its queues; `shut` takes it from the workers. On an error nothing is left but the descriptors. @throws TapError. */
-  constructor(libc: Libc, device: PortDevice, number: number, firstQueue: number, ringSize: number, shut: (port: DatapathPort) => Promise<void>) {
+  /** `numbers` are those of its queues; `shut` takes it from the workers. On an error nothing is left but the descriptors. @throws TapError. */
+  constructor(libc: Libc, device: PortDevice, number: number, numbers: readonly number[], ringSize: number, shut: (port: DatapathPort) => Promise<void>) {
     this.number = number;
     this.name = device.name;
     this.mtu = device.mtu;
@@ -66,7 +66,7 @@ export class DatapathPort implements FramePort {
     this.shut = shut;
     const memories = mapRings(libc, device, ringSize);
     this.memory = memories.pop()!;
-    this.queues = device.fds.map((fd, i) => new PoolQueue(firstQueue + i, fd, this, memories[i]!));
+    this.queues = device.fds.map((fd, i) => new PoolQueue(numbers[i]!, fd, this, memories[i]!));
     const ctl = new SharedArrayBuffer(RING_CTL_WORDS * 4);
     this.output = { ctl, address: this.memory.address, size: ringSize };
     const ring = new RingProducer(new Int32Array(ctl), this.memory.bytes);

@@ -98,24 +98,24 @@ export class WorkerSeat {
     return Atomics.load(this.control, ASLEEP) === 1;
   }
 
-  /** Starts a thread that is the reader `slot` of these tables. */
+  /** Starts a thread that is the reader `slot` of these tables. @throws Error, and nothing has begun. */
   start(slot: number, quiescence: Int32Array, tables: WorkerTables | null): void {
+    const program = threadProgram(import.meta.url, 'datapath-worker.js');
     const { port1, port2 } = new MessageChannel();
-    this.reader = slot;
-    this.state = 'starting';
-    this.age = 0;
-    this.still = 0;
-    this.reason = '';
     Atomics.store(this.control, COMMANDS, 0);
     Atomics.store(this.control, ASLEEP, 0);
     const workerData: DatapathWorkerData = {
       layout: DATAPATH_LAYOUT, index: this.index, eventFd: this.eventFd, control: this.control.buffer as SharedArrayBuffer, counters: this.counters.buffer as SharedArrayBuffer,
       quiescence, reader: slot, tables, port: port2, io: this.wish,
     };
-    const program = threadProgram(import.meta.url, 'datapath-worker.js');
     const worker = new Worker(program, { workerData, transferList: [port2], name: `datapath ${this.index}`, execArgv: [], resourceLimits: WORKER_LIMITS });
     this.worker = worker;
     this.port = port1;
+    this.reader = slot;
+    this.state = 'starting';
+    this.age = 0;
+    this.still = 0;
+    this.reason = '';
     port1.on('message', (message: WorkerMessage) => this.hear(message));
     worker.on('error', (error) => (this.reason ||= error.message));
     this.exited = new Promise((resolve) => {

@@ -252,6 +252,20 @@ describe.runIf(process.platform === 'linux')('DatapathPool', () => {
     expect(events).toEqual([]);
   });
 
+  test('numbers of queues are used again, also while later ones are open', async () => {
+    const { pool } = startPool(2);
+    let [open] = openPort(pool);
+    for (let i = 0; i < 8; i++) {
+      const [next] = openPort(pool);
+      await open.close();
+      open = next;
+    }
+    const [last, far] = openPort(pool);
+    echo(last);
+    await pingPong(far, 10);
+    expect([open, last].map(({ number, queues }) => [number, queues[0]!.number])).toEqual([[0, 0], [1, 1]]);
+  });
+
   test('closing in any order leaves no descriptor, no thread and no reader', async () => {
     const count = (): { fds: number; threads: number } => ({ fds: readdirSync('/proc/self/fd').length, threads: readdirSync('/proc/self/task').length });
     const cycle = async (portsFirst: boolean): Promise<Readers> => {
@@ -270,6 +284,14 @@ describe.runIf(process.platform === 'linux')('DatapathPool', () => {
     for (let i = 0; i < 4; i++) expect((await cycle(i % 2 === 0)).states.every((state) => state === READER_ABSENT)).toBe(true);
     await expect.poll(count).toEqual(before);
     expect(process.listeners('exit').some((listener) => listener.name === 'abandonAll')).toBe(false);
+  });
+
+  test('a pool that cannot have all of its workers has none, and gives everything back', async () => {
+    const readers = new Readers();
+    const fds = readdirSync('/proc/self/fd').length;
+    expect(() => new DatapathPool({ workers: 9, readers })).toThrow('too many readers');
+    await expect.poll(() => readers.states.every((state) => state === READER_ABSENT)).toBe(true);
+    await expect.poll(() => readdirSync('/proc/self/fd').length).toBe(fds);
   });
 
   test('closes although a worker hangs', async () => {
