@@ -10,6 +10,7 @@ import { HostLoop } from '../loop.js';
 import type { FramePort, FramePortStats } from '../port/frame-port.js';
 import { FrameBatch } from '../tap/frame-batch.js';
 import type { VnetHdr } from '../tap/vnet-hdr.js';
+import { PORTS_MAX } from './datapath-shared.js';
 import { InlinePath } from './inline-path.js';
 
 const HOST = '02:00:00:00:00:0b';
@@ -139,4 +140,14 @@ test('frames for another port leave by it within the batch, changed as the stack
   a.port.receive([through]);
   expect(a.punted).toHaveLength(2);
   expect(b.port.isClosed).toBe(true);
+});
+
+test('a device more than there may be is left to the stack', async () => {
+  const { path, a, b } = bench();
+  for (let i = 2; i < PORTS_MAX; i++) path.wrap(new FakePort());
+  const more = new FakePort();
+  expect(path.wrap(more)).toBe(more);
+  await a.inline.close();
+  expect(path.wrap(more)).not.toBe(more);
+  await b.inline.close();
 });

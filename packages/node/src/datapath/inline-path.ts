@@ -16,6 +16,7 @@ import type { FramePort, FramePortStats } from '../port/frame-port.js';
 import type { FrameBatch } from '../tap/frame-batch.js';
 import { VNET_HDR_SIZE, readVnetHdr } from '../tap/vnet-hdr.js';
 import type { VnetHdr } from '../tap/vnet-hdr.js';
+import { PORTS_MAX } from './datapath-shared.js';
 
 export class InlinePath {
   readonly kernel: Kernel;
@@ -35,10 +36,11 @@ export class InlinePath {
     this.view = fwdViewOf(memory, messages);
   }
 
-  /** Puts the short path in front of `port`. */
+  /** Puts the short path in front of `port`; answers the port itself when there are PORTS_MAX: the stack has all of its frames. */
   wrap(port: FramePort): FramePort {
     const free = this.ports.indexOf(null);
     const number = free < 0 ? this.ports.length : free;
+    if (number >= PORTS_MAX) return port;
     const inline = new InlinePort(this, port, number);
     this.ports[number] = inline;
     return inline;
