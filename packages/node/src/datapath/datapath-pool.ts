@@ -133,7 +133,8 @@ export class DatapathPool implements SeatOwner {
     try {
       if (this.closing !== null) throw new TapError(`cannot open '${device.name}': the datapath is closed`, 0, 'open', device.name);
       if (!this.seats.some((seat) => seat.isUsable)) throw new TapError(`cannot open '${device.name}': no datapath worker runs; the log says why`, 0, 'open', device.name);
-      if (number >= PORTS_MAX || device.fds.length < 1 || device.fds.length > QUEUES_MAX) throw new RangeError(`a datapath has ${PORTS_MAX} ports with 1 to ${QUEUES_MAX} queues at most`);
+      if (device.fds.length < 1 || device.fds.length > QUEUES_MAX) throw new RangeError(`cannot open '${device.name}': datapath workers take 1 to ${QUEUES_MAX} queues of a device, not ${device.fds.length}`);
+      if (number >= PORTS_MAX) throw new RangeError(`cannot open '${device.name}': datapath workers have ${PORTS_MAX} devices already`);
       const size = device.vnetHdr ? RING_SIZE_LONG : RING_SIZE;
       port = new DatapathPort(this.libc, device, number, freePlaces(this.queues, device.fds.length, this.leaving), size, (closed) => this.shut(closed));
     } catch (error) {

@@ -16,6 +16,8 @@ test('a TAP, an interface that Linux has, and several queues of either', () => {
 test('refuses what no interface is called', () => {
   expect(() => parseHostDevice('packet:')).toThrow('does not say which interface; write packet:eth0');
   expect(() => parseHostDevice('packet:,queues=2')).toThrow('does not say which interface');
-  expect(() => parseHostDevice('a name too long for it')).toThrow('TAP name');
+  expect(() => parseHostDevice('a name too long for it')).toThrow("interface name 'a name too long for it' has 22 bytes");
+  expect(() => parseHostDevice('tap0,queues=x')).toThrow('"tap0,queues=x": behind a name');
+  expect(() => parseHostDevice('packet:eth0,queues=2,queues=2')).toThrow('behind a name');
   expect(() => parseHostDevice('packet:eth0:1')).toThrow('colon');
 });

@@ -26,6 +26,7 @@ export function parseHostDevice(text: string): HostDevice {
   const isPacket = isPacketDevice(text);
   const queues = QUEUES.exec(text);
   const name = text.replace(QUEUES, '').slice(isPacket ? PACKET.length : 0);
+  if (name.includes(',')) throw new RangeError(`"${text}": behind a name there is ",queues=" and a number, or nothing`);
   if (isPacket && name === '') throw new RangeError(`"${text}" does not say which interface; write packet:eth0 for eth0`);
   checkTapName(name);
   return { name, isPacket, queues: queues === null ? 1 : Number(queues[1]) };

@@ -89,10 +89,10 @@ const IFNAMSIZ = 16;
  */
 export function checkTapName(name: string): void {
   const length = Buffer.byteLength(name);
-  if (length < 1 || length >= IFNAMSIZ) throw new RangeError(`TAP name '${name}' has ${length} bytes; 1 to ${IFNAMSIZ - 1} are allowed`);
-  if (name === '.' || name === '..') throw new RangeError(`'${name}' is not a TAP name`);
-  if (/[/:\s\0]/.test(name)) throw new RangeError(`TAP name '${name}' contains a slash, a colon, white space or NUL`);
-  if (name.replace('%d', '').includes('%')) throw new RangeError(`TAP name '${name}' contains a % that is not one %d`);
+  if (length < 1 || length >= IFNAMSIZ) throw new RangeError(`interface name '${name}' has ${length} bytes; 1 to ${IFNAMSIZ - 1} are allowed`);
+  if (name === '.' || name === '..') throw new RangeError(`'${name}' is not an interface's name`);
+  if (/[/:\s\0]/.test(name)) throw new RangeError(`interface name '${name}' contains a slash, a colon, white space or NUL`);
+  if (name.replace('%d', '').includes('%')) throw new RangeError(`interface name '${name}' contains a % that is not one %d`);
 }
 
 /**

@@ -128,7 +128,7 @@ peer('root', 'tun', 'netns', 'ip')('refusals name the value; the device going aw
   expect(await attach('v', 'far', 'other0')).toBe('v:far is not a tap; make one with "ifconfig tap create"');
   expect(await attach('v', 'nope', 'other0')).toBe('vnet "v" has no interface "nope" (it has: lo0, far, tap0)');
   await tool('ifconfig', 'tap1', 'create');
-  expect(await attach('host', 'tap1', 'a name too long for it')).toMatch(/^TAP name/);
+  expect(await attach('host', 'tap1', 'a name too long for it')).toMatch(/^interface name/);
   ip('-n', NS, 'link', 'del', DEVICE);
   await expect.poll(() => client.get('/v1/attachments')).toEqual([]);
   expect((await tool('jexec', 'v', 'ifconfig', 'tap0')).stdout).toContain('status: no carrier');
