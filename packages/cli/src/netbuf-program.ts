@@ -14,7 +14,7 @@ const stateOption = (): Option => new Option('--state <folder>', 'where it is ke
 
 export function addNetbufCommands(program: Command, io: CliIo): void {
   const netbuf = program.command('netbuf').summary('hold what a machine sends, by Linux\'s kernel').description('Network buffers of this machine\'s kernel: what a virtual machine sends is held until a checkpoint of it is safe. Needs Linux and CAP_NET_ADMIN, and no daemon.');
-  examples(netbuf, 'sudo netloom netbuf install vif1.0', 'sudo netloom netbuf buffer vif1.0', 'sudo netloom netbuf release vif1.0', 'netloom netbuf ls', 'sudo netloom netbuf uninstall vif1.0');
+  examples(netbuf, 'sudo netloom netbuf install vif1.0', 'sudo netloom netbuf buffer vif1.0', 'sudo netloom netbuf release vif1.0', 'sudo netloom netbuf ls', 'sudo netloom netbuf uninstall vif1.0');
 
   const install = netbuf.command('install').summary('lead what a machine sends through a plug').argument('<vif>', 'the machine\'s interface on this machine').addOption(stateOption()).addOption(jsonOption())
     .description('Take a free ifb, bring it up, plug it, and redirect to it all that the interface receives. When a step fails, those before it are undone. It is plugged from then on: nothing leaves before "release" or "release-all".')
@@ -37,5 +37,5 @@ export function addNetbufCommands(program: Command, io: CliIo): void {
   }
 
   const ls = netbuf.command('ls').summary('list network buffers').addOption(stateOption()).addOption(jsonOption()).description('List network buffers, what they hold, and whether all of each is there.');
-  examples(ls, 'netloom netbuf ls', "netloom netbuf ls --json | jq -r '.[] | select(.missing != null).vif'").action(async (options: StateOption & { json?: boolean }) => (await import('./netbuf-commands.js')).netbufList(options, io));
+  examples(ls, 'sudo netloom netbuf ls', "sudo netloom netbuf ls --json | jq -r '.[] | select(.missing != null).vif'").action(async (options: StateOption & { json?: boolean }) => (await import('./netbuf-commands.js')).netbufList(options, io));
 }
