@@ -25,7 +25,7 @@ export const jsonOption = (): Option => new Option('--json', 'print JSON');
 
 /** Seconds, also parts of one. */
 export function seconds(text: string): string {
-  if (!/^\d{1,6}(\.\d{1,3})?$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('A number of seconds is needed.');
+  if (!/^\d{1,6}(\.\d{1,3})?$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('A number of seconds above 0 is needed.');
   return text;
 }
 

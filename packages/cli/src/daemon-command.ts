@@ -38,7 +38,7 @@ export async function startDaemonHere(socket: string, logLevel: string, workers 
 export function workersAsked(option: string | undefined, env: NodeJS.ProcessEnv): number {
   const named = option ?? env.NETLOOM_WORKERS ?? '';
   if (named === 'auto') return Math.min(WORKERS_AUTO_MAX, availableParallelism() - 1);
-  if (!/^\d{0,2}$/.test(named) || Number(named) > WORKERS_MAX) throw new CliError(`"${named}" datapath workers: a whole number from 0 to ${WORKERS_MAX} is needed, or "auto"`, EXIT_USAGE);
+  if (!/^\d{0,2}$/.test(named) || Number(named) > WORKERS_MAX) throw new CliError(`${option === undefined ? 'NETLOOM_WORKERS' : '--workers'} "${named}": a whole number from 0 to ${WORKERS_MAX} is needed, or "auto"`, EXIT_USAGE);
   return Number(named);
 }
 
