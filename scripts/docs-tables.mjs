@@ -80,6 +80,10 @@ const AT_THE_BOUND = {
  * @type {readonly { file: string, name: string, unit: string, what: string, full: string }[]}
  */
 const FIXED = [
+  { file: 'fwd/fwd-if.ts', name: 'FWD_PORTS', unit: 'ports', what: 'of short paths', full: 'its frames take the complete path' },
+  { file: 'fwd/fwd-counters.ts', name: 'FWD_CELLS', unit: '', what: 'interfaces and routing tables of all vnets that short paths know, and one', full: 'frames take the complete path: `noRoom` of `/v1/datapath`, `netloom top`' },
+  { file: 'fwd/fwd-if.ts', name: 'FWD_IF_RECORDS', unit: 'records', what: 'of those interfaces, old ones that wait for readers included', full: 'the same, until readers have passed' },
+  { file: 'fwd/fwd-if.ts', name: 'FWD_ADJ_MAX', unit: 'neighbours', what: 'that short paths know, of all vnets', full: 'packets to others take the complete path: `noRoom` of `/v1/datapath`' },
   { file: 'net/epair.ts', name: 'EPAIR_QUEUE_MAX', unit: 'packets', what: 'waiting at an end of an epair', full: 'dropped: the sending end\'s `oqdrops`' },
   { file: 'net/ifb.ts', name: 'IFB_QUEUE_MAX', unit: 'packets', what: 'waiting to go back from an ifb to where they came in', full: 'dropped: the ifb\'s `oqdrops`' },
   { file: 'net/tc/tc-filter.ts', name: 'TC_FILTERS_MAX', unit: 'filters', what: 'of `tc` on an interface', full: '`tc filter add` answers ENOSPC' },

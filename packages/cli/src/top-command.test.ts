@@ -17,9 +17,9 @@ const PORT: PortView = {
   port: 0, device: 'tap0', vnet: 'r1', interface: 'tap0', workers: [0], rxFrames: 100, rxOctets: 10_000, forwardedFrames: 50, forwardedOctets: 5_000, sentFrames: 10, sentOctets: 1_000,
   txFull: 1, txErrors: 0, puntsLost: 0, noPort: 0, punts: { local: 5 }, drops: {},
 };
-const BEFORE: DatapathView = { atMs: 1_000, configured: 2, deaths: 0, workers: [WORKER], ports: [PORT] };
+const BEFORE: DatapathView = { atMs: 1_000, configured: 2, deaths: 0, noRoom: { interfaces: 0, neighbours: 0 }, workers: [WORKER], ports: [PORT] };
 const AFTER: DatapathView = {
-  atMs: 3_000, configured: 2, deaths: 1,
+  atMs: 3_000, configured: 2, deaths: 1, noRoom: { interfaces: 0, neighbours: 0 },
   workers: [{ ...WORKER, busyMs: 1_100, turns: 30, batches: 30, frames: 700, punts: 9, sleeps: 13 }, { ...WORKER, worker: 1, state: 'starting', io: '', ioWhy: '', ports: [], busyMs: 0, turns: 0, batches: 0, frames: 0, punts: 0, sleeps: 0 }],
   ports: [{ ...PORT, rxFrames: 700, rxOctets: 70_000, forwardedFrames: 3_050, forwardedOctets: 3_005_000, txFull: 3, punts: { local: 7, ttl: 4 }, drops: { blackhole: 2 } }],
 };
@@ -47,6 +47,11 @@ describe('rates', () => {
       '1       starting  0%    0      0        0       0.0        0      0\n\n' +
       'PORT  AT       WORKER  READ  BIT   FORWARDED TO  BIT  SENT TO  BIT  LOST  PUNTED, WHY\n' +
       'tap0  r1:tap0  0       300   240k  1.5k          12M  0        0    1     ttl 2, local 1, dropped blackhole 1\n');
+  });
+
+  test('say what the tables have no room for', () => {
+    const full = { ...AFTER, noRoom: { interfaces: 3, neighbours: 7 } };
+    expect(topText(topRates(BEFORE, full)).split('\n')[1]).toBe("the daemon's thread serves 3 interfaces for which the workers' tables have no room; neighbours found none 7 times");
   });
 });
 

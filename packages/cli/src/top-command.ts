@@ -46,9 +46,14 @@ function noWorkers(): string {
   return 'the daemon has no datapath workers: its own thread forwards ("netloom daemon --workers N" gives it some)\n';
 }
 
-export function topText({ seconds, configured, deaths, workers, ports }: TopSample): string {
+/** What the tables have no room for is left to the daemon's thread, which is worth saying. */
+function withoutRoom({ interfaces, neighbours }: TopSample['noRoom']): string {
+  return interfaces + neighbours === 0 ? '' : `the daemon's thread serves ${interfaces} interfaces for which the workers' tables have no room; neighbours found none ${neighbours} times\n`;
+}
+
+export function topText({ seconds, configured, deaths, noRoom, workers, ports }: TopSample): string {
   const running = workers.filter((w) => w.state === 'up').length;
-  const head = `${running} of ${configured} datapath workers run${deaths === 0 ? '' : `, ${deaths} have failed and were replaced`}; per second, over ${seconds.toFixed(1)} s\n`;
+  const head = `${running} of ${configured} datapath workers run${deaths === 0 ? '' : `, ${deaths} have failed and were replaced`}; per second, over ${seconds.toFixed(1)} s\n${withoutRoom(noRoom)}`;
   if (workers.length === 0) return `${head}they start with the first tap that is bound to a device (netloom attach)\n`;
   return `${head}\n${table(WORKER_HEAD, workers.map(workerRow))}\n${table(PORT_HEAD, ports.map(portRow))}`;
 }

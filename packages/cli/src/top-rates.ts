@@ -42,6 +42,7 @@ export interface TopSample {
   readonly seconds: number;
   readonly configured: number;
   readonly deaths: number;
+  readonly noRoom: DatapathView['noRoom'];
   readonly workers: readonly WorkerRates[];
   readonly ports: readonly PortRates[];
 }
@@ -51,7 +52,7 @@ export function topRates(before: DatapathView, after: DatapathView): TopSample {
   const workers = after.workers.map((w) => workerRates(before.workers.find((old) => old.worker === w.worker), w, seconds));
   // A port's number may have gone to another device meanwhile.
   const ports = after.ports.map((p) => portRates(before.ports.find((old) => old.port === p.port && old.device === p.device), p, seconds));
-  return { seconds, configured: after.configured, deaths: after.deaths, workers, ports };
+  return { seconds, configured: after.configured, deaths: after.deaths, noRoom: after.noRoom, workers, ports };
 }
 
 function workerRates(was: WorkerView | undefined, is: WorkerView, seconds: number): WorkerRates {

@@ -4,7 +4,7 @@
 import { expect, test } from 'vitest';
 import type { FrameSink, Ifnet, PacketBuffer } from '@netloom/core';
 import { ifCloneCreate, ifCloneDestroy, tapOf } from '@netloom/core';
-import { FC_IPACKETS, FC_OPACKETS, forwardFrame, fwdReason, fwdViewOf } from '@netloom/core/fwd';
+import { FC_IPACKETS, FC_OPACKETS, FWD_IFINDEX_MAX, FWD_IF_RECORDS, QuiescentReader, forwardFrame, fwdReason, fwdViewOf } from '@netloom/core/fwd';
 import type { FwdView } from '@netloom/core/fwd';
 import { craftIp } from '@netloom/core/sim';
 import { ToolLab } from './test-proc.js';
@@ -185,4 +185,40 @@ test('each interface is routed by the tables of its FIB, which other interfaces 
   await lab.ok('ifconfig tap1 fib 0');
   await lab.ok('ifconfig tap0 fib 1');
   expect([short(0, far(0)), short(1, far(1))]).toMatchObject(['noroute', { port: 2 }]);
+});
+
+test('an interface that finds no room is left to the complete path, and known again when readers have made room', async () => {
+  const { lab, ports: [a], short } = await bench(1);
+  const { engine, datapath } = lab.kernel;
+  const { readers } = engine;
+  const frame = craftIp({ src: HOST_A, dst: macOf(a!.ifp) }, { src: '10.1.0.2', dst: '10.9.1.1', ttl: 9, proto: 17 }, new Uint8Array(16));
+  expect([short(0, frame), datapath!.noRoom]).toEqual(['host', 0]);
+  const reader = new QuiescentReader(readers.periods.words, readers.add());
+  reader.online();
+  for (let i = 0; i < FWD_IF_RECORDS; i++) {
+    a!.ifp.pcp = i & 7;
+    datapath!.sync();
+    a!.ifp.pcp = -1;
+    datapath!.sync();
+  }
+  expect([short(0, frame), datapath!.noRoom]).toEqual(['noif', 1]);
+  reader.quiesce();
+  engine.readersPassed();
+  lab.kernel.settle();
+  datapath!.sync();
+  expect([short(0, frame), datapath!.noRoom]).toEqual(['host', 0]);
+  reader.offline();
+  readers.remove(reader.slot);
+});
+
+test('an interface whose index is beyond the tables is left to the complete path', async () => {
+  const { lab, ports: [a], short } = await bench(1);
+  const { shared, datapath } = lab.kernel;
+  for (let n = a!.ifp.index; n < FWD_IFINDEX_MAX; n++) shared.allocIndex({ ...a!.ifp } as Ifnet);
+  await lab.ok('ifconfig tap1 create up');
+  const beyond = lab.kernel.vnet0.net.ifunit('tap1')!;
+  expect(beyond.index).toBe(FWD_IFINDEX_MAX + 1);
+  lab.kernel.call(lab.kernel.now, () => datapath!.attachPort(1, beyond, false));
+  const frame = craftIp({ src: HOST_A, dst: macOf(beyond) }, { src: '10.1.0.2', dst: '10.9.1.1', ttl: 9, proto: 17 }, new Uint8Array(16));
+  expect([short(1, frame), datapath!.noRoom]).toEqual(['noif', 1]);
 });

@@ -12,6 +12,8 @@ import { sharedWords } from './shared-words.js';
 
 /** Words of a record, as a shift. */
 export const FWD_IF_SHIFT = 4;
+/** Ports: their numbers are 0 to this less one. */
+export const FWD_PORTS = 4_096;
 /** Interface indexes that may have a record. */
 export const FWD_IFINDEX_MAX = 65_535;
 /** Records there is room for, old ones that wait for readers included. */
@@ -97,7 +99,7 @@ export class FwdIfs {
   readonly at = sharedWords(FWD_IFINDEX_MAX + 1);
   readonly words = sharedWords(FWD_IF_RECORDS << FWD_IF_SHIFT);
   /** Interface of each port, by number of the port; 0 without. */
-  readonly ofPort = sharedWords(FWD_IFINDEX_MAX + 1);
+  readonly ofPort = sharedWords(FWD_PORTS);
   private readonly numbers = new Numbers(FWD_IF_RECORDS);
 
   /**

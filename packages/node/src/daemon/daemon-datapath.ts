@@ -63,7 +63,7 @@ export class DaemonDatapath {
       const ifp = binding instanceof InterfaceBinding ? binding.ifp : null;
       return ifp === null ? null : { vnet: vnetNameOf(this.kernel, ifp), interface: ifp.xname };
     };
-    return datapathView(this.pool, this.workers, placeOf);
+    return datapathView(this.pool, this.kernel.datapath, this.workers, placeOf);
   }
 
   async close(): Promise<void> {

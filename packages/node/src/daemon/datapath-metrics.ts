@@ -35,6 +35,8 @@ export function datapathMetrics(view: DatapathView): string {
   return [
     family('netloom_datapath_workers', 'Workers that run.', 'gauge', [[{}, view.workers.filter((w) => w.state === 'up').length]]),
     family('netloom_datapath_worker_deaths_total', 'Threads of workers that ended by themselves.', 'counter', [[{}, view.deaths]]),
+    family('netloom_datapath_no_room_interfaces', 'Interfaces without room in the tables of short paths.', 'gauge', [[{}, view.noRoom.interfaces]]),
+    family('netloom_datapath_no_room_neighbours_total', 'Times that a neighbour found no room in them.', 'counter', [[{}, view.noRoom.neighbours]]),
     ...WORKERS.map(([name, help, of]) => family(`netloom_datapath_worker_${name}`, help, 'counter', view.workers.map((w) => [{ worker: w.worker }, of(w)]))),
     ...PORTS.map(([name, help, of]) => family(`netloom_datapath_port_${name}`, help, 'counter', view.ports.map((p) => [labelsOf(p), of(p)]))),
     family('netloom_datapath_port_punts_total', 'Frames given to the control thread, by reason.', 'counter', reasons((p) => p.punts)),

@@ -32,7 +32,9 @@ const VIEW = {
   type: 'object',
   properties: {
     atMs: { ...NUMBER, description: 'When the counts were taken, milliseconds since 1970' }, configured: { ...INTEGER, description: 'Workers asked for; they start with the first port' },
-    deaths: { ...INTEGER, description: 'Threads that ended by themselves' }, workers: { type: 'array', items: WORKER }, ports: { type: 'array', items: PORT },
+    deaths: { ...INTEGER, description: 'Threads that ended by themselves' },
+    noRoom: { type: 'object', properties: { interfaces: INTEGER, neighbours: INTEGER }, description: 'Without room in the tables: interfaces at present, and how often a neighbour was' },
+    workers: { type: 'array', items: WORKER }, ports: { type: 'array', items: PORT },
   },
 } as const;
 

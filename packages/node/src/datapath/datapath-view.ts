@@ -5,6 +5,7 @@
  * Counts are since the pool, or the port, was made; a worker's go on when its thread is replaced.
  */
 import { performance } from 'node:perf_hooks';
+import type { Datapath } from '@netloom/core';
 import { FWD_DROP, FWD_REASONS, fwdReason } from '@netloom/core/fwd';
 import { VNET_HDR_SIZE } from '../tap/vnet-hdr.js';
 import type { DatapathPool } from './datapath-pool.js';
@@ -68,6 +69,8 @@ export interface DatapathView {
   readonly configured: number;
   /** Threads that ended by themselves. */
   readonly deaths: number;
+  /** What found no room in the tables and takes the complete path: interfaces at present, and how often neighbours did. */
+  readonly noRoom: { readonly interfaces: number; readonly neighbours: number };
   readonly workers: readonly WorkerView[];
   readonly ports: readonly PortView[];
 }
@@ -75,11 +78,12 @@ export interface DatapathView {
 /** Where a port's frames belong. */
 export type PlaceOf = (port: DatapathPort) => { readonly vnet: string; readonly interface: string } | null;
 
-export function datapathView(pool: DatapathPool | null, configured: number, placeOf: PlaceOf): DatapathView {
+export function datapathView(pool: DatapathPool | null, tables: Datapath | null, configured: number, placeOf: PlaceOf): DatapathView {
   const atMs = performance.timeOrigin + performance.now();
-  if (pool === null) return { atMs, configured, deaths: 0, workers: [], ports: [] };
+  const noRoom = { interfaces: tables?.noRoom ?? 0, neighbours: tables?.neighbours.noRoom ?? 0 };
+  if (pool === null) return { atMs, configured, deaths: 0, noRoom, workers: [], ports: [] };
   const ports = [...pool.ports].sort((a, b) => a.number - b.number);
-  return { atMs, configured, deaths: pool.deaths, workers: pool.seats.map((seat) => workerView(pool, seat, atMs)), ports: ports.map((port) => portView(port, placeOf)) };
+  return { atMs, configured, deaths: pool.deaths, noRoom, workers: pool.seats.map((seat) => workerView(pool, seat, atMs)), ports: ports.map((port) => portView(port, placeOf)) };
 }
 
 function workerView(pool: DatapathPool, seat: WorkerSeat, atMs: number): WorkerView {

@@ -18,7 +18,7 @@
 import { assert } from '../../base/assert.js';
 import { US_PER_SEC } from '../../base/time.js';
 import { FC_IBYTES, FC_IPACKETS, FC_OBYTES, FC_OPACKETS, fwdCounters } from '../../fwd/fwd-counters.js';
-import { FWD_IFINDEX_MAX, FwdAdjacencies, FwdIfs } from '../../fwd/fwd-if.js';
+import { FWD_IFINDEX_MAX, FWD_PORTS, FwdAdjacencies, FwdIfs } from '../../fwd/fwd-if.js';
 import { FwdMap } from '../../fwd/fwd-map.js';
 import type { FwdMemory, FwdMessage } from '../../fwd/fwd-tables.js';
 import { FWD_MAPS, FWD_NEIGH6, FWD_FDB, FWD_NEIGH4, FWD_VLANS, fwdMapMessage, fwdMemory } from '../../fwd/fwd-tables.js';
@@ -40,9 +40,6 @@ import type { DatapathPortInfo } from './datapath-if.js';
 import { DatapathSets } from './datapath-sets.js';
 import { NeighbourMirror } from './neighbour-mirror.js';
 
-/** Numbers of ports are 0 to this less one. */
-export const DATAPATH_PORTS = 4_096;
-
 /** Whoever runs short paths: what it reads and counts in, and what is in force when it starts. Later messages go to its `post`. */
 export interface DatapathProcessor {
   readonly memory: FwdMemory;
@@ -59,7 +56,10 @@ interface AttachedPort {
 /** An interface that is published. */
 class PublishedIf {
   readonly ifp: Ifnet;
+  /** That the interface had. */
+  readonly index: number;
   readonly cell: number;
+  /** Its record; [] while there is no room for one. */
   words: number[] = [];
   usedIn = 0;
   mirror: BridgeMirror | null = null;
@@ -69,6 +69,7 @@ class PublishedIf {
 
   constructor(ifp: Ifnet, cell: number) {
     this.ifp = ifp;
+    this.index = ifp.index;
     this.cell = cell;
   }
 }
@@ -77,6 +78,8 @@ export class Datapath {
   /** Other threads read the tables. */
   readonly isShared: boolean;
   readonly neighbours: NeighbourMirror;
+  /** Interfaces that short paths would reach and for which, or for whose tables, there is no room at present: their frames take the complete path. */
+  noRoom = 0;
   private readonly engine: Engine;
   private readonly shared: () => NetShared;
   private readonly ifs = new FwdIfs();
@@ -132,12 +135,12 @@ export class Datapath {
 
   /** Frames of `port` are `ifp`'s from the end of this turn on, wherever that moves; `vnetHdr`: they begin with a virtio-net header. */
   attachPort(port: number, ifp: Ifnet, vnetHdr: boolean): void {
-    assert(port >= 0 && port < DATAPATH_PORTS && !this.ports.has(port) && ifp.index > 0 && ifp.index <= FWD_IFINDEX_MAX, 'a datapath port is attached twice, or to nothing');
+    assert(port >= 0 && port < FWD_PORTS && !this.ports.has(port) && ifp.index > 0, 'a datapath port is attached twice, or to nothing');
     const info = { port, vnetHdr };
     this.ports.set(port, { index: ifp.index, info, device: tapOf(ifp)?.port ?? null });
     this.portOf.set(ifp.index, info);
     this.sync();
-    this.ifs.ofPort[port] = ifp.index;
+    this.ifs.ofPort[port] = ifp.index > FWD_IFINDEX_MAX ? 0 : ifp.index;
   }
 
   /** No short path looks at frames of `port`, or sends any, once `then` is called: at once (true), or when the processors have passed a quiescent point. */
@@ -157,8 +160,9 @@ export class Datapath {
     this.round[0] = Math.floor(this.engine.now / US_PER_SEC) + 1;
     if (this.ports.size === 0 && this.published.size === 0) return;
     this.turn++;
+    this.noRoom = 0;
     for (const at of this.ports.values()) this.visitPort(at);
-    for (const [index, p] of this.published) if (p.usedIn !== this.turn) this.withdraw(index, p);
+    for (const p of this.published.values()) if (p.usedIn !== this.turn) this.withdraw(p);
     this.sets.sweep(this.turn);
     this.sets.sync();
   }
@@ -212,8 +216,10 @@ export class Datapath {
     const port = this.portOf.get(ifp.index) ?? null;
     const parent = ifp.driver instanceof VlanSoftc ? ifp.driver.parent : null;
     const above = ifp.bridge instanceof BridgePort ? ifp.bridge.bridge.ifp : null;
+    const set = this.sets.use(net, ifp.fib, this.turn);
+    if (set === 0 && net.routes !== null) this.noRoom++;
     this.publish(p, [
-      datapathFlags(ifp, net, bridge, port, this.isShared), ifp.index, port?.port ?? -1, ifp.macHi, ifp.macLo | 0, this.sets.use(net, ifp.fib, this.turn), parent?.index ?? 0, datapathTag(ifp), above?.index ?? 0,
+      datapathFlags(ifp, net, bridge, port, this.isShared), ifp.index, port?.port ?? -1, ifp.macHi, ifp.macLo | 0, set, parent?.index ?? 0, datapathTag(ifp), above?.index ?? 0,
       p.cell,
     ]);
     this.placeVlan(p, parent?.index ?? 0, ifp.driver instanceof VlanSoftc ? ifp.driver.vid : 0);
@@ -226,9 +232,12 @@ export class Datapath {
     const have = this.published.get(ifp.index);
     if (have !== undefined && have.ifp === ifp) return have;
     // The index has gone to a successor.
-    if (have !== undefined) this.withdraw(ifp.index, have);
-    const cell = this.cells.take();
-    if (cell === 0) return null;
+    if (have !== undefined) this.withdraw(have);
+    const cell = ifp.index > FWD_IFINDEX_MAX ? 0 : this.cells.take();
+    if (cell === 0) {
+      this.noRoom++;
+      return null;
+    }
     const p = new PublishedIf(ifp, cell);
     this.published.set(ifp.index, p);
     return p;
@@ -236,9 +245,11 @@ export class Datapath {
 
   private publish(p: PublishedIf, words: number[]): void {
     if (words.length === p.words.length && words.every((w, i) => w === p.words[i])) return;
-    p.words = words;
-    const was = this.ifs.publish(p.ifp.index, words);
+    const was = this.ifs.publish(p.index, words);
     if (was !== 0) this.records.put(was);
+    const hasRoom = this.ifs.at[p.index] !== 0;
+    p.words = hasRoom ? words : [];
+    if (!hasRoom) this.noRoom++;
   }
 
   private mirror(p: PublishedIf, bridge: BridgeForward | null): void {
@@ -250,15 +261,15 @@ export class Datapath {
   private placeVlan(p: PublishedIf, parent: number, vid: number): void {
     if (p.vlanParent === parent && p.vlanId === vid) return;
     const vlans = this.maps[FWD_VLANS]!;
-    if (p.vlanParent !== 0 && vlans.find(p.vlanParent, p.vlanId, 0) === p.words[1]) vlans.set(0, p.vlanParent, p.vlanId, 0);
+    if (p.vlanParent !== 0 && vlans.find(p.vlanParent, p.vlanId, 0) === p.index) vlans.set(0, p.vlanParent, p.vlanId, 0);
     p.vlanParent = parent;
     p.vlanId = vid;
-    if (parent !== 0 && vid !== 0) vlans.set(p.words[1]!, parent, vid, 0);
+    if (parent !== 0 && vid !== 0) vlans.set(p.index, parent, vid, 0);
   }
 
-  private withdraw(index: number, p: PublishedIf): void {
-    this.published.delete(index);
-    const was = this.ifs.publish(index, []);
+  private withdraw(p: PublishedIf): void {
+    this.published.delete(p.index);
+    const was = this.ifs.publish(p.index, []);
     if (was !== 0) this.records.put(was);
     this.placeVlan(p, 0, 0);
     p.mirror?.destroy();

@@ -8,7 +8,6 @@
  *
  * Invariants: a key's value is the adjacency of a fast entry. Tables take their entries out before they go, so a mirror outlives none.
  */
-import { FWD_ADJ_MAX } from '../../fwd/fwd-if.js';
 import type { FwdAdjacencies } from '../../fwd/fwd-if.js';
 import type { FwdMap } from '../../fwd/fwd-map.js';
 import { Limbo } from '../../kern/limbo.js';
@@ -16,8 +15,8 @@ import type { Readers } from '../../kern/readers.js';
 import type { LlEntry } from '../llentry.js';
 
 export class NeighbourMirror {
-  /** Neighbours that found no room, and stay on the complete path. */
-  full = 0;
+  /** How often a neighbour found no room, and stayed on the complete path. */
+  noRoom = 0;
   private readonly map4: FwdMap;
   private readonly map6: FwdMap;
   private readonly adjacencies: FwdAdjacencies;
@@ -28,15 +27,6 @@ export class NeighbourMirror {
     this.map6 = map6;
     this.adjacencies = adjacencies;
     this.limbo = new Limbo(readers, (n) => adjacencies.free(n));
-  }
-
-  /** Neighbours in the maps, and adjacencies there is room for. */
-  get count(): number {
-    return this.map4.count + this.map6.count;
-  }
-
-  get max(): number {
-    return FWD_ADJ_MAX;
   }
 
   /** The neighbour `key` (a signed IPv4 address) on interface `index` is as `lle` says. */
@@ -64,7 +54,7 @@ export class NeighbourMirror {
     const lo = lle.macLo | 0;
     if (was !== 0 && words[was << 1] === lle.macHi && words[(was << 1) + 1] === lo) return was;
     const now = this.adjacencies.add(lle.macHi, lo);
-    if (now === 0) this.full++;
+    if (now === 0) this.noRoom++;
     return now;
   }
 }
