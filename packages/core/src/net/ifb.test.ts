@@ -2,7 +2,7 @@
  * ifb.test.ts — ifb, ingress filters and output disciplines on bare vnets: where a frame goes, what is held, and what is left when interfaces come, go and move.
  */
 import { describe, expect, it } from 'vitest';
-import { EEXIST, EINVAL, ENETDOWN, ENOBUFS, ENOENT } from '../base/errno.js';
+import { EEXIST, EINVAL, ENETDOWN, ENOBUFS, ENOENT, ENOSPC } from '../base/errno.js';
 import { FWD_IF_REASON_SHIFT } from '../fwd/fwd-if.js';
 import { FWD_PUNT_TAKEN } from '../fwd/fwd-verdict.js';
 import { M_VLANTAG } from '../mbuf/packet-buffer.js';
@@ -17,7 +17,7 @@ import type { Ifnet } from './ifnet.js';
 import type { Net } from './net.js';
 import { TC_ACT_OK, TC_ACT_SHOT } from './tc/tc-action.js';
 import type { TcActionSpec } from './tc/tc-action.js';
-import { filterDelete, filterModify } from './tc/tc-filter.js';
+import { TC_FILTERS_MAX, filterDelete, filterModify } from './tc/tc-filter.js';
 import type { FilterRequest } from './tc/tc-filter.js';
 import { TC_H_INGRESS, TC_INGRESS_HANDLE } from './tc/tc-handle.js';
 import { ETH_P_ALL, TcIngress } from './tc/tc-ingress.js';
@@ -293,6 +293,21 @@ describe('requests', () => {
     expect(filterDelete(v, lab.filter({ prio: 0 }))).toEqual({ error: ENOENT, text: 'Cannot flush filters with protocol, handle or kind set' });
     expect(filterDelete(v, lab.filter({ prio: 77 })).text).toBe('Filter with specified priority/protocol not found');
     expect([filterDelete(v, lab.filter({ prio: 0, protocol: 0, kind: null })).error, lab.ingress.protos]).toEqual([0, []]);
+  });
+});
+
+describe('the bound of filters on an interface', () => {
+  it('counts those of all priorities; one that is there may still be replaced, and another comes when one has gone', () => {
+    const lab = new Lab();
+    const u32: Partial<FilterRequest> = { kind: 'u32', keys: [{ val: 0, mask: 0, off: 0, nexthdr: false }] };
+    lab.add();
+    for (let n = 1; n < TC_FILTERS_MAX; n++) expect(lab.add({ ...u32, prio: 11 }).error).toBe(0);
+    expect([lab.add({ ...u32, prio: 11 }).error, lab.add({ ...u32, prio: 12 }).error]).toEqual([ENOSPC, ENOSPC]);
+    const drop: TcActionSpec = { kind: 'gact', verdict: TC_ACT_SHOT };
+    const last = lab.ingress.protos[1]!.filters.at(-1)!.handle;
+    expect(filterModify(lab.v, lab.filter({ ...u32, prio: 11, handle: last, actions: [drop] }), NLM_F_CREATE).error).toBe(0);
+    expect([lab.ingress.protos[1]!.filters.length, lab.ingress.protos[1]!.filters.at(-1)!.actions[0]!.verdict]).toEqual([TC_FILTERS_MAX - 1, TC_ACT_SHOT]);
+    expect([filterDelete(lab.v, lab.filter({ prio: 10, kind: null })).error, lab.add({ ...u32, prio: 12 }).error]).toEqual([0, 0]);
   });
 });
 

@@ -83,7 +83,7 @@ export function filterModify(net: Net, request: FilterRequest, flags: number): T
   if (of === 'u32' && request.keys === null) return tcRefuse(EINVAL, 'cls_u32: Selector not specified');
   const at = there?.handle ?? newHandle(of, handle, proto?.filters ?? []);
   if (typeof at !== 'number') return at;
-  if (ingress.protos.reduce((n, p) => n + p.filters.length, 0) >= TC_FILTERS_MAX) return tcRefuse(ENOSPC);
+  if (there === undefined && ingress.protos.reduce((n, p) => n + p.filters.length, 0) >= TC_FILTERS_MAX) return tcRefuse(ENOSPC);
   put(ingress, proto ?? { prio, protocol, kind: of, filters: [] }, make(net, request, of, at));
   return TC_OK;
 }
