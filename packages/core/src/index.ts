@@ -10,7 +10,7 @@ export type { AuditBalance, AuditReport, VnetAuditReport } from './vnet/kernel-a
 export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';
 export { Vnet } from './vnet/vnet.js';
 
-export { EPOCH_BYTES_MAX, EPOCH_PACKETS_MAX, EPOCH_PLUG_LIMITS, EpochPlug } from './ha/epoch-plug.js';
+export { EPOCH_BYTES_MAX, EPOCH_PACKETS_MAX, EpochPlug } from './ha/epoch-plug.js';
 export type { EpochPlugLimits } from './ha/epoch-plug.js';
 export type { HeldEpoch } from './ha/held-frames.js';
 export { NGM_PLUG_COOKIE, ngPlugOf } from './ha/ng-plug.js';

@@ -33,7 +33,6 @@ export interface EpochPlugLimits {
 /** 4 MiB is what Remus gives a machine's interface; a frame has 60 bytes at least, so the packets are the lower bound for small ones. */
 export const EPOCH_BYTES_MAX = 4_194_304;
 export const EPOCH_PACKETS_MAX = 16_384;
-export const EPOCH_PLUG_LIMITS: Readonly<EpochPlugLimits> = Object.freeze({ bytesMax: EPOCH_BYTES_MAX, packetsMax: EPOCH_PACKETS_MAX });
 
 export class EpochPlug extends OutputPlug {
   readonly limits: EpochPlugLimits;
@@ -43,7 +42,7 @@ export class EpochPlug extends OutputPlug {
 
   constructor(kern: VnetKern, sink: PlugSink, limits: Partial<EpochPlugLimits> = {}) {
     super(kern, sink);
-    this.limits = { ...EPOCH_PLUG_LIMITS, ...limits };
+    this.limits = { bytesMax: EPOCH_BYTES_MAX, packetsMax: EPOCH_PACKETS_MAX, ...limits };
   }
 
   /** Frames pass: no epoch has begun, or protection was given up. */

@@ -13,10 +13,12 @@
 import type { Errno } from '../base/errno.js';
 import { EBUSY, EINVAL, EOPNOTSUPP } from '../base/errno.js';
 import type { PacketBuffer } from '../mbuf/packet-buffer.js';
+import { ETHER_TXQUEUELEN } from '../net/ifb.js';
 import type { NgMessage } from '../netgraph/ng-message.js';
 import type { Hook, NgNode, NgNodeOps, NgType } from '../netgraph/ng-node.js';
 import { ngCmd } from '../netgraph/ng-node.js';
 import { ngDecode, ngEncode, ngStruct, ngUint32, ngUint64 } from '../netgraph/ng-parse.js';
+import { ETHERMTU, ETHER_HDR_LEN } from '../wire/ether.js';
 import { EPOCH_PACKETS_MAX, EpochPlug } from './epoch-plug.js';
 import { PLUG_LIMIT_MAX, Plug, TCQ_PLUG_BUFFER, TCQ_PLUG_LIMIT, TCQ_PLUG_RELEASE_INDEFINITE, TCQ_PLUG_RELEASE_ONE } from './plug.js';
 
@@ -34,8 +36,8 @@ const NGM_PLUG_ABANDON = 9;
 /** `setmode` */
 const MODE_LINUX = 0;
 const MODE_EPOCHS = 1;
-/** A thousand frames of MTU 1500, which is what Linux lets wait at an Ethernet interface. */
-const LINUX_LIMIT_BYTES = 1_514_000;
+/** So many frames of Ethernet's MTU as Linux lets wait at an interface. */
+const LINUX_LIMIT_BYTES = ETHER_TXQUEUELEN * (ETHERMTU + ETHER_HDR_LEN);
 
 /** What `getstats` answers. `limitBytes` is what may be held; epochs are 0 in Linux's mode. */
 interface NodeStats {

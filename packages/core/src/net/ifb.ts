@@ -30,7 +30,7 @@ import { PktQueue } from './pktqueue.js';
 export const IFB_QUEUE_MAX = 4_096;
 /** Linux's queue lengths, by which disciplines there choose their limit. */
 const IFB_TXQUEUELEN = 32;
-const ETHER_TXQUEUELEN = 1_000;
+export const ETHER_TXQUEUELEN = 1_000;
 const MAC_FIRST = 0x02;
 const MAC_LAST = 0x1f;
 

@@ -27,9 +27,8 @@ export const NLM_F_CREATE = 0x400;
 export const NLM_F_CAPPED = 0x100;
 export const NLM_F_ACK_TLVS = 0x200;
 
-/** In an acknowledgement's attributes: why, as text; where in the request. */
+/** In an acknowledgement's attributes: why, as text. */
 export const NLMSGERR_ATTR_MSG = 1;
-export const NLMSGERR_ATTR_OFFS = 2;
 
 export const NLMSG_HDRLEN = 16;
 

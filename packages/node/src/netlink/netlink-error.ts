@@ -9,7 +9,6 @@ import { EACCES, ENODEV, EPERM } from '../tap/libc.js';
 
 export const EEXIST = 17;
 export const EOPNOTSUPP = 95;
-export const EADDRNOTAVAIL = 99;
 
 /** A request in words: "cannot DOING DEVICE". */
 export interface Asked {

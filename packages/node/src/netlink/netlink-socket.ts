@@ -8,7 +8,7 @@
  * a second one is refused as long as the first one runs, and asked for again.
  *
  * Invariant: after each call nothing of it is in the socket, or its number is no longer waited for.
- * Not here: what is asked (link.ts, qdisc.ts, filter.ts).
+ * Not here: what is asked (link.ts, qdisc.ts, redirect-filter.ts).
  */
 import { EAGAIN, EMSGSIZE, ENOBUFS } from '../tap/libc.js';
 import { Attributes } from './attributes.js';
