@@ -17,6 +17,7 @@
  *
  * Invariants: one PacketRing to a socket at a time. Frames longer than a slot, which no offload that Linux has here by default makes, are dropped and counted.
  */
+import { ETHER_VLAN_ENCAP_LEN, ETHERTYPE_VLAN, VIRTIO_NET_CSUM_START, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_HDR_LEN_AT } from '@netloom/core/wire';
 import { ENETDOWN, ENODEV } from '../tap/libc.js';
 import type { Libc } from '../tap/libc.js';
 import { VNET_F_NEEDS_CSUM, VNET_HDR_SIZE } from '../tap/vnet-hdr.js';
@@ -47,13 +48,12 @@ const TP_STATUS_KERNEL = 0;
 const TP_STATUS_USER = 1 << 0;
 const TP_STATUS_VLAN_VALID = 1 << 4;
 const TP_STATUS_VLAN_TPID_VALID = 1 << 6;
-const VLAN_TAG = 4;
-const ETHERTYPE_VLAN = 0x8100;
+const VLAN_TAG = ETHER_VLAN_ENCAP_LEN;
 const MAC_ADDRESSES = 12;
 /** Of the virtio header. */
-const VNET_GSO_TYPE = 1;
-const VNET_HDR_LEN = 2;
-const VNET_CSUM_START = 6;
+const VNET_GSO_TYPE = VIRTIO_NET_GSO_TYPE;
+const VNET_HDR_LEN = VIRTIO_NET_HDR_LEN_AT;
+const VNET_CSUM_START = VIRTIO_NET_CSUM_START;
 const GSO_ECN = 0x80;
 
 export class PacketRing {

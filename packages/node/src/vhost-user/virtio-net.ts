@@ -2,6 +2,7 @@
  * virtio-net.ts — numbers of the virtio network device: feature bits, ring flags, the header before every frame.
  * Read first: virtio 1.2 §2.7 (split virtqueues), §5.1 (network device), §6 (reserved feature bits).
  */
+import { VIRTIO_NET_HDR_LEN } from '@netloom/core/wire';
 
 /** The queue whose buffers receive frames (receiveq1), and the one that carries the guest's (transmitq1). */
 export const RECEIVEQ = 0;
@@ -41,5 +42,5 @@ export const vringAvailBytes = (num: number): number => 6 + 2 * num;
 export const vringUsedBytes = (num: number): number => 6 + 8 * num;
 
 /** struct virtio_net_hdr with and without `num_buffers`; its first ten bytes are those of tap/vnet-hdr.ts. */
-export const VIRTIO_NET_HDR_MRG_SIZE = 12;
-export const VIRTIO_NET_HDR_LEGACY_SIZE = 10;
+export const VIRTIO_NET_HDR_MRG_SIZE = VIRTIO_NET_HDR_LEN + 2;
+export const VIRTIO_NET_HDR_LEGACY_SIZE = VIRTIO_NET_HDR_LEN;
