@@ -17,11 +17,11 @@
  */
 import { READER_OFFLINE } from '@netloom/core/fwd';
 import type { FwdMessage, GracePeriods } from '@netloom/core/fwd';
+import type { PortDevice } from '../port/frame-port.js';
 import { loadLibc } from '../tap/libc.js';
 import type { Libc } from '../tap/libc.js';
 import { openError, TapError } from '../tap/tap-error.js';
 import { DatapathPort } from './datapath-port.js';
-import type { PortDevice } from './datapath-port.js';
 import { PORTS_MAX, QUEUES_MAX, WORKERS_MAX } from './datapath-shared.js';
 import type { WorkerTables } from './frame-verdict.js';
 import type { FrameIoWish } from './io/choose-io.js';

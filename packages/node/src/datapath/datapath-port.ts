@@ -9,7 +9,7 @@
  * that reads the first of them, in order.
  */
 import type { Ifnet } from '@netloom/core';
-import type { FramePort, FramePortStats } from '../port/frame-port.js';
+import type { FramePort, FramePortStats, PortDevice } from '../port/frame-port.js';
 import type { FrameBatch } from '../tap/frame-batch.js';
 import { FrameSender } from '../tap/frame-sender.js';
 import type { Libc } from '../tap/libc.js';
@@ -26,14 +26,6 @@ export interface PortBinding {
   joined(ifp: Ifnet): void;
   /** Resolves when no worker is about to send to the port any more. */
   letGo(): Promise<void>;
-}
-
-/** A device with its descriptors, one for each queue. */
-export interface PortDevice {
-  readonly name: string;
-  readonly mtu: number;
-  readonly vnetHdr: boolean;
-  readonly fds: readonly number[];
 }
 
 export class DatapathPort implements FramePort {

@@ -11,7 +11,7 @@
  *
  * Invariants: as FramePort has them; after `close` no descriptor is left, and the ring is unmapped.
  */
-import type { FramePort, FramePortStats } from '../port/frame-port.js';
+import type { FramePort, FramePortStats, PortDevice } from '../port/frame-port.js';
 import { copyFrame } from '../tap/copy-frame.js';
 import { FrameBatch } from '../tap/frame-batch.js';
 import { EAGAIN, EMSGSIZE, ENOBUFS } from '../tap/libc.js';
@@ -22,7 +22,6 @@ import { loadPacketLibc } from './packet-libc.js';
 import type { PacketLibc } from './packet-libc.js';
 import { PacketRing } from './packet-ring.js';
 import { openPacket, packetError } from './packet-socket.js';
-import type { PacketDevice } from './packet-socket.js';
 
 const TURN_BATCHES = 8;
 
@@ -62,8 +61,8 @@ export class PacketPort implements FramePort {
   private txDown = 0;
   private txErrors = 0;
 
-  /** Takes `device`, which has one queue, over: it is closed with the port, also when this throws. @throws Error. */
-  constructor(device: PacketDevice, libc: PacketLibc = loadPacketLibc()) {
+  /** Takes `device`, of `openPacket` and with one queue, over: it is closed with the port, also when this throws. @throws Error. */
+  constructor(device: PortDevice, libc: PacketLibc = loadPacketLibc()) {
     this.name = device.name;
     this.mtu = device.mtu;
     this.libc = libc;

@@ -7,9 +7,11 @@
  * it is promiscuous as long as the socket is open, its own frames do not come back (PACKET_IGNORE_OUTGOING), and Linux itself still gets what it got. With
  * several `queues` each flow is one socket's (PACKET_FANOUT_HASH). Until all of them have joined, a filter lets nothing in, so that no frame comes twice.
  *
+ * The device's name is `packet:` and the interface's, and its frames carry virtio headers.
  * Invariant: when `openPacket` throws, no descriptor is left.
  * Not here: moving frames (packet-port.ts, datapath/io).
  */
+import type { PortDevice } from '../port/frame-port.js';
 import { AF_INET, EACCES, EINVAL, ENODEV, ENXIO, EPERM, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from '../tap/libc.js';
 import { checkTapName } from '../tap/tap-device.js';
 import { TapError } from '../tap/tap-error.js';
@@ -20,16 +22,6 @@ import {
 } from './packet-libc.js';
 import type { PacketLibc } from './packet-libc.js';
 import { RING_REQUEST, RING_RESERVE } from './packet-ring.js';
-
-/** An interface with its sockets, one for each queue. Whoever holds it closes them. */
-export interface PacketDevice {
-  /** Non-blocking, closed on exec. */
-  readonly fds: readonly number[];
-  /** `packet:` and the interface's name. */
-  readonly name: string;
-  readonly mtu: number;
-  readonly vnetHdr: true;
-}
 
 const QUEUES_MAX = 64;
 const SIOCGIFMTU = 0x8921;
@@ -45,7 +37,7 @@ const BPF_RET_NOTHING = new Uint8Array([0x06, 0, 0, 0, 0, 0, 0, 0]);
  * Opens the interface `name`, with `queues` sockets.
  * @throws RangeError for a bad name or number; TapError with `code`, and what to do about it, when the system refuses.
  */
-export function openPacket(name: string, queues = 1, libc: PacketLibc = loadPacketLibc()): PacketDevice {
+export function openPacket(name: string, queues = 1, libc: PacketLibc = loadPacketLibc()): PortDevice {
   checkTapName(name);
   if (!Number.isInteger(queues) || queues < 1 || queues > QUEUES_MAX) throw new RangeError(`a packet port has 1 to ${QUEUES_MAX} queues, not ${queues}`);
   const { index, mtu } = describe(libc, name);

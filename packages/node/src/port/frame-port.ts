@@ -26,6 +26,16 @@ export interface FramePortStats {
   readonly txErrors: number;
 }
 
+/** An open device with its descriptors, one for each queue. Whoever holds it closes them. */
+export interface PortDevice {
+  readonly name: string;
+  readonly mtu: number;
+  /** Frames carry virtio-net headers. */
+  readonly vnetHdr: boolean;
+  /** Non-blocking, closed on exec. */
+  readonly fds: readonly number[];
+}
+
 export interface FramePort {
   /** The device's name. */
   readonly name: string;

@@ -4,16 +4,8 @@
  *
  * The driver, which needs a native library, is loaded with the first call.
  */
-import type { FramePort } from './frame-port.js';
+import type { FramePort, PortDevice } from './frame-port.js';
 import { parseHostDevice } from './host-device.js';
-
-/** A device with its descriptors, one for each queue. */
-export interface HostQueues {
-  readonly fds: readonly number[];
-  readonly name: string;
-  readonly mtu: number;
-  readonly vnetHdr: boolean;
-}
 
 /** For this thread. Rejects as `openTap` and `openPacket` throw. */
 export async function openHostPort(device: string): Promise<FramePort> {
@@ -24,7 +16,7 @@ export async function openHostPort(device: string): Promise<FramePort> {
 }
 
 /** For a pool. Rejects as `openTap`, `openTapQueues` and `openPacket` throw. */
-export async function openHostQueues(device: string): Promise<HostQueues> {
+export async function openHostQueues(device: string): Promise<PortDevice> {
   const { name, isPacket, queues } = parseHostDevice(device);
   if (isPacket) return (await import('../packet/packet-socket.js')).openPacket(name, queues);
   const { openTap, openTapQueues } = await import('../tap/tap-device.js');

@@ -16,6 +16,7 @@
  * Invariant: when `openTap` or `openTapQueues` throws, no descriptor is left.
  * Not here: moving frames (tap-port.ts).
  */
+import type { PortDevice } from '../port/frame-port.js';
 import { AF_INET, EINVAL, EPERM, loadLibc, O_CLOEXEC, O_NONBLOCK, O_RDWR, SOCK_DGRAM } from './libc.js';
 import type { Libc } from './libc.js';
 import { openError, singleQueueError, TapError } from './tap-error.js';
@@ -39,15 +40,6 @@ export interface TapDevice {
   /** Non-blocking, closed on exec. */
   readonly fd: number;
   /** The kernel's name for it. */
-  readonly name: string;
-  readonly mtu: number;
-  readonly vnetHdr: boolean;
-}
-
-/** An open TAP with several queues. Whoever holds it closes the descriptors. */
-export interface TapQueues {
-  /** One for each queue; non-blocking, closed on exec. */
-  readonly fds: readonly number[];
   readonly name: string;
   readonly mtu: number;
   readonly vnetHdr: boolean;
@@ -108,7 +100,7 @@ export function openTap(options: TapOptions, libc: Libc = loadLibc()): TapDevice
  * The same with `queues` descriptors, of a TAP that has, or is made to have, several.
  * @throws as `openTap`.
  */
-export function openTapQueues(options: TapOptions, queues: number, libc: Libc = loadLibc()): TapQueues {
+export function openTapQueues(options: TapOptions, queues: number, libc: Libc = loadLibc()): PortDevice {
   if (!Number.isInteger(queues) || queues < 1 || queues > TAP_QUEUES_MAX) throw new RangeError(`a TAP has 1 to ${TAP_QUEUES_MAX} queues, not ${queues}`);
   return open(options, queues, IFF_MULTI_QUEUE, libc);
 }
@@ -120,7 +112,7 @@ export function setTapQueue(fd: number, name: string, enabled: boolean, libc: Li
   if (libc.ioctl(fd, TUNSETQUEUE, ifr) < 0) throw openError(libc, libc.errno(), 'TUNSETQUEUE', name);
 }
 
-function open(options: TapOptions, count: number, flags: number, libc: Libc): TapQueues {
+function open(options: TapOptions, count: number, flags: number, libc: Libc): PortDevice {
   const { mtu } = options;
   checkTapName(options.name);
   if (mtu !== undefined && !(Number.isInteger(mtu) && mtu >= 68 && mtu <= 65_521)) throw new RangeError(`TAP MTU ${mtu} is not a whole number from 68 to 65521`);
