@@ -1,5 +1,5 @@
 /**
- * ring-memory.ts — RingMemory: pages outside V8's heap for the bytes of a ring, which two threads view at one address.
+ * ring-memory.ts — RingMemory: pages outside V8's heap for the bytes of a ring, which two threads, or a thread and the kernel, have at one address.
  * Read first: ring.ts for why they are not shared memory of JavaScript's; mmap(2), madvise(2).
  *
  * Theory of operation. `discard` gives the memory back at once; its address range is unmapped when the garbage collector finds that no view made by

@@ -6,29 +6,20 @@
  *     ring   [ address, length, number ] …                        the kernel takes the oldest; its tail is ours, in the padding of the first entry
  *
  * Theory of operation. Slots are given to the kernel by number, in any order, and it says the number of the one that it took. The memory is pages of our own,
- * not of V8's heap: a frame that comes after the thread has ended finds them still there. `release` gives what is behind them back at once, and their
- * addresses when no view is left, so that a frame that somebody has kept reads as zeroes and never faults.
+ * not of V8's heap (RingMemory): a frame that comes after the thread has ended finds them still there, and one that somebody has kept after `release` reads as zeroes.
  *
  * Invariant: `free` slots are the kernel's; whoever learns that it has taken one counts it down.
  */
 import type { Libc } from '../../tap/libc.js';
 import { FRAME_HEADROOM } from './frame-io.js';
 import type { FrameMemory } from './frame-io.js';
+import { RingMemory } from '../../tap/ring-memory.js';
 
 const ENTRY_WORDS = 4;
 const ENTRY_BYTES = 16;
 /** Half-words: an entry's number, and in the first entry the ring's tail. */
 const ENTRY_NUMBER = 6;
 const RING_TAIL = 7;
-
-interface Pages {
-  readonly libc: Libc;
-  readonly address: number;
-  readonly length: number;
-}
-
-/** Gives pages back once no view of them is left. */
-const unmapper = new FinalizationRegistry<Pages>(({ libc, address, length }) => void libc.unmapPages(address, length));
 
 export class FrameSlots {
   readonly mem: FrameMemory;
@@ -38,9 +29,8 @@ export class FrameSlots {
   readonly ringEntries: number;
   /** Slots that the kernel has. */
   free = 0;
-  private readonly libc: Libc;
-  private readonly slab: Pages;
-  private readonly ring: Pages;
+  private readonly slab: RingMemory;
+  private readonly ring: RingMemory;
   private readonly entries: Int32Array;
   private readonly halves: Uint16Array;
   private tail = 0;
@@ -48,7 +38,6 @@ export class FrameSlots {
 
   /** @throws Error when there is no memory; nothing is left then. */
   constructor(libc: Libc, port: number, slotBytes: number, count: number) {
-    this.libc = libc;
     this.count = count;
     this.slotBytes = slotBytes;
     this.ringEntries = 1 << (32 - Math.clz32(count - 1));
@@ -56,12 +45,13 @@ export class FrameSlots {
     try {
       this.ring = mapPages(libc, port, this.ringEntries * ENTRY_BYTES);
     } catch (error) {
-      libc.unmapPages(this.slab.address, this.slab.length);
+      this.slab.discard();
       throw error;
     }
     this.ringAddress = this.ring.address;
-    this.mem = viewOf(this.slab);
-    const ring = viewOf(this.ring).bytes;
+    const { bytes, address } = this.slab;
+    this.mem = { bytes, view: new DataView(bytes.buffer), address };
+    const ring = this.ring.bytes;
     this.entries = new Int32Array(ring.buffer, 0, this.ringEntries * ENTRY_WORDS);
     this.halves = new Uint16Array(ring.buffer, 0, this.ringEntries * ENTRY_WORDS * 2);
     for (let number = 0; number < count; number++) this.give(number);
@@ -94,19 +84,13 @@ export class FrameSlots {
 
   /** The memory goes; the kernel has no use of it any more. */
   release(): void {
-    this.libc.discardPages(this.slab.address, this.slab.length);
-    this.libc.discardPages(this.ring.address, this.ring.length);
+    this.slab.discard();
+    this.ring.discard();
   }
 }
 
-function mapPages(libc: Libc, port: number, length: number): Pages {
-  const address = libc.mapPages(length);
-  if (address === 0) throw new Error(`${length} bytes for the frames of port ${port} cannot be had: ${libc.strerror(libc.errno())}`);
-  return { libc, address, length };
-}
-
-function viewOf(pages: Pages): FrameMemory {
-  const memory = pages.libc.viewMemory(pages.address, pages.length);
-  unmapper.register(memory, pages);
-  return { bytes: new Uint8Array(memory), view: new DataView(memory), address: pages.address };
+function mapPages(libc: Libc, port: number, length: number): RingMemory {
+  const memory = RingMemory.map(libc, length);
+  if (memory === null) throw new Error(`${length} bytes for the frames of port ${port} cannot be had: ${libc.strerror(libc.errno())}`);
+  return memory;
 }
