@@ -1,10 +1,11 @@
 /**
  * quiescence.test.ts — grace periods over words: both sides on one thread, step by step.
  */
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import {
   GracePeriods, QUIET, QUIET_DEAD, QUIET_RING, QuiescentReader, quiescenceWords, READER_ABSENT, READER_DEAD, READER_OFFLINE, READER_ONLINE,
 } from './quiescence.js';
+import { watchingAtomics } from './test-atomics.js';
 
 let writer: GracePeriods;
 
@@ -52,14 +53,8 @@ describe('grace periods', () => {
     r.offline();
     Atomics.store(writer.words, 0, -0x8000_0000 + 10);
     const seen: boolean[] = [];
-    const real = Atomics.compareExchange.bind(Atomics);
-    const spy = vi.spyOn(Atomics, 'compareExchange').mockImplementation(((...args: Parameters<typeof real>) => {
-      const was = real(...args);
-      seen.push(writer.passed(writer.begin())); // between its STATE and its ACK
-      return was;
-    }) as never);
-    r.online();
-    spy.mockRestore();
+    // Between its STATE and its ACK.
+    watchingAtomics(['compareExchange'], () => seen.push(writer.passed(writer.begin())), () => r.online(), 'behind');
     expect(seen).toEqual([false]);
   });
 

@@ -2,11 +2,12 @@
  * tables.test.ts — the small flat tables: address sets, next hops and groups, flow hashes.
  */
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { AddrSet } from './addr-set.js';
 import { AddrSet6 } from './addr-set6.js';
 import { flowHash4 } from './flow-hash.js';
 import { NHOP_GROUP, NHOP_VALID, NhopTable } from './nhop-table.js';
+import { watchingAtomics } from './test-atomics.js';
 
 describe('AddrSet', () => {
   it('behaves as a counted set', () => {
@@ -100,15 +101,12 @@ describe('NhopTable', () => {
     const t = new NhopTable(true);
     t.setHop(1, NHOP_VALID, 0, 0, 0);
     t.setGroup(0, [1]);
-    const real = Atomics.exchange.bind(Atomics);
     const seen: number[][] = [];
-    const spy = vi.spyOn(Atomics, 'exchange').mockImplementation(((words: Int32Array, at: number, value: number) => {
-      seen.push([t.ifIndex(1), t.mtu(1), t.gateway6(1, 3), ...t.members.subarray(t.groups[1], (t.groups[1] ?? 0) + 2)]);
-      return real(words, at, value);
-    }) as never);
-    t.setHop(1, NHOP_VALID, 7, 1_500, 1, 2, 3, 4);
-    t.setGroup(0, [1, 1]);
-    spy.mockRestore();
+    const look = (): unknown => seen.push([t.ifIndex(1), t.mtu(1), t.gateway6(1, 3), ...t.members.subarray(t.groups[1], (t.groups[1] ?? 0) + 2)]);
+    watchingAtomics(['exchange'], look, () => {
+      t.setHop(1, NHOP_VALID, 7, 1_500, 1, 2, 3, 4);
+      t.setGroup(0, [1, 1]);
+    });
     expect(seen.map((words) => words.slice(0, 3))).toEqual([[7, 1_500, 4], [7, 1_500, 4]]);
     expect([seen[1]?.slice(3), t.flags(1), t.select(NHOP_GROUP, 1)]).toEqual([[1, 1], NHOP_VALID, 1]);
   });

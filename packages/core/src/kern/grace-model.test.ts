@@ -1,7 +1,9 @@
 /**
  * grace-model.test.ts — every interleaving of the model of grace periods: nothing wrong in it, each planted bug found; and the code makes the model's accesses in the model's order.
  */
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { watchingAtomics } from '../fwd/test-atomics.js';
+import type { AtomicAccess } from '../fwd/test-atomics.js';
 import { QuiescentReader } from '../fwd/quiescence.js';
 import { quietEnv } from '../env/env.js';
 import { Engine } from './engine.js';
@@ -45,26 +47,17 @@ describe('a planted bug is found', () => {
 });
 
 describe('the code makes the accesses of the model', () => {
-  afterEach(() => {
-    vi.restoreAllMocks();
-  });
-
   /** Names of the words on line 0, and on the line of slot 1. */
   const NAMES = new Map([[0, 'PERIOD'], [1, 'WAITING'], [32, 'ACK'], [33, 'STATE']]);
 
   /** Accesses to control words while `fn` runs; those of slots that nobody has are left out. */
   const accesses = (fn: () => void): string[] => {
     const seen: string[] = [];
-    for (const op of ['load', 'store', 'add', 'compareExchange'] as const) {
-      const real = Atomics[op].bind(Atomics) as (...args: unknown[]) => number;
-      vi.spyOn(Atomics, op).mockImplementation(((...args: unknown[]) => {
-        const name = NAMES.get(args[1] as number);
-        if (name !== undefined) seen.push(`${op} ${name}`);
-        return real(...args);
-      }) as never);
-    }
-    fn();
-    vi.restoreAllMocks();
+    const look = (access: AtomicAccess, at: number): void => {
+      const name = NAMES.get(at);
+      if (name !== undefined) seen.push(`${access} ${name}`);
+    };
+    watchingAtomics(['load', 'store', 'add', 'compareExchange'], look, fn);
     return seen;
   };
   const make = (): { engine: Engine; reader: QuiescentReader } => {

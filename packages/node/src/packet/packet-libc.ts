@@ -68,7 +68,7 @@ function bindPacketLibc(): PacketLibc {
 }
 
 /** The value of a socket's option that is a number; -1, with the reason in `libc.errno()`. */
-export function socketOption(libc: PacketLibc, fd: number, level: number, name: number): number {
+export function socketOption(libc: Pick<PacketLibc, 'getsockopt'>, fd: number, level: number, name: number): number {
   const value = new Uint32Array(1);
   return libc.getsockopt(fd, level, name, value, new Uint32Array([4])) < 0 ? -1 : value[0]!;
 }

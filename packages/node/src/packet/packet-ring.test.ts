@@ -2,8 +2,8 @@
  * packet-ring.test.ts — PacketRing on memory that a test fills as the kernel would.
  */
 import { describe, expect, test } from 'vitest';
-import type { PacketLibc } from './packet-libc.js';
 import { PacketRing, RING_REQUEST } from './packet-ring.js';
+import type { RingLibc } from './packet-ring.js';
 
 const [BLOCK_SIZE = 0, BLOCKS = 0, SLOT = 0, SLOTS = 0] = RING_REQUEST;
 const PER_BLOCK = SLOTS / BLOCKS;
@@ -19,7 +19,9 @@ const slotAt = (slot: number): number => Math.floor(slot / PER_BLOCK) * BLOCK_SI
 function makeRing() {
   const memory = new ArrayBuffer(BLOCK_SIZE * BLOCKS);
   let unmapped = 0;
-  const libc = { mapShared: () => 4096, viewMemory: () => memory, unmapPages: () => ++unmapped } as unknown as PacketLibc;
+  const libc: RingLibc = {
+    mapShared: () => 4096, viewMemory: () => memory, unmapPages: () => ++unmapped, getsockopt: () => -1, getsockname: () => -1, errno: () => 0, strerror: String,
+  };
   const view = new DataView(memory);
   /** The kernel puts a frame into a slot: 14 bytes of Ethernet and `mark`. */
   const put = (slot: number, mark: number, { status = 0, tci = 0, tpid = 0, hdr = [] as number[], len = 15 } = {}): void => {

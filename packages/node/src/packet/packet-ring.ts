@@ -19,7 +19,6 @@
  */
 import { ETHER_VLAN_ENCAP_LEN, ETHERTYPE_VLAN, VIRTIO_NET_CSUM_START, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_HDR_LEN_AT } from '@netloom/core/wire';
 import { ENETDOWN, ENODEV } from '../tap/libc.js';
-import type { Libc } from '../tap/libc.js';
 import { VNET_F_NEEDS_CSUM, VNET_HDR_SIZE } from '../tap/vnet-hdr.js';
 import { AF_PACKET, loadPacketLibc, PACKET_STATISTICS, SLL_IFINDEX, SO_DOMAIN, SO_ERROR, SOCKADDR_LL_SIZE, SOL_PACKET, SOL_SOCKET, socketOption } from './packet-libc.js';
 import type { PacketLibc } from './packet-libc.js';
@@ -56,6 +55,9 @@ const VNET_HDR_LEN = VIRTIO_NET_HDR_LEN_AT;
 const VNET_CSUM_START = VIRTIO_NET_CSUM_START;
 const GSO_ECN = 0x80;
 
+/** What a ring asks of the system. */
+export type RingLibc = Pick<PacketLibc, 'errno' | 'getsockname' | 'getsockopt' | 'mapShared' | 'strerror' | 'unmapPages' | 'viewMemory'>;
+
 export class PacketRing {
   /** The ring's memory. */
   readonly bytes: Uint8Array;
@@ -66,7 +68,7 @@ export class PacketRing {
   length = 0;
   /** Frames that were longer than a slot. */
   truncated = 0;
-  private readonly libc: PacketLibc;
+  private readonly libc: RingLibc;
   private readonly fd: number;
   private readonly words: Int32Array;
   private head: number;
@@ -75,7 +77,7 @@ export class PacketRing {
   private drops = 0;
 
   /** Maps the ring of `fd`, which openPacket has made. @throws Error when that fails. */
-  constructor(fd: number, libc: PacketLibc = loadPacketLibc()) {
+  constructor(fd: number, libc: RingLibc = loadPacketLibc()) {
     this.libc = libc;
     this.fd = fd;
     this.address = libc.mapShared(fd, RING_SIZE);
@@ -143,7 +145,7 @@ export class PacketRing {
 
   /** No view of it is touched any more. */
   unmap(): void {
-    (this.libc as Libc).unmapPages(this.address, RING_SIZE);
+    this.libc.unmapPages(this.address, RING_SIZE);
   }
 
   /** Makes the frame of a slot the current one; false: it was cut short. */

@@ -318,7 +318,7 @@ describe.runIf(process.platform === 'linux')('a process with a running pool', ()
     const readers = { periods, add: () => periods.claim(), remove: (slot) => periods.release(slot), bury: (slot) => periods.bury(slot) };
     const pool = new DatapathPool({ workers: 2, readers });
     const open = () => pool.open({ fds: [fds[0]], name: 'pair', mtu: 1500, vnetHdr: false });
-    const up = () => new Promise((r) => { const look = () => pool.seats.every((s) => s.state === 'up') ? r() : setTimeout(look, 5); look(); });
+    const up = () => Promise.all(pool.seats.map((seat) => seat.command({ op: 'close', queue: 9 })));
   `;
   function run(script: string): Promise<{ code: number | null; text: string }> {
     return new Promise((resolve, reject) => {

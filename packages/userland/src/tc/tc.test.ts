@@ -223,9 +223,15 @@ describe('the plug', () => {
   });
 
   it('its default limit is what Linux lets wait at an ifb', async () => {
+    await lab.ok('ifconfig epair0a 192.0.2.1/24');
+    await lab.ok('ifconfig epair0b up');
+    await lab.ok('arp -s 192.0.2.9 2:0:0:0:0:9');
     await lab.ok('tc qdisc add dev ifb0 root plug');
-    const qdisc = lab.kernel.vnet0.net.ifunit('ifb0')!.qdisc as unknown as { readonly qdisc: { readonly limitBytes: number } };
-    expect(qdisc.qdisc.limitBytes).toBe(32 * 1_514);
+    await lab.ok('tc qdisc add dev epair0b ingress');
+    await lab.ok(`tc filter add dev epair0b parent ffff: matchall ${redirect}`);
+    // 32 frames of 1,514 bytes.
+    await lab.sh('ping -c 33 -i 0.01 -t 2 -s 1472 192.0.2.9');
+    expect(await lab.ok('tc -s qdisc show dev ifb0')).toContain('(dropped 1, overlimits 0 requeues 0) \n backlog 48448b 32p');
   });
 });
 

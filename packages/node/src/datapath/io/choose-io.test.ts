@@ -8,20 +8,25 @@ import { chooseFrameIo } from './choose-io.js';
 import type { FrameHandler, FrameIo } from './frame-io.js';
 import { PollIo } from './poll-io.js';
 
-const handler = {} as FrameHandler;
-const uring = { destroy: () => undefined } as unknown as FrameIo;
-const has = (): FrameIo => uring;
+const nothing = (): void => undefined;
+const handler: FrameHandler = { frame: nothing, batchEnd: nothing, idle: nothing, awake: nothing, refused: nothing, gone: nothing };
 const lacks = (): FrameIo => {
   throw new IoUringError('this kernel has no io_uring', 38, 'io_uring_setup');
 };
 
 describe.runIf(process.platform === 'linux')('chooseFrameIo', () => {
   const libc = loadLibc();
+  /** In place of the other, which is not everywhere. */
+  const uring = new PollIo(libc, handler, -1);
+  const has = (): FrameIo => uring;
 
   test('takes io_uring where it is, and poll with the reason where it is not', () => {
-    expect(chooseFrameIo(libc, handler, -1, 'auto', has)).toEqual({ io: uring, kind: 'io_uring', why: '' });
+    const chosen = chooseFrameIo(libc, handler, -1, 'auto', has);
+    expect(chosen).toEqual({ io: uring, kind: 'io_uring', why: '' });
+    expect(chosen.io).toBe(uring);
     const { io, kind, why } = chooseFrameIo(libc, handler, -1, 'auto', lacks);
     expect(io).toBeInstanceOf(PollIo);
+    expect(io).not.toBe(uring);
     expect([kind, why]).toEqual(['poll', 'this kernel has no io_uring']);
   });
 
