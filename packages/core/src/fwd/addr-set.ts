@@ -10,6 +10,7 @@
  * Members are counted: an address set on two interfaces must be removed twice.
  */
 import { LazyMap } from '../base/lazy-map.js';
+import { tableWords } from './shared-words.js';
 
 const FREE = 0;
 const REMOVED = 0xffff_ffff | 0;
@@ -28,7 +29,7 @@ export class AddrSet {
 
   constructor(shared = false) {
     this.shared = shared;
-    this.words = shared ? makeWords(1, true) : NO_WORDS;
+    this.words = shared ? tableWords(1, true) : NO_WORDS;
   }
 
   /** Is `addr` a member? Packet path. */
@@ -69,7 +70,7 @@ export class AddrSet {
   private rehash(): void {
     let n = SIZE_INITIAL;
     while (n < this.size * 16) n *= 2;
-    const words = makeWords(n, this.shared);
+    const words = tableWords(n, this.shared);
     this.used = 0;
     for (const key of this.counts.keys()) this.place(words, key);
     this.words = words;
@@ -102,8 +103,4 @@ export function addrSetHas(words: Int32Array, addr: number): boolean {
 function hash(key: number): number {
   const h = Math.imul(key, 0x9e3779b1);
   return (h ^ (h >>> 15)) >>> 0;
-}
-
-function makeWords(n: number, shared: boolean): Int32Array {
-  return new Int32Array(shared ? new SharedArrayBuffer(n * 4) : new ArrayBuffer(n * 4));
 }

@@ -12,6 +12,7 @@
  */
 
 import { LazyMap } from '../base/lazy-map.js';
+import { tableWords } from './shared-words.js';
 
 const REMOVED = -1;
 const PLACE_SHIFT = 2;
@@ -31,7 +32,7 @@ export class AddrSet6 {
 
   constructor(shared = false) {
     this.shared = shared;
-    this.words = shared ? makeWords(0, true) : NO_WORDS;
+    this.words = shared ? tableWords(0, true) : NO_WORDS;
   }
 
   /** Is the address of these words a member? Packet path. */
@@ -71,7 +72,7 @@ export class AddrSet6 {
     let places = PLACES_INITIAL;
     while (places < this.size * 4) places *= 2;
     const old = this.words;
-    const words = makeWords(places << PLACE_SHIFT, this.shared);
+    const words = tableWords(places << PLACE_SHIFT, this.shared);
     this.used = 0;
     for (let at = 0; at < old.length; at += 4) {
       const [w0 = 0, w1 = 0, w2 = 0, w3 = 0] = old.subarray(at, at + 4);
@@ -128,8 +129,4 @@ function hash(w0: number, w1: number, w2: number, w3: number): number {
 
 function keyOf(w0: number, w1: number, w2: number, w3: number): string {
   return `${w0 | 0}.${w1 | 0}.${w2 | 0}.${w3 | 0}`;
-}
-
-function makeWords(n: number, shared: boolean): Int32Array {
-  return new Int32Array(shared ? new SharedArrayBuffer(n * 4) : new ArrayBuffer(n * 4));
 }

@@ -27,6 +27,7 @@
  * Invariants: a leaf's prefix contains its slot and is the longest such; a node exists only while a prefix longer than the
  * bits above it lies inside it. Not here: what a value means (nhop-table.ts), the routes themselves (net/route/rib.ts).
  */
+import { tableHalfWords, tableWords } from './shared-words.js';
 
 /** Largest answer a leaf can hold: a next hop's index or a group's code (nhop-table.ts). 0 is "no route". */
 export const FIB4_VALUE_MAX = 0x1ff_ffff;
@@ -448,7 +449,4 @@ export class Fib4 extends Fib4View {
   }
 }
 
-function makeWords(n: number, shared: boolean, wide: boolean): Fib4Words {
-  if (wide) return new Int32Array(shared ? new SharedArrayBuffer(n * 4) : new ArrayBuffer(n * 4));
-  return new Int16Array(shared ? new SharedArrayBuffer(n * 2) : new ArrayBuffer(n * 2));
-}
+const makeWords = (n: number, shared: boolean, wide: boolean): Fib4Words => (wide ? tableWords(n, shared) : tableHalfWords(n, shared));

@@ -26,6 +26,7 @@
  * two children. Not here: zones of link-local addresses; the caller puts them into the prefix (RFC 4007).
  */
 import { ip6MaskWord } from '../wire/addr6.js';
+import { tableWords } from './shared-words.js';
 
 /** Largest answer a leaf can hold: a next hop's index or a group's code (nhop-table.ts). 0 is "no route". */
 export const FIB6_VALUE_MAX = 0x1ff_ffff;
@@ -201,7 +202,7 @@ export class Fib6 extends Fib6View {
 
   constructor(shape: Fib6Shape, shared = false) {
     const nodesAt = (1 << shape.rootBits) + HEADER_WORDS;
-    super(makeWords(nodesAt + UNITS_INITIAL * UNIT_WORDS, shared), shape);
+    super(tableWords(nodesAt + UNITS_INITIAL * UNIT_WORDS, shared), shape);
     this.shared = shared;
     this.nodesAt = nodesAt;
     this.bits = new Int32Array(((2 << shape.rootBits) >>> 5) + UNITS_INITIAL);
@@ -506,7 +507,7 @@ export class Fib6 extends Fib6View {
 
   private grow(): void {
     const more = Math.max((this.t.length / UNIT_WORDS) >>> 1, UNITS_INITIAL);
-    const larger = makeWords(this.t.length + more * UNIT_WORDS, this.shared);
+    const larger = tableWords(this.t.length + more * UNIT_WORDS, this.shared);
     larger.set(this.t);
     const bits = new Int32Array(this.bits.length + more);
     bits.set(this.bits);
@@ -524,8 +525,4 @@ function levelOf(bit: number): number {
 /** A word that leads to the node at `base`, `depth` bits down, from slots that end at `end`. */
 function childWord(base: number, depth: number, end: number): number {
   return base | CHILD | (depth > end ? SKIP : 0);
-}
-
-function makeWords(n: number, shared: boolean): Int32Array {
-  return new Int32Array(shared ? new SharedArrayBuffer(n * 4) : new ArrayBuffer(n * 4));
 }

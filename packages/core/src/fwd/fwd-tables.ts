@@ -92,11 +92,9 @@ export class FwdSet {
   /** 0: no route has several next hops. */
   readonly multipath: number;
   readonly cell: number;
-  /** First and one behind the last word of `hops` there are: a next hop beyond is one that this reader does not know yet. */
-  readonly hopsEnd: number;
 
   constructor(t: FwdSetTables) {
-    const nhops = new NhopTable(true);
+    const nhops = new NhopTable();
     nhops.hops = t.hops;
     nhops.groups = t.groups;
     nhops.members = t.members;
@@ -105,7 +103,6 @@ export class FwdSet {
     this.flowSalt = t.flowSalt;
     this.multipath = t.multipath ? 1 : 0;
     this.cell = t.cell;
-    this.hopsEnd = t.hops.length;
   }
 }
 

@@ -9,6 +9,7 @@
  *
  * Invariants: a word is written before a leaf with its index is. An index that is free has flags 0.
  */
+import { tableWords } from './shared-words.js';
 
 /** Leaf values from here on are groups. */
 export const NHOP_GROUP = 0x100_0000;
@@ -52,9 +53,9 @@ export class NhopTable {
 
   constructor(shared = false) {
     this.shared = shared;
-    this.hops = makeWords(HOPS_INITIAL << HOP_SHIFT, shared);
-    this.groups = shared ? makeWords(0, true) : NO_WORDS;
-    this.members = shared ? makeWords(0, true) : NO_WORDS;
+    this.hops = tableWords(HOPS_INITIAL << HOP_SHIFT, shared);
+    this.groups = shared ? tableWords(0, true) : NO_WORDS;
+    this.members = shared ? tableWords(0, true) : NO_WORDS;
   }
 
   get bytes(): number {
@@ -139,8 +140,8 @@ export class NhopTable {
   private compact(g: number, more: number): void {
     let live = 0;
     for (let i = 0; i < this.groups.length; i += 2) if (i !== g << 1) live += this.groups[i]!;
-    const members = makeWords((live + more) * 2, this.shared);
-    const groups = makeWords(this.groups.length, this.shared);
+    const members = tableWords((live + more) * 2, this.shared);
+    const groups = tableWords(this.groups.length, this.shared);
     let top = 0;
     for (let i = 0; i < this.groups.length; i += 2) {
       const n = this.groups[i]!;
@@ -158,11 +159,7 @@ export class NhopTable {
 }
 
 function grown(words: Int32Array, least: number, shared: boolean): Int32Array {
-  const larger = makeWords(Math.max(least, words.length * 2), shared);
+  const larger = tableWords(Math.max(least, words.length * 2), shared);
   larger.set(words);
   return larger;
-}
-
-function makeWords(n: number, shared: boolean): Int32Array {
-  return new Int32Array(shared ? new SharedArrayBuffer(n * 4) : new ArrayBuffer(n * 4));
 }
