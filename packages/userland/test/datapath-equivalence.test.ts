@@ -7,7 +7,7 @@
  *
  *     NETLOOM_DATAPATH_SEED=7 NETLOOM_DATAPATH_FRAMES=1000000 npx vitest run packages/userland/test/datapath-equivalence.test.ts
  *
- * is the long run, from world 7 on.
+ * is the long run, from world 7 on; with NETLOOM_DATAPATH_FRAMES=1 it is world 7 alone.
  */
 import { expect, test } from 'vitest';
 import { live } from './datapath/equivalence-live.js';
@@ -16,6 +16,8 @@ const FRAMES = Number(process.env['NETLOOM_DATAPATH_FRAMES'] ?? 10_000);
 /** Shares of frames that the short path sends: of all, half of which nobody could send; and of those that come again and that the complete path gives to one other port. */
 const SENT_MIN = 0.12;
 const KNOWN_SENT_MIN = 0.7;
+/** Frames that a run must have for its shares to say something: a single world may be one that nothing gets through. */
+const SHARES_FRAMES = 5_000;
 const SEED = Number(process.env['NETLOOM_DATAPATH_SEED'] ?? 1);
 
 /** Adds `from` to `to`, and answers with the sum of what it added. */
@@ -41,6 +43,7 @@ test(`${FRAMES} frames in worlds from seed ${SEED} on: both paths agree, and wha
     known += add(carried, lived.carried);
   }
   console.log(`seed ${SEED}, ${frames} frames: ${shares(verdicts)}\n${known} frames that were known and carried to another port: ${shares(carried)}`);
+  if (FRAMES < SHARES_FRAMES) return;
   expect((verdicts.get('sent') ?? 0) / frames).toBeGreaterThan(SENT_MIN);
   expect((carried.get('sent') ?? 0) / known).toBeGreaterThan(KNOWN_SENT_MIN);
 }, 60_000 + FRAMES * 10);
