@@ -6,6 +6,7 @@
  * A logarithmic scale, with a line where both are equal. Rows in time (unit `us`) are turned round, so that longer bars are better everywhere. Several files are one plot.
  */
 import { readFileSync } from 'node:fs';
+import { reportOf } from './report.mjs';
 
 /** @typedef {{ name: string, value: number | null, unit: string, peer: { name: string, value: number } | null, ratio: number | null }} Row */
 
@@ -61,11 +62,11 @@ export function plot(rows, machine) {
   ].join('\n');
 }
 
-const reports = process.argv.slice(2).map((file) => JSON.parse(readFileSync(file, 'utf8')));
-if (reports.length === 0) {
+const [first, ...others] = process.argv.slice(2).map((file) => reportOf(readFileSync(file, 'utf8')));
+if (first === undefined) {
   console.error('usage: node bench/fib-plot.mjs FILE.json... > FILE.svg');
   process.exitCode = 64;
 } else {
-  const { cpu, cpus, node } = reports[0].machine;
-  process.stdout.write(plot(reports.flatMap((report) => report.rows), `${cpu}, ${cpus} processors, Node ${node}`));
+  const { cpu, cpus, node } = first.machine;
+  process.stdout.write(plot([first, ...others].flatMap((report) => report.rows), `${cpu}, ${cpus} processors, Node ${node}`));
 }

@@ -1,15 +1,16 @@
 /**
  * plot.mjs — draws what `npm run bench -- NAME --json` said: `node bench/plot.mjs < rows.json > picture.svg`.
- * Read first: main.mjs (the rows).
+ * Read first: main.mjs (the rows), report.mjs.
  *
  * Rows of one unit are a chart of horizontal bars on one scale, ours above the peer's. Rows without a value are left out. The picture says which machine it was.
  * Not here: what is worth drawing.
  */
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { reportOf } from './report.mjs';
 
 /** @typedef {import('./main.mjs').Row} Row */
-/** @typedef {{ rows: readonly Row[], machine: { cpu: string, cpus: number, node: string, os: string } }} Report */
+/** @typedef {import('./report.mjs').Report} Report */
 
 const WIDTH = 760;
 const NAMES = 230;
@@ -65,4 +66,12 @@ export function plot({ rows, machine }) {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">\n<style>${STYLE}</style>\n${charts.join('\n')}\n${foot}\n</svg>\n`;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) process.stdout.write(plot(JSON.parse(readFileSync(0, 'utf8'))));
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  try {
+    process.stdout.write(plot(reportOf(readFileSync(0, 'utf8'))));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    console.error(`plot: ${error.message}\nusage: node bench/plot.mjs < FILE.json > FILE.svg`);
+    process.exitCode = 64;
+  }
+}

@@ -12,6 +12,7 @@ import { describe, expect, test } from 'vitest';
 import { measure, rowText } from '../bench/main.mjs';
 import { median } from '../bench/median.mjs';
 import { plot } from '../bench/plot.mjs';
+import { reportOf } from '../bench/report.mjs';
 import { loadEntries, pickEntries } from '../scripts/entries.mjs';
 import { fuzz, makeInput, numbers } from '../scripts/fuzz.mjs';
 import { simulate } from '../scripts/sim.mjs';
@@ -110,6 +111,12 @@ describe('bench', () => {
     expect([ours * 2, alone]).toEqual([peer, peer]);
     expect(svg).toContain('C&lt;PU');
     expect(svg).not.toContain('>b<');
+  });
+
+  test('a report is read with the lines that npm puts before it, and nothing else is', () => {
+    const rows = '{\n  "machine": {},\n  "rows": []\n}\n';
+    expect(reportOf(`\n> workspace@0.1.0 bench\n> node bench/main.mjs a {b} --json\n\n${rows}`)).toEqual({ machine: {}, rows: [] });
+    expect(() => reportOf('  ok  build\n')).toThrow('npm run --silent bench');
   });
 
   test('ours and the peer alternate, and the first round is not reported', async () => {
