@@ -8,7 +8,8 @@
  */
 import { EEXIST, ifCloneCreate, ifCloneDestroyIfp } from '@netloom/core';
 import type { CloneParams } from '@netloom/core';
-import { mayChange, request } from './if-request.js';
+import { mayChangeNetwork } from '../jail/jail-id.js';
+import { request } from './if-request.js';
 import { word } from './invocation.js';
 import type { Command, Invocation } from './invocation.js';
 import { vlanCloneParams } from './vlan.js';
@@ -23,7 +24,7 @@ function cloneParams(cx: Invocation, name: string): CloneParams | null {
 export function cloneCreate(cx: Invocation): void {
   const name = cx.ifname;
   const params = cloneParams(cx, name);
-  const refused = mayChange(cx);
+  const refused = mayChangeNetwork(cx);
   const made = refused === 0 ? ifCloneCreate(cx.net, name, params) : { error: refused, ifp: null };
   if (made.error === EEXIST) cx.errx(`interface ${name} already exists`);
   if (made.ifp === null) return cx.err(`SIOCIFCREATE2 (${name})`, made.error);

@@ -5,22 +5,16 @@
  * `request` looks the interface up anew for every word, because the word before may have renamed, moved or destroyed it: ENXIO when
  * it is gone, EPERM in a prison that does not own its network, EBUSY in a vnet that is being taken down.
  */
-import { EBUSY, EINVAL, ENXIO, EPERM } from '@netloom/core';
+import { EINVAL, ENXIO } from '@netloom/core';
 import type { Errno, Ifnet } from '@netloom/core';
-import { ownsNetwork } from '../jail/jail-id.js';
+import { mayChangeNetwork } from '../jail/jail-id.js';
 import type { Invocation } from './invocation.js';
-
-/** Refusal before any request on the network of this prison; 0 when it may. */
-export function mayChange(cx: Invocation): Errno {
-  if (!ownsNetwork(cx.prison)) return EPERM;
-  return cx.vnet.kern.shutdown ? EBUSY : 0;
-}
 
 /** Changes interface `cx.ifname`. */
 export function request(cx: Invocation, change: (ifp: Ifnet) => Errno): Errno {
   const ifp = cx.ifp;
   if (ifp === null) return ENXIO;
-  const refused = mayChange(cx);
+  const refused = mayChangeNetwork(cx);
   return refused !== 0 ? refused : change(ifp);
 }
 

@@ -4,8 +4,8 @@
  *
  * Names and numbers are looked up below the caller's own prison: nobody sees siblings or ancestors.
  */
-import { EINVAL } from '@netloom/core';
-import type { Prison } from '@netloom/core';
+import { EBUSY, EINVAL, EPERM } from '@netloom/core';
+import type { Errno, Prison, Vnet } from '@netloom/core';
 import type { Proc } from '../proc.js';
 import { err, errx } from '../err.js';
 
@@ -37,4 +37,9 @@ export function attachJail(p: Proc, nameOrJid: string): Prison {
 /** May processes of this prison change its network? Prison 0 and prisons with a vnet of their own may. */
 export function ownsNetwork(prison: Prison): boolean {
   return prison.ownsVnet;
+}
+
+/** What a change of the network is refused with before it is looked at; 0: it may be. EPERM: it is another prison's; EBUSY: it is being taken down. */
+export function mayChangeNetwork({ prison, vnet }: { readonly prison: Prison; readonly vnet: Vnet }): Errno {
+  return !ownsNetwork(prison) ? EPERM : vnet.kern.shutdown ? EBUSY : 0;
 }

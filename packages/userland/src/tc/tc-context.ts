@@ -2,9 +2,9 @@
  * tc-context.ts — what every command of a tc knows: the process, and how it is to show things; and how the kernel's answers are printed.
  * Read first: iproute2's `lib/libnetlink.c` (rtnl_talk).
  */
-import { EBUSY, EPERM, strerror, tcRefuse } from '@netloom/core';
+import { strerror, tcRefuse } from '@netloom/core';
 import type { TcAnswer } from '@netloom/core';
-import { ownsNetwork } from '../jail/jail-id.js';
+import { mayChangeNetwork } from '../jail/jail-id.js';
 import type { Proc } from '../proc.js';
 
 /** Exit code when the kernel refuses. */
@@ -19,7 +19,8 @@ export interface TcContext {
 
 /** Asks the kernel for a change, unless this prison or the state of its vnet forbids it. Prints a refusal; answers with the exit code. */
 export function talk(p: Proc, request: () => TcAnswer): number {
-  const answer = !ownsNetwork(p.prison) ? tcRefuse(EPERM) : p.vnet.kern.shutdown ? tcRefuse(EBUSY) : request();
+  const refused = mayChangeNetwork(p);
+  const answer = refused !== 0 ? tcRefuse(refused) : request();
   if (answer.error === 0) return 0;
   p.err(answer.text === '' ? `RTNETLINK answers: ${strerror(answer.error)}\n` : `Error: ${answer.text}.\n`);
   return EXIT_KERNEL;
