@@ -87,6 +87,7 @@ const FIXED = [
   { file: 'net/epair.ts', name: 'EPAIR_QUEUE_MAX', unit: 'packets', what: 'waiting at an end of an epair', full: 'dropped: the sending end\'s `oqdrops`' },
   { file: 'net/ifb.ts', name: 'IFB_QUEUE_MAX', unit: 'packets', what: 'waiting to go back from an ifb to where they came in', full: 'dropped: the ifb\'s `oqdrops`' },
   { file: 'net/tc/tc-filter.ts', name: 'TC_FILTERS_MAX', unit: 'filters', what: 'of `tc` on an interface', full: '`tc filter add` answers ENOSPC' },
+  { file: 'net/tc/tc-filter.ts', name: 'TC_ACTIONS_MAX', unit: 'actions', what: 'of a filter of `tc`', full: '`tc filter add` answers `Only 32 actions supported per filter`' },
   { file: 'net/tc/u32.ts', name: 'U32_KEYS_MAX', unit: 'keys', what: 'of a u32 filter', full: '`tc` says `Illegal "match"`' },
   { file: 'ha/epoch-plug.ts', name: 'EPOCH_BYTES_MAX', unit: 'bytes', what: 'held by an epoch plug, unless it is told otherwise', full: 'the newest frame is dropped: its `dropPackets`, and the interface\'s `oqdrops`' },
   { file: 'ha/epoch-plug.ts', name: 'EPOCH_PACKETS_MAX', unit: 'packets', what: 'held by an epoch plug, unless it is told otherwise', full: 'the same' },

@@ -17,7 +17,7 @@ import type { Ifnet } from './ifnet.js';
 import type { Net } from './net.js';
 import { TC_ACT_OK, TC_ACT_SHOT } from './tc/tc-action.js';
 import type { TcActionSpec } from './tc/tc-action.js';
-import { TC_FILTERS_MAX, filterDelete, filterModify } from './tc/tc-filter.js';
+import { TC_ACTIONS_MAX, TC_FILTERS_MAX, filterDelete, filterModify } from './tc/tc-filter.js';
 import type { FilterRequest } from './tc/tc-filter.js';
 import { TC_H_INGRESS, TC_INGRESS_HANDLE } from './tc/tc-handle.js';
 import { ETH_P_ALL, TcIngress } from './tc/tc-ingress.js';
@@ -309,6 +309,13 @@ describe('the bound of filters on an interface', () => {
     expect([lab.ingress.protos[1]!.filters.length, lab.ingress.protos[1]!.filters.at(-1)!.actions[0]!.verdict]).toEqual([TC_FILTERS_MAX - 1, TC_ACT_SHOT]);
     expect([filterDelete(lab.v, lab.filter({ prio: 10, kind: null })).error, lab.add({ ...u32, prio: 12 }).error]).toEqual([0, 0]);
   });
+});
+
+it('a filter has 32 actions at most', () => {
+  const lab = new Lab();
+  const pass = Array.from({ length: TC_ACTIONS_MAX }, (): TcActionSpec => ({ kind: 'gact', verdict: TC_ACT_OK }));
+  expect(lab.add({ actions: [...pass, ...pass.slice(0, 1)] })).toEqual({ error: EINVAL, text: 'Only 32 actions supported per filter' });
+  expect([lab.add({ actions: pass }).error, lab.ingress.protos[0]!.filters[0]!.actions.length]).toEqual([0, 32]);
 });
 
 describe('an output discipline', () => {

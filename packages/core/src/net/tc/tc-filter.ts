@@ -22,6 +22,8 @@ import type { U32Key } from './u32.js';
 
 /** Filters on an interface. */
 export const TC_FILTERS_MAX = 1_024;
+/** Actions of a filter: TCA_ACT_MAX_PRIO. */
+export const TC_ACTIONS_MAX = 32;
 /** The default table of u32, its first filter, and the last. */
 export const U32_TABLE = 0x8000_0000;
 const U32_FIRST = 0x8000_0800;
@@ -81,6 +83,7 @@ export function filterModify(net: Net, request: FilterRequest, flags: number): T
   if (there !== undefined && (flags & NLM_F_EXCL) !== 0) return tcRefuse(EEXIST, 'Filter already exists');
   if (there === undefined && !create) return tcRefuse(ENOENT, 'Need both RTM_NEWTFILTER and NLM_F_CREATE to create a new filter');
   if (of === 'u32' && request.keys === null) return tcRefuse(EINVAL, 'cls_u32: Selector not specified');
+  if (request.actions.length > TC_ACTIONS_MAX) return tcRefuse(EINVAL, `Only ${TC_ACTIONS_MAX} actions supported per filter`);
   const at = there?.handle ?? newHandle(of, handle, proto?.filters ?? []);
   if (typeof at !== 'number') return at;
   if (there === undefined && ingress.protos.reduce((n, p) => n + p.filters.length, 0) >= TC_FILTERS_MAX) return tcRefuse(ENOSPC);
