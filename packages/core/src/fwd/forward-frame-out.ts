@@ -2,7 +2,8 @@
  * forward-frame-out.ts — the short path's way out: interface, its bridge's member, its parent, port; and the frame made ready for it.
  * Read first: forward-frame.ts.
  *
- * `outWays` and `outThrough` find out whether the frame can leave at all, and change nothing; `sendFrame` and `sendPacket` then rewrite it and count it. A frame's start moves by the tags that
+ * `outWays` and `outThrough` find out whether the frame can leave at all, and change nothing; `sendFrame` and `sendPacket` then rewrite it and count it. Most packets come untagged and leave by
+ * a plain port: `outStraight` and `sendStraight` do for them what the others do, and ask for nothing that cannot be. A frame's start moves by the tags that
  * it loses less the one it gets; what was before it must not be needed any more: the driver leaves FWD_HEADROOM bytes.
  *
  * Interfaces count a frame without the tag that vlans put on it, as the complete path does, which carries that tag beside the bytes.
