@@ -12,6 +12,7 @@ import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, test } from 'vitest';
 import type { TestOptions } from 'vitest';
+import { IoUring } from '../src/native/io-uring.js';
 import { guestKernel } from './interop/guest/guest-kernel.js';
 import { programPath } from './program-path.js';
 
@@ -57,6 +58,17 @@ function lacksPackage(name: string): string | null {
     return null;
   } catch {
     return `no npm package ${name}`;
+  }
+}
+
+/** Why this machine has no io_uring, or null: tests of it run where it is, and tests of whoever chooses run everywhere. */
+export function lackingUring(): string | null {
+  if (process.platform !== 'linux') return 'this needs Linux';
+  try {
+    new IoUring(4, 8).destroy();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 

@@ -7,6 +7,7 @@ import { ifCloneCreate, ifCloneDestroy, tapOf } from '@netloom/core';
 import { FC_IPACKETS, FC_OPACKETS, FWD_IFINDEX_MAX, FWD_IF_RECORDS, QuiescentReader, forwardFrame, fwdReason, fwdViewOf } from '@netloom/core/fwd';
 import type { FwdView } from '@netloom/core/fwd';
 import { craftIp } from '@netloom/core/sim';
+import { macFormat } from '@netloom/core/wire';
 import { ToolLab } from './test-proc.js';
 
 const ROOM = 64;
@@ -57,14 +58,12 @@ async function bench(n: number): Promise<{ lab: ToolLab; ports: readonly Port[];
   return { lab, ports, view, short };
 }
 
-const macOf = (ifp: Ifnet): string => [...ifp.lladdr].map((b) => b.toString(16).padStart(2, '0')).join(':');
-
 test('a router on two taps: opened by forwarding and by a neighbour, closed when an interface goes down, and counted like any other', async () => {
   const { lab, ports, short } = await bench(2);
   const [a, b] = ports as [Port, Port];
   await lab.ok('ifconfig tap0 inet 10.1.0.1/24');
   await lab.ok('ifconfig tap1 inet 10.2.0.1/24');
-  const frame = craftIp({ src: HOST_A, dst: macOf(a.ifp) }, { src: '10.1.0.2', dst: '10.2.0.2', ttl: 9, proto: 17 }, new Uint8Array(16));
+  const frame = craftIp({ src: HOST_A, dst: macFormat(a.ifp.lladdr) }, { src: '10.1.0.2', dst: '10.2.0.2', ttl: 9, proto: 17 }, new Uint8Array(16));
   expect(short(0, frame)).toBe('host');
   await lab.ok('sysctl net.inet.ip.forwarding=1');
   expect(short(0, frame)).toBe('noneigh');
@@ -77,7 +76,7 @@ test('a router on two taps: opened by forwarding and by a neighbour, closed when
   expect(sent).toEqual({ port: 1, frame: b.out.got[0] });
   expect(b.out.got).toHaveLength(1);
   await lab.ok('route add 10.9.0.0/16 10.2.0.2');
-  const far = craftIp({ src: HOST_A, dst: macOf(a.ifp) }, { src: '10.1.0.2', dst: '10.9.1.1', ttl: 9, proto: 17 }, new Uint8Array(16));
+  const far = craftIp({ src: HOST_A, dst: macFormat(a.ifp.lladdr) }, { src: '10.1.0.2', dst: '10.9.1.1', ttl: 9, proto: 17 }, new Uint8Array(16));
   expect(short(0, far)).toMatchObject({ port: 1 });
   await lab.ok('route delete 10.9.0.0/16');
   expect(short(0, far)).toBe('noroute');
@@ -117,7 +116,7 @@ test('a port whose interface was destroyed is nobody\'s, whoever gets the index'
   await lab.ok('ifconfig tap1 inet 10.2.0.1/24');
   await lab.ok('sysctl net.inet.ip.forwarding=1');
   await lab.ok(`arp -s 10.2.0.2 ${HOST_B}`);
-  const frame = craftIp({ src: HOST_A, dst: macOf(a.ifp) }, { src: '10.1.0.2', dst: '10.2.0.2', ttl: 9, proto: 17 }, new Uint8Array(16));
+  const frame = craftIp({ src: HOST_A, dst: macFormat(a.ifp.lladdr) }, { src: '10.1.0.2', dst: '10.2.0.2', ttl: 9, proto: 17 }, new Uint8Array(16));
   expect(short(0, frame)).toMatchObject({ port: 1 });
   const { index } = a.ifp;
   lab.kernel.call(lab.kernel.now, () => {
@@ -125,7 +124,7 @@ test('a port whose interface was destroyed is nobody\'s, whoever gets the index'
     ifCloneCreate(lab.kernel.vnet0.net, 'tap7', null);
   });
   expect(lab.kernel.vnet0.net.ifunit('tap7')?.index).toBe(index);
-  await lab.ok(`ifconfig tap7 ether ${macOf(a.ifp)}`);
+  await lab.ok(`ifconfig tap7 ether ${macFormat(a.ifp.lladdr)}`);
   await lab.ok('ifconfig tap7 inet 10.1.0.1/24 up');
   const again = lab.kernel.vnet0.net.ifunit('tap7')!;
   lab.kernel.call(lab.kernel.now, () => tapOf(again)?.attach(new Outside()));
@@ -180,7 +179,7 @@ test('each interface is routed by the tables of its FIB, which other interfaces 
   await lab.ok(`arp -s 10.2.0.2 ${HOST_B}`);
   await lab.ok('route add 10.9.0.0/16 10.2.0.2');
   await lab.ok('ifconfig tap1 fib 1');
-  const far = (i: number): Uint8Array => craftIp({ src: HOST_A, dst: macOf(ports[i]!.ifp) }, { src: `10.${i}.0.2`, dst: '10.9.1.1', ttl: 9, proto: 17 }, new Uint8Array(16));
+  const far = (i: number): Uint8Array => craftIp({ src: HOST_A, dst: macFormat(ports[i]!.ifp.lladdr) }, { src: `10.${i}.0.2`, dst: '10.9.1.1', ttl: 9, proto: 17 }, new Uint8Array(16));
   expect([short(0, far(0)), short(1, far(1))]).toMatchObject([{ port: 2 }, 'noroute']);
   await lab.ok('ifconfig tap1 fib 0');
   await lab.ok('ifconfig tap0 fib 1');
@@ -191,7 +190,7 @@ test('an interface that finds no room is left to the complete path, and known ag
   const { lab, ports: [a], short } = await bench(1);
   const { engine, datapath } = lab.kernel;
   const { readers } = engine;
-  const frame = craftIp({ src: HOST_A, dst: macOf(a!.ifp) }, { src: '10.1.0.2', dst: '10.9.1.1', ttl: 9, proto: 17 }, new Uint8Array(16));
+  const frame = craftIp({ src: HOST_A, dst: macFormat(a!.ifp.lladdr) }, { src: '10.1.0.2', dst: '10.9.1.1', ttl: 9, proto: 17 }, new Uint8Array(16));
   expect([short(0, frame), datapath!.noRoom]).toEqual(['host', 0]);
   const reader = new QuiescentReader(readers.periods.words, readers.add());
   reader.online();
@@ -219,6 +218,6 @@ test('an interface whose index is beyond the tables is left to the complete path
   const beyond = lab.kernel.vnet0.net.ifunit('tap1')!;
   expect(beyond.index).toBe(FWD_IFINDEX_MAX + 1);
   lab.kernel.call(lab.kernel.now, () => datapath!.attachPort(1, beyond, false));
-  const frame = craftIp({ src: HOST_A, dst: macOf(beyond) }, { src: '10.1.0.2', dst: '10.9.1.1', ttl: 9, proto: 17 }, new Uint8Array(16));
+  const frame = craftIp({ src: HOST_A, dst: macFormat(beyond.lladdr) }, { src: '10.1.0.2', dst: '10.9.1.1', ttl: 9, proto: 17 }, new Uint8Array(16));
   expect([short(1, frame), datapath!.noRoom]).toEqual(['noif', 1]);
 });

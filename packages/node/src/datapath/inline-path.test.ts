@@ -3,9 +3,9 @@
  */
 import { expect, test } from 'vitest';
 import { Kernel, ifCloneCreate, ifUp, inAifaddr, quietEnv, tapOf } from '@netloom/core';
-import type { FrameSink, Ifnet, PacketBuffer } from '@netloom/core';
+import type { FrameSink, PacketBuffer } from '@netloom/core';
 import { craftIp } from '@netloom/core/sim';
-import { ip4Parse } from '@netloom/core/wire';
+import { ip4Parse, macFormat } from '@netloom/core/wire';
 import { HostLoop } from '../loop.js';
 import type { FramePort, FramePortStats } from '../port/frame-port.js';
 import { FrameBatch } from '../tap/frame-batch.js';
@@ -86,8 +86,6 @@ class Sink implements FrameSink {
   }
 }
 
-const macOf = (ifp: Ifnet): string => [...ifp.lladdr].map((b) => b.toString(16).padStart(2, '0')).join(':');
-
 function bench() {
   const loop = new HostLoop((error) => {
     throw error;
@@ -123,8 +121,8 @@ function bench() {
 
 test('frames for another port leave by it within the batch, changed as the stack would; others come as they are', async () => {
   const { kernel, a, b } = bench();
-  const through = craftIp({ src: HOST, dst: macOf(a.ifp) }, { src: '10.1.0.2', dst: '10.2.0.2', ttl: 9, proto: 17 }, new Uint8Array(8));
-  const ours = craftIp({ src: HOST, dst: macOf(a.ifp) }, { src: '10.1.0.2', dst: '10.1.0.1', ttl: 9, proto: 17 }, new Uint8Array(8));
+  const through = craftIp({ src: HOST, dst: macFormat(a.ifp.lladdr) }, { src: '10.1.0.2', dst: '10.2.0.2', ttl: 9, proto: 17 }, new Uint8Array(8));
+  const ours = craftIp({ src: HOST, dst: macFormat(a.ifp.lladdr) }, { src: '10.1.0.2', dst: '10.1.0.1', ttl: 9, proto: 17 }, new Uint8Array(8));
   a.port.receive([through, ours, through]);
   expect(a.punted).toEqual([Buffer.from(ours).toString('hex')]);
   expect(b.port.sent).toHaveLength(2);

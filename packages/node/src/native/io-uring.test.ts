@@ -3,6 +3,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { lackingUring } from '../../test/peers.js';
 import { CQE_RESULT, CQE_USER_DATA, IoUring, IoUringError, loadUringCalls, SQE_OP, SQE_USER_DATA } from './io-uring.js';
 import type { UringCalls } from './io-uring.js';
 
@@ -117,16 +118,7 @@ function openRings(): number {
   return process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0;
 }
 
-function hasUring(): boolean {
-  try {
-    new IoUring(4, 8).destroy();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-describe.runIf(process.platform === 'linux' && hasUring())('the kernel', () => {
+describe.runIf(lackingUring() === null)('the kernel', () => {
   test('answers no-operations in their order, round and round', () => {
     const before = openRings();
     const ring = new IoUring(8, 16, loadUringCalls());

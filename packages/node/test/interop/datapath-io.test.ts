@@ -9,19 +9,8 @@ import { startDaemon } from '../../src/daemon/daemon.js';
 import { DaemonClient } from '../../src/daemon/http-client.js';
 import type { DatapathView } from '../../src/datapath/datapath-view.js';
 import type { FrameIoWish } from '../../src/datapath/io/choose-io.js';
-import { IoUring } from '../../src/native/io-uring.js';
-import { peer } from '../peers.js';
+import { lackingUring, peer } from '../peers.js';
 import { uniqueDevice } from './netns.js';
-
-/** Why this machine has no io_uring; '' when it has. */
-function lackingUring(): string {
-  try {
-    new IoUring(4, 8).destroy();
-    return '';
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
 
 /** What a worker of a daemon says of itself. */
 async function workerOf(frameIo: FrameIoWish): Promise<{ io: string; ioWhy: string }> {
@@ -42,5 +31,5 @@ async function workerOf(frameIo: FrameIoWish): Promise<{ io: string; ioWhy: stri
 peer('root', 'tun')('workers use poll when they are told to, and otherwise the better way that this kernel has', async () => {
   expect(await workerOf('poll')).toEqual({ io: 'poll', ioWhy: 'asked for' });
   const why = lackingUring();
-  expect(await workerOf('auto')).toEqual(why === '' ? { io: 'io_uring', ioWhy: '' } : { io: 'poll', ioWhy: why });
+  expect(await workerOf('auto')).toEqual(why === null ? { io: 'io_uring', ioWhy: '' } : { io: 'poll', ioWhy: why });
 });

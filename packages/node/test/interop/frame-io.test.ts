@@ -6,12 +6,11 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { PollIo } from '../../src/datapath/io/poll-io.js';
 import { UringIo } from '../../src/datapath/io/uring-io.js';
-import { IoUring } from '../../src/native/io-uring.js';
 import { openPacket } from '../../src/packet/packet-socket.js';
 import { EBADFD, ENODEV, loadLibc } from '../../src/tap/libc.js';
 import { openTap, openTapQueues, setTapQueue } from '../../src/tap/tap-device.js';
 import { FRAME_MAX } from '../../src/tap/tap-shared.js';
-import { peer } from '../peers.js';
+import { lackingUring, peer } from '../peers.js';
 import { FrameBridge } from './frame-bridge.js';
 import type { MakeFrameIo } from './frame-bridge.js';
 import { linuxPing } from './linux-ping.js';
@@ -19,16 +18,6 @@ import { LinuxPython } from './linux-python.js';
 import { ip, Netns, uniqueDevice, withNetns } from './netns.js';
 
 const NEEDS = ['root', 'tun', 'netns', 'ip'] as const;
-
-/** Why this machine has no io_uring, or null. */
-function lackingUring(): string | null {
-  try {
-    new IoUring(4, 8).destroy();
-    return null;
-  } catch (error) {
-    return String(error);
-  }
-}
 
 interface Ends {
   readonly bridge: FrameBridge;
@@ -75,7 +64,7 @@ async function withBridge(make: MakeFrameIo, kind: Kind, body: (ends: Ends) => P
   }
 }
 
-const noUring = process.platform === 'linux' ? lackingUring() : 'this needs Linux';
+const noUring = lackingUring();
 if (noUring !== null) console.warn(`UringIo is not tested: ${noUring}`);
 
 const IOS = [

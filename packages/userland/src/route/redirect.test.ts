@@ -3,7 +3,7 @@
  */
 import { expect, test } from 'vitest';
 import { craftIp, ip4 } from '@netloom/core/sim';
-import { icmp4PutSum, ip4Emit } from '@netloom/core/wire';
+import { icmp4PutSum, ip4Emit, macFormat } from '@netloom/core/wire';
 import { twoJails } from '../../test/test-links.js';
 import { ToolLab } from '../../test/test-proc.js';
 
@@ -23,7 +23,7 @@ function redirect(router: string, dst: string, gateway: string, to: string): Uin
 test('valid_redirect: a host route by the new router, told to route monitor, gone after redirtimeout', async () => {
   const lab = new ToolLab();
   const [ifp] = await twoJails(lab);
-  const mac = [...ifp.lladdr].map((b) => b.toString(16).padStart(2, '0')).join(':');
+  const mac = macFormat(ifp.lladdr);
   const inA = { jail: 'a' };
   const bring = (frame: Uint8Array): void => {
     const m = lab.kernel.engine.pool.from(frame);

@@ -10,6 +10,7 @@
  */
 import type { Ifnet, Prng } from '@netloom/core';
 import { bpfOpen, bridgeMembers } from '@netloom/core';
+import { macFormat } from '@netloom/core/wire';
 import type { EquivalenceBench } from './equivalence-bench.js';
 
 /** Hosts of a segment: 2 to this and one. The last two have one link address. */
@@ -22,7 +23,6 @@ const TAPS_MAX = 5;
 export const hostMac = (seg: number, host: number): Uint8Array => new Uint8Array([0x02, 0xaa, 0, 0, seg, host === HOSTS + 1 ? HOSTS : host]);
 /** A host's link address that nobody was told of. */
 export const gatewayMac = (seg: number): Uint8Array => new Uint8Array([0x02, 0xab, 0, 0, seg, 1]);
-const macText = (mac: Uint8Array): string => [...mac].map((b) => b.toString(16).padStart(2, '0')).join(':');
 
 /** A bridge and its members. */
 export interface BridgeView {
@@ -165,7 +165,7 @@ export class World {
     }
     await this.run(`ifconfig ${name} up`, name);
     for (const { ifp: member } of this.bridges.find((b) => b.ifp.xname === name)?.order ?? []) {
-      for (const [word, share] of MEMBER_WORDS) if (rng.chance(share)) await this.run(`ifconfig ${name} ${word} ${member.xname}${word === 'static' ? ` ${macText(this.staticMac(name, member))}` : ''}`, name);
+      for (const [word, share] of MEMBER_WORDS) if (rng.chance(share)) await this.run(`ifconfig ${name} ${word} ${member.xname}${word === 'static' ? ` ${macFormat(this.staticMac(name, member))}` : ''}`, name);
     }
     if (rng.chance(0.6)) await this.address(name);
   }
@@ -201,7 +201,7 @@ export class World {
 
   private async neighbour(seg: number, host: number): Promise<void> {
     const { rng } = this;
-    const mac = macText(rng.chance(0.95) ? hostMac(seg, host) : gatewayMac(seg));
+    const mac = macFormat(rng.chance(0.95) ? hostMac(seg, host) : gatewayMac(seg));
     if (rng.chance(0.2)) await this.run(rng.chance(0.5) ? `arp -d 10.${seg}.0.${host}` : `ndp -d fd00:${seg.toString(16)}::${host}`);
     else if (rng.chance(0.6)) await this.run(`arp -s 10.${seg}.0.${host} ${mac}${rng.chance(0.1) ? ' temp' : ''}${rng.chance(0.05) ? ' blackhole' : rng.chance(0.05) ? ' reject' : ''}`);
     else await this.run(`ndp -s fd00:${seg.toString(16)}::${host} ${mac}`);
@@ -216,7 +216,7 @@ export class World {
     await this.run(`ifconfig ${bridge} ${this.pick([
       `addm ${this.pick(this.ethernets()).xname}`, `addm ${this.tap()}`, `deletem ${member}`, `private ${member}`, `-private ${member}`, `learn ${member}`, `-learn ${member}`, `discover ${member}`, `-discover ${member}`,
       `sticky ${member}`, `-sticky ${member}`, `stp ${member}`, `-stp ${member}`, `edge ${member}`, `ifmaxaddr ${member} ${rng.below(4)}`, `maxaddr ${this.pick([4, 100, 2000])}`, `timeout ${this.pick([10, 1200])}`,
-      `static ${member} ${macText(hostMac(seg, 2 + rng.below(HOSTS)))}`, `deladdr ${macText(hostMac(seg, 2 + rng.below(HOSTS)))}`, `span ${this.tap()}`, `-span ${this.tap()}`, `static ${member} ${macText(this.pick(this.ethernets()).lladdr)}`,
+      `static ${member} ${macFormat(hostMac(seg, 2 + rng.below(HOSTS)))}`, `deladdr ${macFormat(hostMac(seg, 2 + rng.below(HOSTS)))}`, `span ${this.tap()}`, `-span ${this.tap()}`, `static ${member} ${macFormat(this.pick(this.ethernets()).lladdr)}`,
     ])}`, bridge);
   }
 
@@ -225,7 +225,7 @@ export class World {
     const { xname } = this.pick(this.ethernets());
     await this.run(`ifconfig ${xname} ${this.pick([
       'down', 'up', 'up', 'up', `mtu ${this.pick([1500, 1400, 1280, 1000, 9000])}`, `mtu 1500`, `fib ${rng.below(3)}`, 'fib 0', `vlanpcp ${rng.below(8)}`, `pcp ${rng.below(8)}`, '-pcp', 'promisc', '-promisc', 'monitor', '-monitor', '-arp', 'arp',
-      'staticarp', '-staticarp', 'inet6 ifdisabled', 'inet6 -ifdisabled', 'inet6 -nud', `ether ${macText(new Uint8Array([0x02, 0xdd, 0, 0, 0, rng.below(6)]))}`, '-txcsum', 'txcsum', '-tso', 'tso', '-txcsum6', 'txcsum6',
+      'staticarp', '-staticarp', 'inet6 ifdisabled', 'inet6 -ifdisabled', 'inet6 -nud', `ether ${macFormat(new Uint8Array([0x02, 0xdd, 0, 0, 0, rng.below(6)]))}`, '-txcsum', 'txcsum', '-tso', 'tso', '-txcsum6', 'txcsum6',
       `vlan ${1 + rng.below(4)} vlandev ${this.tap()}`, '-vlandev', 'inet vhid 1 pass x 10.1.0.50/32', 'vhid 1 -inet', 'name odd0',
     ])}`, xname);
   }

@@ -3,7 +3,7 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openFramePair } from '../../../test/interop/frame-pair.js';
-import { IoUring } from '../../native/io-uring.js';
+import { lackingUring } from '../../../test/peers.js';
 import { EAGAIN, EBADFD, EMSGSIZE, ENODEV, loadLibc, O_CLOEXEC, O_NONBLOCK } from '../../tap/libc.js';
 import type { Libc } from '../../tap/libc.js';
 import { BATCH_MAX, FRAME_HEADROOM } from './frame-io.js';
@@ -69,17 +69,6 @@ class FarEnd {
     const found: [number, number][] = [];
     for (let n = 0; (n = this.libc.read(this.fd, this.address, FRAME_MAX)) > 0; ) found.push([this.bytes[0]!, n]);
     return found;
-  }
-}
-
-/** Why this machine has no io_uring, or null. */
-function lackingUring(): string | null {
-  if (process.platform !== 'linux') return 'this needs Linux';
-  try {
-    new IoUring(4, 8).destroy();
-    return null;
-  } catch (error) {
-    return String(error);
   }
 }
 
