@@ -6,7 +6,8 @@
  * `port.send(batch.bytes, batch.off, batch.len, batch)`.
  *
  * Invariants: the bytes are the receiver's until its callback returns, then they are overwritten: copy what is to stay. There is one
- * batch object per port. Frames that the callback leaves are passed over by the driver, not delivered again.
+ * batch object per port. Frames that the callback leaves are passed over by the driver, not delivered again. A batch that has ended stays
+ * ended: what comes meanwhile (also from within the callback: an answer to what it sent) is the next one's.
  */
 import { readVnetHdr, VNET_HDR_SIZE } from './vnet-hdr.js';
 import type { VnetHdr } from './vnet-hdr.js';
@@ -67,7 +68,11 @@ export class FrameBatch implements VnetHdr {
   }
 
   private step(): boolean {
-    if (this.left === 0 || !this.ring.next()) return false;
+    if (this.left === 0) return false;
+    if (!this.ring.next()) {
+      this.left = 0;
+      return false;
+    }
     this.left--;
     const at = this.ring.off;
     this.mark = this.ring.mark ?? 0;
