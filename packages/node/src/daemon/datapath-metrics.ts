@@ -26,6 +26,7 @@ const PORTS: readonly (readonly [name: string, help: string, of: (p: PortView) =
   ['transmit_full_total', 'Frames the kernel had no room for.', (p) => p.txFull],
   ['transmit_errors_total', 'Frames the kernel refused.', (p) => p.txErrors],
   ['punts_lost_total', 'Punted frames that found the ring to the control thread full.', (p) => p.puntsLost],
+  ['no_port_total', 'Frames for devices that were gone.', (p) => p.noPort],
 ];
 
 export function datapathMetrics(view: DatapathView): string {
