@@ -7,6 +7,7 @@
  * Beside the daemon's socket is one for devd's clients (docs/events.md); one that cannot be had ends the command only if it was asked for.
  */
 import type { Daemon } from '@netloom/node';
+import { WORKERS_MAX } from '@netloom/node/client';
 import { readLab, withVmFiles } from '@netloom/node/lab';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -14,9 +15,8 @@ import { dirname, resolve } from 'node:path';
 import type { CliIo } from './cli-io.js';
 import { CliError, EXIT_USAGE } from './cli-io.js';
 
-/** What "auto" asks for at most: one processor is the stack's. And what anybody may ask for. */
+/** What "auto" asks for at most: one processor is the stack's. */
 const WORKERS_AUTO_MAX = 4;
-const WORKERS_MAX = 32;
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 

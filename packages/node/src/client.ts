@@ -13,6 +13,7 @@ export type { DyingJail } from './daemon/http-routes.js';
 export type { LabState } from './daemon/labs.js';
 export type { AuditAnswer, SysinitAnswer, SysinitRow } from './daemon/kernel-instruments.js';
 export type { TeardownStep, TeardownTrace } from './daemon/teardown-traces.js';
+export { WORKERS_MAX } from './datapath/datapath-shared.js';
 export type { DatapathView, PortView, WorkerView } from './datapath/datapath-view.js';
 export type { Attachment } from './daemon/attachments.js';
 export type { FlowView, GatewayView } from './gateway/gateways.js';

@@ -22,7 +22,7 @@ import { loadLibc } from '../tap/libc.js';
 import type { Libc } from '../tap/libc.js';
 import { openError, TapError } from '../tap/tap-error.js';
 import { DatapathPort } from './datapath-port.js';
-import { PORTS_MAX, QUEUES_MAX, WORKERS_MAX } from './datapath-shared.js';
+import { PORTS_MAX, QUEUES_MAX, RING_SIZE, RING_SIZE_LONG, WORKERS_MAX } from './datapath-shared.js';
 import type { WorkerTables } from './frame-verdict.js';
 import type { FrameIoWish } from './io/choose-io.js';
 import type { PoolQueue } from './pool-queue.js';
@@ -72,9 +72,6 @@ const CHECK_MS = 250;
 /** Threads that fail within FRESH_CHECKS of their start, in a row, until a seat stays empty. */
 const FAILURES_MAX = 4;
 const FRESH_CHECKS = 40;
-/** Bytes of a ring; with virtio headers, whose frames may be long, the larger. */
-const RING_SIZE = 1024 * 1024;
-const RING_SIZE_LONG = 4 * 1024 * 1024;
 
 /** Pools that run, for the process's exit. */
 const running = new Set<DatapathPool>();
@@ -211,7 +208,7 @@ export class DatapathPool implements SeatOwner {
     seat.failures = seat.age < FRESH_CHECKS ? seat.failures + 1 : 1;
     for (const queue of orphans) this.assign(queue, this.leastLoaded(queue.port));
     if (this.closing !== null) return;
-    if (seat.failures > FAILURES_MAX) this.report('abandoned', seat, `${seat.failures} threads have failed in a row; it stays empty`);
+    if (seat.failures >= FAILURES_MAX) this.report('abandoned', seat, `${seat.failures} threads have failed in a row; it stays empty`);
     else this.restart(seat);
     if (!this.seats.some(({ state }) => state === 'starting')) this.areStarted();
     if (!this.seats.some((other) => other.isUsable)) {

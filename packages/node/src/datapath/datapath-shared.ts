@@ -25,6 +25,9 @@ export const WORKERS_MAX = 32;
 export const PORTS_MAX = 1_024;
 /** Queues of a port at most. */
 export const QUEUES_MAX = WORKERS_MAX;
+/** Bytes of a ring; with virtio headers, whose frames may be long, the larger. */
+export const RING_SIZE = 1024 * 1024;
+export const RING_SIZE_LONG = 4 * 1024 * 1024;
 
 /** Commands given so far. */
 export const COMMANDS = 0;

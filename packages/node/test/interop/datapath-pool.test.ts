@@ -235,6 +235,7 @@ describe.runIf(process.platform === 'linux')('DatapathPool', () => {
     await Promise.race([fail(), failures]);
     expect((await gone).message).toContain('no datapath worker is left');
     expect(events.at(-1)).toMatchObject({ kind: 'abandoned', worker: 0 });
+    expect(pool.deaths).toBe(4);
     expect(port.send(frame, 0, 60)).toBe(false);
     expect(() => openPort(pool)).toThrow('no datapath worker runs');
   });
