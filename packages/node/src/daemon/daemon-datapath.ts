@@ -4,12 +4,13 @@
  *
  * Theory of operation. The workers are started with the first port, so a daemon without taps has none and needs no native library. A port is joined to an interface when its tap is opened: from
  * then on the workers forward what they can decide by the published tables. Before a port is closed, the tables let it go, and a grace period has passed: no worker is about to send to it.
- * What workers report (one died, one was replaced) goes to the log.
+ * What workers report (one died, one was replaced) goes to the log, and to the host's events.
  */
+import { devctlAnnounce } from '@netloom/core';
 import type { Ifnet, Kernel } from '@netloom/core';
 import type { Logger } from 'pino';
 import type { InlinePath } from '../datapath/inline-path.js';
-import type { DatapathPool } from '../datapath/datapath-pool.js';
+import type { DatapathPool, PoolEvent } from '../datapath/datapath-pool.js';
 import type { DatapathPort, PortBinding } from '../datapath/datapath-port.js';
 import type { FrameIoWish } from '../datapath/io/choose-io.js';
 import { datapathView } from '../datapath/datapath-view.js';
@@ -82,8 +83,14 @@ export class DaemonDatapath {
         loop.enter();
         kernel.engine.readersPassed();
       },
-      report: ({ kind, worker, text }) => this.log[kind === 'abandoned' ? 'error' : 'warn']({ worker }, kind === 'died' ? `a datapath worker failed: ${text}` : `datapath worker: ${text}`),
+      report: (event) => this.report(event),
     });
+  }
+
+  private report({ kind, worker, text }: PoolEvent): void {
+    this.log[kind === 'abandoned' ? 'error' : 'warn']({ worker }, kind === 'died' ? `a datapath worker failed: ${text}` : `datapath worker: ${text}`);
+    this.loop.enter();
+    devctlAnnounce(this.kernel.vnet0.kern, 'DATAPATH', `worker${worker}`, kind.toUpperCase(), kind === 'restarted' ? {} : { message: text });
   }
 }
 

@@ -148,6 +148,10 @@ describe('while traffic flows through workers', () => {
     }
     const view = await viewOf(d);
     expect(view.deaths).toBe(2);
+    await Netns.until('the second one is replaced', () => pool.seats[0]!.state === 'up');
+    const events = (await d.netloom('events', '--system', 'DATAPATH', '--json').ended).stdout.trim().split('\n').map((line) => JSON.parse(line) as { vnet: string; subsystem: string; type: string; data: { message?: string } });
+    expect(events.map(({ vnet, subsystem, type }) => `${vnet} ${subsystem} ${type}`)).toEqual(['host worker0 DIED', 'host worker0 RESTARTED', 'host worker0 DIED', 'host worker0 RESTARTED']);
+    expect(events[2]!.data.message).toBe('it did not move any more');
     expect((await portOf(d, cableA.device)).forwardedFrames).toBeGreaterThan(before.forwardedFrames);
     expect((await linuxPing(b, '10.1.0.2', 3)).received).toBeGreaterThanOrEqual(3);
   }));
