@@ -10,6 +10,8 @@ export type { AuditBalance, AuditReport, VnetAuditReport } from './vnet/kernel-a
 export { vmoveLoan, vmoveReclaim } from './vnet/vmove.js';
 export { Vnet } from './vnet/vnet.js';
 
+export { BACKUP_START, backupStep } from './ha/backup-state.js';
+export type { BackupAct, BackupEvent, BackupPhase, BackupState, BackupStep } from './ha/backup-state.js';
 export { EPOCH_BYTES_MAX, EPOCH_PACKETS_MAX, EpochPlug } from './ha/epoch-plug.js';
 export type { EpochPlugLimits } from './ha/epoch-plug.js';
 export type { HeldEpoch } from './ha/held-frames.js';
@@ -19,6 +21,8 @@ export { OutputPlug } from './ha/output-plug.js';
 export type { PlugSink } from './ha/output-plug.js';
 export { PlugStats } from './ha/plug-stats.js';
 export * from './ha/plug.js';
+export { PRIMARY_START, primaryStep } from './ha/primary-state.js';
+export type { PrimaryAct, PrimaryEvent, PrimaryPhase, PrimaryState, PrimaryStep } from './ha/primary-state.js';
 
 export type { Chunk, ChunkPool } from './mbuf/chunk-pool.js';
 export { GATEWAY_HOST_NAME, Gateway } from './gateway/gateway.js';
