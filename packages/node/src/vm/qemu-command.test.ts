@@ -94,6 +94,8 @@ test('a kernel booted directly, and words as they are', () => {
   expect(request({ initrd: '/i', append: 'a b', cpus: 2, memory: '1G', machine: 'q35', qemuArgs: ['-trace', 'x'] })).toEqual([
     '-name a', '-machine q35,graphics=off,dump-guest-core=off', '-m 1073741824B', '-smp cpus=2,sockets=2,cores=1,threads=1', '-rtc base=utc', '-serial chardev:console', '-kernel /k', '-initrd /i', '-append a b', '-trace x',
   ]);
+  // QEMU takes the first place in the boot order for it, and two in one place are an error.
+  expect(request({ disks: [{ path: '/d' }] }).slice(-1)).toEqual(['-device virtio-blk-pci,addr=0x2.0x0,drive=disk0']);
 });
 
 test.each<[Partial<VmRequest>, string]>([

@@ -107,7 +107,8 @@ class CommandLine {
     const order = bootOrder(this.spec.disks);
     this.spec.disks.forEach((disk, i) => {
       this.add('-drive', `if=none,id=disk${i},format=${disk.format},readonly=${onOff(disk.readOnly)},discard=unmap,file=${value(disk.path)}`);
-      const boot = `,bootindex=${order.indexOf(disk)}`;
+      // A kernel that is booted directly has the first place, and nobody is to come behind it.
+      const boot = this.spec.direct !== null ? '' : `,bootindex=${order.indexOf(disk)}`;
       const serial = disk.serial === null ? '' : `,serial=${value(disk.serial)}`;
       if (disk.device === 'virtio-blk') return this.device('virtio-blk-pci', disk, `,drive=disk${i}${boot}${serial}${this.vectors()}`);
       if (disk.device === 'nvme') return this.device('nvme', disk, `,drive=disk${i}${boot},serial=${value(disk.serial ?? `NVME-${disk.slot}-${disk.func}`)}`);
