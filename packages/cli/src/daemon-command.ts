@@ -20,11 +20,17 @@ const WORKERS_AUTO_MAX = 4;
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
+/** Where other daemons bring machines that this one is to back up. */
+export interface BackupOptions {
+  readonly backupListen?: string;
+  readonly backupKey?: string;
+}
+
 /** Starts a daemon in this process, in words of the command line when it cannot be. */
-export async function startDaemonHere(socket: string, logLevel: string, workers = 0): Promise<Daemon> {
+export async function startDaemonHere(socket: string, logLevel: string, workers = 0, { backupListen, backupKey }: BackupOptions = {}): Promise<Daemon> {
   const { SocketClaimError, startDaemon } = await import('@netloom/node');
   try {
-    const daemon = await startDaemon({ socketPath: socket, logLevel, workers });
+    const daemon = await startDaemon({ socketPath: socket, logLevel, workers, ...(backupListen === undefined ? {} : { backupListen }), ...(backupKey === undefined ? {} : { backupKey: resolve(backupKey) }) });
     process.on('unhandledRejection', (reason) => daemon.log.error({ err: reason }, 'a promise was rejected and nobody looked'));
     process.on('uncaughtException', (error) => daemon.log.error({ err: error }, 'an exception was thrown and nobody caught it'));
     return daemon;
@@ -80,7 +86,7 @@ export function untilAsked(): Promise<NodeJS.Signals> {
   });
 }
 
-export interface DaemonCommandOptions extends DevdOptions {
+export interface DaemonCommandOptions extends DevdOptions, BackupOptions {
   readonly logLevel: string;
   readonly lab?: string;
   readonly workers?: string;
@@ -88,7 +94,7 @@ export interface DaemonCommandOptions extends DevdOptions {
 
 export async function daemon(options: DaemonCommandOptions, socket: string, io: CliIo): Promise<void> {
   const asked = untilAsked();
-  const running = await startDaemonHere(socket, options.logLevel, workersAsked(options.workers, io.env));
+  const running = await startDaemonHere(socket, options.logLevel, workersAsked(options.workers, io.env), options);
   try {
     await serveDevd(running, options, io);
     if (options.lab !== undefined) await bringUp(running, options.lab);

@@ -62,9 +62,10 @@ function addDaemonCommands(program: Command, io: CliIo, socketOf: SocketOf): voi
   const daemon = program.command('daemon').summary('run a daemon in the foreground').addOption(socketOption()).description('Run a daemon until SIGINT, SIGTERM or SIGHUP. The socket has mode 0600. Ending it takes every vnet down.')
     .addOption(new Option('--log-level <level>', 'least level that is logged, to standard error').choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('warn')).option('--lab <file>', 'bring this lab up at once')
     .option('--devd <path>', 'the socket for clients of FreeBSD\'s devd (default: $NETLOOM_DEVD, else the daemon\'s socket with .devd.pipe for .sock)').option('--no-devd', 'no such socket')
+    .option('--backup-listen <host:port>', 'where other daemons bring machines that this one is to back up (default: by its socket only)').option('--backup-key <file>', 'the key that they must have: hexadecimal digits, in a file that only you can read')
     .option('--workers <n>', 'datapath workers, threads that forward between taps; "auto": by the processors of this machine (default: $NETLOOM_WORKERS, else 0)', workerCount);
   examples(daemon, 'netloom daemon', 'netloom daemon --socket /run/user/1000/lab.sock --log-level info', 'netloom daemon --workers 2')
-    .action(async (options: SocketOption & { logLevel: string; lab?: string; devd?: string | false; workers?: string }) => (await import('./daemon-command.js')).daemon(options, socketOf(options), io));
+    .action(async (options: SocketOption & { logLevel: string; lab?: string; devd?: string | false; workers?: string; backupListen?: string; backupKey?: string }) => (await import('./daemon-command.js')).daemon(options, socketOf(options), io));
 
   const stop = program.command('stop').summary('end the daemon').addOption(socketOption()).description('End the daemon, and with it every lab and vnet.');
   examples(stop, 'netloom stop').action(async (options: SocketOption) => {

@@ -28,6 +28,7 @@ import { runGatewayCommand } from '../gateway/gateway-command.js';
 import { HOST_VNET, LOOPBACK } from '../lab/lab-model.js';
 import type { CommandResult } from '../lab/lab-run.js';
 import { HostLoop } from '../loop.js';
+import { BackupDoor } from '../protect/wire/backup-door.js';
 import { consoleUpgrade } from '../vm/console-upgrade.js';
 import { daemonVms, vmTools } from '../vm/daemon-vms.js';
 import { runVmCommand } from '../vm/vm-lab-commands.js';
@@ -75,6 +76,10 @@ export interface DaemonOptions {
   readonly workers?: number;
   /** How they read and write. Default `auto`: by io_uring where the kernel has it. */
   readonly frameIo?: FrameIoWish;
+  /** HOST:PORT where other daemons bring machines that this one keeps; default: by its socket only. */
+  readonly backupListen?: string;
+  /** The file of the key that they must have. */
+  readonly backupKey?: string;
 }
 
 export interface Daemon {
@@ -85,12 +90,14 @@ export interface Daemon {
   readonly datapath: DaemonDatapath;
   readonly service: ExecService;
   readonly log: Logger;
+  /** Where other daemons bring machines. */
+  readonly backupDoor: BackupDoor;
   /** Serves devd's clients at a Unix socket of their own, until the daemon ends. Rejects with SocketClaimError when it cannot be had. */
   serveDevd(path: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Starts a daemon. Rejects with SocketClaimError when the socket cannot be had. */
+/** Starts a daemon. Rejects with SocketClaimError when a socket cannot be had. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   await claimSocket(options.socketPath);
   const log = pino({ level: options.logLevel ?? 'warn', base: null }, options.logTo ?? pino.destination({ fd: 2, sync: true }));
@@ -126,7 +133,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   addDatapathRoutes(app, () => datapath.view);
   addRoutes(app, { service, labs, attachments, traces, version, topology: () => kernelTopology(kernel, attachments, listVms(vms)) });
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
-  const streams = serveUpgrades(app, [execUpgrade(service), consoleUpgrade(vms)]);
+  const backupDoor = new BackupDoor();
+  backupDoor.onRefused = (from, why) => log.warn({ from, why }, 'a daemon that brings a machine has not the key');
+  const streams = serveUpgrades(app, [execUpgrade(service), consoleUpgrade(vms), backupDoor.upgrade]);
   await app.ready();
   await withPrivateUmask(() => app.listen({ path: options.socketPath }));
   let devd: DevdSocket | null = null;
@@ -136,6 +145,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await new Promise((resolve) => setTimeout(resolve, streams.size > 0 ? LINGER_MS : 0));
     for (const stream of streams) stream.destroy();
     await app.close();
+    await backupDoor.close();
     await devd?.close();
     await vms.close();
     await attachments.close();
@@ -150,7 +160,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     devd = null;
     devd = await DevdSocket.listen(path, kernel, log);
   };
-  return { socketPath: options.socketPath, kernel, loop, labs, datapath, service, log, serveDevd, close: () => (closing ??= close()) };
+  try {
+    if (options.backupListen !== undefined) await backupDoor.listen(options.backupListen, options.backupKey);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { socketPath: options.socketPath, kernel, loop, labs, datapath, service, log, backupDoor, serveDevd, close: () => (closing ??= close()) };
 }
 
 /** What rc(8) does at boot: the host's own loopback answers. Vnets of jails begin without addresses. */
