@@ -1,0 +1,89 @@
+/**
+ * v86-checkpointer.ts — takes the state of a machine of v86 that runs: the daemon's side.
+ * Read first: protect/checkpoint.ts, guest-protection.ts, guest-checkpoints.ts.
+ *
+ * The process has found what is different when it answers `netloom-take`; the machine goes on while that comes over the socket. Frames it sent before come before the answer or later, none of after
+ * comes before `cont`: so `closing` is called between the two.
+ *
+ * What cannot be protected: a machine whose disks are larger than BLOCK_MAX, for v86 has whole disks in its memory and in each state.
+ */
+import { join } from 'node:path';
+import type { Checkpoint, Checkpointer, ImageScan } from '../checkpoint.js';
+import { StateLink } from './state-link.js';
+import type { V86Process } from './state-link.js';
+
+export class V86Checkpointer implements Checkpointer {
+  private readonly vm: V86Process;
+  private readonly link: StateLink;
+  private bytes: number;
+
+  private constructor(vm: V86Process, link: StateLink, bytes: number) {
+    this.vm = vm;
+    this.link = link;
+    this.bytes = bytes;
+  }
+
+  /** @param folder for its socket; nothing stays there. Rejects with an Error of one line. */
+  static async start(vm: V86Process, folder: string): Promise<V86Checkpointer> {
+    const link = await StateLink.open(vm, join(folder, 'state'));
+    try {
+      return new V86Checkpointer(vm, link, await begun(vm));
+    } catch (error) {
+      link.close();
+      throw error;
+    }
+  }
+
+  get imageBytes(): number {
+    return this.bytes;
+  }
+
+  async begin(): Promise<void> {
+    this.bytes = await begun(this.vm);
+  }
+
+  async scan(from: number, pagesMax: number): Promise<ImageScan> {
+    const [{ delta }, { next }] = await Promise.all([this.link.receive(), this.run<{ next: number | null }>('netloom-scan', { from, pagesMax })]);
+    this.bytes = delta.imageBytes;
+    return { delta, next };
+  }
+
+  async take(closing: () => void, stay = false): Promise<Checkpoint> {
+    const begun = performance.now();
+    const coming = this.link.receive();
+    const [took, message] = await Promise.all([this.stopped(closing, stay), coming]);
+    this.bytes = message.delta.imageBytes;
+    return { ...message, ...took, pauseUs: took.pauseUs ?? Math.round((performance.now() - begun) * 1000) };
+  }
+
+  async stop(): Promise<void> {
+    await this.vm.run('stop');
+  }
+
+  async resume(): Promise<void> {
+    await this.vm.run('cont');
+  }
+
+  async end(): Promise<void> {
+    this.link.close();
+    return Promise.resolve();
+  }
+
+  private async stopped(closing: () => void, stay: boolean): Promise<{ deviceUs: number; imageUs: number; pauseUs?: number }> {
+    const took = await this.run<{ deviceUs: number; imageUs: number }>('netloom-take', { stay });
+    closing();
+    if (stay) return took;
+    const { stoppedUs } = await this.run<{ stoppedUs: number }>('cont');
+    return { ...took, pauseUs: stoppedUs };
+  }
+
+  /** Runs a command; when it fails, so does whatever waits for its message. */
+  private async run<T>(command: string, args?: Readonly<Record<string, unknown>>): Promise<T> {
+    return (await this.vm.run(command, args)) as T;
+  }
+}
+
+async function begun(vm: V86Process): Promise<number> {
+  const { imageBytes } = (await vm.run('netloom-begin')) as { imageBytes: number };
+  return imageBytes;
+}
