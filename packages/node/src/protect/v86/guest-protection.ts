@@ -13,7 +13,8 @@
  *
  * Invariant: a machine that `netloom-take` has stopped runs again by `cont`, or when the socket closes; unless it is to stay.
  */
-import { Socket, connect } from 'node:net';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { GuestCheckpoints } from './guest-checkpoints.js';
 import type { GuestClock } from './guest-clock.js';
 import { GuestStandby } from './guest-standby.js';

@@ -27,7 +27,7 @@ export function splitState(state: Uint8Array): StateParts {
 }
 
 /** The state that `splitState` has taken apart; of `block` as many bytes are used as the head says. @throws Error, one line */
-export function joinState(head: Uint8Array, block: Uint8Array): Uint8Array {
+export function joinState(head: Uint8Array, block: Uint8Array): Uint8Array<ArrayBuffer> {
   if (head.length < WORDS_BYTES) throw new Error(`the head of a state of v86 has no ${head.length} bytes`);
   const [, , total] = wordsOf(head);
   const start = blockStart(head.length);

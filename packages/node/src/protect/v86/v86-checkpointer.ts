@@ -5,7 +5,7 @@
  * The process has found what is different when it answers `netloom-take`; the machine goes on while that comes over the socket. Frames it sent before come before the answer or later, none of after
  * comes before `cont`: so `closing` is called between the two.
  *
- * What cannot be protected: a machine whose disks are larger than BLOCK_MAX, for v86 has whole disks in its memory and in each state.
+ * What is not here: which machines of v86 can be protected (v86-protectable.ts).
  */
 import { join } from 'node:path';
 import type { Checkpoint, Checkpointer, ImageScan } from '../checkpoint.js';
@@ -49,11 +49,9 @@ export class V86Checkpointer implements Checkpointer {
   }
 
   async take(closing: () => void, stay = false): Promise<Checkpoint> {
-    const begun = performance.now();
-    const coming = this.link.receive();
-    const [took, message] = await Promise.all([this.stopped(closing, stay), coming]);
-    this.bytes = message.delta.imageBytes;
-    return { ...message, ...took, pauseUs: took.pauseUs ?? Math.round((performance.now() - begun) * 1000) };
+    const [{ delta, device }, paused] = await Promise.all([this.link.receive(), this.pause(closing, stay)]);
+    this.bytes = delta.imageBytes;
+    return { delta, device, ...paused };
   }
 
   async stop(): Promise<void> {
@@ -69,15 +67,16 @@ export class V86Checkpointer implements Checkpointer {
     return Promise.resolve();
   }
 
-  private async stopped(closing: () => void, stay: boolean): Promise<{ deviceUs: number; imageUs: number; pauseUs?: number }> {
-    const took = await this.run<{ deviceUs: number; imageUs: number }>('netloom-take', { stay });
+  /** How long a machine that is to stay has stood still is told up to now. */
+  private async pause(closing: () => void, stay: boolean): Promise<{ deviceUs: number; imageUs: number; pauseUs: number }> {
+    const begun = performance.now();
+    const { deviceUs, imageUs } = await this.run<{ deviceUs: number; imageUs: number }>('netloom-take', { stay });
     closing();
-    if (stay) return took;
+    if (stay) return { deviceUs, imageUs, pauseUs: Math.round((performance.now() - begun) * 1000) };
     const { stoppedUs } = await this.run<{ stoppedUs: number }>('cont');
-    return { ...took, pauseUs: stoppedUs };
+    return { deviceUs, imageUs, pauseUs: stoppedUs };
   }
 
-  /** Runs a command; when it fails, so does whatever waits for its message. */
   private async run<T>(command: string, args?: Readonly<Record<string, unknown>>): Promise<T> {
     return (await this.vm.run(command, args)) as T;
   }

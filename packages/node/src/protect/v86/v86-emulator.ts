@@ -112,12 +112,12 @@ export class V86Emulator {
   }
 
   /** Puts a state of `takeState`; its memory stays as it is. */
-  async putState(state: Uint8Array): Promise<void> {
+  async putState(state: Uint8Array<ArrayBuffer>): Promise<void> {
     const { pci_bars: bars } = this.emulator.v86.cpu.devices.ide;
     const missing = [...bars.keys()].filter((i) => bars[i] === undefined);
     for (const i of missing) bars[i] = NO_PORTS;
     try {
-      await this.overlooking(() => this.emulator.restore_state(state.slice().buffer));
+      await this.overlooking(() => this.emulator.restore_state(state.buffer));
     } finally {
       for (const i of missing) bars[i] = undefined;
     }

@@ -69,6 +69,7 @@ export class V86Guest implements V86Process {
   readonly macs: string[] = [];
   console = '';
   readonly monitor: Duplex;
+  readonly line: Duplex;
   private readonly child: ChildProcess;
   private readonly qmp: QmpClient;
 
@@ -79,6 +80,7 @@ export class V86Guest implements V86Process {
     const [monitor, line] = [pipes[MONITOR_FD], pipes[CONSOLE_FD]];
     if (!(monitor instanceof Duplex) || !(line instanceof Duplex)) throw new Error('no pipes');
     this.monitor = monitor;
+    this.line = line;
     this.qmp = new QmpClient(monitor);
     this.qmp.onEvent = ({ event, data }) => event === 'NETLOOM_MAC' && this.macs.push(String(data.mac));
     line.on('data', (bytes: Buffer) => (this.console += bytes.toString('latin1'))).on('error', () => undefined);
