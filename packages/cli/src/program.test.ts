@@ -48,7 +48,7 @@ test.each<[string, string[], number, string]>([
   ['a bad count', ['capture', 'a', 'b', '-c', 'x'], EXIT_USAGE, "netloom: option '-c, --count <n>' argument 'x' is invalid. A whole number from 1 on is needed.\n(\"netloom capture --help\" tells more)\n"],
   ['a bad place', ['attach', 'tap0', 'tap0'], EXIT_USAGE, 'netloom: "tap0" is not VNET:INTERFACE (such as r1:tap0; "host:tap0" outside all jails)\n'],
   ['a bad event number', ['events', '--since', 'noon'], EXIT_USAGE, "netloom: option '--since <seq>' argument 'noon' is invalid. The number of an event is needed, or \"now\".\n(\"netloom events --help\" tells more)\n"],
-  ['a system that is none', ['events', '--system', 'net'], EXIT_USAGE, "netloom: option '--system <system>' argument 'net' is invalid. Allowed choices are IFNET, ETHERNET, CARP, VNET, JAIL, MOVE, VM, DATAPATH.\n(\"netloom events --help\" tells more)\n"],
+  ['a system that is none', ['events', '--system', 'net'], EXIT_USAGE, "netloom: option '--system <system>' argument 'net' is invalid. Allowed choices are IFNET, ETHERNET, CARP, VNET, JAIL, MOVE, VM, DATAPATH, PROTECT.\n(\"netloom events --help\" tells more)\n"],
   ['no daemon', ['ps'], EXIT_UNREACHABLE, `netloom: cannot reach the Netloom daemon at ${nobody}: No such file or directory (start it with "netloom daemon" or "netloom up LAB.yaml", or let NETLOOM_SOCKET name its socket)\n`],
   ['a lab file that is not there', ['up', '/nonexistent.yaml'], EXIT_FAILURE, 'netloom: cannot read the lab file "/nonexistent.yaml" (there is no such file); give the path of a YAML file\n'],
   ['a host program outside all jails', ['exec', 'host', 'ls'], EXIT_FAILURE, 'netloom: "ls" is not one of the tools ("netloom tools list"); a program of this machine needs no "netloom exec host"\n'],
@@ -163,7 +163,7 @@ COMP_WORDS=(${words.map((w) => `'${w}'`).join(' ')}); COMP_CWORD=$(( \${#COMP_WO
     expect(complete('netloom', 'graph', '--s')).toEqual(['--socket', '--svg']);
     expect(complete('netloom', 'completion', '')).toEqual(['bash', 'zsh', 'fish']);
     expect(complete('netloom', 'events', '--vnet', 'r')).toEqual(['r1', 'r2']);
-    expect(complete('netloom', 'events', '--system', '')).toEqual(['IFNET', 'ETHERNET', 'CARP', 'VNET', 'JAIL', 'MOVE', 'VM', 'DATAPATH']);
+    expect(complete('netloom', 'events', '--system', '')).toEqual(['IFNET', 'ETHERNET', 'CARP', 'VNET', 'JAIL', 'MOVE', 'VM', 'DATAPATH', 'PROTECT']);
     expect(complete('netloom', 'tools', 'install', '--runtime', 'p')).toEqual(['perl']);
     expect(complete('netloom', 'm')).toEqual(['moves']);
   });

@@ -7,7 +7,7 @@
  * holds is told how many it has lost, once, and goes on with the oldest that is left.
  * There are two kinds of queue. Each vnet has its own (VnetKern.devctl), with what FreeBSD's devctl tells of that vnet and nothing of any
  * other; it ends with the vnet. The engine has one for all (Engine.devctl), for the host: the same events, and those of the systems
- * VNET, JAIL, MOVE, VM and DATAPATH, which name what only the host may know.
+ * VNET, JAIL, MOVE, VM, DATAPATH and PROTECT, which name what only the host may know.
  *
  * Invariants: a queue holds at most `limit` events; an event refers to nothing that dies. Numbers have no gaps.
  * Not here: who makes events (net/if-devctl.ts, vnet/kernel-events.ts), sockets and command lines (node, cli).
@@ -25,7 +25,7 @@ export const DEVCTL_STREAM_MAX = 8_192;
 const QUEUE_LEN_MAX = 16_384;
 
 /** Systems of our own, which FreeBSD does not have; they are in the host's stream only. */
-export type HostSystem = 'VNET' | 'JAIL' | 'MOVE' | 'VM' | 'DATAPATH';
+export type HostSystem = 'VNET' | 'JAIL' | 'MOVE' | 'VM' | 'DATAPATH' | 'PROTECT';
 
 export type DevctlData = Readonly<Record<string, string>>;
 

@@ -4,6 +4,7 @@
 import { expect, test } from 'vitest';
 import type { DatapathView, PortView, WorkerView } from '../datapath/datapath-view.js';
 import { datapathMetrics } from './datapath-metrics.js';
+import { parseMetrics } from './test-metrics.js';
 
 const WORKER: WorkerView = { worker: 0, state: 'up', io: 'poll', ioWhy: '', ports: ['tap0'], busyMs: 1_500, turns: 10, batches: 9, frames: 100, punts: 5, bells: 1, sleeps: 3 };
 const PORT: PortView = {
@@ -12,38 +13,8 @@ const PORT: PortView = {
 };
 const VIEW: DatapathView = { atMs: 1, configured: 2, deaths: 8, noRoom: { interfaces: 9, neighbours: 10 }, workers: [WORKER, { ...WORKER, worker: 1, state: 'starting' }], ports: [PORT] };
 
-/** One line of the format: a name, labels, a value. */
-const SAMPLE = /^([a-z_]+)(?:\{(?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)+\})? (\d+(?:\.\d+)?)$/;
-
-/** Values of a text, by name and labels; each family has its two lines of comment, once, before its samples. */
-function parse(text: string): Map<string, number> {
-  const values = new Map<string, number>();
-  const families = new Set<string>();
-  let family = '';
-  expect(text.endsWith('\n')).toBe(true);
-  for (const line of text.trimEnd().split('\n')) {
-    const [, help] = /^# HELP ([a-z_]+) \S/.exec(line) ?? [];
-    if (help !== undefined) {
-      expect(families.has(help)).toBe(false);
-      families.add(help);
-      family = help;
-      continue;
-    }
-    if (line.startsWith('# TYPE ')) {
-      expect(line).toBe(`# TYPE ${family} ${family.endsWith('_total') ? 'counter' : 'gauge'}`);
-      continue;
-    }
-    expect(line).toMatch(SAMPLE);
-    expect(SAMPLE.exec(line)![1]).toBe(family);
-    const at = line.lastIndexOf(' ');
-    expect(values.has(line.slice(0, at))).toBe(false);
-    values.set(line.slice(0, at), Number(line.slice(at + 1)));
-  }
-  return values;
-}
-
 test('every count is a sample of a family', () => {
-  const values = parse(datapathMetrics(VIEW));
+  const values = parseMetrics(datapathMetrics(VIEW));
   const where = 'device="tap0",vnet="r1",interface="tap0"';
   expect(values.get('netloom_datapath_workers')).toBe(1);
   expect(values.get('netloom_datapath_worker_deaths_total')).toBe(8);
@@ -58,12 +29,12 @@ test('every count is a sample of a family', () => {
 });
 
 test('names are escaped; a port that is nobody\'s has empty ones', () => {
-  const values = parse(datapathMetrics({ ...VIEW, ports: [{ ...PORT, device: 'a"b\\c\nd', vnet: null, interface: null }] }));
+  const values = parseMetrics(datapathMetrics({ ...VIEW, ports: [{ ...PORT, device: 'a"b\\c\nd', vnet: null, interface: null }] }));
   expect(values.get('netloom_datapath_port_receive_frames_total{device="a\\"b\\\\c\\nd",vnet="",interface=""}')).toBe(100);
 });
 
 test('without workers there are families, and nothing in most of them', () => {
-  expect([...parse(datapathMetrics({ atMs: 1, configured: 0, deaths: 0, noRoom: { interfaces: 0, neighbours: 0 }, workers: [], ports: [] }))]).toEqual([
+  expect([...parseMetrics(datapathMetrics({ atMs: 1, configured: 0, deaths: 0, noRoom: { interfaces: 0, neighbours: 0 }, workers: [], ports: [] }))]).toEqual([
     ['netloom_datapath_workers', 0], ['netloom_datapath_worker_deaths_total', 0], ['netloom_datapath_no_room_interfaces', 0], ['netloom_datapath_no_room_neighbours_total', 0],
   ]);
 });

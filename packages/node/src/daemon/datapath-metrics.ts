@@ -1,11 +1,10 @@
 /**
  * datapath-metrics.ts — the datapath's counts in the words of Prometheus.
- * Read first: Prometheus, "Exposition formats", text format 0.0.4; datapath/datapath-view.ts.
+ * Read first: metric-family.ts; datapath/datapath-view.ts.
  */
 import type { DatapathView, PortView, WorkerView } from '../datapath/datapath-view.js';
-
-type Labels = Readonly<Record<string, string | number>>;
-type Sample = readonly [labels: Labels, value: number];
+import { metricFamily } from './metric-family.js';
+import type { MetricLabels, MetricSample } from './metric-family.js';
 
 const WORKERS: readonly (readonly [name: string, help: string, of: (w: WorkerView) => number])[] = [
   ['busy_seconds_total', 'How long the worker was awake.', (w) => w.busyMs / 1000],
@@ -30,29 +29,17 @@ const PORTS: readonly (readonly [name: string, help: string, of: (p: PortView) =
 ];
 
 export function datapathMetrics(view: DatapathView): string {
-  const labelsOf = (p: PortView): Labels => ({ device: p.device, vnet: p.vnet ?? '', interface: p.interface ?? '' });
-  const reasons = (pick: (p: PortView) => Readonly<Record<string, number>>): Sample[] =>
-    view.ports.flatMap((p) => Object.entries(pick(p)).map(([reason, n]): Sample => [{ ...labelsOf(p), reason }, n]));
+  const labelsOf = (p: PortView): MetricLabels => ({ device: p.device, vnet: p.vnet ?? '', interface: p.interface ?? '' });
+  const reasons = (pick: (p: PortView) => Readonly<Record<string, number>>): MetricSample[] =>
+    view.ports.flatMap((p) => Object.entries(pick(p)).map(([reason, n]): MetricSample => [{ ...labelsOf(p), reason }, n]));
   return [
-    family('netloom_datapath_workers', 'Workers that run.', 'gauge', [[{}, view.workers.filter((w) => w.state === 'up').length]]),
-    family('netloom_datapath_worker_deaths_total', 'Threads of workers that ended by themselves.', 'counter', [[{}, view.deaths]]),
-    family('netloom_datapath_no_room_interfaces', 'Interfaces without room in the tables of short paths.', 'gauge', [[{}, view.noRoom.interfaces]]),
-    family('netloom_datapath_no_room_neighbours_total', 'Times that a neighbour found no room in them.', 'counter', [[{}, view.noRoom.neighbours]]),
-    ...WORKERS.map(([name, help, of]) => family(`netloom_datapath_worker_${name}`, help, 'counter', view.workers.map((w) => [{ worker: w.worker }, of(w)]))),
-    ...PORTS.map(([name, help, of]) => family(`netloom_datapath_port_${name}`, help, 'counter', view.ports.map((p) => [labelsOf(p), of(p)]))),
-    family('netloom_datapath_port_punts_total', 'Frames given to the control thread, by reason.', 'counter', reasons((p) => p.punts)),
-    family('netloom_datapath_port_drops_total', 'Frames dropped, by reason.', 'counter', reasons((p) => p.drops)),
+    metricFamily('netloom_datapath_workers', 'Workers that run.', 'gauge', [[{}, view.workers.filter((w) => w.state === 'up').length]]),
+    metricFamily('netloom_datapath_worker_deaths_total', 'Threads of workers that ended by themselves.', 'counter', [[{}, view.deaths]]),
+    metricFamily('netloom_datapath_no_room_interfaces', 'Interfaces without room in the tables of short paths.', 'gauge', [[{}, view.noRoom.interfaces]]),
+    metricFamily('netloom_datapath_no_room_neighbours_total', 'Times that a neighbour found no room in them.', 'counter', [[{}, view.noRoom.neighbours]]),
+    ...WORKERS.map(([name, help, of]) => metricFamily(`netloom_datapath_worker_${name}`, help, 'counter', view.workers.map((w) => [{ worker: w.worker }, of(w)]))),
+    ...PORTS.map(([name, help, of]) => metricFamily(`netloom_datapath_port_${name}`, help, 'counter', view.ports.map((p) => [labelsOf(p), of(p)]))),
+    metricFamily('netloom_datapath_port_punts_total', 'Frames given to the control thread, by reason.', 'counter', reasons((p) => p.punts)),
+    metricFamily('netloom_datapath_port_drops_total', 'Frames dropped, by reason.', 'counter', reasons((p) => p.drops)),
   ].join('');
-}
-
-function family(name: string, help: string, type: 'counter' | 'gauge', samples: readonly Sample[]): string {
-  const lines = samples.map(([labels, value]) => {
-    const list = Object.entries(labels).map(([key, text]) => `${key}="${escapeLabel(String(text))}"`);
-    return `${name}${list.length === 0 ? '' : `{${list.join(',')}}`} ${value}\n`;
-  });
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
-}
-
-function escapeLabel(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

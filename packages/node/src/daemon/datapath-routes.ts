@@ -1,10 +1,9 @@
 /**
- * datapath-routes.ts — the workers of the datapath over HTTP: /v1/datapath, and the same counts for Prometheus: /v1/metrics.
+ * datapath-routes.ts — the workers of the datapath over HTTP: /v1/datapath.
  * Read first: datapath/datapath-view.ts.
  */
 import type { FastifyInstance } from 'fastify';
 import type { DatapathView } from '../datapath/datapath-view.js';
-import { datapathMetrics } from './datapath-metrics.js';
 
 const STRING = { type: 'string' } as const;
 const INTEGER = { type: 'integer' } as const;
@@ -40,7 +39,4 @@ const VIEW = {
 
 export function addDatapathRoutes(app: FastifyInstance, view: () => DatapathView): void {
   app.get('/v1/datapath', { schema: { summary: 'Datapath workers and their ports: counts since they were made', response: { 200: VIEW } } }, () => view());
-  const content = { 'text/plain': { schema: STRING } };
-  app.get('/v1/metrics', { schema: { summary: 'The counts of the datapath, for Prometheus', response: { 200: { description: 'Text format 0.0.4', content } } } }, (_request, reply) =>
-    reply.type('text/plain; version=0.0.4; charset=utf-8').send(datapathMetrics(view())));
 }

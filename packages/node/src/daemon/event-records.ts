@@ -11,7 +11,7 @@ import type { DevctlEvent, DevctlItem, DevctlQueue, Kernel, Prison } from '@netl
 import { HOST_VNET } from '../lab/lab-model.js';
 
 /** All there are: FreeBSD's, then our own. */
-export const EVENT_SYSTEMS = ['IFNET', 'ETHERNET', 'CARP', 'VNET', 'JAIL', 'MOVE', 'VM', 'DATAPATH'] as const;
+export const EVENT_SYSTEMS = ['IFNET', 'ETHERNET', 'CARP', 'VNET', 'JAIL', 'MOVE', 'VM', 'DATAPATH', 'PROTECT'] as const;
 
 export interface EventRecord {
   readonly seq: number;

@@ -140,7 +140,7 @@ describe('GET /v1/events', () => {
   test('refusals name the value', async () => {
     await expect(lines('?inside=nowhere')).rejects.toThrow('there is no jail "nowhere" ("jls" lists them)');
     await expect(lines('?since=99999')).rejects.toThrow(/^there has been no event 99999 yet, the newest is \d+ /);
-    await expect(lines('?system=NET')).rejects.toThrow('there is no system "NET" (there are: IFNET, ETHERNET, CARP, VNET, JAIL, MOVE, VM, DATAPATH)');
+    await expect(lines('?system=NET')).rejects.toThrow('there is no system "NET" (there are: IFNET, ETHERNET, CARP, VNET, JAIL, MOVE, VM, DATAPATH, PROTECT)');
     jail('r1');
     jail('r2');
     await expect(lines('?vnet=nosuch')).rejects.toThrow('no vnet is called "nosuch", and no event that is kept is of one (there are: host, r1, r2)');
