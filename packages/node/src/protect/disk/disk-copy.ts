@@ -47,8 +47,11 @@ export class DiskCopy {
     return this.file.bytes;
   }
 
-  /** Applies the writes of a committed epoch, or a part of them; with `durable` it resolves when they are. Rejects with a DiskError. */
+  /** Applies the writes of a committed epoch, or a part of them; with `durable` it resolves when they are. Rejects with a DiskError, with EINVAL before anything is applied. */
   apply(writes: DiskWrites, durable = writes.flushed): Promise<void> {
+    const parts = [...writes.zeros, ...writes.data.map(({ offset, bytes }) => ({ offset, length: bytes.length }))];
+    const wrong = parts.find(({ offset, length }) => offset < 0 || offset + length > this.bytes);
+    if (wrong !== undefined) return Promise.reject(new DiskError('EINVAL', `${wrong.length} bytes at ${wrong.offset} are not on the disk "${this.path}", which has ${this.bytes}`));
     return this.next(async () => {
       for (const { offset, length } of writes.zeros) await this.file.zero(offset, length);
       for (const { offset, bytes } of writes.data) await this.file.write([bytes], offset);
