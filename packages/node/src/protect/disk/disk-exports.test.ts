@@ -124,7 +124,7 @@ describe('requests', () => {
     const one = await client();
     const wrong: readonly [number, bigint, number, Buffer?, number?][] = [
       [READ, BigInt(BYTES) - 1n, 2], [READ, 2n ** 63n, 1], [READ, 0n, 33 * 1_048_576], [WRITE, BigInt(BYTES), 2, Buffer.alloc(2)], [TRIM, 0n, BYTES + 1], [ZEROES, 1n, BYTES], [5, 0n, 1], [7, 0n, 1],
-      [READ, 0n, 1, undefined, 4],
+      [READ, 0n, 1, Buffer.alloc(0), 4],
     ];
     for (const [type, offset, length, data, flags] of wrong) {
       one.request(type, 9n, offset, length, data, flags);
