@@ -139,7 +139,7 @@ export function dependencyRules(root) {
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
-    { name: 'no-tests-in-products', comment: 'A product file does not import a test; a benchmark may use what tests are made with.', severity: 'error', from: { pathNot: [TEST_FILE, '^bench/'] }, to: { path: TEST_FILE } },
+    { name: 'no-tests-in-products', comment: 'A product file does not import a test; benchmarks and tools may use what tests are made with.', severity: 'error', from: { pathNot: [TEST_FILE, '^(bench|tools)/'] }, to: { path: TEST_FILE } },
     { name: 'resolvable', comment: 'This import leads nowhere.', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ];
 }
