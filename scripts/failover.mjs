@@ -34,7 +34,7 @@ function summary({ failovers, regressions, connectionResets, gapMs, tcpGapMs, ud
   const gaps = [...gapText('silence, least / median / most', gapMs), ...gapText('TCP', tcpGapMs), ...gapText('UDP', udpGapMs)].join(', ');
   const disk = journal === null ? [] : [`journal: ${journal.records} values, ${journal.acknowledged} of them acknowledged`];
   return [
-    `${failovers} failovers, ${regressions} regressions, ${connectionResets} connections reset`, `${epochs} epochs`,
+    `${failovers} failovers, ${regressions} regressions, ${connectionResets} connections reset`, `${epochs.committed} epochs`,
     `${requests.tcp} answers by TCP, ${requests.udp} by UDP, ${requests.udpLost} lost`, ...(gaps === '' ? [] : [gaps]), ...disk,
   ].join('; ');
 }

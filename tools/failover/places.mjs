@@ -17,7 +17,16 @@ import { until } from './until.mjs';
 /** @typedef {import('@netloom/node/client').VmRequest} VmRequest */
 /** @typedef {import('./outside.mjs').Outside} Outside */
 /** @typedef {{ intervalMs: number, unplugged: boolean }} Wish how it is to be protected */
-/** @typedef {{ machine: string, phase: string, epoch: number, committed: number, heldFrames: number }} ProtectionView */
+/** @typedef {{ epoch: number, pauseUs: number, commitUs: number | null, pages: number }} EpochFigure */
+/**
+ * @typedef {object} ProtectionView what is used here of what GET /v1/protections lists
+ * @property {string} machine
+ * @property {'primary' | 'backup'} side
+ * @property {string} phase
+ * @property {number} committed
+ * @property {{ commits: number }} totals
+ * @property {readonly EpochFigure[]} recent
+ */
 /** @typedef {LocalPlace | PairPlace} Place */
 
 export const MACHINE = 'ward';
@@ -69,7 +78,7 @@ class ProtectedPlace {
   /** The protection, once the output waits for the backup. */
   async protection() {
     const views = /** @type {ProtectionView[]} */ (await this.primary.client.get('/v1/protections'));
-    return views.find(({ machine, phase }) => machine === MACHINE && phase === PROTECTED);
+    return views.find(({ machine, side, phase }) => machine === MACHINE && side === 'primary' && phase === PROTECTED);
   }
 
   /** Takes the machine's power; the file its journal is in. */

@@ -24,6 +24,8 @@ import { until } from './until.mjs';
 
 /** @typedef {'local' | 'pair'} Mode */
 /** @typedef {{ kills: number, mode: Mode, intervalMs: number, unplugged: boolean, seed: number, memory: string, disk: boolean, pages: number }} Options */
+/** @typedef {{ min: number, median: number, max: number } | null} Range */
+/** @typedef {{ committed: number, pauseMs: Range, commitMs: Range, pages: Range }} Epochs how many; and of the last before each kill how long the machine stood still, how long until the backup had it, and how much of it was new */
 /**
  * @typedef {object} Report
  * @property {number} failovers
@@ -33,7 +35,7 @@ import { until } from './until.mjs';
  * @property {import('./gaps.mjs').Gaps | null} tcpGapMs
  * @property {import('./gaps.mjs').Gaps | null} udpGapMs
  * @property {import('./counter-client.mjs').Requests} requests
- * @property {number} epochs that were committed
+ * @property {Epochs} epochs
  * @property {import('./journal.mjs').JournalReport | null} journal
  * @property {string[]} problems why it has failed; none: it has not
  */
@@ -68,7 +70,9 @@ export class Proof {
     /** @type {{ all: number[], tcp: number[], udp: number[] }} */
     this.gaps = { all: [], tcp: [], udp: [] };
     this.failovers = 0;
-    this.epochs = 0;
+    this.commits = 0;
+    /** @type {import('./places.mjs').EpochFigure[]} */
+    this.figures = [];
     /** @type {string[]} */
     this.problems = [];
     /** @type {import('./journal.mjs').JournalReport | null} */
@@ -91,10 +95,16 @@ export class Proof {
       const { committed } = await this.protected();
       await this.committed(committed + EPOCHS_MIN);
       await delay((EPOCHS_MAX - EPOCHS_MIN) * this.options.intervalMs * (this.rng.u32() / 2 ** 32));
-      this.epochs += (await this.place.protection())?.committed ?? 0;
+      this.count(await this.place.protection());
       await this.killOnce();
     }
-    this.epochs += (await this.protected()).committed;
+    this.count(await this.protected());
+  }
+
+  /** Figures of a protection that is about to end. @param {import('./places.mjs').ProtectionView | undefined} view */
+  count(view) {
+    this.commits += view?.totals.commits ?? 0;
+    this.figures.push(...(view?.recent ?? []));
   }
 
   async killOnce() {
@@ -126,6 +136,18 @@ export class Proof {
     await this.client.stop();
     const path = await this.place.stop();
     if (this.options.disk) this.journal = path === undefined ? null : checkJournalFile(path, this.judge.given);
+  }
+
+  /** @returns {Epochs} */
+  get epochs() {
+    const range = (/** @type {(number | null)[]} */ values) => {
+      const gaps = gapsOf(values.filter((value) => value !== null));
+      return gaps === null ? null : { min: gaps.min, median: gaps.median, max: gaps.max };
+    };
+    const ms = (/** @type {number | null} */ us) => (us === null ? null : us / 1000);
+    return {
+      committed: this.commits, pauseMs: range(this.figures.map(({ pauseUs }) => ms(pauseUs))), commitMs: range(this.figures.map(({ commitUs }) => ms(commitUs))), pages: range(this.figures.map(({ pages }) => pages)),
+    };
   }
 
   /** @returns {Report} */
