@@ -27,6 +27,8 @@ export interface VmRunOptions {
   readonly machine?: 'pc' | 'q35';
   readonly accel?: 'auto' | 'kvm' | 'tcg';
   readonly v86?: boolean;
+  readonly protectable?: boolean;
+  readonly lock?: string;
   readonly qemuArg?: readonly string[];
   readonly console?: boolean;
   readonly json?: boolean;
@@ -47,6 +49,7 @@ export async function vmRun(name: string, options: VmRunOptions, socket: string,
     disks: (options.disk ?? []).map(diskRequest), nics: options.nic ?? [], ...file(options.kernel, 'kernel'), ...file(options.initrd, 'initrd'), ...(append === undefined ? {} : { append }),
     ...(options.firmware === 'uefi' ? { firmware: 'uefi' } : file(options.firmware, 'firmware')), ...(nicModel === undefined ? {} : { nicModel }), ...(nicTransport === undefined ? {} : { nicTransport }),
     ...(machine === undefined ? {} : { machine }), ...(accel === undefined ? {} : { accel }), qemuArgs: options.qemuArg ?? [], ...(options.v86 === true ? { v86: true } : {}),
+    ...(options.protectable === true ? { protectable: true } : {}), ...file(options.lock, 'lock'),
   };
   if (!(await isRunning(socket))) {
     const { pid, log } = await startBackgroundDaemon(socket);

@@ -53,6 +53,7 @@ function addRun(vm: Command, io: CliIo, socketOf: SocketOf): void {
     .option('--kernel <file>', 'boot this kernel directly').option('--initrd <file>', 'its initial RAM disk').option('--append <line>', 'its command line').option('--firmware <file>', 'a UEFI firmware, "uefi" for the installed one; without it, a BIOS')
     .addOption(new Option('--machine <kind>', 'what QEMU builds').choices(['pc', 'q35']).default('pc')).addOption(new Option('--accel <how>', 'how it is run').choices(['auto', 'kvm', 'tcg']).default('auto'))
     .option('--v86', 'run it by v86, an emulator of WebAssembly, in QEMU\'s place; --firmware is its BIOS then')
+    .option('--protectable', 'its state can be taken while it runs: for "netloom protect"').option('--lock <file>', 'locked by whoever runs a protectable machine (default: beside the daemon\'s socket)')
     .option('--qemu-arg <word>', 'a word for QEMU as it is (may be given again)', more).option('--console', 'be at its console at once');
   examples(run, 'netloom vm run alice --kernel bzImage --initrd root.cpio --append console=ttyS0 --nic tap0 --console', 'netloom vm run bob --vnet r1 --memory 1G --cpus 2 --disk bob.qcow2 --nic netgraph,path=vmbridge:,peerhook=link0')
     .action(async (name: string, options: SocketOption & VmRunOptions) => (await import('./vm-commands.js')).vmRun(name, options, socketOf(options), io));

@@ -91,6 +91,7 @@ export interface Daemon {
   readonly labs: Labs;
   readonly datapath: DaemonDatapath;
   readonly service: ExecService;
+  readonly vms: Vms;
   readonly log: Logger;
   /** Where other daemons bring machines. */
   readonly backupDoor: BackupDoor;
@@ -169,7 +170,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await close();
     throw error;
   }
-  return { socketPath: options.socketPath, kernel, loop, labs, datapath, service, log, backupDoor, serveDevd, close: () => (closing ??= close()) };
+  return { socketPath: options.socketPath, kernel, loop, labs, datapath, service, vms, log, backupDoor, serveDevd, close: () => (closing ??= close()) };
 }
 
 /** What rc(8) does at boot: the host's own loopback answers. Vnets of jails begin without addresses. */

@@ -187,6 +187,7 @@ export interface LabVm {
   readonly nicmodel?: 'virtio-net' | 'e1000';
   readonly machine?: 'pc' | 'q35';
   readonly accel?: 'auto' | 'kvm' | 'tcg';
+  readonly protectable?: boolean;
 }
 
 export type LabLink = readonly [string, string] | { readonly endpoints: readonly [string, string]; readonly mtu?: number; readonly description?: string };

@@ -37,7 +37,7 @@ bridges: { sw: { members: [tap5] } }
 links: [[r:e0, sw]]
 vms:
   alice: { vnet: r, kernel: k, initrd: ../i, append: console=ttyS0 quiet, memory: 512M, cpus: 2, nics: [tap0, "netgraph,path=br:,peerhook=link0"] }
-  bob: { disks: ["/d.img,ro", e.qcow2], nics: ["tap5,mac=2:0:0:0:0:1", "lan,type=tap"], nicmodel: e1000, machine: q35, accel: tcg, firmware: uefi }
+  bob: { disks: ["/d.img,ro", e.qcow2], nics: ["tap5,mac=2:0:0:0:0:1", "lan,type=tap"], nicmodel: e1000, machine: q35, accel: tcg, firmware: uefi, protectable: true }
 `;
 
 test('a plan makes the taps, runs the machines last and stops them first', () => {
@@ -48,11 +48,11 @@ test('a plan makes the taps, runs the machines last and stops them first', () =>
   expect(script.filter((line) => /tap|lan/.test(line))).toEqual([
     'jexec site.r ifconfig tap0 create', 'ifconfig tap5 create', 'if2=$(ifconfig tap create)', 'ifconfig "$if2" name lan', 'jexec site.r ifconfig tap0 up', 'jexec site.r ifconfig tap0 inet 10.0.0.1/24', 'ifconfig sw addm tap5',
     "netloom vm run alice --vnet site.r --memory 512M --cpus 2 --kernel /labs/one/k --initrd /labs/i --append 'console=ttyS0 quiet' --nic tap0 --nic netgraph,path=br:,peerhook=link0",
-    'netloom vm run bob --firmware uefi --machine q35 --accel tcg --nic-model e1000 --disk /d.img,ro --disk /labs/one/e.qcow2 --nic tap5,mac=2:0:0:0:0:1 --nic lan,type=tap',
+    'netloom vm run bob --firmware uefi --machine q35 --accel tcg --nic-model e1000 --disk /d.img,ro --disk /labs/one/e.qcow2 --nic tap5,mac=2:0:0:0:0:1 --nic lan,type=tap --protectable',
   ]);
   expect(planLab(lab).slice(-2).map((step) => step.undo?.argv)).toEqual([['netloom', 'vm', 'stop', 'alice'], ['netloom', 'vm', 'stop', 'bob']]);
   expect(vmRequestOf(vmRunArgs(lab, 'bob', lab.vms!['bob']!))).toEqual({
-    name: 'bob', firmware: 'uefi', machine: 'q35', accel: 'tcg', nicModel: 'e1000', disks: [{ path: '/d.img', readonly: true }, { path: '/labs/one/e.qcow2' }], nics: ['tap5,mac=2:0:0:0:0:1', 'lan,type=tap'],
+    name: 'bob', protectable: true, firmware: 'uefi', machine: 'q35', accel: 'tcg', nicModel: 'e1000', disks: [{ path: '/d.img', readonly: true }, { path: '/labs/one/e.qcow2' }], nics: ['tap5,mac=2:0:0:0:0:1', 'lan,type=tap'],
   });
   expect(vmRequestOf(vmRunArgs(lab, 'alice', lab.vms!['alice']!))).toMatchObject({ name: 'alice', vnet: 'site.r', memory: '512M', cpus: 2, append: 'console=ttyS0 quiet' });
 });

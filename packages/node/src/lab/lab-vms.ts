@@ -91,6 +91,7 @@ export function vmRunArgs(lab: Lab, name: string, vm: LabVm): string[] {
   return [
     name, ...word('vnet', outside), ...word('memory', vm.memory), ...word('cpus', vm.cpus), ...word('kernel', vm.kernel), ...word('initrd', vm.initrd), ...word('append', vm.append),
     ...word('firmware', vm.firmware), ...word('machine', vm.machine), ...word('accel', vm.accel), ...word('nic-model', vm.nicmodel), ...many(vm.disks).flatMap((disk) => word('disk', disk)), ...many(vm.nics).flatMap((nic) => word('nic', nic)),
+    ...(vm.protectable === true ? ['--protectable'] : []),
   ];
 }
 
@@ -107,7 +108,7 @@ export function vmRequestOf(args: readonly string[]): VmRequest {
   const [accel] = values('accel');
   const [model] = values('nic-model');
   return {
-    name, ...one('vnet', 'vnet'), ...one('memory', 'memory'), ...one('kernel', 'kernel'), ...one('initrd', 'initrd'), ...one('append', 'append'), ...one('firmware', 'firmware'),
+    name, ...(words.some((word, i) => i % 2 === 0 && word === '--protectable') ? { protectable: true } : {}), ...one('vnet', 'vnet'), ...one('memory', 'memory'), ...one('kernel', 'kernel'), ...one('initrd', 'initrd'), ...one('append', 'append'), ...one('firmware', 'firmware'),
     ...(cpus === undefined ? {} : { cpus: Number(cpus) }), ...(machine === 'pc' || machine === 'q35' ? { machine } : {}), ...(accel === 'auto' || accel === 'kvm' || accel === 'tcg' ? { accel } : {}),
     ...(model === 'virtio-net' || model === 'e1000' ? { nicModel: model } : {}), nics: values('nic'), disks: values('disk').flatMap((text) => {
       const disk = diskOf(text, (path) => path);

@@ -6,9 +6,12 @@
  * wire's as soon as they are handed over. A wire that is full is not given more: the stack's end keeps them in its bounded queue and drops, and counts, what
  * that has no room for. Most of QEMU's cards have neither checksums to be finished nor segments to be cut: the stack does both before a frame comes here.
  *
+ * A plug may be put on what the guest sends (`plugIn`): a frame is counted when it comes, held, and handed to the stack's end when it may go, wherever that is by then. What is held when the cable is closed is gone.
+ * Who wants to know what the guest has been given sets `onOutput`.
+ *
  * Invariant: `close` runs once, whichever side goes first; afterwards nothing reaches the kernel.
  */
-import type { Errno, FrameSink, Kernel, PacketBuffer } from '@netloom/core';
+import type { Errno, FrameSink, Kernel, OutputPlug, PacketBuffer, PlugSink } from '@netloom/core';
 import type { HostLoop } from '../loop.js';
 import type { VhostUserStatus } from '../vhost-user/vhost-user-wire.js';
 import type { GuestWire, WireState, WireUser } from './guest-wire.js';
@@ -55,6 +58,9 @@ export class GuestLink implements FrameSink, WireUser {
   readonly pid = process.pid;
   readonly offload: FrameSink['offload'];
   readonly end: PortEnd;
+  /** Told of each frame that the guest is given, while the call lasts; null: nobody wants to know. */
+  onOutput: ((bytes: Uint8Array) => void) | null = null;
+  private plugged: OutputPlug | null = null;
   private readonly wire: GuestWire;
   private readonly kernel: Kernel;
   private readonly loop: HostLoop;
@@ -78,6 +84,11 @@ export class GuestLink implements FrameSink, WireUser {
     return this.wire.device;
   }
 
+  /** What holds back what the guest sends; null: nothing does. */
+  get plug(): OutputPlug | null {
+    return this.plugged;
+  }
+
   get status(): GuestPortStatus {
     const { wire } = this;
     return {
@@ -97,6 +108,7 @@ export class GuestLink implements FrameSink, WireUser {
   close(reason: Error | null = null): Promise<void> {
     if (this.closing === null) {
       this.closing = this.wire.close();
+      this.plugOut();
       if (!this.endGone) this.kernel.call(this.loop.enter(), () => this.end.close());
       this.onClose(reason);
     }
@@ -109,12 +121,47 @@ export class GuestLink implements FrameSink, WireUser {
     return this.closing;
   }
 
+  /**
+   * Puts a plug on what the guest sends, in the place of one that is there. `make` is given the function that frames go on by. Called inside the host loop.
+   * @returns the plug; null when the cable is closed.
+   */
+  plugIn<P extends OutputPlug>(make: (sink: PlugSink) => P): P | null {
+    if (this.closing !== null) return null;
+    this.plugOut();
+    const plug = make((m) => {
+      this.end.input(m, this.kernel.engine.now);
+      return 0;
+    });
+    this.plugged = plug;
+    return plug;
+  }
+
+  /** Takes the plug away; what it holds is freed. Called inside the host loop. */
+  plugOut(): void {
+    this.plugged?.destroy();
+    this.plugged = null;
+  }
+
+  /** Gives the guest a frame of somebody else's than the stack; false, and it is counted: it could not be given. */
+  give(bytes: Uint8Array): boolean {
+    const m = this.kernel.engine.pool.from(bytes, 0, bytes.length);
+    if (m === null) {
+      this.toGuest.drops++;
+      return false;
+    }
+    const given = this.output(m);
+    if (!given) m.free();
+    this.flush();
+    return given;
+  }
+
   get isFull(): boolean {
     return this.wire.isFull;
   }
 
   output(m: PacketBuffer): boolean {
     const { len } = m;
+    if (this.closing === null && this.onOutput !== null) this.onOutput(m.buf.subarray(m.off, m.off + len));
     if (this.closing !== null || !this.wire.send(m)) {
       this.toGuest.drops++;
       return false;
@@ -153,7 +200,8 @@ export class GuestLink implements FrameSink, WireUser {
     }
     this.fromGuest.frames++;
     this.fromGuest.bytes += m.len;
-    this.end.input(m, now);
+    if (this.plugged === null) this.end.input(m, now);
+    else this.plugged.output(m);
   }
 
   room(): void {

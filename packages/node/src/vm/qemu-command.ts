@@ -17,6 +17,12 @@ export interface QemuPlaces {
   readonly consoleFd: number;
   /** The cable of each card; null: none. */
   readonly cables: readonly (QemuCable | null)[];
+  /** A file that the machine's memory is; absent: memory of QEMU's own. */
+  readonly ramPath?: string | null;
+  /** Sockets of NBD servers that the disks are read and written by; absent: QEMU opens their files. */
+  readonly diskSockets?: readonly string[] | null;
+  /** It does not start: it waits for a state to be brought. */
+  readonly waits?: boolean;
 }
 
 /** What QEMU is told of a cable. */
@@ -67,10 +73,9 @@ class CommandLine {
     const { sockets, cores, threads } = spec.topology;
     this.add('-name', value(spec.name));
     // Without graphics the BIOS, and what it starts, speak on the serial line.
-    const shared = spec.nics.some((nic) => nic.transport === 'vhost-user');
-    this.add('-machine', `${spec.machine},graphics=off,dump-guest-core=${onOff(spec.guestInCore)}${shared ? ',memory-backend=memory' : ''}`);
-    // Whoever reads a card's frames from the guest's memory must have it, too.
-    if (shared) this.add('-object', `memory-backend-memfd,id=memory,size=${spec.memoryBytes}B,share=on`);
+    const memory = this.memory();
+    this.add('-machine', `${spec.machine},graphics=off,dump-guest-core=${onOff(spec.guestInCore)}${memory === null ? '' : ',memory-backend=memory'}`);
+    if (memory !== null) this.add('-object', memory);
     this.add('-accel', places.accel, '-cpu', places.accel === 'kvm' ? 'host' : 'max');
     this.add('-m', `${spec.memoryBytes}B`, '-smp', `cpus=${sockets * cores * threads},sockets=${sockets},cores=${cores},threads=${threads}`);
     this.add('-nodefaults', '-no-user-config', '-display', 'none', '-S', '-rtc', `base=${spec.utc ? 'utc' : 'localtime'}`);
@@ -78,6 +83,15 @@ class CommandLine {
     if (spec.wiredMemory) this.add('-overcommit', 'mem-lock=on');
     if (spec.uuid !== null) this.add('-uuid', spec.uuid);
     if (spec.gdb !== null) this.add('-gdb', `tcp:${spec.gdb.address}:${spec.gdb.port}`);
+    if (places.waits === true) this.add('-incoming', 'defer');
+  }
+
+  /** Memory that others have, too: who looks at a protected machine, or reads a card's frames from it. null: nobody does. */
+  private memory(): string | null {
+    const { spec, places } = this;
+    const rest = `id=memory,size=${spec.memoryBytes}B,share=on`;
+    if (typeof places.ramPath === 'string') return `memory-backend-file,${rest},mem-path=${value(places.ramPath)}`;
+    return spec.nics.some((nic) => nic.transport === 'vhost-user') ? `memory-backend-memfd,${rest}` : null;
   }
 
   /** Monitor and serial lines. */
@@ -106,7 +120,9 @@ class CommandLine {
     const ports = new Map<string, number>();
     const order = bootOrder(this.spec.disks);
     this.spec.disks.forEach((disk, i) => {
-      this.add('-drive', `if=none,id=disk${i},format=${disk.format},readonly=${onOff(disk.readOnly)},discard=unmap,file=${value(disk.path)}`);
+      const socket = this.places.diskSockets?.[i];
+      const file = socket === undefined ? `file=${value(disk.path)}` : `file.driver=nbd,file.server.type=unix,file.server.path=${value(socket)},file.export=disk0`;
+      this.add('-drive', `if=none,id=disk${i},format=${disk.format},readonly=${onOff(disk.readOnly)},discard=unmap,${file}`);
       // A kernel that is booted directly has the first place, and nobody is to come behind it.
       const boot = this.spec.direct !== null ? '' : `,bootindex=${order.indexOf(disk)}`;
       const serial = disk.serial === null ? '' : `,serial=${value(disk.serial)}`;

@@ -3,7 +3,8 @@
  * Read first: QEMU's docs/interop/qmp-spec.
  *
  * Answers come in the order of commands; an id tells them from events. A command that is not answered in time rejects, and so do all when the
- * stream closes: whoever asks never waits for ever. A line longer than LINE_MAX closes the stream: nothing here asks for that much.
+ * stream closes: whoever asks never waits for ever. The same holds for who waits for an event (`waitFor`), of whom there may be any number beside `onEvent`.
+ * A line longer than LINE_MAX closes the stream: nothing here asks for that much.
  */
 import type { Duplex } from 'node:stream';
 
@@ -20,6 +21,15 @@ export interface QmpEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** Somebody waits for an event. */
+interface Listener {
+  readonly event: string;
+  readonly accept: (data: QmpEvent['data']) => boolean;
+  readonly timer: NodeJS.Timeout;
+  readonly resolve: (event: QmpEvent) => void;
+  readonly reject: (error: QmpError) => void;
+}
+
 interface Waiting {
   readonly command: string;
   readonly timer: NodeJS.Timeout;
@@ -34,6 +44,8 @@ export class QmpClient {
   readonly greeted: Promise<void>;
   private readonly stream: Duplex;
   private readonly waiting = new Map<number, Waiting>();
+  private readonly listeners = new Set<Listener>();
+  private greeting = '';
   private nextId = 1;
   private rest = '';
   private closed = false;
@@ -50,6 +62,26 @@ export class QmpClient {
     stream.on('error', () => undefined); // "close" follows
     stream.on('close', () => this.lost());
     stream.on('end', () => this.lost());
+  }
+
+  /** What QEMU is, as it greeted: `7.2.22 (Debian ...)`; '' before. */
+  get version(): string {
+    return this.greeting;
+  }
+
+  /** The next event of that name that is accepted. Rejects when it does not come in time, or QEMU is gone; nobody need look at that. @throws QmpError */
+  waitFor(event: string, accept: (data: QmpEvent['data']) => boolean, timeoutMs: number): Promise<QmpEvent> {
+    const heard = new Promise<QmpEvent>((resolve, reject) => {
+      if (this.closed) return reject(new QmpError(`${event}: QEMU is gone`));
+      const timer = setTimeout(() => {
+        this.listeners.delete(listener);
+        reject(new QmpError(`${event}: nothing from QEMU in ${timeoutMs / 1000} s`));
+      }, timeoutMs);
+      const listener: Listener = { event, accept, timer, resolve, reject };
+      this.listeners.add(listener);
+    });
+    heard.catch(() => undefined); // whoever waits is told
+    return heard;
   }
 
   /** Runs a command; what it returns. @throws QmpError */
@@ -85,14 +117,30 @@ export class QmpClient {
     } catch {
       return this.close();
     }
-    if (message.QMP !== undefined) return this.settle(null);
-    if (typeof message.event === 'string') return this.onEvent({ event: message.event, data: (message.data ?? {}) as Record<string, unknown> });
+    if (message.QMP !== undefined) return this.greet(message.QMP);
+    if (typeof message.event === 'string') return this.heardEvent({ event: message.event, data: (message.data ?? {}) as Record<string, unknown> });
     const call = this.waiting.get(Number(message.id));
     if (call === undefined) return;
     this.waiting.delete(Number(message.id));
     clearTimeout(call.timer);
     if (message.error !== undefined) call.reject(new QmpError(`${call.command}: ${String(message.error.desc)}`));
     else call.resolve(message.return);
+  }
+
+  private greet(greeting: unknown): void {
+    const { version: { qemu: { major, minor, micro } = {}, package: from = '' } = {} } = greeting as { version?: { qemu?: { major?: number; minor?: number; micro?: number }; package?: string } };
+    this.greeting = `${major ?? 0}.${minor ?? 0}.${micro ?? 0}${from === '' ? '' : ` (${from})`}`;
+    this.settle(null);
+  }
+
+  private heardEvent(event: QmpEvent): void {
+    for (const listener of this.listeners) {
+      if (listener.event !== event.event || !listener.accept(event.data)) continue;
+      this.listeners.delete(listener);
+      clearTimeout(listener.timer);
+      listener.resolve(event);
+    }
+    this.onEvent(event);
   }
 
   private lost(): void {
@@ -104,5 +152,10 @@ export class QmpClient {
       call.reject(new QmpError(`${call.command}: QEMU is gone`));
     }
     this.waiting.clear();
+    for (const listener of this.listeners) {
+      clearTimeout(listener.timer);
+      listener.reject(new QmpError(`${listener.event}: QEMU is gone`));
+    }
+    this.listeners.clear();
   }
 }

@@ -2,7 +2,8 @@
  * vm-cable.ts — a cable between a network card of a machine and the stack: QEMU's `-netdev stream` or `vhost-user`, to a Unix socket that we listen at.
  * Read first: port/port-end.ts, port/guest-link.ts, port/guest-wire.ts.
  *
- * A cable is opened before its machine is started, so that QEMU finds it, and closed when the machine has ended, or when its start has failed half-way.
+ * A cable is made before its machine is started, so that QEMU finds it, and closed when the machine has ended, or when its start has failed half-way. Its other end is plugged in once: before the
+ * machine starts, or when it takes over from another, which had the same place in the stack until then.
  */
 import { EIO, strerror } from '@netloom/core';
 import type { Kernel } from '@netloom/core';
@@ -17,35 +18,63 @@ import type { QemuCable } from './qemu-command.js';
 import { VmRefusal } from './vm-spec.js';
 import type { NicTransport } from './vm-spec.js';
 
-export interface VmCable {
+/** Makes a cable; `path` is free for its socket. @throws VmRefusal when the socket cannot be had */
+export type CableMaker = (path: string, transport: NicTransport) => Promise<VmCable>;
+
+interface CablePlace {
+  readonly kernel: Kernel;
+  readonly loop: HostLoop;
+  readonly log: Logger;
+}
+
+export class VmCable {
   /** Of its socket. */
   readonly path: string;
   readonly qemu: QemuCable;
-  readonly status: () => GuestPortStatus;
+  private readonly wire: GuestWire;
+  private readonly place: CablePlace;
+  private plugged: GuestLink | null = null;
+
+  constructor(path: string, transport: NicTransport, wire: GuestWire, place: CablePlace) {
+    this.path = path;
+    this.qemu = qemuCable(path, transport);
+    this.wire = wire;
+    this.place = place;
+  }
+
+  /** What joins it to the stack; null: it has not been plugged in. */
+  get link(): GuestLink | null {
+    return this.plugged;
+  }
+
+  get status(): GuestPortStatus | null {
+    return this.plugged?.status ?? null;
+  }
+
+  /** Plugs it in at `end`. @throws VmRefusal when somebody else has that */
+  plug(end: PortEnd): void {
+    const { kernel, loop, log } = this.place;
+    const link = new GuestLink(this.wire, { kernel, loop, end, onClose: (reason) => reason !== null && log.warn({ port: end.label, err: reason }, 'a cable of a virtual machine is gone') });
+    const error = link.open();
+    if (error !== 0) throw new VmRefusal(error, `cannot open ${end.label}: ${strerror(error)}`);
+    this.plugged = link;
+  }
+
   /** Lets go of the stack's end and of everything on this host. May be called again. */
-  close(): Promise<void>;
+  async close(): Promise<void> {
+    await (this.plugged === null ? this.wire.close() : this.plugged.close());
+  }
 }
 
-/** Opens a cable that ends at `end`; `path` is free for its socket. @throws VmRefusal when somebody else has that end, or the socket cannot be had */
-export type CableMaker = (end: PortEnd, path: string, transport: NicTransport) => Promise<VmCable>;
-
 export function guestCables(kernel: Kernel, loop: HostLoop, log: Logger): CableMaker {
-  return async (end, path, transport) => {
-    let wire: GuestWire;
+  return async (path, transport) => {
     try {
-      wire = await makeWire(path, transport, loop, log);
+      const wire = await makeWire(path, transport, loop, log);
       await wire.open();
+      return new VmCable(path, transport, wire, { kernel, loop, log });
     } catch (error) {
-      kernel.call(loop.enter(), () => end.close());
       throw new VmRefusal(EIO, (error as Error).message);
     }
-    const link = new GuestLink(wire, { kernel, loop, end, onClose: (reason) => reason !== null && log.warn({ port: end.label, err: reason }, 'a cable of a virtual machine is gone') });
-    const error = link.open();
-    if (error !== 0) {
-      await link.discard();
-      throw new VmRefusal(error, `cannot open ${end.label}: ${strerror(error)}`);
-    }
-    return { path, qemu: qemuCable(path, transport), status: () => link.status, close: () => link.close() };
   };
 }
 

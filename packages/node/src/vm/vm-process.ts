@@ -7,6 +7,8 @@
  * an end without a line says that the daemon is gone, however that happened, and the watcher kills QEMU. The number it kills is that of the shell, which
  * is QEMU's, and nobody else can have that number while QEMU is not waited for.
  *
+ * A machine that can be protected has its memory in a file, which the watcher removes when the daemon cannot, and holds a lock (protect/live-lock.ts) by a descriptor that QEMU has and the watcher has not.
+ *
  * A machine starts stopped. `resume` lets it run. How it ended is what QEMU said last (SHUTDOWN), or how the process ended when it said nothing.
  *
  * Invariants: `ended` resolves exactly once, when the process is gone and its output is read. Every wait is bounded.
@@ -15,6 +17,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { Duplex, Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { EAGAIN, EIO, ENOENT } from '@netloom/core';
 import { QmpClient, QmpError } from './qmp-client.js';
 import { VmConsole } from './vm-console.js';
@@ -22,17 +25,22 @@ import { VmLog } from './vm-log.js';
 import { VmRefusal } from './vm-spec.js';
 import type { VmSpec } from './vm-spec.js';
 
-/** Standard streams, the watcher's pipe, the monitor, the console. */
+/** Standard streams, the watcher's pipe, the monitor, the console, the lock. */
 const WATCH_FD = 3;
 export const MONITOR_FD = 4;
 export const CONSOLE_FD = 5;
-const SHELL = `( exec >/dev/null 2>&1 ${MONITOR_FD}>&- ${CONSOLE_FD}>&-; read line <&${WATCH_FD} || kill -9 $$ ) & exec ${WATCH_FD}>&-; exec "$@"`;
+const LOCK_FD = 6;
+/** $0 is the folder of the machine's memory, or "-". */
+const SHELL = `( exec >/dev/null 2>&1 ${MONITOR_FD}>&- ${CONSOLE_FD}>&- ${LOCK_FD}>&-; read line <&${WATCH_FD} || { kill -9 $$; [ "$0" = - ] || { rm -f "$0/ram"; rmdir "$0"; }; } ) & exec ${WATCH_FD}>&-; exec "$@"`;
 
 /** A machine that does not greet in that time is not coming. */
 const START_MS = 30_000;
 /** After QEMU was asked to quit. */
 const QUIT_MS = 5_000;
 const COMPLAINT_MAX = 4_096;
+/** "Migration is not finalized yet" lasts a millisecond or some. */
+const CONT_AGAIN_MS = 1;
+const CONT_TRIES = 1_000;
 
 /** How a machine ended: `poweroff` and `reset` by its guest, `stopped` because it was asked to, `killed` by a signal, `failed` by an error of QEMU's. */
 export interface VmEnd {
@@ -55,6 +63,10 @@ export interface VmLaunch {
   readonly accel: RunsBy;
   /** A folder for its logs; QEMU's working folder. */
   readonly folder: string;
+  /** The folder of its memory, which goes when the daemon is killed; null: it has none. */
+  readonly ramFolder?: string | null;
+  /** A descriptor that QEMU inherits; null: none. */
+  readonly lockFd?: number | null;
   /** A log cannot be written. */
   readonly logFailed: (error: unknown) => void;
 }
@@ -67,8 +79,9 @@ export class VmProcess {
   madeUpMac: string | null = null;
   /** Told when the guest restarts. */
   onReset: () => void = () => undefined;
+  /** What QEMU is asked by. */
+  readonly qmp: QmpClient;
   private readonly child: ChildProcess;
-  private readonly qmp: QmpClient;
   private readonly logs: readonly VmLog[];
   private complaint = '';
   private shutdown: VmEnd['how'] | null = null;
@@ -103,7 +116,7 @@ export class VmProcess {
 
   /** Starts QEMU; the machine is there and does not run yet. @throws VmRefusal */
   static async start(launch: VmLaunch): Promise<VmProcess> {
-    const child = spawn('/bin/sh', ['-c', SHELL, 'sh', ...launch.argv], { cwd: launch.folder, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] });
+    const child = spawn('/bin/sh', ['-c', SHELL, launch.ramFolder ?? '-', ...launch.argv], { cwd: launch.folder, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', launch.lockFd ?? 'ignore'] });
     if (child.pid === undefined) {
       const error = await new Promise<Error>((resolve) => child.once('error', resolve));
       throw new VmRefusal(EAGAIN, `${launch.argv[0] ?? ''} cannot be started: ${error.message}`);
@@ -125,9 +138,23 @@ export class VmProcess {
     return this.child.pid ?? 0;
   }
 
-  /** Lets the machine run. */
+  /** Lets the machine run. QEMU may need a moment when its state has just been taken. */
   async resume(): Promise<void> {
-    await this.qmp.run('cont');
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.qmp.run('cont');
+        return;
+      } catch (error) {
+        if (tries === CONT_TRIES || !/not finalized/.test((error as Error).message)) throw error;
+        await delay(CONT_AGAIN_MS);
+      }
+    }
+  }
+
+  /** Why its state cannot be taken, in QEMU's words; none: it can. */
+  async blockedReasons(): Promise<readonly string[]> {
+    const { 'blocked-reasons': reasons } = (await this.qmp.run('query-migrate')) as { 'blocked-reasons'?: string[] };
+    return reasons ?? [];
   }
 
   /** Asks the guest to power down, then takes its power away. Resolves when it is gone. */

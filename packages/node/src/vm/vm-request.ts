@@ -44,6 +44,10 @@ export interface VmRequest {
   readonly qemuArgs?: readonly string[];
   /** Run by v86, not by QEMU; `firmware` is its BIOS then. */
   readonly v86?: boolean;
+  /** Its state can be taken while it runs. */
+  readonly protectable?: boolean;
+  /** Absolute: a file that whoever runs it locks. */
+  readonly lock?: string;
 }
 
 const MEMORY = '256M';
@@ -74,6 +78,7 @@ export function vmSpecOf(request: VmRequest, uefi: string | null): VmSpec {
     v86: request.v86 === true ? v86Of(request.firmware) : null,
     // v86 has no power button.
     stopMs: request.stopSeconds !== undefined ? request.stopSeconds * 1000 : request.v86 === true ? 0 : VM_DEFAULTS.stopMs,
+    protectable: request.protectable ?? false, lock: request.lock ?? null,
     qemuArgs: request.qemuArgs ?? [],
   };
 }

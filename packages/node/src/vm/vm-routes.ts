@@ -41,6 +41,7 @@ export interface VmView {
   readonly ageUs: number;
   readonly nics: readonly VmNicView[];
   readonly disks: readonly Pick<VmDisk, 'device' | 'path' | 'readOnly'>[];
+  readonly protectable: boolean;
   /** How it ended. */
   readonly end: VmEnd | null;
   /** Folder of its logs. */
@@ -65,6 +66,7 @@ const BODY = {
     disks: { type: 'array', items: DISK }, kernel: ABSOLUTE, initrd: ABSOLUTE, append: STRING, firmware: { ...STRING, pattern: '^(uefi$|/)' },
     nics: { ...STRINGS, description: "bhyve's words: tap0; netgraph,path=vmbridge:,peerhook=link0; with mac= and mtu=" }, nicModel: { enum: ['virtio-net', 'e1000'] }, nicTransport: { enum: ['stream', 'vhost-user'] },
     stopSeconds: { ...INTEGER, minimum: 0, maximum: 3600 }, qemuArgs: STRINGS, v86: { type: 'boolean' },
+    protectable: { type: 'boolean' }, lock: ABSOLUTE,
   },
 } as const;
 
@@ -109,6 +111,6 @@ function viewOf(vms: Vms, vm: Vm): VmView {
     ageUs: vms.nowUs - vm.startedUs,
     nics: vm.nics.map(({ nic, label, status }) => ({ model: vm.spec.v86 === null ? nic.model : 'ne2k', mac: vm.process?.madeUpMac ?? nic.mac, mtu: nic.mtu, backend: nic.backend?.kind ?? null, at: label(), transport: nic.transport, cable: status() })),
     disks: vm.spec.disks.map(({ device, path, readOnly }) => ({ device, path, readOnly })),
-    end: vm.end, logs: vms.folderOf(vm.name),
+    protectable: vm.spec.protectable, end: vm.end, logs: vm.folder,
   };
 }

@@ -115,6 +115,10 @@ export interface VmSpec {
   readonly gdb: VmGdb | null;
   /** It is run by v86, not by QEMU. */
   readonly v86: V86Firmware | null;
+  /** Can its state be taken while it runs, so that another may go on in its place? */
+  readonly protectable: boolean;
+  /** A file that is locked by whoever runs it, absolute; null: beside the machine's folder. */
+  readonly lock: string | null;
   /** Words for QEMU as they are. */
   readonly qemuArgs: readonly string[];
 }
@@ -125,7 +129,7 @@ export const STOP_MS = 10_000;
 /** What is the same for every machine unless somebody says otherwise. */
 export const VM_DEFAULTS = {
   machine: 'pc', accel: 'auto', disks: [], nics: [], extras: [], direct: null, firmware: null, serial: ['console', null, null, null], onReset: 'restart', lingers: false,
-  stopMs: STOP_MS, uuid: null, utc: true, msix: true, wiredMemory: false, guestInCore: false, gdb: null, v86: null, qemuArgs: [],
+  stopMs: STOP_MS, uuid: null, utc: true, msix: true, wiredMemory: false, guestInCore: false, gdb: null, v86: null, protectable: false, lock: null, qemuArgs: [],
 } as const satisfies Partial<VmSpec>;
 
 /** A machine that cannot be: lines that say why, each for itself, and the errno that bhyve would end with. */

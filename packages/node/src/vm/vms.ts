@@ -4,61 +4,55 @@
  *
  * Theory of operation. A name is taken from the moment somebody asks for it. A machine belongs to a vnet: its backends are opened there, and a
  * jail that is removed takes its machines with it and is held until they are gone. A start that fails half-way undoes what it did.
+ * A machine that waits to take over (vm-standby.ts) has no name until it does: it must find its name free then, or about to be.
  * Machines that linger (bhyve's) keep their name when they have ended, with how they ended, until they are destroyed or run again.
  *
  * Invariants: no process of ours is without a machine in the list. Cables are closed when the process is gone. A prison is held from before its machine is
  * started until all of it is put away. `close` resolves when nothing is left.
  * Not here: HTTP (vm-routes.ts), bhyve's words (bhyve-tool.ts).
  */
-import { mkdir, rmdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Kernel, Prison } from '@netloom/core';
-import { devctlAnnounce, EBUSY, EEXIST, ENOENT, EOPNOTSUPP } from '@netloom/core';
-import type { Logger } from 'pino';
+import type { Prison } from '@netloom/core';
+import { devctlAnnounce, EBUSY, EEXIST, ENOENT } from '@netloom/core';
 import { prisonCalled } from '../daemon/event-records.js';
 import { vnetName } from '../daemon/kernel-topology.js';
-import type { HostLoop } from '../loop.js';
-import { kvmWorks } from './kvm-probe.js';
-import type { NicBackends } from './nic-backends.js';
-import { qemuArgs } from './qemu-command.js';
-import { QEMU, qemuProgram } from './qemu-program.js';
-import { v86Argv } from './v86-command.js';
-import type { CableMaker, VmCable } from './vm-cable.js';
-import { checkFiles } from './vm-files.js';
-import { CONSOLE_FD, MONITOR_FD, VmProcess } from './vm-process.js';
-import type { RunsBy, VmEnd } from './vm-process.js';
+import { VmLaunch } from './vm-launch.js';
+import type { VmsWorld } from './vm-launch.js';
+import type { VmEnd } from './vm-process.js';
 import { VmRefusal } from './vm-spec.js';
 import type { VmSpec } from './vm-spec.js';
+import { VmStandby } from './vm-standby.js';
 import { Vm } from './vm.js';
 
-/** Machines at a time, lingering ones included. */
+/** Machines at a time, lingering ones and those that wait included. */
 const VMS_MAX = 256;
 /** The daemon ends: guests get this long to power down. */
 const CLOSE_MS = 5_000;
-
-export interface VmsWorld {
-  readonly kernel: Kernel;
-  readonly loop: HostLoop;
-  readonly log: Logger;
-  readonly backends: NicBackends;
-  readonly cables: CableMaker;
-  /** A folder for logs and sockets, made when the first machine is. */
-  readonly folder: string;
-}
+/** How long a machine that takes over waits for the one before it to be put away. */
+const BEFORE_MS = 10_000;
 
 export class Vms {
   private readonly world: VmsWorld;
+  private readonly launch: VmLaunch;
   private readonly byName = new Map<string, Vm>();
+  private readonly waiting = new Set<VmStandby>();
   private closing = false;
 
   constructor(world: VmsWorld) {
     this.world = world;
+    this.launch = new VmLaunch(world);
     world.kernel.jailStopEvent.register((prison) => this.jailStops(prison));
   }
 
   /** In the order in which their names were taken. */
   list(): Vm[] {
     return [...this.byName.values()];
+  }
+
+  /** Machines that wait to take over. */
+  standbys(): VmStandby[] {
+    return [...this.waiting];
   }
 
   find(name: string): Vm | null {
@@ -74,7 +68,7 @@ export class Vms {
     return vnetName(vm.prison, this.world.kernel.prisons.prison0);
   }
 
-  /** Where a machine's logs and sockets are. */
+  /** Where the logs and sockets of a machine that is started under that name are. */
   folderOf(name: string): string {
     return join(this.world.folder, name);
   }
@@ -83,34 +77,39 @@ export class Vms {
   async run(spec: VmSpec): Promise<Vm> {
     const before = this.byName.get(spec.name);
     const prison = this.admit(spec, before);
-    const vm = new Vm(spec, prison, this.world.loop.enter());
+    const vm = new Vm(spec, prison, this.world.loop.enter(), this.folderOf(spec.name));
     this.byName.delete(spec.name);
     this.byName.set(spec.name, vm);
     const letGo = prison.hold(`virtual machine ${spec.name}`, () => vm.process?.kill());
-    const cables: Plugs = { cables: [], disposals: [] };
-    const over = async (end: VmEnd): Promise<void> => {
-      for (const cable of cables.cables) await cable.close();
-      for (const dispose of cables.disposals) await dispose();
-      this.world.loop.enter();
-      letGo();
-      vm.ended(end);
-    };
     try {
-      await this.start(vm, cables);
-      void vm.process?.ended.then(async (end) => {
-        await over(end);
-        this.announceEnd(vm, end);
-      });
+      await this.start(vm);
+      this.follow(vm, letGo);
       return vm;
     } catch (error) {
       const end = await vm.process?.ended;
-      await over(end ?? { how: 'failed', message: error instanceof Error ? error.message : String(error) });
+      await this.putAway(vm, letGo, end ?? { how: 'failed', message: error instanceof Error ? error.message : String(error) });
       // A folder without a log says nothing.
-      await rmdir(this.folderOf(spec.name)).catch(() => undefined);
+      await rmdir(vm.folder).catch(() => undefined);
       if (before === undefined) this.byName.delete(spec.name);
       else this.byName.set(spec.name, before);
       throw error;
     }
+  }
+
+  /** Starts a machine that waits to take over from one of that name. @throws VmRefusal */
+  async standby(spec: VmSpec): Promise<VmStandby> {
+    const prison = this.admit(spec);
+    const standby: VmStandby = new VmStandby(spec, prison, this.standbyFolder(spec.name), {
+      launch: this.launch, makeImage: this.world.standbyImage,
+      takeOver: (go) => this.takeOver(standby, go),
+      ended: () => {
+        this.world.loop.enter();
+        this.waiting.delete(standby);
+      },
+    });
+    this.waiting.add(standby);
+    await standby.start();
+    return standby;
   }
 
   /** Forgets a machine that lingers; a running one is ended first. false: there is none of that name. */
@@ -125,30 +124,33 @@ export class Vms {
   /** Ends all of them. */
   async close(): Promise<void> {
     this.closing = true;
-    await Promise.all(this.list().map((vm) => vm.stop(CLOSE_MS)));
+    await Promise.all([...this.standbys().map((standby) => standby.end()), ...this.list().map((vm) => vm.stop(CLOSE_MS))]);
     this.byName.clear();
   }
 
   /** May it be started? The prison it is to belong to. */
-  private admit(spec: VmSpec, before: Vm | undefined): Prison {
+  private admit(spec: VmSpec, before?: Vm): Prison {
     if (this.closing) throw new VmRefusal(EBUSY, 'the daemon is ending');
     if (before !== undefined && before.state !== 'ended') throw new VmRefusal(EEXIST, `a virtual machine is called "${spec.name}" already ("netloom vm ls" lists them)`);
-    if (before === undefined && this.byName.size >= VMS_MAX) throw new VmRefusal(EBUSY, `there are ${VMS_MAX} virtual machines already; stop some ("netloom vm ls" lists them)`);
+    if (before === undefined && this.byName.size + this.waiting.size >= VMS_MAX) throw new VmRefusal(EBUSY, `there are ${VMS_MAX} virtual machines already; stop some ("netloom vm ls" lists them)`);
     const prison = prisonCalled(this.world.kernel, spec.vnet);
     if (prison === null) throw new VmRefusal(ENOENT, `there is no vnet "${spec.vnet}" ("netloom ps" lists them)`);
     if (prison.dying) throw new VmRefusal(ENOENT, `jail "${spec.vnet}" is dying ("netloom ps --dying" says what holds it)`);
     return prison;
   }
 
-  private async start(vm: Vm, opened: Plugs): Promise<void> {
-    const { world } = this;
-    const spec = await checkFiles(vm.spec);
-    const runner = await runnerOf(spec);
-    const folder = this.folderOf(vm.name);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const plugs = await this.plug(vm, spec, opened);
-    const logFailed = (error: unknown): void => world.log.warn({ vm: vm.name, err: error }, 'a log of a virtual machine cannot be written');
-    vm.process = await VmProcess.start({ spec, argv: runner.argv(plugs), accel: runner.accel, folder, logFailed });
+  /** A folder that no machine has, and that no machine's name is. */
+  private standbyFolder(name: string): string {
+    const taken = new Set([...this.list(), ...this.waiting].map(({ folder }) => folder));
+    for (let number = 1; ; number++) {
+      const folder = this.folderOf(`${name}@${number}`);
+      if (!taken.has(folder)) return folder;
+    }
+  }
+
+  private async start(vm: Vm): Promise<void> {
+    const { spec } = vm;
+    vm.process = await this.launch.toRun(vm);
     vm.process.onReset = () => this.announce(vm, 'RESET');
     if (vm.state === 'stopping' || vm.prison.dying || this.closing) {
       vm.process.kill();
@@ -156,26 +158,59 @@ export class Vms {
     }
     if (spec.gdb?.wait !== true) await vm.process.resume();
     vm.state = 'running';
-    this.announce(vm, 'START', { pid: String(vm.process.pid), accel: runner.accel });
+    this.announce(vm, 'START', { pid: String(vm.process.pid), accel: vm.process.accel });
   }
 
-  /** Opens the cables of all cards; what QEMU is told of each. */
-  private async plug(vm: Vm, spec: VmSpec, opened: Plugs): Promise<(VmCable | null)[]> {
-    const { backends, cables: make } = this.world;
-    const plugs: (VmCable | null)[] = [];
-    for (const [i, nic] of spec.nics.entries()) {
-      const backend = await backends.open(nic, { vmName: spec.name, prison: vm.prison });
-      if (backend?.dispose !== undefined) opened.disposals.push(backend.dispose);
-      const end = backend?.end ?? null;
-      const cable = end === null ? null : await make(end, join(this.folderOf(vm.name), `net${i}`), nic.transport);
-      if (cable !== null) opened.cables.push(cable);
-      plugs.push(cable);
-      vm.nics = [...vm.nics, { nic, label: () => end?.label ?? null, status: () => cable?.status() ?? null }];
+  /** Gives a machine that waited its name while `go` makes it run. */
+  private async takeOver(standby: VmStandby, go: (vm: Vm) => Promise<void>): Promise<void> {
+    const { spec, prison, folder, parts, process } = standby;
+    await this.nameIsFree(spec.name);
+    const vm = new Vm(spec, prison, this.world.loop.enter(), folder, parts);
+    vm.process = process;
+    this.byName.set(vm.name, vm);
+    try {
+      await go(vm);
+    } catch (error) {
+      this.forget(vm);
+      vm.ended({ how: 'failed', message: (error as Error).message });
+      throw error;
     }
-    return plugs;
+    this.waiting.delete(standby);
+    process.onReset = () => this.announce(vm, 'RESET');
+    if (vm.state === 'starting') vm.state = 'running';
+    this.announce(vm, 'START', { pid: String(process.pid), accel: process.accel, takeover: 'yes' });
+    this.follow(vm, standby.letGo);
+  }
+
+  /** Waits for the machine of that name, which has ended or is about to. @throws VmRefusal */
+  private async nameIsFree(name: string): Promise<void> {
+    const before = this.byName.get(name);
+    if (before === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), BEFORE_MS)));
+    const end = await Promise.race([before.gone, late]);
+    clearTimeout(timer);
+    if (end === null) throw new VmRefusal(EEXIST, `"${name}" still runs here ("netloom vm ls" lists it)`);
+    this.forget(before);
+  }
+
+  /** Puts a machine away when it ends. */
+  private follow(vm: Vm, letGo: () => void): void {
+    void vm.process?.ended.then(async (end) => {
+      await this.putAway(vm, letGo, end);
+      this.announceEnd(vm, end);
+    });
+  }
+
+  private async putAway(vm: Vm, letGo: () => void, end: VmEnd): Promise<void> {
+    await vm.parts.close();
+    this.world.loop.enter();
+    letGo();
+    vm.ended(end);
   }
 
   private jailStops(prison: Prison): void {
+    for (const standby of this.standbys()) if (standby.prison === prison) void standby.end();
     for (const vm of this.list()) {
       if (vm.prison !== prison) continue;
       if (vm.state === 'ended') this.forget(vm);
@@ -198,33 +233,4 @@ export class Vms {
   private forget(vm: Vm): void {
     if (this.byName.get(vm.name) === vm) this.byName.delete(vm.name);
   }
-}
-
-/** What is to be put away with a machine: its cables, then what was made for them. */
-interface Plugs {
-  readonly cables: VmCable[];
-  readonly disposals: (() => Promise<void>)[];
-}
-
-/** What runs a machine, and its command line once its cables are known. */
-interface Runner {
-  readonly accel: RunsBy;
-  argv(cables: readonly (VmCable | null)[]): string[];
-}
-
-const FDS = { monitorFd: MONITOR_FD, consoleFd: CONSOLE_FD } as const;
-
-async function runnerOf(spec: VmSpec): Promise<Runner> {
-  if (spec.v86 !== null) return { accel: 'v86', argv: ([cable]) => v86Argv(spec, cable?.path ?? null, FDS) };
-  const qemu = qemuProgram();
-  if (qemu === null) throw new VmRefusal(ENOENT, `${QEMU} is not installed (on Debian: qemu-system-x86; or let NETLOOM_QEMU name it to the daemon)`);
-  const accel = await accelOf(spec, qemu);
-  return { accel, argv: (cables) => [qemu, ...qemuArgs(spec, { accel, ...FDS, cables: cables.map((cable) => cable?.qemu ?? null) })] };
-}
-
-async function accelOf(spec: VmSpec, qemu: string): Promise<'kvm' | 'tcg'> {
-  if (spec.accel === 'tcg') return 'tcg';
-  if (await kvmWorks(qemu)) return 'kvm';
-  if (spec.accel === 'kvm') throw new VmRefusal(EOPNOTSUPP, 'KVM does not run a machine here (is /dev/kvm there, and yours?); leave the accelerator out, or say tcg');
-  return 'tcg';
 }

@@ -1,0 +1,35 @@
+/**
+ * vm-parts.ts — class VmParts: what is made for a machine beside its process, and put away when that is gone.
+ * Read first: vm-launch.ts, which makes them.
+ *
+ * Invariant: `close` is called once the process is gone, or when there is none; the cables go first, and the lock last, because whoever sees it free may run the machine.
+ */
+import type { LiveLock } from '../protect/live-lock.js';
+import type { RamFile } from '../protect/qemu/ram-file.js';
+import type { VmCable } from './vm-cable.js';
+
+/** Serves the disks of a machine that can be protected. */
+export interface VmDiskServer {
+  /** In the order of the machine's disks. */
+  readonly all: readonly { readonly socketPath: string }[];
+  close(): Promise<void>;
+}
+
+export class VmParts {
+  /** Of each card; null: it has none. */
+  readonly cables: (VmCable | null)[] = [];
+  /** Puts away what was made for the cables' ends. */
+  readonly disposals: (() => Promise<void>)[] = [];
+  /** Of a machine that can be protected. */
+  ram: RamFile | null = null;
+  lock: LiveLock | null = null;
+  disks: VmDiskServer | null = null;
+
+  async close(): Promise<void> {
+    for (const cable of this.cables) await cable?.close();
+    for (const dispose of this.disposals) await dispose();
+    await this.disks?.close();
+    this.ram?.remove();
+    this.lock?.close();
+  }
+}
