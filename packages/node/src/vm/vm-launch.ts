@@ -13,7 +13,6 @@ import type { Kernel, Prison } from '@netloom/core';
 import { EBUSY, EIO, EOPNOTSUPP } from '@netloom/core';
 import type { Logger } from 'pino';
 import type { HostLoop } from '../loop.js';
-import type { ImageDelta } from '../protect/checkpoint.js';
 import { LiveLock } from '../protect/live-lock.js';
 import { checkProtectable } from '../protect/qemu/protectable.js';
 import { RamFile } from '../protect/qemu/ram-file.js';
@@ -26,15 +25,6 @@ import { runnerOf } from './vm-runner.js';
 import { VmRefusal } from './vm-spec.js';
 import type { VmDisk, VmSpec } from './vm-spec.js';
 
-/** Memory that differences are put into: a file. `release` lets go of it, `end` removes it as well unless it was released. */
-export interface StandbyMemory {
-  apply(delta: ImageDelta): void;
-  release(): void;
-  end(): void;
-}
-
-export type StandbyImageMaker = (path: string, bytes: number) => Promise<StandbyMemory>;
-
 export interface VmsWorld {
   readonly kernel: Kernel;
   readonly loop: HostLoop;
@@ -43,8 +33,6 @@ export interface VmsWorld {
   readonly cables: CableMaker;
   /** Serves disks of machines that can be protected, with its sockets in `folder`; absent: such a machine has none. */
   readonly serveDisks?: (disks: readonly VmDisk[], folder: string) => Promise<VmDiskServer>;
-  /** Makes the memory of a machine that waits to take over, in a file at `path`; absent: none can wait. */
-  readonly standbyImage?: StandbyImageMaker;
   /** A folder for logs and sockets, made when the first machine is. */
   readonly folder: string;
 }

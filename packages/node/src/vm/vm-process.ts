@@ -30,8 +30,8 @@ const WATCH_FD = 3;
 export const MONITOR_FD = 4;
 export const CONSOLE_FD = 5;
 const LOCK_FD = 6;
-/** $0 is the folder of the machine's memory, or "-". */
-const SHELL = `( exec >/dev/null 2>&1 ${MONITOR_FD}>&- ${CONSOLE_FD}>&- ${LOCK_FD}>&-; read line <&${WATCH_FD} || { kill -9 $$; [ "$0" = - ] || { rm -f "$0/ram"; rmdir "$0"; }; } ) & exec ${WATCH_FD}>&-; exec "$@"`;
+/** $0 is the folder of the machine's memory, or "-". The watcher outlives what a terminal sends to all of its programs. */
+const SHELL = `( trap '' INT TERM HUP; exec >/dev/null 2>&1 ${MONITOR_FD}>&- ${CONSOLE_FD}>&- ${LOCK_FD}>&-; read line <&${WATCH_FD} || { kill -9 $$; [ "$0" = - ] || { rm -f "$0/ram"; rmdir "$0"; }; } ) & exec ${WATCH_FD}>&-; exec "$@"`;
 
 /** A machine that does not greet in that time is not coming. */
 const START_MS = 30_000;

@@ -16,12 +16,13 @@ import { rm } from 'node:fs/promises';
 import { connect as connectTo } from 'node:net';
 import { join } from 'node:path';
 import type { Prison } from '@netloom/core';
-import { EOPNOTSUPP } from '@netloom/core';
+import { EIO, EOPNOTSUPP } from '@netloom/core';
 import type { ImageDelta, StandbyMachine } from '../protect/checkpoint.js';
+import { StandbyImage } from '../protect/image/standby-image.js';
 import type { LiveLock } from '../protect/live-lock.js';
 import { leaveMemory, migrationEnds } from '../protect/qemu/device-state.js';
 import { RamFile } from '../protect/qemu/ram-file.js';
-import type { StandbyImageMaker, StandbyMemory, VmLaunch } from './vm-launch.js';
+import type { VmLaunch } from './vm-launch.js';
 import { VmParts } from './vm-parts.js';
 import type { VmProcess } from './vm-process.js';
 import { VmRefusal } from './vm-spec.js';
@@ -34,7 +35,6 @@ const RESUME_MS = 10_000;
 /** All the machines, as one that waits sees them. */
 export interface StandbyPlace {
   readonly launch: VmLaunch;
-  readonly makeImage: StandbyImageMaker | undefined;
   /** Gives it its name while `go` makes it run. */
   readonly takeOver: (go: (vm: Vm) => Promise<void>) => Promise<void>;
   /** It does not wait any more. */
@@ -51,7 +51,7 @@ export class VmStandby implements StandbyMachine {
   readonly letGo: () => void;
   private readonly place: StandbyPlace;
   private machine: VmProcess | null = null;
-  private memory: StandbyMemory | null = null;
+  private memory: StandbyImage | null = null;
   private became: Vm | null = null;
   private state: 'starting' | 'waiting' | 'taking' | 'over' | 'ended' = 'starting';
   private ending: Promise<void> | null = null;
@@ -88,10 +88,10 @@ export class VmStandby implements StandbyMachine {
   async start(): Promise<void> {
     const { spec, place } = this;
     try {
-      if (!spec.protectable || place.makeImage === undefined) throw new VmRefusal(EOPNOTSUPP, `"${spec.name}" cannot wait to take over: it is not protectable`);
+      if (!spec.protectable) throw new VmRefusal(EOPNOTSUPP, `"${spec.name}" cannot wait to take over: it is not protectable`);
       const ram = RamFile.reserve(spec.name, spec.memoryBytes);
       this.parts.ram = ram;
-      this.memory = await place.makeImage(ram.path, spec.memoryBytes);
+      this.memory = await StandbyImage.make(ram.path, spec.memoryBytes);
       this.machine = await place.launch.toWait(this, ram);
       await leaveMemory(this.machine.qmp);
       if (this.state !== 'starting') throw new VmRefusal(EOPNOTSUPP, `"${spec.name}" was ended before it had started`);
@@ -99,7 +99,7 @@ export class VmStandby implements StandbyMachine {
       void this.machine.ended.then(({ message }) => this.lost(message));
     } catch (error) {
       await this.end();
-      throw error;
+      throw error instanceof VmRefusal ? error : new VmRefusal(EIO, (error as Error).message);
     }
   }
 

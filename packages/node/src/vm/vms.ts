@@ -100,7 +100,7 @@ export class Vms {
   async standby(spec: VmSpec): Promise<VmStandby> {
     const prison = this.admit(spec);
     const standby: VmStandby = new VmStandby(spec, prison, this.standbyFolder(spec.name), {
-      launch: this.launch, makeImage: this.world.standbyImage,
+      launch: this.launch,
       takeOver: (go) => this.takeOver(standby, go),
       ended: () => {
         this.world.loop.enter();

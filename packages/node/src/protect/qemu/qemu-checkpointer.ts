@@ -18,7 +18,9 @@ import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { freeListenPath, pathProblem } from '../../port/listen-path.js';
 import type { VmProcess } from '../../vm/vm-process.js';
+import type { Vm } from '../../vm/vm.js';
 import type { Checkpoint, Checkpointer, ImageDelta, ImageScan } from '../checkpoint.js';
+import { RamImage } from '../image/ram-image.js';
 import { leaveMemory, migrationEnds } from './device-state.js';
 
 /** The memory of the machine as a file, and what is different in it. */
@@ -28,13 +30,6 @@ export interface MachineImage {
   scan(from: number, pagesMax: number): ImageScan | Promise<ImageScan>;
   compare(): ImageDelta | Promise<ImageDelta>;
   end(): void | Promise<void>;
-}
-
-export interface QemuCheckpointerParts {
-  readonly process: VmProcess;
-  readonly image: MachineImage;
-  /** For a socket. */
-  readonly folder: string;
 }
 
 const microsBetween = (from: number, to: number): number => Math.round((to - from) * 1000);
@@ -49,7 +44,7 @@ export class QemuCheckpointer implements Checkpointer {
   private stopped = false;
   private ended: Promise<void> | null = null;
 
-  private constructor({ process, image, folder }: QemuCheckpointerParts) {
+  private constructor(process: VmProcess, folder: string, image: MachineImage) {
     this.process = process;
     this.image = image;
     this.path = join(folder, 'state');
@@ -61,12 +56,13 @@ export class QemuCheckpointer implements Checkpointer {
     });
   }
 
-  /** @throws Error, one line */
-  static async open(parts: QemuCheckpointerParts): Promise<QemuCheckpointer> {
-    const checkpointer = new QemuCheckpointer(parts);
+  /** Of a machine that runs and can be protected. @throws Error, one line */
+  static async open({ name, process, folder, parts: { ram } }: Vm, image?: MachineImage): Promise<QemuCheckpointer> {
+    if (process === null || ram === null) throw new Error(`"${name}" does not run as a machine that can be protected; run it with --protectable`);
+    const checkpointer = new QemuCheckpointer(process, folder, image ?? (await RamImage.open(ram.path, ram.bytes)));
     try {
       await checkpointer.listen();
-      await leaveMemory(parts.process.qmp);
+      await leaveMemory(process.qmp);
       return checkpointer;
     } catch (error) {
       await checkpointer.end();

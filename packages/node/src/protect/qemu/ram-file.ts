@@ -7,18 +7,14 @@
  *
  * Invariant: the file is there as long as its QEMU is, and it is not there any longer.
  */
-import { accessSync, closeSync, constants, mkdtempSync, openSync, rmSync, statfsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { accessSync, constants, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { EACCES, EIO, ENOSPC } from '@netloom/core';
-import { loadC } from '../../native/koffi.js';
+import { StandbyImage } from '../image/standby-image.js';
 import { VmRefusal } from '../../vm/vm-spec.js';
 
 const RAM_ROOT = '/dev/shm';
 const MIB = 1024 * 1024;
-const PIECE_BYTES = 64 * MIB;
-/** posix_fallocate(3) answers the host's errno. */
-const ENOSPC_LINUX = 28;
 
 function ramRoot(): string {
   return resolve(process.env['NETLOOM_RAM_DIR'] ?? RAM_ROOT);
@@ -52,32 +48,16 @@ export class RamFile {
   static async make(name: string, bytes: number): Promise<RamFile> {
     const ram = RamFile.reserve(name, bytes);
     try {
-      await allocate(ram);
+      (await StandbyImage.make(ram.path, bytes)).release();
       return ram;
     } catch (error) {
       ram.remove();
-      throw error;
+      throw new VmRefusal(EIO, (error as Error).message);
     }
   }
 
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
-  }
-}
-
-/** A piece at a time, because the stack of this process has other things to do. */
-async function allocate({ path, bytes, folder }: RamFile): Promise<void> {
-  const fallocate = loadC('machines that can be protected').bind<(fd: number, offset: number, length: number) => number>('posix_fallocate', 'int', ['int', 'int64_t', 'int64_t']);
-  const fd = openSync(path, 'wx+', 0o600);
-  try {
-    for (let at = 0; at < bytes; at += PIECE_BYTES) {
-      const errno = fallocate(fd, at, Math.min(PIECE_BYTES, bytes - at));
-      if (errno === ENOSPC_LINUX) throw noRoom(dirname(folder), bytes, freeIn(folder) + at);
-      if (errno !== 0) throw new VmRefusal(EIO, `the memory of a machine cannot be allocated in ${folder} (errno ${errno})`);
-      await setImmediate();
-    }
-  } finally {
-    closeSync(fd);
   }
 }
 
