@@ -10,7 +10,7 @@ import { EINVAL } from '@netloom/core';
 import { VmRefusal } from '../../vm/vm-spec.js';
 import type { VmSpec } from '../../vm/vm-spec.js';
 
-/** Disks and CDs of a machine together: some thirty milliseconds a checkpoint. */
+/** Disks and CDs of a machine together. */
 export const DISKS_MAX = 64 * 1024 * 1024;
 const MB = 1024 * 1024;
 

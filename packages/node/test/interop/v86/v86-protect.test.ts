@@ -2,13 +2,17 @@
  * v86-protect.test.ts — a machine of v86 is checkpointed and killed, and another process goes on as it was.
  * Read first: v86-rig.ts, echo-rom.ts; src/protect/v86/v86-checkpointer.ts, v86-standby.ts.
  */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
+import { PAGE_BYTES } from '../../../src/protect/checkpoint.js';
 import { V86Checkpointer } from '../../../src/protect/v86/v86-checkpointer.js';
 import { V86Standby } from '../../../src/protect/v86/v86-standby.js';
 import { peer } from '../../peers.js';
 import { V86Rig } from './v86-rig.js';
 
 const PAGES = 40;
+const DISK_BYTES = 1024 * 1024;
 
 peer('v86')('a guest goes on in another process from its last checkpoint: counters, timer, card and address', { timeout: 120_000 }, async () => {
   const rig = new V86Rig();
@@ -52,6 +56,34 @@ peer('v86')('a guest goes on in another process from its last checkpoint: counte
     await checkpointer.end();
     await standby.end();
     expect(await waiting.ask()).toMatchObject({ from: '020000000086' });
+  } finally {
+    await rig.end();
+  }
+});
+
+peer('v86')('a disk is in the image, whole, and goes on with its machine to one whose disk is another', { timeout: 120_000 }, async () => {
+  const rig = new V86Rig();
+  try {
+    const [full, blank] = [join(rig.folder, 'full'), join(rig.folder, 'blank')];
+    writeFileSync(full, Buffer.alloc(DISK_BYTES, 'a disk '));
+    writeFileSync(blank, Buffer.alloc(DISK_BYTES));
+    const guest = await rig.start({ hda: full });
+    const waiting = await rig.start({ hda: blank });
+    const standby = await V86Standby.start(waiting, rig.folder);
+    await guest.run('cont');
+    await guest.ask();
+    const checkpointer = await V86Checkpointer.start(guest, rig.folder);
+    const last = await checkpointer.take(() => undefined, true);
+    standby.apply(last.delta);
+    await standby.takeOver(last.device, () => undefined);
+    expect(await waiting.ask()).toMatchObject({ from: '020000000086' });
+    await checkpointer.end();
+
+    const after = await V86Checkpointer.start(waiting, rig.folder);
+    const whole = await after.take(() => undefined, true);
+    expect(Buffer.from(whole.delta.xor).indexOf(Buffer.alloc(PAGE_BYTES, 'a disk '))).toBeGreaterThan(0);
+    expect(whole.delta.imageBytes).toBe(last.delta.imageBytes);
+    await after.end();
   } finally {
     await rig.end();
   }
