@@ -1,6 +1,6 @@
 /**
  * primary-state.ts — what the side that runs a protected machine does next: a function of its state and of what happens.
- * Read first: docs/protect.md ("States"); backup-state.ts (the other side); epoch-plug.ts.
+ * Read first: docs/protect-states.md; backup-state.ts (the other side); epoch-plug.ts.
  *
  * Theory of operation. `primaryStep` answers the next state and what is to be done, in order; who calls it does that and brings the answers back as events. It knows no time, no connection and
  * no machine, so a test can explore all that may happen (protect-model.test.ts), and what runs is what was explored.
@@ -10,6 +10,7 @@
  *       |                  +------ lost ------+---------------------+
  *       |                                     v
  *       +---- dismissed, fenced: yes ----- deciding --- fenced: no, lease over ---> frozen --joined, goOn--> ...
+ *                                                                                              (again: the fence is asked once more)
  *
  * The machine's output is held from the first checkpoint on. From then on the backup is `exposed`: it may have a whole checkpoint and become the machine. So the output may be let go without it
  * only when it cannot any more: it has said so (`dismissed`), or the fence has. Until then it stays held, and when the fence says no, the machine is stopped: the backup may be it by now.
@@ -39,8 +40,8 @@ export interface PrimaryState {
 export type PrimaryEvent =
   /** A backup has taken us; what it had of us before is gone. */
   | { readonly is: 'joined' }
-  /** A checkpoint was taken. Of a machine that is handed over it is the last. */
-  | { readonly is: 'closed'; readonly epoch: number }
+  /** A checkpoint was taken. `last`: the one that `takeLast` asked for, and the machine has stayed stopped; one that was being taken already is not. */
+  | { readonly is: 'closed'; readonly epoch: number; readonly last: boolean }
   | { readonly is: 'acked'; readonly epoch: number }
   /** Nothing goes to the backup, or nothing comes back. */
   | { readonly is: 'lost' }
@@ -51,6 +52,8 @@ export type PrimaryEvent =
   /** The backup runs the machine. */
   | { readonly is: 'lives' }
   | { readonly is: 'fenced'; readonly ok: boolean }
+  /** Time to ask the fence again. */
+  | { readonly is: 'again' }
   /** We may not run any longer without having been heard. */
   | { readonly is: 'leaseOver' }
   /** The machine has ended: because of a failure, or by its own wish or somebody's here. */
@@ -92,7 +95,7 @@ export function primaryStep(state: PrimaryState, event: PrimaryEvent): PrimarySt
     case 'joined':
       return joined(state);
     case 'closed':
-      return closed(state, event.epoch);
+      return closed(state, event.epoch, event.last);
     case 'acked':
       return acked(state, event.epoch);
     case 'lost':
@@ -100,11 +103,14 @@ export function primaryStep(state: PrimaryState, event: PrimaryEvent): PrimarySt
     case 'streamLost':
       return lost(state, 'dismissal');
     case 'dismissed':
-      return decided(state, true);
+      return isProtecting(state) || isDeciding(state) ? alone(state) : stay(state);
     case 'fenced':
-      return decided(state, event.ok);
+      return isDeciding(state) ? fenced(state, event.ok) : stay(state);
+    case 'again':
+      // What the fence could not do then it may do now. The machine stays stopped until it says yes.
+      return { state, acts: state.phase === 'frozen' ? ['fence'] : [] };
     case 'goOn':
-      return state.phase === 'deciding' || state.phase === 'frozen' ? alone(state) : stay(state);
+      return isDeciding(state) ? alone(state) : stay(state);
     case 'lives':
       return state.phase === 'alone' ? stay(state) : { state: { ...state, phase: 'ended' }, acts: ['endGuest'] };
     case 'leaseOver':
@@ -128,16 +134,21 @@ function isProtecting({ phase }: PrimaryState): boolean {
   return phase === 'syncing' || phase === 'holding' || phase === 'handing';
 }
 
-function joined(state: PrimaryState): PrimaryStep {
-  const next: PrimaryState = { ...PRIMARY_START, phase: 'syncing', leaving: state.leaving };
-  if (state.phase === 'alone') return { state: next, acts: [] };
-  // Whoever takes us has forgotten us: what froze us is over.
-  return state.phase === 'frozen' ? { state: next, acts: ['abandon', 'resume'] } : stay(state);
+function isDeciding({ phase }: PrimaryState): boolean {
+  return phase === 'deciding' || phase === 'frozen';
 }
 
-function closed(state: PrimaryState, epoch: number): PrimaryStep {
+function joined(state: PrimaryState): PrimaryStep {
+  const next: PrimaryState = { ...PRIMARY_START, phase: 'syncing' };
+  if (state.phase === 'alone') return { state: next, acts: [] };
+  if (state.phase !== 'frozen') return stay(state);
+  // Whoever takes us has forgotten us: what froze us is over. But who is to leave does not begin again.
+  return state.leaving ? alone(state) : { state: next, acts: ['abandon', 'resume'] };
+}
+
+function closed(state: PrimaryState, epoch: number, last: boolean): PrimaryStep {
   if (!isProtecting(state)) return stay(state);
-  const handed = state.phase === 'handing';
+  const handed = state.phase === 'handing' && last;
   return { state: { ...state, closed: epoch, exposed: true, handed }, acts: [handed ? 'sendLast' : 'send'] };
 }
 
@@ -153,8 +164,7 @@ function lost(state: PrimaryState, ask: 'dismissal' | 'fence'): PrimaryStep {
   return { state: { ...state, phase: 'deciding', asked: ask }, acts: [ask === 'fence' ? 'fence' : 'dismiss'] };
 }
 
-function decided(state: PrimaryState, ok: boolean): PrimaryStep {
-  if (state.phase !== 'deciding' && state.phase !== 'frozen' && !(isProtecting(state) && ok)) return stay(state);
+function fenced(state: PrimaryState, ok: boolean): PrimaryStep {
   if (ok) return alone(state);
   // A guest that has powered down has no more to say than what nobody may hear.
   if (state.over) return { state: { ...state, phase: 'ended' }, acts: [] };
