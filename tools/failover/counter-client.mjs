@@ -5,33 +5,43 @@
  * Theory of operation. By TCP one request is on its way at a time; the next follows a moment after the answer. By UDP one is sent every UDP_MS, whatever has been answered, so that many are on their way and some are
  * lost when a machine dies. The connection is made once and never again: if it ends before `stop`, that is a reset.
  * An answer's time is kept for each of the two, for gaps.mjs.
+ *
+ * Its sockets are shaped like Node's: a vnet's (`netOf`, `dgramOf`), or Node's own, which are Linux's (linux-client.mjs).
  */
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect, dgram } from '@netloom/core/promises';
 import { parseAnswer } from './judge.mjs';
 
 /** @typedef {'tcp' | 'udp'} Way */
 /** @typedef {{ tcp: number, udp: number, udpLost: number }} Requests answered, and lost */
+/** @typedef {import('node:stream').Duplex} Connection */
+/** @typedef {{ send(text: string, port: number, address: string, done: () => void): void, on(event: 'message', heard: (data: Buffer) => void): unknown, close(): unknown }} UdpSocket */
+/**
+ * @typedef {object} Sockets
+ * @property {(options: { host: string, port: number, noDelay: boolean }) => Connection} connect
+ * @property {() => UdpSocket} udp
+ */
 
 const UDP_MS = 20;
 const TCP_PAUSE_MS = 5;
 const LAST_ANSWERS_MS = 5_000;
 const LOOK_MS = 10;
-const encoder = new TextEncoder();
 
 export class CounterClient {
   /**
-   * @param {import('@netloom/core').Vnet} vnet
+   * @param {Sockets} sockets
    * @param {{ address: string, port: number }} counter
    * @param {import('./judge.mjs').Judge} judge
+   * @param {string} [name] that ids of requests begin with, where there is another client
    */
-  constructor(vnet, counter, judge) {
+  constructor(sockets, counter, judge, name = '') {
+    this.sockets = sockets;
     this.counter = counter;
     this.judge = judge;
-    this.udp = dgram(vnet);
-    this.vnet = vnet;
-    /** @type {import('@netloom/core/promises').Stream | null} */
-    this.stream = null;
+    this.name = name;
+    this.udp = sockets.udp();
+    /** @type {Connection | null} */
+    this.connection = null;
     /** Times of answers, ascending. @type {Record<Way, number[]>} */
     this.times = { tcp: [], udp: [] };
     this.sent = { tcp: 0, udp: 0 };
@@ -48,11 +58,14 @@ export class CounterClient {
     this.loops = [];
   }
 
-  /** Rejects with NetError when the counter is not there. */
+  /** Rejects when the counter is not there; may be called again then. */
   async start() {
     const { address, port } = this.counter;
-    this.stream = await connect(this.vnet, { address, port, noDelay: true });
-    this.loops = [this.askTcp(this.stream), this.askUdp(), this.hearUdp()];
+    const connection = this.sockets.connect({ host: address, port, noDelay: true });
+    await once(connection, 'connect');
+    this.connection = connection;
+    this.udp.on('message', (data) => this.heard('udp', data.toString().trimEnd()));
+    this.loops = [this.askTcp(connection), this.askUdp()];
   }
 
   /** Answers of both ways, ascending. */
@@ -73,29 +86,26 @@ export class CounterClient {
   /** Asks no more, waits a while for what has been asked last, and lets go. */
   async stop() {
     this.stopped = true;
-    const last = `u${this.sent.udp}`;
+    const last = this.id('udp');
     for (let waited = 0; waited < LAST_ANSWERS_MS && !this.udpAnswered.has(last); waited += LOOK_MS) await delay(LOOK_MS);
     this.udp.close();
-    this.stream?.abort();
+    this.connection?.destroy();
     await Promise.all(this.loops);
   }
 
-  /** @param {import('@netloom/core/promises').Stream} stream */
-  async askTcp(stream) {
-    const writer = stream.writable.getWriter();
-    const ask = () => writer.write(encoder.encode(`${this.request('tcp')}\n`));
+  /** @param {Connection} connection */
+  async askTcp(connection) {
     try {
-      await ask();
-      const decoder = new TextDecoder();
+      connection.write(`${this.request('tcp')}\n`);
       let rest = '';
-      for await (const chunk of stream.readable) {
-        const lines = `${rest}${decoder.decode(chunk, { stream: true })}`.split('\n');
+      for await (const chunk of connection.setEncoding('utf8')) {
+        const lines = `${rest}${chunk}`.split('\n');
         rest = lines.pop() ?? '';
         for (const line of lines) {
           this.heard('tcp', line);
           await delay(TCP_PAUSE_MS);
           if (this.stopped) return;
-          await ask();
+          connection.write(`${this.request('tcp')}\n`);
         }
       }
       throw new Error('the counter has ended the connection');
@@ -107,19 +117,21 @@ export class CounterClient {
   async askUdp() {
     const { address, port } = this.counter;
     while (!this.stopped) {
-      this.udp.send(this.request('udp'), port, address);
+      // What cannot be sent is lost, as on the way.
+      this.udp.send(this.request('udp'), port, address, () => undefined);
       await delay(UDP_MS);
     }
   }
 
-  async hearUdp() {
-    const decoder = new TextDecoder();
-    for await (const { data } of this.udp) this.heard('udp', decoder.decode(data).trimEnd());
+  /** Of the last request. @param {Way} way */
+  id(way) {
+    return `${this.name}${way === 'tcp' ? 't' : 'u'}${this.sent[way]}`;
   }
 
   /** @param {Way} way */
   request(way) {
-    const id = `${way === 'tcp' ? 't' : 'u'}${++this.sent[way]}`;
+    this.sent[way]++;
+    const id = this.id(way);
     this.judge.sent(id);
     this.asked.set(id, performance.now());
     return id;

@@ -7,6 +7,7 @@
 import { join } from 'node:path';
 import { startDaemon } from '@netloom/node';
 import { DaemonClient } from '@netloom/node/client';
+import { dgramOf, netOf } from '@netloom/node/net';
 
 const CLIENT = '10.9.0.1/24';
 
@@ -14,6 +15,7 @@ export class Outside {
   /** @param {import('@netloom/node').Daemon} daemon @param {string} folder */
   constructor(daemon, folder) {
     this.daemon = daemon;
+    this.client = new DaemonClient(daemon.socketPath);
     this.folder = folder;
     this.ports = 0;
   }
@@ -25,24 +27,30 @@ export class Outside {
     return outside;
   }
 
-  /** The client's stack. */
-  get vnet() {
-    return this.daemon.kernel.vnet0;
+  /** The client's stack, by sockets like Node's. @returns {import('./counter-client.mjs').Sockets} */
+  get sockets() {
+    const { vnet0 } = this.daemon.kernel;
+    return { connect: (options) => netOf(vnet0).connect(options), udp: () => dgramOf(vnet0).createSocket('udp4') };
   }
 
   /** A new port; what the other end of its cable is attached to. @param {string} name */
   async port(name) {
-    const tap = `tap${this.ports++}`;
     const path = join(this.folder, `${name}.uplink`);
+    await this.bind(`stream:unix:${path},server`);
+    return `stream:unix:${path}`;
+  }
+
+  /** A new port of the bridge, at a device in the words of `netloom attach`. @param {string} device */
+  async bind(device) {
+    const tap = `tap${this.ports++}`;
     await this.tool('ifconfig', tap, 'create', 'up');
     await this.tool('ifconfig', 'bridge0', 'addm', tap);
-    await new DaemonClient(this.daemon.socketPath).post('/v1/attachments', { vnet: 'host', interface: tap, device: `stream:unix:${path},server` });
-    return `stream:unix:${path}`;
+    await this.client.post('/v1/attachments', { vnet: 'host', interface: tap, device });
   }
 
   /** @param {...string} argv */
   async tool(...argv) {
-    const { exitCode, stdout, stderr } = /** @type {import('@netloom/node').ExecResult} */ (await new DaemonClient(this.daemon.socketPath).post('/v1/exec', { argv }));
+    const { exitCode, stdout, stderr } = /** @type {import('@netloom/node').ExecResult} */ (await this.client.post('/v1/exec', { argv }));
     if (exitCode !== 0) throw new Error(`outside: ${argv.join(' ')}: ${stderr}${stdout}`);
   }
 

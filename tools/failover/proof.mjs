@@ -19,11 +19,12 @@ import { gapsOf, longestGap } from './gaps.mjs';
 import { checkJournalFile } from './journal.mjs';
 import { Judge } from './judge.mjs';
 import { Outside } from './outside.mjs';
+import { LinuxOutside } from './linux-outside.mjs';
 import { LocalPlace, MACHINE, PairPlace } from './places.mjs';
 import { until } from './until.mjs';
 
 /** @typedef {'local' | 'pair'} Mode */
-/** @typedef {{ kills: number, mode: Mode, intervalMs: number, unplugged: boolean, seed: number, memory: string, disk: boolean, pages: number }} Options */
+/** @typedef {{ kills: number, mode: Mode, intervalMs: number, unplugged: boolean, seed: number, memory: string, disk: boolean, pages: number, linux: boolean }} Options */
 /** @typedef {{ min: number, median: number, max: number } | null} Range */
 /** @typedef {{ committed: number, pauseMs: Range, commitMs: Range, pages: Range }} Epochs how many; and of the last before each kill how long the machine stood still, how long until the backup had it, and how much of it was new */
 /**
@@ -37,6 +38,7 @@ import { until } from './until.mjs';
  * @property {import('./counter-client.mjs').Requests} requests
  * @property {Epochs} epochs
  * @property {import('./journal.mjs').JournalReport | null} journal
+ * @property {Omit<import('./linux-client.mjs').LinuxFindings, 'given'> | null} linux what the second client saw
  * @property {string[]} problems why it has failed; none: it has not
  */
 
@@ -44,6 +46,7 @@ import { until } from './until.mjs';
 const WAYS = /** @type {const} */ (['tcp', 'udp']);
 /** How long the client asks a machine that nobody protects. */
 const UNPROTECTED_MS = 5_000;
+const COUNTER = { address: ADDRESS, port: PORT };
 const BOOT_MS = 180_000;
 const PROTECTED_MS = 120_000;
 const ANSWER_MS = 60_000;
@@ -62,11 +65,16 @@ export class Proof {
    */
   constructor(options, outside, place, say) {
     this.options = options;
+    this.outside = outside;
     this.place = place;
     this.say = say;
     this.rng = new Prng(options.seed);
     this.judge = new Judge();
-    this.client = new CounterClient(outside.vnet, { address: ADDRESS, port: PORT }, this.judge);
+    this.client = new CounterClient(outside.sockets, COUNTER, this.judge);
+    /** @type {LinuxOutside | null} */
+    this.linux = null;
+    /** @type {import('./linux-client.mjs').LinuxFindings | null} */
+    this.linuxFindings = null;
     /** @type {{ all: number[], tcp: number[], udp: number[] }} */
     this.gaps = { all: [], tcp: [], udp: [] };
     this.failovers = 0;
@@ -83,8 +91,12 @@ export class Proof {
   async start() {
     const { memory, pages, disk } = this.options;
     const request = await counterRequest({ name: MACHINE, nic: MACHINE_TAP, memory, pages, ...(disk ? { disk: this.place.makeJournal() } : {}) });
-    await this.place.run(/** @type {import('@netloom/node/client').VmRequest} */ ({ ...request, protectable: this.options.kills > 0 }));
+    await this.place.run({ ...request, protectable: this.options.kills > 0 });
     await until('the counter answers', BOOT_MS, () => this.client.start().then(() => true, () => false));
+    if (!this.options.linux) return;
+    const linux = await LinuxOutside.start(this.outside, COUNTER);
+    this.linux = linux;
+    await until('the client in Linux is answered', ANSWER_MS, () => WAYS.every((way) => linux.answeredSince(way, 0)));
   }
 
   /** Kills until there were enough, or `enough` says so. @param {() => boolean} enough */
@@ -116,6 +128,7 @@ export class Proof {
     const now = performance.now();
     for (const way of this.options.unplugged ? WAYS.slice(1) : WAYS) {
       await until(`kill ${this.failovers}: an answer by ${way.toUpperCase()}`, ANSWER_MS, () => this.client.answeredSince(way, now) || this.client.resets.length > 0);
+      await until(`kill ${this.failovers}: an answer by ${way.toUpperCase()} in Linux`, ANSWER_MS, () => this.linux?.answeredSince(way, now) !== false);
     }
     const { times, allTimes } = this.client;
     const gaps = { all: longestGap(allTimes, killedAt, now), tcp: longestGap(times.tcp, killedAt, now), udp: longestGap(times.udp, killedAt, now) };
@@ -134,8 +147,12 @@ export class Proof {
 
   async end() {
     await this.client.stop();
+    this.linuxFindings = (await this.linux?.stop()) ?? null;
+    const given = new Map([...(this.linuxFindings?.given ?? []), ...this.judge.given]);
+    const twice = this.judge.given.size + (this.linuxFindings?.given.length ?? 0) - given.size;
+    if (twice > 0) this.problems.push(`${twice} values were given to both clients`);
     const path = await this.place.stop();
-    if (this.options.disk) this.journal = path === undefined ? null : checkJournalFile(path, this.judge.given);
+    if (this.options.disk) this.journal = path === undefined ? null : checkJournalFile(path, given);
   }
 
   /** @returns {Epochs} */
@@ -152,18 +169,19 @@ export class Proof {
 
   /** @returns {Report} */
   report() {
-    const { judge, client, gaps, journal } = this;
+    const { judge, client, gaps, journal, linuxFindings: linux } = this;
     const problems = [
       ...this.problems,
       ...(this.failovers < this.options.kills ? [`${this.failovers} failovers instead of ${this.options.kills}`] : []),
-      ...judge.regressions.slice(0, TOLD_MAX).map(({ id, value, what }) => `regression: ${id} was answered ${value}: ${what}`),
-      ...client.resets.map((why) => `the connection ended: ${why}`),
+      ...[...judge.regressions, ...(linux?.regressions ?? [])].slice(0, TOLD_MAX).map(({ id, value, what }) => `regression: ${id} was answered ${value}: ${what}`),
+      ...[...client.resets, ...(linux?.resets ?? [])].map((why) => `the connection ended: ${why}`),
       ...(journal?.problems.slice(0, TOLD_MAX) ?? (this.options.disk ? ['the journal could not be read'] : [])),
     ];
     return {
       failovers: this.failovers, regressions: judge.regressions.length, connectionResets: client.resets.length,
       gapMs: gapsOf(gaps.all), tcpGapMs: gapsOf(gaps.tcp), udpGapMs: gapsOf(gaps.udp),
       requests: client.requests, epochs: this.epochs, journal, problems,
+      linux: linux === null ? null : { requests: linux.requests, regressions: linux.regressions, resets: linux.resets },
     };
   }
 }
@@ -186,6 +204,7 @@ export async function prove(options, say, enough = () => false) {
   } catch (error) {
     proof.problems.push(`${error instanceof Error ? error.message : error}`, ...place.logs.map((path) => readFileSync(path, 'utf8').slice(-LOG_TAIL).trim()).filter((text) => text !== ''));
   } finally {
+    proof.linux?.close();
     await place.close();
     await outside.close();
     rmSync(folder, { recursive: true, force: true });
