@@ -2,7 +2,7 @@
  * completion.ts — shell completion: scripts for bash, zsh and fish, made from the command tree itself.
  *
  * Theory of operation. The scripts are static except for names of vnets, interfaces and labs, which they ask of the running daemon through
- * the hidden command `netloom names KIND [VNET]`. What an argument, or the value of an option, stands for is read from the command tree: an
+ * the hidden command `netloom names KIND [VNET]`. A group's default command needs no word of its own: what is no command of the group is its argument. What an argument, or the value of an option, stands for is read from the command tree: an
  * option's choices, or its name (see KINDS).
  *
  * Invariant: a command added to program.ts is completed without a change here.
@@ -12,11 +12,11 @@ import type { Command, Option } from 'commander';
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-type Kind = 'vnets' | 'interfaces' | 'labs' | 'vms' | 'files' | 'folders' | 'shells' | 'none';
+type Kind = 'vnets' | 'interfaces' | 'labs' | 'vms' | 'machines' | 'files' | 'folders' | 'shells' | 'none';
 
 /** By the argument's name in program.ts. */
 const KINDS: Readonly<Record<string, Kind>> = {
-  vnet: 'vnets', interface: 'interfaces', lab: 'labs', vm: 'vms', file: 'files', folder: 'folders', shell: 'shells', 'vnet:interface': 'none', device: 'none',
+  vnet: 'vnets', interface: 'interfaces', lab: 'labs', vm: 'vms', machine: 'machines', file: 'files', folder: 'folders', shell: 'shells', 'vnet:interface': 'none', device: 'none',
 };
 
 interface Flag {
@@ -30,6 +30,8 @@ interface Flag {
 interface Leaf {
   /** 'tools install' */
   readonly path: string;
+  /** It is meant when the group's word is followed by none of its commands. */
+  readonly isDefault: boolean;
   readonly text: string;
   readonly flags: readonly Flag[];
   readonly arguments: readonly Kind[];
@@ -46,7 +48,8 @@ function leavesOf(command: Command, prefix: string): Leaf[] {
     const path = `${prefix}${sub.name()}`;
     if (sub.commands.length > 0) return leavesOf(sub, `${path} `);
     const flags = sub.options.map((o) => ({ short: o.short ?? null, long: o.long ?? null, text: o.description, value: valueKind(o) }));
-    return [{ path, text: sub.summary() || sub.description(), flags: [...flags, { short: '-h', long: '--help', text: 'display help for command', value: null }], arguments: sub.registeredArguments.map((a) => KINDS[a.name()] ?? 'none') }];
+    const isDefault = (command as unknown as { _defaultCommandName?: string | null })._defaultCommandName === sub.name();
+    return [{ path, isDefault, text: sub.summary() || sub.description(), flags: [...flags, { short: '-h', long: '--help', text: 'display help for command', value: null }], arguments: sub.registeredArguments.map((a) => KINDS[a.name()] ?? 'none') }];
   });
 }
 
@@ -70,21 +73,37 @@ function secondWords(leaves: readonly Leaf[], first: string): string[] {
   return leaves.filter(({ path }) => path.startsWith(`${first} `)).map(({ path }) => path.slice(first.length + 1));
 }
 
+/** First words that have others behind them. */
+function groupsOf(leaves: readonly Leaf[]): string[] {
+  return firstWords(leaves).map(([first]) => first).filter((first) => secondWords(leaves, first).length > 0);
+}
+
+function defaultOf(leaves: readonly Leaf[], first: string): Leaf | undefined {
+  return leaves.find(({ path, isDefault }) => isDefault && path.startsWith(`${first} `));
+}
+
 const flagWords = (leaf: Leaf): string[] => leaf.flags.flatMap((f) => [f.short, f.long].filter((w) => w !== null));
 
-function bashWords(kind: Kind | readonly string[]): string {
-  if (typeof kind !== 'string') return `COMPREPLY=($(compgen -W "${kind.join(' ')}" -- "$cur"))`;
+/** What to offer for it, instead of what is offered already or (`+=`) with it. */
+function bashWords(kind: Kind | readonly string[], how: '=' | '+=' = '='): string {
+  const reply = (words: string): string => `COMPREPLY${how}($(compgen ${words} -- "$cur"))`;
+  if (typeof kind !== 'string') return reply(`-W "${kind.join(' ')}"`);
+  const names = (what: string): string => reply(`-W "$(netloom names ${what} 2>/dev/null)"`);
   const words: Record<Kind, string> = {
-    vnets: 'COMPREPLY=($(compgen -W "$(netloom names vnets 2>/dev/null)" -- "$cur"))',
-    interfaces: 'COMPREPLY=($(compgen -W "$(netloom names interfaces "${args[0]}" 2>/dev/null)" -- "$cur"))',
-    labs: 'COMPREPLY=($(compgen -W "$(netloom names labs 2>/dev/null)" -- "$cur"))',
-    vms: 'COMPREPLY=($(compgen -W "$(netloom names vms 2>/dev/null)" -- "$cur"))',
-    files: 'COMPREPLY=($(compgen -f -- "$cur"))',
-    folders: 'COMPREPLY=($(compgen -d -- "$cur"))',
-    shells: `COMPREPLY=($(compgen -W "${SHELLS.join(' ')}" -- "$cur"))`,
-    none: ':',
+    vnets: names('vnets'), interfaces: names('interfaces "${args[0]}"'), labs: names('labs'), vms: names('vms'), machines: names('machines'),
+    files: reply('-f'), folders: reply('-d'), shells: reply(`-W "${SHELLS.join(' ')}"`), none: ':',
   };
   return words[kind];
+}
+
+/** The group's second word. */
+function bashGroup(leaves: readonly Leaf[], first: string): string {
+  const words = secondWords(leaves, first);
+  const standard = defaultOf(leaves, first);
+  const offer = `COMPREPLY=($(compgen -W "${words.join(' ')}" -- "$cur"))`;
+  const named = `path="${first} \${COMP_WORDS[2]}"; from=3`;
+  if (standard === undefined) return `    ${first}) if (( COMP_CWORD == 2 )); then ${offer}; return; fi; ${named} ;;\n`;
+  return `    ${first}) if (( COMP_CWORD == 2 )); then ${offer}; ${bashWords(standard.arguments[0] ?? 'none', '+=')}; return; fi\n      case \${COMP_WORDS[2]} in ${words.join('|')}) ${named} ;; *) path='${standard.path}' ;; esac ;;\n`;
 }
 
 function bash(leaves: readonly Leaf[]): string {
@@ -93,8 +112,7 @@ function bash(leaves: readonly Leaf[]): string {
     const values = leaf.flags.filter((f) => f.value !== null && f.value !== 'files').map((f) => `        ${f.long}) ${bashWords(f.value ?? 'none')}; return ;;\n`).join('');
     return `    '${leaf.path}')\n${values === '' ? '' : `      case \${COMP_WORDS[COMP_CWORD-1]} in\n${values}      esac\n`}      if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "${flagWords(leaf).join(' ')}" -- "$cur")); return; fi\n${places === '' ? '' : `      case \${#args[@]} in\n${places}      esac\n`}      ;;\n`;
   });
-  const groups = firstWords(leaves).filter(([first]) => secondWords(leaves, first).length > 0);
-  const nested = groups.map(([first]) => `    ${first}) if (( COMP_CWORD == 2 )); then COMPREPLY=($(compgen -W "${secondWords(leaves, first).join(' ')}" -- "$cur")); return; fi; path="${first} \${COMP_WORDS[2]}"; from=3 ;;\n`);
+  const nested = groupsOf(leaves).map((first) => bashGroup(leaves, first));
   return `# bash completion for netloom. Load it: source <(netloom completion bash)
 _netloom() {
   local cur=\${COMP_WORDS[COMP_CWORD]} path=\${COMP_WORDS[1]} from=2 i
@@ -117,15 +135,20 @@ const quoted = (text: string): string => text.replaceAll("'", '’').replaceAll(
 function zsh(leaves: readonly Leaf[]): string {
   const action: Record<Kind, string> = {
     vnets: '{compadd -- ${(f)"$(netloom names vnets 2>/dev/null)"}}', interfaces: '{compadd -- ${(f)"$(netloom names interfaces $line[1] 2>/dev/null)"}}',
-    labs: '{compadd -- ${(f)"$(netloom names labs 2>/dev/null)"}}', vms: '{compadd -- ${(f)"$(netloom names vms 2>/dev/null)"}}', files: '_files', folders: '_files -/', shells: `(${SHELLS.join(' ')})`, none: ' ',
+    labs: '{compadd -- ${(f)"$(netloom names labs 2>/dev/null)"}}', vms: '{compadd -- ${(f)"$(netloom names vms 2>/dev/null)"}}', machines: '{compadd -- ${(f)"$(netloom names machines 2>/dev/null)"}}', files: '_files', folders: '_files -/', shells: `(${SHELLS.join(' ')})`, none: ' ',
   };
   const cases = leaves.map((leaf) => {
     const flags = leaf.flags.flatMap((f) => [f.short, f.long].filter((w) => w !== null).map((w) => `'${w}[${quoted(f.text)}]${f.value === null ? '' : `:value:${typeof f.value === 'string' ? action[f.value] : `(${f.value.join(' ')})`}`}'`));
     const places = leaf.arguments.map((kind, i) => `'${i + 1}:${kind}:${action[kind]}'`);
     return `    '${leaf.path}') _arguments ${[...flags, ...places].join(' ')} ;;\n`;
   });
-  const groups = firstWords(leaves).filter(([first]) => secondWords(leaves, first).length > 0);
-  const nested = groups.map(([first]) => `    ${first}) if (( CURRENT == 3 )); then compadd -- ${secondWords(leaves, first).join(' ')}; return; fi; path_="${first} $words[3]"; shift words; (( CURRENT-- )) ;;\n`);
+  const nested = groupsOf(leaves).map((first) => {
+    const words = secondWords(leaves, first);
+    const standard = defaultOf(leaves, first);
+    const named = `path_="${first} $words[3]"; shift words; (( CURRENT-- ))`;
+    if (standard === undefined) return `    ${first}) if (( CURRENT == 3 )); then compadd -- ${words.join(' ')}; return; fi; ${named} ;;\n`;
+    return `    ${first}) if (( CURRENT == 3 )); then compadd -- ${words.join(' ')}; ${action[standard.arguments[0] ?? 'none'].replace(/^\{(.*)\}$/s, '$1')}; return; fi\n      case $words[3] in ${words.join('|')}) ${named} ;; *) path_='${standard.path}' ;; esac ;;\n`;
+  });
   return `#compdef netloom
 # zsh completion for netloom. Load it: source <(netloom completion zsh)
 _netloom() {
@@ -148,7 +171,7 @@ compdef _netloom netloom
 
 function fish(leaves: readonly Leaf[]): string {
   const action: Record<Kind, string> = {
-    vnets: "-a '(netloom names vnets 2>/dev/null)'", interfaces: "-a '(netloom names interfaces (commandline -opc)[3] 2>/dev/null)'", labs: "-a '(netloom names labs 2>/dev/null)'", vms: "-a '(netloom names vms 2>/dev/null)'",
+    vnets: "-a '(netloom names vnets 2>/dev/null)'", interfaces: "-a '(netloom names interfaces (commandline -opc)[3] 2>/dev/null)'", labs: "-a '(netloom names labs 2>/dev/null)'", vms: "-a '(netloom names vms 2>/dev/null)'", machines: "-a '(netloom names machines 2>/dev/null)'",
     files: '-F', folders: "-a '(__fish_complete_directories)'", shells: `-a '${SHELLS.join(' ')}'`, none: '',
   };
   const lines = ['# fish completion for netloom. Load it: netloom completion fish | source', 'complete -c netloom -f'];
@@ -158,7 +181,7 @@ function fish(leaves: readonly Leaf[]): string {
     if (second.length > 0) lines.push(`complete -c netloom -n '__fish_seen_subcommand_from ${word}; and not __fish_seen_subcommand_from ${second.join(' ')}' -a '${second.join(' ')}'`);
   }
   for (const leaf of leaves) {
-    const when = leaf.path.split(' ').map((word) => `__fish_seen_subcommand_from ${word}`).join('; and ');
+    const when = fishCondition(leaves, leaf);
     for (const f of leaf.flags) {
       const names = [f.short === null ? '' : `-s ${f.short.slice(1)}`, f.long === null ? '' : `-l ${f.long.slice(2)}`].filter((n) => n !== '').join(' ');
       lines.push(`complete -c netloom -n '${when}' ${names}${f.value === null ? '' : ` -r ${typeof f.value === 'string' ? action[f.value] : `-a '${f.value.join(' ')}'`}`.trimEnd()} -d '${quoted(f.text)}'`);
@@ -167,4 +190,11 @@ function fish(leaves: readonly Leaf[]): string {
     if (first !== undefined) lines.push(`complete -c netloom -n '${when}' ${action[first]}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** When that command is being written. */
+function fishCondition(leaves: readonly Leaf[], { path, isDefault }: Leaf): string {
+  const [first = '', second] = path.split(' ');
+  if (!isDefault) return path.split(' ').map((word) => `__fish_seen_subcommand_from ${word}`).join('; and ');
+  return `__fish_seen_subcommand_from ${first}; and not __fish_seen_subcommand_from ${secondWords(leaves, first).filter((word) => word !== second).join(' ')}`;
 }

@@ -58,8 +58,8 @@ function hasColour(io: CliIo): boolean {
   return process.stdout.isTTY && (io.env.NO_COLOR ?? '') === '' && io.env.TERM !== 'dumb';
 }
 
-const COMES = new Set(['ATTACH', 'IFATTACH', 'LINK_UP', 'ADDR_ADD', 'CREATE']);
-const GOES = new Set(['DETACH', 'LINK_DOWN', 'ADDR_DEL', 'REMOVE', 'DYING', 'GONE', 'PANIC', 'FAILED']);
+const COMES = new Set(['ATTACH', 'IFATTACH', 'LINK_UP', 'ADDR_ADD', 'CREATE', 'HOLDING', 'READY', 'LIVE']);
+const GOES = new Set(['DETACH', 'LINK_DOWN', 'ADDR_DEL', 'REMOVE', 'DYING', 'GONE', 'PANIC', 'FAILED', 'FROZEN', 'BROKEN', 'UNREACHABLE', 'DISK']);
 
 /** Least widths: a longer value moves the rest of its line. */
 const SEQ_WIDTH = 6;

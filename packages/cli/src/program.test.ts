@@ -146,7 +146,7 @@ describe('completion', () => {
   });
 
   const complete = (...words: string[]): string[] => {
-    const ask = `netloom() { [ "$1 $2 $3" = "names interfaces r1" ] && printf 'eth0\\neth1\\n'; [ "$1 $2" = "names vnets" ] && printf 'r1\\nr2\\nhost\\n'; [ "$1 $2" = "names labs" ] && echo demo; }
+    const ask = `netloom() { [ "$1 $2 $3" = "names interfaces r1" ] && printf 'eth0\\neth1\\n'; [ "$1 $2" = "names vnets" ] && printf 'r1\\nr2\\nhost\\n'; [ "$1 $2" = "names labs" ] && echo demo; [ "$1 $2" = "names vms" ] && printf 'web\\nlogs\\n'; [ "$1 $2" = "names machines" ] && echo db; }
 COMP_WORDS=(${words.map((w) => `'${w}'`).join(' ')}); COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 )); _netloom; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', `${scripts.bash}\n${ask}`], { encoding: 'utf8', cwd: folder });
     expect(stderr).toBe('');
@@ -166,5 +166,9 @@ COMP_WORDS=(${words.map((w) => `'${w}'`).join(' ')}); COMP_CWORD=$(( \${#COMP_WO
     expect(complete('netloom', 'events', '--system', '')).toEqual(['IFNET', 'ETHERNET', 'CARP', 'VNET', 'JAIL', 'MOVE', 'VM', 'DATAPATH', 'PROTECT']);
     expect(complete('netloom', 'tools', 'install', '--runtime', 'p')).toEqual(['perl']);
     expect(complete('netloom', 'm')).toEqual(['moves']);
+    expect(complete('netloom', 'protect', 'l')).toEqual(['ls', 'logs']);
+    expect(complete('netloom', 'protect', 'web', '--b')).toEqual(['--backup']);
+    expect(complete('netloom', 'protect', 'start', '')).toEqual(['web', 'logs']);
+    expect(complete('netloom', 'protect', 'end', '')).toEqual(['db']);
   });
 });

@@ -20,6 +20,7 @@ import type { TopOptions } from './top-command.js';
 import type { CaptureOptions } from './run-commands.js';
 import { addGatewayCommands } from './gateway-program.js';
 import { addNetbufCommands } from './netbuf-program.js';
+import { addProtectCommands } from './protect-program.js';
 import { addVmCommands } from './vm-program.js';
 
 export function createProgram(io: CliIo, version: string): Command {
@@ -38,6 +39,7 @@ export function createProgram(io: CliIo, version: string): Command {
   addInspectCommands(program, io, socketOf);
   addEventCommands(program, io, socketOf);
   addVmCommands(program, io, socketOf);
+  addProtectCommands(program, io, socketOf);
   addGatewayCommands(program, io, socketOf);
   addNetbufCommands(program, io);
   addToolCommands(program, io);
