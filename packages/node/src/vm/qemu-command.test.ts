@@ -127,13 +127,13 @@ test('disks: the format by the name, unless it is said', () => {
 
 test('a machine that can be protected: memory in a file, disks by our servers, and one that waits', () => {
   const spec = vmSpecOf({ name: 'a', disks: [{ path: '/x/a.img' }, { path: '/x/b.iso', device: 'ahci-cd' }], nics: ['tap0'], memory: '128M', protectable: true }, null);
-  const places = { accel: 'tcg', monitorFd: 4, consoleFd: 5, cables: [null], ramPath: '/dev/shm/n,1/ram', diskSockets: ['/n/disk0', '/n/disk1'] } as const;
+  const places = { accel: 'tcg', monitorFd: 4, consoleFd: 5, cables: [null], ramPath: '/dev/shm/n,1/ram', diskExports: [{ socketPath: '/n/disk0', exportName: 'disk0' }, { socketPath: '/n/disk1', exportName: 'disk1' }] } as const;
   const args = options(qemuArgs(spec, places));
   expect(args).toEqual(expect.arrayContaining([
     '-machine pc,graphics=off,dump-guest-core=off,memory-backend=memory',
     '-object memory-backend-file,id=memory,size=134217728B,share=on,mem-path=/dev/shm/n,,1/ram',
     '-drive if=none,id=disk0,format=raw,readonly=off,discard=unmap,file.driver=nbd,file.server.type=unix,file.server.path=/n/disk0,file.export=disk0',
-    '-drive if=none,id=disk1,format=raw,readonly=on,discard=unmap,file.driver=nbd,file.server.type=unix,file.server.path=/n/disk1,file.export=disk0',
+    '-drive if=none,id=disk1,format=raw,readonly=on,discard=unmap,file.driver=nbd,file.server.type=unix,file.server.path=/n/disk1,file.export=disk1',
   ]));
   expect(args.filter((word) => word.startsWith('-incoming'))).toEqual([]);
   expect(options(qemuArgs(spec, { ...places, waits: true }))).toContain('-incoming defer');

@@ -19,8 +19,8 @@ export interface QemuPlaces {
   readonly cables: readonly (QemuCable | null)[];
   /** A file that the machine's memory is; absent: memory of QEMU's own. */
   readonly ramPath?: string | null;
-  /** Sockets of NBD servers that the disks are read and written by; absent: QEMU opens their files. */
-  readonly diskSockets?: readonly string[] | null;
+  /** NBD servers that the disks are read and written by; absent: QEMU opens their files. */
+  readonly diskExports?: readonly { readonly socketPath: string; readonly exportName: string }[] | null;
   /** It does not start: it waits for a state to be brought. */
   readonly waits?: boolean;
 }
@@ -120,8 +120,8 @@ class CommandLine {
     const ports = new Map<string, number>();
     const order = bootOrder(this.spec.disks);
     this.spec.disks.forEach((disk, i) => {
-      const socket = this.places.diskSockets?.[i];
-      const file = socket === undefined ? `file=${value(disk.path)}` : `file.driver=nbd,file.server.type=unix,file.server.path=${value(socket)},file.export=disk0`;
+      const server = this.places.diskExports?.[i];
+      const file = server === undefined ? `file=${value(disk.path)}` : `file.driver=nbd,file.server.type=unix,file.server.path=${value(server.socketPath)},file.export=${server.exportName}`;
       this.add('-drive', `if=none,id=disk${i},format=${disk.format},readonly=${onOff(disk.readOnly)},discard=unmap,${file}`);
       // A kernel that is booted directly has the first place, and nobody is to come behind it.
       const boot = this.spec.direct !== null ? '' : `,bootindex=${order.indexOf(disk)}`;

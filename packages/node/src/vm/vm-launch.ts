@@ -13,17 +13,18 @@ import type { Kernel, Prison } from '@netloom/core';
 import { EBUSY, EIO, EOPNOTSUPP } from '@netloom/core';
 import type { Logger } from 'pino';
 import type { HostLoop } from '../loop.js';
+import { DiskExports } from '../protect/disk/disk-exports.js';
 import { LiveLock } from '../protect/live-lock.js';
 import { checkProtectable } from '../protect/qemu/protectable.js';
 import { RamFile } from '../protect/qemu/ram-file.js';
 import type { NicBackends } from './nic-backends.js';
 import type { CableMaker } from './vm-cable.js';
 import { checkFiles } from './vm-files.js';
-import type { VmDiskServer, VmParts } from './vm-parts.js';
+import type { VmParts } from './vm-parts.js';
 import { VmProcess } from './vm-process.js';
 import { runnerOf } from './vm-runner.js';
 import { VmRefusal } from './vm-spec.js';
-import type { VmDisk, VmSpec } from './vm-spec.js';
+import type { VmSpec } from './vm-spec.js';
 
 export interface VmsWorld {
   readonly kernel: Kernel;
@@ -31,8 +32,6 @@ export interface VmsWorld {
   readonly log: Logger;
   readonly backends: NicBackends;
   readonly cables: CableMaker;
-  /** Serves disks of machines that can be protected, with its sockets in `folder`; absent: such a machine has none. */
-  readonly serveDisks?: (disks: readonly VmDisk[], folder: string) => Promise<VmDiskServer>;
   /** A folder for logs and sockets, made when the first machine is. */
   readonly folder: string;
 }
@@ -103,20 +102,11 @@ export class VmLaunch {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     for (const [i, nic] of spec.nics.entries()) parts.cables.push(nic.backend === null ? null : await world.cables(join(folder, `net${i}`), nic.transport));
     if (!waits) await this.plug({ ...plan, spec });
-    if (spec.protectable && spec.disks.length > 0) parts.disks = await this.diskServer(spec, folder);
+    if (spec.protectable && spec.disks.length > 0) parts.disks = await exportDisks(spec, folder);
     const logFailed = (error: unknown): void => world.log.warn({ vm: spec.name, err: error }, 'a log of a virtual machine cannot be written');
     const process = await VmProcess.start({ spec, argv: runner.argv(parts, waits), accel: runner.accel, folder, ramFolder: parts.ram?.folder ?? null, lockFd: parts.lock?.fd ?? null, logFailed });
     if (spec.protectable) await this.checkDevices(process);
     return process;
-  }
-
-  private async diskServer(spec: VmSpec, folder: string): Promise<VmDiskServer> {
-    if (this.world.serveDisks === undefined) throw new VmRefusal(EOPNOTSUPP, `a machine that can be protected has no disks here; leave ${spec.disks[0]?.path ?? 'them'} out`);
-    try {
-      return await this.world.serveDisks(spec.disks, folder);
-    } catch (error) {
-      throw new VmRefusal(EIO, (error as Error).message);
-    }
   }
 
   /** A device whose state QEMU cannot take. */
@@ -126,5 +116,14 @@ export class VmLaunch {
     process.kill();
     await process.ended;
     throw new VmRefusal(EOPNOTSUPP, `QEMU cannot take the state of this machine, so that it cannot be protected: ${reason}`);
+  }
+}
+
+/** QEMU does not open these itself: what it writes is held until its epoch is safe. */
+async function exportDisks({ disks }: VmSpec, folder: string): Promise<DiskExports> {
+  try {
+    return await DiskExports.open(disks, folder);
+  } catch (error) {
+    throw new VmRefusal(EIO, (error as Error).message);
   }
 }

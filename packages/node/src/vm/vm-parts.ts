@@ -4,16 +4,10 @@
  *
  * Invariant: `close` is called once the process is gone, or when there is none; the cables go first, and the lock last, because whoever sees it free may run the machine.
  */
+import type { DiskExports } from '../protect/disk/disk-exports.js';
 import type { LiveLock } from '../protect/live-lock.js';
 import type { RamFile } from '../protect/qemu/ram-file.js';
 import type { VmCable } from './vm-cable.js';
-
-/** Serves the disks of a machine that can be protected. */
-export interface VmDiskServer {
-  /** In the order of the machine's disks. */
-  readonly all: readonly { readonly socketPath: string }[];
-  close(): Promise<void>;
-}
 
 export class VmParts {
   /** Of each card; null: it has none. */
@@ -23,7 +17,7 @@ export class VmParts {
   /** Of a machine that can be protected. */
   ram: RamFile | null = null;
   lock: LiveLock | null = null;
-  disks: VmDiskServer | null = null;
+  disks: DiskExports | null = null;
 
   async close(): Promise<void> {
     for (const cable of this.cables) await cable?.close();

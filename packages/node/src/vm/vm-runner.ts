@@ -30,7 +30,7 @@ export async function runnerOf(spec: VmSpec): Promise<Runner> {
   return {
     accel,
     argv: ({ cables, ram, disks }, waits) => [qemu, ...qemuArgs(spec, {
-      accel, ...FDS, cables: cables.map((cable) => cable?.qemu ?? null), ramPath: ram?.path ?? null, diskSockets: disks?.all.map(({ socketPath }) => socketPath) ?? null, waits,
+      accel, ...FDS, cables: cables.map((cable) => cable?.qemu ?? null), ramPath: ram?.path ?? null, diskExports: disks?.all ?? null, waits,
     })],
   };
 }

@@ -34,7 +34,10 @@ peer('guest')('checkpoints of a machine go into one that waits; it is killed, an
   try {
     const spec = vmSpecOf(request('turtle'), null);
     const vm = await vms.run(spec);
-    await d.ok('', 'ifconfig', 'tap0', 'inet', '10.5.0.1/24');
+    // A tap that is closed loses its addresses, so the host's is on a bridge.
+    await d.ok('', 'ifconfig', 'bridge0', 'create');
+    await d.ok('', 'ifconfig', 'bridge0', 'addm', 'tap0', 'up');
+    await d.ok('', 'ifconfig', 'bridge0', 'inet', '10.5.0.1/24');
     await pings(d, '10.5.0.2');
     const standby = await vms.standby(spec);
     const lock = standby.lock.path;
@@ -49,7 +52,7 @@ peer('guest')('checkpoints of a machine go into one that waits; it is killed, an
     for (let epoch = 0; epoch < 10; epoch++) {
       let closed = -1;
       const { delta, device: state, pauseUs } = await checkpointer.take(() => (closed = plug.closeEpoch()));
-      expect([closed, delta.pages.length > 0, state.length > 10_000, pauseUs > 0]).toEqual([epoch, true, true, true]);
+      expect([closed, delta.imageBytes, state.length > 10_000, pauseUs > 0]).toEqual([epoch, spec.memoryBytes, true, true]);
       standby.apply(delta);
       device = state;
       plug.release(closed);
@@ -82,4 +85,22 @@ peer('guest')('checkpoints of a machine go into one that waits; it is killed, an
   } finally {
     await vms.close();
   }
+}));
+
+peer('guest')('refused before it runs: another copy, no room for the memory, a device whose state cannot be taken', { timeout: 240_000 }, () => withDaemon(async (d) => {
+  const { vms } = d.daemon;
+  const lock = d.path('shared.lock');
+  const run = async (name: string, more: Partial<VmRequest> = {}): Promise<string> => vms.run(vmSpecOf(request(name, { nics: [], ...more }), null)).then(() => 'runs', (error: unknown) => (error as Error).message);
+  expect(await run('turtle', { lock })).toBe('runs');
+  vms.find('turtle')!.parts.lock!.write('{"host":"x"}');
+  expect(await run('hare', { lock })).toBe(`another copy of it runs (${lock} is locked: {"host":"x"}); end that, or give "hare" another lock`);
+  expect(await run('hare', { qemuArgs: ['-device', 'ivshmem-plain,memdev=shared', '-object', 'memory-backend-ram,id=shared,size=1M,share=on'] })).toMatch(/^QEMU cannot take the state of this machine, so that it cannot be protected: .*ivshmem/);
+  expect(await run('hare', { memory: '4000000G' })).toMatch(/^a machine that can be protected has its memory in \/dev\/shm: it needs 4096000000 MB and \d+ MB are free; give it less --memory, make room/);
+  const spec = vmSpecOf(request('turtle', { protectable: false }), null);
+  await expect(vms.standby(spec)).rejects.toThrow('"turtle" cannot wait to take over: it is not protectable');
+  expect([vms.list().map(({ name }) => name), vms.standbys(), ramFolders().length]).toEqual([['turtle'], [], 1]);
+  await vms.find('turtle')!.stop(0);
+  expect(await run('hare', { lock })).toBe('runs');
+  await vms.destroy('hare');
+  LiveLock.take(lock)!.close();
 }));
