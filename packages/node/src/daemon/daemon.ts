@@ -28,6 +28,7 @@ import { runGatewayCommand } from '../gateway/gateway-command.js';
 import { HOST_VNET, LOOPBACK } from '../lab/lab-model.js';
 import type { CommandResult } from '../lab/lab-run.js';
 import { HostLoop } from '../loop.js';
+import { diskFolder, Protections } from '../protect/protections.js';
 import { BackupDoor } from '../protect/wire/backup-door.js';
 import { consoleUpgrade } from '../vm/console-upgrade.js';
 import { daemonVms, vmTools } from '../vm/daemon-vms.js';
@@ -92,6 +93,7 @@ export interface Daemon {
   readonly datapath: DaemonDatapath;
   readonly service: ExecService;
   readonly vms: Vms;
+  readonly protections: Protections;
   readonly log: Logger;
   /** Where other daemons bring machines. */
   readonly backupDoor: BackupDoor;
@@ -138,6 +140,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   addRoutes(app, { service, labs, attachments, traces, version, topology: () => kernelTopology(kernel, attachments, listVms(vms)) });
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
   const backupDoor = new BackupDoor();
+  const protections = new Protections({ kernel, loop, log, vms, socketPath: options.socketPath, diskFolder: diskFolder(options.socketPath) });
+  backupDoor.onBackupConnection = (kind, stream, from) => protections.connected(kind, stream, from);
   backupDoor.onRefused = (from, why) => log.warn({ from, why }, 'a daemon that brings a machine has not the key');
   const streams = serveUpgrades(app, [execUpgrade(service), consoleUpgrade(vms), backupDoor.upgrade]);
   await app.ready();
@@ -148,6 +152,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     service.table.killAll();
     await new Promise((resolve) => setTimeout(resolve, streams.size > 0 ? LINGER_MS : 0));
     for (const stream of streams) stream.destroy();
+    await protections.close();
     await app.close();
     await backupDoor.close();
     await devd?.close();
@@ -170,7 +175,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await close();
     throw error;
   }
-  return { socketPath: options.socketPath, kernel, loop, labs, datapath, service, vms, log, backupDoor, serveDevd, close: () => (closing ??= close()) };
+  return { socketPath: options.socketPath, kernel, loop, labs, datapath, service, vms, protections, log, backupDoor, serveDevd, close: () => (closing ??= close()) };
 }
 
 /** What rc(8) does at boot: the host's own loopback answers. Vnets of jails begin without addresses. */

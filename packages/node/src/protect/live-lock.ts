@@ -104,10 +104,15 @@ export class LiveLock {
     return firstLine(bytes.toString('utf8', 0, readSync(this.fd, bytes, 0, NOTE_MAX, 0)));
   }
 
-  /** Gives the lock up, though others have the descriptor. */
-  release(): void {
+  /** Gives the lock up, though others have the descriptor; it may be taken again. */
+  unlock(): void {
     if (!this.closed && this.held) loadFlock().flock(this.fd, LOCK_UN);
     this.held = false;
+  }
+
+  /** Gives the lock and the descriptor up. */
+  release(): void {
+    this.unlock();
     this.close();
   }
 

@@ -50,17 +50,27 @@ export class LockFence implements Fence {
   }
 
   async goOnAlone(side: Side, _why: string, givenUp?: AbortSignal): Promise<Verdict> {
-    const { file, fenced } = this;
+    const { file } = this;
     try {
-      if (side === 'primary') {
-        file.write({ machine: fenced.machine, generation: fenced.generation(), alone: true });
-        return { ok: true };
-      }
+      if (side === 'primary') return this.primary();
       if (!(await this.taken(givenUp))) return { ok: false, reason: givenUp?.aborted === true ? 'it was given up' : `the machine or its daemon still runs there: it holds the lock on "${file.path}"` };
     } catch (error) {
       return { ok: false, reason: `the lock on "${file.path}" cannot be used: ${(error as Error).message}` };
     }
     return this.judge();
+  }
+
+  /** It holds the lock, unless it has handed the machine over; then it must have it back, and nobody may have run the machine meanwhile. */
+  private primary(): Verdict {
+    const { file, fenced } = this;
+    if (!file.take()) return { ok: false, reason: `the backup has taken the lock on "${file.path}"` };
+    const note = file.note();
+    if (note !== null && note.machine === fenced.machine && note.generation > fenced.generation()) {
+      file.release();
+      return { ok: false, reason: `the machine has lived on elsewhere: "${file.path}" is of generation ${note.generation}, and the machine here of ${fenced.generation()}` };
+    }
+    file.write({ machine: fenced.machine, generation: fenced.generation(), alone: true });
+    return { ok: true };
   }
 
   /** Tries until it has the lock, or has waited enough. */

@@ -41,6 +41,8 @@ export interface HelloPayload {
   readonly generation: number;
   readonly engine: Engine;
   readonly imageBytes: number;
+  /** Of the first checkpoint. */
+  readonly firstEpoch: number;
   /** As fence/fence.ts reads it. */
   readonly fence: string;
   readonly beatMs: number;
@@ -56,6 +58,8 @@ export interface WelcomePayload {
   readonly keeper: string;
   /** What a JOIN of this stream says. */
   readonly session: string;
+  /** Of the daemon that keeps it: another one knows nothing of what this one did. */
+  readonly life: string;
 }
 
 export interface ReasonPayload {
@@ -105,9 +109,9 @@ export interface LivesPayload extends LifePayload {
 }
 
 export const readHello = reader<HelloPayload>(RECORD.HELLO, {
-  protocol: PROTOCOL_HERE, version: TEXT, machine: NAME, generation: WHOLE, engine: ENGINE, imageBytes: WHOLE, fence: TEXT, beatMs: WHOLE, timeoutMs: WHOLE, spec: OBJECT,
+  protocol: PROTOCOL_HERE, version: TEXT, machine: NAME, generation: WHOLE, engine: ENGINE, imageBytes: WHOLE, firstEpoch: WHOLE, fence: TEXT, beatMs: WHOLE, timeoutMs: WHOLE, spec: OBJECT,
 });
-export const readWelcome = reader<WelcomePayload>(RECORD.WELCOME, { protocol: PROTOCOL_HERE, version: TEXT, keeper: TEXT, session: NAME });
+export const readWelcome = reader<WelcomePayload>(RECORD.WELCOME, { protocol: PROTOCOL_HERE, version: TEXT, keeper: TEXT, session: NAME, life: NAME });
 export const readRefused = reader<ReasonPayload>(RECORD.REFUSED, { reason: TEXT });
 export const readJoin = reader<JoinPayload>(RECORD.JOIN, { session: NAME });
 export const readCommit = reader<CommitPayload>(RECORD.COMMIT, { epoch: WHOLE, records: WHOLE, bytes: WHOLE, crc: CRC });

@@ -71,6 +71,11 @@ export const RECORD = {
   INBOUND: 19,
 } as const;
 
+/** Flag of IMAGE and DISK: ahead of the first checkpoint, and no part of one. */
+export const AHEAD = 1;
+/** Flag of COMMIT: the machine stands still for good, and whoever has it shall run it. */
+export const HANDS_OVER = 1;
+
 export type RecordName = keyof typeof RECORD;
 export type RecordType = (typeof RECORD)[RecordName];
 

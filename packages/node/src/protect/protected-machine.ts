@@ -1,0 +1,416 @@
+/**
+ * protected-machine.ts — class ProtectedMachine: the side that runs a protected machine: its checkpoints, its held output and writes, its backup.
+ * Read first: docs/protect.md; core's ha/primary-state.ts, which decides what is done; backup-session.ts (the connection); checkpoint.ts.
+ *
+ * Theory of operation. What happens becomes events of the state machine, and its acts are carried out here, one event after the other. Two loops run beside it: `keepJoined` looks for the backup while there is
+ * none, and `epochs` takes checkpoints while there is one:
+ *
+ *     due -> take: stop, device state and image, closing(): output.closeEpoch, disks.closeEpoch; cont
+ *         -> closed: send image, device, writes, COMMIT            (the next may be taken meanwhile, up to IN_FLIGHT_MAX)
+ *         -> ACK: output.release, disks.commit
+ *
+ * The machine itself is somebody else's (vm/vms.ts): it may end at any moment, and everything here that waits for it rejects then.
+ *
+ * Invariants: output is held from the first `closing` until the state says `abandon`; the plugs are out when this has ended, and nothing is left of it but the machine.
+ */
+import type { PrimaryAct, PrimaryEvent, PrimaryPhase, PrimaryState } from '@netloom/core';
+import { PRIMARY_START, primaryStep } from '@netloom/core';
+import type { Checkpoint, Checkpointer } from './checkpoint.js';
+import { EpochPace } from './epoch-pace.js';
+import type { Interval } from './epoch-pace.js';
+import type { HeldDisks } from './held-disks.js';
+import type { HeldOutput } from './held-output.js';
+import { EpochFigures } from './epoch-figures.js';
+import type { ProtectFence } from './protect-fences.js';
+import type { BackupSession, SessionUser } from './backup-session.js';
+
+/** Checkpoints that were sent and not acknowledged. */
+const IN_FLIGHT_MAX = 2;
+/** Nothing was acknowledged for so long, though the backup is heard. */
+const ACK_MS = 10_000;
+/** Between two looks for a backup. */
+const JOIN_MIN_MS = 250;
+const JOIN_MAX_MS = 15_000;
+/** Until a fence that said no is asked again. */
+const AGAIN_MS = 2_000;
+/** Pages of a look at the image of a running machine; looks at all of it before the first checkpoint. */
+const SCAN_PAGES = 2_048;
+const SCAN_ROUNDS = 4;
+const SCAN_ENOUGH_PAGES = 1_024;
+
+/** What is needed to protect a machine. */
+export interface ProtectedParts {
+  readonly name: string;
+  readonly checkpointer: Checkpointer;
+  readonly output: HeldOutput;
+  readonly disks: HeldDisks;
+  /** Has the backup disks of its own? */
+  readonly copiesDisks: boolean;
+  readonly fence: ProtectFence;
+  readonly interval: Interval;
+  /** Connects to the backup, and is taken by it. Rejects with one line; what `user` is told comes afterwards. */
+  readonly join: (user: SessionUser, welcomed: (life: string) => void) => Promise<BackupSession>;
+  /** Does it end just now? Its monitor is gone before its process. */
+  readonly endsSoon: () => Promise<boolean>;
+  /** Ends the machine at once. */
+  readonly kill: () => void;
+  /** Something worth telling: a phase, or what went wrong. */
+  readonly tell: (type: string, data: Readonly<Record<string, string>>) => void;
+  /** It is over; nothing is left. `died`: the machine has failed, and the backup may go on with it. */
+  readonly onEnd: (died: boolean) => void;
+}
+
+export class ProtectedMachine implements SessionUser {
+  readonly figures = new EpochFigures();
+  /** Why it is as it is, for people; '' when nothing is wrong. */
+  why = '';
+  readonly parts: ProtectedParts;
+  private readonly pace: EpochPace;
+  private state: PrimaryState = PRIMARY_START;
+  private readonly events: PrimaryEvent[] = [];
+  private stepping = false;
+  private session: BackupSession | null = null;
+  private checkpoint: Checkpoint | null = null;
+  private sending: Promise<void> = Promise.resolve();
+  private wakeJoiner: (() => void) | null = null;
+  private wakeSender: (() => void) | null = null;
+  private ackTimer: NodeJS.Timeout | null = null;
+  private died = false;
+  /** Of the daemon that keeps the machine. */
+  private life = '';
+  private asks = 0;
+  private again: NodeJS.Timeout | null = null;
+  private readonly settled: (() => void)[] = [];
+
+  constructor(parts: ProtectedParts) {
+    this.parts = parts;
+    this.pace = new EpochPace(parts.interval);
+  }
+
+  get phase(): PrimaryPhase {
+    return this.state.phase;
+  }
+
+  get closedEpoch(): number {
+    return this.state.closed;
+  }
+
+  get ackedEpoch(): number {
+    return this.state.acked;
+  }
+
+  get connection(): BackupSession | null {
+    return this.session;
+  }
+
+  /** Finds the backup. Rejects with one line; then it is over. */
+  async start(): Promise<void> {
+    await this.join().catch(async (error: unknown) => {
+      this.state = { ...this.state, phase: 'ended' };
+      await this.end();
+      throw error;
+    });
+    this.parts.tell('BEGIN', {});
+    void this.keepJoined();
+  }
+
+  /** The machine has got a frame. */
+  inbound(nic: number, frame: Uint8Array): void {
+    this.session?.inbound(nic, frame);
+  }
+
+  /** Output has begun to wait, or writes cannot wait any longer. */
+  hurry(urgent: boolean): void {
+    this.pace.hurry(urgent);
+  }
+
+  happens(event: PrimaryEvent, why = ''): void {
+    if (why !== '') this.why = why;
+    this.events.push(event);
+    if (this.stepping) return;
+    this.stepping = true;
+    for (let next = this.events.shift(); next !== undefined; next = this.events.shift()) this.step(next);
+    this.stepping = false;
+  }
+
+  /** Resolves when its phase is another one, or after `ms`. */
+  async changed(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.settled.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  // What the session tells.
+  acked(epoch: number): void {
+    this.figures.acked(epoch);
+    this.happens({ is: 'acked', epoch });
+    this.watchAcks();
+    this.wakeSender?.();
+  }
+
+  lost(why: string): void {
+    this.happens({ is: 'lost' }, why);
+  }
+
+  streamLost(why: string): void {
+    this.happens({ is: 'streamLost' }, why);
+  }
+
+  dismissed(why: string): void {
+    this.happens({ is: 'dismissed' }, why);
+  }
+
+  lives(): void {
+    this.happens({ is: 'lives' });
+  }
+
+  leaseOver(): void {
+    this.happens({ is: 'leaseOver' }, 'the backup has not answered for as long as this machine may run unheard');
+  }
+
+  degraded(which: 'stream' | 'beat', why: string): void {
+    this.parts.tell('DEGRADED', { path: which, reason: why });
+  }
+
+  private step(event: PrimaryEvent): void {
+    const before = this.state.phase;
+    const { state, acts } = primaryStep(this.state, event);
+    this.state = state;
+    for (const act of acts) this.carryOut(act);
+    if (state.phase !== before) this.entered(before);
+  }
+
+  private entered(before: PrimaryPhase): void {
+    const { phase } = this.state;
+    if (phase === 'holding') this.why = '';
+    this.parts.tell(phase.toUpperCase(), { from: before, ...(this.why === '' ? {} : { reason: this.why }) });
+    if (phase !== 'deciding' && phase !== 'frozen') this.asks++;
+    if (phase === 'alone' || phase === 'frozen') this.leaveSession();
+    if (this.again !== null) clearInterval(this.again);
+    // What could not be proven then may be by now: the other side has died since.
+    this.again = phase === 'frozen' && this.parts.fence.mayChange ? setInterval(() => this.happens({ is: 'again' }), AGAIN_MS) : null;
+    if (phase === 'ended') void this.end();
+    this.pace.hurry(true);
+    this.wakeJoiner?.();
+    this.wakeSender?.();
+    for (const settle of this.settled.splice(0)) settle();
+  }
+
+  private carryOut(act: PrimaryAct): void {
+    const { parts, state, session } = this;
+    switch (act) {
+      case 'send':
+      case 'sendLast':
+        return this.send(state.closed, act === 'sendLast');
+      case 'release':
+        parts.output.release(state.acked);
+        return this.disksDo('commit', parts.disks.commit(state.acked));
+      case 'abandon':
+        parts.output.abandon();
+        return this.disksDo('abandon', parts.disks.abandon());
+      case 'dismiss':
+        return session === null ? this.happens({ is: 'lost' }) : session.dismiss();
+      case 'fence':
+        return void this.askFence();
+      case 'takeLast':
+        return this.pace.hurry(true);
+      case 'stop':
+        return this.machineDo(parts.checkpointer.stop());
+      case 'resume':
+        return this.machineDo(parts.checkpointer.resume());
+      case 'endGuest':
+        return parts.kill();
+      case 'reportDeath':
+        this.died = true;
+        return session?.reportDeath(this.why);
+    }
+  }
+
+  private async askFence(): Promise<void> {
+    const ask = ++this.asks;
+    const verdict = await this.parts.fence.goOnAlone('primary', this.why, this.state.handed);
+    if (ask === this.asks) this.happens({ is: 'fenced', ok: verdict.ok }, verdict.ok ? '' : verdict.reason);
+  }
+
+  /** A write that is safe at the backup cannot be put in its place here: the disk is not what the guest was told. */
+  private disksDo(what: string, done: Promise<void>): void {
+    done.catch((error: unknown) => {
+      this.parts.tell('DISK', { failed: what, reason: textOf(error) });
+      this.parts.kill();
+    });
+  }
+
+  /** Rejects when the machine has ended, which is told by whoever has it. */
+  private machineDo(done: Promise<void>): void {
+    done.catch((error: unknown) => (this.why = textOf(error)));
+  }
+
+  /** Looks for the backup while there is none. */
+  private async keepJoined(): Promise<void> {
+    for (let wait = JOIN_MIN_MS; this.phase !== 'ended'; ) {
+      if (this.isAlone()) {
+        const joined = await this.tryJoin();
+        if (joined) wait = JOIN_MIN_MS;
+        else if (this.isAlone()) {
+          await this.rest(wait);
+          wait = Math.min(2 * wait, JOIN_MAX_MS);
+        }
+      } else await this.rest(JOIN_MAX_MS);
+    }
+  }
+
+  private async tryJoin(): Promise<boolean> {
+    try {
+      await this.join();
+      return true;
+    } catch (error) {
+      const why = textOf(error);
+      if (why !== this.why) this.parts.tell('UNREACHABLE', { reason: why });
+      this.why = why;
+      return false;
+    }
+  }
+
+  private async join(): Promise<void> {
+    const session = await this.parts.join(this, (life) => this.welcomed(life));
+    if (!this.isAlone()) {
+      session.close();
+      throw new Error('it was taken while the machine was no more to be kept');
+    }
+    this.session = session;
+    this.happens({ is: 'joined' });
+    void this.epochs(session);
+  }
+
+  /** A daemon that began anew does not know whether the one before it ran the machine, so it is nobody whom a machine may go on by that was stopped for fear of that. */
+  private welcomed(life: string): void {
+    if (this.phase === 'frozen' && life !== this.life) throw new Error(`the backup has begun anew, and nobody can tell whether it ran the machine before; if you know that it did not: netloom protect failover ${this.parts.name} --force`);
+    this.life = life;
+  }
+
+  private isAlone(): boolean {
+    return this.phase === 'alone' || this.phase === 'frozen';
+  }
+
+  private async rest(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.wakeJoiner = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.wakeJoiner = null;
+  }
+
+  /** All checkpoints for one backup, from the first look at the image to the last. */
+  private async epochs(session: BackupSession): Promise<void> {
+    const takes = (): boolean => this.session === session && (this.phase === 'syncing' || this.phase === 'holding' || this.phase === 'handing');
+    try {
+      await this.firstLook(session, takes);
+      while (takes()) {
+        const last = this.phase === 'handing';
+        this.pace.begins();
+        const epoch = await this.take(last, takes);
+        this.pace.ends();
+        if (epoch === null || !takes()) break;
+        this.happens({ is: 'closed', epoch, last });
+        if (last) break;
+        await this.sending;
+        while (takes() && this.state.closed - this.state.acked >= IN_FLIGHT_MAX) await this.woken();
+        if (takes()) await this.pace.due();
+      }
+    } catch (error) {
+      // The machine has ended, which is told by whoever has it; or the backup has; or a checkpoint cannot be had. Only the last is for here: the backup must not forget a machine that has failed.
+      if (takes() && !(await this.parts.endsSoon()) && takes()) this.happens({ is: 'streamLost' }, textOf(error));
+    }
+  }
+
+  /** Sends the image and the disks of the running machine, so that the first checkpoint is a small one. */
+  private async firstLook(session: BackupSession, takes: () => boolean): Promise<void> {
+    const { checkpointer, disks, copiesDisks } = this.parts;
+    await checkpointer.begin();
+    if (copiesDisks) await disks.copy((piece) => session.sendDisk(piece, true), takes);
+    for (let round = 0; round < SCAN_ROUNDS && takes(); round++) {
+      let found = 0;
+      for (let from: number | null = 0; from !== null && takes(); ) {
+        const scan = await checkpointer.scan(from, SCAN_PAGES);
+        found += scan.delta.pages.length;
+        await session.sendImage(scan.delta, true);
+        from = scan.next;
+      }
+      if (found <= SCAN_ENOUGH_PAGES) break;
+    }
+  }
+
+  /** null: it was given up meanwhile, and nothing has been closed. */
+  private async take(last: boolean, takes: () => boolean): Promise<number | null> {
+    const { checkpointer, output, disks } = this.parts;
+    let epoch: number | null = null;
+    disks.closing();
+    const checkpoint = await checkpointer.take(() => {
+      if (!takes()) return;
+      epoch = output.closeEpoch();
+      disks.closeEpoch(epoch);
+      this.session?.epochClosed(epoch);
+    }, last);
+    if (epoch === null) return null;
+    this.checkpoint = checkpoint;
+    this.figures.took(epoch, checkpoint);
+    return epoch;
+  }
+
+  /** Sends the checkpoint that was taken last. */
+  private send(epoch: number, hand: boolean): void {
+    const { session, checkpoint } = this;
+    if (session === null || checkpoint === null) return;
+    this.checkpoint = null;
+    this.watchAcks();
+    this.sending = this.sendParts(session, epoch, checkpoint, hand).catch((error: unknown) => {
+      if (this.session === session) this.happens({ is: 'streamLost' }, textOf(error));
+    });
+  }
+
+  private async sendParts(session: BackupSession, epoch: number, { delta, device }: Checkpoint, hand: boolean): Promise<void> {
+    await session.sendImage(delta);
+    await session.sendDevice(device);
+    if (this.parts.copiesDisks) for (const piece of await this.parts.disks.writesOf(epoch)) await session.sendDisk(piece, false);
+    if (hand) this.parts.fence.handOver();
+    this.figures.sent(epoch, await session.commit(epoch, hand));
+  }
+
+  private async woken(): Promise<void> {
+    await new Promise<void>((resolve) => (this.wakeSender = resolve));
+    this.wakeSender = null;
+  }
+
+  /** Something is to be acknowledged in time. */
+  private watchAcks(): void {
+    if (this.ackTimer !== null) clearTimeout(this.ackTimer);
+    this.ackTimer = null;
+    if (this.state.closed <= this.state.acked) return;
+    this.ackTimer = setTimeout(() => this.happens({ is: 'streamLost' }, `the backup has acknowledged nothing for ${ACK_MS / 1000} s`), ACK_MS);
+  }
+
+  private leaveSession(): void {
+    this.session?.close();
+    this.session = null;
+    this.watchAcks();
+  }
+
+  private async end(): Promise<void> {
+    if (this.again !== null) clearInterval(this.again);
+    this.leaveSession();
+    this.parts.output.end();
+    await this.parts.checkpointer.end();
+    this.parts.onEnd(this.died);
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
