@@ -380,7 +380,7 @@ export class ProtectedMachine implements SessionUser {
     await session.sendDevice(device);
     if (this.parts.copiesDisks) for (const piece of await this.parts.disks.writesOf(epoch)) await session.sendDisk(piece, false);
     if (hand) this.parts.fence.handOver();
-    this.figures.sent(epoch, await session.commit(epoch, hand));
+    this.figures.sent(epoch, session.commit(epoch, hand));
   }
 
   private async woken(): Promise<void> {
