@@ -61,7 +61,7 @@ export class GuestLink implements FrameSink, WireUser {
   /** Told of each frame that the guest is given, while the call lasts; null: nobody wants to know. */
   onOutput: ((bytes: Uint8Array) => void) | null = null;
   private plugged: OutputPlug | null = null;
-  private readonly wire: GuestWire;
+  private wire: GuestWire;
   private readonly kernel: Kernel;
   private readonly loop: HostLoop;
   private readonly onClose: GuestLinkPlace['onClose'];
@@ -113,6 +113,18 @@ export class GuestLink implements FrameSink, WireUser {
       this.onClose(reason);
     }
     return this.closing;
+  }
+
+  /**
+   * Another guest takes this one's place: the stack's end stays open and hears nothing of it. What the guest before had sent and is still held is gone, as with a cable that is cut. Resolves when its wire is closed.
+   * @param wire opened and not started, of the same kind.
+   */
+  rewire(wire: GuestWire): Promise<void> {
+    const closed = this.wire.close();
+    this.plugOut();
+    this.wire = wire;
+    if (this.closing === null) wire.start(this);
+    return closed;
   }
 
   /** Lets go of the wire alone, when the stack's end could not be opened. */

@@ -5,10 +5,10 @@
  * Theory of operation. A disk counts its own epochs, because it must hold its writes earlier than the machine its output: while it is copied, which may take minutes, no frame waits. `ended` says which of a disk's epochs
  * ended with which of the machine's.
  *
- * A disk of a machine whose backup is on this host is not copied: the machine that goes on opens the same file. Then the writes of after the last safe checkpoint are dropped before it does, and `settle` is when: the
- * machine has ended, its disks wait for `settle`, and only then its file is let go.
+ * A disk of a machine whose backup is on this host is not copied: the machine that goes on opens the same file. Then the writes of after the last safe checkpoint are dropped before it does (`settle`), and before the
+ * disks are closed, which would put them into the file (inheritance.ts).
  *
- * Invariants: all disks are closed, committed and given up together. `settled` is called once the machine has ended, and its disks are not closed before it resolves.
+ * Invariant: all disks are closed, committed and given up together.
  */
 import type { EpochDisk } from './disk/epoch-disk.js';
 import type { Baseline } from './disk/baseline.js';
@@ -19,21 +19,15 @@ import type { DiskWrites } from './disk/held-epoch.js';
 const COPY_BYTES = 1024 * 1024;
 /** Writes that wait while it is copied, before they are told. */
 const AHEAD_BYTES = 32 * 1024 * 1024;
-/** How long the disks of a machine that has ended wait to be told what of them is safe. */
-const SETTLE_MS = 15_000;
-
 export class HeldDisks {
   private readonly disks: readonly EpochDisk[];
   private readonly pack: boolean;
   private readonly ended = new Map<number, readonly number[]>();
-  private settling: (() => void) | null = null;
-  private readonly settledOnce: Promise<void>;
 
   /** @param onPressure a write waits for the next epoch. */
   constructor(disks: readonly EpochDisk[], pack: boolean, onPressure: () => void) {
     this.disks = disks;
     this.pack = pack;
-    this.settledOnce = new Promise((resolve) => (this.settling = resolve));
     for (const disk of disks) disk.onPressure = onPressure;
   }
 
@@ -106,19 +100,6 @@ export class HeldDisks {
     const upTo = this.ended.get(epoch);
     if (upTo !== undefined) await this.commit(epoch);
     for (const disk of this.disks) if (!disk.passes) disk.discardAfter(disk.committed);
-    this.settling?.();
-  }
-
-  /** What is written stays: nobody goes on elsewhere with these files. */
-  keep(): void {
-    this.settling?.();
-  }
-
-  /** Resolves when it is known what of the disks is to stay, or nobody has said for long. */
-  async settled(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([this.settledOnce, new Promise<void>((resolve) => (timer = setTimeout(resolve, SETTLE_MS)))]);
-    clearTimeout(timer);
   }
 }
 

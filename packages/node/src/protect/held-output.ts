@@ -4,7 +4,7 @@
  *
  * Each card has a plug of its own, because each leads somewhere else; their epochs are the same, because they are closed and released together and none of them sooner or later than the others.
  *
- * Invariants: all plugs have the same `open` and `released`. After `end` no card has a plug.
+ * Invariants: all plugs have the same `open` and `released`. After `end` nothing is held.
  */
 import type { HeldEpoch, Kernel, VnetKern } from '@netloom/core';
 import { EpochPlug } from '@netloom/core';
@@ -93,9 +93,14 @@ export class HeldOutput {
     this.inKernel(() => this.plugs.forEach((plug) => plug.abandon()));
   }
 
-  /** Takes the plugs out; what they hold is dropped. */
-  end(): void {
-    this.inKernel(() => this.links.forEach((link) => link.plugOut()));
+  /**
+   * It is over. A machine that goes on gets its plugs taken out. Of one that does not, what is held is dropped, and so is what its process had sent and nobody has read yet: the plugs stay until its cables are closed.
+   */
+  end(goesOn: boolean): void {
+    this.inKernel(() => {
+      if (goesOn) this.links.forEach((link) => link.plugOut());
+      else this.plugs.forEach((plug) => plug.destroy());
+    });
     this.plugs = [];
   }
 

@@ -10,6 +10,7 @@ import type { Vm } from '../vm/vm.js';
 import { BackupSession } from './backup-session.js';
 import type { SessionUser } from './backup-session.js';
 import { checkpointerOf } from './checkpointer-of.js';
+import { Inheritance } from './inheritance.js';
 import { HeldDisks } from './held-disks.js';
 import { HeldOutput } from './held-output.js';
 import { newGeneration, primaryFence, toldFence } from './protect-fences.js';
@@ -43,6 +44,7 @@ export interface Protection {
   readonly protectedMachine: ProtectedMachine;
   readonly output: HeldOutput;
   readonly disks: HeldDisks;
+  readonly inheritance: Inheritance;
   /** Finds the backup. Rejects with one line, and nothing is left. */
   start(): Promise<void>;
   /** The daemon ends, and the machine with it: the backup is told to forget it, if that can be. */
@@ -58,9 +60,11 @@ export async function protectMachine(place: ProtectPlace, vm: Vm, wish: ProtectW
   const links = vm.links.flatMap((link) => link ?? []);
   const output = new HeldOutput(kernel, loop, vm.prison.vnet.kern, wish.unplugged ? [] : links, () => machine.hurry(false));
   const disks = new HeldDisks(vm.parts.disks?.all.map(({ disk }) => disk) ?? [], !isLocal, () => machine.hurry(true));
+  const inheritance = new Inheritance();
   const end = (died: boolean): void => {
     for (const link of links) link.onOutput = null;
-    if (!died) disks.keep();
+    if (!died) inheritance.leaveToNobody();
+    if (!died) vm.parts.heir = null;
     place.onEnd();
   };
   const join = (user: SessionUser, welcomed: (life: string) => void): Promise<BackupSession> => BackupSession.join({
@@ -82,10 +86,10 @@ export async function protectMachine(place: ProtectPlace, vm: Vm, wish: ProtectW
   for (const [nic, link] of vm.links.entries()) {
     if (link !== null) link.onOutput = (bytes) => machine.inbound(nic, bytes);
   }
-  if (isLocal && vm.parts.disks !== null) vm.parts.disposals.push(() => disks.settled());
+  if (isLocal) vm.parts.heir = () => inheritance.heir();
   void vm.process?.ended.then((how) => machine.happens({ is: isFailure(how) ? 'guestDied' : 'guestOver' }, `the machine has ended: ${how.how}${how.message === '' ? '' : `: ${how.message}`}`));
   return {
-    vm, wish, generation, protectedMachine: machine, output, disks,
+    vm, wish, generation, protectedMachine: machine, output, disks, inheritance,
     start: () => machine.start(),
     leave: async () => {
       machine.happens({ is: 'unprotect' });

@@ -65,6 +65,8 @@ export class ProtectedMachine implements SessionUser {
   /** Why it is as it is, for people; '' when nothing is wrong. */
   why = '';
   readonly parts: ProtectedParts;
+  /** Resolves when it is over, and nothing of it is left. */
+  readonly over: Promise<void>;
   private readonly pace: EpochPace;
   private state: PrimaryState = PRIMARY_START;
   private readonly events: PrimaryEvent[] = [];
@@ -76,6 +78,9 @@ export class ProtectedMachine implements SessionUser {
   private wakeSender: (() => void) | null = null;
   private ackTimer: NodeJS.Timeout | null = null;
   private died = false;
+  private isOver: () => void = () => undefined;
+  /** The machine runs here after its protection is over. */
+  private goesOn = true;
   /** Of the daemon that keeps the machine. */
   private life = '';
   private asks = 0;
@@ -84,6 +89,7 @@ export class ProtectedMachine implements SessionUser {
 
   constructor(parts: ProtectedParts) {
     this.parts = parts;
+    this.over = new Promise((resolve) => (this.isOver = resolve));
     this.pace = new EpochPace(parts.interval);
   }
 
@@ -223,9 +229,11 @@ export class ProtectedMachine implements SessionUser {
       case 'resume':
         return this.machineDo(parts.checkpointer.resume());
       case 'endGuest':
+        this.goesOn = false;
         return parts.kill();
       case 'reportDeath':
         this.died = true;
+        this.goesOn = false;
         return session?.reportDeath(this.why);
     }
   }
@@ -405,9 +413,10 @@ export class ProtectedMachine implements SessionUser {
   private async end(): Promise<void> {
     if (this.again !== null) clearInterval(this.again);
     this.leaveSession();
-    this.parts.output.end();
+    this.parts.output.end(this.goesOn);
     await this.parts.checkpointer.end();
     this.parts.onEnd(this.died);
+    this.isOver();
   }
 }
 

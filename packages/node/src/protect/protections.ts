@@ -176,6 +176,7 @@ export class Protections {
       await protectedMachine.changed(30_000);
     }
     if (protectedMachine.phase !== phase) throw new ProtectRefusal(409, `"${machine}": ${failed}: it is ${protectedMachine.phase}${protectedMachine.why === '' ? '' : `: ${protectedMachine.why}`}`);
+    if (phase === 'ended') await protectedMachine.over;
   }
 
   private greeted(stream: RecordStream, from: string, record: WireRecord): void {

@@ -74,6 +74,7 @@ class Kept implements KeptStandby {
       return;
     }
     await this.primary.disks.settle(epoch);
+    this.primary.inheritance.leaveTo(this.standby.parts);
     // Of a machine that was handed over: it stands still, and its name is needed.
     this.primary.vm.process?.kill();
   }

@@ -3,7 +3,7 @@
  * Read first: port/port-end.ts, port/guest-link.ts, port/guest-wire.ts.
  *
  * A cable is made before its machine is started, so that QEMU finds it, and closed when the machine has ended, or when its start has failed half-way. Its other end is plugged in once: before the
- * machine starts, or when it takes over from another, which had the same place in the stack until then.
+ * machine starts, or when it takes over from another, whose cable had that place in the stack until then, and leaves it (`inherit`) if both are here.
  */
 import { EIO, strerror } from '@netloom/core';
 import type { Kernel } from '@netloom/core';
@@ -58,6 +58,15 @@ export class VmCable {
     const error = link.open();
     if (error !== 0) throw new VmRefusal(error, `cannot open ${end.label}: ${strerror(error)}`);
     this.plugged = link;
+  }
+
+  /** Takes the place of another machine's cable in the stack, which does not notice: addresses, flows and gateways stay. */
+  async inherit(from: VmCable): Promise<void> {
+    const link = from.plugged;
+    if (link === null) return;
+    from.plugged = null;
+    this.plugged = link;
+    await link.rewire(this.wire);
   }
 
   /** Lets go of the stack's end and of everything on this host. May be called again. */

@@ -69,9 +69,10 @@ export class VmLaunch {
     throw new VmRefusal(EBUSY, `another copy of it runs (${lock.path} is locked${note === '' ? '' : `: ${note}`}); end that, or give "${name}" another lock`);
   }
 
-  /** Plugs all cables into the stack. @throws VmRefusal */
+  /** Plugs all cables into the stack, but those that have inherited their places. @throws VmRefusal */
   async plug({ spec, prison, parts }: VmPlan): Promise<void> {
     for (const [i, nic] of spec.nics.entries()) {
+      if ((parts.cables[i]?.link ?? null) !== null) continue;
       const backend = await this.world.backends.open(nic, { vmName: spec.name, prison });
       if (backend === null) continue;
       if (backend.dispose !== undefined) parts.disposals.push(backend.dispose);

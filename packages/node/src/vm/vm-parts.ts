@@ -19,8 +19,16 @@ export class VmParts {
   lock: LiveLock | null = null;
   disks: DiskExports | null = null;
 
+  /** Asked when the process is gone: whose the places in the stack are now; null: nobody's. */
+  heir: (() => Promise<VmParts | null>) | null = null;
+
   async close(): Promise<void> {
-    for (const cable of this.cables) await cable?.close();
+    const heir = (await this.heir?.()) ?? null;
+    for (const [i, cable] of this.cables.entries()) {
+      if (heir !== null && cable !== null) await heir.cables[i]?.inherit(cable);
+      await cable?.close();
+    }
+    if (heir !== null) heir.disposals.push(...this.disposals.splice(0));
     for (const dispose of this.disposals) await dispose();
     await this.disks?.close();
     this.ram?.remove();
