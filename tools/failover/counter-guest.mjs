@@ -22,7 +22,7 @@ import { register } from 'node:module';
 
 export const ADDRESS = '10.9.0.2';
 export const PORT = 7000;
-export const JOURNAL_BYTES = 256 << 20;
+export const JOURNAL_BYTES = 128 << 20;
 const DISK = '/dev/vda';
 
 /** Why this machine cannot run the guest; or null. */

@@ -19,6 +19,7 @@ import { DaemonClient } from '@netloom/node/client';
 const CLI = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url));
 const WITH_PARENT = new URL('with-parent.mjs', import.meta.url).href;
 const START_MS = 60_000;
+const END_MS = 30_000;
 const LOOK_MS = 20;
 /** The machine's cable ends here. */
 export const MACHINE_TAP = 'tap0';
@@ -39,7 +40,7 @@ export class DaemonChild {
   /** Starts one, which answers when this resolves. @param {string} name @param {string} folder */
   static async start(name, folder) {
     const log = openSync(join(folder, `${name}.log`), 'a');
-    const child = spawn(process.execPath, ['--import', WITH_PARENT, CLI, 'daemon', '--socket', socketOf(folder, name), '--no-devd'], { cwd: folder, stdio: ['ignore', log, log] });
+    const child = spawn(process.execPath, ['--import', WITH_PARENT, CLI, 'daemon', '--socket', socketOf(folder, name), '--no-devd'], { cwd: folder, env: { ...process.env, NETLOOM_DISK_DIR: join(folder, name) }, stdio: ['ignore', log, log] });
     closeSync(log);
     const daemon = new DaemonChild(name, folder, child);
     for (const end = performance.now() + START_MS; !(await daemon.answers()); await delay(LOOK_MS)) {
@@ -74,14 +75,22 @@ export class DaemonChild {
     await this.gone();
   }
 
-  /** Ends it in order. */
+  /** Ends it in order. Rejects when it does not end; then it is killed. */
   async end() {
+    if (this.isGone) return;
     this.child.kill('SIGTERM');
+    const killer = setTimeout(() => this.child.kill('SIGKILL'), END_MS);
     await this.gone();
+    clearTimeout(killer);
+    if (this.child.signalCode === 'SIGKILL') throw new Error(`daemon ${this.name} has not ended within ${END_MS / 1000} s`);
+  }
+
+  get isGone() {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
   async gone() {
-    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
+    if (!this.isGone) await once(this.child, 'exit');
   }
 }
 

@@ -17,16 +17,7 @@ import { until } from './until.mjs';
 /** @typedef {import('@netloom/node/client').VmRequest} VmRequest */
 /** @typedef {import('./outside.mjs').Outside} Outside */
 /** @typedef {{ intervalMs: number, unplugged: boolean }} Wish how it is to be protected */
-/** @typedef {{ epoch: number, pauseUs: number, commitUs: number | null, pages: number }} EpochFigure */
-/**
- * @typedef {object} ProtectionView what is used here of what GET /v1/protections lists
- * @property {string} machine
- * @property {'primary' | 'backup'} side
- * @property {string} phase
- * @property {number} committed
- * @property {{ commits: number }} totals
- * @property {readonly EpochFigure[]} recent
- */
+/** @typedef {import('@netloom/node/client').ProtectionView} ProtectionView */
 /** @typedef {LocalPlace | PairPlace} Place */
 
 export const MACHINE = 'ward';
@@ -72,13 +63,18 @@ class ProtectedPlace {
 
   /** @param {Wish} wish */
   async protect({ intervalMs, unplugged }) {
-    await this.primary.client.post('/v1/protections', { machine: MACHINE, ...this.words, intervalMs, unplugged });
+    await this.primary.client.post('/v1/protections', { machine: MACHINE, ...this.words, interval: intervalMs, unplugged });
   }
 
   /** The protection, once the output waits for the backup. */
   async protection() {
     const views = /** @type {ProtectionView[]} */ (await this.primary.client.get('/v1/protections'));
     return views.find(({ machine, side, phase }) => machine === MACHINE && side === 'primary' && phase === PROTECTED);
+  }
+
+  /** The same, with what its last epochs have cost. @returns {Promise<ProtectionView>} */
+  figures() {
+    return this.primary.client.get(`/v1/protections/${MACHINE}?side=primary`);
   }
 
   /** Takes the machine's power; the file its journal is in. */

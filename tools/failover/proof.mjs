@@ -79,7 +79,7 @@ export class Proof {
     this.gaps = { all: [], tcp: [], udp: [] };
     this.failovers = 0;
     this.commits = 0;
-    /** @type {import('./places.mjs').EpochFigure[]} */
+    /** @type {import('./places.mjs').ProtectionView['recent'][number][]} */
     this.figures = [];
     /** @type {string[]} */
     this.problems = [];
@@ -107,16 +107,17 @@ export class Proof {
       const { committed } = await this.protected();
       await this.committed(committed + EPOCHS_MIN);
       await delay((EPOCHS_MAX - EPOCHS_MIN) * this.options.intervalMs * (this.rng.u32() / 2 ** 32));
-      this.count(await this.place.protection());
+      this.count(await this.place.figures());
       await this.killOnce();
     }
-    this.count(await this.protected());
+    await this.protected();
+    this.count(await this.place.figures());
   }
 
-  /** Figures of a protection that is about to end. @param {import('./places.mjs').ProtectionView | undefined} view */
-  count(view) {
-    this.commits += view?.totals.commits ?? 0;
-    this.figures.push(...(view?.recent ?? []));
+  /** Figures of a protection that is about to end. @param {import('./places.mjs').ProtectionView} view */
+  count({ totals, recent }) {
+    this.commits += totals.commits;
+    this.figures.push(...recent);
   }
 
   async killOnce() {
@@ -186,6 +187,9 @@ export class Proof {
   }
 }
 
+/** @param {unknown} error */
+const text = (error) => (error instanceof Error ? error.message : String(error));
+
 /**
  * @param {Options} options
  * @param {(line: string) => void} say
@@ -202,10 +206,10 @@ export async function prove(options, say, enough = () => false) {
     await proof.killAll(() => enough(proof));
     await proof.end();
   } catch (error) {
-    proof.problems.push(`${error instanceof Error ? error.message : error}`, ...place.logs.map((path) => readFileSync(path, 'utf8').slice(-LOG_TAIL).trim()).filter((text) => text !== ''));
+    proof.problems.push(text(error), ...place.logs.map((path) => readFileSync(path, 'utf8').slice(-LOG_TAIL).trim()).filter((log) => log !== ''));
   } finally {
     proof.linux?.close();
-    await place.close();
+    await place.close().catch((error) => proof.problems.push(text(error)));
     await outside.close();
     rmSync(folder, { recursive: true, force: true });
   }
