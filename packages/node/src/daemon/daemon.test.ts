@@ -103,10 +103,10 @@ describe('HTTP', () => {
     const { openapi, paths } = await client.get<{ openapi: string; paths: Record<string, object> }>('/v1/openapi.json');
     expect(openapi).toBe('3.1.0');
     expect(Object.entries(paths).flatMap(([p, methods]) => Object.keys(methods).map((m) => `${m} ${p}`)).sort()).toEqual([
-      'delete /v1/attachments/{vnet}/{ifname}', 'delete /v1/gateways/{vnet}', 'delete /v1/gateways/{vnet}/forwards', 'delete /v1/labs/{name}', 'delete /v1/vms/{name}',
+      'delete /v1/attachments/{vnet}/{ifname}', 'delete /v1/gateways/{vnet}', 'delete /v1/gateways/{vnet}/forwards', 'delete /v1/labs/{name}', 'delete /v1/protections/{machine}', 'delete /v1/vms/{name}',
       'get /v1/attachments', 'get /v1/audit', 'get /v1/datapath', 'get /v1/dying', 'get /v1/events', 'get /v1/gateways', 'get /v1/gateways/{vnet}/flows', 'get /v1/health', 'get /v1/interfaces', 'get /v1/labs', 'get /v1/metrics', 'get /v1/moves',
-      'get /v1/netgraph', 'get /v1/procs', 'get /v1/sysinit', 'get /v1/topology', 'get /v1/vms', 'get /v1/vnets',
-      'post /v1/attachments', 'post /v1/exec', 'post /v1/gateways', 'post /v1/gateways/{vnet}/forwards', 'post /v1/labs', 'post /v1/vms',
+      'get /v1/netgraph', 'get /v1/procs', 'get /v1/protections', 'get /v1/protections/{machine}', 'get /v1/sysinit', 'get /v1/topology', 'get /v1/vms', 'get /v1/vnets',
+      'post /v1/attachments', 'post /v1/exec', 'post /v1/gateways', 'post /v1/gateways/{vnet}/forwards', 'post /v1/labs', 'post /v1/protections', 'post /v1/protections/{machine}/failover', 'post /v1/protections/{machine}/switch', 'post /v1/vms',
     ]);
   });
 

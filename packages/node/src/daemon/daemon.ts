@@ -28,6 +28,7 @@ import { runGatewayCommand } from '../gateway/gateway-command.js';
 import { HOST_VNET, LOOPBACK } from '../lab/lab-model.js';
 import type { CommandResult } from '../lab/lab-run.js';
 import { HostLoop } from '../loop.js';
+import { runProtectCommand } from '../protect/protect-lab-command.js';
 import { protectMetrics } from '../protect/protect-metrics.js';
 import { addProtectRoutes } from '../protect/protect-routes.js';
 import { diskFolder, Protections } from '../protect/protections.js';
@@ -128,7 +129,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const datapath = new DaemonDatapath(kernel, loop, log, workers, options.frameIo);
   const attachments = new Attachments(kernel, loop, log, datapath);
   await configureLoopback(service);
-  const labs = new Labs((argv) => runForLab(service, { attachments, vms, gateways }, argv));
+  const protections = new Protections({ kernel, loop, log, vms, socketPath: options.socketPath, diskFolder: diskFolder(options.socketPath) });
+  const labs = new Labs((argv) => runForLab(service, { attachments, vms, gateways, protections }, argv));
   const httpLog: FastifyBaseLogger = log;
   const app: FastifyInstance = fastify({ loggerInstance: httpLog, bodyLimit: BODY_MAX, forceCloseConnections: true });
   await app.register(fastifySwagger, { openapi: { openapi: '3.1.0', info: { title: 'Netloom daemon', version, description: 'Vnets, tools and labs of one daemon, over its Unix socket.' } } });
@@ -137,7 +139,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   addMoveRoutes(app, kernel, loop);
   addVmRoutes(app, vms);
   addGatewayRoutes(app, gateways);
-  const protections = new Protections({ kernel, loop, log, vms, socketPath: options.socketPath, diskFolder: diskFolder(options.socketPath) });
   addDatapathRoutes(app, () => datapath.view);
   addProtectRoutes(app, protections);
   addMetricsRoute(app, [() => datapathMetrics(datapath.view), () => protectMetrics(protections.list())]);
@@ -226,12 +227,14 @@ interface LabHost {
   readonly attachments: Attachments;
   readonly vms: Vms;
   readonly gateways: Gateways;
+  readonly protections: Protections;
 }
 
-/** Runs a command of a lab: a tool, or one of netloom's (`attach`, `vm`, `gateway`), which only a daemon can do. */
-async function runForLab(service: ExecService, { attachments, vms, gateways }: LabHost, argv: readonly string[]): Promise<CommandResult> {
+/** Runs a command of a lab: a tool, or one of netloom's (`attach`, `vm`, `protect`, `gateway`), which only a daemon can do. */
+async function runForLab(service: ExecService, { attachments, vms, gateways, protections }: LabHost, argv: readonly string[]): Promise<CommandResult> {
   if (argv[0] !== 'netloom') return runTool(service, HOST_VNET, argv);
   if (argv[1] === 'vm') return runVmCommand(vms, argv.slice(2));
+  if (argv[1] === 'protect') return runProtectCommand(protections, argv.slice(2));
   if (argv[1] === 'gateway') return runGatewayCommand(gateways, argv.slice(2));
   const [vnet = '', ifname = ''] = (argv[2] ?? '').split(':');
   const error = await attachments.attach(vnet, ifname, argv[3] ?? '');

@@ -172,6 +172,16 @@ export interface LabBridge {
   readonly dhcp6?: LabDhcp6 | null;
 }
 
+/** How a virtual machine is protected: `netloom protect`'s options. */
+export interface LabProtect {
+  readonly backup: string;
+  readonly interval?: number | 'on-demand';
+  readonly fence?: string;
+  readonly via?: string;
+  readonly key?: string;
+  readonly timeout?: number;
+}
+
 /** A virtual machine. */
 export interface LabVm {
   readonly description?: string;
@@ -184,6 +194,8 @@ export interface LabVm {
   readonly append?: string;
   readonly firmware?: string;
   readonly nics?: OneOrMany;
+  /** Makes it protectable, too. */
+  readonly protect?: LabProtect;
   readonly nicmodel?: 'virtio-net' | 'e1000';
   readonly machine?: 'pc' | 'q35';
   readonly accel?: 'auto' | 'kvm' | 'tcg';

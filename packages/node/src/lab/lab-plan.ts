@@ -18,6 +18,7 @@ import { planGateways } from './lab-gateway.js';
 import { planServiceWaits, planServices } from './lab-services.js';
 import type { ServiceStep } from './lab-services.js';
 import { HOST_VNET, LOOPBACK, carriers, isRoute6, jailPath, labLinks, many } from './lab-model.js';
+import { protectArgs } from './lab-protect.js';
 import { labVms, tapsToMake, vmRunArgs } from './lab-vms.js';
 
 /** An argument: text, or the value of a variable; `peer` is the other end of the epair in it. */
@@ -179,6 +180,7 @@ class PlanBuilder {
   vms(): void {
     for (const [name, vm] of labVms(this.lab)) {
       this.add(['vms', name], ['netloom', 'vm', 'run', ...vmRunArgs(this.lab, name, vm)], { undo: { subject: `machine ${name}`, argv: ['netloom', 'vm', 'stop', name] } });
+      if (vm.protect !== undefined) this.add(['vms', name, 'protect'], ['netloom', 'protect', ...protectArgs(name, vm.protect)], {});
     }
   }
 

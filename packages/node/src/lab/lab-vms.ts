@@ -14,6 +14,7 @@ import { VmRefusal } from '../vm/vm-spec.js';
 import type { NicBackend } from '../vm/vm-spec.js';
 import type { Lab, LabPath, LabVm } from './lab-model.js';
 import { HOST_VNET, jailPath, many } from './lab-model.js';
+import { checkProtect, withProtectFiles } from './lab-protect.js';
 import type { TopologyVm } from './topology.js';
 
 type Report = (path: LabPath, message: string, remedy: string) => void;
@@ -52,6 +53,7 @@ export function checkVms(lab: Lab, made: Map<string, string>, report: Report): v
       const disk = diskOf(text, (at) => at);
       if (typeof disk === 'string') report([...path, 'disks', i], disk, 'write FILE[,ro][,device=ahci-hd][,format=qcow2]');
     });
+    if (vm.protect !== undefined) checkProtect(name, vm.protect, [...path, 'protect'], report);
     many(vm.nics).forEach((text, i) => checkNic(text, vm, name, [...path, 'nics', i], i, report));
   }
   const plugged = new Map<string, string>();
@@ -91,7 +93,7 @@ export function vmRunArgs(lab: Lab, name: string, vm: LabVm): string[] {
   return [
     name, ...word('vnet', outside), ...word('memory', vm.memory), ...word('cpus', vm.cpus), ...word('kernel', vm.kernel), ...word('initrd', vm.initrd), ...word('append', vm.append),
     ...word('firmware', vm.firmware), ...word('machine', vm.machine), ...word('accel', vm.accel), ...word('nic-model', vm.nicmodel), ...many(vm.disks).flatMap((disk) => word('disk', disk)), ...many(vm.nics).flatMap((nic) => word('nic', nic)),
-    ...(vm.protectable === true ? ['--protectable'] : []),
+    ...(vm.protectable === true || vm.protect !== undefined ? ['--protectable'] : []),
   ];
 }
 
@@ -127,7 +129,7 @@ export function withVmFiles(lab: Lab, folder: string): Lab {
   };
   const vms = Object.fromEntries(labVms(lab).map(([name, vm]) => {
     const disks = vm.disks === undefined ? {} : { disks: many(vm.disks).map((disk) => disk.replace(/^[^,]*/, at)) };
-    return [name, { ...vm, ...file(vm, 'kernel'), ...file(vm, 'initrd'), ...file(vm, 'firmware'), ...disks }];
+    return [name, { ...vm, ...file(vm, 'kernel'), ...file(vm, 'initrd'), ...file(vm, 'firmware'), ...disks, ...(vm.protect === undefined ? {} : { protect: withProtectFiles(vm.protect, at) }) }];
   }));
   return { ...lab, vms };
 }
