@@ -214,6 +214,8 @@ export class Protections {
       tell: (type, data) => this.tellKept(kept, type, data),
       onLive: (hello) => this.live(hello),
     });
+    // Its machine runs here, and goes on; the connection that brought it is of no more use.
+    void found?.end();
     this.kept.set(machine, kept);
     return kept;
   }
