@@ -32,6 +32,6 @@ export function readToldMachine({ machine, imageBytes, spec }: HelloPayload): To
   }
   if (vm.name !== machine || !isVmName(machine)) throw new Error(`"${machine}" is not a name for a virtual machine`);
   if (vm.v86 === null && vm.memoryBytes !== imageBytes) throw new Error(`the primary tells of ${imageBytes} bytes of memory, and of a machine of ${vm.memoryBytes}`);
-  if (disks.length !== vm.disks.length || disks.some((bytes) => !Number.isSafeInteger(bytes) || bytes < 0)) throw new Error(`the primary tells the sizes of ${disks.length} disks, and of a machine with ${vm.disks.length}`);
+  if ((vm.v86 === null && disks.length !== vm.disks.length) || disks.some((bytes) => !Number.isSafeInteger(bytes) || bytes < 0)) throw new Error(`the primary tells the sizes of ${disks.length} disks, and of a machine with ${vm.disks.length}`);
   return { spec: { ...VM_DEFAULTS, ...vm, protectable: true }, diskBytes: disks, again: again ?? null };
 }

@@ -88,6 +88,7 @@ export class V86Monitor {
   private cont(): object {
     if (!this.protection.mayRun) throw new Error('this machine waits to be another one');
     this.protection.told();
+    if (!this.emulator.isRunning) this.say({ event: 'RESUME', data: {} });
     return { stoppedUs: this.emulator.run() };
   }
 

@@ -3,7 +3,7 @@
  * Read first: vm-parts.ts, vm-runner.ts, vm-process.ts.
  *
  * The same for a machine that is to run and for one that waits to take over; they differ in three things. The first is plugged into the stack and has its lock before it starts, the other when it takes over. The
- * first has its memory made here, the other brings it along. And the process of the other waits for a state.
+ * first has its memory made here, the other brings it along. And the process of the other waits for a state. A machine of v86 has its memory and its disks in its process, so there is nothing beside it to be made.
  *
  * Whoever calls puts the parts away when anything here throws.
  */
@@ -54,12 +54,12 @@ export class VmLaunch {
 
   /** Makes a machine that is to run. @throws VmRefusal */
   toRun(plan: VmPlan): Promise<VmProcess> {
-    return this.start(plan, null);
+    return this.start(plan, false);
   }
 
-  /** Makes a machine that waits; `ram` has its memory. @throws VmRefusal */
-  toWait(plan: VmPlan, ram: RamFile): Promise<VmProcess> {
-    return this.start(plan, ram);
+  /** Makes a machine that waits; its memory is among its parts already. @throws VmRefusal */
+  toWait(plan: VmPlan): Promise<VmProcess> {
+    return this.start(plan, true);
   }
 
   /** Takes the lock, which is open. @throws VmRefusal: another copy runs */
@@ -88,25 +88,24 @@ export class VmLaunch {
     }
   }
 
-  private async start(plan: VmPlan, ram: RamFile | null): Promise<VmProcess> {
+  private async start(plan: VmPlan, waits: boolean): Promise<VmProcess> {
     const { world } = this;
     const { parts, folder } = plan;
-    const waits = ram !== null;
     const spec = await checkFiles(plan.spec);
     const runner = await runnerOf(spec);
     if (spec.protectable) {
       checkProtectable(spec);
       this.openLock(plan);
       if (!waits) this.takeLock(plan);
-      parts.ram = ram ?? (await RamFile.make(spec.name, spec.memoryBytes));
+      if (spec.v86 === null) parts.ram ??= await RamFile.make(spec.name, spec.memoryBytes);
     }
     await mkdir(folder, { recursive: true, mode: 0o700 });
     for (const [i, nic] of spec.nics.entries()) parts.cables.push(nic.backend === null ? null : await world.cables(join(folder, `net${i}`), nic.transport));
     if (!waits) await this.plug({ ...plan, spec });
-    if (spec.protectable && spec.disks.length > 0) parts.disks = await exportDisks(spec, folder);
+    if (spec.protectable && spec.v86 === null && spec.disks.length > 0) parts.disks = await exportDisks(spec, folder);
     const logFailed = (error: unknown): void => world.log.warn({ vm: spec.name, err: error }, 'a log of a virtual machine cannot be written');
     const process = await VmProcess.start({ spec, argv: runner.argv(parts, waits), accel: runner.accel, folder, ramFolder: parts.ram?.folder ?? null, lockFd: parts.lock?.fd ?? null, logFailed });
-    if (spec.protectable) await this.checkDevices(process);
+    if (spec.protectable && spec.v86 === null) await this.checkDevices(process);
     return process;
   }
 

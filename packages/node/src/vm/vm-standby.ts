@@ -1,9 +1,9 @@
 /**
  * vm-standby.ts — class VmStandby: a machine that waits to be another one, and the take-over.
- * Read first: protect/checkpoint.ts (StandbyMachine), protect/qemu/device-state.ts, vm-launch.ts.
+ * Read first: protect/checkpoint.ts (StandbyMachine), standby-state.ts, vm-launch.ts.
  *
- * Theory of operation. It is a machine of the same spec whose QEMU is there and has no state yet (`-incoming defer`). Its memory is a file that differences are put into while QEMU does not look at it. Its cables
- * are there and lead nowhere, and its lock is open and not taken: both are the other's. To take over, QEMU is given the device state; then, once the other of its name has been put away, if that was here,
+ * Theory of operation. It is a machine of the same spec whose process is there and does not run; what is kept of the other's state is a StandbyState, QEMU's or v86's. Its cables
+ * are there and lead nowhere, and its lock is open and not taken: both are the other's. To take over, the process is given the device state; then, once the other of its name has been put away, if that was here,
  * the lock is taken, the cables are plugged in where the other's were, and the machine goes on. From then on it is the machine of that name (Vms) and nothing of it is here any more.
  *
  *     starting ── waiting ── taking ── over          ended: from any of the first three
@@ -13,15 +13,14 @@
  * Invariant: what was made is put away once: here, or with the machine that it has become.
  */
 import { rm } from 'node:fs/promises';
-import { connect as connectTo } from 'node:net';
-import { join } from 'node:path';
 import type { Prison } from '@netloom/core';
 import { EIO, EOPNOTSUPP } from '@netloom/core';
 import type { ImageDelta, StandbyMachine } from '../protect/checkpoint.js';
-import { StandbyImage } from '../protect/image/standby-image.js';
 import type { LiveLock } from '../protect/live-lock.js';
-import { leaveMemory, migrationEnds } from '../protect/qemu/device-state.js';
+import { QemuStandby } from '../protect/qemu/qemu-standby.js';
 import { RamFile } from '../protect/qemu/ram-file.js';
+import { V86Standby } from '../protect/v86/v86-standby.js';
+import type { StandbyState } from './standby-state.js';
 import type { VmLaunch } from './vm-launch.js';
 import { VmParts } from './vm-parts.js';
 import type { VmProcess } from './vm-process.js';
@@ -51,7 +50,8 @@ export class VmStandby implements StandbyMachine {
   readonly letGo: () => void;
   private readonly place: StandbyPlace;
   private machine: VmProcess | null = null;
-  private memory: StandbyImage | null = null;
+  /** null: it has none yet, or none any more. */
+  private kept: StandbyState | null = null;
   private became: Vm | null = null;
   private state: 'starting' | 'waiting' | 'taking' | 'over' | 'ended' = 'starting';
   private ending: Promise<void> | null = null;
@@ -89,14 +89,14 @@ export class VmStandby implements StandbyMachine {
     const { spec, place } = this;
     try {
       if (!spec.protectable) throw new VmRefusal(EOPNOTSUPP, `"${spec.name}" cannot wait to take over: it is not protectable`);
-      const ram = RamFile.reserve(spec.name, spec.memoryBytes);
-      this.parts.ram = ram;
-      this.memory = await StandbyImage.make(ram.path, spec.memoryBytes);
-      this.machine = await place.launch.toWait(this, ram);
-      await leaveMemory(this.machine.qmp);
+      const kept = await this.makeState();
+      this.kept = kept;
+      this.machine = await place.launch.toWait(this);
+      await kept.start(this.machine.qmp);
       if (this.state !== 'starting') throw new VmRefusal(EOPNOTSUPP, `"${spec.name}" was ended before it had started`);
       this.state = 'waiting';
-      void this.machine.ended.then(({ message }) => this.lost(message));
+      kept.onFailed = (reason) => this.lost(reason);
+      void this.machine.ended.then(() => this.lost(''));
     } catch (error) {
       await this.end();
       throw error instanceof VmRefusal ? error : new VmRefusal(EIO, (error as Error).message);
@@ -104,9 +104,9 @@ export class VmStandby implements StandbyMachine {
   }
 
   apply(delta: ImageDelta): void {
-    if (this.memory === null) throw new Error(`${this.name} does not wait to take over any more`);
+    if (this.kept === null) throw new Error(`${this.name} does not wait to take over any more`);
     try {
-      this.memory.apply(delta);
+      this.kept.apply(delta);
     } catch (error) {
       void this.end();
       throw error;
@@ -114,13 +114,12 @@ export class VmStandby implements StandbyMachine {
   }
 
   async takeOver(device: Uint8Array, connect: () => void): Promise<void> {
-    if (this.state !== 'waiting') throw new Error(`${this.name} does not wait to take over any more`);
+    const { place, process, kept } = this;
+    if (this.state !== 'waiting' || kept === null) throw new Error(`${this.name} does not wait to take over any more`);
     this.state = 'taking';
-    const { place, process } = this;
+    this.kept = null;
     try {
-      this.memory?.release();
-      this.memory = null;
-      const loaded = this.load(device);
+      const loaded = kept.load(device);
       loaded.catch(() => undefined); // it is looked at when the name is free
       await place.takeOver(async (vm) => {
         await loaded;
@@ -137,6 +136,8 @@ export class VmStandby implements StandbyMachine {
       await this.end();
       const { message } = await process.ended;
       throw new Error(`${this.name} cannot take over: ${message === '' ? (error as Error).message : message}`, { cause: error });
+    } finally {
+      kept.end();
     }
   }
 
@@ -156,31 +157,28 @@ export class VmStandby implements StandbyMachine {
     this.state = 'ended';
     this.machine?.kill();
     await this.machine?.ended;
-    this.memory?.end();
-    this.memory = null;
+    this.kept?.end();
+    this.kept = null;
     await this.parts.close();
     await rm(this.folder, { recursive: true, force: true });
     this.place.ended();
     this.letGo();
   }
 
-  /** QEMU has ended by itself. */
-  private lost(message: string): void {
-    if (this.state !== 'waiting') return;
-    void this.end().then(() => this.onFailed(`the standby of ${this.name} has ended${message === '' ? '' : `: ${message}`}`));
+  /** Makes what is there before its process. */
+  private async makeState(): Promise<StandbyState> {
+    const { spec, parts, folder } = this;
+    if (spec.v86 !== null) return new V86Standby(folder);
+    parts.ram = RamFile.reserve(spec.name, spec.memoryBytes);
+    return QemuStandby.make(parts.ram, folder);
   }
 
-  /** QEMU reads the device state. */
-  private async load(device: Uint8Array): Promise<void> {
-    const { qmp } = this.process;
-    const path = join(this.folder, 'state');
-    const ends = migrationEnds(qmp);
-    await qmp.run('migrate-incoming', { uri: `unix:${path}` });
-    const socket = connectTo(path);
-    socket.on('error', () => undefined); // QEMU says what is wrong
-    socket.write(device);
-    await ends;
-    socket.destroy();
-    await rm(path, { force: true });
+  /** Its process has ended by itself, or takes nothing any more. */
+  private lost(reason: string): void {
+    if (this.state !== 'waiting') return;
+    void Promise.all([this.process.ended, this.end()]).then(([{ message }]) => {
+      const why = message === '' ? reason : message;
+      this.onFailed(`the standby of ${this.name} has ended${why === '' ? '' : `: ${why}`}`);
+    });
   }
 }

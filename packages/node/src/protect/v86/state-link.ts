@@ -9,13 +9,10 @@ import type { Server, Socket } from 'node:net';
 import { StateReader, messageParts } from './state-message.js';
 import type { StateMessage } from './state-message.js';
 
-/** The few things that are asked of a machine's process. */
+/** What is asked of a machine's process. */
 export interface V86Process {
   /** Runs a command of its monitor; what it returns. Rejects with an Error of one line. */
   run(command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown>;
-  /** Resolves when it is gone. */
-  readonly ended: Promise<unknown>;
-  kill(): void;
 }
 
 interface Waiter {

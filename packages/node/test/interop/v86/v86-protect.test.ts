@@ -19,7 +19,8 @@ peer('v86')('a guest goes on in another process from its last checkpoint: counte
   try {
     const guest = await rig.start();
     const waiting = await rig.start();
-    const standby = await V86Standby.start(waiting, rig.folder);
+    const standby = new V86Standby(rig.folder);
+    await standby.start(waiting);
     await guest.run('cont');
     const first = await guest.ask(PAGES);
     expect(first).toMatchObject({ to: '020000000001', from: '020000000086' });
@@ -44,7 +45,8 @@ peer('v86')('a guest goes on in another process from its last checkpoint: counte
     guest.kill();
     await guest.ended;
 
-    await standby.takeOver(last.device, () => undefined);
+    await standby.load(last.device);
+    await waiting.run('cont');
     const revived = await waiting.ask(PAGES);
     expect(revived).toMatchObject({ to: '020000000001', from: '020000000086', frames: after.frames });
     expect(revived.ticks).toBeGreaterThan(first.ticks);
@@ -54,7 +56,7 @@ peer('v86')('a guest goes on in another process from its last checkpoint: counte
     expect(waiting.macs.at(-1)).toBe(guest.macs.at(-1));
     expect([guest.console, waiting.console]).toEqual(['up\n', '']);
     await checkpointer.end();
-    await standby.end();
+    standby.end();
     expect(await waiting.ask()).toMatchObject({ from: '020000000086' });
   } finally {
     await rig.end();
@@ -69,13 +71,15 @@ peer('v86')('a disk is in the image, whole, and goes on with its machine to one 
     writeFileSync(blank, Buffer.alloc(DISK_BYTES));
     const guest = await rig.start({ hda: full });
     const waiting = await rig.start({ hda: blank });
-    const standby = await V86Standby.start(waiting, rig.folder);
+    const standby = new V86Standby(rig.folder);
+    await standby.start(waiting);
     await guest.run('cont');
     await guest.ask();
     const checkpointer = await V86Checkpointer.start(guest, rig.folder);
     const last = await checkpointer.take(() => undefined, true);
     standby.apply(last.delta);
-    await standby.takeOver(last.device, () => undefined);
+    await standby.load(last.device);
+    await waiting.run('cont');
     expect(await waiting.ask()).toMatchObject({ from: '020000000086' });
     await checkpointer.end();
 
