@@ -23,11 +23,35 @@ const PROGRAM = Buffer.from(
 const RESET = Buffer.from('ea000000f0', 'hex');
 
 export const ECHO_MAC = '020000000086';
-export const PAGES_AT = 22;
+const FRAMES_AT = 14;
+const TICKS_AT = 18;
+const PAGES_AT = 22;
+
+/** What the guest has answered. */
+export interface Echo {
+  readonly to: string;
+  readonly from: string;
+  readonly frames: number;
+  readonly ticks: number;
+}
 
 export function echoRom(): Buffer {
   const image = Buffer.alloc(65_536);
   PROGRAM.copy(image, 0);
   RESET.copy(image, 0xfff0);
   return image;
+}
+
+/** A frame for it, from 02:00:00:00:00:01. */
+export function echoRequest(pages: number): Buffer {
+  const frame = Buffer.alloc(60);
+  frame.write(`${ECHO_MAC}02000000000188b5`, 'hex');
+  frame.writeUInt16LE(pages, PAGES_AT);
+  return frame;
+}
+
+/** @param frame from it, or from anybody else. */
+export function readEcho(frame: Uint8Array): Echo {
+  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length);
+  return { to: bytes.toString('hex', 0, 6), from: bytes.toString('hex', 6, 12), frames: bytes.readUInt32LE(FRAMES_AT), ticks: bytes.readUInt32LE(TICKS_AT) };
 }

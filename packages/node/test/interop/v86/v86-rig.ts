@@ -15,19 +15,12 @@ import { FrameReader } from '../../../src/port/frame-reader.js';
 import type { V86Process } from '../../../src/protect/v86/state-link.js';
 import { QmpClient } from '../../../src/vm/qmp-client.js';
 import type { V86Config } from '../../../src/vm/v86-command.js';
-import { ECHO_MAC, PAGES_AT, echoRom } from './echo-rom.js';
+import { echoRequest, echoRom, readEcho } from './echo-rom.js';
+import type { Echo } from './echo-rom.js';
 
 const MONITOR_FD = 4;
 const CONSOLE_FD = 5;
 const PROGRAM = join(import.meta.dirname, '../../../dist/vm/v86-guest.js');
-
-/** What the guest has answered. */
-export interface Echo {
-  readonly to: string;
-  readonly from: string;
-  readonly frames: number;
-  readonly ticks: number;
-}
 
 export class V86Rig {
   readonly folder = mkdtempSync(join(tmpdir(), 'netloom-v86-'));
@@ -99,19 +92,11 @@ export class V86Guest implements V86Process {
   /** Asks the guest until it answers: its card is deaf before it is set up. */
   async ask(pages = 0): Promise<Echo> {
     for (;;) {
-      this.cable.send(request(pages));
+      this.cable.send(echoRequest(pages));
       const frame = await this.cable.next(500);
-      if (frame === null) continue;
-      return { to: frame.toString('hex', 0, 6), from: frame.toString('hex', 6, 12), frames: frame.readUInt32LE(14), ticks: frame.readUInt32LE(18) };
+      if (frame !== null) return readEcho(frame);
     }
   }
-}
-
-function request(pages: number): Buffer {
-  const frame = Buffer.alloc(60);
-  frame.write(`${ECHO_MAC}02000000000188b5`, 'hex');
-  frame.writeUInt16LE(pages, PAGES_AT);
-  return frame;
 }
 
 /** The far end of a machine's cable. */
