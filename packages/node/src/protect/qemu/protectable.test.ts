@@ -21,6 +21,11 @@ test.each<[string, Partial<VmRequest>]>([
   expect(() => check(more)).toThrow(`a machine that can be protected ${line}`);
 });
 
+test('a machine of v86 has the same kind of memory, and disks of its own kind', () => {
+  expect(() => check({ v86: true, firmware: '/bios' })).not.toThrow();
+  expect(() => check({ v86: true, firmware: '/bios', memory: '134217729b' })).toThrow('a machine that can be protected has whole megabytes of memory, not 134217729 bytes; say --memory 129M');
+});
+
 test('a debugger and a line of the host are refused', () => {
   const spec = vmSpecOf({ name: 'a', kernel: '/k', protectable: true }, null);
   expect(() => checkProtectable({ ...spec, gdb: { address: '127.0.0.1', port: 1, wait: true } })).toThrow('cannot have a debugger');
