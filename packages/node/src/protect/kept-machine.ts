@@ -94,8 +94,9 @@ export class KeptMachine implements LinkUser {
   /** A person says that the machine runs nowhere else. false: there is nothing to take over, or its primary is there. */
   force(): boolean {
     const { phase } = this.state;
+    if (phase !== 'suspecting' && phase !== 'refused') return false;
     this.happens({ is: 'force' }, 'somebody has said that it runs nowhere else');
-    return phase === 'suspecting' || phase === 'refused';
+    return true;
   }
 
   happens(event: BackupEvent, why = ''): void {
@@ -144,6 +145,10 @@ export class KeptMachine implements LinkUser {
 
   lost(why: string): void {
     this.happens({ is: 'lost' }, why);
+    // Nothing more comes by it: a primary that is there after all says hello anew.
+    if (this.phase !== 'empty' && this.phase !== 'live') return;
+    this.link?.close();
+    this.link = null;
   }
 
   reachable(): void {

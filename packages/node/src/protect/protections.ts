@@ -208,6 +208,7 @@ export class Protections {
     if (found !== undefined && !(found.phase === 'live' && fromUs)) return found;
     if (found === undefined && !fromUs && this.world.vms.find(machine) !== null) return `a virtual machine called "${machine}" runs here`;
     if (found === undefined && this.kept.size >= KEPT_MAX) return `${KEPT_MAX} machines are kept here already`;
+    void found?.end();
     const kept = new KeptMachine({
       name: machine,
       standbyOf: (link) => standbyOf(this.world.vms, this.world.diskFolder, link, fromUs ? (this.ours.get(machine) ?? null) : null),

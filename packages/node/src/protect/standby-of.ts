@@ -2,7 +2,8 @@
  * standby-of.ts — the machine that waits, as a backup has it: QEMU or v86, and its disks, which are copies, or the files of the machine itself when that is on this host.
  * Read first: kept-machine.ts (KeptStandby); vm/vm-standby.ts; disk/disk-copy.ts; held-disks.ts (`settle`).
  */
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VmStandby } from '../vm/vm-standby.js';
 import type { VmSpec } from '../vm/vm-spec.js';
@@ -26,13 +27,19 @@ export async function standbyOf(vms: Vms, diskFolder: string, link: PrimaryLink,
   const copies: DiskCopy[] = [];
   try {
     if (diskBytes.length > 0) await mkdir(folder, { recursive: true, mode: 0o700 });
-    for (const [i, bytes] of diskBytes.entries()) copies.push(await DiskCopy.create(join(folder, `disk${i}.img`), bytes, `the backup of ${spec.name}`));
+    for (const [i, bytes] of diskBytes.entries()) copies.push(await copyAt(join(folder, `disk${i}.img`), bytes, `the backup of ${spec.name}`));
     const disks = spec.disks.map((disk, i) => ({ ...disk, path: copies[i]?.path ?? disk.path }));
     return new Kept(link, await vms.standby({ ...spec, disks } satisfies VmSpec), copies, null);
   } catch (error) {
     for (const copy of copies) await copy.end();
     throw error;
   }
+}
+
+/** A machine that took over here, and has ended or gone elsewhere since, has left its disk: that is kept aside, once. */
+async function copyAt(path: string, bytes: number, owner: string): Promise<DiskCopy> {
+  if (existsSync(path) && !DiskCopy.isCopy(path)) await rename(path, `${path}.before`);
+  return DiskCopy.create(path, bytes, owner);
 }
 
 class Kept implements KeptStandby {

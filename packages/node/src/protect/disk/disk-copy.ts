@@ -8,6 +8,7 @@
  *
  * Invariants: what is applied is applied in order. When something was applied in part, the copy is of no moment any more: all that follows rejects with that failure, `takeOver` too.
  */
+import { existsSync } from 'node:fs';
 import { open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { EpochDisk } from './epoch-disk.js';
 import type { DiskBytes, DiskWrites } from './held-epoch.js';
@@ -37,6 +38,11 @@ export class DiskCopy {
       throw asDiskError(error, `cannot make the copy of a disk "${path}"`);
     }
     return new DiskCopy(await ImageFile.open(path, false), heldBytesMax);
+  }
+
+  /** Is what is at `path` a copy, or was it until its daemon ended? */
+  static isCopy(path: string): boolean {
+    return existsSync(markOf(path));
   }
 
   get path(): string {

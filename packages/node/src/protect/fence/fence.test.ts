@@ -142,7 +142,19 @@ test.each([
   const bed = new Bed();
   bed.liveFile.broken = broken;
   await bed.ask('lock', side);
-  expect([bed.reason, bed.liveFile.mine]).toEqual([reason, false]);
+  // A primary keeps what it has: its machine is not stopped yet.
+  expect([bed.reason, bed.liveFile.mine]).toEqual([reason, side === 'primary']);
+});
+
+test('lock: a primary that has handed its machine over must have the lock back, and a machine that has not lived on', async () => {
+  const taken = new Bed();
+  taken.liveFile.locked = true;
+  await taken.ask('lock', 'primary');
+  expect(taken.reason).toBe('the backup has taken the lock on "/shared/db.lock"');
+  const lived = new Bed();
+  lived.liveFile.said = { machine: 'db', generation: lived.generation() + 1, alone: false };
+  await lived.ask('lock', 'primary');
+  expect([lived.reason, lived.liveFile.mine]).toEqual([`the machine has lived on elsewhere: "/shared/db.lock" is of generation ${lived.generation() + 1}, and the machine here of ${lived.generation()}`, false]);
 });
 
 test('lock and lease: who gives up is told no at once, and nothing is left armed', async () => {

@@ -41,7 +41,7 @@ async function daemon(options: Partial<DaemonOptions> = {}): Promise<Daemon> {
   return running;
 }
 
-/** Answers HAND with ACK, and says what kind of connection it was. */
+/** Answers a record with ACK, and says what kind of connection it was. */
 function answer(door: BackupDoor): [PathKind, string][] {
   const came: [PathKind, string][] = [];
   door.onBackupConnection = (kind, duplex, from) => {
@@ -59,7 +59,7 @@ async function there(stream: RecordStream): Promise<number> {
     stream.onRecord = (record) => resolve(record.payload.length);
     stream.onClose = ({ reason }) => reject(new Error(reason));
   });
-  stream.send(RECORD.HAND, payload);
+  stream.send(RECORD.DEAD, payload);
   return back;
 }
 
@@ -89,13 +89,14 @@ test('by TCP with a key, as stream and as second path', async () => {
   expect(came).toEqual([['stream', '127.0.0.1:N'], ['beat', '127.0.0.1:N']]);
 });
 
-test('a daemon that is told to listens by TCP, ends what came when it ends, and refuses when nobody takes it', async () => {
+test('a daemon that is told to listens by TCP, refuses what is no hello, and ends what came when it ends', async () => {
   const port = await freePort();
   const key = keyFile();
   const running = await daemon({ backupListen: `127.0.0.1:${port}`, backupKey: key });
   const stream = new RecordStream(await dial({ kind: 'tcp', host: '127.0.0.1', port }, 'stream', { ownSocket: '', keyFile: key, timeoutMs: 20_000 }));
+  stream.say(RECORD.JOIN, { session: 'x' });
   const end = await new Promise<StreamEnd>((resolve) => (stream.onClose = resolve));
-  expect(end).toEqual({ how: 'refused', reason: 'the other side refuses: this daemon keeps no backups' });
+  expect(end).toEqual({ how: 'refused', reason: 'the other side refuses: record 0 is JOIN, and the first must be HELLO' });
   answer(running.backupDoor);
   const next = new RecordStream(await dial({ kind: 'tcp', host: '127.0.0.1', port }, 'stream', { ownSocket: '', keyFile: key, timeoutMs: 20_000 }));
   await there(next);

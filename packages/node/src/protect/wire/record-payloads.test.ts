@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import * as payloads from './record-payloads.js';
 import { RecordError } from './record.js';
 
-const HELLO = { protocol: 1, version: '0.1.0', machine: 'db', generation: 3, engine: 'qemu', imageBytes: 4096, fence: 'none', beatMs: 50, timeoutMs: 500, spec: { memory: 1 } };
+const HELLO = { protocol: 1, version: '0.1.0', machine: 'db', generation: 3, engine: 'qemu', firstEpoch: 0, imageBytes: 4096, fence: 'none', beatMs: 50, timeoutMs: 500, spec: { memory: 1 } };
 const bytesOf = (value: unknown): Buffer => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
 
 const READERS = Object.entries(payloads).flatMap(([name, reads]) => (/^read[A-Z]/.test(name) ? [{ name, reads: reads as (payload: Buffer) => object }] : []));
@@ -23,8 +23,8 @@ test.each<[string, (payload: Buffer) => object, unknown, string]>([
   ['a list', payloads.readAck, [], 'ACK is a list, and it must be an object'],
   ['a field is missing', payloads.readAck, { epoch: 1 }, 'ACK has no keptMs'],
   ['a field too many', payloads.readAck, { epoch: 1, keptMs: 0, more: 1 }, 'ACK has a field "more" that there is not'],
-  ['a negative number', payloads.readHand, { epoch: -1 }, 'HAND has epoch -1, and it must be a whole number'],
-  ['a fraction', payloads.readHand, { epoch: 0.5 }, 'epoch 0.5'],
+  ['a negative number', payloads.readAck, { epoch: -1, keptMs: 0 }, 'ACK has epoch -1, and it must be a whole number'],
+  ['a fraction', payloads.readAck, { epoch: 0.5, keptMs: 0 }, 'epoch 0.5'],
   ['too large a sum', payloads.readCommit, { epoch: 1, records: 2, bytes: 3, crc: 2 ** 32 }, 'a number of 32 bits'],
   ['an empty name', payloads.readLives, { machine: '', generation: 0, alone: true }, 'LIVES has machine "", and it must be a name'],
   ['no truth', payloads.readLives, { machine: 'db', generation: 0, alone: 1 }, 'true or false'],
@@ -56,7 +56,7 @@ test('any bytes and any JSON are refused with one line by every reader, or are r
       }
     }),
   );
-  expect(READERS.length).toBe(15);
+  expect(READERS.length).toBe(13);
 });
 
 test('a reason is a line that a reader takes', () => {

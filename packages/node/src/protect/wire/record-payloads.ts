@@ -37,7 +37,7 @@ export interface HelloPayload {
   /** Of netloom. */
   readonly version: string;
   readonly machine: string;
-  /** How often the machine has been protected anew or taken over: the newer knows better. */
+  /** Of this protection of the machine; a later one has a larger number. */
   readonly generation: number;
   readonly engine: Engine;
   readonly imageBytes: number;
@@ -92,11 +92,6 @@ export interface NakPayload {
 /** `at`: the sender's clock, which means nothing to the other side. */
 export type BeatPayload = { readonly n: number; readonly at: number } | { readonly echo: number };
 
-export interface HandPayload {
-  /** The last checkpoint, which is all of the machine. */
-  readonly epoch: number;
-}
-
 /** Which life of which machine. */
 export interface LifePayload {
   readonly machine: string;
@@ -119,8 +114,6 @@ export const readAck = reader<AckPayload>(RECORD.ACK, { epoch: WHOLE, keptMs: TI
 export const readNak = reader<NakPayload>(RECORD.NAK, { epoch: WHOLE, reason: TEXT });
 export const readDead = reader<ReasonPayload>(RECORD.DEAD, { reason: TEXT });
 export const readEnd = reader<ReasonPayload>(RECORD.END, { reason: TEXT });
-export const readHand = reader<HandPayload>(RECORD.HAND, { epoch: WHOLE });
-export const readTaken = reader<LifePayload>(RECORD.TAKEN, { machine: NAME, generation: WHOLE });
 export const readLives = reader<LivesPayload>(RECORD.LIVES, { machine: NAME, generation: WHOLE, alone: TRUTH });
 export const readStandDown = reader<LifePayload>(RECORD.STAND_DOWN, { machine: NAME, generation: WHOLE });
 export const readStoodDown = reader<LifePayload>(RECORD.STOOD_DOWN, { machine: NAME, generation: WHOLE });
@@ -145,8 +138,6 @@ export interface JsonPayloads {
   readonly [RECORD.BEAT]: BeatPayload;
   readonly [RECORD.DEAD]: ReasonPayload;
   readonly [RECORD.END]: ReasonPayload;
-  readonly [RECORD.HAND]: HandPayload;
-  readonly [RECORD.TAKEN]: LifePayload;
   readonly [RECORD.LIVES]: LivesPayload;
   readonly [RECORD.STAND_DOWN]: LifePayload;
   readonly [RECORD.STOOD_DOWN]: LifePayload;

@@ -31,12 +31,12 @@ function pair(): [End, End] {
 test('records arrive in order, are counted on both sides, and an END ends it in order', async () => {
   const [a, b] = pair();
   for (let i = 0; i < 20; i++) a.stream.send(RECORD.IMAGE, Buffer.from(`page ${i}`));
-  a.stream.say(RECORD.HAND, { epoch: 4 });
+  a.stream.say(RECORD.ACK, { epoch: 4, keptMs: 1 });
   a.stream.end('it was asked for');
   expect(a.stream.open).toBe(false);
   expect(await b.closed).toEqual({ how: 'ended', reason: 'it was asked for' });
   expect(await a.closed).toEqual({ how: 'ended', reason: 'it was asked for' });
-  expect(b.got).toEqual([...Array.from({ length: 20 }, (_, i) => `16 page ${i}`), '11 {"epoch":4}']);
+  expect(b.got).toEqual([...Array.from({ length: 20 }, (_, i) => `16 page ${i}`), '6 {"epoch":4,"keptMs":1}']);
   expect(b.stream.bytesIn).toBe(a.stream.bytesOut);
 });
 
@@ -96,8 +96,8 @@ test('a record that nobody expects ends it', async () => {
   const [c, d] = duplexPair();
   const stream = new RecordStream(d);
   const a = endOf(c);
-  a.stream.say(RECORD.HAND, { epoch: 1 });
-  expect((await a.closed).reason).toBe('the other side refuses: record 0 (HAND) is not expected here');
+  a.stream.say(RECORD.ACK, { epoch: 1, keptMs: 1 });
+  expect((await a.closed).reason).toBe('the other side refuses: record 0 (ACK) is not expected here');
   stream.destroy();
 });
 

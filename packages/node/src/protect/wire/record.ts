@@ -51,16 +51,12 @@ export const RECORD = {
   DEAD: 9,
   /** Either: protection ends in order. The last record. */
   END: 10,
-  /** P: the machine stands still, all of it is committed: run it. */
-  HAND: 11,
-  /** B: it runs here now. */
-  TAKEN: 12,
-  /** Either, of two that meet again: it runs here. */
-  LIVES: 13,
-  /** Either: stop yours. */
-  STAND_DOWN: 14,
-  /** The answer: it does not run here any more. */
-  STOOD_DOWN: 15,
+  /** B: it runs here. */
+  LIVES: 11,
+  /** P: forget it. */
+  STAND_DOWN: 12,
+  /** B: it is forgotten. */
+  STOOD_DOWN: 13,
   /** P: pages of the image. */
   IMAGE: 16,
   /** P: the device state. */
