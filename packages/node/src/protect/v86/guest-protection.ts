@@ -126,9 +126,9 @@ export class GuestProtection {
   private async waitForMessages(): Promise<object> {
     this.mustRunItself('netloom-standby');
     if (this.emulator.isRunning) throw new Error('a machine that runs cannot wait to be another one');
-    this.standby = new GuestStandby(this.emulator, this.clock);
+    this.standby = await GuestStandby.make(this.emulator, this.clock);
     this.messages = 0;
-    return Promise.resolve({});
+    return {};
   }
 
   private async restore(messages: number): Promise<object> {

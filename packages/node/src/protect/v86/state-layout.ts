@@ -6,10 +6,15 @@
  * buffers, one behind the other, whose places in the block are in the JSON. The text of a number is as long as it is, so the JSON's length changes and shifts the block;
  * within the block nothing shifts as long as buffers keep their lengths, and they do: only the one of packed memory does not, and it is empty here (v86-emulator.ts
  * says why). So the block is a part of the image, and the head goes with each checkpoint as it is.
+ *
+ * A state that is put together has a head of HEAD_MAX, filled up with spaces, so that its block has its place before any head is there: nothing is copied when it is needed.
  */
 const MAGIC = 0x86768676;
 const VERSION = 6;
 const WORDS_BYTES = 16;
+/** Of a head; it is some ten kilobytes. */
+const HEAD_MAX = 256 * 1024;
+const SPACE = 0x20;
 
 export interface StateParts {
   /** The four words and the JSON. */
@@ -23,19 +28,39 @@ export function splitState(state: Uint8Array): StateParts {
   const [magic, version, total, info] = wordsOf(state);
   if (magic !== MAGIC || version !== VERSION) throw new Error(`states of this v86 have version ${version}; ${VERSION} is known`);
   if (total !== state.length || WORDS_BYTES + info > total) throw new Error(`a state of v86 of ${state.length} bytes says that it has ${total}`);
+  if (WORDS_BYTES + info > HEAD_MAX) throw new Error(`the head of a state of v86 has ${WORDS_BYTES + info} bytes; ${HEAD_MAX} at most can be taken`);
   return { head: state.subarray(0, WORDS_BYTES + info), block: state.subarray(blockStart(WORDS_BYTES + info)) };
 }
 
-/** The state that `splitState` has taken apart; of `block` as many bytes are used as the head says. @throws Error, one line */
-export function joinState(head: Uint8Array, block: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (head.length < WORDS_BYTES) throw new Error(`the head of a state of v86 has no ${head.length} bytes`);
-  const [, , total] = wordsOf(head);
-  const start = blockStart(head.length);
-  if (total < start || total - start > block.length) throw new Error(`the head of a state of v86 asks for ${total - start} bytes and there are ${block.length}`);
-  const state = new Uint8Array(total);
-  state.set(head);
-  state.set(block.subarray(0, total - start), start);
-  return state;
+/** A state whose block comes before its head. */
+export class JoinedState {
+  private bytes = new Uint8Array(HEAD_MAX);
+
+  get block(): Uint8Array {
+    return this.bytes.subarray(HEAD_MAX);
+  }
+
+  /** Zeros behind what there is. */
+  grow(blockBytes: number): void {
+    if (HEAD_MAX + blockBytes <= this.bytes.length) return;
+    const grown = new Uint8Array(HEAD_MAX + blockBytes).fill(0); // so that it has its memory now, not when it is needed
+    grown.set(this.bytes);
+    this.bytes = grown;
+  }
+
+  /** The state that `splitState` has taken this head from. @throws Error, one line: it is none, or is of a larger block */
+  withHead(head: Uint8Array): Uint8Array<ArrayBuffer> {
+    if (head.length < WORDS_BYTES || head.length > HEAD_MAX) throw new Error(`the head of a state of v86 has no ${head.length} bytes`);
+    const [, , total] = wordsOf(head);
+    const blockBytes = total - blockStart(head.length);
+    if (blockBytes < 0 || blockBytes > this.block.length) throw new Error(`the head of a state of v86 asks for ${blockBytes} bytes and there are ${this.block.length}`);
+    this.bytes.fill(SPACE, head.length, HEAD_MAX);
+    this.bytes.set(head);
+    const words = new DataView(this.bytes.buffer);
+    words.setUint32(8, this.bytes.length, true);
+    words.setUint32(12, HEAD_MAX - WORDS_BYTES, true);
+    return this.bytes;
+  }
 }
 
 function wordsOf(bytes: Uint8Array): [magic: number, version: number, total: number, info: number] {

@@ -46,8 +46,8 @@ type Exports = Readonly<Record<string, unknown>>;
 /** The disk controller has no ports for a channel without disks, and `restore_state` trips over that. */
 const NO_PORTS: Bar = { size: 0, original_bar: 1 };
 
-/** Nobody sees the screen, and all of it is in each state. */
-const VGA_BYTES = 8 * 1024 * 1024;
+/** Nobody sees the screen, and all of it is in each state. Enough for 1024x768 in 256 colours. */
+const VGA_BYTES = 1024 * 1024;
 
 export class V86Emulator {
   private readonly emulator: Emulator;
@@ -107,7 +107,7 @@ export class V86Emulator {
   }
 
   /** All but its memory, as v86 writes it. */
-  async takeState(): Promise<Uint8Array> {
+  async takeState(): Promise<Uint8Array<ArrayBuffer>> {
     return new Uint8Array(await this.overlooking(() => this.emulator.save_state()));
   }
 
