@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { PAGE_BYTES } from '../../../src/protect/checkpoint.js';
+import type { Checkpoint } from '../../../src/protect/checkpoint.js';
 import { V86Checkpointer } from '../../../src/protect/v86/v86-checkpointer.js';
 import { V86Standby } from '../../../src/protect/v86/v86-standby.js';
 import { peer } from '../../peers.js';
@@ -14,15 +15,20 @@ import { V86Rig } from './v86-rig.js';
 const PAGES = 40;
 const DISK_BYTES = 1024 * 1024;
 
+/** What the machine takes for its clock, in milliseconds. */
+function clockOf({ device }: Checkpoint): number {
+  return new DataView(device.buffer, device.byteOffset).getFloat64(0, true);
+}
+
 peer('v86')('a guest goes on in another process from its last checkpoint: counters, timer, card and address', { timeout: 120_000 }, async () => {
   const rig = new V86Rig();
   try {
     const guest = await rig.start();
-    const waiting = await rig.start();
-    const standby = new V86Standby(rig.folder);
-    await standby.start(waiting);
     await guest.run('cont');
     const first = await guest.ask(PAGES);
+    const waiting = await rig.start(); // its clock is behind the guest's
+    const standby = new V86Standby(rig.folder);
+    await standby.start(waiting);
     expect(first).toMatchObject({ to: '020000000001', from: '020000000086' });
 
     const checkpointer = await V86Checkpointer.start(guest, rig.folder);
@@ -46,6 +52,9 @@ peer('v86')('a guest goes on in another process from its last checkpoint: counte
     await guest.ended;
 
     await standby.load(last.device);
+    const again = await V86Checkpointer.start(waiting, rig.folder);
+    expect(clockOf(await again.take(() => undefined, true))).toBeGreaterThanOrEqual(clockOf(last));
+    await again.end();
     await waiting.run('cont');
     const revived = await waiting.ask(PAGES);
     expect(revived).toMatchObject({ to: '020000000001', from: '020000000086', frames: after.frames });
