@@ -4,7 +4,7 @@
  *
  * Theory of operation. `protect` puts a machine that runs together with its backup, and fails, leaving nothing, when that cannot be reached. What comes in at the door is another daemon's, or our own when the backup
  * is `local`: then this daemon has both sides, joined by two connections to its own socket, and what fails over is the machine's process.
- * A machine that has been taken over runs without a backup. One whose backup was local is protected again at once, because its new backup is known.
+ * A machine that has been taken over runs without a backup. One whose backup was local is protected again a moment later, because its new backup is known.
  *
  * Invariants: at most one protection of a machine of ours, and one kept machine of a name. `close` resolves when nothing is left but machines.
  */
@@ -12,6 +12,7 @@ import { randomUUID } from 'node:crypto';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Kernel } from '@netloom/core';
 import { devctlAnnounce } from '@netloom/core';
 import type { Logger } from 'pino';
@@ -39,6 +40,8 @@ import type { WireRecord } from './wire/record.js';
 const FIRST_MS = 10_000;
 /** Machines kept for others. */
 const KEPT_MAX = 64;
+/** A machine that has taken over has the processors to itself for so long: an emulator translates anew all that it runs, and those who talk to it wait. To protect it again takes as much. */
+const REST_MS = 300;
 
 /** Where a daemon at that socket keeps copies of others' disks: NETLOOM_DISK_DIR, or a folder that outlives a boot. */
 export function diskFolder(socketPath: string): string {
@@ -213,7 +216,7 @@ export class Protections {
       name: machine,
       standbyOf: (link) => standbyOf(this.world.vms, this.world.diskFolder, link, fromUs ? (this.ours.get(machine) ?? null) : null),
       tell: (type, data) => this.tellKept(kept, type, data),
-      onLive: (hello) => this.live(hello),
+      onLive: (hello) => void this.live(hello),
     });
     // Its machine runs here, and goes on; the connection that brought it is of no more use.
     void found?.end();
@@ -222,12 +225,14 @@ export class Protections {
   }
 
   /** It runs here now. If its backup was this daemon it is protected again. */
-  private live(hello: HelloPayload): void {
+  private async live(hello: HelloPayload): Promise<void> {
     const { machine } = hello;
     const { again } = readToldMachine(hello);
     const vm = this.world.vms.find(machine);
-    if (again === null || vm === null || this.closing) return;
-    void this.begin(vm, protectWish(again)).catch((error: unknown) => {
+    if (again === null || vm === null) return;
+    await delay(REST_MS, undefined, { ref: false });
+    if (this.closing || vm.state !== 'running' || this.ours.has(machine)) return;
+    await this.begin(vm, protectWish(again)).catch((error: unknown) => {
       this.world.log.warn({ vm: machine, err: error }, 'a machine that was taken over is not protected again');
     });
   }

@@ -145,10 +145,9 @@ export class RamImage {
 
   private async endNow(): Promise<void> {
     await Promise.all(this.threads.map((thread) => thread.end('it has been let go')));
-    this.libc.unmapPages(this.live, this.imageBytes);
+    await this.libc.unmapLater(this.live, this.imageBytes);
     closeSync(this.fd);
-    this.known.discard();
-    this.xor.discard();
+    for (const { address } of [this.known, this.xor]) await this.libc.discardLater(address, this.imageBytes);
   }
 
   private async only<T>(work: () => Promise<T>): Promise<T> {

@@ -74,7 +74,7 @@ export class StandbyImage {
   release(): void {
     if (this.words === null) return;
     this.words = null;
-    this.libc.unmapPages(this.address, this.imageBytes);
+    void this.libc.unmapLater(this.address, this.imageBytes);
   }
 
   /** The file is gone, unless it has been released. May be called again. */

@@ -2,9 +2,10 @@
  * qemu-standby.ts — class QemuStandby: the state that a QEMU waits with.
  * Read first: vm/standby-state.ts; device-state.ts; image/standby-image.ts.
  *
- * Theory of operation. QEMU is there and has no state yet (`-incoming defer`). Its memory is a file that differences are put into while QEMU does not look at it; the device state is given to it at the end.
+ * Theory of operation. QEMU is there and has no state yet (`-incoming defer`). Its memory is a file that differences are put into while QEMU does not look at it; the device state is given to it at the end, by a socket that
+ * QEMU listens at from the beginning, so that nothing need be asked then.
  */
-import { rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { QmpClient } from '../../vm/qmp-client.js';
@@ -17,13 +18,13 @@ import type { RamFile } from './ram-file.js';
 export class QemuStandby implements StandbyState {
   onFailed: (reason: string) => void = () => undefined;
   private readonly image: StandbyImage;
-  /** For a socket; nothing stays there. */
-  private readonly folder: string;
+  /** Where QEMU listens. */
+  private readonly path: string;
   private qmp: QmpClient | null = null;
 
   private constructor(image: StandbyImage, folder: string) {
     this.image = image;
-    this.folder = folder;
+    this.path = join(folder, 'state');
   }
 
   /** Makes the memory, before QEMU, which maps it. @throws Error, one line */
@@ -34,6 +35,7 @@ export class QemuStandby implements StandbyState {
   async start(qmp: QmpClient): Promise<void> {
     this.qmp = qmp;
     await leaveMemory(qmp);
+    await qmp.run('migrate-incoming', { uri: `unix:${this.path}` });
   }
 
   apply(delta: ImageDelta): void {
@@ -43,16 +45,14 @@ export class QemuStandby implements StandbyState {
   async load(device: Uint8Array): Promise<void> {
     const { qmp } = this;
     if (qmp === null) throw new Error('there is no QEMU yet');
-    this.image.release();
-    const path = join(this.folder, 'state');
     const ends = migrationEnds(qmp);
-    await qmp.run('migrate-incoming', { uri: `unix:${path}` });
-    const socket = connect(path);
+    const socket = connect(this.path);
     socket.on('error', () => undefined); // QEMU says what is wrong
     socket.write(device);
+    this.image.release();
     await ends;
     socket.destroy();
-    await rm(path, { force: true });
+    rmSync(this.path, { force: true });
   }
 
   end(): void {
