@@ -13,11 +13,11 @@ import { encodeDelta } from './image/delta-codec.js';
 import { DeviceEncoder } from './image/device-delta.js';
 import { inboundBytes } from './inbound-log.js';
 import { EpochTally } from './wire/epoch.js';
-import { readAck, readNak, readRefused, readWelcome } from './wire/record-payloads.js';
+import { readAck, readNak, readRefused, readWelcome, reasonText } from './wire/record-payloads.js';
 import type { HelloPayload } from './wire/record-payloads.js';
 import { AHEAD, HANDS_OVER, RECORD, RecordError, recordName } from './wire/record.js';
 import type { RecordType, WireRecord } from './wire/record.js';
-import { RecordStream } from './wire/record-stream.js';
+import { HIGH_WATER, RecordStream } from './wire/record-stream.js';
 import { HOST_TIMERS } from './wire/timers.js';
 import { TwoPaths } from './wire/two-paths.js';
 
@@ -53,6 +53,8 @@ export interface SessionOptions {
   readonly user: SessionUser;
   /** Told which daemon, of which life, keeps the machine. @throws Error, one line: that is not to be */
   readonly welcomed: (life: string) => void;
+  /** Nobody wants it any more. */
+  readonly givenUp: AbortSignal;
 }
 
 export class BackupSession {
@@ -91,7 +93,7 @@ export class BackupSession {
   static async join(options: SessionOptions): Promise<BackupSession> {
     const stream = new RecordStream(await options.dial('stream'));
     try {
-      const answer = firstRecord(stream);
+      const answer = firstRecord(stream, options.givenUp);
       stream.say(RECORD.HELLO, options.hello);
       const { type, payload } = await answer;
       if (type === RECORD.LIVES) {
@@ -141,9 +143,14 @@ export class BackupSession {
     this.epoch = epoch + 1;
   }
 
-  /** The machine has got a frame. */
+  /** From now on the backup may have a whole checkpoint. With a lease that is over already, nobody would say so any more. */
+  exposed(): void {
+    if (!this.over && this.lease?.valid === false) this.options.user.leaseOver();
+  }
+
+  /** The machine has got a frame. A backup that does not keep up goes without: it would be one that is lost. */
   inbound(nic: number, frame: Uint8Array): void {
-    if (this.stream.open && !this.over) this.stream.send(RECORD.INBOUND, inboundBytes(this.epoch, nic, frame));
+    if (this.stream.open && !this.over && this.stream.waiting < HIGH_WATER) this.stream.send(RECORD.INBOUND, inboundBytes(this.epoch, nic, frame));
   }
 
   /** Asks the backup to forget the machine, on whatever path there is. The answer comes to the user, or `lost`. */
@@ -155,7 +162,7 @@ export class BackupSession {
 
   /** The machine has failed: the backup need not guess. */
   reportDeath(reason: string): void {
-    for (const path of [this.stream, this.beat]) path.say(RECORD.DEAD, { reason });
+    for (const path of [this.stream, this.beat]) path.say(RECORD.DEAD, { reason: reasonText(reason) });
   }
 
   close(): void {
@@ -205,15 +212,20 @@ export class BackupSession {
   }
 }
 
-async function firstRecord(stream: RecordStream): Promise<WireRecord> {
+async function firstRecord(stream: RecordStream, givenUp: AbortSignal): Promise<WireRecord> {
   let timer: NodeJS.Timeout | undefined;
+  let leaveOff: () => void = () => undefined;
   try {
     return await new Promise((resolve, reject) => {
+      leaveOff = () => reject(new Error('it was given up'));
+      if (givenUp.aborted) leaveOff();
+      givenUp.addEventListener('abort', leaveOff);
       timer = setTimeout(() => reject(new Error(`the backup has not answered in ${WELCOME_MS / 1000} s`)), WELCOME_MS);
       stream.onRecord = resolve;
       stream.onClose = ({ how, reason }) => reject(new Error(how === 'refused' ? reason : `the backup has closed the connection: ${reason}`));
     });
   } finally {
     clearTimeout(timer);
+    givenUp.removeEventListener('abort', leaveOff);
   }
 }

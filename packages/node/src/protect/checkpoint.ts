@@ -52,8 +52,8 @@ export interface Checkpointer {
   begin(): Promise<void>;
   /** Looks at pages from `from` on, of a machine that runs, until `pagesMax` different ones are found. */
   scan(from: number, pagesMax: number): Promise<ImageScan>;
-  /** Stops the machine, takes its state, calls `closing`, and lets it go on. With `stay` it stays stopped. */
-  take(closing: () => void, stay?: boolean): Promise<Checkpoint>;
+  /** Stops the machine, takes its state, calls `closing`, and lets it go on; it stays stopped when `stay`, asked then, says so. */
+  take(closing: () => void, stay?: () => boolean): Promise<Checkpoint>;
   /** Stops the machine, or lets it go on. Again: nothing. */
   stop(): Promise<void>;
   resume(): Promise<void>;

@@ -6,7 +6,10 @@
  * right, and only then is it acknowledged. When the primary is silent on every path, the fence is asked, and asked again as long as it says no; when it says yes, the machine that waits runs on from the last checkpoint,
  * gets the frames that came for it since, and joins its network under its own name.
  *
- * Invariants: what comes from a primary before the newest hello is not heard. A machine that waits is ended, with all that was made for it, when what is kept is discarded.
+ * A checkpoint's writes to disks take their time. If the machine is to be taken over meanwhile it goes on from that checkpoint, which is whole, though nobody will hear that it is safe: in its place are all of it or none.
+ *
+ * Invariants: what comes from a primary before the newest hello is not heard. A machine that waits is ended, with all that was made for it, when what is kept is discarded, and the next one is made after that. A connection
+ * is let go when nobody is at its other end and nothing is to be heard from there.
  */
 import type { BackupAct, BackupEvent, BackupPhase, BackupState } from '@netloom/core';
 import { BACKUP_START, backupStep } from '@netloom/core';
@@ -58,10 +61,15 @@ export class KeptMachine implements LinkUser {
   private standby: KeptStandby | null = null;
   private fence: ProtectFence | null = null;
   private whole: WholeCheckpoint | null = null;
+  /** The checkpoint that was put in its place last, or is being put there; false: it could not. */
+  private placing: Promise<boolean> = Promise.resolve(true);
+  private placed = -1;
   private device: Uint8Array = new Uint8Array(0);
   /** A hello that is being answered. */
   private greeting: { readonly link: PrimaryLink; readonly session: string } | null = null;
+  private making: Promise<void> = Promise.resolve();
   private ending: Promise<void> = Promise.resolve();
+  private over = false;
   private again: NodeJS.Timeout | null = null;
 
   constructor(parts: KeptParts) {
@@ -100,6 +108,7 @@ export class KeptMachine implements LinkUser {
   }
 
   happens(event: BackupEvent, why = ''): void {
+    if (this.over) return;
     if (why !== '') this.why = why;
     this.events.push(event);
     if (this.stepping) return;
@@ -110,9 +119,12 @@ export class KeptMachine implements LinkUser {
 
   /** Forgets everything; a machine that runs goes on. */
   async end(): Promise<void> {
-    this.link?.close();
-    this.link = null;
+    this.over = true;
+    if (this.again !== null) clearTimeout(this.again);
+    this.answerGreeting((link) => link.refuse('the machine is not kept here any more'));
+    this.leaveLink();
     this.discard();
+    await this.making;
     await this.ending;
   }
 
@@ -131,12 +143,8 @@ export class KeptMachine implements LinkUser {
 
   async checkpointed(whole: WholeCheckpoint): Promise<void> {
     this.whole = whole;
-    try {
-      await this.standby?.applyDisks(whole.disks);
-    } catch (error) {
-      return this.happens({ is: 'applyFailed' }, textOf(error));
-    }
     this.happens({ is: 'checkpoint' });
+    await this.placing;
   }
 
   failed(reason: string): void {
@@ -168,6 +176,7 @@ export class KeptMachine implements LinkUser {
     const { state, acts } = backupStep(this.state, event);
     this.state = state;
     for (const act of acts) this.carryOut(act);
+    this.leaveDeadLink();
     if (this.state.phase === before) return;
     this.parts.tell(this.state.phase.toUpperCase(), { from: before, ...(this.why === '' ? {} : { reason: this.why }) });
     if (this.state.phase === 'ready') this.why = '';
@@ -198,11 +207,23 @@ export class KeptMachine implements LinkUser {
         return this.link?.stoodDown();
       case 'lives':
         if (this.greeting === null) return this.link?.lives();
+        this.leaveLink();
         return this.answerGreeting((link) => {
           link.lives();
           link.close();
         });
     }
+  }
+
+  private leaveLink(): void {
+    this.link?.close();
+    this.link = null;
+  }
+
+  /** Nothing is expected of a primary that is not there when nothing is kept of it; if it comes back it says hello. */
+  private leaveDeadLink(): void {
+    const { phase } = this.state;
+    if ((phase === 'empty' || phase === 'live' || phase === 'broken') && this.link?.isReachable === false) this.leaveLink();
   }
 
   private answerGreeting(answer: (link: PrimaryLink) => void): void {
@@ -211,17 +232,22 @@ export class KeptMachine implements LinkUser {
     if (greeting !== null) answer(greeting.link);
   }
 
-  /** What was kept is discarded; a machine is made that waits. */
-  private async welcome(): Promise<void> {
+  /** What was kept is discarded; a machine is made that waits, after the one before it has gone. */
+  private welcome(): void {
     const { greeting } = this;
     this.greeting = null;
     if (greeting === null) return;
     const { link, session } = greeting;
-    this.link?.close();
+    this.leaveLink();
     this.link = link;
     this.hello = link.hello;
-    await this.ending;
+    this.making = this.making.then(() => this.make(link, session));
+  }
+
+  private async make(link: PrimaryLink, session: string): Promise<void> {
     try {
+      await this.ending;
+      if (this.link !== link) return;
       const standby = await this.parts.standbyOf(link);
       if (this.link !== link) return await standby.end();
       this.adopt(standby);
@@ -237,23 +263,33 @@ export class KeptMachine implements LinkUser {
   private adopt(standby: KeptStandby): void {
     this.standby = standby;
     this.fence = standby.fence;
+    this.placing = Promise.resolve(true);
+    this.placed = -1;
     standby.onFailed = (reason) => this.happens({ is: 'standbyFailed' }, reason);
   }
 
   private apply(): void {
     const { whole, standby } = this;
     this.whole = null;
-    if (whole === null || standby === null) return;
+    if (whole !== null && standby !== null) this.placing = this.place(whole, standby);
+  }
+
+  private async place(whole: WholeCheckpoint, standby: KeptStandby): Promise<boolean> {
     try {
+      await standby.applyDisks(whole.disks);
+      if (this.standby !== standby) return false;
       for (const delta of whole.images) standby.apply(delta);
     } catch (error) {
-      return this.happens({ is: 'applyFailed' }, textOf(error));
+      if (this.standby === standby) this.happens({ is: 'applyFailed' }, textOf(error));
+      return false;
     }
     this.device = whole.device;
+    this.placed = whole.epoch;
     this.checkpoints++;
     this.committedUs = performance.now() * 1000;
     this.inbound.committed(whole.epoch);
     this.happens({ is: 'applied', epoch: whole.epoch, hand: whole.hand });
+    return true;
   }
 
   private async askFence(): Promise<void> {
@@ -263,19 +299,32 @@ export class KeptMachine implements LinkUser {
   }
 
   private async takeOver(): Promise<void> {
-    const { standby, device, hello } = this;
+    const { standby, hello, fence } = this;
     const began = performance.now();
+    fence?.withdraw();
     try {
       if (standby === null || hello === null) throw new Error('there is no machine that waits');
-      await standby.settleDisks(this.state.committed);
-      await standby.takeOver(device, () => undefined);
-      standby.replay(this.inbound.takeAll());
-      this.takeOverUs = (performance.now() - began) * 1000;
-      this.standby = null;
-      this.happens({ is: 'took' });
-      this.parts.onLive(hello);
+      if (!(await this.placing)) throw new Error('the last checkpoint could not be put in its place');
+      await standby.settleDisks(this.placed);
+      await standby.takeOver(this.device, () => undefined);
     } catch (error) {
-      this.happens({ is: 'takeFailed' }, textOf(error));
+      return this.happens({ is: 'takeFailed' }, textOf(error));
+    }
+    this.takeOverUs = (performance.now() - began) * 1000;
+    this.runs(standby);
+    this.parts.onLive(hello);
+  }
+
+  /** It is the machine: what it has is not ours any more. */
+  private runs(standby: KeptStandby): void {
+    this.standby = null;
+    this.fence = null;
+    const missed = this.inbound.takeAll();
+    this.happens({ is: 'took' });
+    try {
+      standby.replay(missed);
+    } catch (error) {
+      this.parts.tell('LEFT', { reason: `what came for it meanwhile is lost: ${textOf(error)}` });
     }
   }
 

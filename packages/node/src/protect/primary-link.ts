@@ -70,6 +70,7 @@ export class PrimaryLink {
   private readonly assembler: EpochAssembler;
   private work: Promise<void> = Promise.resolve();
   private began = 0;
+  private closed = false;
 
   /** @param peer where it comes from, for people. */
   constructor(stream: RecordStream, peer: string, hello: HelloPayload, place: LinkPlace) {
@@ -101,11 +102,14 @@ export class PrimaryLink {
   }
 
   refuse(reason: string): void {
+    this.closed = true;
     this.stream.refuse(reason);
   }
 
   /** The second path has come. */
   join(beat: RecordStream): void {
+    if (this.closed) return beat.refuse('the connection that it belongs to is over');
+    this.beat?.destroy();
     this.beat = beat;
     beat.onRecord = (record) => this.hear(record);
     this.paths?.join(beat);
@@ -133,6 +137,7 @@ export class PrimaryLink {
   }
 
   close(): void {
+    this.closed = true;
     this.user = null;
     this.paths?.stop();
     for (const path of this.both) path.end('the machine is not kept any more');
@@ -186,8 +191,10 @@ export class PrimaryLink {
   }
 
   private async ahead({ type, payload }: WireRecord): Promise<void> {
-    if (type === RECORD.IMAGE) this.user?.scanned(await decodeDelta(payload));
-    else await this.user?.disksCopied([payload]);
+    if (type !== RECORD.IMAGE) return this.user?.disksCopied([payload]);
+    const delta = await decodeDelta(payload);
+    // It may have been closed meanwhile, and the user have a new machine that waits.
+    this.user?.scanned(delta);
   }
 
   private async whole({ epoch, parts }: WholeEpoch, hand: boolean): Promise<void> {

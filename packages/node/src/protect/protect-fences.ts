@@ -7,22 +7,28 @@ import type { Vm } from '../vm/vm.js';
 import type { VmStandby } from '../vm/vm-standby.js';
 import { formatFence, makeFence, parseFence } from './fence/fence.js';
 import type { Fence, Fenced, Side, Verdict } from './fence/fence.js';
+import { PATIENCE_MS } from './fence/lock-fence.js';
 import type { LiveFile, LiveNote } from './fence/lock-fence.js';
 import type { LiveLock } from './live-lock.js';
 import type { PrimaryLink } from './primary-link.js';
 import type { ProtectWish } from './protect-request.js';
 import { HOST_TIMERS } from './wire/timers.js';
 
+/** Between two tries to have a lock. */
+const AGAIN_MS = 20;
+
 /** A fence of one side. */
 export class ProtectFence {
   private readonly fence: Fence;
   private readonly kind: 'none' | 'lock' | 'command' | 'lease';
   private readonly lock: LiveLock | null;
+  private readonly fenced: Omit<Fenced, 'liveFile' | 'timers'>;
   private asking: AbortController | null = null;
   private granted = false;
 
   constructor(text: string, fenced: Omit<Fenced, 'liveFile' | 'timers'>, lock: LiveLock | null) {
     const spec = parseFence(text);
+    this.fenced = fenced;
     this.kind = spec.kind;
     this.lock = spec.kind === 'lock' ? lock : null;
     this.fence = makeFence(spec, { ...fenced, timers: HOST_TIMERS, liveFile: this.lock === null ? null : liveFile(this.lock) });
@@ -31,10 +37,12 @@ export class ProtectFence {
   /** @param handed the other side has been told to run: then a yes needs a proof that it does not. */
   async goOnAlone(side: Side, why: string, handed: boolean): Promise<Verdict> {
     if (handed && this.kind !== 'lock') return { ok: false, reason: 'the backup was told to run the machine, and nobody can tell whether it does, or did' };
-    this.asking = new AbortController();
-    const verdict = await this.fence.goOnAlone(side, why, this.asking.signal);
-    this.asking = null;
-    this.granted = verdict.ok;
+    this.withdraw();
+    const asking = new AbortController();
+    this.asking = asking;
+    const verdict = await this.fence.goOnAlone(side, why, asking.signal);
+    if (this.asking === asking) this.asking = null;
+    this.granted ||= verdict.ok;
     return verdict;
   }
 
@@ -48,16 +56,51 @@ export class ProtectFence {
     if (this.lock !== null) liveFile(this.lock).write({ machine, generation: generation + 1, alone: false });
   }
 
+  /** The answer to what was asked is of no use any more: it is no then. */
+  withdraw(): void {
+    this.asking?.abort();
+    this.asking = null;
+  }
+
+  /** A backup has taken the machine, and has nothing of before: its note of having gone on alone is of before. @throws Error, one line */
+  begins(): void {
+    this.note(false);
+  }
+
   /** The other side is told to run: it may have the lock. */
   handOver(): void {
     this.lock?.unlock();
   }
 
+  /** The other side has not run the machine, and will not: it runs here again, with the lock, as soon as that is free. false: somebody else has it. */
+  async takeBack(): Promise<boolean> {
+    const until = HOST_TIMERS.now() + PATIENCE_MS;
+    for (;;) {
+      try {
+        // Whoever could not take it over may have noted that it would.
+        this.note(true);
+        return true;
+      } catch {
+        if (HOST_TIMERS.now() >= until) return false;
+        await new Promise<void>((resolve) => HOST_TIMERS.after(AGAIN_MS, resolve));
+      }
+    }
+  }
+
+  /** The same at once. @throws Error, one line: somebody else has it */
+  retake(): void {
+    this.note(true);
+  }
+
   /** A backup does not go on after all. */
   letGo(): void {
-    this.asking?.abort();
+    this.withdraw();
     if (this.granted) this.lock?.unlock();
     this.granted = false;
+  }
+
+  private note(alone: boolean): void {
+    if (this.lock !== null) liveFile(this.lock).write({ machine: this.fenced.machine, generation: this.fenced.generation(), alone });
   }
 }
 

@@ -67,7 +67,7 @@ export async function protectMachine(place: ProtectPlace, vm: Vm, wish: ProtectW
     if (!died) vm.parts.heir = null;
     place.onEnd();
   };
-  const join = (user: SessionUser, welcomed: (life: string) => void): Promise<BackupSession> => BackupSession.join({
+  const join = (user: SessionUser, welcomed: (life: string) => void, givenUp: AbortSignal): Promise<BackupSession> => BackupSession.join({
     dial: (kind) => dial(kind === 'stream' ? wish.backup : wish.via, kind, { ownSocket: place.socketPath, keyFile: wish.keyFile, timeoutMs: DIAL_MS }),
     hello: {
       protocol: PROTOCOL, version, machine: vm.name, generation, engine: vm.spec.v86 === null ? 'qemu' : 'v86', imageBytes: checkpointer.imageBytes, firstEpoch: output.open, fence: toldFence(wish, vm),
@@ -75,7 +75,7 @@ export async function protectMachine(place: ProtectPlace, vm: Vm, wish: ProtectW
     },
     leaseMs: wish.fence.kind === 'lease' ? wish.fence.ms : null,
     pack: !isLocal,
-    user, welcomed,
+    user, welcomed, givenUp,
   });
   const fence = primaryFence(vm, wish, generation, () => machine.connection?.paths.lastHeardAt ?? 0);
   const machine = new ProtectedMachine({

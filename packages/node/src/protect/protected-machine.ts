@@ -11,7 +11,10 @@
  *
  * The machine itself is somebody else's (vm/vms.ts): it may end at any moment, and everything here that waits for it rejects then.
  *
- * Invariants: output is held from the first `closing` until the state says `abandon`; the plugs are out when this has ended, and nothing is left of it but the machine.
+ * A checkpoint takes its time, and the state may be another one when it is there. So whether the machine shall run by then is asked at its end (`stands`), and what the loop had begun when it was given up is undone
+ * behind it (`undo`). The loop of the next backup begins after that.
+ *
+ * Invariants: one loop of checkpoints at a time; one question to the fence at a time; output is held from the first `closing` until the state says `abandon`; the plugs are out when this has ended, and nothing is left of it but the machine.
  */
 import type { PrimaryAct, PrimaryEvent, PrimaryPhase, PrimaryState } from '@netloom/core';
 import { PRIMARY_START, primaryStep } from '@netloom/core';
@@ -48,8 +51,8 @@ export interface ProtectedParts {
   readonly copiesDisks: boolean;
   readonly fence: ProtectFence;
   readonly interval: Interval;
-  /** Connects to the backup, and is taken by it. Rejects with one line; what `user` is told comes afterwards. */
-  readonly join: (user: SessionUser, welcomed: (life: string) => void) => Promise<BackupSession>;
+  /** Connects to the backup, and is taken by it. Rejects with one line; what `user` is told comes afterwards, but for `lives`. */
+  readonly join: (user: SessionUser, welcomed: (life: string) => void, givenUp: AbortSignal) => Promise<BackupSession>;
   /** Does it end just now? Its monitor is gone before its process. */
   readonly endsSoon: () => Promise<boolean>;
   /** Ends the machine at once. */
@@ -73,6 +76,14 @@ export class ProtectedMachine implements SessionUser {
   private stepping = false;
   private session: BackupSession | null = null;
   private checkpoint: Checkpoint | null = null;
+  /** The checkpoints of the last backup. */
+  private looping: Promise<void> = Promise.resolve();
+  private taking = false;
+  /** It was stopped, and not let run since. */
+  private stopped = false;
+  /** Nobody protects it, and what is held goes out. */
+  private abandoned = true;
+  private givingUp: Promise<void> = Promise.resolve();
   private sending: Promise<void> = Promise.resolve();
   private wakeJoiner: (() => void) | null = null;
   private wakeSender: (() => void) | null = null;
@@ -84,8 +95,9 @@ export class ProtectedMachine implements SessionUser {
   /** Of the daemon that keeps the machine. */
   private life = '';
   private asks = 0;
+  private readonly givenUp = new AbortController();
   private again: NodeJS.Timeout | null = null;
-  private readonly settled: (() => void)[] = [];
+  private readonly settled = new Set<() => void>();
 
   constructor(parts: ProtectedParts) {
     this.parts = parts;
@@ -112,8 +124,11 @@ export class ProtectedMachine implements SessionUser {
   /** Finds the backup. Rejects with one line; then it is over. */
   async start(): Promise<void> {
     await this.join().catch(async (error: unknown) => {
-      this.state = { ...this.state, phase: 'ended' };
-      await this.end();
+      if (this.phase !== 'ended') {
+        this.state = { ...this.state, phase: 'ended' };
+        void this.end();
+      }
+      await this.over;
       throw error;
     });
     this.parts.tell('BEGIN', {});
@@ -139,14 +154,22 @@ export class ProtectedMachine implements SessionUser {
     this.stepping = false;
   }
 
+  /** A person says that the backup is dead, and never ran it. @throws Error, one line: somebody has the lock */
+  goOn(): void {
+    if (this.state.handed) this.parts.fence.retake();
+    this.happens({ is: 'goOn' }, 'somebody has said that the backup is dead');
+  }
+
   /** Resolves when its phase is another one, or after `ms`. */
   async changed(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.settled.push(() => {
+      const settle = (): void => {
         clearTimeout(timer);
+        this.settled.delete(settle);
         resolve();
-      });
+      };
+      const timer = setTimeout(settle, ms);
+      this.settled.add(settle);
     });
   }
 
@@ -167,7 +190,8 @@ export class ProtectedMachine implements SessionUser {
   }
 
   dismissed(why: string): void {
-    this.happens({ is: 'dismissed' }, why);
+    if (this.state.handed) void this.refused(why);
+    else this.happens({ is: 'dismissed' }, why);
   }
 
   lives(): void {
@@ -194,16 +218,21 @@ export class ProtectedMachine implements SessionUser {
     const { phase } = this.state;
     if (phase === 'holding') this.why = '';
     this.parts.tell(phase.toUpperCase(), { from: before, ...(this.why === '' ? {} : { reason: this.why }) });
-    if (phase !== 'deciding' && phase !== 'frozen') this.asks++;
+    if (phase !== 'deciding' && phase !== 'frozen') this.withdraw();
     if (phase === 'alone' || phase === 'frozen') this.leaveSession();
-    if (this.again !== null) clearInterval(this.again);
-    // What could not be proven then may be by now: the other side has died since.
-    this.again = phase === 'frozen' && this.parts.fence.mayChange ? setInterval(() => this.happens({ is: 'again' }), AGAIN_MS) : null;
     if (phase === 'ended') void this.end();
     this.pace.hurry(true);
     this.wakeJoiner?.();
     this.wakeSender?.();
-    for (const settle of this.settled.splice(0)) settle();
+    for (const settle of this.settled) settle();
+  }
+
+  /** Nobody waits for the fence any more. */
+  private withdraw(): void {
+    this.asks++;
+    this.parts.fence.withdraw();
+    if (this.again !== null) clearTimeout(this.again);
+    this.again = null;
   }
 
   private carryOut(act: PrimaryAct): void {
@@ -216,8 +245,10 @@ export class ProtectedMachine implements SessionUser {
         parts.output.release(state.acked);
         return this.disksDo('commit', parts.disks.commit(state.acked));
       case 'abandon':
+        this.abandoned = true;
         parts.output.abandon();
-        return this.disksDo('abandon', parts.disks.abandon());
+        this.givingUp = parts.disks.abandon();
+        return this.disksDo('abandon', this.givingUp);
       case 'dismiss':
         return session === null ? this.happens({ is: 'lost' }) : session.dismiss();
       case 'fence':
@@ -225,23 +256,39 @@ export class ProtectedMachine implements SessionUser {
       case 'takeLast':
         return this.pace.hurry(true);
       case 'stop':
+        this.stopped = true;
         return this.machineDo(parts.checkpointer.stop());
       case 'resume':
-        return this.machineDo(parts.checkpointer.resume());
+        this.stopped = false;
+        // Behind a checkpoint that is being taken: that would be torn, or stop it again.
+        return this.taking ? undefined : this.machineDo(parts.checkpointer.resume());
       case 'endGuest':
         this.goesOn = false;
         return parts.kill();
       case 'reportDeath':
         this.died = true;
         this.goesOn = false;
+        parts.fence.handOver();
         return session?.reportDeath(this.why);
     }
   }
 
   private async askFence(): Promise<void> {
     const ask = ++this.asks;
-    const verdict = await this.parts.fence.goOnAlone('primary', this.why, this.state.handed);
-    if (ask === this.asks) this.happens({ is: 'fenced', ok: verdict.ok }, verdict.ok ? '' : verdict.reason);
+    const { fence } = this.parts;
+    const verdict = await fence.goOnAlone('primary', this.why, this.state.handed);
+    if (ask !== this.asks) return;
+    this.happens({ is: 'fenced', ok: verdict.ok }, verdict.ok ? '' : verdict.reason);
+    // What could not be proven then may be by now: the other side has died since.
+    if (this.phase === 'frozen' && fence.mayChange) this.again = setTimeout(() => this.happens({ is: 'again' }), AGAIN_MS);
+  }
+
+  /** The backup was told to run the machine, and cannot. It runs here again, with its lock, and not before that is ours. */
+  private async refused(why: string): Promise<void> {
+    const { session } = this;
+    const isOurs = await this.parts.fence.takeBack();
+    if (this.session !== session || !this.state.handed) return;
+    this.happens({ is: isOurs ? 'dismissed' : 'lost' }, why);
   }
 
   /** A write that is safe at the backup cannot be put in its place here: the disk is not what the guest was told. */
@@ -254,48 +301,57 @@ export class ProtectedMachine implements SessionUser {
 
   /** Rejects when the machine has ended, which is told by whoever has it. */
   private machineDo(done: Promise<void>): void {
-    done.catch((error: unknown) => (this.why = textOf(error)));
+    done.catch((error: unknown) => {
+      if (this.phase !== 'ended') this.why = textOf(error);
+    });
   }
 
   /** Looks for the backup while there is none. */
   private async keepJoined(): Promise<void> {
-    for (let wait = JOIN_MIN_MS; this.phase !== 'ended'; ) {
-      if (this.isAlone()) {
-        const joined = await this.tryJoin();
-        if (joined) wait = JOIN_MIN_MS;
-        else if (this.isAlone()) {
-          await this.rest(wait);
-          wait = Math.min(2 * wait, JOIN_MAX_MS);
-        }
-      } else await this.rest(JOIN_MAX_MS);
+    let wait = 0;
+    while (this.phase !== 'ended') {
+      if (!this.isAlone()) {
+        if (this.phase === 'holding') wait = 0;
+        await this.rest(JOIN_MAX_MS);
+        continue;
+      }
+      if (wait > 0) await this.rest(wait);
+      if (!this.isAlone()) continue;
+      // One that takes us and cannot keep us is asked as seldom as one that is not there.
+      wait = Math.min(Math.max(2 * wait, JOIN_MIN_MS), JOIN_MAX_MS);
+      await this.tryJoin();
     }
   }
 
-  private async tryJoin(): Promise<boolean> {
+  private async tryJoin(): Promise<void> {
     try {
       await this.join();
-      return true;
     } catch (error) {
       const why = textOf(error);
       if (why !== this.why) this.parts.tell('UNREACHABLE', { reason: why });
       this.why = why;
-      return false;
     }
   }
 
   private async join(): Promise<void> {
-    const session = await this.parts.join(this, (life) => this.welcomed(life));
-    if (!this.isAlone()) {
+    const session = await this.parts.join(this, (life) => this.welcomed(life), this.givenUp.signal);
+    try {
+      const { fence } = this.parts;
+      if (this.state.handed && !(await fence.takeBack())) throw new Error('the backup has taken it, and the lock is not free');
+      if (!this.isAlone()) throw new Error('it was taken while the machine was no more to be kept');
+      fence.begins();
+    } catch (error) {
       session.close();
-      throw new Error('it was taken while the machine was no more to be kept');
+      throw error;
     }
     this.session = session;
     this.happens({ is: 'joined' });
-    void this.epochs(session);
+    if (this.session === session) this.looping = this.looping.then(() => this.epochs(session));
   }
 
   /** A daemon that began anew does not know whether the one before it ran the machine, so it is nobody whom a machine may go on by that was stopped for fear of that. */
   private welcomed(life: string): void {
+    if (!this.isAlone()) throw new Error('the machine is not to be kept any more');
     if (this.phase === 'frozen' && life !== this.life) throw new Error(`the backup has begun anew, and nobody can tell whether it ran the machine before; if you know that it did not: netloom protect failover ${this.parts.name} --force`);
     this.life = life;
   }
@@ -319,7 +375,8 @@ export class ProtectedMachine implements SessionUser {
   private async epochs(session: BackupSession): Promise<void> {
     const takes = (): boolean => this.session === session && (this.phase === 'syncing' || this.phase === 'holding' || this.phase === 'handing');
     try {
-      await this.firstLook(session, takes);
+      await this.givingUp.catch(() => undefined); // it has been told
+      if (takes()) await this.firstLook(session, takes);
       while (takes()) {
         const last = this.phase === 'handing';
         this.pace.begins();
@@ -327,6 +384,7 @@ export class ProtectedMachine implements SessionUser {
         this.pace.ends();
         if (epoch === null || !takes()) break;
         this.happens({ is: 'closed', epoch, last });
+        session.exposed();
         if (last) break;
         await this.sending;
         while (takes() && this.state.closed - this.state.acked >= IN_FLIGHT_MAX) await this.woken();
@@ -336,6 +394,21 @@ export class ProtectedMachine implements SessionUser {
       // The machine has ended, which is told by whoever has it; or the backup has; or a checkpoint cannot be had. Only the last is for here: the backup must not forget a machine that has failed.
       if (takes() && !(await this.parts.endsSoon()) && takes()) this.happens({ is: 'streamLost' }, textOf(error));
     }
+    this.undo();
+  }
+
+  /** What the loop did, or kept from being done, when it had been given up. */
+  private undo(): void {
+    const { checkpointer, disks } = this.parts;
+    // A copy that was under way has closed an epoch, and nobody would ever let it go.
+    if (this.abandoned) this.disksDo('abandon', (this.givingUp = disks.abandon()));
+    if (this.died || (this.phase === 'ended' && !this.abandoned)) return;
+    this.machineDo(this.stands() ? checkpointer.stop() : checkpointer.resume());
+  }
+
+  /** Is the machine not to run? */
+  private stands(): boolean {
+    return this.stopped || this.state.handed;
   }
 
   /** Sends the image and the disks of the running machine, so that the first checkpoint is a small one. */
@@ -360,12 +433,14 @@ export class ProtectedMachine implements SessionUser {
     const { checkpointer, output, disks } = this.parts;
     let epoch: number | null = null;
     disks.closing();
+    this.taking = true;
     const checkpoint = await checkpointer.take(() => {
       if (!takes()) return;
+      this.abandoned = false;
       epoch = output.closeEpoch();
       disks.closeEpoch(epoch);
       this.session?.epochClosed(epoch);
-    }, last);
+    }, () => this.stopped || (last && takes())).finally(() => (this.taking = false));
     if (epoch === null) return null;
     this.checkpoint = checkpoint;
     this.figures.took(epoch, checkpoint);
@@ -387,6 +462,7 @@ export class ProtectedMachine implements SessionUser {
     await session.sendImage(delta);
     await session.sendDevice(device);
     if (this.parts.copiesDisks) for (const piece of await this.parts.disks.writesOf(epoch)) await session.sendDisk(piece, false);
+    if (this.session !== session) return;
     if (hand) this.parts.fence.handOver();
     this.figures.sent(epoch, session.commit(epoch, hand));
   }
@@ -400,7 +476,7 @@ export class ProtectedMachine implements SessionUser {
   private watchAcks(): void {
     if (this.ackTimer !== null) clearTimeout(this.ackTimer);
     this.ackTimer = null;
-    if (this.state.closed <= this.state.acked) return;
+    if (this.session === null || this.state.closed <= this.state.acked) return;
     this.ackTimer = setTimeout(() => this.happens({ is: 'streamLost' }, `the backup has acknowledged nothing for ${ACK_MS / 1000} s`), ACK_MS);
   }
 
@@ -411,10 +487,13 @@ export class ProtectedMachine implements SessionUser {
   }
 
   private async end(): Promise<void> {
-    if (this.again !== null) clearInterval(this.again);
+    const { checkpointer, output } = this.parts;
+    this.withdraw();
+    this.givenUp.abort();
     this.leaveSession();
-    this.parts.output.end(this.goesOn);
-    await this.parts.checkpointer.end();
+    output.end(this.goesOn && this.abandoned);
+    await this.looping;
+    await checkpointer.end().catch((error: unknown) => this.parts.tell('LEFT', { reason: textOf(error) }));
     this.parts.onEnd(this.died);
     this.isOver();
   }

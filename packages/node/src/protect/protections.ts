@@ -110,11 +110,19 @@ export class Protections {
     if (protection !== undefined) {
       const { phase } = protection.protectedMachine;
       if (phase !== 'frozen' && phase !== 'deciding') throw new ProtectRefusal(409, `"${machine}" is ${phase}: there is nothing to force`);
-      return protection.protectedMachine.happens({ is: 'goOn' }, 'somebody has said that the backup is dead');
+      return this.goOn(protection);
     }
     const kept = this.kept.get(machine);
     if (kept === undefined) throw new ProtectRefusal(404, `no machine called "${machine}" is protected or kept here ("netloom protect ls" lists them)`);
     if (!kept.force()) throw new ProtectRefusal(409, `"${machine}" is ${kept.phase}: ${kept.phase === 'ready' ? `its primary is there; "netloom protect switch ${machine}" at the primary hands it over` : 'there is no whole checkpoint of it to run from'}`);
+  }
+
+  private goOn({ vm, protectedMachine }: Protection): void {
+    try {
+      protectedMachine.goOn();
+    } catch (error) {
+      throw new ProtectRefusal(409, `"${vm.name}" cannot go on here: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   /** Forgets a machine that is kept here. @throws ProtectRefusal */
@@ -161,15 +169,20 @@ export class Protections {
 
   private async begin(vm: Vm, wish: ProtectWish): Promise<Protection> {
     const { world } = this;
-    const protection = await protectMachine({ ...world, tell: (type, data) => this.tell(vm, type, data), onEnd: () => this.ours.delete(vm.name) }, vm, wish);
+    const protection: Protection = await protectMachine({ ...world, tell: (type, data) => this.tell(vm, type, data), onEnd: () => this.over(protection) }, vm, wish);
     this.ours.set(vm.name, protection);
     try {
       await protection.start();
       return protection;
     } catch (error) {
-      this.ours.delete(vm.name);
+      this.over(protection);
       throw new ProtectRefusal(400, `${wish.backupText} does not keep "${vm.name}": ${error instanceof Error ? error.message : String(error)}`);
     }
+  }
+
+  /** A machine that was taken over here may be protected again already. */
+  private over(protection: Protection): void {
+    if (this.ours.get(protection.vm.name) === protection) this.ours.delete(protection.vm.name);
   }
 
   private async reaches(machine: string, phase: string, failed: string): Promise<void> {

@@ -82,7 +82,7 @@ export class QemuCheckpointer implements Checkpointer {
     return this.image.scan(from, pagesMax);
   }
 
-  async take(closing: () => void, stay = false): Promise<Checkpoint> {
+  async take(closing: () => void, stay = (): boolean => false): Promise<Checkpoint> {
     const before = performance.now();
     await this.stop();
     try {
@@ -98,7 +98,7 @@ export class QemuCheckpointer implements Checkpointer {
         }),
       );
       closing();
-      if (!stay) await this.resume();
+      if (!stay()) await this.resume();
       const pauseUs = microsBetween(before, performance.now());
       return { delta, device: await state, pauseUs, deviceUs, imageUs };
     } catch (error) {

@@ -48,7 +48,7 @@ export class V86Checkpointer implements Checkpointer {
     return { delta, next };
   }
 
-  async take(closing: () => void, stay = false): Promise<Checkpoint> {
+  async take(closing: () => void, stay = (): boolean => false): Promise<Checkpoint> {
     const [{ delta, device }, paused] = await Promise.all([this.link.receive(), this.pause(closing, stay)]);
     this.bytes = delta.imageBytes;
     return { delta, device, ...paused };
@@ -68,11 +68,11 @@ export class V86Checkpointer implements Checkpointer {
   }
 
   /** How long a machine that is to stay has stood still is told up to now. */
-  private async pause(closing: () => void, stay: boolean): Promise<{ deviceUs: number; imageUs: number; pauseUs: number }> {
+  private async pause(closing: () => void, stay: () => boolean): Promise<{ deviceUs: number; imageUs: number; pauseUs: number }> {
     const begun = performance.now();
-    const { deviceUs, imageUs } = await this.run<{ deviceUs: number; imageUs: number }>('netloom-take', { stay });
+    const { deviceUs, imageUs } = await this.run<{ deviceUs: number; imageUs: number }>('netloom-take', { stay: stay() });
     closing();
-    if (stay) return { deviceUs, imageUs, pauseUs: Math.round((performance.now() - begun) * 1000) };
+    if (stay()) return { deviceUs, imageUs, pauseUs: Math.round((performance.now() - begun) * 1000) };
     const { stoppedUs } = await this.run<{ stoppedUs: number }>('cont');
     return { deviceUs, imageUs, pauseUs: stoppedUs };
   }

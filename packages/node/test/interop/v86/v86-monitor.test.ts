@@ -50,8 +50,8 @@ peer('v86')('a guest is stopped and goes on, twice each, and stays stopped with 
   const checkpointer = await V86Checkpointer.start(guest, rig.folder);
   await checkpointer.stop();
   await checkpointer.stop();
-  const before = await checkpointer.take(() => undefined, true);
-  const after = await checkpointer.take(() => undefined, true);
+  const before = await checkpointer.take(() => undefined, () => true);
+  const after = await checkpointer.take(() => undefined, () => true);
   expect(before.delta.pages.length).toBeGreaterThan(0);
   expect([...after.delta.pages].filter((page) => page < MEMORY_PAGES)).toEqual([]); // its time stamp counter goes on
   await checkpointer.resume();

@@ -85,7 +85,7 @@ peer('v86')('a disk is in the image, whole, and goes on with its machine to one 
     await guest.run('cont');
     await guest.ask();
     const checkpointer = await V86Checkpointer.start(guest, rig.folder);
-    const last = await checkpointer.take(() => undefined, true);
+    const last = await checkpointer.take(() => undefined, () => true);
     standby.apply(last.delta);
     await standby.load(last.device);
     await waiting.run('cont');
@@ -93,7 +93,7 @@ peer('v86')('a disk is in the image, whole, and goes on with its machine to one 
     await checkpointer.end();
 
     const after = await V86Checkpointer.start(waiting, rig.folder);
-    const whole = await after.take(() => undefined, true);
+    const whole = await after.take(() => undefined, () => true);
     expect(Buffer.from(whole.delta.xor).indexOf(Buffer.alloc(PAGE_BYTES, 'a disk '))).toBeGreaterThan(0);
     expect(whole.delta.imageBytes).toBe(last.delta.imageBytes);
     await after.end();
