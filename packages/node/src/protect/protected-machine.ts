@@ -2,7 +2,7 @@
  * protected-machine.ts — class ProtectedMachine: the side that runs a protected machine: its checkpoints, its held output and writes, its backup.
  * Read first: docs/protect.md; core's ha/primary-state.ts, which decides what is done; backup-session.ts (the connection); checkpoint.ts.
  *
- * Theory of operation. What happens becomes events of the state machine, and its acts are carried out here, one event after the other. Two loops run beside it: `keepJoined` looks for the backup while there is
+ * Theory of operation. What happens becomes events of the state machine, and its acts are carried out here, one event after the other. Two loops run beside it: `search` looks for the backup while there is
  * none, and `epochs` takes checkpoints while there is one:
  *
  *     due -> take: stop, device state and image, closing(): output.closeEpoch, disks.closeEpoch; cont
@@ -18,50 +18,19 @@
  */
 import type { PrimaryAct, PrimaryEvent, PrimaryPhase, PrimaryState } from '@netloom/core';
 import { PRIMARY_START, primaryStep } from '@netloom/core';
-import type { Checkpoint, Checkpointer } from './checkpoint.js';
+import { BackupSearch } from './backup-search.js';
+import type { Checkpoint } from './checkpoint.js';
 import { EpochPace } from './epoch-pace.js';
-import type { Interval } from './epoch-pace.js';
-import type { HeldDisks } from './held-disks.js';
-import type { HeldOutput } from './held-output.js';
 import { EpochFigures } from './epoch-figures.js';
-import type { ProtectFence } from './protect-fences.js';
+import { FenceQuestion } from './fence-question.js';
+import { firstLook } from './first-look.js';
+import type { ProtectedParts } from './protected-parts.js';
 import type { BackupSession, SessionUser } from './backup-session.js';
 
 /** Checkpoints that were sent and not acknowledged. */
 const IN_FLIGHT_MAX = 2;
 /** Nothing was acknowledged for so long, though the backup is heard. */
 const ACK_MS = 10_000;
-/** Between two looks for a backup. */
-const JOIN_MIN_MS = 250;
-const JOIN_MAX_MS = 15_000;
-/** Until a fence that said no is asked again. */
-const AGAIN_MS = 2_000;
-/** Pages of a look at the image of a running machine; looks at all of it before the first checkpoint. */
-const SCAN_PAGES = 2_048;
-const SCAN_ROUNDS = 4;
-const SCAN_ENOUGH_PAGES = 1_024;
-
-/** What is needed to protect a machine. */
-export interface ProtectedParts {
-  readonly name: string;
-  readonly checkpointer: Checkpointer;
-  readonly output: HeldOutput;
-  readonly disks: HeldDisks;
-  /** Has the backup disks of its own? */
-  readonly copiesDisks: boolean;
-  readonly fence: ProtectFence;
-  readonly interval: Interval;
-  /** Connects to the backup, and is taken by it. Rejects with one line; what `user` is told comes afterwards, but for `lives`. */
-  readonly join: (user: SessionUser, welcomed: (life: string) => void, givenUp: AbortSignal) => Promise<BackupSession>;
-  /** Does it end just now? Its monitor is gone before its process. */
-  readonly endsSoon: () => Promise<boolean>;
-  /** Ends the machine at once. */
-  readonly kill: () => void;
-  /** Something worth telling: a phase, or what went wrong. */
-  readonly tell: (type: string, data: Readonly<Record<string, string>>) => void;
-  /** It is over; nothing is left. `died`: the machine has failed, and the backup may go on with it. */
-  readonly onEnd: (died: boolean) => void;
-}
 
 export class ProtectedMachine implements SessionUser {
   readonly figures = new EpochFigures();
@@ -85,7 +54,7 @@ export class ProtectedMachine implements SessionUser {
   private abandoned = true;
   private givingUp: Promise<void> = Promise.resolve();
   private sending: Promise<void> = Promise.resolve();
-  private wakeJoiner: (() => void) | null = null;
+  private readonly search: BackupSearch;
   private wakeSender: (() => void) | null = null;
   private ackTimer: NodeJS.Timeout | null = null;
   private died = false;
@@ -94,15 +63,16 @@ export class ProtectedMachine implements SessionUser {
   private goesOn = true;
   /** Of the daemon that keeps the machine. */
   private life = '';
-  private asks = 0;
+  private readonly question: FenceQuestion;
   private readonly givenUp = new AbortController();
-  private again: NodeJS.Timeout | null = null;
   private readonly settled = new Set<() => void>();
 
   constructor(parts: ProtectedParts) {
     this.parts = parts;
     this.over = new Promise((resolve) => (this.isOver = resolve));
     this.pace = new EpochPace(parts.interval);
+    this.search = new BackupSearch({ isWanted: () => this.isAlone(), isOver: () => this.phase === 'ended', look: () => this.tryJoin() });
+    this.question = new FenceQuestion(parts.fence, (verdict) => this.happens({ is: 'fenced', ok: verdict.ok }, verdict.ok ? '' : verdict.reason), () => this.happens({ is: 'again' }));
   }
 
   get phase(): PrimaryPhase {
@@ -132,7 +102,7 @@ export class ProtectedMachine implements SessionUser {
       throw error;
     });
     this.parts.tell('BEGIN', {});
-    void this.keepJoined();
+    void this.search.run();
   }
 
   /** The machine has got a frame. */
@@ -216,23 +186,18 @@ export class ProtectedMachine implements SessionUser {
 
   private entered(before: PrimaryPhase): void {
     const { phase } = this.state;
-    if (phase === 'holding') this.why = '';
+    if (phase === 'holding') {
+      this.why = '';
+      this.search.kept();
+    }
     this.parts.tell(phase.toUpperCase(), { from: before, ...(this.why === '' ? {} : { reason: this.why }) });
-    if (phase !== 'deciding' && phase !== 'frozen') this.withdraw();
+    if (phase !== 'deciding' && phase !== 'frozen') this.question.withdraw();
     if (phase === 'alone' || phase === 'frozen') this.leaveSession();
     if (phase === 'ended') void this.end();
     this.pace.hurry(true);
-    this.wakeJoiner?.();
+    this.search.wake();
     this.wakeSender?.();
     for (const settle of this.settled) settle();
-  }
-
-  /** Nobody waits for the fence any more. */
-  private withdraw(): void {
-    this.asks++;
-    this.parts.fence.withdraw();
-    if (this.again !== null) clearTimeout(this.again);
-    this.again = null;
   }
 
   private carryOut(act: PrimaryAct): void {
@@ -252,7 +217,7 @@ export class ProtectedMachine implements SessionUser {
       case 'dismiss':
         return session === null ? this.happens({ is: 'lost' }) : session.dismiss();
       case 'fence':
-        return void this.askFence();
+        return void this.question.ask(this.why, state.handed);
       case 'takeLast':
         return this.pace.hurry(true);
       case 'stop':
@@ -271,16 +236,6 @@ export class ProtectedMachine implements SessionUser {
         parts.fence.handOver();
         return session?.reportDeath(this.why);
     }
-  }
-
-  private async askFence(): Promise<void> {
-    const ask = ++this.asks;
-    const { fence } = this.parts;
-    const verdict = await fence.goOnAlone('primary', this.why, this.state.handed);
-    if (ask !== this.asks) return;
-    this.happens({ is: 'fenced', ok: verdict.ok }, verdict.ok ? '' : verdict.reason);
-    // What could not be proven then may be by now: the other side has died since.
-    if (this.phase === 'frozen' && fence.mayChange) this.again = setTimeout(() => this.happens({ is: 'again' }), AGAIN_MS);
   }
 
   /** The backup was told to run the machine, and cannot. It runs here again, with its lock, and not before that is ours. */
@@ -304,23 +259,6 @@ export class ProtectedMachine implements SessionUser {
     done.catch((error: unknown) => {
       if (this.phase !== 'ended') this.why = textOf(error);
     });
-  }
-
-  /** Looks for the backup while there is none. */
-  private async keepJoined(): Promise<void> {
-    let wait = 0;
-    while (this.phase !== 'ended') {
-      if (!this.isAlone()) {
-        if (this.phase === 'holding') wait = 0;
-        await this.rest(JOIN_MAX_MS);
-        continue;
-      }
-      if (wait > 0) await this.rest(wait);
-      if (!this.isAlone()) continue;
-      // One that takes us and cannot keep us is asked as seldom as one that is not there.
-      wait = Math.min(Math.max(2 * wait, JOIN_MIN_MS), JOIN_MAX_MS);
-      await this.tryJoin();
-    }
   }
 
   private async tryJoin(): Promise<void> {
@@ -360,23 +298,12 @@ export class ProtectedMachine implements SessionUser {
     return this.phase === 'alone' || this.phase === 'frozen';
   }
 
-  private async rest(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.wakeJoiner = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.wakeJoiner = null;
-  }
-
   /** All checkpoints for one backup, from the first look at the image to the last. */
   private async epochs(session: BackupSession): Promise<void> {
     const takes = (): boolean => this.session === session && (this.phase === 'syncing' || this.phase === 'holding' || this.phase === 'handing');
     try {
       await this.givingUp.catch(() => undefined); // it has been told
-      if (takes()) await this.firstLook(session, takes);
+      if (takes()) await firstLook(this.parts, session, takes);
       while (takes()) {
         const last = this.phase === 'handing';
         this.pace.begins();
@@ -409,23 +336,6 @@ export class ProtectedMachine implements SessionUser {
   /** Is the machine not to run? */
   private stands(): boolean {
     return this.stopped || this.state.handed;
-  }
-
-  /** Sends the image and the disks of the running machine, so that the first checkpoint is a small one. */
-  private async firstLook(session: BackupSession, takes: () => boolean): Promise<void> {
-    const { checkpointer, disks, copiesDisks } = this.parts;
-    await checkpointer.begin();
-    if (copiesDisks) await disks.copy((piece) => session.sendDisk(piece, true), takes);
-    for (let round = 0; round < SCAN_ROUNDS && takes(); round++) {
-      let found = 0;
-      for (let from: number | null = 0; from !== null && takes(); ) {
-        const scan = await checkpointer.scan(from, SCAN_PAGES);
-        found += scan.delta.pages.length;
-        await session.sendImage(scan.delta, true);
-        from = scan.next;
-      }
-      if (found <= SCAN_ENOUGH_PAGES) break;
-    }
   }
 
   /** null: it was given up meanwhile, and nothing has been closed. */
@@ -488,7 +398,7 @@ export class ProtectedMachine implements SessionUser {
 
   private async end(): Promise<void> {
     const { checkpointer, output } = this.parts;
-    this.withdraw();
+    this.question.withdraw();
     this.givenUp.abort();
     this.leaveSession();
     output.end(this.goesOn && this.abandoned);
