@@ -37,7 +37,7 @@ test('closing is called between the stop and the going on, and once when the mac
     vm.asked.length = 0;
     expect(await checkpointer.take(() => vm.asked.push('closing'))).toMatchObject({ pauseUs: 3, deviceUs: 1, imageUs: 2 });
     expect(vm.asked.splice(0)).toEqual(['netloom-take', 'closing', 'cont']);
-    await checkpointer.take(() => vm.asked.push('closing'), true);
+    await checkpointer.take(() => vm.asked.push('closing'), () => true);
     expect(vm.asked).toEqual(['netloom-take', 'closing']);
     await checkpointer.end();
   } finally {
