@@ -153,10 +153,6 @@ export class KeptMachine implements LinkUser {
 
   lost(why: string): void {
     this.happens({ is: 'lost' }, why);
-    // Nothing more comes by it: a primary that is there after all says hello anew.
-    if (this.phase !== 'empty' && this.phase !== 'live') return;
-    this.link?.close();
-    this.link = null;
   }
 
   reachable(): void {
