@@ -16,6 +16,7 @@
  *
  * Invariants: one loop of checkpoints at a time; one question to the fence at a time; output is held from the first `closing` until the state says `abandon`; the plugs are out when this has ended, and nothing is left of it but the machine.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { PrimaryAct, PrimaryEvent, PrimaryPhase, PrimaryState } from '@netloom/core';
 import { PRIMARY_START, primaryStep } from '@netloom/core';
 import { BackupSearch } from './backup-search.js';
@@ -31,6 +32,8 @@ import type { BackupSession, SessionUser } from './backup-session.js';
 const IN_FLIGHT_MAX = 2;
 /** Nothing was acknowledged for so long, though the backup is heard. */
 const ACK_MS = 10_000;
+/** Until what is left of a machine that has failed is put away: who takes over from it needs the processors first. */
+const AFTER_DEATH_MS = 200;
 
 export class ProtectedMachine implements SessionUser {
   readonly figures = new EpochFigures();
@@ -403,6 +406,7 @@ export class ProtectedMachine implements SessionUser {
     this.leaveSession();
     output.end(this.goesOn && this.abandoned);
     await this.looping;
+    if (this.died) await delay(AFTER_DEATH_MS);
     await checkpointer.end().catch((error: unknown) => this.parts.tell('LEFT', { reason: textOf(error) }));
     this.parts.onEnd(this.died);
     this.isOver();

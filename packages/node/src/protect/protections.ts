@@ -243,7 +243,7 @@ export class Protections {
     const { again } = readToldMachine(hello);
     const vm = this.world.vms.find(machine);
     if (again === null || vm === null) return;
-    await delay(REST_MS, undefined, { ref: false });
+    await Promise.all([delay(REST_MS, undefined, { ref: false }), this.ours.get(machine)?.protectedMachine.over]);
     if (this.closing || vm.state !== 'running' || this.ours.has(machine)) return;
     await this.begin(vm, protectWish(again)).catch((error: unknown) => {
       this.world.log.warn({ vm: machine, err: error }, 'a machine that was taken over is not protected again');

@@ -147,7 +147,9 @@ class CommandLine {
     // Cards have no ROM to boot from: it is a package of its own that may be missing.
     const rest = `${cable},mac=${nic.mac},romfile=`;
     if (nic.model === 'e1000') return this.device('e1000', nic, rest);
-    this.device('virtio-net-pci', nic, `${rest},rx_queue_size=${RX_QUEUE}${nic.mtu === null ? '' : `,host_mtu=${nic.mtu}`}${this.vectors(nic.transport === 'vhost-user' && this.places.accel === 'tcg')}`);
+    // QEMU's own RARP is enough after a take-over; a guest that is told to announce its addresses does that instead of answering.
+    const quiet = this.spec.protectable ? ',guest_announce=off' : '';
+    this.device('virtio-net-pci', nic, `${rest},rx_queue_size=${RX_QUEUE}${quiet}${nic.mtu === null ? '' : `,host_mtu=${nic.mtu}`}${this.vectors(nic.transport === 'vhost-user' && this.places.accel === 'tcg')}`);
   }
 
   extra(extra: VmExtraDevice): void {

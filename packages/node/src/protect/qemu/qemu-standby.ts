@@ -49,8 +49,8 @@ export class QemuStandby implements StandbyState {
     const socket = connect(this.path);
     socket.on('error', () => undefined); // QEMU says what is wrong
     socket.write(device);
-    this.image.release();
     await ends;
+    this.image.release();
     socket.destroy();
     rmSync(this.path, { force: true });
   }
