@@ -94,12 +94,10 @@ export class HeldOutput {
   }
 
   /**
-   * It is over. What may go and has not been served yet goes first. A machine that goes on gets its plugs taken out. Of one that does not, what else is held is dropped, and so is what its process had sent and nobody has read
-   * yet: the plugs stay until its cables are closed.
+   * It is over. A machine that goes on gets its plugs taken out. Of one that does not, what is held is dropped, and so is what its process had sent and nobody has read yet: the plugs stay until its cables are closed.
    */
   end(goesOn: boolean): void {
     this.inKernel(() => {
-      for (const plug of this.plugs) plug.netisrRun(plug.packets);
       if (goesOn) this.links.forEach((link) => link.plugOut());
       else this.plugs.forEach((plug) => plug.destroy());
     });

@@ -63,7 +63,7 @@ export async function protectMachine(place: ProtectPlace, vm: Vm, wish: ProtectW
   const inheritance = new Inheritance();
   const end = (died: boolean): void => {
     for (const link of links) link.onOutput = null;
-    if (!died) inheritance.leaveToNobody();
+    if (!died || !isLocal) inheritance.leaveToNobody();
     if (!died) vm.parts.heir = null;
     place.onEnd();
   };
@@ -86,7 +86,8 @@ export async function protectMachine(place: ProtectPlace, vm: Vm, wish: ProtectW
   for (const [nic, link] of vm.links.entries()) {
     if (link !== null) link.onOutput = (bytes) => machine.inbound(nic, bytes);
   }
-  if (isLocal) vm.parts.heir = () => inheritance.heir();
+  // One whose backup is elsewhere has no heir, but its last output waits for what the backup says, and its lock as long.
+  vm.parts.heir = () => inheritance.heir();
   void vm.process?.ended.then((how) => machine.happens({ is: isFailure(how) ? 'guestDied' : 'guestOver' }, `the machine has ended: ${how.how}${how.message === '' ? '' : `: ${how.message}`}`));
   return {
     vm, wish, generation, protectedMachine: machine, output, disks, inheritance,

@@ -63,9 +63,18 @@ export class CountedMachine {
 
   die(): void {
     if (this.state === 'gone') return;
-    this.state = 'gone';
-    void this.link.close();
+    this.powerDown();
+    this.putAway();
     this.onGone();
+  }
+
+  /** Its process is gone, and its cables are there until they are put away. */
+  powerDown(): void {
+    this.state = 'gone';
+  }
+
+  putAway(): void {
+    void this.link.close();
   }
 
   /** A request. One that does not run does not answer. */
@@ -81,7 +90,7 @@ export class CountedMachine {
 }
 
 /** Where a test may step in. */
-export type TakeStage = 'asked' | 'stopped' | 'closed';
+export type TakeStage = 'asked' | 'stopped' | 'closed' | 'going';
 
 export class CountedCheckpointer implements Checkpointer {
   readonly imageBytes = IMAGE_BYTES;
@@ -119,6 +128,7 @@ export class CountedCheckpointer implements Checkpointer {
       await this.onStage('closed');
       const device = Buffer.from(this.machine.memory.subarray(AT, AT + 4));
       if (!stay()) this.machine.run();
+      await this.onStage('going');
       return { delta, device, pauseUs: 1, deviceUs: 1, imageUs: 1 };
     });
   }

@@ -8,7 +8,8 @@
  *   1  numbers never go back, and none comes twice;
  *   2  at most one machine runs;
  *   3  who takes over has every number that was seen, and the same one on its disk;
- *   4  at the end no timer, wire, waiting machine, lock or plug is left.
+ *   4  what waits when protection ends goes out;
+ *   5  at the end no timer, wire, waiting machine, lock or plug is left.
  *
  * A daemon that is killed says nothing more: its wires are dead first.
  */
@@ -120,7 +121,10 @@ export class FaultRig implements MachineWitness {
       endsSoon: async () => Promise.resolve(this.endsSoon || this.machine.state === 'gone'),
       kill: () => this.machine.die(),
       tell: (type, data) => this.tell('primary', type, data),
-      onEnd: (died) => this.primaryEnds.push(died ? 'died' : 'ended'),
+      onEnd: (died) => {
+        this.primaryEnds.push(died ? 'died' : 'ended');
+        if (this.machine.state === 'gone') this.machine.putAway();
+      },
     });
     this.machine.run();
     this.backup = this.daemon();
@@ -323,12 +327,11 @@ export class FaultRig implements MachineWitness {
 
   guestDies(): void {
     this.machine.die();
-    this.lock?.release();
     this.primary.happens({ is: 'guestDied' }, 'the machine has ended');
   }
 
   guestPowersDown(): void {
-    this.machine.die();
+    this.machine.powerDown();
     this.primary.happens({ is: 'guestOver' }, 'the machine has powered down');
   }
 
@@ -337,6 +340,8 @@ export class FaultRig implements MachineWitness {
     this.heal();
     await this.passes(500, LATE_STEP_MS);
     const runs = this.running();
+    const isUnprotected = this.primaryUp && this.primary.phase === 'ended' && this.primaryEnds[0] === 'ended' && runs !== 'backup' && this.backup?.kept.phase !== 'live';
+    if (isUnprotected && this.seen.at(-1) !== this.machine.value) this.wrong.push(`it was at ${this.machine.value} when protection ended, and ${this.seen.at(-1) ?? 0} was seen last`);
     if (this.primaryUp && this.primary.phase !== 'ended') this.primary.happens({ is: 'unprotect' });
     if (this.primary.phase === 'frozen') this.primary.happens({ is: 'lives' });
     await this.until('the primary has ended', () => this.primary.phase === 'ended' && this.primaryEnds.length > 0, LATE_STEP_MS);
@@ -380,6 +385,7 @@ export class FaultRig implements MachineWitness {
   runs(machine: CountedMachine): void {
     const others = this.machines.filter((other) => other !== machine && other.state === 'running');
     for (const other of others) this.wrong.push(`${machine.name} runs, and ${other.name} does`);
+    if (machine === this.machine && this.primary.phase === 'frozen') this.wrong.push('the primary runs, and is frozen');
     const seen = this.seen.at(-1) ?? 0;
     if (machine.value < seen) this.wrong.push(`${machine.name} runs from ${machine.value}, and ${seen} was seen`);
   }

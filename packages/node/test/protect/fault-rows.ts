@@ -65,6 +65,15 @@ const HANDING: Point = async (rig, act) => {
   await rig.passes(20);
   go();
 };
+/** The last one is there, and the machine stays stopped for it. */
+const LAST: Point = async (rig, act) => {
+  await rig.begin();
+  rig.primary.happens({ is: 'handOver' });
+  const go = await rig.at('going', () => rig.primary.phase === 'handing' && rig.machine.state === 'stopped');
+  await act(rig);
+  await rig.until('it is decided', () => rig.told.includes('primary ALONE'));
+  go();
+};
 /** The backup has been told to run, and has not yet. */
 const HANDED: Point = async (rig, act) => {
   await rig.begin();
@@ -83,7 +92,7 @@ const HANDED: Point = async (rig, act) => {
 };
 const POINTS: Readonly<Record<string, Point>> = {
   'while syncing': SYNCING, 'between checkpoints': BETWEEN, 'in the middle of one': MIDDLE, 'in the middle of a long one': LONG, 'between COMMIT and ACK': COMMITTED,
-  'handing over': HANDING, 'handed over': HANDED,
+  'the last one is there': LAST, 'handing over': HANDING, 'handed over': HANDED,
 };
 
 interface Outcome {
@@ -222,7 +231,7 @@ export const FAULT_ROWS: readonly FaultRow[] = [
   }, [{ at: RUNNING, fence: ['none', 'lock'], ends: 'primary alone, backup broken, runs: primary', told: ['primary ALONE', 'backup BROKEN', 'primary UNREACHABLE'] }]),
   ...rows('the machine that waits dies', (rig) => rig.standbyDies(), [
     { at: EARLY, fence: ALL_FENCES, ends: HELD, told: ['backup BROKEN', 'primary ALONE', 'primary HOLDING'] },
-    { at: [...RUNNING, 'in the middle of a long one', 'handing over'], fence: ALL_FENCES, ends: HELD, told: ['backup BROKEN', 'primary ALONE', 'primary HOLDING'] },
+    { at: [...RUNNING, 'in the middle of a long one', 'handing over', 'the last one is there'], fence: ALL_FENCES, ends: HELD, told: ['backup BROKEN', 'primary ALONE', 'primary HOLDING'] },
   ]),
   ...(['apply', 'disk'] as const).flatMap((trouble) => rows(trouble === 'apply' ? 'there is no space for the image at the backup' : 'there is no space for the disks at the backup', async (rig) => {
     rig.trouble.add(trouble);
@@ -243,6 +252,10 @@ export const FAULT_ROWS: readonly FaultRow[] = [
   ...rows('the backup alone believes that the primary is gone', (rig) => rig.backup?.kept.lost('nothing was heard'), [
     { at: RUNNING, fence: ['none', 'lock'], ends: HELD, told: ['backup SUSPECTING', 'backup REFUSED', 'backup READY'] },
   ]),
+  ...rows('the backup alone believes that the primary is gone, and the machine dies', (rig) => {
+    rig.backup?.kept.lost('nothing was heard');
+    rig.guestDies();
+  }, [{ at: RUNNING, fence: ['none', 'lock'], ends: TAKEN, told: ['backup SUSPECTING', 'primary ENDED', 'backup TAKING', 'backup LIVE'] }]),
   ...rows('it is unprotected', (rig) => rig.primary.happens({ is: 'unprotect' }), [
     { at: EARLY, fence: ALL_FENCES, ends: 'primary ended, backup empty, runs: primary', told: ['primary ENDED', 'backup EMPTY'] },
     { at: RUNNING, fence: ALL_FENCES, ends: 'primary ended, backup empty, runs: primary', told: ['primary DECIDING', 'backup EMPTY', 'primary ENDED'] },
