@@ -48,7 +48,7 @@ const LEASE_MS = 1_000;
 const BEAT_MS = 50;
 const TIMEOUT_MS = 300;
 /** Virtual time that anything may take. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 200_000;
 /** It passes in such steps. */
 const STEP_MS = 10;
 /** When all has been seen, and things only end. */
@@ -351,7 +351,7 @@ export class FaultRig implements MachineWitness {
     let ended = false;
     void Promise.all(this.lives.map(({ kept }) => kept.end())).then(() => (ended = true));
     await this.until('the backup has ended', () => ended);
-    await this.passes(1_100, LATE_STEP_MS);
+    await this.passes(3_000, LATE_STEP_MS);
     const waiting = this.lives.flatMap(({ standbys }) => standbys).filter(({ state }) => state === 'waiting').length;
     if (waiting > 0) this.wrong.push(`${waiting} machines wait to take over`);
     if (this.primaryEnds.length !== 1) this.wrong.push(`its end was told ${this.primaryEnds.length} times`);
@@ -385,6 +385,7 @@ export class FaultRig implements MachineWitness {
   runs(machine: CountedMachine): void {
     const others = this.machines.filter((other) => other !== machine && other.state === 'running');
     for (const other of others) this.wrong.push(`${machine.name} runs, and ${other.name} does`);
+    if (machine === this.machine && this.lock?.isHeld === false) this.wrong.push('the primary runs without its lock');
     if (machine === this.machine && this.primary.phase === 'frozen') this.wrong.push('the primary runs, and is frozen');
     const seen = this.seen.at(-1) ?? 0;
     if (machine.value < seen) this.wrong.push(`${machine.name} runs from ${machine.value}, and ${seen} was seen`);
