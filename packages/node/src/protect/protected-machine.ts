@@ -16,7 +16,6 @@
  *
  * Invariants: one loop of checkpoints at a time; one question to the fence at a time; output is held from the first `closing` until the state says `abandon`; the plugs are out when this has ended, and nothing is left of it but the machine.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { PrimaryAct, PrimaryEvent, PrimaryPhase, PrimaryState } from '@netloom/core';
 import { PRIMARY_START, primaryStep } from '@netloom/core';
 import { BackupSearch } from './backup-search.js';
@@ -406,7 +405,7 @@ export class ProtectedMachine implements SessionUser {
     this.leaveSession();
     output.end(this.goesOn && this.abandoned);
     await this.looping;
-    if (this.died) await delay(AFTER_DEATH_MS);
+    if (this.died) await new Promise((resolve) => setTimeout(resolve, AFTER_DEATH_MS));
     await checkpointer.end().catch((error: unknown) => this.parts.tell('LEFT', { reason: textOf(error) }));
     this.parts.onEnd(this.died);
     this.isOver();
