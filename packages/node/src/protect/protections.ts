@@ -40,6 +40,8 @@ import type { WireRecord } from './wire/record.js';
 const FIRST_MS = 10_000;
 /** Machines kept for others. */
 const KEPT_MAX = 64;
+/** Connections whose second path has not come. */
+const SESSIONS_MAX = 256;
 /** A machine that has taken over has the processors to itself for so long: an emulator translates anew all that it runs, and those who talk to it wait. To protect it again takes as much. */
 const REST_MS = 300;
 
@@ -203,6 +205,9 @@ export class Protections {
     const kept = this.keptFor(hello.machine, hello.generation);
     if (typeof kept === 'string') return stream.refuse(kept);
     const session = `${hello.machine}.${this.nextSession++}`;
+    // One that is never joined makes room some day.
+    const [oldest] = this.sessions.keys();
+    if (this.sessions.size >= SESSIONS_MAX && oldest !== undefined) this.sessions.delete(oldest);
     this.sessions.set(session, link);
     kept.greet(link, session);
   }
@@ -223,7 +228,7 @@ export class Protections {
     // What runs here is asked only about copies elsewhere; a protection of what we took over begins anew.
     if (found !== undefined && !(found.phase === 'live' && fromUs)) return found;
     if (found === undefined && !fromUs && this.world.vms.find(machine) !== null) return `a virtual machine called "${machine}" runs here`;
-    if (found === undefined && this.kept.size >= KEPT_MAX) return `${KEPT_MAX} machines are kept here already`;
+    if (found === undefined && [...this.kept.values()].filter(({ hello }) => hello !== null).length >= KEPT_MAX) return `${KEPT_MAX} machines are kept here already`;
     void found?.end();
     const kept = new KeptMachine({
       name: machine,

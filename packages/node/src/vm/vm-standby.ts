@@ -128,7 +128,8 @@ export class VmStandby implements StandbyMachine {
         await place.launch.plug(this);
         const resumed = process.qmp.waitFor('RESUME', () => true, RESUME_MS);
         await process.resume();
-        await resumed;
+        // It has been told to run, so whatever it says of that, nobody else may.
+        await resumed.catch(() => undefined);
         this.became = vm;
         this.state = 'over';
       });
