@@ -27,6 +27,7 @@ import { isFileDevice, parseFileDevice } from './file-device.js';
 import type { FileProgress } from './file-link.js';
 import { openFileLink } from './file-link.js';
 import { TapLink } from './tap-link.js';
+import { errorLine } from '../error-line.js';
 
 export interface Attachment {
   readonly vnet: string;
@@ -87,7 +88,7 @@ export class Attachments {
     try {
       link = await this.openLink(found, device);
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      return errorLine(error);
     }
     return this.opened(link, `${vnet}:${ifname}`);
   }
@@ -99,7 +100,7 @@ export class Attachments {
     try {
       return await this.opened(await this.guestLink(ng, new DeviceEnd(vnet, ng), device), name);
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      return errorLine(error);
     }
   }
 

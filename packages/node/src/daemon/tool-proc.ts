@@ -26,6 +26,7 @@ import { hostDnsQuery } from './host-dns.js';
 import { hostError, listHostFolder, openHostFile, readHostFile } from './host-files.js';
 import { LogIo } from './log-io.js';
 import type { ProcTable, TableEntry } from './proc-table.js';
+import { errorLine } from '../error-line.js';
 
 /** Output waiting for the client above which `flush` waits, bytes. */
 export const OUTPUT_HIGH_WATER = 256 * 1024;
@@ -423,7 +424,7 @@ export class ToolProc implements Proc, TableEntry {
 
   private crash(error: unknown): void {
     this.world.crashed(this, error);
-    this.err(`${this.argv[0]}: internal error: ${error instanceof Error ? error.message : String(error)}\n`);
+    this.err(`${this.argv[0]}: internal error: ${errorLine(error)}\n`);
     this.end(EX_SOFTWARE, null);
   }
 }

@@ -28,6 +28,7 @@ import type { FrameIoWish } from './io/choose-io.js';
 import type { PoolQueue } from './pool-queue.js';
 import { WorkerSeat } from './worker-seat.js';
 import type { SeatOwner } from './worker-seat.js';
+import { errorLine } from '../error-line.js';
 
 /** Who knows the readers of tables: the engine. */
 export interface PoolReaders {
@@ -241,7 +242,7 @@ export class DatapathPool implements SeatOwner {
     try {
       this.startSeat(seat);
     } catch (error) {
-      this.report('abandoned', seat, `no thread can be started: ${error instanceof Error ? error.message : String(error)}`);
+      this.report('abandoned', seat, `no thread can be started: ${errorLine(error)}`);
       return;
     }
     for (const queue of this.queues) {

@@ -15,6 +15,7 @@ import type { CommandMessage, Fault, QueueOpen, RingPlace, WorkerCommand, Worker
 import { WorkerQueue } from './worker-queue.js';
 import type { TransmitRing } from './worker-queue.js';
 import type { WorkerLoop } from './worker-loop.js';
+import { errorLine } from '../error-line.js';
 
 export class WorkerCommands {
   /** Set before the loop runs. */
@@ -63,7 +64,7 @@ export class WorkerCommands {
     try {
       this.open(q);
     } catch (error) {
-      this.tell({ unopened: q.queue, why: error instanceof Error ? error.message : String(error) });
+      this.tell({ unopened: q.queue, why: errorLine(error) });
     }
   }
 

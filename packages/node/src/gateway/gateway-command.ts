@@ -5,6 +5,7 @@
 import type { CommandResult } from '../lab/lab-run.js';
 import { gatewayRequest } from '../lab/lab-gateway.js';
 import type { Gateways } from './gateways.js';
+import { errorLine } from '../error-line.js';
 
 /** `up VNET ...`; the words are of a plan, so they are right. */
 export async function runGatewayCommand(gateways: Gateways, words: readonly string[]): Promise<CommandResult> {
@@ -13,6 +14,6 @@ export async function runGatewayCommand(gateways: Gateways, words: readonly stri
     await gateways.up(vnet, request);
     return { exitCode: 0, stdout: '', stderr: '' };
   } catch (error) {
-    return { exitCode: 1, stdout: '', stderr: error instanceof Error ? error.message : String(error) };
+    return { exitCode: 1, stdout: '', stderr: errorLine(error) };
   }
 }

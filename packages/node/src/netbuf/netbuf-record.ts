@@ -12,6 +12,7 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync,
 import { join } from 'node:path';
 import type { LinkRef } from '../netlink/index.js';
 import { NetbufError } from './netbuf-error.js';
+import { errorLine } from '../error-line.js';
 
 export interface NetbufRecord {
   readonly format: 1;
@@ -86,7 +87,7 @@ function read(path: string): NetbufRecord | null {
   } catch (error) {
     // Uninstalled a moment ago.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new NetbufError(`${path} is no record of a network buffer (${error instanceof Error ? error.message : String(error)}); remove it when "tc qdisc show" shows nothing of ours`, { cause: error });
+    throw new NetbufError(`${path} is no record of a network buffer (${errorLine(error)}); remove it when "tc qdisc show" shows nothing of ours`, { cause: error });
   }
 }
 

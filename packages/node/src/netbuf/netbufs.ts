@@ -24,6 +24,7 @@ import { build, filterPlace, ingressOf, isOurPlug, PLUG_HANDLES, plugSpec, undo,
 import type { Progress, Step } from './netbuf-steps.js';
 import { lockPool } from './pool-lock.js';
 import type { PoolLock } from './pool-lock.js';
+import { errorLine } from '../error-line.js';
 
 /** The RFC's 4 MiB: the kernel's own limit, 32 packets at an ifb, holds no epoch. */
 export const NETBUF_LIMIT_BYTES = 4 * 1024 * 1024;
@@ -228,7 +229,7 @@ export class Netbufs {
       try {
         undo(this.socket, record, progress, done);
       } catch (second) {
-        throw new NetbufError(`${text(error)}\nand not all of it is undone: ${text(second)}. Try again: netloom netbuf uninstall ${record.vif.name}`, { cause: error });
+        throw new NetbufError(`${errorLine(error)}\nand not all of it is undone: ${errorLine(second)}. Try again: netloom netbuf uninstall ${record.vif.name}`, { cause: error });
       }
       this.records.remove(record);
       throw error;
@@ -275,8 +276,4 @@ export class Netbufs {
     }
     return false;
   }
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,6 +5,7 @@
  * Theory of operation. When the process of a machine is gone its parts are put away: its cables leave the stack, which takes addresses from taps, and what its disks hold goes to their files. If its backup is this daemon
  * none of that is to happen: the parts wait here until the backup says which epoch the machine goes on from and who takes its place, or that nobody does, or has not said anything for WAIT_MS.
  */
+import { inTime } from '../in-time.js';
 import type { VmParts } from '../vm/vm-parts.js';
 
 const WAIT_MS = 15_000;
@@ -28,11 +29,7 @@ export class Inheritance {
   }
 
   /** Who does; null: nobody. */
-  async heir(): Promise<VmParts | null> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), WAIT_MS)));
-    const heir = await Promise.race([this.settled, late]);
-    clearTimeout(timer);
-    return heir;
+  heir(): Promise<VmParts | null> {
+    return inTime(this.settled, WAIT_MS, null);
   }
 }

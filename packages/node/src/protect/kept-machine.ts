@@ -13,12 +13,14 @@
  */
 import type { BackupAct, BackupEvent, BackupPhase, BackupState } from '@netloom/core';
 import { BACKUP_START, backupStep } from '@netloom/core';
+import { errorLine } from '../error-line.js';
 import type { ImageDelta, StandbyMachine } from './checkpoint.js';
 import { InboundLog } from './inbound-log.js';
 import type { InboundFrame } from './inbound-log.js';
 import type { ProtectFence } from './protect-fences.js';
 import type { LinkUser, PrimaryLink, WholeCheckpoint } from './primary-link.js';
 import type { HelloPayload as Hello } from './wire/record-payloads.js';
+import { Steps } from './steps.js';
 
 /** Until the fence that said no is asked again. */
 const AGAIN_MS = 1_000;
@@ -48,15 +50,13 @@ export class KeptMachine implements LinkUser {
   hello: Hello | null = null;
   /** Why it is as it is, for people. */
   why = '';
-  bytesTotal = 0;
   checkpoints = 0;
   committedUs: number | null = null;
   /** From the decision to run until it ran; null: it has not. */
   takeOverUs: number | null = null;
   private readonly parts: KeptParts;
   private state: BackupState = BACKUP_START;
-  private readonly events: BackupEvent[] = [];
-  private stepping = false;
+  private readonly steps = new Steps<BackupEvent>((event) => this.step(event));
   private link: PrimaryLink | null = null;
   private standby: KeptStandby | null = null;
   private fence: ProtectFence | null = null;
@@ -110,11 +110,7 @@ export class KeptMachine implements LinkUser {
   happens(event: BackupEvent, why = ''): void {
     if (this.over) return;
     if (why !== '') this.why = why;
-    this.events.push(event);
-    if (this.stepping) return;
-    this.stepping = true;
-    for (let next = this.events.shift(); next !== undefined; next = this.events.shift()) this.step(next);
-    this.stepping = false;
+    this.steps.take(event);
   }
 
   /** Forgets everything; a machine that runs goes on. */
@@ -249,10 +245,10 @@ export class KeptMachine implements LinkUser {
       this.adopt(standby);
       link.welcome(this, session);
     } catch (error) {
-      link.refuse(textOf(error));
+      link.refuse(errorLine(error));
       if (this.link !== link) return;
       this.link = null;
-      this.happens({ is: 'standbyFailed' }, textOf(error));
+      this.happens({ is: 'standbyFailed' }, errorLine(error));
     }
   }
 
@@ -276,7 +272,7 @@ export class KeptMachine implements LinkUser {
       if (this.standby !== standby) return false;
       for (const delta of whole.images) standby.apply(delta);
     } catch (error) {
-      if (this.standby === standby) this.happens({ is: 'applyFailed' }, textOf(error));
+      if (this.standby === standby) this.happens({ is: 'applyFailed' }, errorLine(error));
       return false;
     }
     this.device = whole.device;
@@ -304,7 +300,7 @@ export class KeptMachine implements LinkUser {
       await standby.settleDisks(this.placed);
       await standby.takeOver(this.device, () => undefined);
     } catch (error) {
-      return this.happens({ is: 'takeFailed' }, textOf(error));
+      return this.happens({ is: 'takeFailed' }, errorLine(error));
     }
     this.takeOverUs = (performance.now() - began) * 1000;
     this.runs(standby);
@@ -320,7 +316,7 @@ export class KeptMachine implements LinkUser {
     try {
       standby.replay(missed);
     } catch (error) {
-      this.parts.tell('LEFT', { reason: `what came for it meanwhile is lost: ${textOf(error)}` });
+      this.parts.tell('LEFT', { reason: `what came for it meanwhile is lost: ${errorLine(error)}` });
     }
   }
 
@@ -334,15 +330,11 @@ export class KeptMachine implements LinkUser {
     fence?.letGo();
     if (standby === null) return;
     standby.onFailed = () => undefined;
-    this.ending = this.ending.then(() => standby.end()).catch((error: unknown) => this.parts.tell('LEFT', { reason: textOf(error) }));
+    this.ending = this.ending.then(() => standby.end()).catch((error: unknown) => this.parts.tell('LEFT', { reason: errorLine(error) }));
   }
 
   private arm(): void {
     if (this.again !== null) clearTimeout(this.again);
     this.again = this.state.phase === 'refused' ? setTimeout(() => this.happens({ is: 'again' }), AGAIN_MS) : null;
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

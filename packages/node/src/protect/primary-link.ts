@@ -21,6 +21,7 @@ import type { WireRecord } from './wire/record.js';
 import type { RecordStream } from './wire/record-stream.js';
 import { HOST_TIMERS } from './wire/timers.js';
 import { TwoPaths } from './wire/two-paths.js';
+import { errorLine } from '../error-line.js';
 
 /** What a checkpoint may have beyond all of its image. */
 const EXTRA_BYTES_MAX = 320 * 1024 * 1024;
@@ -186,7 +187,7 @@ export class PrimaryLink {
     this.work = this.work.then(async () => {
       if (this.user !== null) await work();
     }).catch((error: unknown) => {
-      this.user?.failed(error instanceof Error ? error.message : String(error));
+      this.user?.failed(errorLine(error));
     });
   }
 

@@ -5,6 +5,7 @@
 import type { Kernel } from '@netloom/core';
 import type { HostLoop } from '../loop.js';
 import { version } from '../daemon/version.js';
+import { inTime } from '../in-time.js';
 import type { VmEnd } from '../vm/vm-process.js';
 import type { Vm } from '../vm/vm.js';
 import { BackupSession } from './backup-session.js';
@@ -81,7 +82,7 @@ export async function protectMachine(place: ProtectPlace, vm: Vm, wish: ProtectW
   const machine = new ProtectedMachine({
     name: vm.name, checkpointer, output, disks, fence, interval: wish.interval, join, copiesDisks: !isLocal, tell: place.tell, onEnd: end,
     kill: () => vm.process?.kill(),
-    endsSoon: () => within(ENDS_MS, vm.process?.ended ?? Promise.resolve()),
+    endsSoon: async () => vm.process === null || (await inTime(vm.process.ended, ENDS_MS, null)) !== null,
   });
   for (const [nic, link] of vm.links.entries()) {
     if (link !== null) link.onOutput = (bytes) => machine.inbound(nic, bytes);
@@ -102,13 +103,4 @@ export async function protectMachine(place: ProtectPlace, vm: Vm, wish: ProtectW
 /** It did not end by its own wish, or anybody's here. */
 function isFailure({ how }: VmEnd): boolean {
   return how === 'killed' || how === 'failed';
-}
-
-/** Does `promise` settle in time? */
-async function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
-  const settled = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return settled;
 }

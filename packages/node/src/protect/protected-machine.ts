@@ -18,6 +18,7 @@
  */
 import type { PrimaryAct, PrimaryEvent, PrimaryPhase, PrimaryState } from '@netloom/core';
 import { PRIMARY_START, primaryStep } from '@netloom/core';
+import { errorLine } from '../error-line.js';
 import { BackupSearch } from './backup-search.js';
 import type { Checkpoint } from './checkpoint.js';
 import { EpochPace } from './epoch-pace.js';
@@ -26,6 +27,7 @@ import { FenceQuestion } from './fence-question.js';
 import { firstLook } from './first-look.js';
 import type { ProtectedParts } from './protected-parts.js';
 import type { BackupSession, SessionUser } from './backup-session.js';
+import { Steps } from './steps.js';
 
 /** Checkpoints that were sent and not acknowledged. */
 const IN_FLIGHT_MAX = 2;
@@ -43,8 +45,7 @@ export class ProtectedMachine implements SessionUser {
   readonly over: Promise<void>;
   private readonly pace: EpochPace;
   private state: PrimaryState = PRIMARY_START;
-  private readonly events: PrimaryEvent[] = [];
-  private stepping = false;
+  private readonly steps = new Steps<PrimaryEvent>((event) => this.step(event));
   private session: BackupSession | null = null;
   private checkpoint: Checkpoint | null = null;
   /** The checkpoints of the last backup. */
@@ -119,11 +120,7 @@ export class ProtectedMachine implements SessionUser {
 
   happens(event: PrimaryEvent, why = ''): void {
     if (why !== '') this.why = why;
-    this.events.push(event);
-    if (this.stepping) return;
-    this.stepping = true;
-    for (let next = this.events.shift(); next !== undefined; next = this.events.shift()) this.step(next);
-    this.stepping = false;
+    this.steps.take(event);
   }
 
   /** A person says that the backup is dead, and never ran it. @throws Error, one line: somebody has the lock */
@@ -251,7 +248,7 @@ export class ProtectedMachine implements SessionUser {
   /** A write that is safe at the backup cannot be put in its place here: the disk is not what the guest was told. */
   private disksDo(what: string, done: Promise<void>): void {
     done.catch((error: unknown) => {
-      this.parts.tell('DISK', { failed: what, reason: textOf(error) });
+      this.parts.tell('DISK', { failed: what, reason: errorLine(error) });
       this.parts.kill();
     });
   }
@@ -259,7 +256,7 @@ export class ProtectedMachine implements SessionUser {
   /** Rejects when the machine has ended, which is told by whoever has it. */
   private machineDo(done: Promise<void>): void {
     done.catch((error: unknown) => {
-      if (this.phase !== 'ended') this.why = textOf(error);
+      if (this.phase !== 'ended') this.why = errorLine(error);
     });
   }
 
@@ -267,7 +264,7 @@ export class ProtectedMachine implements SessionUser {
     try {
       await this.join();
     } catch (error) {
-      const why = textOf(error);
+      const why = errorLine(error);
       if (why !== this.why) this.parts.tell('UNREACHABLE', { reason: why });
       this.why = why;
     }
@@ -321,7 +318,7 @@ export class ProtectedMachine implements SessionUser {
       }
     } catch (error) {
       // The machine has ended, which is told by whoever has it; or the backup has; or a checkpoint cannot be had. Only the last is for here: the backup must not forget a machine that has failed.
-      if (takes() && !(await this.parts.endsSoon()) && takes()) this.happens({ is: 'streamLost' }, textOf(error));
+      if (takes() && !(await this.parts.endsSoon()) && takes()) this.happens({ is: 'streamLost' }, errorLine(error));
     }
     this.undo();
   }
@@ -366,7 +363,7 @@ export class ProtectedMachine implements SessionUser {
     this.checkpoint = null;
     this.watchAcks();
     this.sending = this.sendParts(session, epoch, checkpoint, hand).catch((error: unknown) => {
-      if (this.session === session) this.happens({ is: 'streamLost' }, textOf(error));
+      if (this.session === session) this.happens({ is: 'streamLost' }, errorLine(error));
     });
   }
 
@@ -406,12 +403,8 @@ export class ProtectedMachine implements SessionUser {
     output.end(this.goesOn && this.abandoned);
     await this.looping;
     if (this.died) await new Promise((resolve) => setTimeout(resolve, AFTER_DEATH_MS));
-    await checkpointer.end().catch((error: unknown) => this.parts.tell('LEFT', { reason: textOf(error) }));
+    await checkpointer.end().catch((error: unknown) => this.parts.tell('LEFT', { reason: errorLine(error) }));
     this.parts.onEnd(this.died);
     this.isOver();
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

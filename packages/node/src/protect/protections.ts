@@ -35,6 +35,7 @@ import type { HelloPayload } from './wire/record-payloads.js';
 import { RECORD, RecordError, recordName } from './wire/record.js';
 import { RecordStream } from './wire/record-stream.js';
 import type { WireRecord } from './wire/record.js';
+import { errorLine } from '../error-line.js';
 
 /** A connection that has said nothing. */
 const FIRST_MS = 10_000;
@@ -123,7 +124,7 @@ export class Protections {
     try {
       protectedMachine.goOn();
     } catch (error) {
-      throw new ProtectRefusal(409, `"${vm.name}" cannot go on here: ${error instanceof Error ? error.message : String(error)}`);
+      throw new ProtectRefusal(409, `"${vm.name}" cannot go on here: ${errorLine(error)}`);
     }
   }
 
@@ -178,7 +179,7 @@ export class Protections {
       return protection;
     } catch (error) {
       this.over(protection);
-      throw new ProtectRefusal(400, `${wish.backupText} does not keep "${vm.name}": ${error instanceof Error ? error.message : String(error)}`);
+      throw new ProtectRefusal(400, `${wish.backupText} does not keep "${vm.name}": ${errorLine(error)}`);
     }
   }
 

@@ -27,6 +27,7 @@ import {
   VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_USO6, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_HOST_USO,
   VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_MTU,
 } from './virtio-net.js';
+import { errorLine } from '../error-line.js';
 
 export const OFFERED_FEATURES =
   VIRTIO_F_VERSION_1 | VIRTIO_F_ANY_LAYOUT | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC | VHOST_USER_F_PROTOCOL_FEATURES | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_MTU |
@@ -270,7 +271,7 @@ export class Session {
   }
 
   private fail(error: unknown): void {
-    this.owner.ended(error instanceof Error ? error.message : String(error));
+    this.owner.ended(errorLine(error));
   }
 }
 

@@ -19,6 +19,7 @@ import { join } from 'node:path';
 import { Duplex, Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EAGAIN, EIO, ENOENT } from '@netloom/core';
+import { inTime } from '../in-time.js';
 import { QmpClient, QmpError } from './qmp-client.js';
 import { VmConsole } from './vm-console.js';
 import { VmLog } from './vm-log.js';
@@ -123,7 +124,7 @@ export class VmProcess {
     }
     const vm = new VmProcess(child, launch);
     try {
-      await vm.within(START_MS, 'start', vm.qmp.greeted);
+      if (!(await inTime(vm.qmp.greeted.then(() => true), START_MS, false))) throw new QmpError(`start: nothing from QEMU in ${START_MS / 1000} s`);
       await vm.qmp.run('qmp_capabilities');
       for (const extra of launch.spec.extras) if (extra.device === 'fbuf' && extra.password !== null) await vm.qmp.run('set_password', { protocol: 'vnc', password: extra.password });
       return vm;
@@ -191,17 +192,7 @@ export class VmProcess {
   }
 
   private async isOver(ms: number): Promise<boolean> {
-    return this.within(ms, '', this.ended).then(() => true, () => false);
-  }
-
-  private async within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => (timer = setTimeout(() => reject(new QmpError(`${what}: nothing from QEMU in ${ms / 1000} s`)), ms)));
-    try {
-      return await Promise.race([promise, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return (await inTime(this.ended, ms, null)) !== null;
   }
 
   private async finish(code: number | null, signal: NodeJS.Signals | null): Promise<VmEnd> {

@@ -24,6 +24,8 @@ import { VmRefusal } from './vm-spec.js';
 import type { VmSpec } from './vm-spec.js';
 import { VmStandby } from './vm-standby.js';
 import { Vm } from './vm.js';
+import { errorLine } from '../error-line.js';
+import { inTime } from '../in-time.js';
 
 /** Machines at a time, lingering ones and those that wait included. */
 const VMS_MAX = 256;
@@ -87,7 +89,7 @@ export class Vms {
       return vm;
     } catch (error) {
       const end = await vm.process?.ended;
-      await this.putAway(vm, letGo, end ?? { how: 'failed', message: error instanceof Error ? error.message : String(error) });
+      await this.putAway(vm, letGo, end ?? { how: 'failed', message: errorLine(error) });
       // A folder without a log says nothing.
       await rmdir(vm.folder).catch(() => undefined);
       if (before === undefined) this.byName.delete(spec.name);
@@ -186,11 +188,7 @@ export class Vms {
   private async nameIsFree(name: string): Promise<void> {
     const before = this.byName.get(name);
     if (before === undefined) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), BEFORE_MS)));
-    const end = await Promise.race([before.gone, late]);
-    clearTimeout(timer);
-    if (end === null) throw new VmRefusal(EEXIST, `"${name}" still runs here ("netloom vm ls" lists it)`);
+    if ((await inTime(before.gone, BEFORE_MS, null)) === null) throw new VmRefusal(EEXIST, `"${name}" still runs here ("netloom vm ls" lists it)`);
     this.forget(before);
   }
 

@@ -8,6 +8,7 @@ import type { Libc } from '../../tap/libc.js';
 import type { FrameHandler, FrameIo } from './frame-io.js';
 import { PollIo } from './poll-io.js';
 import { UringIo } from './uring-io.js';
+import { errorLine } from '../../error-line.js';
 
 export type FrameIoKind = 'io_uring' | 'poll';
 /** `auto`: the better one that works here. */
@@ -28,6 +29,6 @@ export function chooseFrameIo(libc: Libc, handler: FrameHandler, wakeFd: number,
     return { io: makeUring(libc, handler, wakeFd), kind: 'io_uring', why: '' };
   } catch (error) {
     if (wish === 'io_uring') throw error;
-    return { io: new PollIo(libc, handler, wakeFd), kind: 'poll', why: error instanceof Error ? error.message : String(error) };
+    return { io: new PollIo(libc, handler, wakeFd), kind: 'poll', why: errorLine(error) };
   }
 }

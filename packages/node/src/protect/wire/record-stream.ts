@@ -17,6 +17,7 @@ import { readEnd, readRefused, reasonText } from './record-payloads.js';
 import type { JsonPayloads } from './record-payloads.js';
 import { RECORD, RecordError, RecordReader, RecordWriter, recordName } from './record.js';
 import type { RecordType, WireRecord } from './record.js';
+import { errorLine } from '../../error-line.js';
 
 /** A sender waits while this many bytes do. */
 export const HIGH_WATER = 1024 * 1024;
@@ -136,7 +137,7 @@ export class RecordStream {
         if (this.closed) return;
       }
     } catch (error) {
-      this.fault(error instanceof Error ? error.message : String(error));
+      this.fault(errorLine(error));
     }
   }
 
