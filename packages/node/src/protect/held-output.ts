@@ -6,7 +6,7 @@
  *
  * Invariants: all plugs have the same `open` and `released`. After `end` nothing is held.
  */
-import type { HeldEpoch, Kernel, VnetKern } from '@netloom/core';
+import type { Errno, HeldEpoch, Kernel, PacketBuffer, VnetKern } from '@netloom/core';
 import { EpochPlug } from '@netloom/core';
 import type { HostLoop } from '../loop.js';
 import type { GuestLink } from '../port/guest-link.js';
@@ -15,9 +15,9 @@ import type { GuestLink } from '../port/guest-link.js';
 class TellingPlug extends EpochPlug {
   onHeld: () => void = () => undefined;
 
-  override output(...args: Parameters<EpochPlug['output']>): ReturnType<EpochPlug['output']> {
+  override output(m: PacketBuffer): Errno {
     const before = this.packets;
-    const error = super.output(...args);
+    const error = super.output(m);
     if (before === 0 && this.packets > 0) this.onHeld();
     return error;
   }

@@ -19,7 +19,7 @@ import { InboundLog } from './inbound-log.js';
 import type { InboundFrame } from './inbound-log.js';
 import type { ProtectFence } from './protect-fences.js';
 import type { LinkUser, PrimaryLink, WholeCheckpoint } from './primary-link.js';
-import type { HelloPayload as Hello } from './wire/record-payloads.js';
+import type { ToldMachine } from './told-machine.js';
 import { Steps } from './steps.js';
 
 /** Until the fence that said no is asked again. */
@@ -42,12 +42,13 @@ export interface KeptParts {
   readonly standbyOf: (link: PrimaryLink) => Promise<KeptStandby>;
   readonly tell: (type: string, data: Readonly<Record<string, string>>) => void;
   /** The machine runs here. */
-  readonly onLive: (hello: Hello) => void;
+  readonly onLive: (told: ToldMachine) => void;
 }
 
 export class KeptMachine implements LinkUser {
   readonly inbound = new InboundLog();
-  hello: Hello | null = null;
+  /** Whom it is kept for; null: nobody. */
+  origin: Pick<PrimaryLink, 'hello' | 'told'> | null = null;
   /** Why it is as it is, for people. */
   why = '';
   checkpoints = 0;
@@ -172,7 +173,7 @@ export class KeptMachine implements LinkUser {
     if (this.state.phase === before) return;
     this.parts.tell(this.state.phase.toUpperCase(), { from: before, ...(this.why === '' ? {} : { reason: this.why }) });
     if (this.state.phase === 'ready') this.why = '';
-    if (this.state.phase === 'empty') this.hello = null;
+    if (this.state.phase === 'empty') this.origin = null;
     this.arm();
     // It may have come back while the fence was asked.
     if (this.state.phase === 'refused' && this.link?.isReachable === true) this.happens({ is: 'reachable' });
@@ -232,7 +233,7 @@ export class KeptMachine implements LinkUser {
     const { link, session } = greeting;
     this.leaveLink();
     this.link = link;
-    this.hello = link.hello;
+    this.origin = link;
     this.making = this.making.then(() => this.make(link, session));
   }
 
@@ -291,11 +292,11 @@ export class KeptMachine implements LinkUser {
   }
 
   private async takeOver(): Promise<void> {
-    const { standby, hello, fence } = this;
+    const { standby, origin, fence } = this;
     const began = performance.now();
     fence?.withdraw();
     try {
-      if (standby === null || hello === null) throw new Error('there is no machine that waits');
+      if (standby === null || origin === null) throw new Error('there is no machine that waits');
       if (!(await this.placing)) throw new Error('the last checkpoint could not be put in its place');
       await standby.settleDisks(this.placed);
       await standby.takeOver(this.device, () => undefined);
@@ -304,7 +305,7 @@ export class KeptMachine implements LinkUser {
     }
     this.takeOverUs = (performance.now() - began) * 1000;
     this.runs(standby);
-    this.parts.onLive(hello);
+    this.parts.onLive(origin.told);
   }
 
   /** It is the machine: what it has is not ours any more. */

@@ -3,7 +3,8 @@
  * Read first: backup-session.ts (the other end, and the order of records); wire/epoch.ts.
  *
  * Theory of operation. Records are checked when they come, and worked on one after the other: unpacking takes its time, and the next checkpoint is a difference to the one before. What is ahead of the first
- * checkpoint is put in its place at once; a checkpoint is given to the user when it is whole.
+ * checkpoint is put in its place at once; a checkpoint is given to the user when it is whole. When more waits than WAITING_BYTES_MAX, nothing is read until there is less: the primary waits then, and a beat no longer than
+ * that takes.
  *
  * Invariant: the user hears of a checkpoint when all of it is here and every sum was right, in order; after `close` of nothing.
  */
@@ -22,9 +23,14 @@ import type { RecordStream } from './wire/record-stream.js';
 import { HOST_TIMERS } from './wire/timers.js';
 import { TwoPaths } from './wire/two-paths.js';
 import { errorLine } from '../error-line.js';
+import { readToldMachine } from './told-machine.js';
+import type { ToldMachine } from './told-machine.js';
 
 /** What a checkpoint may have beyond all of its image. */
 const EXTRA_BYTES_MAX = 320 * 1024 * 1024;
+
+/** Records that came and are not worked on yet. */
+const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 
 /** A checkpoint, whole and checked. */
 export interface WholeCheckpoint {
@@ -62,6 +68,7 @@ export interface LinkPlace {
 export class PrimaryLink {
   readonly peer: string;
   readonly hello: HelloPayload;
+  readonly told: ToldMachine;
   private readonly stream: RecordStream;
   private readonly place: LinkPlace;
   private beat: RecordStream | null = null;
@@ -70,14 +77,16 @@ export class PrimaryLink {
   private readonly device = new DeviceDecoder();
   private readonly assembler: EpochAssembler;
   private work: Promise<void> = Promise.resolve();
+  private waitingBytes = 0;
   private began = 0;
   private closed = false;
 
-  /** @param peer where it comes from, for people. */
+  /** @param peer where it comes from, for people. @throws Error, one line: what it tells is no machine */
   constructor(stream: RecordStream, peer: string, hello: HelloPayload, place: LinkPlace) {
     this.stream = stream;
     this.peer = peer;
     this.hello = hello;
+    this.told = readToldMachine(hello);
     this.place = place;
     this.assembler = new EpochAssembler(hello.imageBytes + EXTRA_BYTES_MAX, hello.firstEpoch);
   }
@@ -162,11 +171,11 @@ export class PrimaryLink {
       case RECORD.IMAGE:
       case RECORD.DEVICE:
       case RECORD.DISK:
-        return (flags & AHEAD) === 0 ? this.assembler.add(record) : this.then(() => this.ahead(record));
+        return (flags & AHEAD) === 0 ? this.assembler.add(record) : this.then(() => this.ahead(record), payload.length);
       case RECORD.COMMIT: {
         this.began = performance.now();
         const whole = this.assembler.commit(readCommit(payload));
-        return this.then(() => this.whole(whole, (flags & HANDS_OVER) !== 0));
+        return this.then(() => this.whole(whole, (flags & HANDS_OVER) !== 0), whole.bytes);
       }
       case RECORD.INBOUND:
         return this.user?.inboundFrame(inboundFrame(payload));
@@ -183,11 +192,16 @@ export class PrimaryLink {
   }
 
   /** One after the other; what fails is told, and the rest is not done. */
-  private then(work: () => void | Promise<void>): void {
+  private then(work: () => void | Promise<void>, bytes = 0): void {
+    this.waitingBytes += bytes;
+    if (this.waitingBytes > WAITING_BYTES_MAX) this.stream.pause();
     this.work = this.work.then(async () => {
       if (this.user !== null) await work();
     }).catch((error: unknown) => {
       this.user?.failed(errorLine(error));
+    }).finally(() => {
+      this.waitingBytes -= bytes;
+      if (this.waitingBytes <= WAITING_BYTES_MAX) this.stream.resume();
     });
   }
 

@@ -34,7 +34,7 @@ export interface ProtectPlace {
   /** Our own socket. */
   readonly socketPath: string;
   readonly tell: (type: string, data: Readonly<Record<string, string>>) => void;
-  readonly onEnd: () => void;
+  readonly onEnd: (protection: Protection) => void;
 }
 
 /** A machine of ours and what protects it. */
@@ -52,11 +52,12 @@ export interface Protection {
   leave(): Promise<void>;
 }
 
-/** @throws Error, one line */
+/** Rejects with one line, and nothing is left. */
 export async function protectMachine(place: ProtectPlace, vm: Vm, wish: ProtectWish): Promise<Protection> {
   const { kernel, loop } = place;
   const isLocal = wish.backup.kind === 'local';
   const generation = newGeneration(vm.parts.lock);
+  const fence = primaryFence(vm, wish, generation, () => machine.connection?.paths.lastHeardAt ?? 0);
   const checkpointer = await checkpointerOf(vm);
   const links = vm.links.flatMap((link) => link ?? []);
   const output = new HeldOutput(kernel, loop, vm.prison.vnet.kern, wish.unplugged ? [] : links, () => machine.hurry(false));
@@ -66,7 +67,7 @@ export async function protectMachine(place: ProtectPlace, vm: Vm, wish: ProtectW
     for (const link of links) link.onOutput = null;
     if (!died || !isLocal) inheritance.leaveToNobody();
     if (!died) vm.parts.heir = null;
-    place.onEnd();
+    place.onEnd(protection);
   };
   const join = (user: SessionUser, welcomed: (life: string) => void, givenUp: AbortSignal): Promise<BackupSession> => BackupSession.join({
     dial: (kind) => dial(kind === 'stream' ? wish.backup : wish.via, kind, { ownSocket: place.socketPath, keyFile: wish.keyFile, timeoutMs: DIAL_MS }),
@@ -78,7 +79,6 @@ export async function protectMachine(place: ProtectPlace, vm: Vm, wish: ProtectW
     pack: !isLocal,
     user, welcomed, givenUp,
   });
-  const fence = primaryFence(vm, wish, generation, () => machine.connection?.paths.lastHeardAt ?? 0);
   const machine = new ProtectedMachine({
     name: vm.name, checkpointer, output, disks, fence, interval: wish.interval, join, copiesDisks: !isLocal, tell: place.tell, onEnd: end,
     kill: () => vm.process?.kill(),
@@ -90,14 +90,16 @@ export async function protectMachine(place: ProtectPlace, vm: Vm, wish: ProtectW
   // One whose backup is elsewhere has no heir, but its last output waits for what the backup says, and its lock as long.
   vm.parts.heir = () => inheritance.heir();
   void vm.process?.ended.then((how) => machine.happens({ is: isFailure(how) ? 'guestDied' : 'guestOver' }, `the machine has ended: ${how.how}${how.message === '' ? '' : `: ${how.message}`}`));
-  return {
+  const protection: Protection = {
     vm, wish, generation, protectedMachine: machine, output, disks, inheritance,
     start: () => machine.start(),
     leave: async () => {
       machine.happens({ is: 'unprotect' });
       for (let waits = 0; machine.phase === 'deciding' && waits < 3; waits++) await machine.changed(LEAVE_MS);
+      if (machine.phase === 'ended') await machine.over;
     },
   };
+  return protection;
 }
 
 /** It did not end by its own wish, or anybody's here. */

@@ -23,11 +23,11 @@ export function protectedView({ wish, protectedMachine: machine, output, disks }
   };
 }
 
-export function keptView(kept: KeptMachine, vnet: string): ProtectionView {
-  const { connection, hello } = kept;
+export function keptView(kept: KeptMachine): ProtectionView {
+  const { connection, origin } = kept;
   const now = performance.now() * 1000;
   return {
-    machine: kept.name, vnet, side: 'backup', phase: kept.phase, peer: connection?.peer ?? '', fence: hello?.fence ?? '', interval: null,
+    machine: kept.name, vnet: kept.origin?.told.spec.vnet ?? '', side: 'backup', phase: kept.phase, peer: connection?.peer ?? '', fence: origin?.hello.fence ?? '', interval: null,
     epoch: kept.committed, committed: kept.committed, ageUs: kept.committedUs === null ? null : now - kept.committedUs,
     epochsPerSecond: 0, pauseUs: null, commitUs: null, pages: null, bytes: null,
     totals: { checkpoints: kept.checkpoints, commits: kept.checkpoints, pauseUs: 0, commitUs: 0, bytes: connection?.bytesIn ?? 0 },

@@ -29,9 +29,8 @@ import type { Protection } from './protect-machine.js';
 import { ProtectRefusal, protectWish } from './protect-request.js';
 import type { ProtectRequest, ProtectWish } from './protect-request.js';
 import { standbyOf } from './standby-of.js';
-import { readToldMachine } from './told-machine.js';
+import type { ToldMachine } from './told-machine.js';
 import { readHello, readJoin } from './wire/record-payloads.js';
-import type { HelloPayload } from './wire/record-payloads.js';
 import { RECORD, RecordError, recordName } from './wire/record.js';
 import { RecordStream } from './wire/record-stream.js';
 import type { WireRecord } from './wire/record.js';
@@ -66,6 +65,8 @@ export interface ProtectionsWorld {
 export class Protections {
   private readonly world: ProtectionsWorld;
   private readonly ours = new Map<string, Protection>();
+  /** Machines whose protection is being put together. */
+  private readonly beginning = new Set<string>();
   private readonly kept = new Map<string, KeptMachine>();
   /** Second paths are joined to what they belong to by these. */
   private readonly sessions = new Map<string, PrimaryLink>();
@@ -80,14 +81,13 @@ export class Protections {
   list(): ProtectionView[] {
     const { vms } = this.world;
     const ours = [...this.ours.values()].map((protection) => protectedView(protection, vms.vnetOf(protection.vm)));
-    const kept = [...this.kept.values()].flatMap((machine) => (machine.hello === null ? [] : keptView(machine, readToldMachine(machine.hello).spec.vnet)));
+    const kept = [...this.kept.values()].flatMap((machine) => (machine.origin === null ? [] : keptView(machine)));
     return [...ours, ...kept];
   }
 
   /** Protects a machine; it is being copied when this resolves. @throws ProtectRefusal */
   async protect(request: ProtectRequest): Promise<ProtectionView> {
     const wish = protectWish(request);
-    if (this.ours.has(wish.machine)) throw new ProtectRefusal(409, `"${wish.machine}" is protected already ("netloom protect ls" tells; "netloom protect end ${wish.machine}" ends it)`);
     const protection = await this.begin(this.running(wish.machine), wish);
     return protectedView(protection, this.world.vms.vnetOf(protection.vm));
   }
@@ -96,7 +96,7 @@ export class Protections {
   async unprotect(machine: string): Promise<void> {
     const { protectedMachine } = this.our(machine);
     protectedMachine.happens({ is: 'unprotect' });
-    await this.reaches(machine, 'ended', 'its protection cannot end');
+    await this.ends(machine, 'its protection cannot end');
   }
 
   /** Lets the backup run the machine, and ends it here. @throws ProtectRefusal */
@@ -104,7 +104,7 @@ export class Protections {
     const { protectedMachine } = this.our(machine);
     if (protectedMachine.phase !== 'holding') throw new ProtectRefusal(409, `"${machine}" cannot be handed over now: it is ${protectedMachine.phase}, not holding ("netloom protect ls" tells why)`);
     protectedMachine.happens({ is: 'handOver' });
-    await this.reaches(machine, 'ended', 'it could not be handed over');
+    await this.ends(machine, 'it could not be handed over');
   }
 
   /** A person's word that the other copy is dead: what runs here goes on, what is kept here runs. @throws ProtectRefusal */
@@ -118,14 +118,6 @@ export class Protections {
     const kept = this.kept.get(machine);
     if (kept === undefined) throw new ProtectRefusal(404, `no machine called "${machine}" is protected or kept here ("netloom protect ls" lists them)`);
     if (!kept.force()) throw new ProtectRefusal(409, `"${machine}" is ${kept.phase}: ${kept.phase === 'ready' ? `its primary is there; "netloom protect switch ${machine}" at the primary hands it over` : 'there is no whole checkpoint of it to run from'}`);
-  }
-
-  private goOn({ vm, protectedMachine }: Protection): void {
-    try {
-      protectedMachine.goOn();
-    } catch (error) {
-      throw new ProtectRefusal(409, `"${vm.name}" cannot go on here: ${errorLine(error)}`);
-    }
   }
 
   /** Forgets a machine that is kept here. @throws ProtectRefusal */
@@ -164,6 +156,14 @@ export class Protections {
     return vm;
   }
 
+  private goOn({ vm, protectedMachine }: Protection): void {
+    try {
+      protectedMachine.goOn();
+    } catch (error) {
+      throw new ProtectRefusal(409, `"${vm.name}" cannot go on here: ${errorLine(error)}`);
+    }
+  }
+
   private our(machine: string): Protection {
     const protection = this.ours.get(machine);
     if (protection === undefined) throw new ProtectRefusal(404, `"${machine}" is not protected here ("netloom protect ls" lists what is)`);
@@ -171,15 +171,18 @@ export class Protections {
   }
 
   private async begin(vm: Vm, wish: ProtectWish): Promise<Protection> {
-    const { world } = this;
-    const protection: Protection = await protectMachine({ ...world, tell: (type, data) => this.tell(vm, type, data), onEnd: () => this.over(protection) }, vm, wish);
-    this.ours.set(vm.name, protection);
+    if (this.ours.has(vm.name) || this.beginning.has(vm.name)) throw new ProtectRefusal(409, `"${vm.name}" is protected already ("netloom protect ls" tells; "netloom protect end ${vm.name}" ends it)`);
+    this.beginning.add(vm.name);
+    let protection: Protection | null = null;
     try {
+      protection = await protectMachine({ ...this.world, tell: (type, data) => this.tell(vm, type, data), onEnd: (ended) => this.over(ended) }, vm, wish);
+      this.ours.set(vm.name, protection);
       await protection.start();
       return protection;
     } catch (error) {
-      this.over(protection);
-      throw new ProtectRefusal(400, `${wish.backupText} does not keep "${vm.name}": ${errorLine(error)}`);
+      throw new ProtectRefusal(400, protection === null ? `"${vm.name}" cannot be protected: ${errorLine(error)}` : `${wish.backupText} does not keep "${vm.name}": ${errorLine(error)}`);
+    } finally {
+      this.beginning.delete(vm.name);
     }
   }
 
@@ -188,14 +191,14 @@ export class Protections {
     if (this.ours.get(protection.vm.name) === protection) this.ours.delete(protection.vm.name);
   }
 
-  private async reaches(machine: string, phase: string, failed: string): Promise<void> {
+  private async ends(machine: string, failed: string): Promise<void> {
     const { protectedMachine } = this.our(machine);
-    for (let phases = 0; protectedMachine.phase !== phase && phases < 4; phases++) {
+    for (let phases = 0; protectedMachine.phase !== 'ended' && phases < 4; phases++) {
       if (protectedMachine.phase === 'frozen') break;
       await protectedMachine.changed(30_000);
     }
-    if (protectedMachine.phase !== phase) throw new ProtectRefusal(409, `"${machine}": ${failed}: it is ${protectedMachine.phase}${protectedMachine.why === '' ? '' : `: ${protectedMachine.why}`}`);
-    if (phase === 'ended') await protectedMachine.over;
+    if (protectedMachine.phase !== 'ended') throw new ProtectRefusal(409, `"${machine}": ${failed}: it is ${protectedMachine.phase}${protectedMachine.why === '' ? '' : `: ${protectedMachine.why}`}`);
+    await protectedMachine.over;
   }
 
   private greeted(stream: RecordStream, from: string, record: WireRecord): void {
@@ -229,13 +232,12 @@ export class Protections {
     // What runs here is asked only about copies elsewhere; a protection of what we took over begins anew.
     if (found !== undefined && !(found.phase === 'live' && fromUs)) return found;
     if (found === undefined && !fromUs && this.world.vms.find(machine) !== null) return `a virtual machine called "${machine}" runs here`;
-    if (found === undefined && [...this.kept.values()].filter(({ hello }) => hello !== null).length >= KEPT_MAX) return `${KEPT_MAX} machines are kept here already`;
-    void found?.end();
+    if (found === undefined && [...this.kept.values()].filter(({ origin }) => origin !== null).length >= KEPT_MAX) return `${KEPT_MAX} machines are kept here already`;
     const kept = new KeptMachine({
       name: machine,
       standbyOf: (link) => standbyOf(this.world.vms, this.world.diskFolder, link, fromUs ? (this.ours.get(machine) ?? null) : null),
       tell: (type, data) => this.tellKept(kept, type, data),
-      onLive: (hello) => void this.live(hello),
+      onLive: (told) => void this.live(told),
     });
     // Its machine runs here, and goes on; the connection that brought it is of no more use.
     void found?.end();
@@ -244,9 +246,7 @@ export class Protections {
   }
 
   /** It runs here now. If its backup was this daemon it is protected again. */
-  private async live(hello: HelloPayload): Promise<void> {
-    const { machine } = hello;
-    const { again } = readToldMachine(hello);
+  private async live({ spec: { name: machine }, again }: ToldMachine): Promise<void> {
     const vm = this.world.vms.find(machine);
     if (again === null || vm === null) return;
     await Promise.all([delay(REST_MS, undefined, { ref: false }), this.ours.get(machine)?.protectedMachine.over]);

@@ -14,14 +14,13 @@ import { decodeDiskWrites } from './disk/disk-codec.js';
 import type { InboundFrame } from './inbound-log.js';
 import type { KeptStandby } from './kept-machine.js';
 import type { Protection } from './protect-machine.js';
-import { readToldMachine } from './told-machine.js';
 import type { PrimaryLink } from './primary-link.js';
 import { keptFence } from './protect-fences.js';
 import type { ProtectFence } from './protect-fences.js';
 
 /** @param diskFolder where copies of disks are. @param primary the machine's protection when it runs here, too. Rejects with one line */
 export async function standbyOf(vms: Vms, diskFolder: string, link: PrimaryLink, primary: Protection | null): Promise<KeptStandby> {
-  const { spec, diskBytes } = readToldMachine(link.hello);
+  const { spec, diskBytes } = link.told;
   if (primary !== null) return new Kept(link, await vms.standby(spec), [], primary);
   const folder = join(diskFolder, spec.name);
   const copies: DiskCopy[] = [];

@@ -23,7 +23,8 @@ export function tellMachine(spec: VmSpec, lock: string | null, diskBytes: readon
 }
 
 /** @throws Error, one line */
-export function readToldMachine({ machine, imageBytes, spec }: HelloPayload): ToldMachine {
+export function readToldMachine({ machine, imageBytes, beatMs, timeoutMs, spec }: HelloPayload): ToldMachine {
+  if (beatMs < 1 || timeoutMs < beatMs) throw new Error(`the primary wants a beat each ${beatMs} ms, and to be lost after ${timeoutMs}`);
   const { vm, disks, again } = spec as { readonly vm?: VmSpec; readonly disks?: readonly number[]; readonly again?: ProtectRequest | null };
   if (typeof vm !== 'object' || !Array.isArray(disks)) throw new Error('the primary does not tell what the machine is made of');
   for (const [key, example] of Object.entries(VM_DEFAULTS)) {

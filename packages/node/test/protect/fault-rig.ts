@@ -37,6 +37,9 @@ import { FaultWire } from './fault-wire.js';
 import type { Direction, PassingRecord } from './fault-wire.js';
 import { BackupDaemon } from './kept-counter.js';
 import type { BackupTrouble, CountedStandby } from './kept-counter.js';
+import { tellMachine } from '../../src/protect/told-machine.js';
+import { VM_DEFAULTS } from '../../src/vm/vm-spec.js';
+import type { VmSpec } from '../../src/vm/vm-spec.js';
 
 export type FenceKind = 'none' | 'lock' | 'command' | 'lease';
 
@@ -44,6 +47,8 @@ const FENCES: Readonly<Record<FenceKind, (folder: string) => string>> = {
   none: () => 'none', lock: (folder) => `lock:${join(folder, 'lock')}`, command: () => 'command:/bin/true', lease: () => 'lease:1000',
 };
 const GENERATION = 7;
+/** What the machine is said to be made of; it is another (counted-machine.ts). */
+const SPEC: VmSpec = { ...VM_DEFAULTS, name: 'web', vnet: 'host', memoryBytes: IMAGE_BYTES, topology: { sockets: 1, cores: 1, threads: 1 } };
 const LEASE_MS = 1_000;
 const BEAT_MS = 50;
 const TIMEOUT_MS = 300;
@@ -115,7 +120,7 @@ export class FaultRig implements MachineWitness {
       name: 'web', checkpointer: this.checkpointer, output: this.output, disks, copiesDisks: true, fence: this.fence('primary', () => this.primary.connection?.paths.lastHeardAt ?? 0, () => undefined, this.lock), interval: 50,
       join: (user, welcomed, givenUp) => BackupSession.join({
         dial: (kind) => this.dial(kind),
-        hello: { protocol: PROTOCOL, version: '1', machine: 'web', generation: GENERATION, engine: 'qemu', imageBytes: IMAGE_BYTES, firstEpoch: this.output.open, fence: FENCES[fence](this.folder), beatMs: BEAT_MS, timeoutMs: TIMEOUT_MS, spec: {} },
+        hello: { protocol: PROTOCOL, version: '1', machine: 'web', generation: GENERATION, engine: 'qemu', imageBytes: IMAGE_BYTES, firstEpoch: this.output.open, fence: FENCES[fence](this.folder), beatMs: BEAT_MS, timeoutMs: TIMEOUT_MS, spec: tellMachine(SPEC, null, [], null) },
         leaseMs: fence === 'lease' ? LEASE_MS : null, pack: false, user, welcomed, givenUp,
       }),
       endsSoon: async () => Promise.resolve(this.endsSoon || this.machine.state === 'gone'),

@@ -105,6 +105,15 @@ export class RecordStream {
     return new Promise((resolve) => this.drainWaits.push(resolve));
   }
 
+  /** Reads no more, until `resume`; beats wait as all else, so not for long. */
+  pause(): void {
+    this.duplex.pause();
+  }
+
+  resume(): void {
+    if (!this.closed) this.duplex.resume();
+  }
+
   /** Says END, and closes when that has left. `onClose` follows. */
   end(reason: string): void {
     if (!this.open) return;
