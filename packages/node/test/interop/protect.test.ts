@@ -12,12 +12,16 @@ import { withDaemon } from './test-daemon.js';
 peer('guest')('a machine whose backup is local: killed, and it goes on; handed over; let go', { timeout: 400_000 }, () => withDaemon(async (d) => {
   const { vms, protections } = d.daemon;
   const { kernel, initrd, append } = guestImage({ script: 'ip addr add 10.5.0.2/24 dev eth0; ip link set eth0 up' });
-  await vms.run(vmSpecOf({ name: 'web', kernel, initrd, append, memory: '128M', accel: 'tcg', nics: ['tap0'], protectable: true }, null));
+  const vm = await vms.run(vmSpecOf({ name: 'web', kernel, initrd, append, memory: '128M', accel: 'tcg', nics: ['tap0'], protectable: true }, null));
   await d.ok('', 'ifconfig', 'tap0', 'inet', '10.5.0.1/24');
   const pings = (): Promise<void> => Netns.until('it answers', async () => (await d.run('', 'ping', '-c', '1', '-t', '2', '10.5.0.2')).exitCode === 0, 90);
   await pings();
   const phases = (): string => protections.list().map(({ side, phase }) => `${side} ${phase}`).sort().join(', ');
-  await protections.protect({ machine: 'web', backup: 'local', interval: 50 });
+  await expect(protections.protect({ machine: 'web', backup: 'local', fence: 'lock:/else' })).rejects.toThrow(`"web" cannot be protected: "web" holds the lock ${vm.parts.lock!.path}, not /else: run it with --lock /else`);
+  expect([vm.links[0]!.plug, vm.parts.heir]).toEqual([null, null]);
+  // Two who want the same at a time.
+  const wishes = await Promise.allSettled([50, 60].map((interval) => protections.protect({ machine: 'web', backup: 'local', interval })));
+  expect(wishes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
   await Netns.until('it is held', async () => phases() === 'backup ready, primary holding', 60);
   await pings();
   for (let kill = 0; kill < 2; kill++) {
