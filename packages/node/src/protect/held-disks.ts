@@ -23,6 +23,8 @@ export class HeldDisks {
   private readonly disks: readonly EpochDisk[];
   private readonly pack: boolean;
   private readonly ended = new Map<number, readonly number[]>();
+  /** The last commit. */
+  private committing: Promise<unknown> = Promise.resolve();
 
   /** @param onPressure a write waits for the next epoch. */
   constructor(disks: readonly EpochDisk[], pack: boolean, onPressure: () => void) {
@@ -53,7 +55,8 @@ export class HeldDisks {
   async commit(epoch: number): Promise<void> {
     const upTo = this.ended.get(epoch);
     for (const before of this.ended.keys()) if (before <= epoch) this.ended.delete(before);
-    await Promise.all(this.disks.map((disk, i) => disk.commit(upTo?.[i] ?? -1)));
+    this.committing = Promise.all(this.disks.map((disk, i) => disk.commit(upTo?.[i] ?? -1)));
+    await this.committing;
   }
 
   async abandon(): Promise<void> {
@@ -95,10 +98,10 @@ export class HeldDisks {
     for await (const record of encodeDiskWrites(writes, this.pack)) await send(diskPiece(i, record));
   }
 
-  /** The machine goes on elsewhere on this host from the end of `epoch`: what it wrote before is in its file then, and the rest never was. -1: from nothing that is known here. */
+  /** The machine goes on elsewhere on this host from the end of `epoch`: what it wrote before is in its file then, and the rest never was. Nobody writes any more: whoever did has been cut off. */
   async settle(epoch: number): Promise<void> {
-    const upTo = this.ended.get(epoch);
-    if (upTo !== undefined) await this.commit(epoch);
+    // What was acknowledged may still be on its way to the file.
+    await (this.ended.has(epoch) ? this.commit(epoch) : this.committing);
     for (const disk of this.disks) if (!disk.passes) disk.discardAfter(disk.committed);
   }
 }

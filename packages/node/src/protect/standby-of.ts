@@ -79,10 +79,13 @@ class Kept implements KeptStandby {
       for (const copy of this.copies) await (await copy.takeOver()).close();
       return;
     }
-    await this.primary.disks.settle(epoch);
+    const { vm, disks } = this.primary;
+    // What its process has written last may still be in the sockets.
+    vm.parts.disks?.cut();
+    await disks.settle(epoch);
     this.primary.inheritance.leaveTo(this.standby.parts);
     // Of a machine that was handed over: it stands still, and its name is needed.
-    this.primary.vm.process?.kill();
+    vm.process?.kill();
   }
 
   async takeOver(device: Uint8Array, connect: () => void): Promise<void> {
