@@ -4,6 +4,7 @@
  * The seeds repeat what the writer does. What a worker meets is the machine's doing, so a bug is looked for until it is found.
  */
 import { describe, expect, it } from 'vitest';
+import { tortures } from '../scripts/torture.mjs';
 import { torture } from './torture/torture.mjs';
 import type { TortureBug } from './torture/torture.mjs';
 
@@ -30,4 +31,20 @@ describe('readers under torture', () => {
     const { problem } = await torture({ seed: 1, bug, silentMax: 100 }, ({ ops }) => ops >= BUG_OPERATIONS);
     expect(problem).toMatch(notice);
   }, 120_000);
+
+  it('a short run is one with readers: it begins when each of them reads', async () => {
+    const { problem, torture: t } = await torture({ seed: 4 }, () => true);
+    expect([problem, t.isRead]).toEqual([null, true]);
+  }, 60_000);
+
+  it('many runs have a seed each, and end with the first that has a problem', async () => {
+    const seeds: number[] = [];
+    const run = (seed: number): Promise<string | null> => {
+      seeds.push(seed);
+      return Promise.resolve(seed === 9 ? 'torn 1' : null);
+    };
+    expect(await tortures(7, 2, run)).toEqual({ problem: null, seed: 8, done: 2 });
+    expect(await tortures(7, 100, run)).toEqual({ problem: 'torn 1', seed: 9, done: 2 });
+    expect(seeds).toEqual([7, 8, 7, 8, 9]);
+  });
 });

@@ -7,9 +7,10 @@
  *
  * Invariants: the writer's choices depend on the seed alone; what the workers meet does not, and cannot. A writer that waits wakes by the workers' bell, which a lost one would show: SILENT_MAX waits without a bell, and it is stuck.
  */
+import { setTimeout } from 'node:timers/promises';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { Engine, Limbo, quietEnv, SharedPsrefClass } from '@netloom/core';
-import { Fib4, Fib6, fib4Shape, fib6Shape, percpuSum, READER_ONLINE, SharedList } from '@netloom/core/fwd';
+import { Fib4, Fib6, fib4Shape, fib6Shape, percpuEach, percpuSum, READER_ONLINE, SharedList } from '@netloom/core/fwd';
 import { COUNT, COUNTS, ENTRIES, NETWORKS, numbers, R_MARK, RECORD_SHIFT, recordFill, recordPoison, RECORDS, SLOTS, tortureMemory, VALUES, WHOSE_LIST, WRONG } from './torture-layout.mjs';
 
 /** Rules that may be broken. */
@@ -86,6 +87,12 @@ export class Torture {
   /** What workers have seen that must not be; 0 when all is well. */
   get wrong() {
     return WRONG.reduce((n, name) => n + percpuSum(this.memory.counts, COUNTS.length, COUNT[name]), 0);
+  }
+
+  /** Has every worker looked something up? */
+  get isRead() {
+    const each = percpuEach(this.memory.counts, COUNTS.length, COUNT.lookups);
+    return this.seats.every((seat) => (each[seat.slot] ?? 0) > 0);
   }
 
   /** Bytes that grow if something is kept: the tries, and what waits. */
@@ -328,13 +335,16 @@ export class Torture {
  */
 export async function torture(options, enough, progress) {
   const t = new Torture(options);
+  // What is done before the workers read says nothing.
+  while (t.failed === null && !t.isRead) await setTimeout(POLL_MS);
   for (let rounds = 1; t.failed === null && t.wrong === 0; rounds++) {
     for (let i = 0; i < ROUND && t.failed === null; i++) {
       t.step();
       if (i % 8 === 0) t.turn();
     }
     await new Promise((next) => setImmediate(next));
-    if (rounds % KILL_ROUNDS === 0) await t.kill();
+    // Of many short runs some have a death, at different moments.
+    if ((rounds + options.seed) % KILL_ROUNDS === 0) await t.kill();
     progress?.(t);
     if (enough(t)) break;
   }
@@ -345,3 +355,5 @@ export async function torture(options, enough, progress) {
 export const ROUND = 2_000;
 /** Rounds after which a worker dies. */
 const KILL_ROUNDS = 20;
+/** Between two looks whether all workers have begun. */
+const POLL_MS = 1;
