@@ -18,7 +18,7 @@
 import { READER_OFFLINE } from '@netloom/core/fwd';
 import type { FwdMessage, GracePeriods } from '@netloom/core/fwd';
 import type { PortDevice } from '../port/frame-port.js';
-import { loadLibc } from '../tap/libc.js';
+import { ENODEV, loadLibc } from '../tap/libc.js';
 import type { Libc } from '../tap/libc.js';
 import { openError, TapError } from '../tap/tap-error.js';
 import { DatapathPort } from './datapath-port.js';
@@ -300,6 +300,7 @@ export class DatapathPool implements SeatOwner {
 
   private check(): void {
     for (const seat of this.seats) seat.check(this.options.readers.periods);
+    for (const port of this.ports) if (port.isGone()) port.lost(openError(this.libc, ENODEV, 'poll', port.name));
     // Lest a bell be lost.
     this.passed();
   }

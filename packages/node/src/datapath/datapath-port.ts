@@ -40,6 +40,8 @@ export class DatapathPort implements FramePort {
   /** A row of PC_* for each worker. */
   readonly counters = new SharedArrayBuffer(WORKERS_MAX * PORT_COUNTERS * 8);
   binding: PortBinding | null = null;
+  /** Has the device been destroyed, without a word to the workers? */
+  readonly isGone: () => boolean;
   private readonly rows = new Float64Array(this.counters);
   private readonly libc: Libc;
   private readonly memory: RingMemory;
@@ -54,6 +56,7 @@ export class DatapathPort implements FramePort {
     this.name = device.name;
     this.mtu = device.mtu;
     this.vnetHdr = device.vnetHdr;
+    this.isGone = device.isGone ?? (() => false);
     this.libc = libc;
     this.shut = shut;
     const memories = mapRings(libc, device, ringSize);

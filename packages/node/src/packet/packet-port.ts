@@ -7,23 +7,26 @@
  * Theory of operation. Unlike a TAP's frames, those of an interface need no system call to come in: they lie in the ring when the event loop says that there are some,
  * so no thread is needed. A turn hands over TURN_BATCHES batches at most, from where they lie, and then lets the event loop serve others. `send` writes at once: the header goes in
  * front of the frame where there is room, otherwise the frame is copied. What the interface has no room for is refused.
- * A socket in error is watched no more by the event loop. It is when the interface has gone down, and watched anew; or when it is gone, and so is the port.
+ * A socket in error is watched no more by the event loop. It is when the interface has gone down, and watched anew; or when it is gone, and so is the port. An interface that
+ * is down may be destroyed without a word, so the port looks for that from time to time until frames come again.
  *
  * Invariants: as FramePort has them; after `close` no descriptor is left, and the ring is unmapped.
  */
 import type { FramePort, FramePortStats, PortDevice } from '../port/frame-port.js';
 import { copyFrame } from '../tap/copy-frame.js';
 import { FrameBatch } from '../tap/frame-batch.js';
-import { EAGAIN, EMSGSIZE, ENOBUFS } from '../tap/libc.js';
+import { EAGAIN, EMSGSIZE, ENOBUFS, ENODEV } from '../tap/libc.js';
 import { BURST, FRAME_MAX } from '../tap/tap-shared.js';
 import { putVnetHdr, VNET_HDR_SIZE } from '../tap/vnet-hdr.js';
 import type { VnetHdr } from '../tap/vnet-hdr.js';
 import { loadPacketLibc } from './packet-libc.js';
 import type { PacketLibc } from './packet-libc.js';
-import { PacketRing } from './packet-ring.js';
+import { isUnbound, PacketRing } from './packet-ring.js';
 import { openPacket, packetError } from './packet-socket.js';
 
 const TURN_BATCHES = 8;
+/** Between two looks whether an interface that has gone down is still there. */
+const LOOK_MS = 250;
 
 /** Counts since the port was opened. */
 export interface PacketStats extends FramePortStats {
@@ -49,6 +52,8 @@ export class PacketPort implements FramePort {
   private callback: ((batch: FrameBatch) => void) | null = null;
   private gone: ((error: Error) => void) | null = null;
   private unwatch: (() => void) | null = null;
+  /** While the interface is down. */
+  private look: NodeJS.Timeout | null = null;
   private isDown = false;
   private isClosed = false;
   private rxFrames = 0;
@@ -116,6 +121,7 @@ export class PacketPort implements FramePort {
     this.isDown = true;
     this.callback = null;
     this.unwatch?.();
+    this.lookFor(false);
     // Not within a callback, whose frames lie in the ring.
     return new Promise((resolve) => setImmediate(() => {
       this.ring.unmap();
@@ -144,13 +150,31 @@ export class PacketPort implements FramePort {
   }
 
   private readable(): void {
-    if (this.isDown || this.deliver()) return;
+    if (this.isDown) return;
+    if (this.deliver()) return this.lookFor(false);
     // Woken for nothing: for an error, after which the event loop does not look any more.
     const errno = this.ring.takeError();
-    if (errno === 0) return this.watch();
+    if (errno !== 0) return this.lose(errno);
+    this.watch();
+    this.lookFor(true);
+  }
+
+  /** Looks whether the interface is gone, or does not any more. */
+  private lookFor(end: boolean): void {
+    if (end === (this.look !== null)) return;
+    if (this.look !== null) clearInterval(this.look);
+    this.look = end ? setInterval(() => this.lookNow(), LOOK_MS).unref() : null;
+  }
+
+  private lookNow(): void {
+    if (isUnbound(this.libc, this.fd)) this.lose(ENODEV);
+  }
+
+  private lose(errno: number): void {
     this.isDown = true;
     this.unwatch?.();
     this.unwatch = null;
+    this.lookFor(false);
     this.gone?.(packetError(this.libc, 'poll', this.name, errno));
   }
 

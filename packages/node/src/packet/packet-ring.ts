@@ -129,10 +129,7 @@ export class PacketRing {
     const errno = socketOption(this.libc, this.fd, SOL_SOCKET, SO_ERROR);
     if (errno < 0) return this.libc.errno();
     if (errno !== ENETDOWN) return errno;
-    const name = new Uint8Array(SOCKADDR_LL_SIZE);
-    this.libc.getsockname(this.fd, name, new Uint32Array([SOCKADDR_LL_SIZE]));
-    // An interface that has been destroyed leaves the socket bound to none.
-    return new DataView(name.buffer).getInt32(SLL_IFINDEX, true) > 0 ? 0 : ENODEV;
+    return isUnbound(this.libc, this.fd) ? ENODEV : 0;
   }
 
   /** Frames that the kernel had no slot for, since the ring was mapped. */
@@ -180,6 +177,16 @@ export class PacketRing {
     this.off = off;
     this.length += VLAN_TAG;
   }
+}
+
+/**
+ * Has the interface of a packet socket been destroyed? It leaves the socket bound to none. The socket is in error once for the interface that goes down, which one that is destroyed does first:
+ * who has seen that hears nothing of the end, and has to look.
+ */
+export function isUnbound(libc: Pick<PacketLibc, 'getsockname'>, fd: number): boolean {
+  const name = new Uint8Array(SOCKADDR_LL_SIZE);
+  libc.getsockname(fd, name, new Uint32Array([SOCKADDR_LL_SIZE]));
+  return new DataView(name.buffer).getInt32(SLL_IFINDEX, true) <= 0;
 }
 
 function slotAt(slot: number): number {

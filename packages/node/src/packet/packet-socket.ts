@@ -21,7 +21,7 @@ import {
   socketOption, TPACKET_V2,
 } from './packet-libc.js';
 import type { PacketLibc } from './packet-libc.js';
-import { RING_REQUEST, RING_RESERVE } from './packet-ring.js';
+import { isUnbound, RING_REQUEST, RING_RESERVE } from './packet-ring.js';
 
 const QUEUES_MAX = 64;
 const SIOCGIFMTU = 0x8921;
@@ -51,7 +51,7 @@ export function openPacket(name: string, queues = 1, libc: PacketLibc = loadPack
     }
     if (queues > 1) joinFanout(libc, fds, name);
     for (const fd of fds) libc.setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, new Uint32Array(1), 4);
-    return { fds, name: `packet:${name}`, mtu, vnetHdr: true };
+    return { fds, name: `packet:${name}`, mtu, vnetHdr: true, isGone: () => isUnbound(libc, fds[0]!) };
   } catch (error) {
     for (const fd of fds) libc.close(fd);
     throw error;

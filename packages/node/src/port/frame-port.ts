@@ -34,6 +34,8 @@ export interface PortDevice {
   readonly vnetHdr: boolean;
   /** Non-blocking, closed on exec. */
   readonly fds: readonly number[];
+  /** Has it been destroyed? For kinds whose descriptors may not say so to who waits on them. */
+  readonly isGone?: () => boolean;
 }
 
 export interface FramePort {

@@ -121,6 +121,24 @@ peer('root', 'netns', 'ip', 'ping')('an interface that Linux has, in place of a 
   await expect.poll(() => client.get('/v1/attachments'), { timeout: 10_000 }).toEqual([]);
 });
 
+peer('root', 'netns', 'ip')('an interface that goes down first and is destroyed later is let go, with workers and without', { timeout: 30_000 }, async () => {
+  for (const workers of [0, 1]) {
+    if (workers > 0) {
+      await daemon.close();
+      daemon = await startDaemon({ socketPath: join(folder, 's'), logLevel: 'silent', workers });
+    }
+    ip('link', 'add', DEVICE, 'type', 'veth', 'peer', 'name', `${DEVICE}n`.slice(-15));
+    ip('link', 'set', 'dev', DEVICE, 'up');
+    await tool('ifconfig', 'tap1', 'create', 'up');
+    await client.post('/v1/attachments', { vnet: 'host', interface: 'tap1', device: `packet:${DEVICE}` });
+    ip('link', 'set', 'dev', DEVICE, 'down');
+    // Whoever reads it has been told that it is down before these are answered.
+    for (let i = 0; i < 20; i++) await client.get('/v1/attachments');
+    ip('link', 'del', DEVICE);
+    await expect.poll(() => client.get('/v1/attachments'), { timeout: 10_000 }).toEqual([]);
+  }
+});
+
 peer('root', 'tun', 'netns', 'ip')('refusals name the value; the device going away lets the tap go', async () => {
   await neighbours();
   const attach = (vnet: string, ifname: string, device: string): Promise<unknown> => client.post('/v1/attachments', { vnet, interface: ifname, device }).catch((e: Error) => e.message);
