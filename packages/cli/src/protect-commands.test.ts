@@ -15,13 +15,13 @@ const FIGURES: readonly EpochFigure[] = [0, 1, 2, 3, 4].map((i) => ({
   epoch: 10 + i, takenUs: 1_000_000 + i * 50_000, pauseUs: 10_000 + i * 1_000, deviceUs: 4_000, imageUs: 9_000, pages: 20 * (i + 1), bytes: i === 4 ? null : 100_000 * (i + 1), commitUs: i === 4 ? null : 30_000,
 }));
 const WEB: ProtectionView = {
-  machine: 'web', vnet: 'r1', side: 'primary', phase: 'holding', peer: 'local', fence: 'lock', interval: 50, epoch: 14, committed: 13, ageUs: 62_000, epochsPerSecond: 20, pauseUs: 14_000, commitUs: 30_000, pages: 100, bytes: 400_000,
+  machine: 'web', vnet: 'r1', side: 'primary', phase: 'holding', peer: 'local', fence: 'lock', interval: 50, epoch: 14, committed: 13, ageUs: 62_000, epochsPerSecond: 20, pauseUs: 14_000, commitUs: 30_000, pages: 100, bytes: 400_000, copiedBytes: 90_000_000,
   totals: { checkpoints: 15, commits: 14, pauseUs: 180_000, commitUs: 450_000, bytes: 84_000_000 },
   held: { frames: 3, bytes: 4_500, ageUs: 62_000, drops: 0, diskBytes: 0, byEpoch: [{ epoch: 14, packets: 1, bytes: 1_500 }, { epoch: 15, packets: 2, bytes: 3_000 }] },
   paths: { stream: true, beat: true }, why: '', takeOverUs: null, recent: FIGURES,
 };
 const KEPT: ProtectionView = {
-  ...WEB, machine: 'db', vnet: '', side: 'backup', phase: 'refused', peer: '/run/a.sock', interval: null, epoch: 13, epochsPerSecond: 0, pauseUs: null, commitUs: null, pages: null, bytes: null, why: 'the lock is held by process 42',
+  ...WEB, machine: 'db', vnet: '', side: 'backup', phase: 'refused', peer: '/run/a.sock', interval: null, epoch: 13, epochsPerSecond: 0, pauseUs: null, commitUs: null, pages: null, bytes: null, copiedBytes: null, why: 'the lock is held by process 42',
   held: { frames: 0, bytes: 0, ageUs: 0, drops: 0, diskBytes: 0, byEpoch: [] }, paths: { stream: false, beat: true }, recent: [],
 };
 
@@ -83,7 +83,7 @@ describe('netloom protect VM', () => {
 
   test('waits until it holds, and says how far it is', async () => {
     begun(SYNCING, SYNCING, WEB);
-    expect(await protect('web', '--backup', 'local')).toEqual({ code: EXIT_OK, out: 'web: protected by local: first checkpoint 100 kB, epochs of 50 ms\n', err: 'web: copying to local\n' });
+    expect(await protect('web', '--backup', 'local')).toEqual({ code: EXIT_OK, out: 'web: protected by local: copied 90 MB, first checkpoint 100 kB, epochs of 50 ms\n', err: 'web: copying to local\n' });
     expect(asked).toEqual(['POST /v1/protections {"machine":"web","backup":"local"}', LOOK, LOOK, LOOK]);
   });
 

@@ -22,7 +22,7 @@ export async function untilHolding(client: DaemonClient, machine: string, io: Cl
       const view = await lookAt(client, machine);
       if (view.phase === 'holding') return view;
       if (view.phase !== 'syncing' && view.why !== '') throw new CliError(`"${machine}" is not protected yet: it is ${view.phase}: ${view.why} ("netloom protect ls" tells on, "netloom protect end ${machine}" gives up)`);
-      line.show(`${machine}: ${PHASES[view.phase] ?? view.phase} ${view.peer}`, `${view.totals.bytes === 0 ? '' : `, ${bytesText(view.totals.bytes, WIDE)}`}, ${Math.round((performance.now() - began) / 1000)} s`);
+      line.show(`${machine}: ${PHASES[view.phase] ?? view.phase} ${view.peer}`, `${view.copiedBytes ? `, ${bytesText(view.copiedBytes, WIDE)}` : ''}, ${Math.round((performance.now() - began) / 1000)} s`);
     }
   } finally {
     line.end();
@@ -40,11 +40,12 @@ async function lookAt(client: DaemonClient, machine: string): Promise<Protection
   }
 }
 
-/** `web: protected by local: first checkpoint 84 MB, epochs of 50 ms` */
+/** `web: protected by local: copied 84 MB, first checkpoint 294 kB, epochs of 50 ms` */
 export function startedText(view: ProtectionView): string {
   const first = view.recent[0]?.bytes ?? null;
   const epochs = view.interval === 'on-demand' ? 'epochs on demand' : `epochs of ${view.interval ?? '-'} ms`;
-  return printable(`${view.machine}: protected by ${view.peer}: ${first === null ? '' : `first checkpoint ${bytesText(first, WIDE)}, `}${epochs}`) + '\n';
+  const copied = view.copiedBytes ? `copied ${bytesText(view.copiedBytes, WIDE)}, ` : '';
+  return printable(`${view.machine}: protected by ${view.peer}: ${copied}${first === null ? '' : `first checkpoint ${bytesText(first, WIDE)}, `}${epochs}`) + '\n';
 }
 
 class ProgressLine {

@@ -59,6 +59,8 @@ export interface SessionOptions {
 
 export class BackupSession {
   readonly paths: TwoPaths;
+  /** Bytes of the image and the disks that were sent ahead of the first checkpoint. */
+  copiedBytes = 0;
   private readonly stream: RecordStream;
   private readonly beat: RecordStream;
   private readonly options: SessionOptions;
@@ -177,7 +179,8 @@ export class BackupSession {
   private async part(type: RecordType, payload: Uint8Array, ahead: boolean): Promise<void> {
     const crc = this.stream.send(type, payload, ahead ? AHEAD : 0);
     if (!this.stream.open) throw new Error('the connection to the backup is closed');
-    if (!ahead) this.tally.add(payload.length, crc);
+    if (ahead) this.copiedBytes += payload.length;
+    else this.tally.add(payload.length, crc);
     await this.stream.drained();
   }
 

@@ -68,7 +68,7 @@ export function protectWish(request: ProtectRequest): ProtectWish {
   if (!(timeoutMs >= TIMEOUT_MIN_MS && timeoutMs <= TIMEOUT_MAX_MS)) throw refuse(`${timeoutMs} is no time-out: ${TIMEOUT_MIN_MS} to ${TIMEOUT_MAX_MS} milliseconds`);
   const backup = read(() => parseBackupAddress(request.backup));
   const via = request.via === undefined ? backup : read(() => parseBackupAddress(request.via ?? ''));
-  if ((backup.kind === 'tcp' || via.kind === 'tcp') && key === null) throw refuse(`a backup at ${request.backup} needs the key that its daemon has: --key FILE`);
+  if ((backup.kind === 'tcp' || via.kind === 'tcp') && key === null) throw refuse(`a backup at ${formatBackupAddress(backup.kind === 'tcp' ? backup : via)} needs the key that its daemon has: --key FILE`);
   const fenceText = request.fence ?? (backup.kind === 'local' ? 'lock' : 'none');
   return { machine, backup, via, backupText: formatBackupAddress(backup), interval, fence: read(() => parseFence(fenceText)), fenceText, keyFile: key, timeoutMs, beatMs: Math.max(10, Math.floor(timeoutMs / BEATS)), unplugged, request };
 }

@@ -47,7 +47,7 @@ const HELD = {
 const LISTED = {
   machine: STRING, vnet: STRING, side: SIDE, phase: STRING, peer: { ...STRING, description: 'Where the other side is' }, fence: STRING, interval: { type: ['number', 'string', 'null'], description: 'Milliseconds, or on-demand' },
   epoch: { ...INTEGER, description: 'The last checkpoint that was taken; -1: none' }, committed: { ...INTEGER, description: 'The last that is safe; -1: none' }, ageUs: { ...NUMBER_OR_NULL, description: 'How old that one is' },
-  epochsPerSecond: NUMBER, pauseUs: NUMBER_OR_NULL, commitUs: NUMBER_OR_NULL, pages: NUMBER_OR_NULL, bytes: NUMBER_OR_NULL, totals: TOTALS, held: HELD,
+  epochsPerSecond: NUMBER, pauseUs: NUMBER_OR_NULL, commitUs: NUMBER_OR_NULL, pages: NUMBER_OR_NULL, bytes: NUMBER_OR_NULL, copiedBytes: { ...NUMBER_OR_NULL, description: 'What was copied to this backup ahead of the first checkpoint; null at the backup' }, totals: TOTALS, held: HELD,
   paths: { type: 'object', properties: { stream: BOOLEAN, beat: BOOLEAN } }, why: { ...STRING, description: 'Why it is as it is; empty: all is well' }, takeOverUs: NUMBER_OR_NULL,
 } as const;
 const IN_LIST = { type: 'object', properties: LISTED } as const;

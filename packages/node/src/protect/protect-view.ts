@@ -28,6 +28,8 @@ export interface ProtectionView {
   readonly commitUs: number | null;
   readonly pages: number | null;
   readonly bytes: number | null;
+  /** Of the image and the disks, copied to this backup before the first checkpoint; null at the backup. */
+  readonly copiedBytes: number | null;
   /** Since protection began. */
   readonly totals: { readonly checkpoints: number; readonly commits: number; readonly pauseUs: number; readonly commitUs: number; readonly bytes: number };
   /** Output and writes that wait. */

@@ -15,7 +15,7 @@ export function protectedView({ wish, protectedMachine: machine, output, disks }
     machine: wish.machine, vnet, side: 'primary', phase: machine.phase, peer: wish.backupText, fence: wish.fenceText, interval: wish.interval,
     epoch: machine.closedEpoch, committed: machine.ackedEpoch, ageUs: figures.safeUs === null ? null : now - figures.safeUs,
     epochsPerSecond: figures.perSecond, pauseUs: last?.pauseUs ?? null, commitUs: figures.recent.findLast(({ commitUs }) => commitUs !== null)?.commitUs ?? null,
-    pages: last?.pages ?? null, bytes: figures.recent.findLast(({ bytes }) => bytes !== null)?.bytes ?? null,
+    pages: last?.pages ?? null, bytes: figures.recent.findLast(({ bytes }) => bytes !== null)?.bytes ?? null, copiedBytes: connection?.copiedBytes ?? 0,
     totals: { checkpoints: figures.checkpoints, commits: figures.commits, pauseUs: figures.pauseUsTotal, commitUs: figures.commitUsTotal, bytes: figures.bytesTotal },
     held: { frames: output.frames, bytes: output.bytes, ageUs: output.ageUs, drops: output.drops, diskBytes: disks.heldBytes, byEpoch: output.byEpoch },
     paths: { stream: connection?.paths.whole('stream') ?? false, beat: connection?.paths.whole('beat') ?? false },
@@ -29,7 +29,7 @@ export function keptView(kept: KeptMachine): ProtectionView {
   return {
     machine: kept.name, vnet: kept.origin?.told.spec.vnet ?? '', side: 'backup', phase: kept.phase, peer: connection?.peer ?? '', fence: origin?.hello.fence ?? '', interval: null,
     epoch: kept.committed, committed: kept.committed, ageUs: kept.committedUs === null ? null : now - kept.committedUs,
-    epochsPerSecond: 0, pauseUs: null, commitUs: null, pages: null, bytes: null,
+    epochsPerSecond: 0, pauseUs: null, commitUs: null, pages: null, bytes: null, copiedBytes: null,
     totals: { checkpoints: kept.checkpoints, commits: kept.checkpoints, pauseUs: 0, commitUs: 0, bytes: connection?.bytesIn ?? 0 },
     held: NOTHING_HELD, paths: { stream: connection?.twoPaths?.whole('stream') ?? false, beat: connection?.twoPaths?.whole('beat') ?? false },
     why: kept.why, takeOverUs: kept.takeOverUs, recent: [],

@@ -96,7 +96,7 @@ export class ProtectedMachine implements SessionUser {
 
   /** Finds the backup. Rejects with one line; then it is over. */
   async start(): Promise<void> {
-    await this.join().catch(async (error: unknown) => {
+    await this.join(() => this.parts.tell('BEGIN', {})).catch(async (error: unknown) => {
       if (this.phase !== 'ended') {
         this.state = { ...this.state, phase: 'ended' };
         void this.end();
@@ -104,7 +104,6 @@ export class ProtectedMachine implements SessionUser {
       await this.over;
       throw error;
     });
-    this.parts.tell('BEGIN', {});
     void this.search.run();
   }
 
@@ -270,7 +269,7 @@ export class ProtectedMachine implements SessionUser {
     }
   }
 
-  private async join(): Promise<void> {
+  private async join(taken: () => void = () => undefined): Promise<void> {
     const session = await this.parts.join(this, (life) => this.welcomed(life), this.givenUp.signal);
     try {
       const { fence } = this.parts;
@@ -282,6 +281,7 @@ export class ProtectedMachine implements SessionUser {
       throw error;
     }
     this.session = session;
+    taken();
     this.happens({ is: 'joined' });
     if (this.session === session) this.looping = this.looping.then(() => this.epochs(session));
   }

@@ -31,6 +31,7 @@ import type { ProtectRequest, ProtectWish } from './protect-request.js';
 import { standbyOf } from './standby-of.js';
 import type { ToldMachine } from './told-machine.js';
 import { readHello, readJoin } from './wire/record-payloads.js';
+import type { HelloPayload } from './wire/record-payloads.js';
 import { RECORD, RecordError, recordName } from './wire/record.js';
 import { RecordStream } from './wire/record-stream.js';
 import type { WireRecord } from './wire/record.js';
@@ -205,7 +206,7 @@ export class Protections {
     if (record.type !== RECORD.HELLO) throw new RecordError(`record ${record.number} is ${recordName(record.type)}, and the first must be HELLO`);
     const hello = readHello(record.payload);
     if (this.closing) return stream.refuse('the daemon is ending');
-    const link = new PrimaryLink(stream, from, hello, { version, keeper: this.world.socketPath, life: this.life });
+    const link = new PrimaryLink(stream, this.isOurs(hello) ? 'local' : from, hello, { version, keeper: this.world.socketPath, life: this.life });
     const kept = this.keptFor(hello.machine, hello.generation);
     if (typeof kept === 'string') return stream.refuse(kept);
     const session = `${hello.machine}.${this.nextSession++}`;
@@ -225,10 +226,15 @@ export class Protections {
     link.join(stream);
   }
 
+  /** Does the machine run in this daemon, too? */
+  private isOurs({ machine, generation }: Pick<HelloPayload, 'machine' | 'generation'>): boolean {
+    return this.ours.get(machine)?.generation === generation;
+  }
+
   /** Who keeps that machine; or why it is not kept. */
   private keptFor(machine: string, generation: number): KeptMachine | string {
     const found = this.kept.get(machine);
-    const fromUs = this.ours.get(machine)?.generation === generation;
+    const fromUs = this.isOurs({ machine, generation });
     // What runs here is asked only about copies elsewhere; a protection of what we took over begins anew.
     if (found !== undefined && !(found.phase === 'live' && fromUs)) return found;
     if (found === undefined && !fromUs && this.world.vms.find(machine) !== null) return `a virtual machine called "${machine}" runs here`;

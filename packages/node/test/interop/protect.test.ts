@@ -23,6 +23,7 @@ peer('guest')('a machine whose backup is local: killed, and it goes on; handed o
   const wishes = await Promise.allSettled([50, 60].map((interval) => protections.protect({ machine: 'web', backup: 'local', interval })));
   expect(wishes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
   await Netns.until('it is held', async () => phases() === 'backup ready, primary holding', 60);
+  expect(protections.list().map(({ side, peer: at, copiedBytes }) => [side, at, copiedBytes !== null && copiedBytes > 1e6])).toEqual(expect.arrayContaining([['primary', 'local', true], ['backup', 'local', false]]));
   await pings();
   for (let kill = 0; kill < 2; kill++) {
     const { pid } = vms.find('web')!.process!;
