@@ -85,11 +85,16 @@ export class AddrSet {
   }
 }
 
-/** Membership by the array alone, for a reader that has nothing else. */
+/** Membership by the array alone, for a reader that has nothing else. The first place answers nearly always; the others are asked apart, so that a packet path has no loop here. */
 export function addrSetHas(words: Int32Array, addr: number): boolean {
   const key = addr | 0;
+  const i = hash(key) & (words.length - 1);
+  return words[i] !== FREE && isAmong(words, key, i);
+}
+
+/** Is it at place `i` or behind it? */
+function isAmong(words: Int32Array, key: number, i: number): boolean {
   const mask = words.length - 1;
-  let i = hash(key) & mask;
   let word = words[i]!;
   while (word !== FREE) {
     if (word === key) return key !== REMOVED;

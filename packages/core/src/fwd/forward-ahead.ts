@@ -30,14 +30,26 @@ export function lookAhead(v: FwdView, port: number, view: DataView, ats: Int32Ar
   const flags = words[rec + FIF_FLAGS]!;
   const set = v.sets[words[rec + FIF_SET]!];
   if ((flags & FWD_IF_FWD4) === 0 || set === undefined || set === null) return;
-  const { fib } = set.fwd4;
+  const { fib4 } = set;
   const dst = ((flags & FWD_IF_VNET_HDR) === 0 ? 0 : VIRTIO_NET_HDR_LEN) + ETHER_HDR_LEN + IP4_DST;
+  // What would lie behind the memory is sought at its end.
   const last = view.byteLength - dst - 4;
+  if (last < 0) return;
   let seen = 0;
-  for (let i = from; i < to; i++) {
-    const at = ats[i]!;
-    if (at <= last) seen ^= fib.first(view.getInt32(at + dst));
+  let i = from;
+  // Eight at a time: V8 checks once what it would check for each, and more loads are under way.
+  for (const whole = to - ((to - from) & 7); i < whole; i += 8) {
+    const e0 = fib4.first(view.getInt32(Math.min(ats[i]!, last) + dst));
+    const e1 = fib4.first(view.getInt32(Math.min(ats[i + 1]!, last) + dst));
+    const e2 = fib4.first(view.getInt32(Math.min(ats[i + 2]!, last) + dst));
+    const e3 = fib4.first(view.getInt32(Math.min(ats[i + 3]!, last) + dst));
+    const e4 = fib4.first(view.getInt32(Math.min(ats[i + 4]!, last) + dst));
+    const e5 = fib4.first(view.getInt32(Math.min(ats[i + 5]!, last) + dst));
+    const e6 = fib4.first(view.getInt32(Math.min(ats[i + 6]!, last) + dst));
+    const e7 = fib4.first(view.getInt32(Math.min(ats[i + 7]!, last) + dst));
+    seen ^= e0 ^ e1 ^ e2 ^ e3 ^ e4 ^ e5 ^ e6 ^ e7;
   }
+  for (; i < to; i++) seen ^= fib4.first(view.getInt32(Math.min(ats[i]!, last) + dst));
   // Kept, so that the loads are not left out.
   v.ahead = seen;
 }

@@ -12,6 +12,7 @@ import { AddrSet } from './addr-set.js';
 import { AddrSet6 } from './addr-set6.js';
 import { Fib4, fib4Shape } from './fib4.js';
 import { Fib6, fib6Shape } from './fib6.js';
+import { flowOf4 } from './flow-of.js';
 import { lookAhead } from './forward-ahead.js';
 import { forwardFrame } from './forward-frame.js';
 import { FC_IPACKETS, FC_OBYTES, FC_OPACKETS, FWD_CELL_SHIFT, fwdCountAt, fwdCounters } from './fwd-counters.js';
@@ -20,10 +21,10 @@ import {
   FwdAdjacencies, FwdIfs,
 } from './fwd-if.js';
 import { FwdMap } from './fwd-map.js';
-import type { FwdMessage } from './fwd-tables.js';
+import type { FwdMessage, FwdSetTables } from './fwd-tables.js';
 import { FWD_FDB, FWD_FDB_LOCAL, FWD_NEIGH4, FWD_VLANS, fdbKey, fwdMapMessage, fwdMemory, fwdViewOf } from './fwd-tables.js';
 import { fwdReason } from './fwd-verdict.js';
-import { NHOP_VALID, NhopTable } from './nhop-table.js';
+import { NHOP_GATEWAY, NHOP_GROUP, NHOP_VALID, NhopTable } from './nhop-table.js';
 
 const OUR_HI = 0x0200;
 const HOST_HI = 0x0a00;
@@ -63,19 +64,14 @@ function bench(flagsOf: Partial<Record<number, number>> = {}) {
   for (const net of [1, 2, 3, 5]) own.add(0x0a000001 | (net << 16));
   const fib6 = new Fib6(fib6Shape(0, null), true);
   const counters = fwdCounters();
-  const messages: FwdMessage[] = [
-    ...maps.map((m, i) => fwdMapMessage(i, m)),
-    {
-      kind: 'set', set: 0,
-      tables: {
-        fib4: fib.t, shape4: fib, fib6: fib6.t, shape6: fib6, hops: hops.hops, groups: hops.groups, members: hops.members, own4: own.words, own6: new AddrSet6(true).words,
-        flowSalt: 1, multipath: false, cell: 63 << FWD_CELL_SHIFT,
-      },
-    },
-  ];
+  const tables: FwdSetTables = {
+    fib4: fib.t, shape4: fib, fib6: fib6.t, shape6: fib6, hops: hops.hops, groups: hops.groups, members: hops.members, own4: own.words, own6: new AddrSet6(true).words,
+    flowSalt: 1, multipath: false, cell: 63 << FWD_CELL_SHIFT,
+  };
+  const messages: FwdMessage[] = [...maps.map((m, i) => fwdMapMessage(i, m)), { kind: 'set', set: 0, tables }];
   const view = fwdViewOf(fwdMemory(ifs, adjacencies, new Int32Array([7]), counters), messages);
   view.beginBatch();
-  return { view, maps, ifs, counters, hops, fib, count: (index: number, at: number) => counters[(index << FWD_CELL_SHIFT) + at] };
+  return { view, maps, ifs, counters, hops, fib, tables, count: (index: number, at: number) => counters[(index << FWD_CELL_SHIFT) + at] };
 }
 
 /** A frame with a UDP datagram of `payload` bytes, in a buffer with room before it; a tag, a virtio-net header when wanted. */
@@ -174,6 +170,37 @@ test('where nothing but the next hop changes, a virtio-net header stays, is clea
   into.bytes.fill(0xff, 0, ROOM);
   expect(forwardFrame(to.view, 1, into.view, into.at, into.len)).toBe(2);
   expect([to.view.at, to.view.len, hex(into.bytes, ROOM - 10, 10)]).toEqual([ROOM - 10, 60, '00'.repeat(10)]);
+});
+
+test('a packet behind a segment has nothing left undone, and says so', () => {
+  const flags = FWD_IF_VNET_HDR | FWD_IF_OFFLOAD;
+  const { view } = bench({ 1: ROUTED | flags, 2: ROUTED | FWD_IF_TRUNK | flags });
+  const segment = frame([OUR_HI, 1], 99, 2, { hdr: [VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_TCPV4, 66, 0, 0xe8, 3, 34, 0, 16, 0], payload: 4000 });
+  segment.view.setUint8(ROOM + VIRTIO_NET_HDR_LEN + 34 + 12, 0x50);
+  expect(forwardFrame(view, 1, segment.view, segment.at, segment.len)).toBe(2);
+  expect(view.undone).not.toBe(0);
+  const done = frame([OUR_HI, 1], 99, 2, { hdr: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0] });
+  expect(forwardFrame(view, 1, done.view, done.at, done.len)).toBe(2);
+  expect(view.undone).toBe(0);
+});
+
+test('of several next hops a packet takes the one of its flow', () => {
+  const { view, hops, fib, tables, count } = bench();
+  hops.setHop(20, NHOP_VALID | NHOP_GATEWAY, 2, 1500, 0x0a020002);
+  hops.setHop(21, NHOP_VALID | NHOP_GATEWAY, VLAN, 1500, 0x0a050002);
+  hops.setGroup(1, [20, 21]);
+  fib.insert(0x0a640000, 16, NHOP_GROUP + 1);
+  view.apply({ kind: 'set', set: 0, tables: { ...tables, fib4: fib.t, hops: hops.hops, groups: hops.groups, members: hops.members, multipath: true } });
+  for (let net = 0; net < 32; net++) {
+    const f = frame([OUR_HI, 1], 99, 100);
+    f.view.setUint8(ROOM + 14 + 18, net);
+    ip4PutSum(f.view, ROOM + 14, 20);
+    const hop = hops.select(NHOP_GROUP + 1, flowOf4(f.view, ROOM + 14, 36, 1));
+    expect(forwardFrame(view, 1, f.view, f.at, f.len)).toBe(2);
+    expect(view.at).toBe(hop === 20 ? ROOM : ROOM - 4);
+  }
+  expect(count(VLAN, FC_OPACKETS)).toBeGreaterThan(0);
+  expect(count(VLAN, FC_OPACKETS)).toBeLessThan(32);
 });
 
 test('looking ahead reads the first words of routes for a port that routes, and changes nothing', () => {

@@ -10,6 +10,8 @@
  *                ├─ tagged? ─▶ vlan ─▶ (again)       ▼
  *                └───────────────────────▶ IPv4 / IPv6 verdict ─▶ neighbour ─▶ interface ─▶ (its bridge, its parent) ─▶ out
  *
+ * What most frames of a router are goes straight from the first box to the last (forward-frame-straight.ts).
+ *
  * Everything is decided before anything is changed, so a punted frame is as it came. Then the header is rewritten in place: a tag is taken out, put in or changed by moving the
  * start of the frame by four bytes, into the room that the driver leaves before it; the TTL is lowered; a virtio-net header moves along.
  *
@@ -23,6 +25,7 @@ import * as ether from '../wire/ether.js';
 import * as virtio from '../wire/virtio-net.js';
 import * as forwardBridge from './forward-frame-bridge.js';
 import * as forwardIp from './forward-frame-ip.js';
+import * as forwardStraight from './forward-frame-straight.js';
 import * as forward from './forward.js';
 import * as fwdCounts from './fwd-counters.js';
 import * as fwdIf from './fwd-if.js';
@@ -31,12 +34,13 @@ import type { FwdView } from './fwd-tables.js';
 import { FWD_PUNT_MULTICAST, FWD_PUNT_NOIF, FWD_PUNT_OFFLOAD, FWD_PUNT_PROMISC, FWD_PUNT_RUNT, FWD_PUNT_TYPE, FWD_PUNT_VLAN } from './fwd-verdict.js';
 
 // V8 makes literals of a module's own constants, but reads imported ones from memory at each use, and this is code that every frame passes.
-const { ETHERTYPE_IP, ETHERTYPE_IPV6, ETHER_HDR_LEN, ETHER_TCI, ETHER_TYPE_LEN, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK, etherIsTagType } = ether;
+const { ETHERTYPE_IP, ETHERTYPE_IPV6, ETHER_HDR_LEN, ETHER_TCI, ETHER_TYPE, ETHER_TYPE_LEN, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK, etherIsTagType } = ether;
 const {
   VIRTIO_NET_CSUM_OFFSET, VIRTIO_NET_CSUM_START, VIRTIO_NET_FLAGS, VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_NONE, VIRTIO_NET_GSO_SIZE, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_HDR_LEN,
 } = virtio;
 const { BRIDGE_OURS, bridgeFrame } = forwardBridge;
 const { route4, route6 } = forwardIp;
+const { STRAIGHT4_ASKED, STRAIGHT4_HAS, STRAIGHT4_MIN, straight4 } = forwardStraight;
 const { FWD_DROP } = forward;
 const { FC_IBYTES, FC_IPACKETS, FWD_CELL_SHIFT } = fwdCounts;
 const { FIF_CELL, FIF_FLAGS, FIF_INDEX, FIF_MAC_HI, FIF_MAC_LO, FWD_IF_IN, FWD_IF_MEMBER, FWD_IF_REASON_SHIFT, FWD_IF_SHIFT, FWD_IF_TRUNK, FWD_IF_VNET_HDR } = fwdIf;
@@ -54,12 +58,17 @@ export function forwardFrame(v: FwdView, port: number, view: DataView, at: numbe
   const flags = words[rec + FIF_FLAGS]!;
   const front = (flags & FWD_IF_VNET_HDR) === 0 ? 0 : VIRTIO_NET_HDR_LEN;
   const size = len - front;
+  const undone = front !== 0 && size >= 0 ? (view.getUint8(at + VIRTIO_NET_FLAGS) & VIRTIO_NET_F_NEEDS_CSUM) | view.getUint8(at + VIRTIO_NET_GSO_TYPE) : 0;
+  v.undone = undone;
+  if (undone === 0 && (flags & STRAIGHT4_ASKED) === STRAIGHT4_HAS && size >= STRAIGHT4_MIN && view.getUint16(at + front + ETHER_TYPE) === ETHERTYPE_IP) {
+    const to = straight4(v, view, rec, at + front, size);
+    if (to >= 0) return to;
+  }
   v.frameAt = at + front;
   v.frameLen = size;
-  v.undone = front !== 0 && size >= 0 ? (view.getUint8(at + VIRTIO_NET_FLAGS) & VIRTIO_NET_F_NEEDS_CSUM) | view.getUint8(at + VIRTIO_NET_GSO_TYPE) : 0;
   v.strip = 0;
   v.bridgeCell = 0;
-  const verdict = size < ETHER_HDR_LEN ? FWD_PUNT_RUNT : v.undone !== 0 && !isProperOffload(v, view) ? FWD_PUNT_OFFLOAD : input(v, view, rec, flags, at + front);
+  const verdict = size < ETHER_HDR_LEN ? FWD_PUNT_RUNT : undone !== 0 && !isProperOffload(v, view) ? FWD_PUNT_OFFLOAD : input(v, view, rec, flags, at + front);
   const cell = words[rec + FIF_CELL]! << FWD_CELL_SHIFT;
   const c = v.counters;
   if (verdict < 0) {

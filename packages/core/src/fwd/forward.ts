@@ -88,7 +88,7 @@ export function verdict4(fwd: Fwd4, view: DataView, off: number, rcvIf: number, 
 /** The same for a header without options. */
 export function verdictPlain4(fwd: Fwd4, view: DataView, off: number, rcvIf: number, flowid: number, size: number): number {
   const dst = view.getUint32(off + IP4_DST);
-  if (isSpecial(dst) || isSpecial(view.getUint32(off + IP4_SRC))) return FWD_PUNT_SPECIAL;
+  if (ip4IsSpecial(dst) || ip4IsSpecial(view.getUint32(off + IP4_SRC))) return FWD_PUNT_SPECIAL;
   if (addrSetHas(fwd.own.words, dst)) return FWD_PUNT_LOCAL;
   if (view.getUint8(off + IP4_TTL) <= 1) return FWD_PUNT_TTL;
   const value = fwd.fib.lookup(dst);
@@ -103,7 +103,7 @@ export function verdictPlain4(fwd: Fwd4, view: DataView, off: number, rcvIf: num
 }
 
 /** 0/8, 127/8, 169.254/16, 224/4 and 240/4. */
-function isSpecial(addr: number): boolean {
+export function ip4IsSpecial(addr: number): boolean {
   const top = addr >>> 24;
   return top >= 224 || top === 0 || top === 127 || addr >>> 16 === 0xa9fe;
 }

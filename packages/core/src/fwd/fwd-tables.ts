@@ -88,6 +88,10 @@ export type FwdMessage = FwdMapMessage | FwdSetMessage;
 export class FwdSet {
   readonly fwd4: Fwd4;
   readonly fwd6: Fwd6;
+  /** What is in `fwd4`, one step nearer. */
+  readonly fib4: Fib4View;
+  readonly own4: Int32Array;
+  readonly hops: Int32Array;
   readonly flowSalt: number;
   /** 0: no route has several next hops. */
   readonly multipath: number;
@@ -100,6 +104,9 @@ export class FwdSet {
     nhops.members = t.members;
     this.fwd4 = new Fwd4(new Fib4View(t.fib4, t.shape4), nhops, { words: t.own4 });
     this.fwd6 = new Fwd6(new Fib6View(t.fib6, t.shape6), nhops, { words: t.own6 });
+    this.fib4 = this.fwd4.fib;
+    this.own4 = t.own4;
+    this.hops = t.hops;
     this.flowSalt = t.flowSalt;
     this.multipath = t.multipath ? 1 : 0;
     this.cell = t.cell;

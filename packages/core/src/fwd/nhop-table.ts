@@ -29,15 +29,20 @@ export const NHOP_BROADCAST = 0x20;
 /** Any of these takes a packet off the short path: NHOP_LOCAL, NHOP_BLACKHOLE, NHOP_REJECT, NHOP_BROADCAST. */
 export const NHOP_SPECIAL = 0x3c;
 
-/** Not exported, so that V8 makes a literal of it. */
+/** Where in a next hop's words, of which there are 1 << NHOP_SHIFT. The gateway has up to four. */
+export const NHOP_FLAGS = 0;
+export const NHOP_IF = 1;
+export const NHOP_MTU = 2;
+export const NHOP_GW = 4;
+export const NHOP_SHIFT = 3;
+
+// Not exported, so that V8 makes literals of them.
 const GROUP = NHOP_GROUP;
-const W_FLAGS = 0;
-const W_IF = 1;
-const W_MTU = 2;
-/** Up to four words. */
-const W_GW = 4;
-/** Words of a next hop, as a shift. */
-const HOP_SHIFT = 3;
+const W_FLAGS = NHOP_FLAGS;
+const W_IF = NHOP_IF;
+const W_MTU = NHOP_MTU;
+const W_GW = NHOP_GW;
+const HOP_SHIFT = NHOP_SHIFT;
 const HOPS_INITIAL = 4;
 /** Of every table without groups. */
 const NO_WORDS = new Int32Array(0);

@@ -273,6 +273,18 @@ describe('checks', () => {
     );
   });
 
+  it('IPv4: the sum of five words is that of ten halves', () => {
+    const word = fc.oneof(fc.constantFrom(0, -1, 0xffff, 0xffff0000 | 0, 1 << 31), fc.integer());
+    fc.assert(
+      fc.property(fc.tuple(word, word, word, word, word), (w) => {
+        let sum = w.reduce((all, x) => all + (x >>> 16) + (x & 0xffff), 0);
+        while (sum > 0xffff) sum = (sum >>> 16) + (sum & 0xffff);
+        expect(ip4.ip4SumOfWords(...w)).toBe(sum);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it('IPv4: a plain header is one without options that passes the check', () => {
     fc.assert(
       fc.property(bytes(40), fc.constantFrom(0x45, 0x45, 0x45, 0x46, 0x44, 0x65), fc.integer({ min: 18, max: 42 }), fc.integer({ min: 0, max: 40 }), fc.boolean(), (b, vhl, total, len, sumOk) => {

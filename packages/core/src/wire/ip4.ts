@@ -116,12 +116,15 @@ export function ip4Cksum(view: DataView, off: number, hl: number): number {
 
 /** Sum of the twenty bytes at `off` as ten halves of words, folded. */
 function sumOfTwenty(view: DataView, off: number): number {
-  const w0 = view.getInt32(off);
-  const w1 = view.getInt32(off + 4);
-  const w2 = view.getInt32(off + 8);
-  const w3 = view.getInt32(off + 12);
-  const w4 = view.getInt32(off + 16);
-  const halves = (w0 >>> 16) + (w0 & 0xffff) + (w1 >>> 16) + (w1 & 0xffff) + (w2 >>> 16) + (w2 & 0xffff) + (w3 >>> 16) + (w3 & 0xffff) + (w4 >>> 16) + (w4 & 0xffff);
+  return ip4SumOfWords(view.getInt32(off), view.getInt32(off + 4), view.getInt32(off + 8), view.getInt32(off + 12), view.getInt32(off + 16));
+}
+
+/** The same of the five words themselves; 0xffff when the checksum in them is correct. */
+export function ip4SumOfWords(w0: number, w1: number, w2: number, w3: number, w4: number): number {
+  const highs = (w0 >>> 16) + (w1 >>> 16) + (w2 >>> 16) + (w3 >>> 16) + (w4 >>> 16);
+  // All words less their upper halves, modulo 2^32: five lower halves have no more than 19 bits.
+  const lows = (((w0 + w1 + w2 + w3 + w4) | 0) - (highs << 16)) & 0x7_ffff;
+  const halves = highs + lows;
   // Ten times 0xffff at most: once folded, at most 0x10008.
   const sum = (halves >>> 16) + (halves & 0xffff);
   return (sum + (sum >>> 16)) & 0xffff;
@@ -154,12 +157,16 @@ export function ip4PutSum(view: DataView, off: number, hl: number): void {
 
 /** One hop less, with the checksum updated in place (RFC 1624). The caller has checked that the TTL is above 0. */
 export function ip4DecTtl(view: DataView, off: number): void {
-  const word = view.getInt32(off + TTL);
+  const word = ip4TtlLess(view.getInt32(off + TTL));
+  view.setInt32(off + TTL, word);
+}
+
+/** The word of TTL, protocol and checksum with one hop less. */
+export function ip4TtlLess(word: number): number {
   // The half (ttl, proto) fell by 0x0100, so the complemented sum rises by it; the carry comes back at the low end.
   const raised = (word & 0xffff) + 0x0100;
-  // Not among the arguments below: V8 leaves a DataView's call as it is when there is a branch in them, at several times the cost.
   const sum = raised >= 0xffff ? raised - 0xffff : raised;
-  view.setInt32(off + TTL, (((word >>> 24) - 1) << 24) | (word & 0x00ff_0000) | sum);
+  return (((word >>> 24) - 1) << 24) | (word & 0x00ff_0000) | sum;
 }
 
 /**
