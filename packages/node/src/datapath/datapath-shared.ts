@@ -89,6 +89,7 @@ export interface QueueOpen {
   readonly queue: number;
   readonly port: number;
   readonly fd: number;
+  readonly vnetHdr: boolean;
   readonly counters: SharedArrayBuffer;
   /** What else the worker that reads this queue is given. */
   readonly input: QueueInput | null;

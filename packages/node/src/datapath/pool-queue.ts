@@ -38,7 +38,7 @@ export class PoolQueue {
   opening(reads: boolean): QueueOpen {
     const { port } = this;
     const output = reads && port.queues[0] === this ? port.output : null;
-    return { op: 'open', queue: this.number, port: port.number, fd: this.fd, counters: port.counters, input: reads ? this.input : null, output };
+    return { op: 'open', queue: this.number, port: port.number, fd: this.fd, vnetHdr: port.vnetHdr, counters: port.counters, input: reads ? this.input : null, output };
   }
 
   discard(): void {

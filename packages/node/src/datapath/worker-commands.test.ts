@@ -38,7 +38,7 @@ function makeRig() {
   return { loop, opened, told, obey };
 }
 
-const opening = (queue: number, fd: number): QueueOpen => ({ op: 'open', queue, port: 5, fd, counters: new SharedArrayBuffer(PORT_COUNTERS * 8), input: null, output: null });
+const opening = (queue: number, fd: number): QueueOpen => ({ op: 'open', queue, port: 5, fd, vnetHdr: false, counters: new SharedArrayBuffer(PORT_COUNTERS * 8), input: null, output: null });
 
 test('a queue that cannot be opened is told, and the others are opened', () => {
   const { loop, opened, told, obey } = makeRig();

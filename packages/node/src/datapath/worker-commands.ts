@@ -72,7 +72,7 @@ export class WorkerCommands {
     const { loop } = this;
     const counters = new Float64Array(q.counters, this.index * PORT_COUNTERS * 8, PORT_COUNTERS);
     const rx = q.input === null ? null : new RingProducer(new Int32Array(q.input.ctl), this.bytesOf(q.input));
-    const queue = new WorkerQueue(q.queue, q.port, counters, rx, q.output === null ? null : this.transmitRing(q.output));
+    const queue = new WorkerQueue(q.queue, q.port, q.vnetHdr, counters, rx, q.output === null ? null : this.transmitRing(q.output));
     loop.io.open(q.queue, q.fd, rx !== null, FRAME_MAX);
     loop.queues[q.queue] = queue;
     // A queue of its own is the better way out: no other worker writes there.

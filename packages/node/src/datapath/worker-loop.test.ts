@@ -110,7 +110,7 @@ function makeRig() {
     const txCtl = new Int32Array(new SharedArrayBuffer(RING_CTL_WORDS * 4));
     const rxBytes = new Uint8Array(RING);
     const txBytes = new Uint8Array(RING);
-    const queue = new WorkerQueue(n, n, new Float64Array(PORT_COUNTERS), new RingProducer(rxCtl, rxBytes), { ring: new RingConsumer(txCtl, txBytes), mem: memoryOf(txBytes) });
+    const queue = new WorkerQueue(n, n, false, new Float64Array(PORT_COUNTERS), new RingProducer(rxCtl, rxBytes), { ring: new RingConsumer(txCtl, txBytes), mem: memoryOf(txBytes) });
     loop.queues[n] = queue;
     loop.outputs[n] = queue;
     loop.transmitters.push(queue);
@@ -206,7 +206,7 @@ describe('WorkerLoop', () => {
     expect(device.outgoing).toEqual(['1:4x61']);
     expect(counted(ports[1]!.counters)).toMatchObject({ [PC_TX_FULL]: 1, [PC_TX_ERRORS]: 1, [PC_NO_PORT]: 1, [PC_FWD_FRAMES]: 1 });
     // What is known later only is not counted as forwarded either.
-    loop.refused(1, 61, EAGAIN);
+    loop.refused(1, 1, 61, EAGAIN);
     expect(counted(ports[1]!.counters)).toMatchObject({ [PC_TX_FULL]: 2, [PC_TX_ERRORS]: 1 });
     expect([ports[1]!.counters[PC_FWD_FRAMES], ports[1]!.counters[PC_FWD_OCTETS]]).toEqual([0, 0]);
   });

@@ -134,10 +134,10 @@ export class WorkerLoop implements FrameHandler {
     this.verdict.beginBatch();
   }
 
-  refused(queue: number, len: number, errno: number): void {
+  refused(queue: number, frames: number, octets: number, errno: number): void {
     const to = this.queues[queue]!;
-    to.uncountForwarded(len);
-    to.counters[isFull(errno) ? PC_TX_FULL : PC_TX_ERRORS]!++;
+    to.uncountForwarded(frames, octets);
+    to.counters[isFull(errno) ? PC_TX_FULL : PC_TX_ERRORS]! += frames;
   }
 
   gone(queue: number, errno: number): void {
@@ -178,7 +178,7 @@ export class WorkerLoop implements FrameHandler {
     if (mark !== 0) this.showLeaving(from, mark, mem);
     const to = this.outputs[port];
     if (to === undefined) from.counters[PC_NO_PORT]!++;
-    else if (this.io.forward(to.queue, at, len)) to.countForwarded(len);
+    else if (this.io.forward(to.queue, at, len, to.vnetHdr)) to.countForwarded(len);
     else to.counters[isFull(this.io.errno) ? PC_TX_FULL : PC_TX_ERRORS]!++;
   }
 

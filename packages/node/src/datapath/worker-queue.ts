@@ -17,6 +17,8 @@ export interface TransmitRing {
 export class WorkerQueue {
   readonly queue: number;
   readonly port: number;
+  /** Frames begin with a virtio header. */
+  readonly vnetHdr: boolean;
   /** This worker's row of the port's counters. */
   readonly counters: Float64Array;
   /** Punted frames go here; null for a queue that another worker reads. */
@@ -24,9 +26,10 @@ export class WorkerQueue {
   /** Frames of the control thread come from here; null where another worker writes them. */
   readonly tx: TransmitRing | null;
 
-  constructor(queue: number, port: number, counters: Float64Array, rx: RingProducer | null, tx: TransmitRing | null) {
+  constructor(queue: number, port: number, vnetHdr: boolean, counters: Float64Array, rx: RingProducer | null, tx: TransmitRing | null) {
     this.queue = queue;
     this.port = port;
+    this.vnetHdr = vnetHdr;
     this.counters = counters;
     this.rx = rx;
     this.tx = tx;
@@ -42,10 +45,10 @@ export class WorkerQueue {
     this.counters[PC_FWD_OCTETS]! += len;
   }
 
-  /** It was not, after all. */
-  uncountForwarded(len: number): void {
-    this.counters[PC_FWD_FRAMES]!--;
-    this.counters[PC_FWD_OCTETS]! -= len;
+  /** They were not, after all. */
+  uncountForwarded(frames: number, octets: number): void {
+    this.counters[PC_FWD_FRAMES]! -= frames;
+    this.counters[PC_FWD_OCTETS]! -= octets;
   }
 
   countPunt(verdict: number): void {

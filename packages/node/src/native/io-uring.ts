@@ -23,6 +23,7 @@ import { getSystemErrorName } from 'node:util';
 import { bindMmap, loadC64, MAP_POPULATE, MAP_SHARED } from './koffi.js';
 
 /** Opcodes. */
+export const IORING_OP_WRITEV = 2;
 export const IORING_OP_POLL_ADD = 6;
 export const IORING_OP_ASYNC_CANCEL = 14;
 export const IORING_OP_READ = 22;

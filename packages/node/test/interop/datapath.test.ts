@@ -8,7 +8,7 @@ import type { DatapathView, PortView } from '../../src/datapath/datapath-view.js
 import { peer } from '../peers.js';
 import { linuxPing } from './linux-ping.js';
 import { LinuxPython } from './linux-python.js';
-import { Netns, withNetns } from './netns.js';
+import { Netns, uniqueDevice, withNetns } from './netns.js';
 import { withRouter } from './routed-pair.js';
 import { withDaemon } from './test-daemon.js';
 import type { Cable, TestDaemon } from './test-daemon.js';
@@ -60,6 +60,26 @@ describe('a router with two workers', () => {
       expect(port.txErrors).toBe(0);
     }
   }));
+
+  peer(...NEEDS, 'python3', 'ethtool')('frames that one end has cut arrive as segments, and another Linux cuts them again', LIMIT, () => withRouter({ workers: 2 }, ({ d, a, b, cableA, cableB }) => withNetns(1, async (c) => {
+    const [near, far] = [uniqueDevice(), uniqueDevice()];
+    b.ip('link', 'add', near, 'type', 'veth', 'peer', 'name', far, 'netns', c.name);
+    b.ip('address', 'add', '10.3.0.1/24', 'dev', near);
+    b.ip('link', 'set', 'dev', near, 'up');
+    c.ip('address', 'add', '10.3.0.2/24', 'dev', far);
+    c.ip('link', 'set', 'dev', far, 'up');
+    c.ip('route', 'add', 'default', 'via', '10.3.0.1');
+    await b.run('sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward');
+    await d.ok('r1', 'route', 'add', '10.3.0.0/24', '10.2.0.2');
+    for (const [ns, device] of [[a, cableA.device], [b, near]] as const) await ns.run('ethtool', '-K', device, 'tso', 'off', 'gso', 'off', 'gro', 'off');
+    await linuxPing(a, '10.3.0.2', 2);
+    await transfer(a, c, '10.3.0.2', 5003, 20_000_000);
+    const received = async (ns: Netns, device: string): Promise<number> => Number((await ns.run('cat', `/sys/class/net/${device}/statistics/rx_packets`)).stdout);
+    const { forwardedFrames } = await portOf(d, cableB.device);
+    expect(forwardedFrames).toBeGreaterThan(20_000_000 / 1_460);
+    expect(await received(b, cableB.device)).toBeLessThan(forwardedFrames / 2);
+    expect(await received(c, far)).toBeGreaterThan(20_000_000 / 1_460);
+  })));
 
   peer(...NEEDS)('punts what is not for it to decide, with the reason; the answers are those of the stack', () => withRouter({ workers: 2, mtuB: 1300 }, async ({ d, a, cableA }) => {
     await linuxPing(a, '10.2.0.2', 1);

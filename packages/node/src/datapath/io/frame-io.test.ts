@@ -1,6 +1,7 @@
 /**
  * frame-io.test.ts — every FrameIo over datagram pairs in place of TAPs. Needs Linux, no root; io_uring where the kernel has it.
  */
+import { VIRTIO_NET_HDR_LEN } from '@netloom/core/wire';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openFramePair } from '../../../test/interop/frame-pair.js';
 import { lackingUring } from '../../../test/peers.js';
@@ -9,6 +10,7 @@ import type { Libc } from '../../tap/libc.js';
 import { BATCH_MAX, FRAME_HEADROOM } from './frame-io.js';
 import type { FrameHandler, FrameIo, FrameMemory } from './frame-io.js';
 import { PollIo } from './poll-io.js';
+import { DATA, frameOf } from './test-tcp-frames.js';
 import { UringIo } from './uring-io.js';
 
 const FRAME_MAX = 1_900;
@@ -36,8 +38,8 @@ class Recorder implements FrameHandler {
     this.told.push('awake');
   }
 
-  refused(port: number, len: number, errno: number): void {
-    expect(len).toBe(60);
+  refused(port: number, frames: number, octets: number, errno: number): void {
+    expect([frames, octets]).toEqual([1, 60]);
     this.refusals.push([port, errno]);
   }
 
@@ -62,6 +64,11 @@ class FarEnd {
   write(mark: number, len = 60): boolean {
     this.bytes[0] = mark;
     return this.libc.write(this.fd, this.address, len) === len;
+  }
+
+  writeFrame(frame: Uint8Array): void {
+    this.bytes.set(frame);
+    expect(this.libc.write(this.fd, this.address, frame.length)).toBe(frame.length);
   }
 
   /** First byte and length of each frame that is there. */
@@ -196,6 +203,43 @@ describe.runIf(process.platform === 'linux').each([
     a.write(5);
     expect(drain()).toBe(1);
     expect([a, b, c].map((end) => end.readAll())).toEqual([[[5, 60]], [[5, 60]], [[5, 60]]]);
+  });
+
+  /** Frames of 100 bytes of data, of two connections in turn, to ports 1 and 2. */
+  function forwardTwoFlows(a: FarEnd, rounds: number, joins: boolean): void {
+    handler.each = (_port, mem, at, len) => expect(io.forward(mem.bytes[at + VIRTIO_NET_HDR_LEN + 5]! - 1, at, len, joins)).toBe(true);
+    for (let n = 0; n < rounds; n++) for (const dst of [2, 3]) a.writeFrame(frameOf({ ...DATA, dst, id: n, seq: 1 + 100 * n, size: 100 }));
+    drain();
+  }
+
+  test('frames of a connection that may join leave as one segment where a batch is written together', () => {
+    const a = openPort(0);
+    const ends = [openPort(1, false), openPort(2, false)];
+    const whole = frameOf({ ...DATA, size: 100 }).length;
+    forwardTwoFlows(a, 4, false);
+    expect(ends.map((end) => end.readAll().map(([, len]) => len))).toEqual([1, 2].map(() => [whole, whole, whole, whole]));
+    forwardTwoFlows(a, 4, true);
+    const each = name === 'UringIo' ? [whole + 300] : [whole, whole, whole, whole];
+    expect(ends.map((end) => end.readAll().map(([, len]) => len))).toEqual([each, each]);
+    // What comes with a later turn begins anew.
+    for (const n of [4, 5]) {
+      a.writeFrame(frameOf({ ...DATA, id: n, seq: 1 + 100 * n, size: 100 }));
+      drain();
+    }
+    expect(ends[0]!.readAll().map(([, len]) => len)).toEqual([whole, whole]);
+  });
+
+  test.runIf(name === 'UringIo')('a segment that the kernel has no room for is all of its frames, with their octets', () => {
+    const a = openPort(0);
+    openPort(1, false);
+    const refused: number[][] = [];
+    handler.refused = (port, frames, octets, errno) => void refused.push([port, frames, octets, errno]);
+    while (refused.length === 0) {
+      handler.each = (_port, _mem, at, len) => expect(io.forward(1, at, len, true)).toBe(true);
+      for (let n = 0; n < 3; n++) a.writeFrame(frameOf({ ...DATA, id: n, seq: 1 + 100 * n, size: 100 }));
+      drain();
+    }
+    expect(refused).toEqual([[1, 3, 3 * frameOf({ ...DATA, size: 100 }).length, EAGAIN]]);
   });
 
   test('a port that takes no more refuses, at once or by count, and the others go on', () => {

@@ -32,8 +32,8 @@ export interface FrameHandler {
   /** About to sleep; awake again. */
   idle(): void;
   awake(): void;
-  /** A frame of `len` bytes for `port` that `forward` took was afterwards refused by the kernel; errno. */
-  refused(port: number, len: number, errno: number): void;
+  /** `frames` for `port`, of `octets` bytes together, that `forward` took were afterwards refused by the kernel; errno. */
+  refused(port: number, frames: number, octets: number, errno: number): void;
   /** The port's descriptor is dead; errno. Its input stops. */
   gone(port: number, errno: number): void;
 }
@@ -43,8 +43,11 @@ export interface FrameIo {
   open(port: number, fd: number, input: boolean, frameMax: number): void;
   /** When it returns, no system call on the descriptor is under way or will be made (io_uring: cancelled and reaped). */
   close(port: number): void;
-  /** Within `FrameHandler.frame`: sends the frame being handled, which now is at `at`, `len` (it may have grown into the headroom). False: refused. Nothing is copied. */
-  forward(port: number, at: number, len: number): boolean;
+  /**
+   * Within `FrameHandler.frame`: sends the frame being handled, which now is at `at`, `len` (it may have grown into the headroom). False: refused. Nothing is copied.
+   * `joins`: it begins with a virtio header, goes to no other port, and may leave as one segment with others that it is a piece of (frame-train.ts).
+   */
+  forward(port: number, at: number, len: number, joins?: boolean): boolean;
   /** Sends from other memory; consumed when it returns. False: would block, or refused (`errno` says which). */
   send(port: number, mem: FrameMemory, at: number, len: number): boolean;
   readonly errno: number;

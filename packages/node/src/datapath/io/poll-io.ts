@@ -81,6 +81,7 @@ export class PollIo implements FrameIo {
     this.stale = true;
   }
 
+  /** One frame is gone before the next is there: none joins another. */
   forward(port: number, at: number, len: number): boolean {
     return this.send(port, this.current, at, len);
   }

@@ -14,6 +14,8 @@
  * thread of its own, where it would be overtaken. So when `enter` has returned all writes are over, their slots can be given back, and only a write that
  * failed makes a completion. `send` hands over what is queued for its port before it writes. Reads need no care: there is one a port.
  *
+ * Trains. A frame that is a piece of the same segment as the one queued last for its port is not queued: it becomes another vector of that write, which `enter` finishes (frame-train.ts).
+ *
  * Packet sockets. Their frames lie in a ring (packet/packet-ring.ts) and are handled and written from there; a poll of the socket is outstanding to end a sleep.
  * They are given back when the turn after has handed over what is written from them.
  *
@@ -26,7 +28,7 @@
  */
 import {
   CQE_FLAGS, CQE_RESULT, CQE_USER_DATA, IORING_ASYNC_CANCEL_ALL, IORING_CQE_BUFFER_SHIFT, IORING_CQE_F_BUFFER, IORING_CQE_F_MORE, IORING_OP_ASYNC_CANCEL,
-  IORING_OP_POLL_ADD, IORING_OP_READ, IORING_OP_READ_MULTISHOT, IORING_OP_WRITE, IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS, IoUring, RWF_NOWAIT, SQE_ADDRESS,
+  IORING_OP_POLL_ADD, IORING_OP_READ, IORING_OP_READ_MULTISHOT, IORING_OP_WRITE, IORING_OP_WRITEV, IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS, IoUring, RWF_NOWAIT, SQE_ADDRESS,
   SQE_BUFFER_GROUP, SQE_FD, SQE_LENGTH, SQE_OFFSET, SQE_OP, SQE_OP_FLAGS, SQE_USER_DATA,
 } from '../../native/io-uring.js';
 import { PacketRing } from '../../packet/packet-ring.js';
@@ -35,6 +37,7 @@ import type { Libc } from '../../tap/libc.js';
 import { BATCH_MAX, FRAME_HEADROOM } from './frame-io.js';
 import type { FrameHandler, FrameIo, FrameMemory } from './frame-io.js';
 import { FrameSlots } from './frame-slots.js';
+import { FrameTrain, TRAIN_FRAMES_MAX } from './frame-train.js';
 
 const SQ_ENTRIES = 256;
 const CQ_ENTRIES = 32_768;
@@ -44,7 +47,7 @@ const SLOT_SMALL = 2_048;
 const SLOTS_SMALL = 96;
 const SLOTS_LARGE = 32;
 
-/** A completion's user data: what it is of, and the port; of a write its length in the upper half. */
+/** A completion's user data: what it is of, and the port; of a write in the upper half how many frames they are, and their octets. */
 const OF_READ = 1 << 16;
 const OF_WRITE = 2 << 16;
 const OF_WAKE = 3 << 16;
@@ -52,7 +55,11 @@ const OF_POLL = 4 << 16;
 /** Nothing that matters: a cancellation, or a completion of a port that has been closed. */
 const OF_NOBODY = 5 << 16;
 const PORT_MASK = 0xffff;
+const ONE_FRAME = 1 << 20;
 const NO_OFFSET = -1;
+/** Trains that can be queued at once, and words of an iovec. */
+const TRAINS_MAX = 32;
+const VECTOR_WORDS = 4;
 const CANCEL_WAIT_MS = 1_000;
 /** Frames that packet sockets hand over before what was read gets its turn. */
 const RING_SHARE = BATCH_MAX / 2;
@@ -62,6 +69,12 @@ class UringPort {
   queuedFor = 0;
   /** The read is outstanding. */
   reading = false;
+  /** What is queued for it last, when others may join that; null: nothing ever was. */
+  train: FrameTrain | null = null;
+  /** Of that: its entry, when it was queued, and where its vectors begin. */
+  trainSqe = 0;
+  trainRound = 0;
+  trainVectors = 0;
   readonly port: number;
   readonly fd: number;
   readonly frameMax: number;
@@ -103,6 +116,11 @@ export class UringIo implements FrameIo {
   private readonly sentSlots: (FrameSlots | null)[] = Array.from({ length: BATCH_MAX }, () => null);
   private readonly sentNumbers = new Int32Array(BATCH_MAX);
   private sent = 0;
+  /** Trains of several frames among what is queued, in the order of their vectors. */
+  private readonly trains: FrameTrain[] = [];
+  private rounds = 0;
+  private readonly vectors = new Int32Array(TRAINS_MAX * TRAIN_FRAMES_MAX * VECTOR_WORDS);
+  private readonly vectorsAddress: number;
   /** Times that all that was queued was handed over. */
   private enters = 1;
 
@@ -117,6 +135,7 @@ export class UringIo implements FrameIo {
     this.handler = handler;
     this.wakeFd = wakeFd;
     this.wakeAddress = libc.address(this.wakeWord);
+    this.vectorsAddress = libc.address(this.vectors);
     this.ring = new IoUring(SQ_ENTRIES, CQ_ENTRIES);
   }
 
@@ -149,7 +168,7 @@ export class UringIo implements FrameIo {
     if (this.current === null && this.ring.pending === 0) this.releaseRings();
   }
 
-  forward(port: number, at: number, len: number): boolean {
+  forward(port: number, at: number, len: number, joins = false): boolean {
     const mem = this.current;
     const to = this.ports[port] ?? null;
     if (mem === null || to === null) {
@@ -160,6 +179,10 @@ export class UringIo implements FrameIo {
       this.errno = EMSGSIZE;
       return false;
     }
+    if (joins && this.joinsTrain(to, mem, at, len)) {
+      this.forwarded = true;
+      return true;
+    }
     const sqe = this.sqe();
     if (sqe < 0) {
       this.errno = EAGAIN;
@@ -167,6 +190,7 @@ export class UringIo implements FrameIo {
     }
     this.forwarded = true;
     this.queueWrite(sqe, to, mem.address + at, len);
+    if (joins) this.beginTrain(to, sqe, mem.view, at, len);
     return true;
   }
 
@@ -287,8 +311,56 @@ export class UringIo implements FrameIo {
     sqes[at + SQE_LENGTH] = len;
     sqes[at + SQE_OP_FLAGS] = RWF_NOWAIT;
     sqes[at + SQE_USER_DATA] = OF_WRITE | to.port;
-    sqes[at + SQE_USER_DATA + 1] = len;
+    sqes[at + SQE_USER_DATA + 1] = ONE_FRAME | len;
     to.queuedFor = this.enters;
+  }
+
+  /** The frame is queued for `to` with the entry `sqe`: others may join it. */
+  private beginTrain(to: UringPort, sqe: number, view: DataView, at: number, len: number): void {
+    const train = (to.train ??= new FrameTrain());
+    train.finish();
+    train.begins(view, at, len);
+    to.trainSqe = sqe;
+    to.trainRound = this.rounds;
+  }
+
+  /** May the frame join what is queued last for `to`, and has it? */
+  private joinsTrain(to: UringPort, mem: FrameMemory, at: number, len: number): boolean {
+    const { train } = to;
+    if (train === null || !train.open || to.trainRound !== this.rounds || (train.frames === 1 && this.trains.length === TRAINS_MAX)) return false;
+    if (!train.joins(mem.view, at, len)) return false;
+    const { vectors } = this;
+    const { sqes } = this.ring;
+    const sqe = to.trainSqe;
+    if (train.frames === 2) {
+      const first = this.trains.push(train) - 1;
+      to.trainVectors = first * TRAIN_FRAMES_MAX * VECTOR_WORDS;
+      this.putVector(to.trainVectors, sqes[sqe + SQE_ADDRESS]!, sqes[sqe + SQE_ADDRESS + 1]!, sqes[sqe + SQE_LENGTH]!);
+      const address = this.vectorsAddress + to.trainVectors * vectors.BYTES_PER_ELEMENT;
+      sqes[sqe + SQE_OP] = IORING_OP_WRITEV | (IOSQE_CQE_SKIP_SUCCESS << 8);
+      sqes[sqe + SQE_ADDRESS] = address | 0;
+      sqes[sqe + SQE_ADDRESS + 1] = Math.floor(address / 2 ** 32);
+    }
+    const address = mem.address + at + train.front;
+    this.putVector(to.trainVectors + (train.frames - 1) * VECTOR_WORDS, address | 0, Math.floor(address / 2 ** 32), len - train.front);
+    sqes[sqe + SQE_LENGTH] = train.frames;
+    sqes[sqe + SQE_USER_DATA + 1] = sqes[sqe + SQE_USER_DATA + 1]! + ONE_FRAME + len;
+    return true;
+  }
+
+  private putVector(at: number, low: number, high: number, len: number): void {
+    const { vectors } = this;
+    vectors[at] = low;
+    vectors[at + 1] = high;
+    vectors[at + 2] = len;
+    vectors[at + 3] = 0;
+  }
+
+  /** What is queued goes as it is: nothing joins it any more. */
+  private endTrains(): void {
+    this.rounds++;
+    for (let i = 0; i < this.trains.length; i++) this.trains[i]!.finish();
+    this.trains.length = 0;
   }
 
   /** Begins the reads that have ended and have slots again, the polls that have ended, and the read of `wakeFd`. */
@@ -364,6 +436,7 @@ export class UringIo implements FrameIo {
   /** Hands over what is queued. What was written is over then, and its slots are free. */
   private enter(waitFor: number, timeoutMs: number): void {
     const { ring } = this;
+    this.endTrains();
     ring.enter(waitFor, timeoutMs);
     if (ring.pending > 0) return;
     for (let i = 0; i < this.sent; i++) {
@@ -387,7 +460,7 @@ export class UringIo implements FrameIo {
       ring.consume(1);
       const of = userData & ~PORT_MASK;
       if (of === OF_READ) frames += this.wasRead(this.ports[userData & PORT_MASK]!, result, flags);
-      else if (of === OF_WRITE) this.handler.refused(userData & PORT_MASK, ring.words[at + CQE_USER_DATA + 1]!, -result);
+      else if (of === OF_WRITE) this.wasRefused(userData & PORT_MASK, ring.words[at + CQE_USER_DATA + 1]!, -result);
       else if (of === OF_WAKE) this.waking = false;
       else if (of === OF_POLL) this.wasPolled(this.ports[userData & PORT_MASK]!, result);
     }
@@ -412,6 +485,10 @@ export class UringIo implements FrameIo {
     }
     this.current = null;
     return frames;
+  }
+
+  private wasRefused(port: number, what: number, errno: number): void {
+    this.handler.refused(port, Math.floor(what / ONE_FRAME), what & (ONE_FRAME - 1), errno);
   }
 
   private wasPolled(port: UringPort, result: number): void {
