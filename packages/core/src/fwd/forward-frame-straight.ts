@@ -119,7 +119,7 @@ function toNeighbour(v: FwdView, view: DataView, set: FwdSet, rec: number, at: n
 }
 
 /** A virtio-net header that leaves nothing undone. */
-function putEmptyHeader(view: DataView, at: number): void {
+export function putEmptyHeader(view: DataView, at: number): void {
   view.setInt32(at, 0);
   view.setInt32(at + 4, 0);
   view.setInt16(at + 8, 0);

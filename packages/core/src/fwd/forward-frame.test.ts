@@ -17,7 +17,7 @@ import { lookAhead } from './forward-ahead.js';
 import { forwardFrame } from './forward-frame.js';
 import { FC_IPACKETS, FC_OBYTES, FC_OPACKETS, FWD_CELL_SHIFT, fwdCountAt, fwdCounters } from './fwd-counters.js';
 import {
-  FWD_IF_BRFWD, FWD_IF_BRIDGE, FWD_IF_FWD4, FWD_IF_IN, FWD_IF_LEARN, FWD_IF_MEMBER, FWD_IF_OFFLOAD, FWD_IF_OUT, FWD_IF_REASON_SHIFT, FWD_IF_TRUNK, FWD_IF_VLAN, FWD_IF_VNET_HDR,
+  FWD_IF_BRFWD, FWD_IF_BRIDGE, FWD_IF_FWD4, FWD_IF_IN, FWD_IF_LEARN, FWD_IF_MEMBER, FWD_IF_OFFLOAD, FWD_IF_OUT, FWD_IF_PRIVATE, FWD_IF_REASON_SHIFT, FWD_IF_TRUNK, FWD_IF_VLAN, FWD_IF_VNET_HDR,
   FwdAdjacencies, FwdIfs,
 } from './fwd-if.js';
 import { FwdMap } from './fwd-map.js';
@@ -182,6 +182,29 @@ test('a packet behind a segment has nothing left undone, and says so', () => {
   const done = frame([OUR_HI, 1], 99, 2, { hdr: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0] });
   expect(forwardFrame(view, 1, done.view, done.at, done.len)).toBe(2);
   expect(view.undone).toBe(0);
+});
+
+test('a bridge makes, clears and leaves out a virtio-net header for what has nothing left undone', () => {
+  const into = bench({ 4: MEMBER | FWD_IF_VNET_HDR });
+  const bare = frame([HOST_HI, 4], 3, 3);
+  bare.bytes.fill(0xff, 0, ROOM);
+  expect(forwardFrame(into.view, 3, bare.view, bare.at, bare.len)).toBe(4);
+  expect([into.view.at, into.view.len, hex(bare.bytes, ROOM - 10, 10)]).toEqual([ROOM - 10, bare.len + 10, '00'.repeat(10)]);
+  const from = bench({ 3: MEMBER | FWD_IF_VNET_HDR });
+  const done = frame([HOST_HI, 4], 3, 3, { hdr: [2, 0, 1, 1, 1, 1, 1, 1, 1, 1] });
+  expect(forwardFrame(from.view, 3, done.view, done.at, done.len)).toBe(4);
+  expect([from.view.at, from.view.len]).toEqual([ROOM + 10, done.len - 10]);
+  const both = bench({ 3: MEMBER | FWD_IF_VNET_HDR, 4: MEMBER | FWD_IF_VNET_HDR });
+  const through = frame([HOST_HI, 4], 3, 3, { hdr: [2, 0, 1, 1, 1, 1, 1, 1, 1, 1] });
+  expect(forwardFrame(both.view, 3, through.view, through.at, through.len)).toBe(4);
+  expect([both.view.at, hex(through.bytes, ROOM, 10)]).toEqual([ROOM, '00'.repeat(10)]);
+  expect([both.count(3, FC_IPACKETS), both.count(4, FC_OBYTES), both.count(BRIDGE, FC_OBYTES)]).toEqual([1, through.len - 10, through.len - 10]);
+});
+
+test('a member that does not show itself to others of its kind does not send to them', () => {
+  const { view } = bench({ 3: MEMBER | FWD_IF_PRIVATE, 4: MEMBER | FWD_IF_PRIVATE });
+  const f = frame([HOST_HI, 4], 3, 3);
+  expect(fwdReason(forwardFrame(view, 3, f.view, f.at, f.len))).toBe('blocked');
 });
 
 test('of several next hops a packet takes the one of its flow', () => {

@@ -10,7 +10,7 @@
  *                ├─ tagged? ─▶ vlan ─▶ (again)       ▼
  *                └───────────────────────▶ IPv4 / IPv6 verdict ─▶ neighbour ─▶ interface ─▶ (its bridge, its parent) ─▶ out
  *
- * What most frames of a router are goes straight from the first box to the last (forward-frame-straight.ts).
+ * What most frames of a router or a bridge are goes straight from the first box to the last (forward-frame-straight.ts).
  *
  * Everything is decided before anything is changed, so a punted frame is as it came. Then the header is rewritten in place: a tag is taken out, put in or changed by moving the
  * start of the frame by four bytes, into the room that the driver leaves before it; the TTL is lowered; a virtio-net header moves along.
@@ -25,6 +25,7 @@ import * as ether from '../wire/ether.js';
 import * as virtio from '../wire/virtio-net.js';
 import * as forwardBridge from './forward-frame-bridge.js';
 import * as forwardIp from './forward-frame-ip.js';
+import * as forwardStraightBridge from './forward-frame-straight-bridge.js';
 import * as forwardStraight from './forward-frame-straight.js';
 import * as forward from './forward.js';
 import * as fwdCounts from './fwd-counters.js';
@@ -40,6 +41,7 @@ const {
 } = virtio;
 const { BRIDGE_OURS, bridgeFrame } = forwardBridge;
 const { route4, route6 } = forwardIp;
+const { STRAIGHT_BRIDGE_ASKED, STRAIGHT_BRIDGE_HAS, straightBridge } = forwardStraightBridge;
 const { STRAIGHT4_ASKED, STRAIGHT4_HAS, STRAIGHT4_MIN, straight4 } = forwardStraight;
 const { FWD_DROP } = forward;
 const { FC_IBYTES, FC_IPACKETS, FWD_CELL_SHIFT } = fwdCounts;
@@ -47,6 +49,8 @@ const { FIF_CELL, FIF_FLAGS, FIF_INDEX, FIF_MAC_HI, FIF_MAC_LO, FWD_IF_IN, FWD_I
 
 /** Tags that may be taken out one after the other. */
 const STRIP_MAX = 2;
+/** No port has this number. */
+const NOT_STRAIGHT = -1;
 
 /**
  * What becomes of the `len` bytes at `at` that came in on `port` (its virtio-net header first, where the port has them): the number of the port to send `v.len` bytes at `v.at`
@@ -60,8 +64,8 @@ export function forwardFrame(v: FwdView, port: number, view: DataView, at: numbe
   const size = len - front;
   const undone = front !== 0 && size >= 0 ? (view.getUint8(at + VIRTIO_NET_FLAGS) & VIRTIO_NET_F_NEEDS_CSUM) | view.getUint8(at + VIRTIO_NET_GSO_TYPE) : 0;
   v.undone = undone;
-  if (undone === 0 && (flags & STRAIGHT4_ASKED) === STRAIGHT4_HAS && size >= STRAIGHT4_MIN && view.getUint16(at + front + ETHER_TYPE) === ETHERTYPE_IP) {
-    const to = straight4(v, view, rec, at + front, size);
+  if (undone === 0) {
+    const to = straight(v, view, rec, flags, at + front, size);
     if (to >= 0) return to;
   }
   v.frameAt = at + front;
@@ -79,6 +83,13 @@ export function forwardFrame(v: FwdView, port: number, view: DataView, at: numbe
   c[cell + FC_IPACKETS]!++;
   c[cell + FC_IBYTES]! += size;
   return verdict;
+}
+
+/** The port to send it to, when the frame is of a kind that most are; else negative, and then nothing has been changed nor counted. */
+function straight(v: FwdView, view: DataView, rec: number, flags: number, at: number, size: number): number {
+  if ((flags & STRAIGHT4_ASKED) === STRAIGHT4_HAS && size >= STRAIGHT4_MIN && view.getUint16(at + ETHER_TYPE) === ETHERTYPE_IP) return straight4(v, view, rec, at, size);
+  if ((flags & STRAIGHT_BRIDGE_ASKED) === STRAIGHT_BRIDGE_HAS && size >= ETHER_HDR_LEN) return straightBridge(v, view, rec, at, size);
+  return NOT_STRAIGHT;
 }
 
 /** Does the virtio-net header ask for a checksum within the frame, and for segments of a size if any? What else it may ask for, the complete path understands in its own way. */
