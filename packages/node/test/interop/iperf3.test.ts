@@ -104,6 +104,12 @@ describe('our iperf3 and Linux’s', () => {
     }
   }
 
+  peer(...NEEDS)('what the real server sends before ours has read that the test runs counts: so many bytes backwards come to their end', LIMIT, () => neighbours(async (d, ns) => {
+    await linuxServer(ns);
+    const { exitCode, stdout } = await d.run('v1', 'iperf3', '-c', LINUX[4], '-n', '1M', '-R', '-J');
+    expect([exitCode, sums(JSON.parse(stdout) as Report, '').map(({ bytes }) => bytes)]).toEqual([0, [1_048_576, 1_048_576]]);
+  }));
+
   peer(...NEEDS)('the server’s output comes along in text, and a busy server says so', LIMIT, () => neighbours(async (d, ns) => {
     const server = d.run('v1', 'iperf3', '-s', '-1');
     const first = ns.run('iperf3', '-c', VNET[4], '-t', '2', '--get-server-output');

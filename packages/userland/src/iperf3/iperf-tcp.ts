@@ -11,7 +11,7 @@ import type { StreamSocket } from '@netloom/core';
 import type { Proc } from '../proc.js';
 import { iperfError } from './iperf-error.js';
 import type { IperfStream, TcpFigures } from './iperf-stream.js';
-import { TEST_RUNNING } from './iperf-test.js';
+import { IPERF_START, TEST_RUNNING } from './iperf-test.js';
 import type { IperfTest, Pump } from './iperf-test.js';
 
 const US_PER_SEC = 1_000_000;
@@ -61,6 +61,8 @@ export class TcpPump implements Pump {
 
   private drain(): void {
     const { test, stream, so } = this;
+    // A server may send before its word that the test runs has been read. What comes early waits, and counts: a test of so many bytes ends when all have come.
+    if (test.state === IPERF_START && !stream.sender) return;
     for (let m = so.recvPacket(); m !== null; m = so.recvPacket()) {
       const n = m.len;
       m.free();
