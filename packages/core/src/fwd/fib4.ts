@@ -64,8 +64,8 @@ export function fib4Shape(routes: number, present: Fib4Shape | null): Fib4Shape 
   return have === want ? present : SHAPES[want]!;
 }
 
-/** Addresses that are looked up at once in a root of 24 bits. */
-const GROUP = 16;
+/** Addresses that are looked up at once. */
+const GROUP = 8;
 
 /** The reading side: all a datapath worker needs, made from the array and the shape it was told. */
 export class Fib4View {
@@ -102,16 +102,16 @@ export class Fib4View {
    * processor has them under way at the same time. Packet path.
    */
   lookupBatch(dsts: Int32Array, out: Int32Array, from: number, to: number): void {
-    let i = from;
+    const whole = to - ((to - from) & (GROUP - 1));
     if (this.rootBits === 24) {
-      for (const whole = to - ((to - from) & (GROUP - 1)); i < whole; ) {
-        i = groups24(this.t, dsts, out, i, whole);
-        for (let k = i - GROUP; k < i; k++) if (out[k]! < 0) out[k] = this.descend(out[k]!, dsts[k]!);
+      roots24(this.t, dsts, out, from, whole);
+      for (let i = groupWithChild(out, from, whole); i < whole; i = groupWithChild(out, i + GROUP, whole)) {
+        for (let k = i; k < i + GROUP; k++) if (out[k]! < 0) out[k] = this.descend(out[k]!, dsts[k]!);
       }
     } else {
-      for (const whole = to - ((to - from) & 7); i < whole; i += 8) this.eight(dsts, out, i);
+      for (let i = from; i < whole; i += GROUP) this.eight(dsts, out, i);
     }
-    for (; i < to; i++) out[i] = this.lookup(dsts[i]!);
+    for (let i = whole; i < to; i++) out[i] = this.lookup(dsts[i]!);
   }
 
   /**
@@ -172,30 +172,39 @@ export class Fib4View {
 }
 
 /**
- * Root words of the groups from `i` on, up to and with the first one in which there is a child; returns where that group ends. The loads mostly miss in the
- * caches: a constant shift and no loop leave room for more of them.
+ * Root words, of whole groups. These loads mostly miss in the caches, and nothing is asked of them here: a branch that is guessed wrong would end all that are under way. The constant shift, and
+ * few rounds of the loop, leave room for more of them.
  */
-function groups24(t: Fib4Words, dsts: Int32Array, out: Int32Array, i: number, end: number): number {
-  for (; i < end; i += GROUP) {
-    const e0 = (out[i] = t[dsts[i]! >>> 8]!);
-    const e1 = (out[i + 1] = t[dsts[i + 1]! >>> 8]!);
-    const e2 = (out[i + 2] = t[dsts[i + 2]! >>> 8]!);
-    const e3 = (out[i + 3] = t[dsts[i + 3]! >>> 8]!);
-    const e4 = (out[i + 4] = t[dsts[i + 4]! >>> 8]!);
-    const e5 = (out[i + 5] = t[dsts[i + 5]! >>> 8]!);
-    const e6 = (out[i + 6] = t[dsts[i + 6]! >>> 8]!);
-    const e7 = (out[i + 7] = t[dsts[i + 7]! >>> 8]!);
-    const e8 = (out[i + 8] = t[dsts[i + 8]! >>> 8]!);
-    const e9 = (out[i + 9] = t[dsts[i + 9]! >>> 8]!);
-    const ea = (out[i + 10] = t[dsts[i + 10]! >>> 8]!);
-    const eb = (out[i + 11] = t[dsts[i + 11]! >>> 8]!);
-    const ec = (out[i + 12] = t[dsts[i + 12]! >>> 8]!);
-    const ed = (out[i + 13] = t[dsts[i + 13]! >>> 8]!);
-    const ee = (out[i + 14] = t[dsts[i + 14]! >>> 8]!);
-    const ef = (out[i + 15] = t[dsts[i + 15]! >>> 8]!);
-    if ((e0 | e1 | e2 | e3 | e4 | e5 | e6 | e7 | e8 | e9 | ea | eb | ec | ed | ee | ef) < 0) return i + GROUP;
+function roots24(t: Fib4Words, dsts: Int32Array, out: Int32Array, i: number, end: number): void {
+  if (t instanceof Int16Array) {
+    for (; i < end; i += GROUP) {
+      out[i] = t[dsts[i]! >>> 8]!;
+      out[i + 1] = t[dsts[i + 1]! >>> 8]!;
+      out[i + 2] = t[dsts[i + 2]! >>> 8]!;
+      out[i + 3] = t[dsts[i + 3]! >>> 8]!;
+      out[i + 4] = t[dsts[i + 4]! >>> 8]!;
+      out[i + 5] = t[dsts[i + 5]! >>> 8]!;
+      out[i + 6] = t[dsts[i + 6]! >>> 8]!;
+      out[i + 7] = t[dsts[i + 7]! >>> 8]!;
+    }
+  } else {
+    for (; i < end; i += GROUP) {
+      out[i] = t[dsts[i]! >>> 8]!;
+      out[i + 1] = t[dsts[i + 1]! >>> 8]!;
+      out[i + 2] = t[dsts[i + 2]! >>> 8]!;
+      out[i + 3] = t[dsts[i + 3]! >>> 8]!;
+      out[i + 4] = t[dsts[i + 4]! >>> 8]!;
+      out[i + 5] = t[dsts[i + 5]! >>> 8]!;
+      out[i + 6] = t[dsts[i + 6]! >>> 8]!;
+      out[i + 7] = t[dsts[i + 7]! >>> 8]!;
+    }
   }
-  return i;
+}
+
+/** The first group from `i` on in which a word is a child; `end`: none. */
+function groupWithChild(out: Int32Array, i: number, end: number): number {
+  for (; i < end; i += GROUP) if ((out[i]! | out[i + 1]! | out[i + 2]! | out[i + 3]! | out[i + 4]! | out[i + 5]! | out[i + 6]! | out[i + 7]!) < 0) return i;
+  return end;
 }
 
 /** Nodes the array has room for when it is made. */

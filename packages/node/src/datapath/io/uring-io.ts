@@ -14,7 +14,7 @@
  * thread of its own, where it would be overtaken. So when `enter` has returned all writes are over, their slots can be given back, and only a write that
  * failed makes a completion. `send` hands over what is queued for its port before it writes. Reads need no care: there is one a port.
  *
- * Trains. A frame that is a piece of the same segment as the one queued last for its port is not queued: it becomes another vector of that write, which `enter` finishes (frame-train.ts).
+ * Trains. A frame that is a piece of the same segment as the one queued last for its port is not queued: it becomes another vector of that write, until `enter` (uring-trains.ts).
  *
  * Packet sockets. Their frames lie in a ring (packet/packet-ring.ts) and are handled and written from there; a poll of the socket is outstanding to end a sleep.
  * They are given back when the turn after has handed over what is written from them.
@@ -28,7 +28,7 @@
  */
 import {
   CQE_FLAGS, CQE_RESULT, CQE_USER_DATA, IORING_ASYNC_CANCEL_ALL, IORING_CQE_BUFFER_SHIFT, IORING_CQE_F_BUFFER, IORING_CQE_F_MORE, IORING_OP_ASYNC_CANCEL,
-  IORING_OP_POLL_ADD, IORING_OP_READ, IORING_OP_READ_MULTISHOT, IORING_OP_WRITE, IORING_OP_WRITEV, IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS, IoUring, RWF_NOWAIT, SQE_ADDRESS,
+  IORING_OP_POLL_ADD, IORING_OP_READ, IORING_OP_READ_MULTISHOT, IORING_OP_WRITE, IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS, IoUring, RWF_NOWAIT, SQE_ADDRESS,
   SQE_BUFFER_GROUP, SQE_FD, SQE_LENGTH, SQE_OFFSET, SQE_OP, SQE_OP_FLAGS, SQE_USER_DATA,
 } from '../../native/io-uring.js';
 import { PacketRing } from '../../packet/packet-ring.js';
@@ -37,7 +37,7 @@ import type { Libc } from '../../tap/libc.js';
 import { BATCH_MAX, FRAME_HEADROOM } from './frame-io.js';
 import type { FrameHandler, FrameIo, FrameMemory } from './frame-io.js';
 import { FrameSlots } from './frame-slots.js';
-import { FrameTrain, TRAIN_FRAMES_MAX } from './frame-train.js';
+import { ONE_FRAME, QueuedTrain, UringTrains } from './uring-trains.js';
 
 const SQ_ENTRIES = 256;
 const CQ_ENTRIES = 32_768;
@@ -55,11 +55,7 @@ const OF_POLL = 4 << 16;
 /** Nothing that matters: a cancellation, or a completion of a port that has been closed. */
 const OF_NOBODY = 5 << 16;
 const PORT_MASK = 0xffff;
-const ONE_FRAME = 1 << 20;
 const NO_OFFSET = -1;
-/** Trains that can be queued at once, and words of an iovec. */
-const TRAINS_MAX = 32;
-const VECTOR_WORDS = 4;
 const CANCEL_WAIT_MS = 1_000;
 /** Frames that packet sockets hand over before what was read gets its turn. */
 const RING_SHARE = BATCH_MAX / 2;
@@ -69,12 +65,8 @@ class UringPort {
   queuedFor = 0;
   /** The read is outstanding. */
   reading = false;
-  /** What is queued for it last, when others may join that; null: nothing ever was. */
-  train: FrameTrain | null = null;
-  /** Of that: its entry, when it was queued, and where its vectors begin. */
-  trainSqe = 0;
-  trainRound = 0;
-  trainVectors = 0;
+  /** What is queued for it last, when others may join that. Null: nothing ever was. */
+  train: QueuedTrain | null = null;
   readonly port: number;
   readonly fd: number;
   readonly frameMax: number;
@@ -116,11 +108,7 @@ export class UringIo implements FrameIo {
   private readonly sentSlots: (FrameSlots | null)[] = Array.from({ length: BATCH_MAX }, () => null);
   private readonly sentNumbers = new Int32Array(BATCH_MAX);
   private sent = 0;
-  /** Trains of several frames among what is queued, in the order of their vectors. */
-  private readonly trains: FrameTrain[] = [];
-  private rounds = 0;
-  private readonly vectors = new Int32Array(TRAINS_MAX * TRAIN_FRAMES_MAX * VECTOR_WORDS);
-  private readonly vectorsAddress: number;
+  private readonly trains: UringTrains;
   /** Times that all that was queued was handed over. */
   private enters = 1;
 
@@ -135,8 +123,8 @@ export class UringIo implements FrameIo {
     this.handler = handler;
     this.wakeFd = wakeFd;
     this.wakeAddress = libc.address(this.wakeWord);
-    this.vectorsAddress = libc.address(this.vectors);
     this.ring = new IoUring(SQ_ENTRIES, CQ_ENTRIES);
+    this.trains = new UringTrains(libc, this.ring.sqes);
   }
 
   get ownFd(): number {
@@ -179,7 +167,7 @@ export class UringIo implements FrameIo {
       this.errno = EMSGSIZE;
       return false;
     }
-    if (joins && this.joinsTrain(to, mem, at, len)) {
+    if (joins && to.train !== null && this.trains.joins(to.train, mem, at, len)) {
       this.forwarded = true;
       return true;
     }
@@ -190,7 +178,7 @@ export class UringIo implements FrameIo {
     }
     this.forwarded = true;
     this.queueWrite(sqe, to, mem.address + at, len);
-    if (joins) this.beginTrain(to, sqe, mem.view, at, len);
+    if (joins) this.trains.begin((to.train ??= new QueuedTrain()), sqe, mem, at, len);
     return true;
   }
 
@@ -315,54 +303,6 @@ export class UringIo implements FrameIo {
     to.queuedFor = this.enters;
   }
 
-  /** The frame is queued for `to` with the entry `sqe`: others may join it. */
-  private beginTrain(to: UringPort, sqe: number, view: DataView, at: number, len: number): void {
-    const train = (to.train ??= new FrameTrain());
-    train.finish();
-    train.begins(view, at, len);
-    to.trainSqe = sqe;
-    to.trainRound = this.rounds;
-  }
-
-  /** May the frame join what is queued last for `to`, and has it? */
-  private joinsTrain(to: UringPort, mem: FrameMemory, at: number, len: number): boolean {
-    const { train } = to;
-    if (train === null || !train.open || to.trainRound !== this.rounds || (train.frames === 1 && this.trains.length === TRAINS_MAX)) return false;
-    if (!train.joins(mem.view, at, len)) return false;
-    const { vectors } = this;
-    const { sqes } = this.ring;
-    const sqe = to.trainSqe;
-    if (train.frames === 2) {
-      const first = this.trains.push(train) - 1;
-      to.trainVectors = first * TRAIN_FRAMES_MAX * VECTOR_WORDS;
-      this.putVector(to.trainVectors, sqes[sqe + SQE_ADDRESS]!, sqes[sqe + SQE_ADDRESS + 1]!, sqes[sqe + SQE_LENGTH]!);
-      const address = this.vectorsAddress + to.trainVectors * vectors.BYTES_PER_ELEMENT;
-      sqes[sqe + SQE_OP] = IORING_OP_WRITEV | (IOSQE_CQE_SKIP_SUCCESS << 8);
-      sqes[sqe + SQE_ADDRESS] = address | 0;
-      sqes[sqe + SQE_ADDRESS + 1] = Math.floor(address / 2 ** 32);
-    }
-    const address = mem.address + at + train.front;
-    this.putVector(to.trainVectors + (train.frames - 1) * VECTOR_WORDS, address | 0, Math.floor(address / 2 ** 32), len - train.front);
-    sqes[sqe + SQE_LENGTH] = train.frames;
-    sqes[sqe + SQE_USER_DATA + 1] = sqes[sqe + SQE_USER_DATA + 1]! + ONE_FRAME + len;
-    return true;
-  }
-
-  private putVector(at: number, low: number, high: number, len: number): void {
-    const { vectors } = this;
-    vectors[at] = low;
-    vectors[at + 1] = high;
-    vectors[at + 2] = len;
-    vectors[at + 3] = 0;
-  }
-
-  /** What is queued goes as it is: nothing joins it any more. */
-  private endTrains(): void {
-    this.rounds++;
-    for (let i = 0; i < this.trains.length; i++) this.trains[i]!.finish();
-    this.trains.length = 0;
-  }
-
   /** Begins the reads that have ended and have slots again, the polls that have ended, and the read of `wakeFd`. */
   private beginReads(): void {
     const { inputs } = this;
@@ -436,7 +376,7 @@ export class UringIo implements FrameIo {
   /** Hands over what is queued. What was written is over then, and its slots are free. */
   private enter(waitFor: number, timeoutMs: number): void {
     const { ring } = this;
-    this.endTrains();
+    this.trains.end();
     ring.enter(waitFor, timeoutMs);
     if (ring.pending > 0) return;
     for (let i = 0; i < this.sent; i++) {
