@@ -8,7 +8,7 @@
  *     reader protection                    what a quiescent point for each batch of 64 costs, against nothing at all; `counter` and `lock` for each frame, one thread
  *     verdict6                             a router's verdict on an IPv6 header: checks, own addresses, longest match, next hop; the peer is the same for IPv4
  *
- * All but `verdict6` is processor time: what else the machine does counts for little. The tables of `verdict6` are small, a router in a lab, or large. Its
+ * All but `verdict6` is processor time, of one thread and its peer on the same processor: what else the machine does counts for little. The tables of `verdict6` are small, a router in a lab, or large. Its
  * destinations are random among the routes, 65,536 of them.
  */
 import { performance } from 'node:perf_hooks';
@@ -113,7 +113,7 @@ async function ofFillings(measure) {
 
 /** @param {string} name @param {'ip4' | 'ip6' | 'bridge'} kind @param {'4' | '6' | 'b'} letter @param {import('./forward-pool.mjs').Pass} pass */
 const frameRow = (name, kind, letter, pass) => ({
-  name: `forward/${name}`, unit: 'Mpps',
+  name: `forward/${name}`, unit: 'Mpps', oneProcessor: true,
   measure: async () => 1_000 / (await ofFillings((filling) => ns(kind, pass, filling))),
   peer: { ...cPeer('C -O2', 'forward.c', []), measure: async () => 1_000 / (await ofFillings((filling) => inC()(letter, filling))) },
 });
@@ -134,7 +134,7 @@ function protection(guard) {
 /** @param {string} name @param {() => import('./forward-pool.mjs').Pass} guard */
 function protectionRow(name, guard) {
   const made = once(guard);
-  return { name: `forward/reader protection${name}`, unit: 'percent', measure: () => protection(made) };
+  return { name: `forward/reader protection${name}`, unit: 'percent', oneProcessor: true, measure: () => protection(made) };
 }
 
 function reader() {
@@ -146,7 +146,7 @@ function reader() {
 const sharedWord = () => new Int32Array(new SharedArrayBuffer(64));
 
 /** @param {number} routes */
-const verdictRow = (routes) => ({ name: `forward/verdict6-${routes}-routes`, unit: 'Mpps', measure: () => verdicts6(routes), peer: { name: 'IPv4', measure: () => verdicts4(routes) } });
+const verdictRow = (routes) => ({ name: `forward/verdict6-${routes}-routes`, unit: 'Mpps', oneProcessor: true, measure: () => verdicts6(routes), peer: { name: 'IPv4', measure: () => verdicts4(routes) } });
 
 export const benchmarks = [
   frameRow('forward 64', 'ip4', '4', ahead),

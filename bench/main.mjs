@@ -18,6 +18,7 @@ import { commandLine } from '../scripts/command-line.mjs';
 import { loadEntries, pickEntries } from '../scripts/entries.mjs';
 import { setup } from '../scripts/setup.mjs';
 import { median } from './median.mjs';
+import { runOnAll, runOnOne } from './one-processor.mjs';
 
 const USAGE = `usage: npm run bench -- [NAME...] [--json] [--reps N]
   npm run bench -- vnet
@@ -34,6 +35,7 @@ const USAGE = `usage: npm run bench -- [NAME...] [--json] [--reps N]
  * @property {string} unit `Mpps`, `us`, `bytes`, ...
  * @property {() => number | Promise<number>} measure one repetition: prepares, warms up, measures, cleans up
  * @property {() => string | null} [lacking] why this machine cannot run it, or null
+ * @property {boolean} [oneProcessor] it is of one thread: each repetition has it and its peer on the same processor (one-processor.mjs)
  * @property {Peer} [peer]
  *
  * @typedef {{ name: string, value: number | null, unit: string, peer: { name: string, value: number } | null, ratio: number | null, note?: string }} Row
@@ -45,13 +47,15 @@ const USAGE = `usage: npm run bench -- [NAME...] [--json] [--reps N]
  * @param {number} reps
  * @returns {Promise<Row>}
  */
-export async function measure({ name, unit, measure: ours, lacking, peer }, reps) {
+export async function measure({ name, unit, measure: ours, lacking, oneProcessor, peer }, reps) {
   const obstacle = lacking?.() ?? null;
   if (obstacle !== null) return { name, value: null, unit, peer: null, ratio: null, note: obstacle };
   const reason = peer === undefined ? 'no peer' : (peer.lacking?.() ?? null);
   const theirs = peer !== undefined && reason === null ? peer : null;
   const values = { ours: /** @type {number[]} */ ([]), theirs: /** @type {number[]} */ ([]) };
   for (let rep = -1; rep < reps; rep++) {
+    if (oneProcessor === true) runOnOne(rep);
+    else runOnAll();
     const a = await ours();
     const b = theirs === null ? NaN : await theirs.measure();
     if (rep < 0) continue;

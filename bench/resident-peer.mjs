@@ -4,10 +4,16 @@
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { joinsUs, leavesUs } from './one-processor.mjs';
 
 /** Starts `program`; answers how to ask it. It ends with this process. @param {string} program @param {readonly string[]} args @returns {(question: string) => Promise<string>} */
 export function residentPeer(program, args) {
   const child = spawn(program, [...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const { pid } = child;
+  if (pid !== undefined) {
+    joinsUs(pid);
+    child.once('exit', () => leavesUs(pid));
+  }
   // It is no reason for this process to stay.
   child.unref();
   const { stdin, stdout } = child;
