@@ -20,7 +20,7 @@ import type { FwdMessage, GracePeriods } from '@netloom/core/fwd';
 import type { PortDevice } from '../port/frame-port.js';
 import { ENODEV, loadLibc } from '../tap/libc.js';
 import type { Libc } from '../tap/libc.js';
-import { openError, TapError } from '../tap/tap-error.js';
+import { goneError, TapError } from '../tap/tap-error.js';
 import { DatapathPort } from './datapath-port.js';
 import { PORTS_MAX, QUEUES_MAX, RING_SIZE, RING_SIZE_LONG, WORKERS_MAX } from './datapath-shared.js';
 import type { WorkerTables } from './frame-verdict.js';
@@ -183,7 +183,7 @@ export class DatapathPool implements SeatOwner {
 
   gone(queue: number, errno: number): void {
     const port = this.queues[queue]?.port;
-    port?.lost(openError(this.libc, errno, 'poll', port.name));
+    port?.lost(goneError(this.libc, errno, port.name));
   }
 
   unopened(queue: number, why: string): void {
@@ -300,7 +300,7 @@ export class DatapathPool implements SeatOwner {
 
   private check(): void {
     for (const seat of this.seats) seat.check(this.options.readers.periods);
-    for (const port of this.ports) if (port.isGone()) port.lost(openError(this.libc, ENODEV, 'poll', port.name));
+    for (const port of this.ports) if (port.isGone()) port.lost(goneError(this.libc, ENODEV, port.name));
     // Lest a bell be lost.
     this.passed();
   }

@@ -44,6 +44,11 @@ export function singleQueueError(dev: string): TapError {
   return new TapError(`${why}\n  sudo ip tuntap del dev ${dev} mode tap\n  sudo ip tuntap add dev ${dev} mode tap multi_queue user $USER`, EINVAL, 'TUNSETIFF', dev);
 }
 
+/** A device that was open is gone, as `errno` says. */
+export function goneError(libc: Libc, errno: number, dev: string): TapError {
+  return new TapError(`device '${dev}' went away: ${libc.strerror(errno)} (${errnoName(errno)})`, errno, 'poll', dev);
+}
+
 /** What `openTap` throws when `syscall` failed with `errno` for the interface `dev`. */
 export function openError(libc: Libc, errno: number, syscall: string, dev: string): TapError {
   const what = `cannot open TAP '${dev}'`;

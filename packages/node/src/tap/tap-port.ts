@@ -31,7 +31,7 @@ import { RING_CTL_WORDS, RingConsumer, RingProducer } from './ring.js';
 import { RingMemory } from './ring-memory.js';
 import { openTap } from './tap-device.js';
 import type { TapDevice, TapOptions } from './tap-device.js';
-import { openError } from './tap-error.js';
+import { goneError, openError } from './tap-error.js';
 import {
   C_RX_ERRORS, C_RX_WAITS, C_TX_ERRORS, C_TX_FRAMES, C_TX_OCTETS, C_TX_WAITS, C_WAKEUPS, CONTROL_WORDS, COUNTERS, MSG_FRAMES, MSG_GONE, RX_CTL, STOP,
   TAP_LAYOUT, TX_CTL,
@@ -208,7 +208,7 @@ export class TapPort implements FramePort {
         this.receiver.wake();
       } else {
         this.receiver.deliver();
-        this.lost(openError(this.libc, message - MSG_GONE, 'poll', this.name));
+        this.lost(goneError(this.libc, message - MSG_GONE, this.name));
       }
     });
     if (running.size === 0) process.on('exit', abandonAll);

@@ -97,7 +97,7 @@ describe('Linux in a namespace', () => {
     await withTap({}, async (port) => {
       const gone = new Promise<Error>((resolve) => port.onGone(resolve));
       ip('link', 'delete', 'dev', port.name);
-      expect(await gone).toMatchObject({ name: 'TapError', dev: port.name, code: expect.stringMatching(/^(ENODEV|EBADFD)$/) as string });
+      expect(await gone).toMatchObject({ name: 'TapError', dev: port.name, message: expect.stringContaining(`device '${port.name}' went away: `) as string, code: expect.stringMatching(/^(ENODEV|EBADFD)$/) as string });
       expect(port.send(new Uint8Array(60), 0, 60)).toBe(false);
       expect(port.stats.txDown).toBe(1);
     });
