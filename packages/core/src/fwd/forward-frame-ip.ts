@@ -7,10 +7,8 @@
 import * as ether from '../wire/ether.js';
 import * as ip4 from '../wire/ip4.js';
 import * as ip6 from '../wire/ip6.js';
-import * as tcp from '../wire/tcp.js';
-import * as udp from '../wire/udp.js';
-import * as virtio from '../wire/virtio-net.js';
 import * as forwardOut from './forward-frame-out.js';
+import * as forwardUndone from './forward-frame-undone.js';
 import * as forward from './forward.js';
 import * as forward6 from './forward6.js';
 import * as fwdCounts from './fwd-counters.js';
@@ -26,13 +24,8 @@ import { FWD_PUNT_HEADER, FWD_PUNT_HOST, FWD_PUNT_NONEIGH, FWD_PUNT_OFFLOAD } fr
 const { ETHERTYPE_IP, ETHERTYPE_IPV6, ETHER_VLAN_ENCAP_LEN } = ether;
 const { IP4_DST, ip4DecTtl, ip4PlainLen } = ip4;
 const { IP6_DST, IP6_HDR_LEN, IP6_HLIM, ip6Check, ip6Plen } = ip6;
-const { TCP_OFF } = tcp;
-const { UDP_HDR_LEN } = udp;
-const {
-  VIRTIO_NET_CSUM_START, VIRTIO_NET_FLAGS, VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_HDR_LEN, VIRTIO_NET_GSO_NONE, VIRTIO_NET_GSO_SIZE, VIRTIO_NET_GSO_TCPV4,
-  VIRTIO_NET_GSO_TCPV6, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_GSO_UDP_L4,
-} = virtio;
 const { FWD_IF_WAYS, outStraight, outThrough, sendPacket, sendStraight } = forwardOut;
+const { sizeOfPieces } = forwardUndone;
 const { verdictPlain4 } = forward;
 const { verdict6 } = forward6;
 const { FC_BLACKHOLE4, FC_BLACKHOLE6, FC_FORWARD4, FC_FORWARD6, FC_IBYTES, FC_IPACKETS } = fwdCounts;
@@ -68,7 +61,7 @@ function hopFor4(v: FwdView, view: DataView, set: FwdSet, rcvIf: number, off: nu
   const total = ip4PlainLen(view, off, len);
   if (total === 0) return ip4Check(view, off, len) !== 0 ? FWD_PUNT_HEADER : FWD_PUNT_OPTIONS;
   v.total = total;
-  const size = v.undone !== 0 ? sizeOfPieces(v, view, off) : total;
+  const size = v.undone !== 0 ? sizeOfPieces(view, v.frameAt, off, total) : total;
   if (size < 0) return FWD_PUNT_OFFLOAD;
   return verdictPlain4(set.fwd4, view, off, rcvIf, set.multipath !== 0 ? flowOf4(view, off, total, set.flowSalt) : 0, size);
 }
@@ -102,7 +95,7 @@ function hopFor6(v: FwdView, view: DataView, set: FwdSet, rcvIf: number, off: nu
   if (ip6Check(view, off, v.frameAt + v.frameLen - off) !== 0) return FWD_PUNT_HEADER;
   const total = IP6_HDR_LEN + ip6Plen(view, off);
   v.total = total;
-  const size = v.undone !== 0 ? sizeOfPieces(v, view, off) : total;
+  const size = v.undone !== 0 ? sizeOfPieces(view, v.frameAt, off, total) : total;
   if (size < 0) return FWD_PUNT_OFFLOAD;
   return verdict6(set.fwd6, view, off, rcvIf, set.multipath !== 0 ? flowOf6(view, off, total, set.flowSalt) : 0, size);
 }
@@ -121,18 +114,3 @@ function countBridged(v: FwdView): void {
   c[v.bridgeCell + FC_IPACKETS]!++;
   c[v.bridgeCell + FC_IBYTES]! += v.frameLen - v.strip * ETHER_VLAN_ENCAP_LEN;
 }
-
-/** Bytes of the largest packet that the one in hand makes on the next link; -1: its virtio-net header says what this path does not understand. */
-function sizeOfPieces(v: FwdView, view: DataView, off: number): number {
-  const { total } = v;
-  const hdr = v.frameAt - VIRTIO_NET_HDR_LEN;
-  const type = view.getUint8(hdr + VIRTIO_NET_GSO_TYPE);
-  if (type === VIRTIO_NET_GSO_NONE) return total;
-  if ((view.getUint8(hdr + VIRTIO_NET_FLAGS) & VIRTIO_NET_F_NEEDS_CSUM) === 0) return -1;
-  const l4 = v.frameAt + view.getUint16(hdr + VIRTIO_NET_CSUM_START, true);
-  const isTcp = type === VIRTIO_NET_GSO_TCPV4 || type === VIRTIO_NET_GSO_TCPV6;
-  if ((!isTcp && type !== VIRTIO_NET_GSO_UDP_L4) || l4 <= off || l4 + UDP_HDR_LEN + (isTcp ? TCP_OFF : 0) > off + total) return -1;
-  const l4Hdr = isTcp ? (view.getUint8(l4 + TCP_OFF) >>> 4) << 2 : UDP_HDR_LEN;
-  return l4 - off + l4Hdr + view.getUint16(hdr + VIRTIO_NET_GSO_SIZE, true);
-}
-

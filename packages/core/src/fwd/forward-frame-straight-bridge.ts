@@ -18,7 +18,7 @@ const { VIRTIO_NET_HDR_LEN } = virtio;
 const { putEmptyHeader } = forwardStraight;
 const { FC_IBYTES, FC_IPACKETS, FC_OBYTES, FC_OPACKETS, FWD_CELL_SHIFT } = fwdCounts;
 const {
-  FIF_BRIDGE, FIF_CELL, FIF_FLAGS, FIF_INDEX, FIF_PORT, FWD_IF_BRFWD, FWD_IF_IN, FWD_IF_LEARN, FWD_IF_MEMBER, FWD_IF_OUT, FWD_IF_PRIVATE, FWD_IF_SHIFT, FWD_IF_VLAN, FWD_IF_VNET_HDR,
+  FIF_BRIDGE, FIF_CELL, FIF_FLAGS, FIF_INDEX, FIF_PORT, FWD_IF_BRFWD, FWD_IF_IN, FWD_IF_LEARN, FWD_IF_MEMBER, FWD_IF_OFFLOAD, FWD_IF_OUT, FWD_IF_PRIVATE, FWD_IF_SHIFT, FWD_IF_VLAN, FWD_IF_VNET_HDR,
 } = fwdIf;
 const { FWD_FDB_LOCAL, fdbKey } = fwdTables;
 
@@ -53,13 +53,13 @@ export function straightBridge(v: FwdView, view: DataView, rec: number, from: nu
   const to = v.ifAt[out]! << FWD_IF_SHIFT;
   const flags = words[to | FIF_FLAGS]!;
   const port = words[to | FIF_PORT]!;
-  if (out === index || (flags & TO_ASKED) !== TO_PLAIN || port < 0) return NOT_STRAIGHT;
+  if (out === index || (flags & TO_ASKED) !== TO_PLAIN || port < 0 || (v.undone !== 0 && (flags & FWD_IF_OFFLOAD) === 0)) return NOT_STRAIGHT;
   fdb.mark(place, v.round);
   countThrough(v, words[rec | FIF_CELL]! << FWD_CELL_SHIFT, words[bridgeRec | FIF_CELL]! << FWD_CELL_SHIFT, words[to | FIF_CELL]! << FWD_CELL_SHIFT, size);
   const front = (flags & FWD_IF_VNET_HDR) === 0 ? 0 : VIRTIO_NET_HDR_LEN;
   v.at = at - front;
   v.len = size + front;
-  if (front !== 0) putEmptyHeader(view, at - front);
+  if (front !== 0 && v.undone === 0) putEmptyHeader(view, at - front);
   return port;
 }
 

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { ETHERTYPE_IP, ETHERTYPE_VLAN } from '../wire/ether.js';
 import { ip4Emit, ip4PutSum } from '../wire/ip4.js';
 import { IPPROTO_UDP } from '../wire/ipproto.js';
-import { VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_TCPV4, VIRTIO_NET_HDR_LEN } from '../wire/virtio-net.js';
+import { VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_TCPV4, VIRTIO_NET_GSO_UDP_L4, VIRTIO_NET_HDR_LEN } from '../wire/virtio-net.js';
 import { AddrSet } from './addr-set.js';
 import { AddrSet6 } from './addr-set6.js';
 import { Fib4, fib4Shape } from './fib4.js';
@@ -199,6 +199,48 @@ test('a bridge makes, clears and leaves out a virtio-net header for what has not
   expect(forwardFrame(both.view, 3, through.view, through.at, through.len)).toBe(4);
   expect([both.view.at, hex(through.bytes, ROOM, 10)]).toEqual([ROOM, '00'.repeat(10)]);
   expect([both.count(3, FC_IPACKETS), both.count(4, FC_OBYTES), both.count(BRIDGE, FC_OBYTES)]).toEqual([1, through.len - 10, through.len - 10]);
+});
+
+/** csum_start 34. */
+const undoneHeader = (gsoType: number, gsoSize: number, csumOffset: number): readonly number[] => [VIRTIO_NET_F_NEEDS_CSUM, gsoType, 54, 0, gsoSize & 0xff, gsoSize >> 8, 34, 0, csumOffset, 0];
+
+test.each([
+  ['2', 'a checksum', undoneHeader(0, 0, 16), 1472],
+  ['toobig', 'a checksum of more than the link carries', undoneHeader(0, 0, 16), 1473],
+  ['2', 'a TCP segment whose pieces fit', undoneHeader(VIRTIO_NET_GSO_TCPV4, 1460, 16), 20_000],
+  ['toobig', 'a TCP segment whose pieces do not', undoneHeader(VIRTIO_NET_GSO_TCPV4, 1461, 16), 20_000],
+  ['2', 'datagrams that fit', undoneHeader(VIRTIO_NET_GSO_UDP_L4, 1472, 6), 20_000],
+  ['toobig', 'datagrams that do not', undoneHeader(VIRTIO_NET_GSO_UDP_L4, 1473, 6), 20_000],
+  ['offload', 'segments of a kind that is not known', undoneHeader(3, 1000, 16), 20_000],
+] as const)('%s: %s, left undone by a virtio-net header, which stays as it is', (becomes, _, hdr, payload) => {
+  const flags = FWD_IF_VNET_HDR | FWD_IF_OFFLOAD;
+  const { view } = bench({ 1: ROUTED | flags, 2: ROUTED | FWD_IF_TRUNK | flags });
+  const f = frame([OUR_HI, 1], 99, 2, { hdr, payload });
+  f.view.setUint8(ROOM + VIRTIO_NET_HDR_LEN + 34 + 12, 0x50);
+  const verdict = forwardFrame(view, 1, f.view, f.at, f.len);
+  expect(verdict < 0 ? fwdReason(verdict) : String(verdict)).toBe(becomes);
+  expect([...f.bytes.subarray(ROOM, ROOM + 10)]).toEqual(hdr);
+  expect(f.view.getUint8(ROOM + VIRTIO_NET_HDR_LEN + 14 + 8)).toBe(verdict < 0 ? 64 : 63);
+  if (verdict >= 0) expect([view.at, view.len]).toEqual([ROOM, f.len]);
+});
+
+test('a bridge passes what is undone as it is, to a port that takes it and to no other', () => {
+  const flags = FWD_IF_VNET_HDR | FWD_IF_OFFLOAD;
+  const both = bench({ 3: MEMBER | flags, 4: MEMBER | flags });
+  // Its size is not a bridge's business, nor what kind of segment it is.
+  for (const hdr of [undoneHeader(0, 0, 16), undoneHeader(VIRTIO_NET_GSO_TCPV4, 9000, 16), undoneHeader(3, 100, 16)]) {
+    const f = frame([HOST_HI, 4], 3, 3, { hdr, payload: 20_000 });
+    const before = hex(f.bytes, 0, f.bytes.length);
+    expect(forwardFrame(both.view, 3, f.view, f.at, f.len)).toBe(4);
+    expect([both.view.at, both.view.len, hex(f.bytes, 0, f.bytes.length)]).toEqual([ROOM, f.len, before]);
+  }
+  expect([both.count(3, FC_IPACKETS), both.count(4, FC_OPACKETS), both.count(BRIDGE, FC_OPACKETS)]).toEqual([3, 3, 3]);
+  for (const to of [MEMBER, MEMBER | FWD_IF_VNET_HDR]) {
+    const { view, count } = bench({ 3: MEMBER | flags, 4: to });
+    const f = frame([HOST_HI, 4], 3, 3, { hdr: undoneHeader(0, 0, 16), payload: 100 });
+    expect(fwdReason(forwardFrame(view, 3, f.view, f.at, f.len))).toBe('offload');
+    expect([count(BRIDGE, FC_OPACKETS), [...f.bytes.subarray(ROOM, ROOM + 10)]]).toEqual([0, undoneHeader(0, 0, 16)]);
+  }
 });
 
 test('a member that does not show itself to others of its kind does not send to them', () => {

@@ -10,7 +10,7 @@
  *                ├─ tagged? ─▶ vlan ─▶ (again)       ▼
  *                └───────────────────────▶ IPv4 / IPv6 verdict ─▶ neighbour ─▶ interface ─▶ (its bridge, its parent) ─▶ out
  *
- * What most frames of a router or a bridge are goes straight from the first box to the last (forward-frame-straight.ts).
+ * What most frames of a router or a bridge are goes straight from the first box to the last (forward-frame-straight.ts, -straight6.ts, -straight-bridge.ts).
  *
  * Everything is decided before anything is changed, so a punted frame is as it came. Then the header is rewritten in place: a tag is taken out, put in or changed by moving the
  * start of the frame by four bytes, into the room that the driver leaves before it; the TTL is lowered; a virtio-net header moves along.
@@ -27,6 +27,8 @@ import * as forwardBridge from './forward-frame-bridge.js';
 import * as forwardIp from './forward-frame-ip.js';
 import * as forwardStraightBridge from './forward-frame-straight-bridge.js';
 import * as forwardStraight from './forward-frame-straight.js';
+import * as forwardStraight6 from './forward-frame-straight6.js';
+import * as forwardUndone from './forward-frame-undone.js';
 import * as forward from './forward.js';
 import * as fwdCounts from './fwd-counters.js';
 import * as fwdIf from './fwd-if.js';
@@ -36,19 +38,17 @@ import { FWD_PUNT_MULTICAST, FWD_PUNT_NOIF, FWD_PUNT_OFFLOAD, FWD_PUNT_PROMISC, 
 
 // V8 makes literals of a module's own constants, but reads imported ones from memory at each use, and this is code that every frame passes.
 const { ETHERTYPE_IP, ETHERTYPE_IPV6, ETHER_HDR_LEN, ETHER_TCI, ETHER_TYPE, ETHER_TYPE_LEN, ETHER_VLAN_ENCAP_LEN, EVL_VLID_MASK, etherIsTagType } = ether;
-const {
-  VIRTIO_NET_CSUM_OFFSET, VIRTIO_NET_CSUM_START, VIRTIO_NET_FLAGS, VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_NONE, VIRTIO_NET_GSO_SIZE, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_HDR_LEN,
-} = virtio;
+const { VIRTIO_NET_FLAGS, VIRTIO_NET_F_NEEDS_CSUM, VIRTIO_NET_GSO_TYPE, VIRTIO_NET_HDR_LEN } = virtio;
 const { BRIDGE_OURS, bridgeFrame } = forwardBridge;
 const { route4, route6 } = forwardIp;
 const { STRAIGHT_BRIDGE_ASKED, STRAIGHT_BRIDGE_HAS, straightBridge } = forwardStraightBridge;
 const { STRAIGHT4_ASKED, STRAIGHT4_HAS, STRAIGHT4_MIN, straight4 } = forwardStraight;
+const { STRAIGHT6_ASKED, STRAIGHT6_HAS, STRAIGHT6_MIN, straight6 } = forwardStraight6;
+const { STRIP_MAX, isProperOffload } = forwardUndone;
 const { FWD_DROP } = forward;
 const { FC_IBYTES, FC_IPACKETS, FWD_CELL_SHIFT } = fwdCounts;
 const { FIF_CELL, FIF_FLAGS, FIF_INDEX, FIF_MAC_HI, FIF_MAC_LO, FWD_IF_IN, FWD_IF_MEMBER, FWD_IF_REASON_SHIFT, FWD_IF_SHIFT, FWD_IF_TRUNK, FWD_IF_VNET_HDR } = fwdIf;
 
-/** Tags that may be taken out one after the other. */
-const STRIP_MAX = 2;
 /** No port has this number. */
 const NOT_STRAIGHT = -1;
 
@@ -64,7 +64,8 @@ export function forwardFrame(v: FwdView, port: number, view: DataView, at: numbe
   const size = len - front;
   const undone = front !== 0 && size >= 0 ? (view.getUint8(at + VIRTIO_NET_FLAGS) & VIRTIO_NET_F_NEEDS_CSUM) | view.getUint8(at + VIRTIO_NET_GSO_TYPE) : 0;
   v.undone = undone;
-  if (undone === 0) {
+  const proper = undone === 0 || isProperOffload(view, at + front, size);
+  if (proper) {
     const to = straight(v, view, rec, flags, at + front, size);
     if (to >= 0) return to;
   }
@@ -72,7 +73,7 @@ export function forwardFrame(v: FwdView, port: number, view: DataView, at: numbe
   v.frameLen = size;
   v.strip = 0;
   v.bridgeCell = 0;
-  const verdict = size < ETHER_HDR_LEN ? FWD_PUNT_RUNT : undone !== 0 && !isProperOffload(v, view) ? FWD_PUNT_OFFLOAD : input(v, view, rec, flags, at + front);
+  const verdict = size < ETHER_HDR_LEN ? FWD_PUNT_RUNT : proper ? input(v, view, rec, flags, at + front) : FWD_PUNT_OFFLOAD;
   const cell = words[rec + FIF_CELL]! << FWD_CELL_SHIFT;
   const c = v.counters;
   if (verdict < 0) {
@@ -88,17 +89,9 @@ export function forwardFrame(v: FwdView, port: number, view: DataView, at: numbe
 /** The port to send it to, when the frame is of a kind that most are; else negative, and then nothing has been changed nor counted. */
 function straight(v: FwdView, view: DataView, rec: number, flags: number, at: number, size: number): number {
   if ((flags & STRAIGHT4_ASKED) === STRAIGHT4_HAS && size >= STRAIGHT4_MIN && view.getUint16(at + ETHER_TYPE) === ETHERTYPE_IP) return straight4(v, view, rec, at, size);
+  if ((flags & STRAIGHT6_ASKED) === STRAIGHT6_HAS && size >= STRAIGHT6_MIN && view.getUint16(at + ETHER_TYPE) === ETHERTYPE_IPV6) return straight6(v, view, rec, at, size);
   if ((flags & STRAIGHT_BRIDGE_ASKED) === STRAIGHT_BRIDGE_HAS && size >= ETHER_HDR_LEN) return straightBridge(v, view, rec, at, size);
   return NOT_STRAIGHT;
-}
-
-/** Does the virtio-net header ask for a checksum within the frame, and for segments of a size if any? What else it may ask for, the complete path understands in its own way. */
-function isProperOffload(v: FwdView, view: DataView): boolean {
-  const at = v.frameAt - VIRTIO_NET_HDR_LEN;
-  if ((view.getUint8(at + VIRTIO_NET_FLAGS) & VIRTIO_NET_F_NEEDS_CSUM) === 0) return false;
-  const start = view.getUint16(at + VIRTIO_NET_CSUM_START, true);
-  if (start < ETHER_HDR_LEN + STRIP_MAX * ETHER_VLAN_ENCAP_LEN || start + view.getUint16(at + VIRTIO_NET_CSUM_OFFSET, true) + 2 > v.frameLen) return false;
-  return view.getUint8(at + VIRTIO_NET_GSO_TYPE) === VIRTIO_NET_GSO_NONE || view.getUint16(at + VIRTIO_NET_GSO_SIZE, true) !== 0;
 }
 
 /** A frame of one interface, which begins at `at`: refused, the bridge's, or this host's. */

@@ -61,7 +61,7 @@ export function verdict6(fwd: Fwd6, view: DataView, off: number, rcvIf: number, 
   if (view.getUint8(off + IP6_NXT) === IPPROTO_HOPOPTS) return FWD_PUNT_OPTIONS;
   const w0 = view.getInt32(off + IP6_DST);
   const w1 = view.getInt32(off + IP6_DST + 4);
-  if (isSpecial(w0, w1) || isSpecial(view.getInt32(off + IP6_SRC), view.getInt32(off + IP6_SRC + 4))) return FWD_PUNT_SPECIAL;
+  if (ip6IsSpecial(w0, w1) || ip6IsSpecial(view.getInt32(off + IP6_SRC), view.getInt32(off + IP6_SRC + 4))) return FWD_PUNT_SPECIAL;
   const w2 = view.getInt32(off + IP6_DST + 8);
   const w3 = view.getInt32(off + IP6_DST + 12);
   if (addrSet6Has(fwd.own.words, w0, w1, w2, w3)) return FWD_PUNT_LOCAL;
@@ -78,7 +78,7 @@ export function verdict6(fwd: Fwd6, view: DataView, off: number, rcvIf: number, 
 }
 
 /** ff00::/8, fe80::/10, and ::/64, in which `::`, `::1` and the v4-mapped addresses are. */
-function isSpecial(w0: number, w1: number): boolean {
+export function ip6IsSpecial(w0: number, w1: number): boolean {
   return w0 >>> 24 === 0xff || ip6W0IsLinkLocal(w0) || (w0 | w1) === 0;
 }
 

@@ -71,10 +71,22 @@ export class FwdMapView {
     }
   }
 
-  /** The value of a five-word key; 0 when it is not there. For a table of such keys. */
+  /**
+   * The value of a five-word key; 0 when it is not there. For a table of such keys. The first place answers nearly always; the others are asked apart, so that a packet
+   * path has no loop here.
+   */
   find5(k0: number, k1: number, k2: number, k3: number, k4: number): number {
     const { words, mask } = this;
-    let i = hash3(hash3(k0 ^ this.key, k1, k2), k3, k4) & mask;
+    const i = hash3(hash3(k0 ^ this.key, k1, k2), k3, k4) & mask;
+    const at = i << 3;
+    const value = words[at + 5]!;
+    if (value > 0 && words[at] === k0 && words[at + 1] === k1 && words[at + 2] === k2 && words[at + 3] === k3 && words[at + 4] === k4) return value;
+    return value === 0 ? 0 : this.findFrom5(i, k0, k1, k2, k3, k4);
+  }
+
+  /** The same from place `i` on. */
+  private findFrom5(i: number, k0: number, k1: number, k2: number, k3: number, k4: number): number {
+    const { words, mask } = this;
     for (;;) {
       const at = i << 3;
       const value = words[at + 5]!;

@@ -88,9 +88,11 @@ export type FwdMessage = FwdMapMessage | FwdSetMessage;
 export class FwdSet {
   readonly fwd4: Fwd4;
   readonly fwd6: Fwd6;
-  /** What is in `fwd4`, one step nearer. */
+  /** What is in `fwd4` and `fwd6`, one step nearer. */
   readonly fib4: Fib4View;
+  readonly fib6: Fib6View;
   readonly own4: Int32Array;
+  readonly own6: Int32Array;
   readonly hops: Int32Array;
   readonly flowSalt: number;
   /** 0: no route has several next hops. */
@@ -105,7 +107,9 @@ export class FwdSet {
     this.fwd4 = new Fwd4(new Fib4View(t.fib4, t.shape4), nhops, { words: t.own4 });
     this.fwd6 = new Fwd6(new Fib6View(t.fib6, t.shape6), nhops, { words: t.own6 });
     this.fib4 = this.fwd4.fib;
+    this.fib6 = this.fwd6.fib;
     this.own4 = t.own4;
+    this.own6 = t.own6;
     this.hops = t.hops;
     this.flowSalt = t.flowSalt;
     this.multipath = t.multipath ? 1 : 0;

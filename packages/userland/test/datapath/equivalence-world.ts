@@ -48,7 +48,7 @@ export class World {
   async build(): Promise<void> {
     const { rng } = this;
     this.taps = 2 + rng.below(TAPS_MAX - 1);
-    const headers = rng.chance(0.4);
+    const headers = rng.chance(0.6);
     for (let i = 0; i < this.taps; i++) {
       await this.run(`ifconfig tap${i} create up`);
       this.bench.open(`tap${i}`, headers && rng.chance(0.75));
@@ -63,7 +63,7 @@ export class World {
     for (const ifp of routed) if (rng.chance(0.9)) await this.address(ifp.xname);
     await this.pass(3_000_000);
     for (let i = 0; i < 10; i++) await this.route();
-    for (const seg of this.segments.values()) for (let host = 2; host < 2 + HOSTS; host++) if (rng.chance(0.5)) await this.neighbour(seg, host);
+    for (const seg of this.segments.values()) for (let host = 2; host < 2 + HOSTS; host++) for (const six of [false, true]) if (rng.chance(0.5)) await this.neighbour(seg, host, six);
   }
 
   /** One change at random. */
@@ -180,7 +180,7 @@ export class World {
     const seg = this.segmentOf(name);
     const away = rng.chance(0.12);
     if (rng.chance(0.85)) await this.run(away ? `ifconfig ${name} inet 10.${seg}.0.1 -alias` : `ifconfig ${name} inet 10.${seg}.0.1/24${rng.chance(0.1) ? ' alias' : ''}`, name);
-    if (rng.chance(0.7)) await this.run(away ? `ifconfig ${name} inet6 fd00:${seg.toString(16)}::1 -alias` : `ifconfig ${name} inet6 fd00:${seg.toString(16)}::1/64`, name);
+    if (rng.chance(0.85)) await this.run(away ? `ifconfig ${name} inet6 fd00:${seg.toString(16)}::1 -alias` : `ifconfig ${name} inet6 fd00:${seg.toString(16)}::1/64`, name);
     if (rng.chance(0.1)) await this.run(`ifconfig ${name} inet 10.${seg}.0.99/32 alias`, name);
   }
 
@@ -199,11 +199,11 @@ export class World {
     await this.run(`route -q ${verb} ${af} ${to} ${verb === 'delete' && rng.chance(0.5) ? '' : gateway}${kind}${verb === 'delete' ? '' : extra}`, '', rng.chance(0.15) ? 1 + rng.below(2) : 0);
   }
 
-  private async neighbour(seg: number, host: number): Promise<void> {
+  private async neighbour(seg: number, host: number, six = this.rng.chance(0.4)): Promise<void> {
     const { rng } = this;
     const mac = macFormat(rng.chance(0.95) ? hostMac(seg, host) : gatewayMac(seg));
-    if (rng.chance(0.2)) await this.run(rng.chance(0.5) ? `arp -d 10.${seg}.0.${host}` : `ndp -d fd00:${seg.toString(16)}::${host}`);
-    else if (rng.chance(0.6)) await this.run(`arp -s 10.${seg}.0.${host} ${mac}${rng.chance(0.1) ? ' temp' : ''}${rng.chance(0.05) ? ' blackhole' : rng.chance(0.05) ? ' reject' : ''}`);
+    if (rng.chance(0.2)) await this.run(!six ? `arp -d 10.${seg}.0.${host}` : `ndp -d fd00:${seg.toString(16)}::${host}`);
+    else if (!six) await this.run(`arp -s 10.${seg}.0.${host} ${mac}${rng.chance(0.1) ? ' temp' : ''}${rng.chance(0.05) ? ' blackhole' : rng.chance(0.05) ? ' reject' : ''}`);
     else await this.run(`ndp -s fd00:${seg.toString(16)}::${host} ${mac}`);
   }
 
