@@ -283,7 +283,7 @@ describe.runIf(process.platform === 'linux')('DatapathPool', () => {
     await cycle(true);
     const before = count();
     for (let i = 0; i < 4; i++) expect((await cycle(i % 2 === 0)).states.every((state) => state === READER_ABSENT)).toBe(true);
-    await expect.poll(count).toEqual(before);
+    await expect.poll(count, { timeout: 20_000 }).toEqual(before);
     expect(process.listeners('exit').some((listener) => listener.name === 'abandonAll')).toBe(false);
   });
 
@@ -291,8 +291,8 @@ describe.runIf(process.platform === 'linux')('DatapathPool', () => {
     const readers = new Readers();
     const fds = readdirSync('/proc/self/fd').length;
     expect(() => new DatapathPool({ workers: 9, readers })).toThrow('too many readers');
-    await expect.poll(() => readers.states.every((state) => state === READER_ABSENT)).toBe(true);
-    await expect.poll(() => readdirSync('/proc/self/fd').length).toBe(fds);
+    await expect.poll(() => readers.states.every((state) => state === READER_ABSENT), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => readdirSync('/proc/self/fd').length, { timeout: 20_000 }).toBe(fds);
   });
 
   test('closes although a worker hangs', async () => {
