@@ -4,6 +4,7 @@
  *
  * Processors that others use too are not equally fast: one may have half of the other's caches. Left alone Linux keeps this process on one and a resident peer on another for minutes, and
  * a ratio then says more about these two than about two programs. Benchmarks of one thread (`oneProcessor`) are measured on each processor in turn, with their peers.
+ * What makes garbage is not: V8's threads that collect it would wait for each other on one processor.
  * Without taskset, or where it is refused, everything stays where it was.
  */
 import { spawnSync } from 'node:child_process';
