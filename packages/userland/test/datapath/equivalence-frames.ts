@@ -68,6 +68,8 @@ export class Frames {
       tags.push([v.getUint16(at), v.getUint16(at + 2)]);
       at += 4;
     }
+    // A bridge floods what ends behind a tag, too.
+    if (at + 2 > frame.length) return null;
     const type = v.getUint16(at);
     at += 2;
     const asker = frame.subarray(6, 12);
