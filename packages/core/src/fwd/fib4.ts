@@ -176,28 +176,15 @@ export class Fib4View {
  * few rounds of the loop, leave room for more of them.
  */
 function roots24(t: Fib4Words, dsts: Int32Array, out: Int32Array, i: number, end: number): void {
-  if (t instanceof Int16Array) {
-    for (; i < end; i += GROUP) {
-      out[i] = t[dsts[i]! >>> 8]!;
-      out[i + 1] = t[dsts[i + 1]! >>> 8]!;
-      out[i + 2] = t[dsts[i + 2]! >>> 8]!;
-      out[i + 3] = t[dsts[i + 3]! >>> 8]!;
-      out[i + 4] = t[dsts[i + 4]! >>> 8]!;
-      out[i + 5] = t[dsts[i + 5]! >>> 8]!;
-      out[i + 6] = t[dsts[i + 6]! >>> 8]!;
-      out[i + 7] = t[dsts[i + 7]! >>> 8]!;
-    }
-  } else {
-    for (; i < end; i += GROUP) {
-      out[i] = t[dsts[i]! >>> 8]!;
-      out[i + 1] = t[dsts[i + 1]! >>> 8]!;
-      out[i + 2] = t[dsts[i + 2]! >>> 8]!;
-      out[i + 3] = t[dsts[i + 3]! >>> 8]!;
-      out[i + 4] = t[dsts[i + 4]! >>> 8]!;
-      out[i + 5] = t[dsts[i + 5]! >>> 8]!;
-      out[i + 6] = t[dsts[i + 6]! >>> 8]!;
-      out[i + 7] = t[dsts[i + 7]! >>> 8]!;
-    }
+  for (; i < end; i += GROUP) {
+    out[i] = t[dsts[i]! >>> 8]!;
+    out[i + 1] = t[dsts[i + 1]! >>> 8]!;
+    out[i + 2] = t[dsts[i + 2]! >>> 8]!;
+    out[i + 3] = t[dsts[i + 3]! >>> 8]!;
+    out[i + 4] = t[dsts[i + 4]! >>> 8]!;
+    out[i + 5] = t[dsts[i + 5]! >>> 8]!;
+    out[i + 6] = t[dsts[i + 6]! >>> 8]!;
+    out[i + 7] = t[dsts[i + 7]! >>> 8]!;
   }
 }
 

@@ -379,6 +379,7 @@ export class UringIo implements FrameIo {
     this.trains.end();
     ring.enter(waitFor, timeoutMs);
     if (ring.pending > 0) return;
+    this.trains.taken();
     for (let i = 0; i < this.sent; i++) {
       const slots = this.sentSlots[i]!;
       slots.give(this.sentNumbers[i]!);

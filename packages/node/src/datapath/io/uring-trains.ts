@@ -3,7 +3,8 @@
  * Read first: frame-train.ts (who may join), uring-io.ts.
  *
  * Theory of operation. A frame is queued as any other, by an entry that says where it is, and noted as its port's last (`begin`). When the next one joins, that entry becomes one of vectors:
- * the first is the whole frame, each other the payload of one that joined. Before entries are handed over `end` makes the headers right. The kernel has read the vectors when it has taken the entry.
+ * the first is the whole frame, each other the payload of one that joined. Before entries are handed over `end` makes the headers right. The kernel has read the vectors when it has taken the entry, which it may refuse
+ * to for a while: they are used again when it has taken all (`taken`).
  *
  *     entry: WRITE  address, length                       entry: WRITEV ─▶ [ frame ][ payload ][ payload ] …
  *
@@ -71,6 +72,10 @@ export class UringTrains {
   end(): void {
     this.round++;
     for (let i = 0; i < this.several.length; i++) this.several[i]!.finish();
+  }
+
+  /** The kernel has taken all that was queued, and reads no vector any more. */
+  taken(): void {
     this.several.length = 0;
   }
 
